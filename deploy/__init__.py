@@ -1,0 +1,1 @@
+"""From an environment to a running cluster: foundation, plan, rollout, verify."""

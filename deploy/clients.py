@@ -1,0 +1,67 @@
+"""Make every AWS client: explicit region, time-outs, botocore's own retries."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from deploy.errors import PipelineError, Refused
+
+CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=30,
+    retries={"mode": "standard", "max_attempts": 5},
+    user_agent_extra="raykiln",
+)
+
+
+class Clients:
+    """The clients of one region, made when first asked for: ``clients("ec2")``.
+
+    ``calls`` counts the requests that were sent, retries included.
+    """
+
+    def __init__(self, region: str) -> None:
+        self.region = region
+        self.calls = 0
+        self._session = boto3.session.Session(region_name=region)
+        self._client = cache(self._make)
+
+    def __call__(self, service: str) -> Any:
+        return self._client(service)
+
+    def _make(self, service: str) -> Any:
+        client = self._session.client(service, config=CONFIG)
+        client.meta.events.register("before-send", self._count)
+        return client
+
+    def _count(self, **_: object) -> None:
+        self.calls += 1
+
+
+def error_code(error: ClientError) -> str:
+    """Return AWS's code of an error, for example ``ValidationError``."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turn botocore's errors into ours, once, at the edge; ``doing`` says what was attempted."""
+    try:
+        yield
+    except NoCredentialsError as error:
+        raise Refused(
+            f"{doing}: no AWS credentials were found",
+            hint="set AWS_PROFILE, or sign in with `aws sso login`; for no AWS account: --env local",
+        ) from error
+    except ClientError as error:
+        raise PipelineError(
+            f"{doing}: AWS answered {error_code(error)}: {error.response['Error'].get('Message', '')}",
+            hint="check the permissions and the region of the credentials in use",
+        ) from error
+    except BotoCoreError as error:
+        raise PipelineError(f"{doing}: {error}", hint="check the network and the region") from error

@@ -1,0 +1,1 @@
+"""What runs on the instances. Ships alone: imports nothing of the other packages."""
