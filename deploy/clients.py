@@ -56,11 +56,12 @@ def translated(doing: str) -> Iterator[None]:
     except NoCredentialsError as error:
         raise Refused(
             f"{doing}: no AWS credentials were found",
-            hint="set AWS_PROFILE, or sign in with `aws sso login`; for no AWS account: --env local",
+            hint="set AWS_PROFILE or run `aws sso login`; without an account: --env local",
         ) from error
     except ClientError as error:
+        words = error.response.get("Error", {}).get("Message", "")
         raise PipelineError(
-            f"{doing}: AWS answered {error_code(error)}: {error.response['Error'].get('Message', '')}",
+            f"{doing}: AWS answered {error_code(error)}: {words}",
             hint="check the permissions and the region of the credentials in use",
         ) from error
     except BotoCoreError as error:

@@ -1,1 +1,1 @@
-"""A stand-in AWS on one Linux machine: moto's control plane over real machines, or simulated ones."""
+"""A stand-in AWS on one Linux machine: moto's control plane over real or simulated machines."""

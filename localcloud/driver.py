@@ -84,7 +84,8 @@ class Driver(Protocol):
     def probe(
         self, from_ip: str, ip: str, port: int, http_path: str | None, seconds: float
     ) -> bool:
-        """Say whether ``ip:port`` accepts a connection (and answers 200 to GET ``http_path``), seen from ``from_ip``.
+        """Say whether ``ip:port`` accepts a connection, and answers GET ``http_path`` with 200.
 
-        Answers from the last probe that ended, so that it never blocks; the first answer is False.
+        The connection comes from ``from_ip``, so that security groups apply. Answers from the last
+        probe that ended, so that it never blocks; the first answer is False.
         """

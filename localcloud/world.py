@@ -1,4 +1,4 @@
-"""The one world of a local cloud: its clock, its machines, and what the control plane does by itself.
+"""The world of a local cloud: its clock, its machines, and what AWS does by itself.
 
 moto's backends are global to a process, so the world is too: ``install`` puts it there, and the
 patches find it with ``current``.
