@@ -1,0 +1,29 @@
+"""Where the stand-in AWS differs from moto: one module a gap, each citing the AWS page it follows.
+
+``install`` puts every patch into moto's classes (once a process) and registers what the control
+plane does by itself with the world.
+"""
+
+from typing import Protocol
+
+from localcloud.world import World
+
+
+class Patch(Protocol):
+    """What each module of this package offers."""
+
+    def install(self) -> None:
+        """Apply the patch to moto's classes; a second call does nothing."""
+
+    def attach(self, world: World) -> None:
+        """Register what this part does by itself with ``world.reconcilers``."""
+
+
+PATCHES: tuple[Patch, ...] = ()
+
+
+def install(world: World) -> None:
+    """Apply every patch and attach it to the world, in the order of ``PATCHES``."""
+    for patch in PATCHES:
+        patch.install()
+        patch.attach(world)

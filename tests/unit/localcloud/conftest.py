@@ -1,0 +1,43 @@
+"""moto in this process with every patch on it, over fake machines and a fake clock."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from localcloud import patches
+from localcloud.world import World
+from localcloud.world import install as install_world
+from tests.unit.localcloud.fakes import FakeClock, FakeDriver
+
+Clients = Callable[[str], Any]
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def driver(clock: FakeClock) -> FakeDriver:
+    return FakeDriver(clock)
+
+
+@pytest.fixture
+def world(clock: FakeClock, driver: FakeDriver, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """The world of one test; it steps whenever the clock advances."""
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+    world = World(clock, driver)
+    install_world(world)
+    with mock_aws():
+        patches.install(world)
+        clock.listeners.append(world.step)
+        yield world
+
+
+@pytest.fixture
+def aws(world: World) -> Clients:
+    """Clients of that world: ``aws("ec2")``."""
+    return lambda service: boto3.client(service, region_name="us-east-1")

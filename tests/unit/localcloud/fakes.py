@@ -1,0 +1,162 @@
+"""A clock that tests move, and machines that are entries in a dictionary."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from localcloud.driver import Answer, Copying, Host, Power
+
+
+class FakeClock:
+    """Time stands still until a test advances it; each tick calls what listens."""
+
+    def __init__(self, start: float = 1_800_000_000.0) -> None:
+        self.time = start
+        self.listeners: list[Callable[[], None]] = []
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.advance(seconds)
+
+    def advance(self, seconds: float, every: float = 1.0) -> None:
+        """Let time pass in ticks of ``every`` seconds; ``advance(0)`` is one tick without time."""
+        end = self.time + seconds
+        while True:
+            self.time = min(self.time + every, end)
+            for listener in self.listeners:
+                listener()
+            if self.time >= end:
+                return
+
+
+@dataclass
+class FakeMachine:
+    """One machine: where it is in its life, and what it serves.
+
+    ``ports`` maps an open port to the paths that answer 200 to GET there.
+    """
+
+    host: Host
+    power: Power = Power.BOOTING
+    due: float = 0.0
+    ports: dict[int, set[str]] = field(default_factory=dict)
+    boots: int = 0
+
+
+class FakeDriver:
+    """Machines that boot ``boot_seconds`` after they are told to, unless a test says otherwise.
+
+    Follows ``localcloud.driver.Driver``. A machine fails to boot while ``boots_fail`` is set.
+    """
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.boot_seconds = 5.0
+        self.stop_seconds = 2.0
+        self.copy_seconds = 2.0
+        self.run_seconds = 1.0
+        self.boots_fail = False
+        self.copies_fail = False
+        self.machines: dict[str, FakeMachine] = {}
+        self.images: dict[str, float] = {}
+        self.scripts: list[tuple[str, str]] = []
+        self.on_run: Callable[[str, str], Answer] = lambda instance_id, script: Answer(0, "", "")
+        self._answers: dict[tuple[str, str], tuple[float, Answer]] = {}
+        self._probes: set[tuple[str, str, int, str | None]] = set()
+
+    def launch(self, host: Host) -> None:
+        self.machines[host.instance_id] = FakeMachine(host)
+        self._boot(self.machines[host.instance_id])
+
+    def start(self, instance_id: str) -> None:
+        self._boot(self.machines[instance_id])
+
+    def stop(self, instance_id: str) -> None:
+        self._begin(instance_id, Power.STOPPING, self.stop_seconds)
+
+    def pull_plug(self, instance_id: str) -> None:
+        self._begin(instance_id, Power.DOWN, 0)
+
+    def destroy(self, instance_id: str) -> None:
+        machine = self.machines.get(instance_id)
+        if machine and machine.power in (Power.UP, Power.BOOTING):
+            self._begin(instance_id, Power.STOPPING, self.stop_seconds)
+            machine.boots = -1
+        else:
+            self.machines.pop(instance_id, None)
+
+    def power(self, instance_id: str) -> Power:
+        machine = self.machines.get(instance_id)
+        if machine is None:
+            return Power.GONE
+        if machine.due <= self.clock.now():
+            self._settle(machine)
+        return machine.power if instance_id in self.machines else Power.GONE
+
+    def copy(self, instance_id: str, ami_id: str) -> None:
+        self.images[ami_id] = self.clock.now() + self.copy_seconds
+
+    def copying(self, ami_id: str) -> Copying:
+        if self.clock.now() < self.images[ami_id]:
+            return Copying.PENDING
+        return Copying.FAILED if self.copies_fail else Copying.AVAILABLE
+
+    def forget_image(self, ami_id: str) -> None:
+        self.images.pop(ami_id, None)
+
+    def run(self, command_id: str, instance_id: str, script: str, seconds: float) -> None:
+        self.scripts.append((instance_id, script))
+        answer = self.on_run(instance_id, script)
+        due = self.clock.now() + self.run_seconds
+        self._answers[command_id, instance_id] = (due, answer)
+
+    def answer(self, command_id: str, instance_id: str) -> Answer | None:
+        due, answer = self._answers[command_id, instance_id]
+        return answer if due <= self.clock.now() else None
+
+    def probe(
+        self, from_ip: str, ip: str, port: int, http_path: str | None, seconds: float
+    ) -> bool:
+        key = (from_ip, ip, port, http_path)
+        if key not in self._probes:
+            self._probes.add(key)
+            return False
+        return self._serves(ip, port, http_path)
+
+    # What tests do to machines.
+
+    def serve(self, instance_id: str, port: int, *paths: str) -> None:
+        """Open a port that answers 200 to these paths (and accepts connections)."""
+        self.machines[instance_id].ports[port] = set(paths)
+
+    def silence(self, instance_id: str) -> None:
+        """Close every port of a machine that goes on running."""
+        self.machines[instance_id].ports.clear()
+
+    def crash(self, instance_id: str) -> None:
+        """The machine powers itself off, as a kernel panic would have it."""
+        self._begin(instance_id, Power.DOWN, 0)
+
+    def _serves(self, ip: str, port: int, http_path: str | None) -> bool:
+        for instance_id, machine in list(self.machines.items()):
+            if machine.host.private_ip == ip and self.power(instance_id) is Power.UP:
+                paths = machine.ports.get(port)
+                return paths is not None and (http_path is None or http_path in paths)
+        return False
+
+    def _boot(self, machine: FakeMachine) -> None:
+        machine.boots += 1
+        self._begin(machine.host.instance_id, Power.BOOTING, self.boot_seconds)
+
+    def _begin(self, instance_id: str, power: Power, seconds: float) -> None:
+        machine = self.machines[instance_id]
+        machine.power, machine.due = power, self.clock.now() + seconds
+
+    def _settle(self, machine: FakeMachine) -> None:
+        if machine.power is Power.BOOTING:
+            machine.power = Power.FAILED if self.boots_fail else Power.UP
+        elif machine.power is Power.STOPPING and machine.boots < 0:
+            del self.machines[machine.host.instance_id]
+        elif machine.power is Power.STOPPING:
+            machine.power = Power.DOWN
