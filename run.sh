@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+#
+# From a fresh Debian or Ubuntu machine to a working one, then `invoke ARGS`.
+#
+#   ./run.sh demo      bake, deploy and use a cluster on the local cloud
+#   ./run.sh test      everything that CI checks
+#   ./run.sh --list    every task
+#
+# Installs only what is missing. Without root it names the command that an administrator must
+# run, and goes on: whatever needs no local cloud works without.
+
+set -o errexit -o nounset -o pipefail
+shopt -s inherit_errexit
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+export PATH="${PATH}:/usr/sbin:/sbin"
+
+# tool → the package that brings it
+TOOLS=(
+  packer:packer
+  systemd-nspawn:systemd-container
+  mmdebstrap:mmdebstrap
+  haproxy:haproxy
+  dnsmasq:dnsmasq-base
+  nft:nftables
+  ip:iproute2
+  nsenter:util-linux
+  ssh:openssh-client
+  openssl:openssl
+  shellcheck:shellcheck
+  shfmt:shfmt
+)
+# mmdebstrap checks Debian's signatures with these keys; Ubuntu does not have them by itself.
+DEBIAN_KEYS=/usr/share/keyrings/debian-archive-keyring.gpg
+LOCKS=(requirements-uv.txt requirements.txt requirements-dev.txt)
+
+say() { printf '%s\n' "$*" >&2; }
+
+missing_packages() {
+  local entry
+  for entry in "${TOOLS[@]}"; do
+    command -v "${entry%%:*}" >/dev/null || printf '%s\n' "${entry##*:}"
+  done
+  [[ -e "${DEBIAN_KEYS}" ]] || printf 'debian-archive-keyring\n'
+  [[ -x .venv/bin/pip ]] || "$(find_python)" -c 'import ensurepip' 2>/dev/null || printf 'python3-venv\n'
+}
+
+find_python() {
+  local candidate
+  for candidate in python3 python3.13 python3.12 python3.11; do
+    if "${candidate}" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      command -v "${candidate}"
+      return
+    fi
+  done
+  say "Python 3.11 or later is needed and was not found."
+  say "  → install it (Debian 12 and Ubuntu 24.04 have it as python3), then run this again."
+  return 1
+}
+
+install_packages() {
+  local as_root=()
+  if ((EUID != 0)); then
+    if sudo --non-interactive true 2>/dev/null; then
+      as_root=(sudo)
+    else
+      say "Missing: $*. An administrator must run:"
+      say "  apt-get update && apt-get install --no-install-recommends $*"
+      say "Until then the local cloud does not work; plan, deploy, status and the unit tests do."
+      return 0
+    fi
+  fi
+  say "Installing with apt: $*"
+  "${as_root[@]}" apt-get update -qq
+  if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -qq --yes --no-install-recommends "$@" >/dev/null; then
+    say "apt could not install: $*"
+    say "  → see its words above; Packer can also come from its makers' own packages."
+    return 1
+  fi
+}
+
+# Everything in .venv is what the locks say, hash by hash; the stamp is written last.
+install_venv() {
+  local stamp index
+  stamp="$(cat -- "${LOCKS[@]}" | sha256sum)"
+  if [[ -e .venv/.stamp && "$(<.venv/.stamp)" == "${stamp}" ]]; then
+    return
+  fi
+  say "Installing Python packages into .venv"
+  "$(find_python)" -m venv .venv
+  .venv/bin/pip --quiet --disable-pip-version-check install --require-hashes -r requirements-uv.txt
+  # uv does not read pip's settings: tell it of an index that pip was told of.
+  index="$(.venv/bin/pip config get global.index-url 2>/dev/null || true)"
+  if [[ -n "${index}" ]]; then
+    export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-${index}}"
+  fi
+  .venv/bin/uv pip sync --quiet --compile-bytecode --python .venv/bin/python --require-hashes "${LOCKS[@]}"
+  printf '%s\n' "${stamp}" >.venv/.stamp
+}
+
+main() {
+  local packages
+  mapfile -t packages < <(missing_packages)
+  if ((${#packages[@]} > 0)); then
+    install_packages "${packages[@]}"
+  fi
+  install_venv
+  if (($# == 0)); then
+    set -- --list
+  fi
+  exec .venv/bin/invoke "$@"
+}
+
+main "$@"
