@@ -1,6 +1,7 @@
 """moto in this process with every patch on it, over fake machines and a fake clock."""
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import boto3
@@ -40,4 +41,13 @@ def world(clock: FakeClock, driver: FakeDriver, monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture
 def aws(world: World) -> Clients:
     """Clients of that world: ``aws("ec2")``."""
-    return lambda service: boto3.client(service, region_name="us-east-1")
+    return _client
+
+
+@cache
+def _client(service: str) -> Any:
+    """Made once a process: moto answers for whichever world is there."""
+    session = boto3.session.Session(
+        aws_access_key_id="fake", aws_secret_access_key="fake", region_name="us-east-1"
+    )
+    return session.client(service)
