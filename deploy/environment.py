@@ -79,6 +79,9 @@ class ImageSettings(Table):
     volume_gib: int = Field(default=20, ge=8, le=1000)
     encrypted: bool = True
     ssm_agent_required: bool = True
+    # Empty: the newest verified image of that role.
+    head_id: Text = ""
+    worker_id: Text = ""
 
     @model_validator(mode="after")
     def _one_way_to_find_the_base(self) -> "ImageSettings":
@@ -172,6 +175,8 @@ class Environment(Table):
     names: NameOverrides = NameOverrides()
     # True: the bucket that names.bucket names exists and is not ours to make or remove.
     existing_bucket: bool = False
+    # A YAML beside this file, merged over the one that Ray's autoscaler is given.
+    autoscaler_file: str = ""
     tags: dict[str, str] = {}
 
     @model_validator(mode="after")
