@@ -1,0 +1,49 @@
+"""Write image.json and software.json into the folder given. Runs in the build machine."""
+
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def image() -> dict[str, str]:
+    """Return what the bake said that this image is."""
+    names = ("role", "digest", "ray_version", "git", "built")
+    return {name: os.environ[name.upper()] for name in names}
+
+
+def debian_packages() -> dict[str, str]:
+    """Return every installed package with its version."""
+    form = "${db:Status-Abbrev}|${binary:Package}|${Version}\n"
+    lines = subprocess.run(
+        ["dpkg-query", "--show", f"--showformat={form}"], check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+    rows = (line.split("|") for line in lines)
+    return {package: version for status, package, version in rows if status.startswith("ii")}
+
+
+def python_packages() -> dict[str, str]:
+    """Return every distribution in the interpreter's environment with its version."""
+    return {found.name: found.version for found in importlib.metadata.distributions()}
+
+
+def write(path: Path, content: object) -> None:
+    """Write JSON that a person can read and a diff can compare."""
+    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+    path.chmod(0o644)
+
+
+def main(folder: Path) -> None:
+    """Write both files."""
+    what = image()
+    write(folder / "image.json", what)
+    write(
+        folder / "software.json",
+        {"image": what, "debian": debian_packages(), "python": python_packages()},
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,51 @@
+# One build machine a role. IMDSv2: Packer 1.6.6 refuses metadata_options, so bake/ requires tokens on
+# the build machine as soon as it exists, and on the image once it is made.
+
+packer {
+  required_version = ">= 1.6.6"
+}
+
+locals {
+  image_tags = merge(var.tags, {
+    "raykiln:ray-version" = var.ray_version
+    "raykiln:git"         = var.git
+    "raykiln:source-ami"  = var.source_ami
+  })
+  run_tags = merge(var.tags, {
+    "raykiln:bake" = var.bake_id
+  })
+}
+
+source "amazon-ebs" "ray" {
+  region        = var.region
+  source_ami    = var.source_ami
+  instance_type = var.instance_type
+  subnet_id     = var.subnet_id
+
+  associate_public_ip_address           = false
+  temporary_security_group_source_cidrs = var.source_cidrs
+
+  communicator  = "ssh"
+  ssh_interface = "private_ip"
+  ssh_username  = var.ssh_username
+  ssh_timeout   = var.ssh_timeout
+
+  launch_block_device_mappings {
+    device_name = var.root_device
+    volume_size = var.volume_gib
+    volume_type = "gp3"
+    # What gp3 has without extra cost; 1.6.6 sends zeros unless told.
+    iops                  = 3000
+    throughput            = 125
+    encrypted             = var.encrypted
+    delete_on_termination = true
+  }
+
+  # An image may take many minutes; Packer's own patience fails about one bake in five.
+  aws_polling {
+    delay_seconds = 1
+    max_attempts  = 2400
+  }
+
+  shutdown_behavior = "terminate"
+}

@@ -1,0 +1,120 @@
+# What a bake is told. bake/ writes all of it into one JSON var-file; to run Packer by hand:
+#   packer validate -var-file=FILE.json packer/
+
+variable "repository" {
+  type        = string
+  description = "The checkout that provisioners, units and node package are taken from."
+}
+
+variable "wheels" {
+  type        = string
+  description = "Folder on this machine with every wheel of the lock, for the image's Python."
+}
+
+variable "requirements" {
+  type        = string
+  description = "The lock narrowed to the image's Python and platform; hashes included."
+}
+
+variable "output" {
+  type        = string
+  description = "Folder on this machine for the manifest and the software reports."
+}
+
+variable "region" {
+  type = string
+}
+
+variable "source_ami" {
+  type        = string
+  description = "The base image's id. bake/ resolves the filter, so that digest and bake agree."
+}
+
+variable "root_device" {
+  type        = string
+  description = "The base image's root device name."
+}
+
+variable "instance_type" {
+  type = string
+}
+
+variable "subnet_id" {
+  type        = string
+  default     = ""
+  description = "Empty: the account's default VPC."
+}
+
+variable "source_cidrs" {
+  type        = list(string)
+  description = "Who may reach the build machines by SSH."
+
+  validation {
+    condition     = length(var.source_cidrs) > 0 && ! contains(var.source_cidrs, "0.0.0.0/0")
+    error_message = "Give the ranges that may reach the build machines; the whole Internet may not."
+  }
+}
+
+variable "ssh_username" {
+  type = string
+}
+
+variable "ssh_timeout" {
+  type    = string
+  default = "10m"
+}
+
+variable "volume_gib" {
+  type = number
+}
+
+variable "encrypted" {
+  type    = bool
+  default = true
+}
+
+variable "python" {
+  type        = string
+  description = "The image's own Python, for example 3.11."
+}
+
+variable "ray_version" {
+  type = string
+}
+
+variable "ssm_agent_required" {
+  type    = bool
+  default = true
+}
+
+variable "bake_id" {
+  type        = string
+  description = "Who bakes; tagged on all that Packer starts, so that leftovers can be found."
+}
+
+variable "stamp" {
+  type        = string
+  description = "UTC, YYYYMMDDhhmmss; makes the image's name unique."
+}
+
+variable "built" {
+  type        = string
+  description = "The same moment in ISO 8601."
+}
+
+variable "git" {
+  type = string
+}
+
+variable "head_digest" {
+  type = string
+}
+
+variable "worker_digest" {
+  type = string
+}
+
+variable "tags" {
+  type    = map(string)
+  default = {}
+}
