@@ -1,0 +1,126 @@
+"""The change set: what CloudFormation itself says would change. Touches AWS."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from deploy.clients import Clients, error_code, translated
+from deploy.errors import Refused
+from deploy.foundation.plan import Action, ResourceChange, StackPlan
+from deploy.foundation.stack import Stack
+from deploy.foundation.wanted import WantedStack
+from deploy.waiting import Clock, Seen, wait_for
+
+NAME = "raykiln"
+# In either way CloudFormation says that a change set is empty, and calls it failed.
+NOTHING_TO_DO = ("didn't contain changes", "No updates are to be performed")
+ACTIONS: dict[tuple[str, str], Action] = {
+    ("Add", ""): "add",
+    ("Modify", "False"): "change",
+    ("Modify", "True"): "replace",
+    ("Modify", "Conditional"): "may replace",
+    ("Remove", ""): "remove",
+}
+
+
+@dataclass(frozen=True)
+class ChangeSet:
+    """A change set that could be executed."""
+
+    arn: str
+    stack_id: str
+    plan: StackPlan
+
+
+def prepare(
+    clients: Clients, wanted: WantedStack, stack: Stack | None, *, clock: Clock
+) -> ChangeSet | None:
+    """Make the change set, in place of one left by a killed run; None when nothing would change."""
+    if stack:
+        _remove_leftover(clients, stack)
+    with translated(f"preparing the stack {wanted.name}"):
+        made = clients("cloudformation").create_change_set(
+            StackName=wanted.name,
+            ChangeSetName=NAME,
+            ChangeSetType="UPDATE" if stack else "CREATE",
+            TemplateBody=wanted.template,
+            Parameters=_pairs(wanted.parameters, "ParameterKey", "ParameterValue"),
+            Tags=_pairs(wanted.tags, "Key", "Value"),
+            Capabilities=["CAPABILITY_IAM"],
+        )
+    found = _finished(clients, made["Id"], clock=clock)
+    if found["Status"] == "FAILED":
+        remove(clients, made["Id"])
+        if any(words in found.get("StatusReason", "") for words in NOTHING_TO_DO):
+            return None
+        raise Refused(
+            f"CloudFormation refused the stack {wanted.name}: {found.get('StatusReason', '')}",
+            hint="mend the environment's file or the template",
+        )
+    changes = tuple(_change(entry["ResourceChange"]) for entry in found["Changes"])
+    plan = StackPlan(wanted.name, stack is None, changes, has_other_changes=not changes)
+    return ChangeSet(made["Id"], made["StackId"], plan)
+
+
+def execute(clients: Clients, change_set: ChangeSet) -> None:
+    """Let CloudFormation begin; when a creation fails it takes back what it made."""
+    with translated(f"changing the stack {change_set.plan.stack}"):
+        clients("cloudformation").execute_change_set(ChangeSetName=change_set.arn)
+
+
+def remove(clients: Clients, arn: str) -> None:
+    """Remove a change set that shall not be executed."""
+    with translated("removing the change set"):
+        try:
+            clients("cloudformation").delete_change_set(ChangeSetName=arn)
+        except ClientError as error:
+            if error_code(error) != "ChangeSetNotFound":
+                raise
+
+
+def _remove_leftover(clients: Clients, stack: Stack) -> None:
+    """Remove the change set that a killed run left, if it did."""
+    with translated(f"looking for an old change set of {stack.name}"):
+        pages = clients("cloudformation").get_paginator("list_change_sets")
+        found = [s for page in pages.paginate(StackName=stack.id) for s in page["Summaries"]]
+    for summary in found:
+        if summary["ChangeSetName"] == NAME:
+            remove(clients, summary["ChangeSetId"])
+
+
+def _finished(clients: Clients, arn: str, *, clock: Clock) -> dict[str, Any]:
+    """Wait for CloudFormation to work the change set out; return it with all its changes."""
+
+    def look() -> Seen[dict[str, Any]]:
+        found = _described(clients, arn)
+        done = found["Status"] in ("CREATE_COMPLETE", "FAILED")
+        return Seen(found if done else None, str(found["Status"]))
+
+    return wait_for("the change set", look, clock=clock, seconds=300)
+
+
+def _described(clients: Clients, arn: str) -> dict[str, Any]:
+    with translated("reading the change set"):
+        pages = clients("cloudformation").get_paginator("describe_change_set")
+        found: dict[str, Any] = pages.paginate(ChangeSetName=arn).build_full_result()
+    return found
+
+
+def _change(found: dict[str, Any]) -> ResourceChange:
+    return ResourceChange(
+        action=ACTIONS[found["Action"], found.get("Replacement", "")],
+        name=found["LogicalResourceId"],
+        type=found["ResourceType"],
+        physical_id=found.get("PhysicalResourceId", ""),
+        because=_because(found),
+    )
+
+
+def _because(found: dict[str, Any]) -> tuple[str, ...]:
+    targets = [detail["Target"] for detail in found.get("Details", [])]
+    return tuple(sorted({target.get("Name") or target["Attribute"] for target in targets}))
+
+
+def _pairs(values: dict[str, str], key: str, value: str) -> list[dict[str, str]]:
+    return [{key: name, value: text} for name, text in sorted(values.items())]
