@@ -1,0 +1,93 @@
+"""run.sh: installs what is missing, says what it may not install, and then is invoke."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCKS = ("requirements-uv.txt", "requirements.txt", "requirements-dev.txt")
+ALWAYS_THERE = ("bash", "cat", "sha256sum", "dirname", "env", "python3")
+NOBODY = 65534
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A clone whose .venv is complete, with an invoke that prints its arguments."""
+    folder = tmp_path / "clone"
+    (folder / ".venv/bin").mkdir(parents=True)
+    shutil.copy(ROOT / "run.sh", folder)
+    for lock in LOCKS:
+        (folder / lock).write_text(f"# {lock}\n")
+    for name, text in {"invoke": 'echo "invoke $*"', "pip": "exit 1"}.items():
+        tool = folder / ".venv/bin" / name
+        tool.write_text(f"#!/bin/sh\n{text}\n")
+        tool.chmod(0o755)
+    content = b"".join((folder / lock).read_bytes() for lock in LOCKS)
+    (folder / ".venv/.stamp").write_text(f"{hashlib.sha256(content).hexdigest()}  -\n")
+    return folder
+
+
+@pytest.fixture
+def bare_path(tmp_path: Path) -> Path:
+    """A PATH with a shell and nothing that Raykiln installs."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ALWAYS_THERE:
+        found = shutil.which(name)
+        assert found is not None
+        (folder / name).symlink_to(Path(found).resolve())
+    return folder
+
+
+def run(
+    clone: Path, *arguments: str, path: str = os.environ["PATH"], user: int | None = None
+) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [clone / "run.sh", *arguments],
+        env={"PATH": path},
+        user=user,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_with_nothing_missing_it_says_nothing_of_its_own(clone: Path) -> None:
+    done = run(clone, "bake", "--role", "head")
+
+    assert done.stdout == "invoke bake --role head\n"
+    assert done.stderr == ""
+
+
+def test_without_arguments_it_lists_the_tasks(clone: Path) -> None:
+    assert run(clone).stdout == "invoke --list\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+def test_without_root_it_names_the_command_for_an_administrator_and_goes_on(
+    clone: Path, bare_path: Path, tmp_path: Path
+) -> None:
+    for folder in (*tmp_path.parents, tmp_path):
+        if folder.owner() == "root" and folder.is_relative_to("/tmp"):  # noqa: S108
+            folder.chmod(folder.stat().st_mode | 0o055)
+
+    done = run(clone, "plan", path=str(bare_path), user=NOBODY)
+
+    assert "An administrator must run:" in done.stderr
+    assert "apt-get install --no-install-recommends" in done.stderr
+    assert "packer" in done.stderr
+    assert done.stdout == "invoke plan\n"
+
+
+def test_a_changed_lock_is_installed_before_anything_runs(clone: Path) -> None:
+    (clone / "requirements.txt").write_text("# changed\n")
+
+    done = run(clone, "bake")
+
+    assert "Installing Python packages" in done.stderr
+    assert done.returncode != 0
+    assert "invoke" not in done.stdout
