@@ -1,0 +1,64 @@
+"""Find the base image that an environment names. Reads AWS (EC2)."""
+
+from dataclasses import dataclass
+
+from deploy.clients import Clients, translated
+from deploy.environment import ImageSettings
+from deploy.errors import Refused
+
+
+@dataclass(frozen=True)
+class BaseImage:
+    """The AMI that both roles are baked from."""
+
+    ami_id: str
+    name: str
+    root_device: str
+
+
+def resolve_base_image(clients: Clients, settings: ImageSettings) -> BaseImage:
+    """Return the image with the id given, or the newest that the filter matches.
+
+    Raises Refused when there is none, or when it is for another architecture.
+    """
+    query = _query(settings)
+    with translated("looking for the base image"):
+        found = clients("ec2").describe_images(**query)["Images"]
+    if not found:
+        raise Refused(
+            f"no base image matches {_words(settings)}",
+            hint="mend [image] base_name and base_owner (or base_id) in the environment's file",
+        )
+    newest = max(found, key=lambda image: str(image["CreationDate"]))
+    if newest["Architecture"] != settings.architecture:
+        raise Refused(
+            f"{newest['ImageId']} is for {newest['Architecture']}, not {settings.architecture}",
+            hint="mend [image] architecture or base_id in the environment's file",
+        )
+    return BaseImage(newest["ImageId"], newest.get("Name", ""), newest["RootDeviceName"])
+
+
+def _query(settings: ImageSettings) -> dict[str, object]:
+    """Return the arguments of DescribeImages (EC2 API Reference).
+
+    An id goes in as a filter too: a query by ImageIds fails where a filter finds nothing.
+    """
+    if settings.base_id:
+        return {"Filters": [{"Name": "image-id", "Values": [settings.base_id]}]}
+    wanted = {
+        "name": settings.base_name,
+        "architecture": settings.architecture,
+        "root-device-type": "ebs",
+        "virtualization-type": "hvm",
+        "state": "available",
+    }
+    return {
+        "Owners": [settings.base_owner],
+        "Filters": [{"Name": name, "Values": [value]} for name, value in wanted.items()],
+    }
+
+
+def _words(settings: ImageSettings) -> str:
+    if settings.base_id:
+        return f"id {settings.base_id}"
+    return f"name {settings.base_name!r}, owner {settings.base_owner}, {settings.architecture}"

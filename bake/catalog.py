@@ -1,0 +1,107 @@
+"""The images that were baked: found by their tags. Reads AWS (EC2), and tags images there.
+
+Tags: ``raykiln:role``, ``raykiln:digest``, ``raykiln:ray-version``, ``raykiln:git``, and
+``raykiln:verified`` (ISO 8601, UTC) once image tests have passed on a fresh instance.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from deploy.clients import Clients, translated
+from deploy.errors import PipelineError, Refused
+
+# A deprecated image still launches for its owner, but is offered to nobody else; a year without a
+# bake is a year without security updates.
+DEPRECATED_AFTER = timedelta(days=365)
+
+
+@dataclass(frozen=True)
+class Image:
+    """An AMI of ours. ``created`` and ``verified`` are ISO 8601; ``verified`` may be empty."""
+
+    ami_id: str
+    role: str
+    digest: str
+    ray_version: str
+    git: str
+    created: str
+    verified: str
+    architecture: str
+
+
+def images(clients: Clients) -> tuple[Image, ...]:
+    """Return every image of ours that can be launched, newest first."""
+    with translated("looking for baked images"):
+        answer = clients("ec2").describe_images(
+            Owners=["self"],
+            Filters=[
+                {"Name": "tag-key", "Values": ["raykiln:role"]},
+                {"Name": "state", "Values": ["available"]},
+            ],
+        )
+    found = (_image(entry) for entry in answer["Images"])
+    return tuple(sorted(found, key=lambda image: image.created, reverse=True))
+
+
+def _image(entry: dict[str, object]) -> Image:
+    tags = {tag["Key"]: tag["Value"] for tag in entry.get("Tags", [])}  # type: ignore[attr-defined]
+    return Image(
+        ami_id=str(entry["ImageId"]),
+        role=tags.get("raykiln:role", ""),
+        digest=tags.get("raykiln:digest", ""),
+        ray_version=tags.get("raykiln:ray-version", ""),
+        git=tags.get("raykiln:git", ""),
+        created=str(entry["CreationDate"]),
+        verified=tags.get("raykiln:verified", ""),
+        architecture=str(entry.get("Architecture", "")),
+    )
+
+
+def verified_image(clients: Clients, role: str, architecture: str = "x86_64") -> Image:
+    """Return the newest verified image of a role; raises Refused when there is none."""
+    for image in images(clients):
+        if image.role == role and image.verified and image.architecture == architecture:
+            return image
+    raise Refused(f"there is no verified {role} image for {architecture}", hint="invoke bake")
+
+
+def find_verified(catalog: tuple[Image, ...], role: str, digest: str) -> Image | None:
+    """Return the newest verified image with this digest, if there is one."""
+    for image in catalog:
+        if image.verified and (image.role, image.digest) == (role, digest):
+            return image
+    return None
+
+
+def image_by_id(clients: Clients, ami_id: str) -> Image:
+    """Return one image of ours; raises PipelineError when there is none with that id."""
+    for image in images(clients):
+        if image.ami_id == ami_id:
+            return image
+    raise PipelineError(f"{ami_id} is not an image of ours", hint="invoke images lists them")
+
+
+def harden(clients: Clients, ami_id: str, now: datetime) -> None:
+    """Let instances of the image start with IMDSv2 alone, and set when the image is too old.
+
+    Packer 1.6.6 cannot: ModifyImageAttribute (imds-support) and EnableImageDeprecation in the EC2
+    API Reference. Raises PipelineError when the image does not then say so.
+    """
+    ec2 = clients("ec2")
+    with translated(f"hardening {ami_id}"):
+        ec2.modify_image_attribute(ImageId=ami_id, ImdsSupport={"Value": "v2.0"})
+        ec2.enable_image_deprecation(ImageId=ami_id, DeprecateAt=now + DEPRECATED_AFTER)
+        (seen,) = ec2.describe_images(ImageIds=[ami_id])["Images"]
+    if seen.get("ImdsSupport") != "v2.0":
+        raise PipelineError(
+            f"{ami_id} does not require IMDSv2 though it was told to", hint="bake again"
+        )
+
+
+def mark_verified(clients: Clients, ami_id: str, now: datetime) -> None:
+    """Say that image tests have passed; from then on deploy may use it."""
+    moment = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    with translated(f"tagging {ami_id}"):
+        clients("ec2").create_tags(
+            Resources=[ami_id], Tags=[{"Key": "raykiln:verified", "Value": moment}]
+        )

@@ -1,0 +1,21 @@
+"""Where the files that shape an image lie in the checkout. No AWS."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+TEMPLATE = Path("packer")
+PROVISIONERS = Path("ami-provisioners")
+LOCK = PROVISIONERS / "ray.lock"
+# Whatever lies in these folders is in an image, or decides how one is made.
+FOLDERS = (TEMPLATE, PROVISIONERS, Path("systemd"), Path("node"))
+
+ROLES = ("head", "worker")
+
+
+def shaping_files(repository: Path = REPOSITORY) -> Iterator[Path]:
+    """Yield, in order and relative to the checkout, every file that shapes an image."""
+    for folder in FOLDERS:
+        for path in sorted((repository / folder).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                yield path.relative_to(repository)
