@@ -1,0 +1,155 @@
+"""The Auto Scaling group that keeps a head there: what is found, what differs. Touches AWS.
+
+The group launches, replaces and waits for each head's own word (the lifecycle hook); which of its
+instances leads is decided by the head lease alone.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from deploy.clients import Clients, translated
+
+# The group would end the leader for the sake of balanced zones; launches are spread all the same.
+# https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-suspend-resume-processes.html
+SUSPENDED = ("AZRebalance",)
+LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
+
+
+@dataclass(frozen=True)
+class Hook:
+    """What every new head waits in until it says that it is ready, or is given up."""
+
+    name: str
+    timeout_seconds: int
+    default: str = "ABANDON"
+
+
+NO_HOOK = Hook("", 0)
+
+
+@dataclass(frozen=True)
+class GroupSettings:
+    """What is decided about the group."""
+
+    template_id: str
+    template_version: int
+    min_size: int
+    desired: int
+    max_size: int
+    subnet_ids: tuple[str, ...]
+    target_group_arns: tuple[str, ...]
+    grace_seconds: int
+    tags: tuple[tuple[str, str], ...]
+    hook: Hook
+    health_check: str = "EC2"
+    metrics: bool = True
+    suspended: tuple[str, ...] = SUSPENDED
+
+
+@dataclass(frozen=True)
+class Member:
+    """One instance of the group, as the group sees it."""
+
+    instance_id: str
+    state: str
+    template_version: int
+    healthy: bool
+
+    @property
+    def serves(self) -> bool:
+        """It has said that it is ready."""
+        return self.state == "InService"
+
+    @property
+    def goes(self) -> bool:
+        """It is on its way out."""
+        return self.state.startswith("Terminat")
+
+
+@dataclass(frozen=True)
+class HeadGroup:
+    """The group as found."""
+
+    name: str
+    settings: GroupSettings
+    members: tuple[Member, ...]
+    being_deleted: bool
+
+    @property
+    def serving(self) -> tuple[Member, ...]:
+        """Return the members that are in service."""
+        return tuple(member for member in self.members if member.serves)
+
+
+def find_group(clients: Clients, name: str, hook: str) -> HeadGroup | None:
+    """Return the group with its hook of that name, or None."""
+    with translated(f"reading the group {name}"):
+        scaling = clients("autoscaling")
+        found = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])
+        if not found["AutoScalingGroups"]:
+            return None
+        hooks = scaling.describe_lifecycle_hooks(AutoScalingGroupName=name)["LifecycleHooks"]
+    group = found["AutoScalingGroups"][0]
+    return HeadGroup(
+        name=name,
+        settings=_settings(group, next((h for h in hooks if h["LifecycleHookName"] == hook), None)),
+        members=tuple(_member(entry) for entry in group.get("Instances", [])),
+        being_deleted=bool(group.get("Status")),
+    )
+
+
+def group_changes(wanted: GroupSettings, found: GroupSettings | None) -> tuple[str, ...]:
+    """Say in words what differs; empty when nothing does."""
+    if found is None:
+        return (f"{wanted.desired} head{'s' if wanted.desired > 1 else ''}",)
+    return tuple(
+        f"{field.name.replace('_', ' ')}: {_words(before)} → {_words(after)}"
+        for field in fields(GroupSettings)
+        if (before := getattr(found, field.name)) != (after := getattr(wanted, field.name))
+    )
+
+
+def _settings(group: dict[str, Any], hook: dict[str, Any] | None) -> GroupSettings:
+    template = group.get("LaunchTemplate", {})
+    return GroupSettings(
+        template_id=template.get("LaunchTemplateId", ""),
+        template_version=_number(template.get("Version")),
+        min_size=int(group["MinSize"]),
+        desired=int(group["DesiredCapacity"]),
+        max_size=int(group["MaxSize"]),
+        subnet_ids=tuple(sorted(filter(None, group.get("VPCZoneIdentifier", "").split(",")))),
+        target_group_arns=tuple(sorted(group.get("TargetGroupARNs", []))),
+        grace_seconds=int(group.get("HealthCheckGracePeriod", 0)),
+        tags=tuple(sorted((tag["Key"], tag["Value"]) for tag in group.get("Tags", []))),
+        hook=_found_hook(hook),
+        health_check=group.get("HealthCheckType", ""),
+        metrics=bool(group.get("EnabledMetrics")),
+        suspended=tuple(sorted(p["ProcessName"] for p in group.get("SuspendedProcesses", []))),
+    )
+
+
+def _found_hook(hook: dict[str, Any] | None) -> Hook:
+    if hook is None or hook["LifecycleTransition"] != LAUNCHING:
+        return NO_HOOK
+    return Hook(hook["LifecycleHookName"], int(hook["HeartbeatTimeout"]), hook["DefaultResult"])
+
+
+def _member(entry: dict[str, Any]) -> Member:
+    return Member(
+        instance_id=entry["InstanceId"],
+        state=entry["LifecycleState"],
+        template_version=_number(entry.get("LaunchTemplate", {}).get("Version")),
+        healthy=entry["HealthStatus"].lower() == "healthy",
+    )
+
+
+def _number(version: object) -> int:
+    """Return a version's number; 0 for $Latest and $Default, which we never want."""
+    text = str(version)
+    return int(text) if text.isdigit() else 0
+
+
+def _words(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(_words(part) for part in value) or "none"
+    return str(value)

@@ -1,0 +1,39 @@
+"""What an instance is told at boot: where it belongs and where to look. Pure: no AWS.
+
+A few lines of cloud-config and never a secret: whoever may describe an instance reads them.
+Everything else is in the image, or comes from the metadata service.
+https://cloudinit.readthedocs.io/en/latest/reference/modules.html#write-files
+"""
+
+from deploy.environment import Environment
+from deploy.release import Role
+
+NODE_FILE = "/etc/raykiln/node.yaml"
+
+_FRAME = """\
+#cloud-config
+write_files:
+  - path: {path}
+    permissions: "0644"
+    content: |
+{content}
+"""
+
+
+def user_data(environment: Environment, role: Role, autoscaler_uri: str = "") -> str:
+    """Return the cloud-config of a role; ``autoscaler_uri`` is for the head alone."""
+    facts = {
+        "environment": environment.name,
+        "role": role,
+        "head_name": environment.head_dns,
+        "lease_table": environment.lease_table,
+        "secret": environment.secret,
+        "metric_namespace": environment.names.metric_namespace,
+    }
+    if role == "head":
+        facts |= {
+            "autoscaler": autoscaler_uri,
+            "lifecycle_hook": environment.names.lifecycle_hook,
+        }
+    content = "\n".join(f"      {key}: {value}" for key, value in facts.items())
+    return _FRAME.format(path=NODE_FILE, content=content)

@@ -1,0 +1,105 @@
+"""What a cluster shall be, worked out from its environment and its release. Pure: no AWS.
+
+Each piece needs what comes before it: the autoscaler's YAML names the worker template's version,
+the head's user data names the YAML, the group names the head template's version.
+"""
+
+from dataclasses import dataclass
+
+from deploy.autoscaler_yaml import autoscaler_yaml
+from deploy.config_bucket import Document, autoscaler_document, release_document
+from deploy.environment import Environment
+from deploy.foundation.stack import Foundation
+from deploy.head_group import GroupSettings, Hook
+from deploy.launch_template import TemplateVersion
+from deploy.release import Release, Role
+from deploy.template_content import TemplateContent
+from deploy.user_data import user_data
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A release in an environment."""
+
+    environment: Environment
+    release: Release
+
+    def tags(self, role: Role | None = None) -> dict[str, str]:
+        """Return the tags of what we make; of instances with a role and a name."""
+        tags = dict(self.release.settings.tags) | {"raykiln:environment": self.environment.name}
+        if role is not None:
+            tags["raykiln:role"] = role
+            tags["raykiln:release"] = self.release.id
+            tags["Name"] = f"ray-{role}-{self.environment.name}"
+        return tags
+
+    @property
+    def head_count(self) -> int:
+        """The leader and its standbys."""
+        return 1 + self.environment.head.standby
+
+    def worker_content(self, foundation: Foundation) -> TemplateContent:
+        """Return what workers are launched with."""
+        return self._content(
+            "worker",
+            profile_arn=foundation.worker_instance_profile_arn,
+            security_group_id=foundation.worker_security_group_id,
+            text=user_data(self.environment, "worker"),
+        )
+
+    def autoscaler(self, foundation: Foundation, worker: TemplateVersion) -> Document:
+        """Return the autoscaler's YAML; raises Refused when it is not fit for Ray."""
+        body = autoscaler_yaml(
+            self.environment,
+            self.release.settings,
+            worker.template_id,
+            worker.number,
+            tuple(sorted(foundation.private_subnet_ids)),
+        )
+        return autoscaler_document(self.environment.name, body)
+
+    def head_content(self, foundation: Foundation, autoscaler: Document) -> TemplateContent:
+        """Return what heads are launched with."""
+        return self._content(
+            "head",
+            profile_arn=foundation.head_instance_profile_arn,
+            security_group_id=foundation.head_security_group_id,
+            text=user_data(self.environment, "head", autoscaler.uri(foundation.bucket_name)),
+        )
+
+    def group(self, foundation: Foundation, head: TemplateVersion) -> GroupSettings:
+        """Return the head's group; one more than wanted may be there while a release rolls."""
+        environment = self.environment
+        return GroupSettings(
+            template_id=head.template_id,
+            template_version=head.number,
+            min_size=self.head_count,
+            desired=self.head_count,
+            max_size=self.head_count + 1,
+            subnet_ids=tuple(sorted(foundation.private_subnet_ids)),
+            target_group_arns=tuple(sorted(foundation.target_group_arns)),
+            # Heads say themselves when they are ready, so there is nothing to be lenient about.
+            grace_seconds=0,
+            tags=tuple(sorted(self.tags("head").items())),
+            hook=Hook(environment.names.lifecycle_hook, environment.limits.head_ready_seconds),
+        )
+
+    def release_document(self) -> Document:
+        """Return the release under its id."""
+        return release_document(self.environment.name, self.release)
+
+    def _content(
+        self, role: Role, *, profile_arn: str, security_group_id: str, text: str
+    ) -> TemplateContent:
+        settings, image = self.release.settings, self.release.image(role)
+        return TemplateContent(
+            ami_id=image.ami_id,
+            instance_type=settings.head_type if role == "head" else settings.worker_type,
+            profile_arn=profile_arn,
+            security_group_ids=(security_group_id,),
+            user_data=text,
+            root_device=image.root_device,
+            volume_gib=settings.volume_gib,
+            tags=tuple(sorted(self.tags(role).items())),
+            ends_on_shutdown=role == "worker",
+        )
