@@ -6,7 +6,7 @@ plane does by itself with the world.
 
 from typing import Protocol
 
-from localcloud.patches import launch_templates, template_launches
+from localcloud.patches import cloudformation, launch_templates, template_launches
 from localcloud.world import World
 
 
@@ -20,7 +20,7 @@ class Patch(Protocol):
         """Register what this part does by itself with ``world.reconcilers``."""
 
 
-PATCHES: tuple[Patch, ...] = (launch_templates, template_launches)
+PATCHES: tuple[Patch, ...] = (launch_templates, template_launches, cloudformation)
 
 
 def install(world: World) -> None:

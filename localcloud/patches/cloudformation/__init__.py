@@ -1,0 +1,56 @@
+"""CloudFormation as AWS has it: change sets, rollbacks, and no resource that was not really made.
+
+moto creates nothing for types it does not know and calls them CREATE_COMPLETE, ignores
+properties, keeps no stack of a failed create and finds no error in an update without changes.
+This engine replaces it: ``template`` reads, ``changes`` plans, ``operations`` acts through each
+service's own API, ``api`` answers.
+"""
+
+from moto.cloudformation.models import cloudformation_backends
+from moto.cloudformation.responses import CloudFormationResponse
+
+from localcloud.patches.cloudformation import (  # noqa: F401 - importing a module registers its types
+    api,
+    types_data,
+    types_iam,
+    types_monitoring,
+    types_network,
+    types_routing,
+    types_vpc,
+)
+from localcloud.patches.cloudformation.stack import Stack
+from localcloud.world import World
+
+PIECES_A_STEP = 10  # resources done in one step of the clock; the world is held meanwhile
+
+
+def install() -> None:
+    """Put the engine's actions in place of moto's."""
+    CloudFormationResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER = {}
+    for action in api.ACTIONS:
+        setattr(CloudFormationResponse, action.__name__, action)
+
+
+def attach(world: World) -> None:
+    """Let the world's clock drive the stacks' operations."""
+    world.reconcilers.append(lambda _now: _advance_all())
+
+
+def _advance_all() -> None:
+    for account in list(cloudformation_backends.values()):
+        for backend in list(account.values()):
+            for stack in list(vars(backend).get("engine_stacks", {}).values()):
+                _advance(stack)
+
+
+def _advance(stack: Stack) -> None:
+    for _ in range(PIECES_A_STEP):
+        if stack.operation is None:
+            return
+        try:
+            progressed = next(stack.operation)
+        except StopIteration:
+            stack.operation = None
+            return
+        if not progressed:
+            return

@@ -1,0 +1,128 @@
+"""AWS::IAM types: roles and instance profiles.
+
+Properties and update behaviour:
+docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_IAM.html
+"""
+
+import json
+from typing import Any
+
+from localcloud.patches.cloudformation.resources import Place, ResourceType, register
+from localcloud.patches.cloudformation.template import Tree
+from localcloud.patches.cloudformation.types_vpc import chosen
+from localcloud.patches.internal import call
+
+
+@register
+class Role(ResourceType):
+    type_name = "AWS::IAM::Role"
+    replacing = frozenset({"RoleName", "Path"})
+    properties = replacing | {
+        "AssumeRolePolicyDocument",
+        "Policies",
+        "ManagedPolicyArns",
+        "Description",
+        "MaxSessionDuration",
+        "PermissionsBoundary",
+        "Tags",
+    }
+    required = frozenset({"AssumeRolePolicyDocument"})
+
+    def create(self, place: Place, properties: Tree) -> str:
+        made = call(
+            "iam",
+            "create_role",
+            RoleName=properties.get("RoleName") or place.name(64),
+            AssumeRolePolicyDocument=json.dumps(properties["AssumeRolePolicyDocument"]),
+            **chosen(properties, "Path", "Description", "MaxSessionDuration"),
+        )
+        return str(made["Role"]["RoleName"])
+
+    def configure(self, place: Place, physical_id: str, old: Tree, new: Tree) -> None:
+        role = {"RoleName": physical_id}
+        if old:
+            trust = json.dumps(new["AssumeRolePolicyDocument"])
+            call("iam", "update_assume_role_policy", **role, PolicyDocument=trust)
+            kept = chosen(new, "Description", "MaxSessionDuration")
+            call("iam", "update_role", **role, **{"Description": "", **kept})
+        _bring_policies(role, old, new)
+        _bring_boundary(role, old, new)
+        tags = place.tags(new)
+        keys = {tag["Key"] for tag in tags}
+        if gone := [t["Key"] for t in old.get("Tags", []) if t["Key"] not in keys]:
+            call("iam", "untag_role", **role, TagKeys=gone)
+        if tags:
+            call("iam", "tag_role", **role, Tags=tags)
+
+    def delete(self, physical_id: str, properties: Tree) -> None:
+        role = {"RoleName": physical_id}
+        _bring_policies(role, properties, {})
+        call("iam", "delete_role", **role)
+
+    def attribute(self, physical_id: str, name: str) -> Any:
+        if name in ("Arn", "RoleId"):
+            return call("iam", "get_role", RoleName=physical_id)["Role"][name]
+        return super().attribute(physical_id, name)
+
+
+def _bring_policies(role: Tree, old: Tree, new: Tree) -> None:
+    wanted = {policy["PolicyName"]: policy["PolicyDocument"] for policy in new.get("Policies", [])}
+    for policy in old.get("Policies", []):
+        if policy["PolicyName"] not in wanted:
+            call("iam", "delete_role_policy", **role, PolicyName=policy["PolicyName"])
+    for name, document in wanted.items():
+        body = json.dumps(document)
+        call("iam", "put_role_policy", **role, PolicyName=name, PolicyDocument=body)
+    before, after = set(old.get("ManagedPolicyArns", [])), set(new.get("ManagedPolicyArns", []))
+    for arn in sorted(before - after):
+        call("iam", "detach_role_policy", **role, PolicyArn=arn)
+    for arn in sorted(after - before):
+        call("iam", "attach_role_policy", **role, PolicyArn=arn)
+
+
+def _bring_boundary(role: Tree, old: Tree, new: Tree) -> None:
+    before, after = old.get("PermissionsBoundary"), new.get("PermissionsBoundary")
+    if after:
+        call("iam", "put_role_permissions_boundary", **role, PermissionsBoundary=after)
+    elif before:
+        call("iam", "delete_role_permissions_boundary", **role)
+
+
+@register
+class InstanceProfile(ResourceType):
+    type_name = "AWS::IAM::InstanceProfile"
+    replacing = frozenset({"InstanceProfileName", "Path"})
+    properties = replacing | {"Roles"}
+    required = frozenset({"Roles"})
+    taggable = False
+
+    def create(self, place: Place, properties: Tree) -> str:
+        name = properties.get("InstanceProfileName") or place.name()
+        call(
+            "iam",
+            "create_instance_profile",
+            InstanceProfileName=name,
+            **chosen(properties, "Path"),
+        )
+        return str(name)
+
+    def configure(self, place: Place, physical_id: str, old: Tree, new: Tree) -> None:
+        profile = {"InstanceProfileName": physical_id}
+        before, after = set(old.get("Roles", [])), set(new.get("Roles", []))
+        for role in sorted(before - after):
+            call("iam", "remove_role_from_instance_profile", **profile, RoleName=role)
+        for role in sorted(after - before):
+            call("iam", "add_role_to_instance_profile", **profile, RoleName=role)
+
+    def delete(self, physical_id: str, properties: Tree) -> None:
+        profile = {"InstanceProfileName": physical_id}
+        found = call("iam", "get_instance_profile", **profile)["InstanceProfile"]
+        for role in found["Roles"]:
+            call("iam", "remove_role_from_instance_profile", **profile, RoleName=role["RoleName"])
+        call("iam", "delete_instance_profile", **profile)
+
+    def attribute(self, physical_id: str, name: str) -> Any:
+        if name == "Arn":
+            found = call("iam", "get_instance_profile", InstanceProfileName=physical_id)
+            return found["InstanceProfile"]["Arn"]
+        return super().attribute(physical_id, name)

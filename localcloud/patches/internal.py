@@ -1,0 +1,104 @@
+"""Call this process's own AWS: boto3 clients whose requests never reach a socket.
+
+What AWS does on a customer's behalf (CloudFormation creating a bucket, an alarm publishing to a
+topic) it does through its own APIs. So do the patches: the same operation, validated by botocore,
+answered by moto in this process, with every other patch in force. Such calls are not checked
+against IAM; the caller's own request was.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.awsrequest import AWSPreparedRequest
+from botocore.config import Config
+from moto.core.botocore_stubber import BotocoreStubber
+from moto.core.models import botocore_stubber
+
+REGION = "us-east-1"
+
+_calls = threading.local()
+
+
+def is_internal() -> bool:
+    """Say whether the request being answered on this thread came from the control plane itself."""
+    return bool(getattr(_calls, "depth", 0))
+
+
+@contextmanager
+def internal() -> Iterator[None]:
+    """Mark everything inside as done by the control plane itself."""
+    _calls.depth = getattr(_calls, "depth", 0) + 1
+    try:
+        yield
+    finally:
+        _calls.depth -= 1
+
+
+@cache
+def _stubber() -> BotocoreStubber:
+    stubber = BotocoreStubber()
+    stubber.enabled = True
+    return stubber
+
+
+def _answer(event_name: str, request: AWSPreparedRequest, **_: Any) -> Any:
+    with internal():
+        return _stubber()(event_name, request)
+
+
+@cache
+def client(service: str) -> Any:
+    """Return the control plane's own client of ``service``."""
+    session = boto3.session.Session(
+        aws_access_key_id="CONTROLPLANEINTERNAL",
+        aws_secret_access_key="internal",  # noqa: S106 - signs nothing that is checked
+        region_name=REGION,
+    )
+    config = Config(retries={"total_max_attempts": 1}, ignore_configured_endpoint_urls=True)
+    made = session.client(service, config=config)
+    # Inside mock_aws moto listens too, and every handler of this event is called.
+    made.meta.events.unregister("before-send", botocore_stubber)
+    made.meta.events.register_first("before-send", _answer)
+    return made
+
+
+def call(service: str, operation: str, **parameters: Any) -> Any:
+    """Call ``operation`` (its snake_case name) with values coerced to the types it takes.
+
+    CloudFormation takes ``"80"`` for 80 and ``"true"`` for true; botocore does not.
+    """
+    api = client(service)
+    shape = api.meta.service_model.operation_model(
+        api.meta.method_to_api_mapping[operation]
+    ).input_shape
+    return getattr(api, operation)(**_coerced(shape, parameters))
+
+
+def _coerced(shape: Any, value: Any) -> Any:
+    if shape is None or value is None:
+        return value
+    if shape.type_name == "structure" and isinstance(value, dict):
+        return {key: _coerced(shape.members.get(key), item) for key, item in value.items()}
+    if shape.type_name == "list" and isinstance(value, list):
+        return [_coerced(shape.member, item) for item in value]
+    if shape.type_name == "map" and isinstance(value, dict):
+        return {key: _coerced(shape.value, item) for key, item in value.items()}
+    return _scalar(shape.type_name, value)
+
+
+def _scalar(kind: str, value: Any) -> Any:
+    if kind == "boolean" and isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    if kind in ("integer", "long") and isinstance(value, str) and value.lstrip("-").isdigit():
+        return int(value)
+    if kind in ("double", "float") and isinstance(value, int | str) and not isinstance(value, bool):
+        return float(value)
+    if kind == "string" and isinstance(value, bool):
+        return str(value).lower()
+    if kind == "string" and isinstance(value, int | float):
+        return str(value)
+    return value
