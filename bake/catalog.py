@@ -27,6 +27,7 @@ class Image:
     created: str
     verified: str
     architecture: str
+    root_device: str = ""
 
 
 def images(clients: Clients) -> tuple[Image, ...]:
@@ -54,6 +55,7 @@ def _image(entry: dict[str, object]) -> Image:
         created=str(entry["CreationDate"]),
         verified=tags.get("raykiln:verified", ""),
         architecture=str(entry.get("Architecture", "")),
+        root_device=str(entry.get("RootDeviceName", "")),
     )
 
 
