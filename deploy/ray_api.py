@@ -1,0 +1,111 @@
+"""Talk to a cluster's Ray as an operator does: its dashboard's API at the stable name, by token.
+
+No AWS and no Ray on this side. The paths are Ray 2.60's, ``dashboard/modules/job/job_head.py``
+and ``state/state_head.py``; the token goes where ``http_token_authentication.py`` looks for it.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from deploy.errors import PipelineError, Refused
+
+PORT = 8265
+TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
+FINISHED = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
+
+
+class Unreachable(PipelineError):
+    """Nobody answers there, or not sensibly, at the moment; a later try may succeed."""
+
+
+@dataclass(frozen=True)
+class RayNode:
+    """A node as Ray sees it."""
+
+    id: str
+    address: str
+    is_head: bool
+    state: str
+
+    @property
+    def is_alive(self) -> bool:
+        """Ray schedules on it."""
+        return self.state == "ALIVE"
+
+
+@dataclass(frozen=True)
+class Job:
+    """How far a submitted job is."""
+
+    id: str
+    status: str
+    message: str
+
+    @property
+    def is_finished(self) -> bool:
+        """It will not change any more."""
+        return self.status in FINISHED
+
+    @property
+    def succeeded(self) -> bool:
+        """Its entry point ended with 0."""
+        return self.status == "SUCCEEDED"
+
+
+class RayApi:
+    """The dashboard at ``http://host:port``; every call is one connection, to whoever leads now."""
+
+    def __init__(self, host: str, token: str, *, port: int = PORT) -> None:
+        self.base = f"http://{host}:{port}"
+        self._pool = urllib3.PoolManager(retries=False, timeout=TIMEOUT)
+        # A kept connection would lead to a head that may no longer be there.
+        self._headers = {"Authorization": f"Bearer {token}", "Connection": "close"}
+
+    def nodes(self) -> tuple[RayNode, ...]:
+        """Return the nodes that Ray knows, dead ones included; the head first."""
+        found = self._call("GET", "/api/v0/nodes")["data"]["result"]["result"]
+        nodes = [
+            RayNode(n["node_id"], n["node_ip"], bool(n["is_head_node"]), n["state"]) for n in found
+        ]
+        return tuple(sorted(nodes, key=lambda node: (not node.is_head, node.address)))
+
+    def submit(self, entrypoint: str, submission_id: str) -> None:
+        """Have a shell command run on the cluster, under an id that Ray takes only once."""
+        body = {"entrypoint": entrypoint, "submission_id": submission_id}
+        self._call("POST", "/api/jobs/", body)
+
+    def job(self, submission_id: str) -> Job:
+        """Return how far the job is."""
+        found = self._call("GET", f"/api/jobs/{quote(submission_id)}")
+        return Job(submission_id, found["status"], found.get("message") or "")
+
+    def logs(self, submission_id: str) -> str:
+        """Return what the job has printed so far."""
+        return str(self._call("GET", f"/api/jobs/{quote(submission_id)}/logs")["logs"])
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        url = self.base + path
+        try:
+            answer = self._pool.request(method, url, headers=self._headers, json=body)
+        except HTTPError as error:
+            raise Unreachable(f"{url}: {error}") from error
+        _check(url, answer.status, answer.data)
+        try:
+            return json.loads(answer.data)
+        except ValueError as error:
+            raise Unreachable(f"{url} answered no JSON: {answer.data[:200]!r}") from error
+
+
+def _check(url: str, status: int, body: bytes) -> None:
+    if status in (401, 403):
+        raise Refused(
+            f"{url} refuses the token: {body[:200].decode(errors='replace')}",
+            hint="was the secret changed? Ray reads it at its next start",
+        )
+    if status != 200:
+        raise Unreachable(f"{url} answered {status}: {body[-500:].decode(errors='replace')}")

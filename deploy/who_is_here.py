@@ -1,0 +1,61 @@
+"""Run one task on every node and say which nodes took part. Runs on the cluster, as a Ray job.
+
+    python who_is_here.py SECONDS ADDRESS…
+
+Waits so many seconds for the nodes with these addresses; ends with 1 when one is missing.
+"""
+
+import json
+import os
+import socket
+import sys
+import time
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+
+def here() -> dict[str, Any]:
+    """Say where this runs."""
+    return {
+        "node_id": ray.get_runtime_context().get_node_id(),
+        "address": ray.util.get_node_ip_address(),
+        "hostname": socket.gethostname(),
+        "pid": os.getpid(),
+    }
+
+
+def nodes() -> dict[str, str]:
+    """Return the ids of the living nodes by their addresses."""
+    return {n["NodeManagerAddress"]: n["NodeID"] for n in ray.nodes() if n["Alive"]}
+
+
+def asked(node: str) -> Any:
+    """Ask one node; without a CPU, since the head offers none."""
+    strategy = NodeAffinitySchedulingStrategy(node, soft=False)
+    return ray.remote(num_cpus=0, scheduling_strategy=strategy)(here).remote()
+
+
+def gathered(expected: set[str], seconds: float) -> dict[str, str]:
+    """Return the living nodes once all that are expected are among them, or time is up."""
+    deadline = time.monotonic() + seconds
+    while expected - set(found := nodes()) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return found
+
+
+def main(seconds: float, expected: set[str]) -> int:
+    """Ask every node at once, and print one line a node."""
+    ray.init(address="auto", log_to_driver=False, logging_level="ERROR")
+    found = gathered(expected, seconds)
+    for answer in ray.get([asked(node) for node in found.values()], timeout=seconds):
+        print("here:", json.dumps(answer))
+    missing = sorted(expected - set(found))
+    if missing:
+        print("missing:", " ".join(missing))
+    return 1 if missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(float(sys.argv[1]), set(sys.argv[2:])))
