@@ -27,19 +27,9 @@ from deploy.launch_template import TemplateVersion, ensure_version
 from deploy.plan import refuse_rolling
 from deploy.progress import Progress
 from deploy.secret import ensure_secret
-from deploy.steps import Plan, Step
+from deploy.steps import Done, Plan, Step
 from deploy.waiting import Clock
 from deploy.wanted import Wanted
-
-
-@dataclass(frozen=True)
-class Done:
-    """A step, what came of it, and how many seconds it took."""
-
-    words: str
-    outcome: str
-    seconds: float
-
 
 # Checks the cluster from outside and says what it saw; raises PipelineError when it is not well.
 Verifier = Callable[[Progress], str]

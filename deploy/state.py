@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from deploy.clients import Clients, error_code, translated
 from deploy.config_bucket import current_release, stored_keys
 from deploy.environment import Environment
-from deploy.foundation.stack import Foundation, find_foundation
+from deploy.foundation.stack import Foundation, find_stack, foundation_of
 from deploy.head_group import HeadGroup, find_group
 from deploy.launch_template import Template, find_template
 from deploy.release import Release
@@ -75,8 +75,9 @@ class Alarm:
 
 @dataclass(frozen=True)
 class ClusterState:
-    """What is there."""
+    """What is there. A stack that cannot be built on has a status and is no foundation."""
 
+    stack_status: str = ""
     foundation: Foundation | None = None
     secret: Secret | None = None
     worker_template: Template | None = None
@@ -120,8 +121,10 @@ class ClusterState:
 
 def read_state(clients: Clients, environment: Environment) -> ClusterState:
     """Look at everything that belongs to the environment."""
-    foundation = find_foundation(clients, environment)
+    stack = find_stack(clients, environment.stack)
+    foundation = foundation_of(stack) if stack and stack.is_usable else None
     return ClusterState(
+        stack_status=stack.status if stack else "",
         foundation=foundation,
         secret=find_secret(clients, environment.secret),
         worker_template=find_template(clients, environment.worker_template),
@@ -210,9 +213,9 @@ def find_alarms(clients: Clients, environment: str) -> tuple[Alarm, ...]:
 def _keys(
     clients: Clients, environment: Environment, foundation: Foundation | None
 ) -> frozenset[str]:
-    if foundation is None:
+    if foundation is None and not environment.existing_bucket:
         return frozenset()
-    return stored_keys(clients, foundation.bucket_name, environment.name)
+    return stored_keys(clients, environment.bucket, environment.name)
 
 
 def _release(

@@ -120,3 +120,12 @@ class Plan:
             "release": self.release,
             "steps": [{"kind": step.kind, **asdict(step)} for step in self.steps],
         }
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step, what came of it, and how many seconds it took."""
+
+    words: str
+    outcome: str
+    seconds: float

@@ -1,0 +1,63 @@
+"""Get a deploy or a destroy ready: look at everything, plan, change nothing. Touches AWS, reads only.
+
+``tasks.py`` shows what is returned, asks, and runs it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.clients import Clients
+from deploy.destroy import Destruction, plan_destroy
+from deploy.environment import FOLDER, Environment
+from deploy.foundation.changes import plan_foundation
+from deploy.plan import plan_deploy
+from deploy.preflight import Finding, check_credentials, preflight
+from deploy.release_choice import wanted_release
+from deploy.rollout import Rollout, Verifier
+from deploy.state import read_state
+from deploy.status import StatusReport, status_report
+from deploy.waiting import Clock
+from deploy.wanted import Wanted
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A rollout that can be run, and what a person should know before it is."""
+
+    rollout: Rollout
+    findings: tuple[Finding, ...]
+    report: StatusReport
+
+
+def prepare_deploy(
+    environment: Environment,
+    clients: Clients,
+    *,
+    clock: Clock,
+    verify: Verifier,
+    folder: Path = FOLDER,
+) -> Prepared:
+    """Plan the way to the release that the environment asks for.
+
+    Raises Refused when it cannot be deployed; ``folder`` holds the environment's other files.
+    """
+    check_credentials(clients, environment)
+    wanted = Wanted(environment, wanted_release(clients, environment, folder))
+    state = read_state(clients, environment)
+    stack = plan_foundation(clients, environment, clock=clock)
+    plan = plan_deploy(wanted, state, stack)
+    findings = () if plan.is_empty else preflight(clients, environment, state.foundation)
+    rollout = Rollout(plan, wanted, clients, clock, verify)
+    return Prepared(rollout, findings, status_report(environment, state))
+
+
+def prepare_destroy(environment: Environment, clients: Clients, *, clock: Clock) -> Destruction:
+    """Plan the removal of everything that is there."""
+    check_credentials(clients, environment)
+    plan = plan_destroy(environment, read_state(clients, environment))
+    return Destruction(plan, environment, clients, clock)
+
+
+def read_status(environment: Environment, clients: Clients) -> StatusReport:
+    """Look at the cluster once."""
+    return status_report(environment, read_state(clients, environment))
