@@ -21,7 +21,7 @@ from deploy.environment import Environment
 from deploy.errors import PipelineError
 
 INSTANCE = re.compile(r"Instance ID: (i-[0-9a-f]+)")
-# `==> ray.head: words` and `    ray.head: words`; the source's type stands between on some versions.
+# `==> ray.head: words`, `    ray.head: words`; some versions put the source's type between.
 LINE = re.compile(r"^(==>)?\s*ray\.(?:amazon-ebs\.)?(head|worker): (.*)$")
 
 
@@ -45,6 +45,11 @@ class Recipe:
         """The roles to build, in the order of ROLES."""
         return tuple(role for role in ROLES if role in self.digests)
 
+    @property
+    def stamp(self) -> str:
+        """The moment of the bake as digits; makes names unique."""
+        return re.sub(r"\D", "", self.built)
+
     def variables(self) -> dict[str, object]:
         """Return packer/variables.pkr.hcl's values."""
         settings = self.environment.image
@@ -67,7 +72,7 @@ class Recipe:
             "ray_version": self.ray_version,
             "ssm_agent_required": settings.ssm_agent_required,
             "bake_id": str(self.owner),
-            "stamp": re.sub(r"\D", "", self.built),
+            "stamp": self.stamp,
             "built": self.built,
             "git": self.git,
             "head_digest": self.digests.get("head", ""),

@@ -5,6 +5,7 @@ narrowed to the image's Python and processor) and ``wheels/``. It is complete or
 """
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from deploy.errors import PipelineError
 # The images' glibc: 2.36 on Debian 12, 2.35 on Ubuntu 22.04, 2.39 on 24.04. PEP 600: a wheel for an
 # older one runs on a newer one, but pip only takes the platforms that it is told.
 GLIBC_MINORS = range(35, 16, -1)
+# What pip says of a package from an index, and of one from a folder.
+BEGUN = re.compile(r"(?:Collecting |Processing \S*/)([\w.]+(?:-[A-Za-z][\w.]*)*)")
 
 
 def fetch_wheelhouse(
@@ -103,9 +106,9 @@ def _download(
     ) as process:
         for line in process.stdout or ():
             lines.append(line.rstrip())
-            if line.startswith("Collecting "):
-                done = sum(line.startswith("Collecting ") for line in lines)
-                progress(f"{done} of {count} wheels: {line.split()[1].partition('==')[0]}")
+            if begun := BEGUN.match(line):
+                done = sum(bool(BEGUN.match(line)) for line in lines)
+                progress(f"{done} of {count} wheels: {begun[1]}")
     if process.returncode:
         raise _failure(lines, target)
 
