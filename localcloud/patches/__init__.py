@@ -6,7 +6,13 @@ plane does by itself with the world.
 
 from typing import Protocol
 
-from localcloud.patches import cloudformation, launch_templates, template_launches
+from localcloud.patches import (
+    autoscaling,
+    cloudformation,
+    launch_templates,
+    shortages,
+    template_launches,
+)
 from localcloud.world import World
 
 
@@ -20,7 +26,13 @@ class Patch(Protocol):
         """Register what this part does by itself with ``world.reconcilers``."""
 
 
-PATCHES: tuple[Patch, ...] = (launch_templates, template_launches, cloudformation)
+PATCHES: tuple[Patch, ...] = (
+    shortages,
+    launch_templates,
+    template_launches,
+    autoscaling,
+    cloudformation,
+)
 
 
 def install(world: World) -> None:

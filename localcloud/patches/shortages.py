@@ -1,0 +1,64 @@
+"""No capacity, on request: RunInstances refuses what a test declares short.
+
+Follows https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/troubleshooting-launch.html
+(InsufficientInstanceCapacity). A shortage is of an instance type in an Availability Zone; "*" is
+all of them. moto never runs out of anything.
+"""
+
+from fnmatch import fnmatch
+from functools import cache
+from typing import Any
+
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.responses.instances import InstanceResponse
+
+from localcloud.world import World
+
+CODE = "InsufficientInstanceCapacity"
+
+_declared: set[tuple[str, str]] = set()
+
+
+def declare(instance_type: str = "*", zone: str = "*") -> None:
+    """From now on there are no such instances in that zone."""
+    _declared.add((instance_type, zone))
+
+
+def clear() -> None:
+    """There is enough of everything again."""
+    _declared.clear()
+
+
+def is_short(instance_type: str, zone: str) -> bool:
+    return any(fnmatch(instance_type, kind) and fnmatch(zone, where) for kind, where in _declared)
+
+
+def _refuse_if_short(response: Any) -> None:
+    kind = response._get_param("InstanceType", "m1.small")
+    zone = response._get_param("Placement.AvailabilityZone", f"{response.region}a")
+    interfaces = response._get_param("NetworkInterfaces", [{}])
+    subnet_id = response._get_param("SubnetId") or interfaces[0].get("SubnetId")
+    if subnet_id:
+        zone = response.ec2_backend.get_subnet(subnet_id).availability_zone
+    if is_short(kind, zone):
+        raise EC2ClientError(
+            CODE,
+            f"We currently do not have sufficient {kind} capacity in the Availability Zone you "
+            f"requested ({zone}). Our system will be working on provisioning additional capacity.",
+        )
+
+
+@cache
+def install() -> None:
+    run_instances = InstanceResponse.run_instances
+
+    def run_unless_short(self: Any) -> Any:
+        _refuse_if_short(self)
+        return run_instances(self)
+
+    InstanceResponse.run_instances = run_unless_short
+
+
+def attach(world: World) -> None:
+    """A new world has enough of everything."""
+    clear()
