@@ -1,4 +1,4 @@
-"""Get a deploy or a destroy ready: look at everything, plan, change nothing. Touches AWS, reads only.
+"""Get a deploy or a destroy ready: look at everything, plan, change nothing. Reads AWS only.
 
 ``tasks.py`` shows what is returned, asks, and runs it.
 """
