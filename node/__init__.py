@@ -1,1 +1,3 @@
-"""What runs on the instances. Ships alone: imports nothing of the other packages."""
+"""What runs on the instances: identity, head guard, worker, watchdog. Imports nothing of ours but
+itself.
+"""

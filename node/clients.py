@@ -1,0 +1,29 @@
+"""Make the AWS clients of a node: explicit region, and time-outs that a lease of ten seconds can
+bear.
+"""
+
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+# The lease counts on a reply within a second of being sent (lease.py): no retry hidden in the
+# client, since a retry of a conditional write that did take effect reports that it did not.
+LEASE = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 1})
+OTHERS = Config(
+    connect_timeout=2,
+    read_timeout=5,
+    retries={"mode": "standard", "total_max_attempts": 2},
+    user_agent_extra="raykiln-node",
+)
+
+
+def make_client(service: str, region: str, config: Config = OTHERS) -> Any:
+    """Return a client; credentials come from the instance's role through the metadata service."""
+    return boto3.session.Session(region_name=region).client(service, config=config)
+
+
+def error_code(error: ClientError) -> str:
+    """Return AWS's code of an error, for example ``AccessDeniedException``."""
+    return str(error.response.get("Error", {}).get("Code", ""))

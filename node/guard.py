@@ -1,0 +1,271 @@
+"""The head's state machine: Ray runs here only while the head lease is ours. AWS through its
+arguments only.
+
+    PREPARING → STANDBY → TAGGING → STARTING → LEADING
+                   ↑________ STOPPING ________↓   (Ray is killed; then the lease is given up)
+                                ↓
+                              ENDED               (stopped by systemd, or failed for good)
+
+``step`` never sleeps and blocks for at most a call to the lease table and one to Ray (two seconds
+each at worst); all other calls are errands. What a step cannot see to, because the process hangs,
+systemd does: see ``is_vital`` and ray-head.service.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+from node.errands import Errands
+from node.journal import ERROR, WARNING, Say
+from node.lease import Lease
+from node.ray_head import RayHead
+from node.services import HeadServices
+from node.settings import NotFit
+
+Clock = Callable[[], float]
+
+STOPPED, FAILED, UNFIT = 0, 1, 64  # exit codes; ray-head.service does not restart after UNFIT
+
+
+class Phase(Enum):
+    """What the guard is doing."""
+
+    PREPARING = "preparing"
+    STANDBY = "standby"
+    TAGGING = "tagging"
+    STARTING = "starting"
+    LEADING = "leading"
+    STOPPING = "stopping"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds, and how many lives Ray has."""
+
+    prepare: float = 120.0
+    start: float = 120.0
+    check_every: float = 2.0
+    unhealthy: float = 10.0  # so long may Ray not answer
+    heartbeat: float = 60.0
+    pause: float = 3.0  # before we compete again for a lease we gave up; a standby comes first
+    failures: int = 3
+    failures_within: float = 600.0
+
+
+LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Status:
+    """What /status shows."""
+
+    phase: str
+    healthy: bool
+    epoch: int | None
+    leader: str
+    leader_address: str
+    failures: int
+
+
+class Guard:
+    """One head instance's guard."""
+
+    def __init__(
+        self,
+        lease: Lease,
+        ray: RayHead,
+        services: HeadServices,
+        errands: Errands,
+        *,
+        clock: Clock,
+        say: Say,
+        limits: Limits = LIMITS,
+    ) -> None:
+        self.lease, self._ray, self._services, self._errands = lease, ray, services, errands
+        self._clock, self._say, self._limits = clock, say, limits
+        self.phase = Phase.PREPARING
+        self.exit_code: int | None = None
+        self._since = clock()
+        self._after_stop = Phase.STANDBY
+        self._warm = False
+        self._healthy = False
+        self._healthy_at = 0.0
+        self._next_check = 0.0
+        self._next_heartbeat = 0.0
+        self._compete_at = 0.0
+        self._failed_at: list[float] = []
+        self._launch_completed = False
+        self._vital_sign = 0
+
+    def step(self) -> None:
+        """Look once at lease and Ray, and do what follows."""
+        if self.phase is Phase.ENDED:
+            return
+        wanted = self.phase is Phase.STANDBY and self._warm and self._clock() >= self._compete_at
+        if self.phase is not Phase.PREPARING:
+            self.lease.step(wanted=wanted)
+        if self._ray_may_run() and not self.lease.held:
+            self._stop("the lease is lost")
+        try:
+            self._steps[self.phase](self)
+            self._send_heartbeat()
+        except NotFit as error:
+            self._fail(str(error), UNFIT)
+
+    def shut_down(self) -> None:
+        """systemd asks us to end: Ray dies, the lease is given up, the next step or two end us."""
+        self._after_stop = Phase.ENDED
+        self.exit_code = STOPPED if self.exit_code is None else self.exit_code
+        self._stop("asked to stop")
+
+    @property
+    def is_leader(self) -> bool:
+        """True while clients and workers should come here."""
+        return self.phase is Phase.LEADING and self._healthy and self.lease.held
+
+    def is_vital(self) -> bool:
+        """Say whether systemd's watchdog may be fed now; ask once after each step.
+
+        While we hold the lease only a renewal counts; while Ray is being killed without one,
+        nothing does.
+        """
+        if self.lease.epoch is None:
+            return self.phase is not Phase.STOPPING
+        before, self._vital_sign = self._vital_sign, self.lease.renewals
+        return self._vital_sign != before
+
+    def status(self) -> Status:
+        """Return what can be shown to anyone."""
+        leader = self.lease.leader
+        return Status(
+            phase=self.phase.value,
+            healthy=self._healthy,
+            epoch=self.lease.epoch,
+            leader=leader.holder if leader else "",
+            leader_address=leader.address if leader else "",
+            failures=len(self._failed_at),
+        )
+
+    def _prepare(self) -> None:
+        fetched = self._errands.done("settings", self._services.prepare)
+        self._warm = self._ray.warm()
+        if self._warm and fetched:
+            self._enter(Phase.STANDBY)
+        elif self._clock() - self._since > self._limits.prepare:
+            self._fail("not prepared in time: see the errands that failed", FAILED)
+
+    def _stand_by(self) -> None:
+        self._warm = self._ray.warm()
+        if self.lease.held and self._warm:
+            self._errands.again("secret", "tags")
+            self._enter(Phase.TAGGING)
+        elif self.lease.epoch is not None:
+            self._ray_failed("Ray was not warm when the lease was ours")
+        elif not self._warm and self._clock() - self._since > self._limits.prepare:
+            self._fail("Ray cannot be imported", FAILED)
+        elif self.lease.leader and not self.lease.leader.released:
+            self._complete_launch()  # somebody else leads, and we could
+
+    def _tag(self) -> None:
+        secret = self._errands.done("secret", self._services.refresh_secret)
+        tags = self._errands.done("tags", self._services.tag)
+        if secret and tags and self.lease.held:
+            self._ray.start()
+            self._enter(Phase.STARTING)
+        elif self._clock() - self._since > self._limits.start:
+            self._ray_failed("could not be tagged as head")
+
+    def _await_ray(self) -> None:
+        if not self._ray.is_running():
+            self._ray_failed("Ray ended while it started")
+        elif self._ray.is_healthy():
+            self._healthy, self._healthy_at = True, self._clock()
+            self._next_heartbeat = 0.0
+            self._enter(Phase.LEADING)
+        elif self._clock() - self._since > self._limits.start:
+            self._ray_failed("Ray did not come up in time")
+
+    def _lead(self) -> None:
+        self._complete_launch()
+        if not self._ray.is_running():
+            self._ray_failed("Ray ended")
+        elif self._clock() >= self._next_check:
+            self._next_check = self._clock() + self._limits.check_every
+            self._check_ray()
+
+    def _check_ray(self) -> None:
+        healthy, was = self._ray.is_healthy(), self._healthy
+        self._healthy = healthy
+        if healthy != was:
+            self._next_heartbeat = 0.0
+            self._say("health changed", level=WARNING, healthy=healthy)
+        if healthy:
+            self._healthy_at = self._clock()
+        elif self._clock() - self._healthy_at > self._limits.unhealthy:
+            self._ray_failed("Ray does not answer")
+
+    def _stop_ray(self) -> None:
+        if not self._ray.kill():
+            return
+        self.lease.release()
+        self._say("Ray is dead", next=self._after_stop.value)
+        self._enter(self._after_stop)
+
+    _steps: ClassVar[dict[Phase, Callable[["Guard"], None]]] = {
+        Phase.PREPARING: _prepare,
+        Phase.STANDBY: _stand_by,
+        Phase.TAGGING: _tag,
+        Phase.STARTING: _await_ray,
+        Phase.LEADING: _lead,
+        Phase.STOPPING: _stop_ray,
+    }
+
+    def _ray_may_run(self) -> bool:
+        return self.phase in (Phase.TAGGING, Phase.STARTING, Phase.LEADING)
+
+    def _ray_failed(self, why: str) -> None:
+        """Give up the lease at once; fail for good when that has happened too often."""
+        now = self._clock()
+        recent = [at for at in self._failed_at if at > now - self._limits.failures_within]
+        self._failed_at = [*recent, now]
+        self._compete_at = now + self._limits.pause
+        self._errands.again("not ready")
+        self._errands.done("not ready", lambda: self._services.send({"HeadReady": 0.0}))
+        if len(self._failed_at) > self._limits.failures:
+            self._fail(f"{why}, {len(self._failed_at)} times", UNFIT)
+        else:
+            self._stop(why)
+
+    def _fail(self, why: str, code: int) -> None:
+        self._say("head failed", level=ERROR, why=why)
+        self._after_stop, self.exit_code = Phase.ENDED, code
+        self._stop(why)
+
+    def _stop(self, why: str) -> None:
+        """Kill Ray in this very step; later steps see to it that nothing is left."""
+        self._say("stopping Ray", level=WARNING, why=why, phase=self.phase.value)
+        self._healthy = self._warm = False
+        self._enter(Phase.STOPPING)
+        self._stop_ray()
+
+    def _complete_launch(self) -> None:
+        if not self._launch_completed:
+            self._launch_completed = self._errands.done("launch", self._services.complete_launch)
+
+    def _send_heartbeat(self) -> None:
+        """Send HeadLeader while we hold the lease; HeadReady from the first time on that Ray was
+        healthy.
+        """
+        if self.lease.epoch is None or self.phase is Phase.STOPPING:
+            return
+        if self._clock() >= self._next_heartbeat:
+            self._next_heartbeat = self._clock() + self._limits.heartbeat
+            self._errands.again("heartbeat")
+        ready = {"HeadReady": float(self.is_leader)} if self.phase is Phase.LEADING else {}
+        self._errands.done("heartbeat", lambda: self._services.send({"HeadLeader": 1.0, **ready}))
+
+    def _enter(self, phase: Phase) -> None:
+        self.phase, self._since = phase, self._clock()
+        self._say("phase", now=phase.value, epoch=self.lease.epoch)

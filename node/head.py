@@ -1,0 +1,90 @@
+"""Run the head guard on a real instance: clients, clock, loop, systemd. ``python -m node.head``
+in ray-head.service.
+
+Decides nothing: guard.py does. Touches AWS through the clients it makes.
+"""
+
+import signal
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from node.clients import LEASE, make_client
+from node.errands import Errands
+from node.guard import Guard, Phase
+from node.identity import Identity
+from node.journal import Journal, Say
+from node.lease import Lease
+from node.lease_table import DynamoLeaseTable
+from node.notify import notify
+from node.ray_head import AUTOSCALER, TOKEN, RayHeadProcess
+from node.reports import Reports
+from node.services import AwsHeadServices
+from node.settings import NotFit
+from node.web import serve_leader
+
+LOG = Path("/var/log/ray-head-bootstrap.log")
+TICK = 0.25
+boot_clock = partial(
+    time.clock_gettime, time.CLOCK_BOOTTIME
+)  # goes on while the machine is suspended
+
+
+def make_guard(identity: Identity, executor: ThreadPoolExecutor, say: Say) -> Guard:
+    """Wire one head together."""
+    client = partial(make_client, region=identity.region)
+    dynamodb = make_client("dynamodb", identity.region, LEASE)
+    table = DynamoLeaseTable(dynamodb, identity.lease_table, identity.environment)
+    services = AwsHeadServices(
+        identity=identity,
+        reports=Reports(identity, client("cloudwatch"), client("autoscaling")),
+        ssm=client("ssm"),
+        s3=client("s3"),
+        ec2=client("ec2"),
+        token=TOKEN,
+        autoscaler=AUTOSCALER,
+        say=say,
+    )
+    return Guard(
+        Lease(table, identity.instance_id, identity.address, clock=boot_clock, say=say),
+        RayHeadProcess(identity),
+        services,
+        Errands(executor, clock=boot_clock, say=say, final=NotFit),
+        clock=boot_clock,
+        say=say,
+    )
+
+
+def run(guard: Guard) -> int:
+    """Step until the end; feed systemd's watchdog only when the guard says so."""
+    ready = False
+    while guard.phase is not Phase.ENDED:
+        guard.step()
+        if not ready and guard.phase is Phase.STANDBY:
+            ready = True
+            notify("READY=1")
+        if guard.is_vital():
+            notify(f"WATCHDOG=1\nSTATUS={guard.phase.value}, epoch {guard.lease.epoch}")
+        time.sleep(TICK)
+    return guard.exit_code or 0
+
+
+def main() -> int:
+    """Guard this head until told to stop or until there is no use in going on."""
+    say = Journal(file=LOG)
+    identity = Identity.read()
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="errands") as executor:
+        guard = make_guard(identity, executor, say)
+        signal.signal(signal.SIGTERM, lambda *_: guard.shut_down())
+        server = serve_leader(lambda: guard.is_leader, guard.status)
+        code = run(guard)
+        server.shutdown()
+        executor.shutdown(wait=False, cancel_futures=True)
+    say("guard ended", code=code)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

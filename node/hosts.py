@@ -1,0 +1,28 @@
+"""Keep the leader's address under the head's name in /etc/hosts. No AWS.
+
+A raylet resolves its head's name again when it reconnects, and /etc/hosts comes before DNS, whose
+changes take up to a minute. The file is written in place: a rename would need the whole of /etc
+writable.
+"""
+
+from pathlib import Path
+
+HOSTS = Path("/etc/hosts")
+MARK = "# raykiln: the head lease says so"
+
+
+def point_name(name: str, address: str, path: Path = HOSTS) -> bool:
+    """Have ``name`` resolve to ``address``; True when that was a change.
+
+    Our line is the last and always equally long, so that one write replaces it: a reader sees the
+    old or the new.
+    """
+    old = path.read_text(encoding="utf-8")
+    kept = [line for line in old.splitlines() if not line.endswith(MARK)]
+    new = "\n".join([*kept, f"{address:<15} {name} {MARK}"]) + "\n"
+    if new == old:
+        return False
+    with path.open("r+", encoding="utf-8") as file:
+        file.write(new)
+        file.truncate()
+    return True

@@ -1,0 +1,191 @@
+"""Who this instance is: node.yaml from user data, the rest from the metadata service. No other AWS.
+
+Run once at boot as ``python -m node.identity``: writes /run/ray/identity.json for our own code
+and /run/ray/node.env for units and Ray. Fails, with the reason, when the image's role and
+node.yaml's role differ: a worker image that is told to be a head would otherwise come up
+half-alive.
+"""
+
+import json
+import os
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from node.journal import ERROR, Journal
+
+NODE_YAML = Path("/etc/raykiln/node.yaml")
+IMAGE_JSON = Path("/etc/raykiln/image.json")
+RUN = Path("/run/ray")
+METADATA = "http://169.254.169.254/latest"
+
+Metadata = Callable[[str], "str | None"]
+
+
+class BadIdentity(Exception):
+    """Something that says who we are is missing or contradicts the rest."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One instance's place in its cluster; nothing in it is secret."""
+
+    environment: str
+    role: str
+    head_name: str
+    lease_table: str
+    secret: str
+    metric_namespace: str
+    autoscaler: str
+    lifecycle_hook: str
+    instance_id: str
+    address: str
+    region: str
+    zone: str
+    group: str
+    node_type: str
+
+    @classmethod
+    def read(cls, path: Path = RUN / "identity.json") -> "Identity":
+        """Return what ray-identity.service wrote."""
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+    def environment_file(self) -> str:
+        """Return node.env; autoscaler v2 matches nodes to instances by the two RAY_ names."""
+        lines = {
+            "RAY_CLOUD_INSTANCE_ID": self.instance_id,
+            "RAY_NODE_TYPE_NAME": self.node_type,
+            "RAYKILN_ENVIRONMENT": self.environment,
+            "RAYKILN_ROLE": self.role,
+            "RAYKILN_ADDRESS": self.address,
+            "RAYKILN_HEAD_NAME": self.head_name,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+        }
+        return "".join(f"{key}={value}\n" for key, value in lines.items())
+
+
+def find_identity(node_yaml: str, image_json: str, metadata: Metadata) -> Identity:
+    """Put the parts together; raises BadIdentity that names what is wrong."""
+    config = _parse_config(node_yaml)
+    baked = json.loads(image_json).get("role")
+    if baked != config["role"]:
+        raise BadIdentity(f"this image is a {baked}, but node.yaml says role: {config['role']}")
+    placement = required(metadata, "meta-data/placement/availability-zone")
+    return Identity(
+        **config,
+        instance_id=required(metadata, "meta-data/instance-id"),
+        address=required(metadata, "meta-data/local-ipv4"),
+        region=required(metadata, "meta-data/placement/region"),
+        zone=placement,
+        group=metadata("meta-data/tags/instance/aws:autoscaling:groupName") or "",
+        node_type=_node_type(config["role"], metadata),
+    )
+
+
+def _parse_config(text: str) -> dict[str, str]:
+    """Check node.yaml's keys, all mistakes at once; those of the head are empty on a worker."""
+    found = yaml.safe_load(text)
+    if not isinstance(found, dict):
+        raise BadIdentity("node.yaml is not a mapping")
+    names = {f.name for f in fields(Identity)} - FROM_METADATA
+    role = found.get("role")
+    if role not in ("head", "worker"):
+        raise BadIdentity(f"node.yaml: role is {role!r}, not head or worker")
+    wanted = names if role == "head" else names - HEAD_ONLY
+    missing = sorted(name for name in wanted if not found.get(name))
+    if missing:
+        raise BadIdentity(f"node.yaml lacks {', '.join(missing)}")
+    return {name: str(found.get(name) or "") for name in names}
+
+
+FROM_METADATA = {"instance_id", "address", "region", "zone", "group", "node_type"}
+HEAD_ONLY = {"autoscaler", "lifecycle_hook"}
+
+
+def _node_type(role: str, metadata: Metadata) -> str:
+    """Return the autoscaler's name for this node: the head's by convention, a worker's from its
+    tag.
+    """
+    if role == "head":
+        return "head"
+    return required(metadata, "meta-data/tags/instance/ray-user-node-type")
+
+
+def required(metadata: Metadata, path: str) -> str:
+    """Return one value of the metadata service; raises BadIdentity when it has none."""
+    value = metadata(path)
+    if not value:
+        raise BadIdentity(f"the metadata service has no {path}")
+    return value
+
+
+def metadata_service(base: str = METADATA) -> Metadata:
+    """Return a reader of IMDSv2.
+
+    A token by PUT, then GETs with it; 404 means that there is no such value:
+    docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
+    """
+    token = _http("PUT", f"{base}/api/token", {"X-aws-ec2-metadata-token-ttl-seconds": "300"})
+    if token is None:
+        raise BadIdentity("the metadata service gives no token: is it switched off?")
+    return lambda path: _http("GET", f"{base}/{path}", {"X-aws-ec2-metadata-token": str(token)})
+
+
+def _http(method: str, url: str, headers: dict[str, str]) -> str | None:
+    request = urllib.request.Request(url, method=method, headers=headers)  # noqa: S310 (always http)
+    # The metadata service is link-local: a proxy from the environment must not see its tokens.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=2) as response:
+            return str(response.read().decode())
+    except urllib.error.HTTPError as error:
+        if error.code == 404:
+            return None
+        raise BadIdentity(f"the metadata service answered {error.code} to {url}") from error
+    except OSError as error:
+        raise BadIdentity(f"the metadata service cannot be reached: {error}") from error
+
+
+def write_identity(identity: Identity, directory: Path = RUN) -> None:
+    """Write both files, each whole or not at all."""
+    write_whole(directory / "identity.json", json.dumps(asdict(identity), indent=2) + "\n", 0o644)
+    write_whole(directory / "node.env", identity.environment_file(), 0o644)
+
+
+def write_whole(path: Path, text: str, mode: int) -> None:
+    """Replace a file in one rename; it never exists with other permissions than ``mode``."""
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    new.replace(path)
+
+
+def main() -> int:
+    """Write the identity; exit 1 with the reason in the journal."""
+    say = Journal()
+    try:
+        identity = find_identity(
+            NODE_YAML.read_text(encoding="utf-8"),
+            IMAGE_JSON.read_text(encoding="utf-8"),
+            metadata_service(),
+        )
+    except (BadIdentity, OSError, ValueError, yaml.YAMLError) as error:
+        say("no identity", level=ERROR, error=error)
+        return 1
+    write_identity(identity)
+    summary: dict[str, Any] = {"instance": identity.instance_id, "type": identity.node_type}
+    say("identity written", role=identity.role, environment=identity.environment, **summary)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,46 @@
+"""Run Ray's command line in this process, imported ahead of time. No AWS.
+
+Importing Ray costs a second of CPU, which a standby or a waiting worker spends before it matters.
+As ``python -m node.launcher`` this is the guard's child: it imports Ray, says "warm" on the
+socket that is its standard input, waits for the arguments there, and becomes ``ray start``.
+"""
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Sequence
+
+from node.processes import die_with_parent
+
+
+def warm_up() -> None:
+    """Import what ``ray start`` imports."""
+    import ray.scripts.scripts  # noqa: F401
+
+
+def run_ray(arguments: Sequence[str]) -> None:
+    """Be the ``ray`` command; returns only through SystemExit."""
+    from ray.scripts.scripts import main
+
+    sys.argv = ["ray", *arguments]
+    main()
+
+
+def main() -> None:
+    """Wait for the guard's word; end quietly when the guard goes first."""
+    die_with_parent()
+    with socket.socket(fileno=os.dup(0)) as guard, guard.makefile("rw") as talk:
+        warm_up()
+        talk.write("warm\n")
+        talk.flush()
+        line = talk.readline()
+    if not line:
+        return
+    devnull = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(devnull, 0)
+    run_ray(json.loads(line))
+
+
+if __name__ == "__main__":
+    main()

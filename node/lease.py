@@ -1,0 +1,200 @@
+"""Hold the head lease, or wait for it. Decides who may run Ray; AWS only through its table.
+
+The scheme is the DynamoDB lock client's (aws.amazon.com/blogs/database/
+building-distributed-locks-with-the-dynamodb-lock-client): counters in the item show that the
+holder lives, and each side measures time on its own clock alone. All times below are on one
+instance's clock, which must go on while the machine is suspended (CLOCK_BOOTTIME), and whose rate
+may be off by as much as fence and length leave room for.
+
+Invariant: **at no moment may two guards run Ray.** Proof:
+
+1.  A holder may run Ray until ``sent + fence``, where ``sent`` is its clock just before it sent
+    its last take or renewal that was answered with success. The item got its (epoch, beat) at some
+    moment after ``sent``. (A step may last two seconds, so Ray may die that much later; systemd's
+    watchdog bounds it when the guard hangs, see ray-head.service.)
+2.  Another takes an unreleased epoch only after it has seen one same (epoch, beat) for ``length``
+    on its own clock, counted from the return of the first read that showed it: a moment after the
+    write of (1). So it takes at the earliest at ``sent + length``, which is ``length - fence``
+    after the holder's fence. Its write is conditional on that (epoch, beat), so a renewal that
+    slips in between makes the take fail.
+3.  A renewal that took effect but was not answered only makes others wait longer. A renewal that
+    arrives after a take is refused by the epoch. A take that was not answered gives nothing until
+    a renewal of that epoch is answered with success, and then only from that renewal's ``sent``:
+    the epoch was ours and nobody's since (epochs only grow).
+4.  A release is sent only after Ray is dead, and a guard never renews an epoch it has sent a
+    release for: from then on that epoch has no holder, whenever the release arrives. So released
+    epochs are taken at once.
+5.  An absent item was never held (nothing deletes it); two first takes are serialised by the
+    condition. A guard that has seen an item before treats its absence as a change and waits.
+
+Two processes of one instance share the holder's name: systemd starts the second only when the
+first one's whole cgroup is dead (KillMode=mixed), so that (1) and (4) hold between them too.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from node.journal import WARNING, Say
+from node.lease_table import LeaseItem, LeaseTable, Refused, Unknown
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Seconds. ``fence`` < ``length``; see the proof above for what the difference buys."""
+
+    length: float = 10.0
+    renew_every: float = 2.0
+    fence: float = 6.0
+    read_every: float = 0.5
+
+
+TERMS = Terms()
+
+
+class Lease:
+    """One guard's side of the lease: call ``step`` often, ask ``held`` before doing anything as
+    head.
+    """
+
+    def __init__(
+        self,
+        table: LeaseTable,
+        holder: str,
+        address: str,
+        *,
+        clock: Clock,
+        say: Say,
+        terms: Terms = TERMS,
+    ) -> None:
+        self._table, self._holder, self._address = table, holder, address
+        self._clock, self._say, self._terms = clock, say, terms
+        self._next_call = 0.0
+        self._sent = float("-inf")  # before the last answered take or renewal
+        self._seen: LeaseItem | None = None
+        self._seen_since = 0.0
+        self._ever_seen = False
+        self._claimed: int | None = None  # a take that was not answered
+        self.epoch: int | None = None
+        self.renewals = 0
+        self.leader: LeaseItem | None = None  # as last read or written; for show and for tags
+
+    @property
+    def held(self) -> bool:
+        """True while Ray may run here."""
+        return self.epoch is not None and self._clock() < self._sent + self._terms.fence
+
+    def step(self, *, wanted: bool = True) -> None:
+        """Make at most one call: renew what we hold; else look, and take what is free if
+        ``wanted``.
+        """
+        if self.epoch is not None:
+            if not self.held:
+                self._drop("fence time reached without a renewal")
+            elif self._clock() >= self._next_call:
+                self._renew(self.epoch)
+        elif self._clock() >= self._next_call:
+            self._next_call = self._clock() + self._terms.read_every
+            self._look_or_take(wanted)
+
+    def release(self) -> None:
+        """Give the epoch up. Call only when Ray is dead; never fails: at worst the lease lapses
+        by itself.
+        """
+        if self.epoch is None:
+            return
+        epoch, self.epoch = self.epoch, None
+        self._forget()
+        try:
+            self._table.release(epoch, self._holder)
+            self._say("lease released", epoch=epoch)
+        except (Refused, Unknown) as error:
+            self._say("lease not released", level=WARNING, epoch=epoch, error=error)
+
+    def _renew(self, epoch: int) -> None:
+        """Renew; an unanswered renewal is tried again at the next step, until the fence."""
+        sent = self._clock()
+        try:
+            self._table.renew(epoch, self._holder)
+        except Unknown as error:
+            self._next_call = self._clock()
+            self._say("lease renewal unanswered", level=WARNING, epoch=epoch, error=error)
+        except Refused:
+            self._drop("another has taken it")
+        else:
+            self._sent, self._next_call = sent, sent + self._terms.renew_every
+            self.renewals += 1
+
+    def _look_or_take(self, wanted: bool) -> None:
+        try:
+            if self._claimed is not None:
+                self._settle_claim(self._claimed)
+            else:
+                item = self._table.read()
+                self._observe(item)
+                if wanted and self._is_free(item):
+                    self._take(item)
+        except Unknown as error:
+            self._say("lease unreadable", level=WARNING, error=error)
+
+    def _observe(self, item: LeaseItem | None) -> None:
+        """Restart the wait whenever a counter moves; called after the read has returned."""
+        if item is None and not self._ever_seen:
+            return
+        self.leader = item
+        if not self._ever_seen or _beat(item) != _beat(self._seen):
+            self._seen, self._seen_since, self._ever_seen = item, self._clock(), True
+
+    def _is_free(self, item: LeaseItem | None) -> bool:
+        if item is not None and item.released:
+            return True
+        if not self._ever_seen:
+            return True
+        return self._clock() - self._seen_since >= self._terms.length
+
+    def _take(self, seen: LeaseItem | None) -> None:
+        epoch = seen.epoch + 1 if seen else 1
+        sent = self._clock()
+        try:
+            self._table.take(seen, self._holder, self._address)
+        except Refused:
+            self._say("lease went to another", epoch=epoch)
+        except Unknown:
+            self._claimed = epoch
+            raise
+        else:
+            self._hold(epoch, sent)
+
+    def _settle_claim(self, epoch: int) -> None:
+        """Find out by a renewal whether a take that was not answered took effect."""
+        sent = self._clock()
+        try:
+            self._table.renew(epoch, self._holder)
+        except Refused:
+            self._claimed = None
+        else:
+            self._hold(epoch, sent)
+
+    def _hold(self, epoch: int, sent: float) -> None:
+        self.epoch, self._sent, self._claimed = epoch, sent, None
+        self._next_call = sent + self._terms.renew_every
+        self.leader = LeaseItem(epoch, 0, self._holder, self._address, released=False)
+        self.renewals += 1
+        self._say("lease taken", epoch=epoch)
+
+    def _drop(self, why: str) -> None:
+        self._say("lease lost", level=WARNING, epoch=self.epoch, why=why)
+        self.epoch = None
+        self._forget()
+
+    def _forget(self) -> None:
+        """Start looking afresh: what was seen before holding says nothing about now."""
+        self._sent = float("-inf")
+        self._seen, self._seen_since = None, self._clock()
+        self._ever_seen = True
+        self._next_call = self._clock()
+
+
+def _beat(item: LeaseItem | None) -> tuple[int, int] | None:
+    return (item.epoch, item.beat) if item else None

@@ -1,0 +1,121 @@
+"""The head lease as it lies in DynamoDB: one item an environment, read strongly, written
+conditionally.
+
+Attributes: cluster (key), epoch, beat, holder, address, released. No expiry of DynamoDB's is
+used: TTL deletes days late,
+docs.aws.amazon.com/amazondynamodb/latest/developerguide/howitworks-ttl.html
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from node.clients import error_code
+
+
+@dataclass(frozen=True)
+class LeaseItem:
+    """Who holds the lease, and the two counters that show life without any clock."""
+
+    epoch: int
+    beat: int
+    holder: str
+    address: str
+    released: bool
+
+
+class Refused(Exception):
+    """The condition did not hold: the write did not and will not take effect."""
+
+
+class Unknown(Exception):
+    """No answer that says whether the call took effect; it may still do so later."""
+
+
+class LeaseTable(Protocol):
+    """Each call raises Unknown; the writes also Refused."""
+
+    def read(self) -> LeaseItem | None:
+        """Return the item as of some moment between call and return."""
+
+    def take(self, seen: LeaseItem | None, holder: str, address: str) -> None:
+        """Write the next epoch, if the item's epoch and beat are still as ``seen``."""
+
+    def renew(self, epoch: int, holder: str) -> None:
+        """Add one to beat, if the epoch is still this holder's."""
+
+    def release(self, epoch: int, holder: str) -> None:
+        """Mark the epoch as released, if it is still this holder's."""
+
+
+class DynamoLeaseTable:
+    """The lease of one environment in its table."""
+
+    def __init__(self, dynamodb: Any, table: str, environment: str) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+        self._key = {"cluster": {"S": environment}}
+
+    def read(self) -> LeaseItem | None:
+        answer = self._call("get_item", Key=self._key, ConsistentRead=True)
+        return _parsed(answer["Item"]) if "Item" in answer else None
+
+    def take(self, seen: LeaseItem | None, holder: str, address: str) -> None:
+        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(epoch)"}
+        if seen:
+            condition = {
+                "ConditionExpression": "epoch = :epoch AND beat = :beat",
+                "ExpressionAttributeValues": {
+                    ":epoch": {"N": str(seen.epoch)},
+                    ":beat": {"N": str(seen.beat)},
+                },
+            }
+        item = {
+            **self._key,
+            "epoch": {"N": str(seen.epoch + 1 if seen else 1)},
+            "beat": {"N": "0"},
+            "holder": {"S": holder},
+            "address": {"S": address},
+            "released": {"BOOL": False},
+        }
+        self._call("put_item", Item=item, **condition)
+
+    def renew(self, epoch: int, holder: str) -> None:
+        self._update("SET beat = beat + :one", epoch, holder, {":one": {"N": "1"}})
+
+    def release(self, epoch: int, holder: str) -> None:
+        self._update("SET released = :yes", epoch, holder, {":yes": {"BOOL": True}})
+
+    def _update(self, change: str, epoch: int, holder: str, values: dict[str, Any]) -> None:
+        self._call(
+            "update_item",
+            Key=self._key,
+            UpdateExpression=change,
+            ConditionExpression="epoch = :epoch AND holder = :holder",
+            ExpressionAttributeValues={
+                **values,
+                ":epoch": {"N": str(epoch)},
+                ":holder": {"S": holder},
+            },
+        )
+
+    def _call(self, name: str, **arguments: Any) -> dict[str, Any]:
+        try:
+            return dict(getattr(self._dynamodb, name)(TableName=self._table, **arguments))
+        except ClientError as error:
+            if error_code(error) == "ConditionalCheckFailedException":
+                raise Refused from error
+            raise Unknown(f"{name}: {error}") from error
+        except BotoCoreError as error:
+            raise Unknown(f"{name}: {error}") from error
+
+
+def _parsed(item: dict[str, Any]) -> LeaseItem:
+    return LeaseItem(
+        epoch=int(item["epoch"]["N"]),
+        beat=int(item["beat"]["N"]),
+        holder=item["holder"]["S"],
+        address=item["address"]["S"],
+        released=item["released"]["BOOL"],
+    )

@@ -1,0 +1,61 @@
+"""Tell AWS how this node is: metrics, lifecycle actions, instance health. Writes to CloudWatch
+and Auto Scaling.
+
+Every report can be repeated; that a hook is already completed counts as done.
+"""
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from node.clients import error_code
+from node.identity import Identity
+
+
+class Reports:
+    """One instance's voice. Clients are botocore's, their errors are the caller's."""
+
+    def __init__(self, identity: Identity, cloudwatch: Any, autoscaling: Any) -> None:
+        self._identity = identity
+        self._cloudwatch, self._autoscaling = cloudwatch, autoscaling
+
+    def metrics(self, values: dict[str, float], **dimensions: str) -> None:
+        """Send one datum each, with dimension Environment and what else is given."""
+        named = {"Environment": self._identity.environment, **dimensions}
+        pairs = [{"Name": key, "Value": value} for key, value in named.items()]
+        data = [
+            {"MetricName": name, "Dimensions": pairs, "Value": value, "Unit": "Count"}
+            for name, value in values.items()
+        ]
+        self._cloudwatch.put_metric_data(Namespace=self._identity.metric_namespace, MetricData=data)
+
+    def complete_launch(self, result: str) -> bool:
+        """Answer the launch hook with CONTINUE or ABANDON; False when no hook waits for us.
+
+        Auto Scaling answers ValidationError when no lifecycle action is under way, which is so
+        once it was answered or timed out:
+        docs.aws.amazon.com/autoscaling/ec2/APIReference/API_CompleteLifecycleAction.html
+        """
+        if not (self._identity.group and self._identity.lifecycle_hook):
+            return False
+        try:
+            self._autoscaling.complete_lifecycle_action(
+                AutoScalingGroupName=self._identity.group,
+                LifecycleHookName=self._identity.lifecycle_hook,
+                InstanceId=self._identity.instance_id,
+                LifecycleActionResult=result,
+            )
+        except ClientError as error:
+            if error_code(error) == "ValidationError":
+                return False
+            raise
+        return True
+
+    def declare_unhealthy(self) -> None:
+        """Have the group replace this instance now, grace period or not."""
+        if self._identity.group:
+            self._autoscaling.set_instance_health(
+                InstanceId=self._identity.instance_id,
+                HealthStatus="Unhealthy",
+                ShouldRespectGracePeriod=False,
+            )

@@ -1,0 +1,64 @@
+"""What a head asks of AWS besides its lease, each as one call for the guard's errands. Touches
+SSM, S3, EC2 tags, CloudWatch and Auto Scaling.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from node import settings
+from node.head_tags import move_head_tags
+from node.identity import Identity
+from node.journal import WARNING, Say
+from node.reports import Reports
+
+
+class HeadServices(Protocol):
+    """Every method may block for seconds, and raise: NotFit is final, all else is tried again."""
+
+    def prepare(self) -> None:
+        """Fetch what Ray needs; the node is fit to lead afterwards."""
+
+    def refresh_secret(self) -> None:
+        """Fetch the secret again, so that a rotated one heals at the next start."""
+
+    def tag(self) -> None:
+        """Make this instance the only one tagged as head."""
+
+    def send(self, values: dict[str, float]) -> None:
+        """Send metrics."""
+
+    def complete_launch(self) -> None:
+        """Tell the group that this instance is good."""
+
+
+@dataclass(frozen=True)
+class AwsHeadServices:
+    """The services of one real head; clients are botocore's."""
+
+    identity: Identity
+    reports: Reports
+    ssm: Any
+    s3: Any
+    ec2: Any
+    token: Path
+    autoscaler: Path
+    say: Say
+
+    def prepare(self) -> None:
+        settings.fetch_token(self.ssm, self.identity, self.token)
+        settings.fetch_autoscaler(self.s3, self.identity, self.autoscaler)
+
+    def refresh_secret(self) -> None:
+        if warning := settings.refresh_token(self.ssm, self.identity, self.token):
+            self.say("secret not refreshed", level=WARNING, reason=warning)
+
+    def tag(self) -> None:
+        move_head_tags(self.ec2, self.identity)
+
+    def send(self, values: dict[str, float]) -> None:
+        self.reports.metrics(values)
+
+    def complete_launch(self) -> None:
+        if self.reports.complete_launch("CONTINUE"):
+            self.say("launch completed", result="CONTINUE")
