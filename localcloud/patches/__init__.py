@@ -8,6 +8,7 @@ from typing import Protocol
 
 from localcloud.patches import (
     autoscaling,
+    bucket_policies,
     cloudformation,
     launch_templates,
     shortages,
@@ -32,6 +33,7 @@ PATCHES: tuple[Patch, ...] = (
     template_launches,
     autoscaling,
     cloudformation,
+    bucket_policies,
 )
 
 
