@@ -10,6 +10,7 @@ from localcloud.patches import (
     autoscaling,
     bucket_policies,
     cloudformation,
+    cloudwatch,
     launch_templates,
     shortages,
     template_launches,
@@ -32,6 +33,7 @@ PATCHES: tuple[Patch, ...] = (
     launch_templates,
     template_launches,
     autoscaling,
+    cloudwatch,
     cloudformation,
     bucket_policies,
 )

@@ -1,0 +1,190 @@
+"""Evaluate alarms on the world's clock, and do what they are told to do when their state changes.
+
+Follows "Using Amazon CloudWatch alarms" (docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/
+AlarmThatSendsEmail.html) and SetAlarmState: actions run when the state changes, also when a person
+changes it, and the next evaluation puts it right again. moto never evaluates, starts an alarm as OK
+and forgets the state of one that is put again.
+"""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from moto.cloudwatch.exceptions import InvalidParameterValue, ResourceNotFound
+
+from localcloud import world
+from localcloud.patches import internal
+from localcloud.patches.cloudwatch import series
+from localcloud.patches.cloudwatch.evaluation import (
+    COMPARISONS,
+    EXTRA_PERIODS,
+    INSUFFICIENT,
+    Rule,
+    verdict,
+)
+
+EVERY = 5.0  # seconds between two evaluations of an alarm; AWS takes up to a minute
+
+ACTIONS = {
+    "ALARM": "alarm_actions",
+    "OK": "ok_actions",
+    "INSUFFICIENT_DATA": "insufficient_data_actions",
+}
+
+
+def _now() -> datetime:
+    return datetime.fromtimestamp(world.current().clock.now(), UTC).replace(tzinfo=None)
+
+
+def check_supported(alarm: Any) -> None:
+    """Refuse an alarm that would only look like one here."""
+    if alarm.rule is not None or alarm.metric_data_queries:
+        raise InvalidParameterValue("The local cloud has no composite and no metric math alarms")
+    if alarm.comparison_operator not in COMPARISONS or alarm.extended_statistic:
+        raise InvalidParameterValue("The local cloud has no anomaly or percentile alarms")
+    for actions in ACTIONS.values():
+        for arn in getattr(alarm, actions):
+            if not arn.startswith("arn:aws:sns:"):
+                raise InvalidParameterValue(f"The local cloud's alarms only publish to SNS: {arn}")
+
+
+def begin(alarm: Any, previous: Any | None) -> None:
+    """Set up an alarm that was put: new, or over ``previous``, whose state it keeps."""
+    alarm.configuration_updated_timestamp = alarm.state_updated_timestamp = _now()
+    alarm.state_value = INSUFFICIENT
+    alarm.evaluated_at = float("-inf")
+    alarm.records = previous.records if previous else []
+    if previous:
+        for name in ("state_value", "state_reason", "state_reason_data", "state_updated_timestamp"):
+            setattr(alarm, name, getattr(previous, name))
+    did = "updated" if previous else "created"
+    record(alarm, "ConfigurationUpdate", f'Alarm "{alarm.name}" {did}', {"type": did})
+
+
+def record(alarm: Any, kind: str, summary: str, data: dict[str, Any]) -> None:
+    """Add to the alarm's history."""
+    alarm.records.append(
+        {
+            "AlarmName": alarm.name,
+            "AlarmType": "MetricAlarm",
+            "Timestamp": _now(),
+            "HistoryItemType": kind,
+            "HistorySummary": summary,
+            "HistoryData": json.dumps({"version": "1.0", **data}),
+        }
+    )
+
+
+def evaluate(backend: Any, alarm: Any, now: float) -> None:
+    """Bring an alarm to the state that its metric gives it, at most every ``EVERY`` seconds."""
+    if now - alarm.evaluated_at < EVERY:
+        return
+    alarm.evaluated_at = now
+    dimensions = [{"Name": d.name, "Value": d.value} for d in alarm.dimensions]
+    found = series.series_of(backend).get(
+        series.key(alarm.namespace, alarm.metric_name, dimensions), []
+    )
+    periods = int(alarm.evaluation_periods)
+    many = periods + EXTRA_PERIODS
+    values = [
+        series.statistic(samples, alarm.statistic)
+        for samples in series.windows(found, now, float(alarm.period), many)
+    ]
+    rule = Rule(
+        alarm.comparison_operator,
+        float(alarm.threshold),
+        periods,
+        int(alarm.datapoints_to_alarm or periods),
+        alarm.treat_missing_data or "missing",
+    )
+    came_to = verdict(rule, values, alarm.state_value)
+    if came_to.state != alarm.state_value:
+        change_state(alarm, came_to.state, came_to.reason, _reason_data(alarm, values))
+
+
+def _reason_data(alarm: Any, values: list[float | None]) -> str:
+    real = [value for value in values if value is not None]
+    told = {
+        "version": "1.0",
+        "queryDate": _now().isoformat(),
+        "statistic": alarm.statistic,
+        "period": int(alarm.period),
+        "recentDatapoints": real[-int(alarm.evaluation_periods) :],
+        "threshold": float(alarm.threshold),
+    }
+    return json.dumps(told)
+
+
+def set_state(backend: Any, name: str, reason: str, data: str | None, state: str) -> None:
+    """SetAlarmState: a person's word, until the next evaluation."""
+    alarm = backend.alarms.get(name)
+    if alarm is None:
+        raise ResourceNotFound("Alarm with name " + name + " does not exist")
+    if state not in ACTIONS:
+        raise InvalidParameterValue(f"{state} is no alarm state")
+    alarm.evaluated_at = world.current().clock.now()
+    if state != alarm.state_value:
+        change_state(alarm, state, reason, data or "{}")
+
+
+def change_state(alarm: Any, state: str, reason: str, data: str) -> None:
+    """Put an alarm into a state, note it, and run the actions of that state."""
+    old = alarm.state_value
+    alarm.state_value, alarm.state_reason, alarm.state_reason_data = state, reason, data
+    alarm.state_updated_timestamp = _now()
+    summary = f"Alarm updated from {old} to {state}"
+    states = {"oldState": {"stateValue": old}, "newState": {"stateValue": state}}
+    record(alarm, "StateUpdate", summary, states)
+    if alarm.actions_enabled:
+        for arn in getattr(alarm, ACTIONS[state]):
+            _publish(alarm, arn, old)
+
+
+def _publish(alarm: Any, arn: str, old: str) -> None:
+    subject = f'{alarm.state_value}: "{alarm.name}" in US East (N. Virginia)'
+    try:
+        internal.call(
+            "sns",
+            "publish",
+            TopicArn=arn,
+            Subject=subject[:100],
+            Message=json.dumps(message(alarm, old)),
+        )
+    except Exception as error:  # AWS, too, only notes an action that failed
+        record(alarm, "Action", f"Failed to execute action {arn}", {"error": str(error)})
+        return
+    record(alarm, "Action", f"Successfully executed action {arn}", {"actionState": "Succeeded"})
+
+
+def message(alarm: Any, old: str) -> dict[str, Any]:
+    """Return what subscribers get, in the shape that CloudWatch sends."""
+    trigger = {
+        "MetricName": alarm.metric_name,
+        "Namespace": alarm.namespace,
+        "StatisticType": "Statistic",
+        "Statistic": alarm.statistic.upper(),
+        "Unit": alarm.unit,
+        "Dimensions": [{"value": d.value, "name": d.name} for d in alarm.dimensions],
+        "Period": int(alarm.period),
+        "EvaluationPeriods": int(alarm.evaluation_periods),
+        "DatapointsToAlarm": int(alarm.datapoints_to_alarm or alarm.evaluation_periods),
+        "ComparisonOperator": alarm.comparison_operator,
+        "Threshold": float(alarm.threshold),
+        "TreatMissingData": alarm.treat_missing_data or "missing",
+    }
+    return {
+        "AlarmName": alarm.name,
+        "AlarmDescription": alarm.description,
+        "AWSAccountId": alarm.alarm_arn.split(":")[4],
+        "AlarmConfigurationUpdatedTimestamp": f"{alarm.configuration_updated_timestamp}Z",
+        "NewStateValue": alarm.state_value,
+        "NewStateReason": alarm.state_reason,
+        "StateChangeTime": alarm.state_updated_timestamp.isoformat() + "+0000",
+        "Region": "US East (N. Virginia)",
+        "AlarmArn": alarm.alarm_arn,
+        "OldStateValue": old,
+        "OKActions": alarm.ok_actions,
+        "AlarmActions": alarm.alarm_actions,
+        "InsufficientDataActions": alarm.insufficient_data_actions,
+        "Trigger": trigger,
+    }

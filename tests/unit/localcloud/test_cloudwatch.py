@@ -1,0 +1,248 @@
+"""Alarms: what the documentation's table says, and what reaches a subscriber."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from localcloud.patches.cloudwatch.evaluation import ALARM, INSUFFICIENT, OK, Rule, verdict
+from tests.unit.localcloud.fakes import FakeClock
+
+Clients = Callable[[str], Any]
+
+KEPT = "KEPT"  # the state the alarm was in
+
+
+def a_rule(missing: str = "missing", datapoints: int = 3) -> Rule:
+    return Rule("LessThanThreshold", 1.0, 3, datapoints, missing)
+
+
+def points(drawn: str) -> list[float | None]:
+    """Five datapoints as the documentation draws them: 0 within, X breaching, - missing."""
+    return [{"0": 1.0, "X": 0.0, "-": None}[one] for one in drawn.split()]
+
+
+# "How alarm state is evaluated when data is missing", CloudWatch User Guide: the tables for 3 out
+# of 3 and for 2 out of 3 datapoints; columns missing, ignore, breaching, notBreaching.
+TABLE = {
+    (3, "0 - X - X"): (OK, OK, OK, OK),
+    (3, "0 - - - -"): (OK, OK, OK, OK),
+    (3, "- - - - -"): (INSUFFICIENT, KEPT, ALARM, OK),
+    (3, "0 X X - X"): (ALARM, ALARM, ALARM, ALARM),
+    (3, "- - X - -"): (ALARM, KEPT, ALARM, OK),
+    (2, "0 - X - X"): (ALARM, ALARM, ALARM, ALARM),
+    (2, "0 0 X 0 X"): (ALARM, ALARM, ALARM, ALARM),
+    (2, "0 - X - -"): (OK, OK, ALARM, OK),
+    (2, "- - - - 0"): (OK, OK, ALARM, OK),
+    (2, "- - - X -"): (ALARM, KEPT, ALARM, OK),
+}
+TREATMENTS = ("missing", "ignore", "breaching", "notBreaching")
+
+
+@pytest.mark.parametrize("row", TABLE)
+@pytest.mark.parametrize("treatment", TREATMENTS)
+def test_missing_data_is_treated_as_the_documentation_tabulates(
+    row: tuple[int, str], treatment: str
+) -> None:
+    datapoints, drawn = row
+    expected = TABLE[row][TREATMENTS.index(treatment)]
+    for state in (OK, ALARM):
+        found = verdict(a_rule(treatment, datapoints), points(drawn), state).state
+        assert found == (state if expected == KEPT else expected)
+
+
+def test_a_few_breaching_points_do_not_yet_change_the_state() -> None:
+    assert verdict(a_rule(), points("- - - - X"), INSUFFICIENT).state == INSUFFICIENT
+
+
+def test_the_reason_counts_what_breached() -> None:
+    reason = verdict(a_rule(), points("0 0 X X X"), OK).reason
+
+    assert reason == (
+        "Threshold Crossed: 3 out of the last 3 datapoints [0.0, 0.0, 0.0] were less than the "
+        "threshold (1.0) (minimum 3 datapoints for OK -> ALARM transition)."
+    )
+
+
+class Watched:
+    """One alarm on a heartbeat, its topic, and a queue that hears the topic."""
+
+    def __init__(self, aws: Clients, **changes: Any) -> None:
+        self.cloudwatch = aws("cloudwatch")
+        self.topic = aws("sns").create_topic(Name="alarms")["TopicArn"]
+        self.sqs = aws("sqs")
+        self.queue = self.sqs.create_queue(QueueName="heard")["QueueUrl"]
+        attributes = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=["QueueArn"])
+        aws("sns").subscribe(
+            TopicArn=self.topic, Protocol="sqs", Endpoint=attributes["Attributes"]["QueueArn"]
+        )
+        alarm = {
+            "AlarmName": "head-not-ready",
+            "Namespace": "Ray/Head",
+            "MetricName": "HeadReady",
+            "Dimensions": [{"Name": "Environment", "Value": "test"}],
+            "Statistic": "Maximum",
+            "Period": 60,
+            "EvaluationPeriods": 3,
+            "ComparisonOperator": "LessThanThreshold",
+            "Threshold": 1.0,
+            "TreatMissingData": "breaching",
+            "AlarmActions": [self.topic],
+            "OKActions": [self.topic],
+        }
+        self.put({**alarm, **changes})
+
+    def put(self, alarm: dict[str, Any]) -> None:
+        self.alarm = alarm
+        self.cloudwatch.put_metric_alarm(**alarm)
+
+    def beat(self, value: float = 1.0, environment: str = "test") -> None:
+        dimensions = [{"Name": "Environment", "Value": environment}]
+        datum = {"MetricName": "HeadReady", "Value": value, "Dimensions": dimensions}
+        self.cloudwatch.put_metric_data(Namespace="Ray/Head", MetricData=[datum])
+
+    def described(self) -> dict[str, Any]:
+        (found,) = self.cloudwatch.describe_alarms(AlarmNames=["head-not-ready"])["MetricAlarms"]
+        return dict(found)
+
+    @property
+    def state(self) -> str:
+        return str(self.described()["StateValue"])
+
+    def heard(self) -> list[dict[str, Any]]:
+        found = self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10)
+        bodies = [json.loads(message["Body"]) for message in found.get("Messages", [])]
+        return [{**json.loads(body["Message"]), "Subject": body["Subject"]} for body in bodies]
+
+
+def test_a_new_alarm_knows_nothing_yet(aws: Clients) -> None:
+    assert Watched(aws).state == INSUFFICIENT
+
+
+def test_a_heartbeat_that_stops_raises_the_alarm_and_tells_the_topic(
+    aws: Clients, clock: FakeClock
+) -> None:
+    watched = Watched(aws)
+    for _ in range(5):
+        watched.beat()
+        clock.advance(60)
+    assert watched.state == OK
+    watched.heard()
+
+    clock.advance(5 * 60)
+
+    assert watched.state == ALARM
+    (message,) = watched.heard()
+    assert (message["OldStateValue"], message["NewStateValue"]) == (OK, ALARM)
+    assert message["Subject"] == 'ALARM: "head-not-ready" in US East (N. Virginia)'
+    assert message["Trigger"]["MetricName"] == "HeadReady"
+
+
+def test_two_missed_beats_of_three_raise_nothing(aws: Clients, clock: FakeClock) -> None:
+    watched = Watched(aws)
+    for _ in range(5):
+        watched.beat()
+        clock.advance(60)
+
+    clock.advance(2 * 60)
+
+    assert watched.state == OK
+
+
+def test_values_below_the_threshold_raise_the_alarm_and_good_ones_clear_it(
+    aws: Clients, clock: FakeClock
+) -> None:
+    watched = Watched(aws)
+    for _ in range(3):
+        watched.beat(0.0)
+        clock.advance(60)
+    assert watched.state == ALARM
+
+    watched.beat(1.0)
+    clock.advance(10)
+
+    assert watched.state == OK
+    assert "was not less than the threshold (1.0)" in watched.described()["StateReason"]
+
+
+def test_another_environments_beats_do_not_count(aws: Clients, clock: FakeClock) -> None:
+    watched = Watched(aws)
+
+    watched.beat(environment="other")
+    clock.advance(10)
+
+    assert watched.state == ALARM
+
+
+def test_a_state_set_by_hand_runs_the_actions_and_lasts_until_the_next_evaluation(
+    aws: Clients, clock: FakeClock
+) -> None:
+    watched = Watched(aws)
+    watched.beat()
+    clock.advance(10)
+    watched.heard()
+
+    watched.cloudwatch.set_alarm_state(
+        AlarmName="head-not-ready", StateValue=ALARM, StateReason="a drill"
+    )
+
+    assert watched.state == ALARM
+    assert [message["NewStateReason"] for message in watched.heard()] == ["a drill"]
+    clock.advance(10)
+    assert watched.state == OK
+
+
+def test_disabled_actions_tell_nobody(aws: Clients, clock: FakeClock) -> None:
+    watched = Watched(aws, ActionsEnabled=False)
+
+    clock.advance(10)
+
+    assert (watched.state, watched.heard()) == (ALARM, [])
+
+
+def test_putting_an_alarm_again_keeps_its_state(aws: Clients, clock: FakeClock) -> None:
+    watched = Watched(aws)
+    clock.advance(10)
+
+    watched.put({**watched.alarm, "EvaluationPeriods": 5})
+
+    assert watched.state == ALARM
+
+
+def test_history_tells_of_states_and_actions_newest_first(aws: Clients, clock: FakeClock) -> None:
+    watched = Watched(aws)
+    clock.advance(10)
+
+    items = watched.cloudwatch.describe_alarm_history(AlarmName="head-not-ready")
+
+    kinds = [item["HistoryItemType"] for item in items["AlarmHistoryItems"]]
+    assert sorted(kinds) == ["Action", "ConfigurationUpdate", "StateUpdate"]
+    assert kinds[-1] == "ConfigurationUpdate"
+    summaries = [item["HistorySummary"] for item in items["AlarmHistoryItems"]]
+    assert f"Alarm updated from {INSUFFICIENT} to {ALARM}" in summaries
+
+
+def test_an_alarm_that_could_only_be_pretended_is_refused(aws: Clients) -> None:
+    with pytest.raises(ClientError, match="only publish to SNS"):
+        Watched(aws, AlarmActions=["arn:aws:automate:us-east-1:ec2:reboot"])
+
+
+def test_metrics_without_a_time_get_the_worlds(aws: Clients, clock: FakeClock) -> None:
+    watched = Watched(aws)
+    watched.beat()
+
+    now = datetime.fromtimestamp(clock.now(), UTC)
+    found = watched.cloudwatch.get_metric_statistics(
+        Namespace="Ray/Head",
+        MetricName="HeadReady",
+        Dimensions=[{"Name": "Environment", "Value": "test"}],
+        StartTime=now - timedelta(seconds=60),
+        EndTime=now + timedelta(seconds=60),
+        Period=60,
+        Statistics=["Maximum"],
+    )
+
+    assert [point["Maximum"] for point in found["Datapoints"]] == [1.0]
