@@ -69,6 +69,7 @@ build {
       "BUILT=${var.built}",
     ]
     scripts = [
+      "${var.repository}/ami-provisioners/05-baseline.sh",
       "${var.repository}/ami-provisioners/10-user.sh",
       "${var.repository}/ami-provisioners/20-rootfs.sh",
       "${var.repository}/ami-provisioners/30-ray.sh",

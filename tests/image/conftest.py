@@ -1,0 +1,76 @@
+"""Tests of an image, on a fresh instance that was booted from it without user data.
+
+Run by bake, as ``pytest tests/image --hosts=ssh://… --image-role=head …``; without a host
+there is nothing here to collect.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PROVISIONERS = REPOSITORY / "ami-provisioners"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What bake says of the image under test."""
+
+    role: str
+    digest: str
+    ray: str
+    python: str
+    user: str
+    ssm_agent: bool
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take from bake what the image should be."""
+    group = parser.getgroup("image")
+    for name in ("role", "digest", "ray", "python", "user"):
+        group.addoption(f"--image-{name}", default="")
+    group.addoption("--image-ssm-agent", action="store_true")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Collect nothing where no image is under test: these are no tests of the checkout."""
+    return None if config.getoption("--image-role", "") else True
+
+
+@pytest.fixture(scope="session")
+def expected(pytestconfig: pytest.Config) -> Expected:
+    option = pytestconfig.getoption
+    names = ("role", "digest", "ray", "python", "user")
+    texts = {name: str(option(f"--image-{name}")) for name in names}
+    return Expected(**texts, ssm_agent=bool(option("--image-ssm-agent")))
+
+
+@pytest.fixture(scope="module")
+def machine(host: Any) -> Any:
+    """The instance, once it has finished booting."""
+    host.run("systemctl is-system-running --wait")
+    return host
+
+
+@pytest.fixture(scope="module")
+def base(machine: Any) -> dict[str, Any]:
+    """What the base image was before our provisioners ran."""
+    found: dict[str, Any] = json.loads(machine.check_output("cat /etc/raykiln/base.json"))
+    return found
+
+
+@pytest.fixture(scope="module")
+def facts(machine: Any) -> dict[str, Any]:
+    """The same facts of the instance, now."""
+    script = (PROVISIONERS / "facts.py").read_text()
+    found: dict[str, Any] = json.loads(machine.check_output("python3 -I -c %s", script))
+    return found
+
+
+def entries(path: Path) -> set[str]:
+    """Return the lines of a list without comments and blanks."""
+    lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
+    return {line for line in lines if line}

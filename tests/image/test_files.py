@@ -1,0 +1,84 @@
+"""Which files are ours in an image, what they hold, and who may change them."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from tests.image.conftest import PROVISIONERS, REPOSITORY, Expected
+
+ROOTFS = PROVISIONERS / "rootfs"
+COMMANDS = "/usr/local/bin/"
+
+
+def sha256s(machine: Any, *paths: str) -> dict[str, str]:
+    lines = machine.check_output("sha256sum " + " ".join(paths)).splitlines()
+    return {line.split()[1]: line.split()[0] for line in lines}
+
+
+def sources(folder: Path, place: str, pattern: str = "*") -> dict[str, str]:
+    """Return what files below ``folder`` of the checkout should be in the image."""
+    return {
+        f"{place}/{path.relative_to(folder)}": hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob(pattern)
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_rootfs_is_copied_as_it_is(machine: Any) -> None:
+    wanted = sources(ROOTFS, "")
+
+    assert sha256s(machine, *wanted) == wanted
+
+
+def test_rootfs_belongs_to_root_and_only_commands_run(machine: Any) -> None:
+    paths = sorted(sources(ROOTFS, ""))
+    listed = machine.check_output("stat -c '%n %U:%G %a' " + " ".join(paths)).splitlines()
+
+    assert sorted(listed) == [
+        f"{path} root:root {755 if path.startswith(COMMANDS) else 644}" for path in paths
+    ]
+
+
+def test_the_node_package_is_the_checkouts_and_nothing_more(machine: Any) -> None:
+    found = machine.check_output("find /opt/raykiln -name '*.py'").splitlines()
+
+    assert sha256s(machine, *found) == sources(REPOSITORY / "node", "/opt/raykiln/node", "*.py")
+
+
+def test_the_units_are_the_checkouts(machine: Any) -> None:
+    wanted = sources(REPOSITORY / "systemd", "/etc/systemd/system")
+
+    assert sha256s(machine, *wanted) == wanted
+
+
+def test_etc_raykiln_holds_no_more_than_what_the_image_is(machine: Any) -> None:
+    assert set(machine.check_output("ls -A /etc/raykiln").split()) == {
+        "base.json",
+        "image.json",
+        "software.json",
+    }
+
+
+def test_no_file_gained_the_rights_of_its_owner(
+    facts: dict[str, Any], base: dict[str, Any]
+) -> None:
+    assert facts["privileged_files"] == base["privileged_files"]
+
+
+def test_what_root_runs_only_root_may_write(machine: Any) -> None:
+    found = machine.check_output(
+        "find /opt/ray /opt/raykiln /etc/raykiln /etc/systemd/system "
+        "'(' ! -user root -o ! -type l -perm /022 ')' -print"
+    )
+
+    assert found == ""
+
+
+def test_runtime_and_log_folders_are_made_at_boot(machine: Any, expected: Expected) -> None:
+    paths = f"/run/ray /var/log/ray /var/log/ray-{expected.role}-bootstrap.log"
+
+    assert machine.check_output(f"stat -c '%n %U:%G %a' {paths}").splitlines() == [
+        "/run/ray ray:ray 750",
+        "/var/log/ray ray:adm 750",
+        f"/var/log/ray-{expected.role}-bootstrap.log root:ray 660",
+    ]

@@ -1,0 +1,37 @@
+"""What an image says of itself, and how it sets the machine up."""
+
+import json
+from typing import Any
+
+from tests.image.conftest import Expected
+
+
+def test_image_json_says_which_image_this_is(machine: Any, expected: Expected) -> None:
+    image = json.loads(machine.check_output("cat /etc/raykiln/image.json"))
+
+    assert set(image) == {"role", "digest", "ray_version", "git", "built"}
+    assert (image["role"], image["digest"], image["ray_version"]) == (
+        expected.role,
+        expected.digest,
+        expected.ray,
+    )
+
+
+def test_the_software_report_lists_every_debian_package(machine: Any) -> None:
+    reported = json.loads(machine.check_output("cat /etc/raykiln/software.json"))["debian"]
+    form = "${db:Status-Abbrev}|${binary:Package}|${Version}\\n"
+    listed = machine.check_output("dpkg-query --show --showformat=%s", form).splitlines()
+
+    rows = [line.split("|") for line in listed]
+
+    assert reported == {name: version for state, name, version in rows if state[:2] == "ii"}
+
+
+def test_the_network_is_set_up_for_a_cluster(machine: Any) -> None:
+    assert machine.check_output("cat /proc/sys/net/ipv4/ip_local_reserved_ports") == "52365"
+    assert machine.check_output("cat /proc/sys/net/core/somaxconn") == "8192"
+    assert machine.check_output("cat /proc/sys/net/ipv4/tcp_syn_retries") == "3"
+
+
+def test_sessions_may_open_as_many_files_as_ray_needs(machine: Any) -> None:
+    assert machine.check_output("su -s /bin/sh ray -c 'ulimit -n'") == "65536"

@@ -1,0 +1,50 @@
+"""Ray in an image: the locked packages and no others, compiled, and usable by its command."""
+
+import json
+from typing import Any
+
+from bake.lock import Target, pins
+from tests.image.conftest import PROVISIONERS, Expected
+
+IMPORT = "import json, ray, boto3, yaml; print(json.dumps([ray.__version__, ray.__file__]))"
+
+
+def test_ray_imports_from_its_own_environment(machine: Any, expected: Expected) -> None:
+    version, file = json.loads(machine.check_output("/opt/ray/bin/python -B -c %s", IMPORT))
+
+    assert version == expected.ray
+    assert file == f"/opt/ray/lib/python{expected.python}/site-packages/ray/__init__.py"
+
+
+def test_the_environment_holds_what_is_locked_and_nothing_else(
+    machine: Any, expected: Expected
+) -> None:
+    software = json.loads(machine.check_output("cat /etc/raykiln/software.json"))
+    architecture = machine.check_output("uname -m").replace("aarch64", "arm64")
+    locked = pins((PROVISIONERS / "ray.lock").read_text(), Target(expected.python, architecture))
+
+    found = {name.lower().replace("_", "-"): v for name, v in software["python"].items()}
+
+    assert found == {pin.name: pin.version for pin in locked}
+
+
+def test_every_module_is_compiled(machine: Any, expected: Expected) -> None:
+    tag = f"cpython-{expected.python.replace('.', '')}"
+    found = "find /opt/ray/lib /opt/raykiln -name"
+    counts = machine.check_output(f"{found} '*.py' | wc -l; {found} '*.{tag}.pyc' | wc -l").split()
+
+    assert counts[0] == counts[1] != "0"
+
+
+def test_no_compiled_module_is_older_than_its_source(machine: Any, expected: Expected) -> None:
+    verbose = machine.check_output("/opt/ray/bin/python -v -c 'import ray' 2>&1 | grep -c wrote")
+
+    assert verbose == "0"
+
+
+def test_the_command_ray_uses_the_clusters_token(machine: Any, expected: Expected) -> None:
+    assert machine.check_output("ray --version") == f"ray, version {expected.ray}"
+    assert {
+        "export RAY_AUTH_MODE=token",
+        'export RAY_AUTH_TOKEN_PATH="${RAY_AUTH_TOKEN_PATH:-/run/ray/token}"',
+    } <= set(machine.check_output("cat /usr/local/bin/ray").splitlines())

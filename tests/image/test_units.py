@@ -1,0 +1,51 @@
+"""What starts by itself in an image: what the base started, and the units of the role."""
+
+from typing import Any
+
+from tests.image.conftest import PROVISIONERS, REPOSITORY, Expected, entries
+
+OURS = {path.name for path in (REPOSITORY / "systemd").iterdir()}
+MASKED = entries(PROVISIONERS / "roles" / "masked.units")
+SSM_AGENT = {"amazon-ssm-agent.service", "snap.amazon-ssm-agent.amazon-ssm-agent.service"}
+
+
+def test_the_role_decides_what_starts_beside_what_the_base_started(
+    facts: dict[str, Any], base: dict[str, Any], expected: Expected
+) -> None:
+    role = entries(PROVISIONERS / "roles" / f"{expected.role}.units")
+
+    enabled = set(facts["enabled_units"]) - SSM_AGENT
+
+    assert enabled == (set(base["enabled_units"]) - MASKED - SSM_AGENT) | role
+
+
+def test_the_ssm_agent_is_enabled_where_it_is_required(
+    facts: dict[str, Any], expected: Expected
+) -> None:
+    assert not expected.ssm_agent or SSM_AGENT & set(facts["enabled_units"])
+
+
+def test_every_unit_of_ours_is_there_and_no_other_was_added(machine: Any) -> None:
+    found = machine.check_output("find /etc/systemd/system -maxdepth 1 -type f -name 'ray*'")
+
+    assert {line.rpartition("/")[2] for line in found.splitlines()} == OURS
+
+
+def test_nothing_upgrades_packages_behind_the_image_tests(machine: Any) -> None:
+    for unit in MASKED:
+        assert machine.run("systemctl is-enabled %s", unit).stdout.strip() == "masked", unit
+
+
+def test_the_machine_is_up_with_no_failed_unit(machine: Any) -> None:
+    state = machine.run("systemctl is-system-running").stdout.strip()
+
+    assert (state, machine.check_output("systemctl --failed --plain --no-legend")) == (
+        "running",
+        "",
+    )
+
+
+def test_without_user_data_no_ray_service_runs(machine: Any) -> None:
+    running = machine.check_output("systemctl list-units 'ray*' --plain --no-legend --state=active")
+
+    assert running == ""
