@@ -7,11 +7,14 @@ plane does by itself with the world.
 from typing import Protocol
 
 from localcloud.patches import (
+    addresses,
     autoscaling,
     bucket_policies,
     cloudformation,
     cloudwatch,
+    ec2,
     launch_templates,
+    machine_images,
     shortages,
     template_launches,
 )
@@ -29,6 +32,9 @@ class Patch(Protocol):
 
 
 PATCHES: tuple[Patch, ...] = (
+    addresses,
+    ec2,
+    machine_images,
     shortages,
     launch_templates,
     template_launches,

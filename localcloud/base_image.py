@@ -1,0 +1,156 @@
+"""The base image of the local cloud: Debian 12 as on AWS, with real cloud-init. No AWS.
+
+Built once by mmdebstrap and kept by the digest of all that shapes it: packages, files, the finishing script and the private
+CA. That the machines trust the CA is the local cloud's business and so lies here, not in provisioners:
+in the system's trust store, and as ``AWS_CA_BUNDLE`` for botocore, which ships a bundle of its own.
+"""
+
+import fcntl
+import hashlib
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from deploy.errors import PipelineError
+
+SUITE = "bookworm"
+ARCHITECTURE = "amd64"
+PACKAGES = (
+    "bash-completion",
+    "ca-certificates",
+    "cloud-init",
+    "curl",
+    "dbus",
+    "iproute2",
+    "iputils-ping",
+    "less",
+    "libpam-systemd",
+    "logrotate",
+    "lsb-release",
+    "netbase",
+    "openssh-server",
+    "procps",
+    "python3",
+    "sudo",
+    "systemd",
+    "systemd-sysv",
+    "tzdata",
+    "vim-tiny",
+    "wget",
+    "xz-utils",
+)
+RECIPE = Path(__file__).with_name("base")
+CA_IN_IMAGE = Path("usr/local/share/ca-certificates/raykiln-local-cloud.crt")
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class BaseImage:
+    """A built base image: what AWS would call its public AMI."""
+
+    digest: str
+    root: Path
+    built: datetime
+
+    @property
+    def ami_id(self) -> str:
+        return f"ami-{self.digest[:17]}"
+
+    @property
+    def name(self) -> str:
+        """A name as Debian gives its AMIs: debian-12-amd64-DATE-SERIAL."""
+        return (
+            f"debian-12-{ARCHITECTURE}-{self.built:%Y%m%d}-{int(self.digest[:4], 16) % 10000:04d}"
+        )
+
+
+def base_image(folder: Path, ca: Path, progress: Progress) -> BaseImage:
+    """Return the base image in ``folder``, building it first if it is not there."""
+    digest = recipe_digest(ca)
+    place = folder / digest[:16]
+    with _alone(folder):
+        if not (place / "image.json").exists():
+            _build(place, ca, progress)
+    facts = json.loads((place / "image.json").read_text())
+    return BaseImage(digest, place / "root", datetime.fromisoformat(facts["built"]))
+
+
+def recipe_digest(ca: Path) -> str:
+    """Return sha256 over everything that shapes the image but Debian's archive itself."""
+    content = hashlib.sha256(json.dumps([SUITE, ARCHITECTURE, PACKAGES]).encode())
+    content.update(ca.read_bytes())
+    for path in sorted(path for path in RECIPE.rglob("*") if path.is_file()):
+        content.update(str(path.relative_to(RECIPE)).encode() + b"\0" + path.read_bytes())
+    return content.hexdigest()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one process at a time build, also across clouds that share the cache."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _build(place: Path, ca: Path, progress: Progress) -> None:
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix="building-") as scratch:
+        root = Path(scratch, "root")
+        _bootstrap(root, progress)
+        progress("configuring")
+        _finish(root, ca)
+        facts = {"built": datetime.now(timezone.utc).isoformat(), "packages": _packages(root)}
+        Path(scratch, "image.json").write_text(json.dumps(facts, indent=1))
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        for part in ("root", "image.json"):
+            Path(scratch, part).rename(place / part)
+
+
+def _bootstrap(root: Path, progress: Progress) -> None:
+    """Run mmdebstrap with its default mirror; its lines become progress."""
+    command = ["mmdebstrap", "--variant=minbase", f"--architectures={ARCHITECTURE}"]
+    command += [f"--include={','.join(PACKAGES)}", SUITE, str(root)]
+    lines: list[str] = []
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr or ():
+            lines.append(line.rstrip())
+            if line.startswith("I: "):
+                progress(line[3:].strip())
+    if process.returncode:
+        raise PipelineError(
+            "the base image could not be built: " + "\n".join(lines[-5:]),
+            hint="mmdebstrap needs the Debian archive; try again when it can be reached",
+        )
+
+
+def _finish(root: Path, ca: Path) -> None:
+    for source in sorted((RECIPE / "rootfs").rglob("*")):
+        target = root / source.relative_to(RECIPE / "rootfs")
+        if source.is_dir():
+            target.mkdir(exist_ok=True)
+        else:
+            target.unlink(missing_ok=True)
+            target.write_bytes(source.read_bytes())
+            target.chmod(0o644)
+    (root / CA_IN_IMAGE).parent.mkdir(parents=True, exist_ok=True)
+    (root / CA_IN_IMAGE).write_bytes(ca.read_bytes())
+    script = (RECIPE / "finish.sh").read_text()
+    subprocess.run(["chroot", str(root), "bash"], input=script, text=True, check=True)
+
+
+def _packages(root: Path) -> list[str]:
+    listed = subprocess.run(
+        ["chroot", str(root), "dpkg-query", "-W", "-f", "${Package}=${Version}\n"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return listed.stdout.split()

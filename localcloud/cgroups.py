@@ -1,0 +1,142 @@
+"""Control groups of machines and of the cloud's own processes: limits, and a sure way to end all. No AWS.
+
+Works where the host mounts the version 1 hierarchies (or both versions, systemd's hybrid mode) and
+where version 2 is alone. See the kernel's admin-guide/cgroup-v2.rst and admin-guide/cgroup-v1/.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path("/sys/fs/cgroup")
+V1_HIERARCHIES = ("systemd", "unified", "memory", "cpu", "cpuacct", "pids", "freezer")
+V2_CONTROLLERS = ("cpu", "memory", "pids")
+PERIOD_US = 100_000
+KILL_SECONDS = 10.0
+
+# The shell that becomes the command joins the groups first: what runs is never outside of them.
+JOIN = (
+    'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs" || exit 1; shift; done; shift; exec "$@"'
+)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a group's processes may use together."""
+
+    cpus: float
+    memory_bytes: int
+
+
+def is_v2() -> bool:
+    """Say whether version 2 is the host's only one."""
+    return (ROOT / "cgroup.controllers").exists()
+
+
+def joining(groups: Sequence[Path], command: Sequence[str]) -> list[str]:
+    """Return a command that joins these groups and then becomes ``command``."""
+    return ["sh", "-c", JOIN, "sh", *map(str, groups), "--", *command]
+
+
+def groups_of(pid: int) -> list[Path]:
+    """Return the groups a process is in, in those hierarchies that we use."""
+    lines = Path("/proc", str(pid), "cgroup").read_text().splitlines()
+    found = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        mount = _mount_of(controllers)
+        if mount is not None:
+            found.append(mount / path.lstrip("/"))
+    return found
+
+
+def _mount_of(controllers: str) -> Path | None:
+    if is_v2():
+        return ROOT if not controllers else None
+    name = controllers.split(",")[0].removeprefix("name=") or "unified"
+    return ROOT / name if name in V1_HIERARCHIES and (ROOT / name).is_dir() else None
+
+
+class Group:
+    """One group, by its path below each hierarchy's root: ``Group("rk-0a1b2c", "i-0123")``."""
+
+    def __init__(self, *parts: str) -> None:
+        self.parts = parts
+
+    @property
+    def paths(self) -> list[Path]:
+        """One path a hierarchy."""
+        if is_v2():
+            return [ROOT.joinpath(*self.parts)]
+        roots = [ROOT / name for name in V1_HIERARCHIES if (ROOT / name).is_dir()]
+        return [root.joinpath(*self.parts) for root in roots]
+
+    def make(self, limits: Limits | None = None) -> None:
+        """Make the group, and set its limits; raises OSError where the host does not allow it."""
+        for path in self.paths:
+            path.mkdir(parents=True, exist_ok=True)
+        if is_v2():
+            self._hand_down_controllers()
+        if limits:
+            self._limit(limits)
+
+    def _hand_down_controllers(self) -> None:
+        """Controllers work in a group when each group above hands them down."""
+        wanted = " ".join(f"+{name}" for name in V2_CONTROLLERS)
+        for depth in range(len(self.parts)):
+            (ROOT.joinpath(*self.parts[:depth]) / "cgroup.subtree_control").write_text(wanted)
+
+    def _limit(self, limits: Limits) -> None:
+        quota = int(limits.cpus * PERIOD_US)
+        if is_v2():
+            _write(self.paths[0] / "memory.max", limits.memory_bytes)
+            _write(self.paths[0] / "cpu.max", f"{quota} {PERIOD_US}")
+            return
+        _write(ROOT.joinpath("memory", *self.parts, "memory.limit_in_bytes"), limits.memory_bytes)
+        _write(ROOT.joinpath("cpu", *self.parts, "cpu.cfs_period_us"), PERIOD_US)
+        _write(ROOT.joinpath("cpu", *self.parts, "cpu.cfs_quota_us"), quota)
+
+    def processes(self) -> set[int]:
+        """Return all processes in the group and below it."""
+        found: set[int] = set()
+        for folder in self._folders():
+            try:
+                found.update(map(int, (folder / "cgroup.procs").read_text().split()))
+            except OSError:  # the group went away meanwhile
+                continue
+        return found
+
+    def kill(self) -> None:
+        """End all processes in the group; raises TimeoutError if some will not die."""
+        deadline = time.monotonic() + KILL_SECONDS
+        while processes := self.processes():
+            for pid in processes:
+                _end(pid)
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"processes {sorted(processes)} do not end")
+            time.sleep(0.02)
+
+    def remove(self) -> None:
+        """Remove the group, which must have no processes left."""
+        for folder in self._folders():
+            folder.rmdir()
+
+    def _folders(self) -> Iterator[Path]:
+        """Yield every folder of the group, the deepest first."""
+        for path in self.paths:
+            for folder, _, _ in os.walk(path, topdown=False):
+                yield Path(folder)
+
+
+def _write(path: Path, value: object) -> None:
+    path.write_text(str(value))
+
+
+def _end(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

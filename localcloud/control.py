@@ -1,0 +1,217 @@
+"""Bring the local cloud up and down, and look at it. No AWS.
+
+``up`` changes nothing when it is up. ``down`` leaves no process, mount, namespace, control group
+or file of this cloud behind, whatever state a crash left; the cache stays.
+"""
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.errors import PipelineError, Refused
+from deploy.waiting import Seen, SystemClock, wait_for
+from localcloud import nspawn, session
+from localcloud.base_image import base_image
+from localcloud.certificates import certificates
+from localcloud.cgroups import Group, joining
+from localcloud.images import mounts_below, unmount
+from localcloud.network import Network, namespaces
+from localcloud.paths import REPOSITORY, Paths, paths
+
+TOOLS = {
+    "systemd-nspawn": "systemd-container",
+    "mmdebstrap": "mmdebstrap",
+    "dnsmasq": "dnsmasq-base",
+    "haproxy": "haproxy",
+    "nft": "nftables",
+    "ip": "iproute2",
+    "nsenter": "util-linux",
+}
+READY_SECONDS = 60.0
+STOP_SECONDS = 15.0
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Status:
+    """What there is of the local cloud."""
+
+    running: bool
+    pid: int | None
+    namespace: str
+    machines: tuple[str, ...]
+    log: Path
+
+
+def up(progress: Progress = lambda words: None) -> None:
+    """Bring the cloud up; does nothing when it is. Raises PipelineError."""
+    place = paths()
+    check_host()
+    place.home.mkdir(parents=True, exist_ok=True)
+    with _alone(place):
+        if _server(place) and place.ready_file.exists():
+            return
+        _clean(place, progress)
+        base_image(place.base_images, certificates(place.certificates).ca, progress)
+        _start(place, progress)
+
+
+def down(progress: Progress = lambda words: None) -> None:
+    """Take the cloud down and remove all that is its own."""
+    place = paths()
+    if not place.home.exists():
+        return
+    check_host()
+    with _alone(place):
+        _clean(place, progress)
+        place.log.unlink(missing_ok=True)
+    place.lock.unlink(missing_ok=True)
+    if not any(place.home.iterdir()):
+        place.home.rmdir()
+
+
+def status() -> Status:
+    """Return what is there now."""
+    place = paths()
+    pid = _server(place)
+    machines = sorted(path.name for path in place.machines.glob("i-*"))
+    return Status(pid is not None, pid, place.name, tuple(machines), place.log)
+
+
+def shell_command(instance_id: str, command: list[str]) -> list[str]:
+    """Return a command that runs ``command`` as root on a machine; raises Refused if it is not up."""
+    place = paths()
+    pids = Group(place.name, instance_id).processes()
+    for pid in sorted(pids):
+        leader = nspawn.leader_of(pid)
+        if leader:
+            return nspawn.command_inside(leader, command)
+    raise Refused(
+        f"{instance_id} is not a running machine of this cloud",
+        hint=f"running are: {', '.join(status().machines) or 'none'}",
+    )
+
+
+def check_host() -> None:
+    """Raise Refused unless this host can run the local cloud."""
+    if os.geteuid() != 0:
+        raise Refused("the local cloud needs root", hint="run the same command with sudo")
+    missing = [tool for tool in TOOLS if not shutil.which(tool)]
+    if missing:
+        packages = " ".join(sorted({TOOLS[tool] for tool in missing}))
+        raise Refused(
+            f"the local cloud needs {', '.join(missing)}", hint=f"apt-get install {packages}"
+        )
+    if "overlay" not in Path("/proc/filesystems").read_text():
+        subprocess.run(["modprobe", "overlay"], capture_output=True, check=False)
+        if "overlay" not in Path("/proc/filesystems").read_text():
+            raise Refused("this kernel has no overlayfs", hint="load the module `overlay`")
+
+
+@contextmanager
+def _alone(place: Paths) -> Iterator[None]:
+    with place.lock.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _server(place: Paths) -> int | None:
+    """Return the server's pid if it runs; a number that another process has by now does not count."""
+    try:
+        pid = int(place.pid_file.read_text())
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return None
+    return pid if b"localcloud.server" in command else None
+
+
+def _start(place: Paths, progress: Progress) -> None:
+    progress("starting the control plane")
+    place.machines.mkdir(parents=True, exist_ok=True)
+    place.run.mkdir(parents=True, exist_ok=True)
+    session.write_files(place)
+    Network(place.name).up()
+    group = Group(place.name, "server")
+    try:
+        group.make()
+    except OSError as error:
+        raise PipelineError(
+            f"control groups cannot be made here: {error}",
+            hint="in a container, give it a writable /sys/fs/cgroup of its own",
+        ) from error
+    process = _spawn(place, group)
+    wait_for(
+        "the local cloud",
+        lambda: _readiness(place, process),
+        clock=SystemClock(),
+        seconds=READY_SECONDS,
+        every=0.05,
+        hint=f"see {place.log}",
+    )
+
+
+def _spawn(place: Paths, group: Group) -> "subprocess.Popen[bytes]":
+    command = ["nsenter", f"--net={place.namespace}", sys.executable, "-m", "localcloud.server"]
+    environment = os.environ | {
+        "RAYKILN_HOME": str(place.home),
+        "RAYKILN_CACHE": str(place.cache),
+        "PYTHONPATH": str(REPOSITORY),
+    }
+    with place.log.open("ab") as log:
+        process = subprocess.Popen(
+            joining(group.paths, command),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=environment,
+            cwd="/",
+            start_new_session=True,
+        )
+    place.pid_file.write_text(f"{process.pid}\n")
+    return process
+
+
+def _readiness(place: Paths, process: "subprocess.Popen[bytes]") -> Seen[bool]:
+    if place.ready_file.exists():
+        return Seen(True, "ready")
+    if process.poll() is not None:
+        tail = "".join(place.log.read_text().splitlines(keepends=True)[-15:])
+        raise PipelineError(f"the control plane ended:\n{tail}", hint=f"all of it: {place.log}")
+    return Seen(None, "starting")
+
+
+def _clean(place: Paths, progress: Progress) -> None:
+    """Remove everything of this cloud but cache, lock and log."""
+    _stop_server(place)
+    group = Group(place.name)
+    if group.processes():
+        progress("ending machines")
+    group.kill()
+    group.remove()
+    for point in mounts_below(place.home):
+        unmount(Path(point))
+    if namespaces(place.name):
+        Network(place.name).down()
+    nspawn.forget(path.name for path in place.machines.glob("i-*"))
+    for folder in (place.machines, place.images, place.run):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _stop_server(place: Paths) -> None:
+    """Ask the server to end, so that no step is cut in two; what remains is ended by force."""
+    pid = _server(place)
+    if pid is None:
+        return
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    while _server(place) and time.monotonic() < deadline:
+        time.sleep(0.02)

@@ -1,0 +1,122 @@
+"""Disks: an image is a list of read-only layers, a machine writes into a layer of its own. No AWS.
+
+Overlayfs puts them together (the kernel's filesystems/overlayfs.rst). Making an image of a stopped machine
+takes no copying: its own layer becomes the image's, and the machine goes on with a new, empty one.
+A layer is removed once neither image nor machine has it.
+"""
+
+import shutil
+import subprocess
+import threading
+import uuid
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+# Layers must be whole in themselves, since a machine's becomes an image's.
+OVERLAY_OPTIONS = "index=off,redirect_dir=off,metacopy=off"
+
+
+class Images:
+    """The images of one local cloud, in ``folder``; machines' disks are in ``machines``."""
+
+    def __init__(self, folder: Path, machines: Path) -> None:
+        self.folder = folder
+        self.machines = machines
+        self._layers = folder / "layers"
+        self._lock = threading.Lock()
+
+    def add_base(self, ami_id: str, root: Path) -> None:
+        """Make a tree that lies elsewhere, and stays there, an image of one layer."""
+        self._layers.mkdir(parents=True, exist_ok=True)
+        _write_list(self.folder / f"{ami_id}.layers", [root])
+
+    def has(self, ami_id: str) -> bool:
+        return (self.folder / f"{ami_id}.layers").exists()
+
+    def prepare(self, instance_id: str, ami_id: str) -> None:
+        """Make a machine's disk from an image."""
+        with self._lock:
+            layers = _read_list(self.folder / f"{ami_id}.layers")
+            disk = self.machines / instance_id
+            for part in ("root", "upper", "work"):
+                (disk / part).mkdir(parents=True)
+            _write_list(disk / "layers", layers)
+
+    def mount(self, instance_id: str) -> Path:
+        """Put the machine's layers together and return where."""
+        disk = self.machines / instance_id
+        lower = ":".join(map(str, _read_list(disk / "layers")))
+        options = f"lowerdir={lower},upperdir={disk}/upper,workdir={disk}/work,{OVERLAY_OPTIONS}"
+        _run("mount", "-t", "overlay", "overlay", "-o", options, str(disk / "root"))
+        return disk / "root"
+
+    def unmount(self, instance_id: str) -> None:
+        unmount(self.machines / instance_id / "root")
+
+    def capture(self, instance_id: str, ami_id: str) -> None:
+        """Make an image of a stopped machine's disk."""
+        with self._lock:
+            disk = self.machines / instance_id
+            layer = self._layers / uuid.uuid4().hex
+            (disk / "upper").rename(layer)
+            layers = [layer, *_read_list(disk / "layers")]
+            _write_list(disk / "layers", layers)
+            _write_list(self.folder / f"{ami_id}.layers", layers)
+            for part in ("upper", "work"):
+                shutil.rmtree(disk / part, ignore_errors=True)
+                (disk / part).mkdir()
+
+    def forget(self, ami_id: str) -> None:
+        """Remove an image and the layers that nobody has any more."""
+        with self._lock:
+            (self.folder / f"{ami_id}.layers").unlink(missing_ok=True)
+            self._remove_unused()
+
+    def destroy(self, instance_id: str) -> None:
+        """Remove a machine's disk."""
+        with self._lock:
+            shutil.rmtree(self.machines / instance_id, ignore_errors=True)
+            self._remove_unused()
+
+    def _remove_unused(self) -> None:
+        lists = [*self.folder.glob("*.layers"), *self.machines.glob("*/layers")]
+        used = {layer for path in lists for layer in _read_list(path)}
+        for layer in self._layers.iterdir():
+            if layer not in used:
+                shutil.rmtree(layer)
+
+
+def unmount(place: Path) -> None:
+    """Unmount ``place`` if something is mounted there; raises RuntimeError if it is in use."""
+    if str(place) in mounts_below(place):
+        _run("umount", str(place))
+
+
+def mounts_below(folder: Path) -> list[str]:
+    """Return the mount points at or below ``folder``, the deepest first."""
+    points = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    return sorted((p for p in points if _is_below(p, folder)), key=len, reverse=True)
+
+
+def _is_below(point: str, folder: Path) -> bool:
+    return point == str(folder) or point.startswith(f"{folder}/")
+
+
+def _read_list(path: Path) -> list[Path]:
+    return [Path(line) for line in path.read_text().splitlines()]
+
+
+def _write_list(path: Path, layers: Iterable[Path]) -> None:
+    path.write_text("".join(f"{layer}\n" for layer in layers))
+
+
+def _run(*command: str) -> None:
+    done: subprocess.CompletedProcess[str] = subprocess.run(
+        command, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(_shortened(command))}: {done.stderr.strip()}")
+
+
+def _shortened(command: Sequence[str]) -> list[str]:
+    return [argument[:200] for argument in command]

@@ -1,0 +1,254 @@
+"""Real machines for the local cloud: the driver (localcloud/driver.py) by systemd-nspawn. No AWS.
+
+Every call returns at once: what takes time runs in a thread of the machine's own, one step after the other.
+"""
+
+import os
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from localcloud import nspawn
+from localcloud.cgroups import Group, Limits
+from localcloud.driver import Answer, Copying, Host, Power, Probed
+from localcloud.images import Images
+from localcloud.network import Network
+from localcloud.paths import Paths
+from localcloud.probes import Probes
+
+BOOT_SECONDS = 20.0
+STOP_SECONDS = 60.0
+DESTROY_SECONDS = 5.0
+LOOK_EVERY = 0.02
+
+
+class Machine:
+    """One machine: its disk, its cable, its process, and how far it is."""
+
+    def __init__(self, host: Host, paths: Paths, network: Network, images: Images) -> None:
+        self.host = host
+        self.power = Power.BOOTING
+        self._disk = paths.machines / host.instance_id
+        self._group = Group(paths.name, host.instance_id)
+        self._network = network
+        self._images = images
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stepping = threading.Lock()
+        self._ended = threading.Event()
+        self._ended.set()
+
+    @property
+    def leader(self) -> int | None:
+        """The machine's PID 1 as the host sees it, or None while it does not run."""
+        return nspawn.leader_of(self._process.pid) if self._process else None
+
+    def begin(self, power: Power, step: Callable[[], None]) -> None:
+        """Set how far the machine is and take ``step`` in a thread, after those before it."""
+        self.power = power
+        threading.Thread(target=self._take, args=(step,), daemon=True).start()
+
+    def _take(self, step: Callable[[], None]) -> None:
+        with self._stepping:
+            step()
+
+    def create(self) -> None:
+        """Make the disk from its image, then boot."""
+        try:
+            self._images.prepare(self.host.instance_id, self.host.ami_id)
+        except OSError as error:
+            self._fail(error)
+            return
+        self.boot()
+
+    def boot(self) -> None:
+        """Boot; the machine is up when its systemd runs."""
+        try:
+            self._process = self._spawned()
+        except (OSError, RuntimeError) as error:
+            self._fail(error)
+            return
+        self._ended.clear()
+        threading.Thread(target=self._watch, args=(self._process,), daemon=True).start()
+        self._await_leader()
+
+    def _spawned(self) -> "subprocess.Popen[bytes]":
+        instance_id, address = self.host.instance_id, self.host.private_ip
+        root = self._images.mount(instance_id)
+        namespace = self._network.attach(instance_id, [address], self.host.mac)
+        limits = Limits(
+            cpus=min(self.host.vcpus, os.cpu_count() or 1),
+            memory_bytes=self.host.memory_mib << 20,
+        )
+        return nspawn.spawn(
+            nspawn.Container(
+                name=instance_id,
+                root=root,
+                namespace=namespace,
+                hostname=f"ip-{address.replace('.', '-')}",
+                console=self._disk / "console.log",
+                group=self._group,
+                limits=limits,
+            )
+        )
+
+    def _await_leader(self) -> None:
+        for _ in range(int(BOOT_SECONDS / LOOK_EVERY)):
+            if self.leader:
+                self.power = Power.UP
+                return
+            if self._ended.wait(LOOK_EVERY):
+                break
+        self.power = Power.FAILED
+        self._kill()
+
+    def _watch(self, process: "subprocess.Popen[bytes]") -> None:
+        """Wait for the machine's end, whoever caused it, and let go of what it used."""
+        process.wait()
+        was_up = self.power in (Power.UP, Power.STOPPING)
+        self._release()
+        if self.power is not Power.GONE:
+            self.power = Power.DOWN if was_up else Power.FAILED
+        self._ended.set()
+
+    def _release(self) -> None:
+        nspawn.clean_up(self.host.instance_id, self._group)
+        self._network.detach(self.host.instance_id)
+        self._images.unmount(self.host.instance_id)
+
+    def stop(self) -> None:
+        self._power_off(STOP_SECONDS)
+
+    def pull_plug(self) -> None:
+        self._kill()
+        self._ended.wait()
+
+    def destroy(self) -> None:
+        """End the machine for good: orderly if it can within a few seconds."""
+        self._power_off(DESTROY_SECONDS)
+        self._images.destroy(self.host.instance_id)
+        self.power = Power.GONE
+
+    def _power_off(self, seconds: float) -> None:
+        if self._process and not self._ended.is_set():
+            nspawn.power_off(self._process.pid)
+            if not self._ended.wait(seconds):
+                self.pull_plug()
+
+    def _kill(self) -> None:
+        if self._process and not self._ended.is_set():
+            nspawn.kill(self._process.pid)
+
+    def _fail(self, error: Exception) -> None:
+        """Say on the console why there was no boot, and let go of what was there already."""
+        self.power = Power.FAILED
+        self._disk.mkdir(parents=True, exist_ok=True)
+        (self._disk / "console.log").write_text(f"the machine could not be started: {error}\n")
+        self._release()
+
+
+class Machines:
+    """The driver of real machines."""
+
+    def __init__(self, paths: Paths, network: Network, images: Images) -> None:
+        self._paths = paths
+        self._network = network
+        self._images = images
+        self._machines: dict[str, Machine] = {}
+        self._copies: dict[str, Copying] = {}
+        self._answers: dict[tuple[str, str], Answer | None] = {}
+        self._probes = Probes(network)
+
+    def launch(self, host: Host) -> None:
+        machine = Machine(host, self._paths, self._network, self._images)
+        self._machines[host.instance_id] = machine
+        machine.begin(Power.BOOTING, machine.create)
+
+    def start(self, instance_id: str) -> None:
+        machine = self._machines[instance_id]
+        machine.begin(Power.BOOTING, machine.boot)
+
+    def stop(self, instance_id: str) -> None:
+        machine = self._machines[instance_id]
+        machine.begin(Power.STOPPING, machine.stop)
+
+    def pull_plug(self, instance_id: str) -> None:
+        machine = self._machines[instance_id]
+        machine.begin(Power.STOPPING, machine.pull_plug)
+
+    def destroy(self, instance_id: str) -> None:
+        machine = self._machines.get(instance_id)
+        if machine:
+            machine.begin(Power.STOPPING, machine.destroy)
+
+    def power(self, instance_id: str) -> Power:
+        machine = self._machines.get(instance_id)
+        if machine is None:
+            return Power.GONE
+        if machine.power is Power.GONE:
+            del self._machines[instance_id]
+        return machine.power
+
+    def copy(self, instance_id: str, ami_id: str) -> None:
+        self._copies[ami_id] = Copying.PENDING
+        threading.Thread(target=self._copy, args=(instance_id, ami_id), daemon=True).start()
+
+    def _copy(self, instance_id: str, ami_id: str) -> None:
+        try:
+            self._images.capture(instance_id, ami_id)
+            self._copies[ami_id] = Copying.AVAILABLE
+        except OSError:
+            self._copies[ami_id] = Copying.FAILED
+
+    def copying(self, ami_id: str) -> Copying:
+        return self._copies[ami_id]
+
+    def forget_image(self, ami_id: str) -> None:
+        self._copies.pop(ami_id, None)
+        threading.Thread(target=self._images.forget, args=(ami_id,), daemon=True).start()
+
+    def run(self, command_id: str, instance_id: str, script: str, seconds: float) -> None:
+        key = (command_id, instance_id)
+        self._answers[key] = None
+        threading.Thread(target=self._run, args=(key, script, seconds), daemon=True).start()
+
+    def _run(self, key: tuple[str, str], script: str, seconds: float) -> None:
+        machine = self._machines.get(key[1])
+        leader = machine.leader if machine else None
+        if leader is None:
+            self._answers[key] = Answer(255, "", "the machine does not run")
+            return
+        command = nspawn.command_inside(leader, ["sh", "-s"])
+        self._answers[key] = run_for(command, script, seconds)
+
+    def answer(self, command_id: str, instance_id: str) -> Answer | None:
+        return self._answers[command_id, instance_id]
+
+    def probe(
+        self, from_ip: str, ip: str, port: int, http_path: str | None, seconds: float
+    ) -> Probed | None:
+        return self._probes.probe(from_ip, ip, port, http_path, seconds)
+
+    def leader(self, instance_id: str) -> int | None:
+        """Return a machine's PID 1 as the host sees it."""
+        machine = self._machines.get(instance_id)
+        return machine.leader if machine else None
+
+    def console(self, instance_id: str) -> Path:
+        """Return the file with the machine's console output."""
+        return self._paths.machines / instance_id / "console.log"
+
+
+def run_for(command: list[str], text: str, seconds: float) -> Answer:
+    """Run a command with ``text`` as its input, for so long at most (then exit code 124)."""
+    try:
+        done = subprocess.run(
+            command, input=text, capture_output=True, text=True, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        return Answer(124, _text(error.stdout), _text(error.stderr))
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def _text(output: str | bytes | None) -> str:
+    return output.decode(errors="replace") if isinstance(output, bytes) else output or ""

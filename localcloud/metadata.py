@@ -1,0 +1,307 @@
+"""The instance metadata service at 169.254.169.254. Reads moto; tells instances by source address.
+
+Follows "Use the Instance Metadata Service to access instance metadata" and "Instance metadata
+categories" in the EC2 user guide: session tokens by PUT (TTL 1 to 21600 s, refused with X-Forwarded-For),
+version 1 only where HttpTokens is optional, tags only when they are enabled, credentials of the
+instance profile's role renewed before they expire.
+"""
+
+import base64
+import json
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from localcloud.account import ACCOUNT, REGION, ec2_backend
+from localcloud.world import World
+
+TOKEN_PATH = "/latest/api/token"  # noqa: S105 - a path
+TOKEN_HEADER = "X-aws-ec2-metadata-token"  # noqa: S105 - a header's name
+TTL_HEADER = f"{TOKEN_HEADER}-ttl-seconds"
+LONGEST_TTL = 21600
+CREDENTIAL_SECONDS = 6 * 3600
+RENEW_BEFORE = 15 * 60  # "at least five minutes before the expiration of the old credentials"
+VERSION = re.compile(r"^/(?:latest|\d{4}-\d\d-\d\d)(?=/|$)")
+
+Value = str | Callable[[], str]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the service answers."""
+
+    status: int
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Metadata:
+    """The service itself, apart from HTTP."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._tokens: dict[str, tuple[str, float]] = {}
+        self._credentials: dict[str, tuple[float, Any]] = {}
+
+    def put(self, address: str, path: str, ttl: str, forwarded: bool) -> Reply:
+        """Give a session token to the instance at ``address``."""
+        with self._world.lock:
+            instance = find_instance(address)
+        if path != TOKEN_PATH:
+            return Reply(404)
+        if instance is None or forwarded or not _endpoint_is_on(instance):
+            return Reply(403)
+        if not (ttl.isdigit() and 1 <= int(ttl) <= LONGEST_TTL):
+            return Reply(400)
+        token = secrets.token_urlsafe(42)
+        self._tokens[token] = (instance.id, self._world.clock.now() + int(ttl))
+        return Reply(200, token.encode(), ((TTL_HEADER, ttl),))
+
+    def get(self, address: str, path: str, token: str | None) -> Reply:
+        """Answer one read of the instance at ``address``."""
+        with self._world.lock:
+            instance = find_instance(address)
+            if instance is None or not _endpoint_is_on(instance):
+                return Reply(403)
+            if not self._is_allowed(instance, token):
+                return Reply(401)
+            return self._read(instance, path)
+
+    def _is_allowed(self, instance: Any, token: str | None) -> bool:
+        if token is None:
+            return bool(instance.metadata_options.http_tokens != "required")
+        owner, end = self._tokens.get(token, ("", 0.0))
+        return owner == instance.id and self._world.clock.now() < end
+
+    def _read(self, instance: Any, path: str) -> Reply:
+        if not VERSION.match(path):
+            return Reply(404)
+        key = VERSION.sub("", path).strip("/")
+        if key == "user-data":
+            data = user_data(instance)
+            return Reply(200, data) if data else Reply(404)
+        return _found(self._tree(instance), key)
+
+    def _tree(self, instance: Any) -> dict[str, Value]:
+        tree = {f"meta-data/{key}": value for key, value in facts(instance).items()}
+        tree["dynamic/instance-identity/document"] = json.dumps(identity(instance), indent=2)
+        role = role_of(instance)
+        if role:
+            place = "meta-data/iam/security-credentials"
+            tree[f"{place}/{role.name}"] = lambda: json.dumps(self._keys(instance, role), indent=2)
+            tree["meta-data/iam/info"] = json.dumps(_profile(instance), indent=2)
+        return tree
+
+    def _keys(self, instance: Any, role: Any) -> dict[str, str]:
+        """Return an assumed role's keys: boto3 on the node is assumed-role/ROLE/INSTANCE."""
+        now = self._world.clock.now()
+        name = f"{instance.id}/{role.name}"
+        made, keys = self._credentials.get(name, (0.0, None))
+        if now - made > CREDENTIAL_SECONDS - RENEW_BEFORE:
+            made, keys = now, _assumed(role, instance)
+            self._credentials[name] = (made, keys)
+        return {
+            "Code": "Success",
+            "LastUpdated": _iso(made),
+            "Type": "AWS-HMAC",
+            "AccessKeyId": keys.access_key_id,
+            "SecretAccessKey": keys.secret_access_key,
+            "Token": keys.session_token,
+            "Expiration": _iso(made + CREDENTIAL_SECONDS),
+        }
+
+
+def find_instance(address: str) -> Any:
+    """Return moto's living instance with this address, or None."""
+    for instance in ec2_backend().all_instances():
+        if instance.private_ip == address and instance.state != "terminated":
+            return instance
+    return None
+
+
+def facts(instance: Any) -> dict[str, str]:
+    """Return meta-data's categories, by path."""
+    interface, subnet = instance.nics[0], instance.nics[0].subnet
+    zone = instance.availability_zone
+    name = instance.private_dns_name
+    groups = instance.security_groups
+    card = f"network/interfaces/macs/{interface.mac_address}"
+    known = {
+        "ami-id": instance.image_id,
+        "ami-launch-index": str(instance.ami_launch_index),
+        "hostname": name,
+        "instance-action": "none",
+        "instance-id": instance.id,
+        "instance-life-cycle": "spot" if instance.lifecycle == "spot" else "on-demand",
+        "instance-type": instance.instance_type,
+        "local-hostname": name,
+        "local-ipv4": instance.private_ip,
+        "mac": interface.mac_address,
+        "placement/availability-zone": zone,
+        "placement/region": REGION,
+        "profile": "default-hvm",
+        "reservation-id": _reservation_id(instance),
+        "security-groups": "\n".join(group.name for group in groups),
+        "services/domain": "amazonaws.com",
+        "services/partition": "aws",
+        f"{card}/device-number": "0",
+        f"{card}/interface-id": interface.id,
+        f"{card}/local-hostname": name,
+        f"{card}/local-ipv4s": instance.private_ip,
+        f"{card}/mac": interface.mac_address,
+        f"{card}/owner-id": ACCOUNT,
+        f"{card}/security-group-ids": "\n".join(group.id for group in groups),
+        f"{card}/security-groups": "\n".join(group.name for group in groups),
+        f"{card}/subnet-id": subnet.id,
+        f"{card}/subnet-ipv4-cidr-block": subnet.cidr_block,
+        f"{card}/vpc-id": subnet.vpc_id,
+    }
+    return known | _keys_of(instance) | _tags_of(instance)
+
+
+def _keys_of(instance: Any) -> dict[str, str]:
+    pair = ec2_backend().key_pairs.get(instance.key_name) if instance.key_name else None
+    return {f"public-keys/0={pair.key_name}/openssh-key": pair.public_key.strip()} if pair else {}
+
+
+def _tags_of(instance: Any) -> dict[str, str]:
+    if instance.metadata_options.instance_metadata_tags != "enabled":
+        return {}
+    return {f"tags/instance/{tag['key']}": tag["value"] for tag in instance.get_tags()}
+
+
+def identity(instance: Any) -> dict[str, Any]:
+    """Return the instance identity document."""
+    return {
+        "accountId": ACCOUNT,
+        "architecture": instance.architecture,
+        "availabilityZone": instance.availability_zone,
+        "billingProducts": None,
+        "devpayProductCodes": None,
+        "imageId": instance.image_id,
+        "instanceId": instance.id,
+        "instanceType": instance.instance_type,
+        "kernelId": None,
+        "marketplaceProductCodes": None,
+        "pendingTime": _iso(instance.launch_time.replace(tzinfo=timezone.utc).timestamp()),
+        "privateIp": instance.private_ip,
+        "ramdiskId": None,
+        "region": REGION,
+        "version": "2017-09-30",
+    }
+
+
+def user_data(instance: Any) -> bytes:
+    """Return the user data as it was given, or nothing."""
+    return base64.b64decode(str(instance.user_data)) if instance.user_data else b""
+
+
+def role_of(instance: Any) -> Any:
+    """Return moto's role behind the instance's profile, or None."""
+    from moto.iam.models import iam_backends
+
+    arn = (instance.iam_instance_profile or {}).get("Arn")
+    for profile in iam_backends[ACCOUNT]["aws"].instance_profiles.values():
+        if profile.arn == arn and profile.roles:
+            return profile.roles[0]
+    return None
+
+
+def _profile(instance: Any) -> dict[str, str]:
+    profile = instance.iam_instance_profile
+    return {
+        "Code": "Success",
+        "InstanceProfileArn": profile["Arn"],
+        "InstanceProfileId": profile["Id"],
+    }
+
+
+def _assumed(role: Any, instance: Any) -> Any:
+    from moto.sts.models import sts_backends
+
+    return sts_backends[ACCOUNT]["aws"].assume_role(
+        REGION, instance.id, role.arn, None, CREDENTIAL_SECONDS, None
+    )
+
+
+def _reservation_id(instance: Any) -> str:
+    for reservation in ec2_backend().reservations.values():
+        if instance in reservation.instances:
+            return str(reservation.id)
+    return ""
+
+
+def _endpoint_is_on(instance: Any) -> bool:
+    return bool(instance.metadata_options.http_endpoint != "disabled")
+
+
+def _found(tree: dict[str, Value], key: str) -> Reply:
+    """A leaf is its value; a folder lists its entries, folders with a slash; keys are `0=NAME`."""
+    key = re.sub(r"^(meta-data/public-keys)/0(?=/|$)", lambda m: _key_name(tree, m[1]), key)
+    value = tree.get(key)
+    if value is not None:
+        return Reply(200, (value() if callable(value) else value).encode())
+    below = [path[len(key) :].lstrip("/") for path in tree if not key or path.startswith(f"{key}/")]
+    entries = {_entry(rest) for rest in below}
+    if key == "":
+        entries.add("user-data")
+    return Reply(200, "\n".join(sorted(entries)).encode()) if entries else Reply(404)
+
+
+def _entry(rest: str) -> str:
+    """`0=NAME` is listed without a slash, as the service does."""
+    first, slash, _ = rest.partition("/")
+    return first if re.match(r"\d+=", first) else first + slash
+
+
+def _key_name(tree: dict[str, Value], place: str) -> str:
+    found = [path for path in tree if path.startswith(f"{place}/0=")]
+    return found[0].rpartition("/")[0] if found else f"{place}/0"
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def handler(metadata: Metadata) -> type[BaseHTTPRequestHandler]:
+    """Return an HTTP handler over the service."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        server_version = "EC2ws"
+        sys_version = ""
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
+            """Say nothing: machines ask often."""
+
+        def do_GET(self) -> None:  # noqa: N802 - the base's name
+            path = self.path.split("?")[0]
+            self._send(metadata.get(self.client_address[0], path, self.headers.get(TOKEN_HEADER)))
+
+        def do_PUT(self) -> None:  # noqa: N802 - the base's name
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            ttl = self.headers.get(TTL_HEADER, "")
+            forwarded = "X-Forwarded-For" in self.headers
+            self._send(metadata.put(self.client_address[0], self.path, ttl, forwarded))
+
+        def _send(self, reply: Reply) -> None:
+            self.send_response(reply.status)
+            self.send_header("Content-Type", "text/plain")
+            self.send_header("Content-Length", str(len(reply.body)))
+            for name, value in reply.headers:
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(reply.body)
+
+    return Handler
+
+
+def serve(metadata: Metadata, address: str) -> ThreadingHTTPServer:
+    """Return a server of the metadata service, listening."""
+    server = ThreadingHTTPServer((address, 80), handler(metadata))
+    server.daemon_threads = True
+    return server

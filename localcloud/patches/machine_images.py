@@ -1,0 +1,181 @@
+"""Images made of real disks, with the calls that moto lacks.
+
+Follows, in the EC2 API reference, CreateImage (unique names, reboot of a running instance unless NoReboot),
+EnableImageDeprecation, ModifyImageAttribute (ImdsSupport) and RunInstances (an image must be available; "Configure instance metadata options": an
+image with imds-support v2.0 makes tokens required). moto takes any image, has every image available at once, allows a name twice,
+and forgets the root device.
+"""
+
+from functools import cache
+from typing import Any
+
+from moto.core.responses import ActionResult, EmptyResult
+from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError
+from moto.ec2.models.amis import Ami, AmiBackend
+from moto.ec2.models.instances import InstanceBackend
+from moto.ec2.responses.amis import AmisResponse
+
+from localcloud.account import ec2_backend
+from localcloud.base_image import BaseImage
+from localcloud.driver import Copying, Power
+from localcloud.world import World, current
+
+DEBIAN = "136693071363"
+
+
+def seed(image: BaseImage) -> None:
+    """Let DescribeImages know the base image, as Debian's own account publishes it on AWS."""
+    backend = ec2_backend()
+    backend.amis[image.ami_id] = Ami(
+        backend,
+        image.ami_id,
+        name=image.name,
+        description="Debian 12 (local cloud)",
+        owner_id=DEBIAN,
+        public=True,
+        virtualization_type="hvm",
+        architecture="x86_64",
+        hypervisor="xen",
+        root_device_name="/dev/xvda",
+        root_device_type="ebs",
+        creation_date=image.built,
+        image_location=f"amazon/{image.name}",
+    )
+
+
+def _create_image(self: Any) -> ActionResult:
+    name, instance_id = self._get_param("Name"), self._get_param("InstanceId")
+    instance = self.ec2_backend.get_instance(instance_id)
+    _require_fresh_name(self.ec2_backend, name)
+    if self._get_bool_param("NoReboot") and instance.state == "running":
+        raise EC2ClientError("UnsupportedOperation", "NoReboot is not supported while running.")
+    if instance.state not in ("running", "stopped"):
+        raise EC2ClientError("IncorrectState", f"Instance '{instance_id}' is {instance.state}.")
+    self.error_on_dryrun()
+    ami = _recorded(self, instance, name)
+    if instance.state == "running":
+        current().driver.stop(instance_id)
+        instance.imaging = True
+    ami.pending_copy = True
+    return ActionResult({"ImageId": ami.id})
+
+
+def _recorded(response: Any, instance: Any, name: str) -> Any:
+    specs = response._get_param("TagSpecifications", [])
+    tags: dict[str, dict[str, str]] = {"image": {}, "snapshot": {}}
+    for spec in specs:
+        tags[spec["ResourceType"]] |= {tag["Key"]: tag["Value"] for tag in spec["Tags"]}
+    ami = response.ec2_backend.create_image(
+        instance.id, name, response._get_param("Description", ""), tag_specifications=[]
+    )
+    ami.state = "pending"
+    ami.root_device_type, ami.root_device_name = "ebs", instance.root_device_name
+    ami.hypervisor = instance.hypervisor
+    ami.image_location = f"{ami.owner_id}/{name}"
+    ami.add_tags(tags["image"])
+    ami.ebs_snapshot.add_tags(tags["snapshot"])
+    return ami
+
+
+def _require_fresh_name(backend: Any, name: str) -> None:
+    for ami in backend.amis.values():
+        if ami.name == name and ami.owner_id == backend.account_id:
+            raise EC2ClientError(
+                "InvalidAMIName.Duplicate",
+                f"AMI name {name} is already in use by AMI {ami.id}",
+            )
+
+
+def _require_available(backend: Any, ami_id: str) -> Any:
+    ami = backend.amis.get(ami_id)
+    if ami is None:
+        raise InvalidAMIIdError(ami_id)
+    if ami.state != "available":
+        raise EC2ClientError(
+            "InvalidAMIID.Unavailable",
+            f"The image ID '{ami_id}' is not available: it is {ami.state}.",
+        )
+    return ami
+
+
+def _run_instances(run: Any, self: Any, image_id: str, *rest: Any, **more: Any) -> Any:
+    ami = _require_available(self, image_id)
+    options = dict(more.get("metadata_options") or {})
+    if getattr(ami, "imds_support", None) == "v2.0":
+        options = {"HttpTokens": "required", "HttpPutResponseHopLimit": 2} | options
+    return run(self, image_id, *rest, **(more | {"metadata_options": options}))
+
+
+def _enable_image_deprecation(self: Any) -> ActionResult:
+    ami = self.ec2_backend.describe_images(ami_ids=[self._get_param("ImageId")])[0]
+    self.error_on_dryrun()
+    ami.deprecation_time = self._get_param("DeprecateAt")
+    return ActionResult({"Return": True})
+
+
+def _disable_image_deprecation(self: Any) -> ActionResult:
+    ami = self.ec2_backend.describe_images(ami_ids=[self._get_param("ImageId")])[0]
+    self.error_on_dryrun()
+    ami.deprecation_time = None
+    return ActionResult({"Return": True})
+
+
+def _modify_image_attribute(modify: Any, self: Any) -> Any:
+    """ImdsSupport and Description are set here; launch permissions are moto's."""
+    support = self._get_param("ImdsSupport.Value")
+    description = self._get_param("Description.Value")
+    if support is None and description is None:
+        return modify(self)
+    ami = self.ec2_backend.describe_images(ami_ids=[self._get_param("ImageId")])[0]
+    self.error_on_dryrun()
+    if support is not None:
+        ami.imds_support = support
+    if description is not None:
+        ami.description = description
+    return EmptyResult()
+
+
+def _deregister_image(deregister: Any, self: Any, ami_id: str) -> None:
+    deregister(self, ami_id)
+    current().driver.forget_image(ami_id)
+
+
+def reconcile(now: float) -> None:
+    """Move on every image that is being made."""
+    for ami in ec2_backend().amis.values():
+        if ami.state == "pending":
+            _move_on(ami, ami.instance)
+
+
+def _move_on(ami: Any, instance: Any) -> None:
+    driver = current().driver
+    if ami.pending_copy:
+        if driver.power(instance.id) is Power.DOWN:
+            driver.copy(instance.id, ami.id)
+            ami.pending_copy = False
+        return
+    outcome = driver.copying(ami.id)
+    if outcome is Copying.PENDING:
+        return
+    ami.state = "available" if outcome is Copying.AVAILABLE else "failed"
+    if getattr(instance, "imaging", False):
+        instance.imaging = False
+        driver.start(instance.id)
+
+
+@cache
+def install() -> None:
+    """Put these in place of moto's."""
+    run = InstanceBackend.run_instances
+    modify, deregister = AmisResponse.modify_image_attribute, AmiBackend.deregister_image
+    InstanceBackend.run_instances = lambda self, *a, **k: _run_instances(run, self, *a, **k)
+    AmisResponse.create_image = _create_image
+    AmisResponse.enable_image_deprecation = _enable_image_deprecation
+    AmisResponse.disable_image_deprecation = _disable_image_deprecation
+    AmisResponse.modify_image_attribute = lambda self: _modify_image_attribute(modify, self)
+    AmiBackend.deregister_image = lambda self, ami_id: _deregister_image(deregister, self, ami_id)
+
+
+def attach(world: World) -> None:
+    """Let images be made."""
+    world.reconcilers.append(reconcile)

@@ -1,0 +1,86 @@
+"""Where everything of a local cloud lies, and what it is called. No AWS.
+
+All of it follows from two environment variables: ``RAYKILN_HOME`` (state; gone after ``cloud.down``)
+and ``RAYKILN_CACHE`` (what is made once and kept: the private CA, base images, wheels). Names
+of kernel objects carry six digits of the home's path, so that clouds of different homes coexist.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The files and names of one local cloud."""
+
+    home: Path
+    cache: Path
+
+    @property
+    def name(self) -> str:
+        """The name of its network namespace, its cgroups and the prefix of everything else."""
+        return f"rk-{hashlib.sha256(str(self.home).encode()).hexdigest()[:6]}"
+
+    @property
+    def namespace(self) -> Path:
+        """The VPC's network namespace."""
+        return namespace_path(self.name)
+
+    @property
+    def machines(self) -> Path:
+        return self.home / "machines"
+
+    @property
+    def images(self) -> Path:
+        return self.home / "images"
+
+    @property
+    def run(self) -> Path:
+        """What the running cloud writes: pid files, sockets, generated configuration."""
+        return self.home / "run"
+
+    @property
+    def pid_file(self) -> Path:
+        return self.run / "server.pid"
+
+    @property
+    def ready_file(self) -> Path:
+        return self.run / "ready"
+
+    @property
+    def log(self) -> Path:
+        return self.home / "server.log"
+
+    @property
+    def lock(self) -> Path:
+        """Held while the cloud is brought up or down."""
+        return self.home / "lock"
+
+    @property
+    def credentials(self) -> Path:
+        """The operator's access key, readable by its owner alone."""
+        return self.run / "credentials"
+
+    @property
+    def certificates(self) -> Path:
+        return self.cache / "ca"
+
+    @property
+    def base_images(self) -> Path:
+        return self.cache / "base"
+
+
+def namespace_path(name: str) -> Path:
+    """Return where iproute2 keeps the network namespace ``name`` (ip-netns(8))."""
+    return Path("/run/netns", name)
+
+
+def paths(environ: Mapping[str, str] = os.environ) -> Paths:
+    """Return the paths that the environment asks for."""
+    home = Path(environ.get("RAYKILN_HOME") or REPOSITORY / ".raykiln").absolute()
+    return Paths(home, Path(environ.get("RAYKILN_CACHE") or home / "cache").absolute())

@@ -1,0 +1,139 @@
+"""The VPC's resolver at 169.254.169.253: dnsmasq, told what moto's Route 53 knows. Reads moto.
+
+Follows "Amazon DNS server" in the VPC user guide: names of private hosted zones, of the instances (ip-10-0-0-1.ec2.internal)
+and of AWS's services, which here all lead to the local cloud's API. There is no upstream: any other
+name does not exist, and that is said at once. Addresses change by SIGHUP, which loses no query; other
+records by a restart. See dnsmasq(8).
+"""
+
+import signal
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from localcloud.account import ACCOUNT
+from localcloud.network import API, RANGES, RESOLVER
+
+TTL = 5
+
+
+@dataclass(frozen=True)
+class Records:
+    """What the private hosted zones say, made plain."""
+
+    addresses: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    zones: tuple[str, ...] = ()
+
+
+class Resolver:
+    """The resolver's process; runs inside the VPC's namespace."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self._known = Records()
+
+    def start(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._write(self._known)
+        self._restart()
+
+    def reconcile(self, now: float) -> None:
+        """Pass on what changed in Route 53 and the load balancers; start dnsmasq again if it died."""
+        records = wanted_records()
+        dead = self._process is None or self._process.poll() is not None
+        if records == self._known and not dead:
+            return
+        restart = dead or _settings(records) != _settings(self._known)
+        self._known = records
+        self._write(records)
+        if restart:
+            self._restart()
+        elif self._process:
+            self._process.send_signal(signal.SIGHUP)
+
+    def _write(self, records: Records) -> None:
+        lines = [f"{a} {name}\n" for name, found in records.addresses.items() for a in found]
+        (self._folder / "hosts").write_text("".join(lines))
+        (self._folder / "dnsmasq.conf").write_text("\n".join(_settings(records)) + "\n")
+
+    def _restart(self) -> None:
+        if self._process:
+            self._process.terminate()
+            self._process.wait()
+        self._process = subprocess.Popen(
+            [
+                "dnsmasq",
+                "--keep-in-foreground",
+                f"--conf-file={self._folder / 'dnsmasq.conf'}",
+                f"--addn-hosts={self._folder / 'hosts'}",
+                "--pid-file",
+                "--user=root",
+            ],
+            stdin=subprocess.DEVNULL,
+        )
+
+
+def _settings(records: Records) -> list[str]:
+    """Return dnsmasq's configuration, apart from addresses."""
+    internal = [f"synth-domain=ec2.internal,{network},ip-" for network in RANGES]
+    return [
+        "no-resolv",
+        "no-hosts",
+        "bind-interfaces",
+        f"listen-address={RESOLVER}",
+        f"local-ttl={TTL}",
+        "address=/#/",
+        f"address=/amazonaws.com/{API}",
+        "local=/elb.us-east-1.amazonaws.com/us-east-1.elb.amazonaws.com/",
+        "local=/ec2.internal/",
+        *internal,
+        *(f"local=/{zone}/" for zone in records.zones),
+        *(f"cname={name},{target}" for name, target in records.aliases.items()),
+        *(f"txt-record={name},{text}" for name, text in records.texts.items()),
+    ]
+
+
+def wanted_records() -> Records:
+    """Return what private zones and load balancers say now."""
+    balancers = _balancers()
+    records = Records(addresses=dict(balancers))
+    zones = []
+    for zone in _private_zones():
+        zones.append(zone.name.rstrip("."))
+        for record in zone.rrsets:
+            _add(records, record, balancers)
+    return Records(records.addresses, records.aliases, records.texts, tuple(zones))
+
+
+def _private_zones() -> list[Any]:
+    from moto.route53.models import route53_backends
+
+    zones = route53_backends[ACCOUNT]["aws"].zones.values()
+    return [zone for zone in zones if zone.private_zone]
+
+
+def _balancers() -> dict[str, tuple[str, ...]]:
+    """Return each load balancer's name and addresses."""
+    from moto.elbv2.models import elbv2_backends
+
+    from localcloud.account import REGION
+
+    found = elbv2_backends[ACCOUNT][REGION].load_balancers.values()
+    return {b.dns_name.lower(): tuple(getattr(b, "addresses", ())) for b in found}
+
+
+def _add(records: Records, record: Any, balancers: dict[str, tuple[str, ...]]) -> None:
+    name = record.name.rstrip(".").lower()
+    if record.alias_target:
+        target = record.alias_target["DNSName"].rstrip(".").lower()
+        records.addresses[name] = balancers.get(target.removeprefix("dualstack."), ())
+    elif record.type == "A":
+        records.addresses[name] = tuple(record.records)
+    elif record.type == "CNAME":
+        records.aliases[name] = record.records[0].rstrip(".").lower()
+    elif record.type == "TXT":
+        records.texts[name] = record.records[0]

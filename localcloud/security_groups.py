@@ -1,0 +1,157 @@
+"""Security groups, enforced: nft rules in the VPC made from moto's groups. Reads moto.
+
+Follows "Security group rules" and "Security group connection tracking" in the VPC user guide: what no rule
+allows is dropped without a word, answers to what was allowed pass, rules of all groups of an
+interface add up, and a rule may name a group instead of addresses. The API, the resolver and the metadata
+service are always reachable, as on AWS. The operator's packets come from the range's first
+address and need an inbound rule like anybody's.
+
+What leaves a host is judged before what arrives at another; both happen where the VPC forwards.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from localcloud.account import ec2_backend
+from localcloud.network import SERVICES, Network
+
+Members = dict[str, tuple[str, ...]]
+
+ANY = "-1"
+
+
+class SecurityGroups:
+    """Keeps nft's rules as moto's groups are."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._in_force = ""
+
+    def reconcile(self, now: float) -> None:
+        """Put what changed into force, all at once."""
+        rules = wanted_rules()
+        if rules != self._in_force:
+            self._network.apply(f"table inet groups\ndelete table inet groups\n{rules}")
+            self._in_force = rules
+
+
+def wanted_rules() -> str:
+    """Return the whole table as nft reads it."""
+    groups = {g.id: g for each in ec2_backend().groups.values() for g in each.values()}
+    members = _members()
+    hosts = _hosts()
+    chains = [
+        *(_chain("out", host, _egress(groups, ids)) for host, ids in hosts.items()),
+        *(_chain("in", host, _ingress(groups, ids)) for host, ids in hosts.items()),
+    ]
+    sets = [_set(group_id, members.get(group_id, ())) for group_id in groups]
+    lines = [*sets, *chains, _map("out", hosts), _map("in", hosts), _hooks()]
+    return "table inet groups {\n" + "\n".join(lines) + "\n}\n"
+
+
+def _hosts() -> dict[str, tuple[str, ...]]:
+    """Return the groups of each address in the VPC that has any, by address."""
+    found: dict[str, tuple[str, ...]] = {}
+    for instance in ec2_backend().all_instances():
+        if instance.state not in ("terminated",):
+            found[instance.private_ip] = tuple(group.id for group in _groups_of(instance))
+    return found
+
+
+def _groups_of(instance: Any) -> list[Any]:
+    return list(instance.nics[0].group_set) or list(instance.security_groups)
+
+
+def _members() -> Members:
+    members: dict[str, list[str]] = {}
+    for address, ids in _hosts().items():
+        for group_id in ids:
+            members.setdefault(group_id, []).append(address)
+    return {group_id: tuple(sorted(found)) for group_id, found in members.items()}
+
+
+def _egress(groups: dict[str, Any], ids: Iterable[str]) -> Iterator[str]:
+    for group_id in ids:
+        for rule in groups[group_id].egress_rules:
+            yield from _matches(rule, "daddr", groups)
+
+
+def _ingress(groups: dict[str, Any], ids: Iterable[str]) -> Iterator[str]:
+    for group_id in ids:
+        for rule in groups[group_id].ingress_rules:
+            yield from _matches(rule, "saddr", groups)
+
+
+def _matches(rule: Any, side: str, groups: dict[str, Any]) -> Iterator[str]:
+    what = _traffic(str(rule.ip_protocol), rule.from_port, rule.to_port)
+    for ip_range in rule.ip_ranges:
+        if "CidrIp" in ip_range:
+            yield f"ip {side} {ip_range['CidrIp']} {what} accept"
+    for source in rule.source_groups:
+        if source.get("GroupId") in groups:
+            yield f"ip {side} @{_name(source['GroupId'])} {what} accept"
+
+
+def _traffic(protocol: str, first: Any, last: Any) -> str:
+    """Return nft's words for a rule's protocol and ports (-1 is all)."""
+    if protocol == ANY:
+        return ""
+    if protocol in ("tcp", "6", "udp", "17"):
+        name = "tcp" if protocol in ("tcp", "6") else "udp"
+        if first is None or int(first) < 0:
+            return f"meta l4proto {name}"
+        return f"{name} dport {int(first)}-{int(last)}"
+    return f"meta l4proto {protocol}"
+
+
+def _name(group_id: str) -> str:
+    return group_id.replace("-", "_")
+
+
+def _chain_name(way: str, address: str) -> str:
+    return f"{way}_{address.replace('.', '_')}"
+
+
+def _chain(way: str, address: str, rules: Iterable[str]) -> str:
+    body = [*dict.fromkeys(rules), "counter drop"]
+    return f"chain {_chain_name(way, address)} {{\n" + "\n".join(body) + "\n}"
+
+
+def _set(group_id: str, addresses: Iterable[str]) -> str:
+    listed = ", ".join(addresses)
+    elements = f"elements = {{ {listed} }}" if listed else ""
+    return f"set {_name(group_id)} {{ type ipv4_addr; {elements} }}"
+
+
+def _map(way: str, hosts: Iterable[str]) -> str:
+    verdicts = ", ".join(f"{host} : jump {_chain_name(way, host)}" for host in hosts)
+    elements = f"elements = {{ {verdicts} }}" if verdicts else ""
+    return f"map {way} {{ type ipv4_addr : verdict; {elements} }}"
+
+
+def _hooks() -> str:
+    services = ", ".join(SERVICES)
+    return f"""
+chain leaving {{
+  type filter hook forward priority 0; policy accept
+  ct state established,related accept
+  ip saddr vmap @out
+}}
+chain arriving {{
+  type filter hook forward priority 10; policy accept
+  ct state established,related accept
+  ip daddr vmap @in
+}}
+chain from_operator {{
+  type filter hook output priority 10; policy accept
+  ct state established,related accept
+  ip daddr {{ 127.0.0.0/8, {services} }} accept
+  ip daddr vmap @in
+}}
+chain to_router {{
+  type filter hook input priority 0; policy accept
+  iifname lo accept
+  ct state established,related accept
+  ip daddr {{ {services} }} accept
+  ip saddr vmap @out
+}}"""
