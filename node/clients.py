@@ -2,6 +2,7 @@
 bear.
 """
 
+from functools import cache
 from typing import Any
 
 import boto3
@@ -19,9 +20,15 @@ OTHERS = Config(
 )
 
 
+@cache
+def _session(region: str) -> Any:
+    """Return the one session of a region: each more would hold the endpoint data again."""
+    return boto3.session.Session(region_name=region)
+
+
 def make_client(service: str, region: str, config: Config = OTHERS) -> Any:
     """Return a client; credentials come from the instance's role through the metadata service."""
-    return boto3.session.Session(region_name=region).client(service, config=config)
+    return _session(region).client(service, config=config)
 
 
 def error_code(error: ClientError) -> str:

@@ -9,16 +9,16 @@ half-alive.
 import json
 import os
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from node.journal import ERROR, Journal
+from node.journal import ERROR, WARNING, Journal, Say
 
 NODE_YAML = Path("/etc/raykiln/node.yaml")
 IMAGE_JSON = Path("/etc/raykiln/image.json")
@@ -30,6 +30,10 @@ Metadata = Callable[[str], "str | None"]
 
 class BadIdentity(Exception):
     """Something that says who we are is missing or contradicts the rest."""
+
+
+class NoMetadata(BadIdentity):
+    """The metadata service does not say; early in a boot it may a moment later."""
 
 
 @dataclass(frozen=True)
@@ -119,10 +123,10 @@ def _node_type(role: str, metadata: Metadata) -> str:
 
 
 def required(metadata: Metadata, path: str) -> str:
-    """Return one value of the metadata service; raises BadIdentity when it has none."""
+    """Return one value of the metadata service; raises NoMetadata when it has none."""
     value = metadata(path)
     if not value:
-        raise BadIdentity(f"the metadata service has no {path}")
+        raise NoMetadata(f"the metadata service has no {path}")
     return value
 
 
@@ -134,7 +138,7 @@ def metadata_service(base: str = METADATA) -> Metadata:
     """
     token = _http("PUT", f"{base}/api/token", {"X-aws-ec2-metadata-token-ttl-seconds": "300"})
     if token is None:
-        raise BadIdentity("the metadata service gives no token: is it switched off?")
+        raise NoMetadata("the metadata service gives no token: is it switched off?")
     return lambda path: _http("GET", f"{base}/{path}", {"X-aws-ec2-metadata-token": str(token)})
 
 
@@ -148,9 +152,9 @@ def _http(method: str, url: str, headers: dict[str, str]) -> str | None:
     except urllib.error.HTTPError as error:
         if error.code == 404:
             return None
-        raise BadIdentity(f"the metadata service answered {error.code} to {url}") from error
+        raise NoMetadata(f"the metadata service answered {error.code} to {url}") from error
     except OSError as error:
-        raise BadIdentity(f"the metadata service cannot be reached: {error}") from error
+        raise NoMetadata(f"the metadata service cannot be reached: {error}") from error
 
 
 def write_identity(identity: Identity, directory: Path = RUN) -> None:
@@ -169,21 +173,33 @@ def write_whole(path: Path, text: str, mode: int) -> None:
     new.replace(path)
 
 
+def await_identity(seconds: float, say: Say) -> Identity:
+    """Return who we are; try again for so long while only the metadata service is in the way."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return find_identity(
+                NODE_YAML.read_text(encoding="utf-8"),
+                IMAGE_JSON.read_text(encoding="utf-8"),
+                metadata_service(),
+            )
+        except NoMetadata as error:
+            if time.monotonic() >= deadline:
+                raise
+            say("no identity yet", level=WARNING, error=error)
+            time.sleep(1)
+
+
 def main() -> int:
     """Write the identity; exit 1 with the reason in the journal."""
     say = Journal()
     try:
-        identity = find_identity(
-            NODE_YAML.read_text(encoding="utf-8"),
-            IMAGE_JSON.read_text(encoding="utf-8"),
-            metadata_service(),
-        )
+        identity = await_identity(60, say)
     except (BadIdentity, OSError, ValueError, yaml.YAMLError) as error:
         say("no identity", level=ERROR, error=error)
         return 1
     write_identity(identity)
-    summary: dict[str, Any] = {"instance": identity.instance_id, "type": identity.node_type}
-    say("identity written", role=identity.role, environment=identity.environment, **summary)
+    say("identity written", role=identity.role, type=identity.node_type, id=identity.instance_id)
     return 0
 
 

@@ -70,6 +70,7 @@ def head_arguments(identity: Identity) -> list[str]:
         f"--autoscaling-config={AUTOSCALER}",
         "--dashboard-host=0.0.0.0",
         "--disable-usage-stats",
+        "--log-color=false",
     ]
 
 

@@ -9,13 +9,15 @@ import os
 import socket
 import sys
 import time
-from functools import lru_cache, partial
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from node import launcher, settings
 from node.clients import LEASE, make_client
 from node.gate import Gate, jittered
-from node.gcs import GrpcGcs
+from node.gcs import Gcs, GrpcGcs
 from node.identity import Identity
 from node.journal import ERROR, WARNING, Journal, Say
 from node.lease_table import DynamoLeaseTable
@@ -48,31 +50,31 @@ def worker_arguments(identity: Identity) -> list[str]:
         f"--address={identity.head_name}:6379",
         f"--node-ip-address={identity.address}",
         "--disable-usage-stats",
+        "--log-color=false",
     ]
 
 
-def make_gate(identity: Identity, gcs: object, say: Say) -> Gate:
+def make_gate(identity: Identity, gcs: Callable[[str], Gcs], ssm: Any, say: Say) -> Gate:
     """Wire the gate of a real worker."""
     dynamodb = make_client("dynamodb", identity.region, LEASE)
-    ssm = make_client("ssm", identity.region)
     return Gate(
         DynamoLeaseTable(dynamodb, identity.lease_table, identity.environment),
         identity.head_name,
         resolve=socket.gethostbyname,
-        gcs=gcs,  # type: ignore[arg-type]
+        gcs=gcs,
         refresh_secret=partial(refresh_secret, ssm, identity, say),
         clock=time.monotonic,
         say=say,
     )
 
 
-def refresh_secret(ssm: object, identity: Identity, say: Say) -> None:
+def refresh_secret(ssm: Any, identity: Identity, say: Say) -> None:
     """Fetch the token; a known one serves while SSM cannot be asked."""
     if warning := settings.refresh_token(ssm, identity, TOKEN):
         say("secret not refreshed", level=WARNING, reason=warning)
 
 
-def await_secret(ssm: object, identity: Identity, say: Say) -> None:
+def await_secret(ssm: Any, identity: Identity, say: Say) -> None:
     """Try until there is a token; raises NotFit when there will not be one."""
     while True:
         try:
@@ -84,21 +86,30 @@ def await_secret(ssm: object, identity: Identity, say: Say) -> None:
             return
 
 
+def _connected(connections: dict[str, GrpcGcs], address: str) -> GrpcGcs:
+    if address not in connections:
+        connections[address] = GrpcGcs(address, TOKEN)
+    return connections[address]
+
+
 def main() -> int:
     """Become ``ray start`` when the gate opens."""
     say = Journal(file=LOG)
     identity = Identity.read()
     os.environ.update(worker_environment(identity))
+    ssm = make_client("ssm", identity.region)
     try:
-        await_secret(make_client("ssm", identity.region), identity, say)
+        await_secret(ssm, identity, say)
     except settings.NotFit as error:
         say("worker cannot start", level=ERROR, why=error)
         return 1
     launcher.warm_up()
-    connection = lru_cache(maxsize=2)(lambda address: GrpcGcs(address, TOKEN))
-    gate = make_gate(identity, connection, say)
+    connections: dict[str, GrpcGcs] = {}
+    gate = make_gate(identity, lambda address: _connected(connections, address), ssm, say)
     while not gate.step():
         time.sleep(jittered(PAUSE))
+    for connection in connections.values():
+        connection.close()  # Ray forks, and gRPC's threads must be gone by then
     launcher.run_ray(worker_arguments(identity))
     return 0
 

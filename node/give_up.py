@@ -1,0 +1,76 @@
+"""Hand this instance back, and say why. ``python -m node.give_up`` in ray-give-up.service. Writes
+to Auto Scaling and CloudWatch.
+
+A head answers its launch hook with ABANDON, or is declared unhealthy once past it: its group ends
+and replaces it. A worker, which may do neither, powers off: exit code 1 is what
+ray-give-up.service's FailureAction waits for.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from node.clients import make_client
+from node.identity import Identity
+from node.journal import ERROR, INFO, WARNING, Journal, Say
+from node.reports import Reports
+
+LINES = 20
+LOGS = {
+    "head": Path("/var/log/ray-head-bootstrap.log"),
+    "worker": Path("/var/log/ray-worker-bootstrap.log"),
+}
+HANDED_BACK, POWER_OFF = 0, 1
+
+
+def hand_back(identity: Identity, reports: Reports, say: Say) -> int:
+    """Return the exit code: whether AWS will replace us, or we have to go ourselves."""
+    attempt("metric", lambda: reports.metrics({"GaveUp": 1.0}, Role=identity.role), say)
+    if identity.role == "worker" or not identity.group:
+        return POWER_OFF
+    if attempt("abandon", lambda: _abandon(reports), say):
+        return HANDED_BACK
+    return POWER_OFF
+
+
+def _abandon(reports: Reports) -> None:
+    if not reports.complete_launch("ABANDON"):
+        reports.declare_unhealthy()
+
+
+def attempt(what: str, call: Callable[[], object], say: Say) -> bool:
+    """Make one call, whatever it may raise: there is nobody left to handle it."""
+    try:
+        call()
+    except Exception as error:
+        say("could not report", level=WARNING, what=what, error=error)
+        return False
+    say("reported", level=INFO, what=what)
+    return True
+
+
+def last_words(path: Path) -> list[str]:
+    """Return the end of the bootstrap log, which says why; nothing when there is none."""
+    if not path.is_file():
+        return []
+    return path.read_text(encoding="utf-8", errors="replace").splitlines()[-LINES:]
+
+
+def main() -> int:
+    """Say the last words on journal and console, then hand back."""
+    say = Journal()
+    try:
+        identity = Identity.read()
+    except (OSError, ValueError, TypeError) as error:
+        say("giving up without an identity", level=ERROR, error=error)
+        return POWER_OFF
+    say("giving up", level=ERROR, instance=identity.instance_id, role=identity.role)
+    for line in last_words(LOGS[identity.role]):
+        print(line, file=sys.stderr)
+    cloudwatch = make_client("cloudwatch", identity.region)
+    autoscaling = make_client("autoscaling", identity.region)
+    return hand_back(identity, Reports(identity, cloudwatch, autoscaling), say)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

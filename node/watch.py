@@ -1,0 +1,48 @@
+"""Run the watchdog on a real worker. ``python -m node.watch`` in ray-watchdog.service. Reads
+DynamoDB.
+
+Decides nothing: watchdog.py does.
+"""
+
+import sys
+import time
+from functools import lru_cache
+
+from node.clients import LEASE, make_client
+from node.gcs import GrpcGcs
+from node.hosts import point_name
+from node.identity import Identity
+from node.journal import Journal
+from node.lease_table import DynamoLeaseTable
+from node.ray_head import TOKEN
+from node.watchdog import Watchdog
+from node.worker_unit import SystemdWorkerUnit
+
+GIVEN_UP = 64  # ray-watchdog.service does not restart after it
+
+
+def main() -> int:
+    """Watch until there is no use in going on."""
+    say = Journal()
+    identity = Identity.read()
+
+    def follow(address: str) -> None:
+        if point_name(identity.head_name, address):
+            say("name follows the leader", name=identity.head_name, address=address)
+
+    dynamodb = make_client("dynamodb", identity.region, LEASE)
+    watchdog = Watchdog(
+        DynamoLeaseTable(dynamodb, identity.lease_table, identity.environment),
+        SystemdWorkerUnit(),
+        gcs=lru_cache(maxsize=2)(lambda address: GrpcGcs(address, TOKEN)),
+        follow=follow,
+        clock=time.monotonic,
+        say=say,
+    )
+    while not watchdog.given_up:
+        time.sleep(watchdog.step())
+    return GIVEN_UP
+
+
+if __name__ == "__main__":
+    sys.exit(main())
