@@ -16,6 +16,7 @@ from localcloud.patches import (
     launch_templates,
     machine_images,
     shortages,
+    ssm,
     template_launches,
 )
 from localcloud.world import World
@@ -40,6 +41,7 @@ PATCHES: tuple[Patch, ...] = (
     template_launches,
     autoscaling,
     cloudwatch,
+    ssm,
     cloudformation,
     bucket_policies,
 )

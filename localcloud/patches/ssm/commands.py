@@ -1,0 +1,88 @@
+"""Carry commands to machines and their answers back, on the world's clock.
+
+Follows "Understanding command statuses" (docs.aws.amazon.com/systems-manager/latest/userguide/
+monitor-commands.html). Scripts run through the driver; no AWS.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from moto.ssm.models import ssm_backends
+
+from localcloud.driver import Answer, Power
+from localcloud.world import World
+
+TIMED_OUT = (-1, 124, 137)  # what a script that was ended for its time may leave
+ENDED = ("Success", "Failed", "TimedOut", "Cancelled")
+NOTHING_YET = Answer(-1, "", "")
+
+Tree = dict[str, Any]
+
+
+@dataclass
+class Invocation:
+    """A command on one machine."""
+
+    instance_id: str
+    status: str = "Pending"
+    started: float | None = None
+    ended: float | None = None
+    answer: Answer = NOTHING_YET
+
+    @property
+    def details(self) -> str:
+        """Return the status as StatusDetails tells it."""
+        return {"TimedOut": "ExecutionTimedOut"}.get(self.status, self.status)
+
+
+@dataclass
+class Command:
+    """One SendCommand."""
+
+    command_id: str
+    comment: str
+    script: str
+    seconds: float
+    requested: float
+    parameters: dict[str, list[str]]
+    targets: list[Tree]
+    named: list[str]
+    invocations: dict[str, Invocation] = field(default_factory=dict)
+
+    @property
+    def status(self) -> str:
+        """The worst of what its invocations came to, once all have ended."""
+        found = {one.status for one in self.invocations.values()}
+        for status in ("InProgress", "Pending", "Failed", "TimedOut", "Cancelled"):
+            if status in found and (status != "Pending" or found == {"Pending"}):
+                return status
+        return "InProgress" if "Pending" in found else "Success"
+
+
+def commands_of(backend: Any) -> dict[str, Command]:
+    """Return a region's commands by id; moto's reset forgets them."""
+    held: dict[str, Command] = vars(backend).setdefault("run_commands", {})
+    return held
+
+
+def carry_all(world: World, now: float) -> None:
+    """Start what is pending and collect what has ended."""
+    for account in list(ssm_backends.values()):
+        for backend in list(account.values()):
+            for command in list(commands_of(backend).values()):
+                for one in command.invocations.values():
+                    _carry(world, command, one, now)
+
+
+def _carry(world: World, command: Command, one: Invocation, now: float) -> None:
+    if one.status == "Pending" and world.driver.power(one.instance_id) is Power.UP:
+        world.driver.run(command.command_id, one.instance_id, command.script, command.seconds)
+        one.status, one.started = "InProgress", now
+    elif one.status == "InProgress":
+        answer = world.driver.answer(command.command_id, one.instance_id)
+        late = now - (one.started or now) >= command.seconds
+        if answer is not None or late:
+            one.answer, one.ended = answer or NOTHING_YET, now
+            ended_late = late and one.answer.exit_code in TIMED_OUT
+            one.status = "Success" if one.answer.exit_code == 0 else "Failed"
+            one.status = "TimedOut" if ended_late else one.status
