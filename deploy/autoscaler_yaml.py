@@ -108,7 +108,13 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check(config: dict[str, Any]) -> None:
     """Raise Refused with all that Ray would stumble over."""
-    mistakes = [m for name in config["available_node_types"] for m in _mistakes(config, name)]
+    types = config["available_node_types"]
+    if not isinstance(types, dict):
+        mistakes = ["available_node_types is not a table of node types"]
+    elif not isinstance(config["max_workers"], int):
+        mistakes = ["max_workers is not a whole number"]
+    else:
+        mistakes = [m for name in types for m in _mistakes(name, types[name], config)]
     if mistakes:
         raise Refused(
             "the autoscaler's configuration is not fit for Ray:\n  " + "\n  ".join(mistakes),
@@ -116,8 +122,8 @@ def _check(config: dict[str, Any]) -> None:
         )
 
 
-def _mistakes(config: dict[str, Any], name: str) -> list[str]:
-    place, kind = f"available_node_types.{name}", config["available_node_types"][name]
+def _mistakes(name: str, kind: object, config: dict[str, Any]) -> list[str]:
+    place = f"available_node_types.{name}"
     if not isinstance(kind, dict) or not isinstance(kind.get("resources"), dict):
         return [f"{place}.resources is missing: Ray does not look it up by itself"]
     least, most = kind.get("min_workers", 0), kind.get("max_workers", config["max_workers"])
@@ -126,6 +132,6 @@ def _mistakes(config: dict[str, Any], name: str) -> list[str]:
     found = []
     if least > most:
         found.append(f"{place}: min_workers ({least}) is above max_workers ({most})")
-    if name != HEAD_TYPE and not kind.get("node_config", {}).get("SubnetIds"):
+    if name != HEAD_TYPE and not (kind.get("node_config") or {}).get("SubnetIds"):
         found.append(f"{place}.node_config.SubnetIds is missing: Ray needs it to launch")
     return found

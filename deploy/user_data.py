@@ -5,6 +5,10 @@ Everything else is in the image, or comes from the metadata service.
 https://cloudinit.readthedocs.io/en/latest/reference/modules.html#write-files
 """
 
+from textwrap import indent
+
+import yaml
+
 from deploy.environment import Environment
 from deploy.release import Role
 
@@ -16,8 +20,7 @@ write_files:
   - path: {path}
     permissions: "0644"
     content: |
-{content}
-"""
+{content}"""
 
 
 def user_data(environment: Environment, role: Role, autoscaler_uri: str = "") -> str:
@@ -35,5 +38,5 @@ def user_data(environment: Environment, role: Role, autoscaler_uri: str = "") ->
             "autoscaler": autoscaler_uri,
             "lifecycle_hook": environment.names.lifecycle_hook,
         }
-    content = "\n".join(f"      {key}: {value}" for key, value in facts.items())
+    content = indent(yaml.safe_dump(facts, sort_keys=False, width=1000), " " * 6)
     return _FRAME.format(path=NODE_FILE, content=content)

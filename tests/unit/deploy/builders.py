@@ -1,0 +1,124 @@
+"""Inputs of pure decisions, built so that a test names only what matters to it."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from deploy.environment import Environment, environment_from
+from deploy.foundation.plan import ResourceChange, StackPlan
+from deploy.foundation.stack import Foundation
+from deploy.head_group import HeadGroup, Member
+from deploy.launch_template import Template, TemplateVersion
+from deploy.release import NodeImage, Release, settings_of
+from deploy.secret import Secret
+from deploy.state import ClusterState, Instance, Lease, Targets
+from deploy.wanted import Wanted
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+UNCHANGED = StackPlan("raykiln-dev", is_new=False, changes=())
+NEW = StackPlan("raykiln-dev", is_new=True, changes=())
+
+
+def an_environment(**changes: Any) -> Environment:
+    """Return a small environment, in which ``changes`` replace tables or keys."""
+    wanted: dict[str, Any] = {
+        "region": REGION,
+        "account_id": ACCOUNT,
+        "network": {"operator_cidrs": ["10.77.0.1/32"]},
+        "image": {"base_name": "debian-12-*", "base_owner": "136693071363"},
+        "head": {"instance_type": "m6i.large"},
+        "workers": {"instance_type": "m6i.large", "cpus": 2, "min": 1, "max": 3},
+        "dns": {"zone": "ray.internal"},
+        "limits": {"health_check_interval_seconds": 5},
+        "tags": {"project": "raykiln"},
+    }
+    return environment_from(wanted | changes, Path("dev.toml"))
+
+
+def an_image(ami_id: str) -> NodeImage:
+    """Return an image of a role."""
+    return NodeImage(
+        ami_id, digest=f"digest of {ami_id}", ray_version="2.60.0", root_device="/dev/xvda"
+    )
+
+
+def a_release(head: str = "ami-head", worker: str = "ami-worker", **changes: Any) -> Release:
+    """Return a release of these images; ``changes`` replace settings."""
+    settings = replace(settings_of(an_environment()), **changes)
+    return Release(an_image(head), an_image(worker), settings)
+
+
+def a_wanted(release: Release | None = None, **environment: Any) -> Wanted:
+    """Return a release in an environment."""
+    return Wanted(an_environment(**environment), release or a_release())
+
+
+def a_foundation() -> Foundation:
+    """Return the outputs of a stack."""
+    return Foundation(
+        vpc_id="vpc-1",
+        private_subnet_ids=("subnet-a", "subnet-b"),
+        head_security_group_id="sg-head",
+        worker_security_group_id="sg-worker",
+        head_instance_profile_arn="arn:aws:iam::123456789012:instance-profile/head",
+        worker_instance_profile_arn="arn:aws:iam::123456789012:instance-profile/worker",
+        bucket_name="raykiln-dev-123456789012-us-east-1",
+        lease_table_name="raykiln-lease-dev",
+        load_balancer_arn="arn:lb",
+        load_balancer_dns_name="ray-head-dev.elb.us-east-1.amazonaws.com",
+        target_group_arns=("arn:targetgroup/gcs/1", "arn:targetgroup/client/2"),
+        topic_arn="arn:topic",
+        head_name="ray-head.dev.ray.internal",
+    )
+
+
+def a_change(action: Any) -> StackPlan:
+    """Return a plan that changes one resource of a stack that is there."""
+    change = ResourceChange(action, "Thing", "AWS::EC2::SecurityGroup")
+    return StackPlan("raykiln-dev", is_new=False, changes=(change,))
+
+
+def an_instance(name: str, role: str) -> Instance:
+    """Return a running instance."""
+    return Instance(
+        id=name,
+        role=role,
+        state="running",
+        type="m6i.large",
+        ami_id=f"ami-{role}",
+        address="10.77.0.9",
+        zone="us-east-1a",
+        release="r",
+        launched="2026-11-22T00:00:00+00:00",
+    )
+
+
+def serving(wanted: Wanted) -> ClusterState:
+    """Return the state of a cluster that serves just what is wanted."""
+    foundation = a_foundation()
+    worker = TemplateVersion("lt-worker", 4, wanted.worker_content(foundation))
+    document = wanted.autoscaler(foundation, worker)
+    head = TemplateVersion("lt-head", 7, wanted.head_content(foundation, document))
+    names = [f"i-head{number}" for number in range(wanted.head_count)]
+    members = tuple(Member(name, "InService", head.number, healthy=True) for name in names)
+    health = ((names[0], "healthy"),)
+    return ClusterState(
+        stack_status="CREATE_COMPLETE",
+        foundation=foundation,
+        secret=Secret(wanted.environment.secret, 1),
+        worker_template=Template("lt-worker", "ray-worker-dev", (worker,)),
+        head_template=Template("lt-head", "ray-head-dev", (head,)),
+        group=HeadGroup("ray-head-asg-dev", wanted.group(foundation, head), members, False),
+        instances=(
+            *(an_instance(name, "head") for name in names),
+            *(
+                an_instance(f"i-worker{number}", "worker")
+                for number in range(wanted.release.settings.workers_min)
+            ),
+        ),
+        lease=Lease(names[0], "10.77.0.9", epoch=1, beat=10, released=False),
+        targets=tuple(Targets(arn, health) for arn in foundation.target_group_arns),
+        keys=frozenset({document.key, wanted.release_document().key}),
+        release=wanted.release,
+    )

@@ -1,0 +1,180 @@
+"""A whole deploy in one process: the stand-in AWS over fake machines, and nodes that play along."""
+
+from base64 import b64decode
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+from moto.ec2.models import ec2_backends
+
+from deploy.clients import Clients
+from deploy.environment import Environment
+from deploy.prepare import Prepared, prepare_deploy, prepare_destroy
+from deploy.progress import Progress, Silent
+from deploy.state import ClusterState, read_state
+from deploy.steps import Done
+from localcloud.world import World
+from tests.unit.deploy.builders import ACCOUNT, REGION, an_environment
+from tests.unit.localcloud.conftest import clock, driver, world  # noqa: F401 - fixtures
+from tests.unit.localcloud.fakes import FakeClock, FakeDriver
+
+GUARD = 8479
+
+
+def bake(role: str, *, verified: bool = True, ray_version: str = "2.60.0") -> str:
+    """Put an image into the catalog as a bake does; return its id."""
+    ec2 = boto3.client("ec2", region_name=REGION)
+    count = len(ec2.describe_images(Owners=["self"])["Images"])
+    ami_id = str(ec2.register_image(Name=f"ray-{role}-{count}")["ImageId"])
+    # RegisterImage forgets it in moto; images that CreateImage makes have it.
+    ec2_backends[ACCOUNT][REGION].amis[ami_id].architecture = "x86_64"
+    tags = {"role": role, "digest": f"{count:064}", "ray-version": ray_version, "git": "abc"}
+    if verified:
+        tags["verified"] = "2026-11-22T00:00:00Z"
+    pairs = [{"Key": f"raykiln:{key}", "Value": value} for key, value in tags.items()]
+    ec2.create_tags(Resources=[ami_id], Tags=pairs)
+    return ami_id
+
+
+@dataclass
+class FakeNodes:
+    """What the code on the instances does, as far as the control plane sees it.
+
+    A head that has booted takes the lease when nobody live holds it, answers as leader, and says
+    that it is ready; the leader launches workers from the template its YAML names.
+    """
+
+    driver: FakeDriver
+    heads_give_up: bool = False
+    heads_hang: bool = False
+    reads: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def step(self) -> None:
+        """Let every node do what is next for it."""
+        for instance in self._running("head"):
+            self._head(instance["InstanceId"])
+
+    def _head(self, instance_id: str) -> None:
+        scaling = _client("autoscaling")
+        members = scaling.describe_auto_scaling_instances(InstanceIds=[instance_id])
+        for member in members["AutoScalingInstances"]:
+            if member["LifecycleState"] == "Pending:Wait" and not self.heads_hang:
+                self._bootstrap(member)
+            elif member["LifecycleState"] == "InService":
+                self._lead(instance_id)
+
+    def _bootstrap(self, member: dict[str, Any]) -> None:
+        if not self.heads_give_up:
+            self._lead(member["InstanceId"])
+        _client("autoscaling").complete_lifecycle_action(
+            LifecycleHookName=self._node(member["InstanceId"])["lifecycle_hook"],
+            AutoScalingGroupName=member["AutoScalingGroupName"],
+            InstanceId=member["InstanceId"],
+            LifecycleActionResult="ABANDON" if self.heads_give_up else "CONTINUE",
+        )
+
+    def _lead(self, instance_id: str) -> None:
+        node, table = self._node(instance_id), _client("dynamodb")
+        where = {"TableName": node["lease_table"], "Key": {"cluster": {"S": node["environment"]}}}
+        item = table.get_item(**where).get("Item", {})
+        holder = item.get("holder", {}).get("S", "")
+        alive = {instance["InstanceId"] for instance in self._running("head")}
+        if holder in alive - {instance_id}:
+            return
+        if holder != instance_id:
+            epoch = int(item.get("epoch", {}).get("N", 0)) + 1
+            taken = {
+                "cluster": {"S": node["environment"]},
+                "epoch": {"N": str(epoch)},
+                "beat": {"N": "0"},
+                "holder": {"S": instance_id},
+                "address": {"S": "10.77.0.9"},
+                "released": {"BOOL": False},
+            }
+            table.put_item(TableName=node["lease_table"], Item=taken)
+        self.driver.serve(instance_id, GUARD, "/leader")
+        for port in (6379, 10001, 8265):
+            self.driver.serve(instance_id, port)
+        self._scale(node)
+
+    def _scale(self, node: dict[str, Any]) -> None:
+        """Launch workers up to the minimum, as Ray's autoscaler does from the head's YAML."""
+        bucket, _, key = node["autoscaler"].removeprefix("s3://").partition("/")
+        config = yaml.safe_load(_client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
+        kind = config["available_node_types"]["worker"]
+        missing = kind["min_workers"] - len(self._running("worker"))
+        if missing > 0:
+            _client("ec2").run_instances(
+                MinCount=missing,
+                MaxCount=missing,
+                LaunchTemplate=kind["node_config"]["LaunchTemplate"],
+                SubnetId=kind["node_config"]["SubnetIds"][0],
+            )
+
+    def _running(self, role: str) -> list[dict[str, Any]]:
+        states = ["running"] if role == "head" else ["pending", "running"]
+        filters = [
+            {"Name": "tag:raykiln:role", "Values": [role]},
+            {"Name": "instance-state-name", "Values": states},
+        ]
+        found = _client("ec2").describe_instances(Filters=filters)["Reservations"]
+        return [instance for reservation in found for instance in reservation["Instances"]]
+
+    def _node(self, instance_id: str) -> dict[str, Any]:
+        """Return what the instance's user data tells it."""
+        if instance_id not in self.reads:
+            answer = _client("ec2").describe_instance_attribute(
+                InstanceId=instance_id, Attribute="userData"
+            )
+            text = b64decode(answer["UserData"]["Value"]).decode()
+            self.reads[instance_id] = yaml.safe_load(
+                yaml.safe_load(text)["write_files"][0]["content"]
+            )
+        return self.reads[instance_id]
+
+
+def _client(service: str) -> Any:
+    return boto3.client(service, region_name=REGION)
+
+
+@dataclass
+class Cluster:
+    """An environment in a world of its own, and the commands an operator has."""
+
+    environment: Environment
+    clock: FakeClock
+    nodes: FakeNodes
+
+    def prepare(self, clients: Clients | None = None) -> Prepared:
+        """Plan a deploy."""
+        return prepare_deploy(
+            self.environment,
+            clients or Clients(REGION),
+            clock=self.clock,
+            verify=lambda progress: "well",
+        )
+
+    def deploy(self, progress: Progress | None = None) -> tuple[Done, ...]:
+        """Plan a deploy and carry it out."""
+        return self.prepare().rollout.run(progress or Silent())
+
+    def destroy(self) -> tuple[Done, ...]:
+        """Remove the cluster."""
+        ready = prepare_destroy(self.environment, Clients(REGION), clock=self.clock)
+        return ready.run(Silent())
+
+    def state(self) -> ClusterState:
+        """Look at the cluster."""
+        return read_state(Clients(REGION), self.environment)
+
+
+@pytest.fixture
+def cluster(world: World, clock: FakeClock, driver: FakeDriver) -> Cluster:  # noqa: F811
+    """A cluster with verified images and nothing deployed yet."""
+    nodes = FakeNodes(driver)
+    clock.listeners.append(nodes.step)
+    bake("head")
+    bake("worker")
+    return Cluster(an_environment(), clock, nodes)

@@ -1,0 +1,41 @@
+"""User data: few lines, no secret, and just what the nodes read."""
+
+import yaml
+
+from deploy.user_data import NODE_FILE, user_data
+from tests.unit.deploy.builders import an_environment
+
+
+def node_file(text: str) -> dict[str, str]:
+    assert text.startswith("#cloud-config\n")
+    (written,) = yaml.safe_load(text)["write_files"]
+    assert (written["path"], written["permissions"]) == (NODE_FILE, "0644")
+    found: dict[str, str] = yaml.safe_load(written["content"])
+    return found
+
+
+def test_a_worker_is_told_where_it_belongs_and_where_to_look() -> None:
+    assert node_file(user_data(an_environment(), "worker")) == {
+        "environment": "dev",
+        "role": "worker",
+        "head_name": "ray-head.dev.ray.internal",
+        "lease_table": "raykiln-lease-dev",
+        "secret": "/ray/dev/redis_password",
+        "metric_namespace": "Ray/Head",
+    }
+
+
+def test_a_head_is_told_of_its_hook_and_its_autoscaler_besides() -> None:
+    facts = node_file(user_data(an_environment(), "head", "s3://bucket/dev/autoscaler/0.yaml"))
+
+    assert facts["role"] == "head"
+    assert facts["autoscaler"] == "s3://bucket/dev/autoscaler/0.yaml"
+    assert facts["lifecycle_hook"] == "ray-head-ready"
+
+
+def test_names_are_read_as_text_whatever_they_look_like() -> None:
+    environment = an_environment(names={"lease_table": "0123", "secret": "/a: b"})
+
+    facts = node_file(user_data(environment, "worker"))
+
+    assert (facts["lease_table"], facts["secret"]) == ("0123", "/a: b")
