@@ -4,6 +4,7 @@ Touches AWS and the cluster; changes nothing, but for the trial of an alarm, whi
 """
 
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -16,6 +17,7 @@ from deploy.errors import PipelineError, Refused
 from deploy.foundation.stack import Foundation, find_foundation
 from deploy.heartbeat import heartbeat
 from deploy.job import ray_api
+from deploy.progress import Progress as Reporter
 from deploy.ray_api import RayApi, RayNode
 from deploy.run_command import run_command
 from deploy.state import Instance, find_alarms, find_instances, find_lease, find_targets
@@ -97,6 +99,30 @@ def run_checks(
         )
         for name, look in looks.items()
     )
+
+
+def verifier(
+    clients: Clients, environment: Environment, *, clock: Clock
+) -> Callable[[Reporter], str]:
+    """Return what a rollout verifies itself with: all of ``run_checks``, given time to come true.
+
+    It returns a summary, and raises PipelineError with every line that failed.
+    """
+
+    def verify(progress: Reporter) -> str:
+        patience = float(environment.limits.workers_ready_seconds)
+        checks = run_checks(
+            clients, environment, clock=clock, patience=patience, progress=progress.say
+        )
+        failed = [str(one) for one in checks if not one.passed]
+        if failed:
+            raise PipelineError(
+                f"{environment.name} is not what it should be:\n  " + "\n  ".join(failed),
+                hint=f"invoke status --env {environment.name}; docs/runbooks/ has a page an alarm",
+            )
+        return f"{len(checks)} checks passed"
+
+    return verify
 
 
 def check_delivery(clients: Clients, environment: Environment, *, clock: Clock) -> Check:

@@ -72,7 +72,7 @@ def test_without_root_it_names_the_command_for_an_administrator_and_goes_on(
     clone: Path, bare_path: Path, tmp_path: Path
 ) -> None:
     for folder in (*tmp_path.parents, tmp_path):
-        if folder.owner() == "root" and folder.is_relative_to("/tmp"):  # noqa: S108
+        if folder.owner() == "root" and folder.is_relative_to("/tmp"):
             folder.chmod(folder.stat().st_mode | 0o055)
 
     done = run(clone, "plan", path=str(bare_path), user=NOBODY)

@@ -1,0 +1,362 @@
+"""The operator's commands: parse, call, print. `invoke --list` shows them all."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import task
+
+if TYPE_CHECKING:
+    from deploy.clients import Clients
+    from deploy.environment import Environment
+    from deploy.steps import Plan
+
+DEFAULT_ENV = os.environ.get("RAYKILN_ENV", "local")
+ENV = "a file in environments/ (default: RAYKILN_ENV, or local)"
+YES = "do not ask first"
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turn what went wrong into words and an exit code."""
+    from deploy.errors import PipelineError
+
+    try:
+        yield
+    except PipelineError as error:
+        raise Exit(str(error), error.exit_code) from error
+    except KeyboardInterrupt as error:
+        raise Exit("Interrupted; the same command goes on from here.", 130) from error
+
+
+def environment_at(name: str) -> "Environment":
+    """Return the environment, with this process where its AWS is.
+
+    For the local cloud that is inside its VPC, as an operator on a VPN would be: this process is
+    replaced by one in there, which comes here again.
+    """
+    from deploy.environment import load_environment
+
+    environment = load_environment(name)
+    if environment.provider == "localcloud":
+        from localcloud import session
+
+        if not session.is_inside():
+            command = session.operator_command([sys.executable, "-m", "invoke", *sys.argv[1:]])
+            sys.stdout.flush()
+            os.execvp(command[0], command)  # noqa: S606
+    return environment
+
+
+def clients_of(environment: "Environment") -> "Clients":
+    """Return the clients of the environment's region."""
+    from deploy.clients import Clients
+
+    return Clients(environment.region)
+
+
+def print_plan(plan: "Plan", as_json: bool = False) -> None:
+    """Print a plan for a person, or as data."""
+    from deploy.console import console, print_json
+
+    if as_json:
+        print_json(plan.as_json())
+    elif plan.is_empty:
+        console.print(f"{plan.environment}: nothing to change")
+    else:
+        for words in plan.words:
+            console.print(words, markup=False)
+
+
+def approve(question: str, yes: bool) -> None:
+    """Go on only when told so; raises Refused otherwise."""
+    from deploy.console import confirm
+    from deploy.errors import Refused
+
+    if not (yes or confirm(question)):
+        raise Refused("Nothing was changed.", hint="answer y on a terminal, or give --yes")
+
+
+@task(help={"role": "head or worker (default: both)", "force": "bake also what is verified"})
+def bake(c: Context, env: str = DEFAULT_ENV, role: str = "", force: bool = False) -> None:
+    """Bake and test the images of ENV that are not there yet."""
+    with plain_errors():
+        from bake.bake import bake as bake_images
+        from bake.files import ROLES
+        from bake.wheelhouse import fetch_wheelhouse
+        from deploy.console import console, live_steps
+        from deploy.environment import load_environment
+        from deploy.errors import Refused
+        from localcloud.paths import paths
+
+        if role and role not in ROLES:
+            raise Refused(f"there is no role {role!r}", hint=f"choose one of {', '.join(ROLES)}")
+        where = paths()
+        with live_steps() as steps:
+            # Wheels come from the package index, which cannot be reached from inside a closed VPC.
+            steps.begin("wheels")
+            fetch_wheelhouse(load_environment(env), where.cache, steps.say)
+            steps.stop()
+            environment = environment_at(env)
+            steps.begin("bake")
+            baked = bake_images(
+                clients_of(environment),
+                environment,
+                home=where.home,
+                cache=where.cache,
+                roles=(role,) if role else ROLES,
+                force=force,
+                progress=steps.say,
+            )
+            steps.end(f"{len(baked.new)} new")
+        for image in baked.images:
+            new = "baked and verified" if image.role in baked.new else "verified, nothing to do"
+            console.print(f"{image.role}: {image.ami_id} {image.digest[:12]} {new}")
+
+
+@task(help={"env": ENV})
+def images(c: Context, env: str = DEFAULT_ENV) -> None:
+    """List the images that were baked, newest first."""
+    with plain_errors():
+        from bake.catalog import images as baked_images
+        from deploy.console import show_table
+
+        columns = ("AMI", "role", "digest", "Ray", "git", "created", "verified")
+        found = baked_images(clients_of(environment_at(env)))
+        rows = [
+            (i.ami_id, i.role, i.digest[:12], i.ray_version, i.git, i.created, i.verified or "no")
+            for i in found
+        ]
+        show_table(f"Images of {env}", columns, rows)
+
+
+@task(help={"env": ENV, "json": "as data"})
+def plan(c: Context, env: str = DEFAULT_ENV, json: bool = False) -> None:
+    """Show what a deploy would change in ENV; change nothing."""
+    with plain_errors():
+        from deploy.prepare import prepare_deploy
+        from deploy.verify import verifier
+        from deploy.waiting import SystemClock
+
+        environment, clock = environment_at(env), SystemClock()
+        clients = clients_of(environment)
+        prepared = prepare_deploy(
+            environment, clients, clock=clock, verify=verifier(clients, environment, clock=clock)
+        )
+        print_plan(prepared.rollout.plan, json)
+
+
+@task(help={"env": ENV, "yes": YES})
+def deploy(c: Context, env: str = DEFAULT_ENV, yes: bool = False) -> None:
+    """Show what would change in ENV, ask, change it, verify it."""
+    with plain_errors():
+        from deploy.console import console, live_steps
+        from deploy.prepare import prepare_deploy
+        from deploy.verify import verifier
+        from deploy.waiting import SystemClock
+
+        environment, clock = environment_at(env), SystemClock()
+        clients = clients_of(environment)
+        prepared = prepare_deploy(
+            environment, clients, clock=clock, verify=verifier(clients, environment, clock=clock)
+        )
+        for finding in prepared.findings:
+            console.print(f"note: {finding.words} ({finding.hint})", markup=False)
+        print_plan(prepared.rollout.plan)
+        if not prepared.rollout.plan.is_empty:
+            approve("Go ahead?", yes)
+            with live_steps() as steps:
+                prepared.rollout.run(steps)
+        console.print(f"[dim]{clients.calls} AWS calls[/dim]")
+
+
+@task(help={"env": ENV, "json": "as data", "watch": "again every two seconds, until Ctrl-C"})
+def status(c: Context, env: str = DEFAULT_ENV, json: bool = False, watch: bool = False) -> None:
+    """Show what ENV is now, and what is wrong with it; exit 2 when it is not well."""
+    with plain_errors():
+        from deploy.console import print_json, show_report, watch_report
+        from deploy.prepare import read_status
+
+        environment = environment_at(env)
+        clients = clients_of(environment)
+        if watch:
+            watch_report(lambda: read_status(environment, clients))
+        report = read_status(environment, clients)
+        if json:
+            print_json(report.as_json())
+        else:
+            show_report(report)
+        if not report.is_healthy:
+            raise Exit("", 2)
+
+
+@task(
+    help={
+        "env": ENV,
+        "destructive": "also end the head's instance, and time the recovery",
+        "yes": YES,
+        "json": "as data",
+    }
+)
+def verify(
+    c: Context,
+    env: str = DEFAULT_ENV,
+    destructive: bool = False,
+    yes: bool = False,
+    json: bool = False,
+) -> None:
+    """Check ENV against the acceptance list; exit 2 when a line fails."""
+    with plain_errors():
+        from dataclasses import asdict
+
+        from deploy.console import console, print_json, step
+        from deploy.head_loss import check_head_loss
+        from deploy.verify import check_delivery, run_checks
+        from deploy.waiting import SystemClock
+
+        environment, clock = environment_at(env), SystemClock()
+        clients = clients_of(environment)
+        if destructive:
+            approve(f"End the head of {environment.name}?", yes)
+        with step("verify", quiet=json) as steps:
+            checks = run_checks(clients, environment, clock=clock, progress=steps.say)
+            checks += (check_delivery(clients, environment, clock=clock),)
+            if destructive:
+                checks += check_head_loss(clients, environment, clock=clock, progress=steps.say)
+        if json:
+            print_json([asdict(check) for check in checks])
+        else:
+            for check in checks:
+                console.print(str(check), markup=False)
+        if not all(check.passed for check in checks):
+            raise Exit("", 2)
+
+
+@task(help={"env": ENV})
+def job(c: Context, env: str = DEFAULT_ENV) -> None:
+    """Run a Ray job through the stable name on the head and on every worker of ENV."""
+    with plain_errors():
+        from deploy.console import console, step
+        from deploy.job import everyone_is_here, ray_api
+        from deploy.state import find_instances
+        from deploy.waiting import SystemClock
+
+        environment = environment_at(env)
+        clients = clients_of(environment)
+        nodes = {i.address: i for i in find_instances(clients, env) if i.state == "running"}
+        with step(f"a job at {environment.head_dns}") as steps:
+            api = ray_api(clients, environment)
+            outcome, present = everyone_is_here(api, nodes, clock=SystemClock(), progress=steps.say)
+        for one in present:
+            node = nodes[one.address]
+            console.print(f"  {node.role} {node.id} {one.address} took part as {one.node_id[:12]}")
+        console.print(
+            f"accepted in {outcome.accepted_seconds:.2f} s, done in {outcome.seconds:.1f} s"
+        )
+
+
+@task(help={"env": ENV, "yes": YES})
+def destroy(c: Context, env: str = DEFAULT_ENV, yes: bool = False) -> None:
+    """Remove everything that was deployed to ENV. The images stay."""
+    with plain_errors():
+        from deploy.console import live_steps
+        from deploy.prepare import prepare_destroy
+        from deploy.waiting import SystemClock
+
+        environment = environment_at(env)
+        destruction = prepare_destroy(environment, clients_of(environment), clock=SystemClock())
+        print_plan(destruction.plan)
+        if not destruction.plan.is_empty:
+            approve(f"Remove all of {environment.name}?", yes)
+            with live_steps() as steps:
+                destruction.run(steps)
+
+
+@task
+def up(c: Context) -> None:
+    """Bring the local cloud up; does nothing when it is."""
+    with plain_errors():
+        from deploy.console import step
+        from localcloud import control
+
+        with step("local cloud") as steps:
+            control.up(steps.say)
+
+
+@task
+def down(c: Context) -> None:
+    """Take the local cloud down and leave nothing of it behind; caches stay."""
+    with plain_errors():
+        from deploy.console import step
+        from localcloud import control
+
+        with step("local cloud down") as steps:
+            control.down(steps.say)
+
+
+@task(name="status")
+def cloud_status(c: Context) -> None:
+    """Show whether the local cloud is up, and its machines."""
+    with plain_errors():
+        from deploy.console import console
+        from localcloud import control
+
+        found = control.status()
+        state = f"up, process {found.pid}" if found.running else "down"
+        console.print(f"local cloud {found.namespace}: {state}; log: {found.log}")
+        for machine in found.machines:
+            console.print(f"  {machine}")
+
+
+@task(positional=["instance"], help={"instance": "an instance id, as cloud.status shows"})
+def shell(c: Context, instance: str) -> None:
+    """Open a root shell on a machine of the local cloud."""
+    with plain_errors():
+        from localcloud import control
+
+        command = control.shell_command(instance, ["/bin/bash", "--login"])
+        os.execvp(command[0], command)  # noqa: S606
+
+
+DEMO = (
+    ("the local cloud", "cloud.up"),
+    ("images baked and tested", "bake --env local"),
+    ("a cluster deployed", "deploy --env local --yes"),
+    ("its status", "status --env local"),
+    ("a Ray job on every node", "job --env local"),
+)
+
+
+@task
+def demo(c: Context) -> None:
+    """From nothing to a Ray job on a cluster in the local cloud; prints how long each step took."""
+    with plain_errors():
+        from deploy.console import console, run_timed, show_table
+
+        rows = []
+        for title, arguments in DEMO:
+            console.print(f"\n[bold]$ ./run.sh {arguments}[/bold]")
+            seconds = run_timed([sys.executable, "-m", "invoke", *arguments.split()])
+            rows.append((title, f"{seconds:.1f} s"))
+        console.print()
+        show_table("How long it took", ("step", "time"), rows)
+        console.print("The cluster stays up. Next: ./run.sh verify; ./run.sh cloud.down ends all.")
+
+
+namespace = Collection(
+    bake,
+    images,
+    plan,
+    deploy,
+    status,
+    verify,
+    job,
+    destroy,
+    demo,
+    cloud=Collection(up, down, cloud_status, shell),
+)
