@@ -12,6 +12,8 @@ from deploy.clients import Clients, translated
 # The group would end the leader for the sake of balanced zones; launches are spread all the same.
 # https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-suspend-resume-processes.html
 SUSPENDED = ("AZRebalance",)
+# What the alarm on launches compares.
+METRICS = ("GroupDesiredCapacity", "GroupInServiceInstances")
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 
 
@@ -123,7 +125,7 @@ def _settings(group: dict[str, Any], hook: dict[str, Any] | None) -> GroupSettin
         tags=tuple(sorted((tag["Key"], tag["Value"]) for tag in group.get("Tags", []))),
         hook=_found_hook(hook),
         health_check=group.get("HealthCheckType", ""),
-        metrics=bool(group.get("EnabledMetrics")),
+        metrics=set(METRICS) <= {m["Metric"] for m in group.get("EnabledMetrics", [])},
         suspended=tuple(sorted(p["ProcessName"] for p in group.get("SuspendedProcesses", []))),
     )
 

@@ -3,7 +3,15 @@
 from typing import Any
 
 from deploy.clients import Clients, translated
-from deploy.head_group import LAUNCHING, GroupSettings, HeadGroup, Hook, find_group, group_changes
+from deploy.head_group import (
+    LAUNCHING,
+    METRICS,
+    GroupSettings,
+    HeadGroup,
+    Hook,
+    find_group,
+    group_changes,
+)
 from deploy.waiting import Clock, Seen, wait_for
 
 
@@ -76,7 +84,7 @@ def _update(scaling: Any, name: str, wanted: GroupSettings, found: GroupSettings
     _update_tags(scaling, name, wanted, found)
     _update_targets(scaling, group, wanted, found)
     if wanted.metrics and not found.metrics:
-        scaling.enable_metrics_collection(**group, Granularity="1Minute")
+        scaling.enable_metrics_collection(**group, Granularity="1Minute", Metrics=list(METRICS))
     if missing := sorted(set(wanted.suspended) - set(found.suspended)):
         scaling.suspend_processes(**group, ScalingProcesses=missing)
     if surplus := sorted(set(found.suspended) - set(wanted.suspended)):
