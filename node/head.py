@@ -19,7 +19,8 @@ from node.journal import Journal, Say
 from node.lease import Lease
 from node.lease_table import DynamoLeaseTable
 from node.notify import notify
-from node.ray_head import AUTOSCALER, TOKEN, RayHeadProcess
+from node.ray_process import RayHeadProcess
+from node.ray_settings import AUTOSCALER, TOKEN
 from node.reports import Reports
 from node.services import AwsHeadServices
 from node.settings import NotFit

@@ -9,12 +9,12 @@ import time
 from functools import lru_cache
 
 from node.clients import LEASE, make_client
-from node.gcs import GrpcGcs
+from node.grpc_gcs import GrpcGcs
 from node.hosts import point_name
 from node.identity import Identity
 from node.journal import Journal
 from node.lease_table import DynamoLeaseTable
-from node.ray_head import TOKEN
+from node.ray_settings import TOKEN
 from node.watchdog import Watchdog
 from node.worker_unit import SystemdWorkerUnit
 

@@ -17,41 +17,15 @@ from typing import Any
 from node import launcher, settings
 from node.clients import LEASE, make_client
 from node.gate import Gate, jittered
-from node.gcs import Gcs, GrpcGcs
+from node.gcs import Gcs
+from node.grpc_gcs import GrpcGcs
 from node.identity import Identity
 from node.journal import ERROR, WARNING, Journal, Say
 from node.lease_table import DynamoLeaseTable
-from node.ray_head import TOKEN, common_environment
+from node.ray_settings import TOKEN, worker_arguments, worker_environment
 
 LOG = Path("/var/log/ray-worker-bootstrap.log")
 PAUSE = 1.0
-
-
-def worker_environment(identity: Identity) -> dict[str, str]:
-    """Return what makes a raylet its own watchdog; measured with Ray 2.60 (docs on Ray).
-
-    It looks every second whether its GCS still knows it (default 60 s), notices a silent one by
-    keepalive within 8 s, and gives up 20 s after the last answer.
-    """
-    return {
-        **common_environment(identity),
-        "RAY_raylet_liveness_self_check_interval_ms": "1000",
-        "RAY_grpc_client_keepalive_time_ms": "5000",
-        "RAY_grpc_client_keepalive_timeout_ms": "3000",
-        "RAY_gcs_rpc_server_reconnect_timeout_s": "20",
-    }
-
-
-def worker_arguments(identity: Identity) -> list[str]:
-    """Return ``ray``'s arguments: the head by name, which raylets keep and resolve again."""
-    return [
-        "start",
-        "--block",
-        f"--address={identity.head_name}:6379",
-        f"--node-ip-address={identity.address}",
-        "--disable-usage-stats",
-        "--log-color=false",
-    ]
 
 
 def make_gate(identity: Identity, gcs: Callable[[str], Gcs], ssm: Any, say: Say) -> Gate:

@@ -1,0 +1,73 @@
+"""How Ray is started, on heads and on workers: arguments and environment. Pure: no AWS.
+
+Each setting was measured with Ray 2.60; nothing here is secret, since argv and environment can be
+read.
+"""
+
+from node.identity import RUN, Identity
+
+TOKEN = RUN / "token"
+AUTOSCALER = RUN / "autoscaler.yaml"
+
+
+def common_environment(identity: Identity) -> dict[str, str]:
+    """Return what head and workers share.
+
+    The two names match nodes to instances (autoscaler v2); usage statistics would dial out.
+    """
+    return {
+        "RAY_CLOUD_INSTANCE_ID": identity.instance_id,
+        "RAY_NODE_TYPE_NAME": identity.node_type,
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(TOKEN),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "AWS_DEFAULT_REGION": identity.region,
+    }
+
+
+def head_environment(identity: Identity) -> dict[str, str]:
+    """Return what a head's Ray adds to its environment; v2 replaces dead workers, v1 never does."""
+    return {**common_environment(identity), "RAY_enable_autoscaler_v2": "1"}
+
+
+def head_arguments(identity: Identity) -> list[str]:
+    """Return ``ray``'s arguments; no tasks on the head, and no guessing of its address."""
+    return [
+        "start",
+        "--head",
+        "--block",
+        "--num-cpus=0",
+        f"--node-ip-address={identity.address}",
+        "--port=6379",
+        f"--autoscaling-config={AUTOSCALER}",
+        "--dashboard-host=0.0.0.0",
+        "--disable-usage-stats",
+        "--log-color=false",
+    ]
+
+
+def worker_environment(identity: Identity) -> dict[str, str]:
+    """Return what makes a raylet its own watchdog; measured with Ray 2.60 (docs on Ray).
+
+    It looks every second whether its GCS still knows it (default 60 s), notices a silent one by
+    keepalive within 8 s, and gives up 20 s after the last answer.
+    """
+    return {
+        **common_environment(identity),
+        "RAY_raylet_liveness_self_check_interval_ms": "1000",
+        "RAY_grpc_client_keepalive_time_ms": "5000",
+        "RAY_grpc_client_keepalive_timeout_ms": "3000",
+        "RAY_gcs_rpc_server_reconnect_timeout_s": "20",
+    }
+
+
+def worker_arguments(identity: Identity) -> list[str]:
+    """Return ``ray``'s arguments: the head by name, which raylets keep and resolve again."""
+    return [
+        "start",
+        "--block",
+        f"--address={identity.head_name}:6379",
+        f"--node-ip-address={identity.address}",
+        "--disable-usage-stats",
+        "--log-color=false",
+    ]
