@@ -45,6 +45,14 @@ class Answer:
     stderr: str
 
 
+@dataclass(frozen=True)
+class Probed:
+    """What a health probe met: a connection, and an HTTP status if a path was asked for."""
+
+    connected: bool
+    status: int | None = None
+
+
 class Driver(Protocol):
     """Every method returns at once; slow work goes on behind and is polled."""
 
@@ -83,9 +91,8 @@ class Driver(Protocol):
 
     def probe(
         self, from_ip: str, ip: str, port: int, http_path: str | None, seconds: float
-    ) -> bool:
-        """Say whether ``ip:port`` accepts a connection, and answers GET ``http_path`` with 200.
+    ) -> Probed | None:
+        """Begin to probe ``ip:port`` as ``from_ip`` would, or tell what the probe begun before met.
 
-        The connection comes from ``from_ip``, so that security groups apply. Answers from the last
-        probe that ended, so that it never blocks; the first answer is False.
+        None while it is under way; once told, the next call begins another.
         """

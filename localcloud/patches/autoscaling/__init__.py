@@ -25,20 +25,16 @@ from localcloud.world import World
 @cache
 def install() -> None:
     """Replace what moto does at once by what the steps do in time."""
-    for part in (activities, groups, health, hooks, moves, notices, targets):
+    for part in (activities, groups, health, hooks, metrics, moves, notices, targets):
         part.install()
 
 
 def attach(world: World) -> None:
-    """Let every group take its step with the world's, and publish metrics each minute."""
-    published = [world.clock.now()]
+    """Let every group take its step with the world's."""
 
     def step(now: float) -> None:
         for group in records.groups():
             step_group(group, now)
-        if now - published[0] >= metrics.MINUTE:
-            published[0] = now
-            metrics.publish(now)
 
     world.reconcilers.append(step)
 

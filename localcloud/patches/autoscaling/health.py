@@ -14,7 +14,7 @@ from moto.autoscaling.models import AutoScalingBackend
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import EmptyResult
 
-from localcloud import delays
+from localcloud import behaviour
 from localcloud.patches.autoscaling import targets
 from localcloud.patches.autoscaling.lifecycle import end
 from localcloud.patches.autoscaling.records import Member, members, record, stamp, suspended
@@ -27,11 +27,11 @@ USER = "a user health-check"
 
 
 def check(group: Any, now: float) -> None:
-    """Mark what is unhealthy; look as often as the delays in force say."""
+    """Mark what is unhealthy; look as often as the behaviour in force says."""
     kept = record(group)
     if suspended(group, "HealthCheck") or now < kept.next_health_look:
         return
-    kept.next_health_look = now + delays.current().group_health
+    kept.next_health_look = now + behaviour.current().group_health
     for member in members(group):
         healthy = member.lifecycle_state == "InService" and member.health_status == "Healthy"
         if healthy and (why := _complaint(group, member, now)):

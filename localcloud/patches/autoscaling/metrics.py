@@ -1,62 +1,41 @@
-"""Group metrics, once a minute, for groups that have them enabled.
+"""Which group metrics are wanted; they are reported with the other services' own metrics.
 
-Follows https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-metrics.html. moto
-stores the wish and publishes nothing.
+Follows EnableMetricsCollection and DisableMetricsCollection in the Amazon EC2 Auto Scaling API
+reference: without names, all are meant. moto then enables none, and cannot disable any.
 """
 
-from collections.abc import Callable
+from functools import cache
 from typing import Any
 
-from localcloud.patches import internal
-from localcloud.patches.autoscaling.records import Member, groups, members, moment
+from moto.autoscaling.models import AutoScalingBackend
+from moto.autoscaling.responses import AutoScalingResponse
+from moto.core.responses import EmptyResult
 
-NAMESPACE = "AWS/AutoScaling"
-MINUTE = 60.0
-
-
-def _in(*states: str) -> Callable[[Member], bool]:
-    return lambda member: member.lifecycle_state.split(":")[0] in states
-
-
-COUNTS = {
-    "GroupInServiceInstances": _in("InService"),
-    "GroupPendingInstances": _in("Pending"),
-    "GroupStandbyInstances": _in("Standby"),
-    "GroupTerminatingInstances": _in("Terminating"),
-    "GroupTotalInstances": _in("InService", "Pending", "Standby", "Terminating"),
-}
+ALL = (
+    "GroupDesiredCapacity",
+    "GroupInServiceInstances",
+    "GroupMaxSize",
+    "GroupMinSize",
+    "GroupPendingInstances",
+    "GroupStandbyInstances",
+    "GroupTerminatingInstances",
+    "GroupTotalInstances",
+)
 
 
-def publish(now: float) -> None:
-    """Put every enabled metric of every group into CloudWatch."""
-    for group in groups():
-        if group.metrics:
-            internal.client("cloudwatch").put_metric_data(
-                Namespace=NAMESPACE, MetricData=_data(group, now)
-            )
+def _enable(self: Any, group_name: str, metrics: list[str] | None) -> None:
+    group = self.autoscaling_groups[group_name]
+    group.metrics = sorted({*group.metrics, *(metrics or ALL)})
 
 
-def values(group: Any) -> dict[str, float]:
-    """Return the group's metrics by name."""
-    sizes = {
-        "GroupMinSize": float(group.min_size),
-        "GroupMaxSize": float(group.max_size),
-        "GroupDesiredCapacity": float(group.desired_capacity),
-    }
-    counts = {name: float(sum(map(test, members(group)))) for name, test in COUNTS.items()}
-    return sizes | counts
+def _disable(self: Any) -> EmptyResult:
+    group = self.autoscaling_backend.autoscaling_groups[self._get_param("AutoScalingGroupName")]
+    unwanted = self._get_param("Metrics") or ALL
+    group.metrics = [name for name in group.metrics if name not in unwanted]
+    return EmptyResult()
 
 
-def _data(group: Any, now: float) -> list[dict[str, Any]]:
-    dimensions = [{"Name": "AutoScalingGroupName", "Value": group.name}]
-    return [
-        {
-            "MetricName": name,
-            "Dimensions": dimensions,
-            "Timestamp": moment(now),
-            "Value": value,
-            "Unit": "None",
-        }
-        for name, value in values(group).items()
-        if name in group.metrics
-    ]
+@cache
+def install() -> None:
+    AutoScalingBackend.enable_metrics_collection = _enable
+    AutoScalingResponse.disable_metrics_collection = _disable

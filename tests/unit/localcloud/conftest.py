@@ -1,7 +1,9 @@
 """moto in this process with every patch on it, over fake machines and a fake clock."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -9,6 +11,8 @@ import pytest
 from moto import mock_aws
 
 from localcloud import patches
+from localcloud.base_image import BaseImage
+from localcloud.patches import machine_images
 from localcloud.world import World
 from localcloud.world import install as install_world
 from tests.unit.localcloud.fakes import FakeClock, FakeDriver
@@ -35,7 +39,15 @@ def world(clock: FakeClock, driver: FakeDriver, monkeypatch: pytest.MonkeyPatch)
     with mock_aws():
         patches.install(world)
         clock.listeners.append(world.step)
+        for number in range(1, 10):
+            machine_images.seed(an_image(f"ami-{number}"))
         yield world
+
+
+def an_image(ami_id: str) -> BaseImage:
+    """A base image of that id; every world has ami-1 to ami-9."""
+    digest = ami_id.removeprefix("ami-")
+    return BaseImage(digest, Path("/nowhere"), datetime(2026, 1, 1, tzinfo=UTC))
 
 
 @pytest.fixture

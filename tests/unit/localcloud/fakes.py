@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from localcloud.driver import Answer, Copying, Host, Power
+from localcloud.driver import Answer, Copying, Host, Power, Probed
 
 
 class FakeClock:
@@ -34,13 +34,14 @@ class FakeClock:
 class FakeMachine:
     """One machine: where it is in its life, and what it serves.
 
-    ``ports`` maps an open port to the paths that answer 200 to GET there.
+    ``ports`` maps an open port to the paths that answer 200 to GET there (others answer 503).
     """
 
     host: Host
     power: Power = Power.BOOTING
     due: float = 0.0
     ports: dict[int, set[str]] = field(default_factory=dict)
+    cut_off: bool = False
     boots: int = 0
 
 
@@ -63,7 +64,8 @@ class FakeDriver:
         self.scripts: list[tuple[str, str]] = []
         self.on_run: Callable[[str, str], Answer] = lambda instance_id, script: Answer(0, "", "")
         self._answers: dict[tuple[str, str], tuple[float, Answer]] = {}
-        self._probes: set[tuple[str, str, int, str | None]] = set()
+        self.probed: list[tuple[str, str, int, str | None]] = []
+        self._probes: dict[tuple[str, str, int, str | None], float] = {}
 
     def launch(self, host: Host) -> None:
         self.machines[host.instance_id] = FakeMachine(host)
@@ -117,12 +119,18 @@ class FakeDriver:
 
     def probe(
         self, from_ip: str, ip: str, port: int, http_path: str | None, seconds: float
-    ) -> bool:
+    ) -> Probed | None:
+        """A probe takes one tick; what does not answer at all takes all its ``seconds``."""
         key = (from_ip, ip, port, http_path)
+        met = self._met(ip, port, http_path)
         if key not in self._probes:
-            self._probes.add(key)
-            return False
-        return self._serves(ip, port, http_path)
+            self.probed.append(key)
+            self._probes[key] = self.clock.now() + (seconds if met is None else 0)
+            return None
+        if self.clock.now() < self._probes[key]:
+            return None
+        del self._probes[key]
+        return met or Probed(connected=False)
 
     # What tests do to machines.
 
@@ -138,12 +146,18 @@ class FakeDriver:
         """The machine powers itself off, as a kernel panic would have it."""
         self._begin(instance_id, Power.DOWN, 0)
 
-    def _serves(self, ip: str, port: int, http_path: str | None) -> bool:
+    def _met(self, ip: str, port: int, http_path: str | None) -> Probed | None:
+        """None when nobody has the address, or its owner is cut off."""
         for instance_id, machine in list(self.machines.items()):
             if machine.host.private_ip == ip and self.power(instance_id) is Power.UP:
+                if machine.cut_off:
+                    return None
                 paths = machine.ports.get(port)
-                return paths is not None and (http_path is None or http_path in paths)
-        return False
+                if paths is None:
+                    return Probed(connected=False)
+                status = 200 if http_path in paths else 503
+                return Probed(connected=True, status=None if http_path is None else status)
+        return None
 
     def _boot(self, machine: FakeMachine) -> None:
         machine.boots += 1

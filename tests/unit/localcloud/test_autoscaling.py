@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud import delays
+from localcloud import behaviour
 from localcloud.patches import shortages
+from localcloud.patches.autoscaling import metrics
 from tests.unit.localcloud.conftest import Clients
 from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
@@ -527,7 +528,7 @@ class TestHealth:
         assert group.instances[0]["HealthStatus"] == "Unhealthy"
 
     def test_with_awss_delays_a_loss_is_seen_at_the_next_look(self, group: Group) -> None:
-        delays.install(delays.Delays(group_health=60.0))
+        behaviour.install(behaviour.Behaviour(group_health=60.0))
         try:
             group.create()
             group.settle()
@@ -538,7 +539,7 @@ class TestHealth:
             group.settle(60)
             assert group.ids != first
         finally:
-            delays.install(delays.NONE)
+            behaviour.install(behaviour.KIND)
 
     def test_an_unknown_instance_has_no_health_to_set(self, group: Group) -> None:
         with pytest.raises(ClientError, match="ValidationError"):
@@ -797,20 +798,15 @@ class TestNotifications:
         assert found["NotificationConfigurations"] == []
 
 
-def test_enabled_metrics_are_published_each_minute(group: Group, aws: Clients) -> None:
-    group.create(size=2)
-    group.api.enable_metrics_collection(
-        AutoScalingGroupName=NAME, Metrics=["GroupInServiceInstances"], Granularity="1Minute"
-    )
-    group.settle(130)
+def test_enabling_metrics_without_names_enables_all(group: Group) -> None:
+    group.create(size=0)
+    group.api.enable_metrics_collection(AutoScalingGroupName=NAME, Granularity="1Minute")
 
-    found = aws("cloudwatch").get_metric_statistics(
-        Namespace="AWS/AutoScaling",
-        MetricName="GroupInServiceInstances",
-        Dimensions=[{"Name": "AutoScalingGroupName", "Value": NAME}],
-        StartTime=group.clock.now() - 600,
-        EndTime=group.clock.now() + 60,
-        Period=60,
-        Statistics=["Maximum"],
-    )
-    assert [point["Maximum"] for point in found["Datapoints"]] == [2.0, 2.0]
+    described = group.described()
+    assert described is not None
+    assert {metric["Metric"] for metric in described["EnabledMetrics"]} == set(metrics.ALL)
+
+    group.api.disable_metrics_collection(AutoScalingGroupName=NAME)
+    described = group.described()
+    assert described is not None
+    assert described["EnabledMetrics"] == []
