@@ -19,7 +19,7 @@ from moto.elbv2.exceptions import (
     DuplicateLoadBalancerName,
     ELBClientError,
 )
-from moto.elbv2.models import ELBv2Backend
+from moto.elbv2.models import ELBv2Backend, FakeLoadBalancer
 
 from localcloud import behaviour
 from localcloud.patches import internal
@@ -71,12 +71,15 @@ def _make_network(backend: Any, load_balancer: Any, settings: dict[str, Any]) ->
     load_balancer.interfaces = {}
     fixed = {m["SubnetId"]: m.get("PrivateIPv4Address") for m in settings["subnet_mappings"] or []}
     follow_subnets(backend, load_balancer, fixed)
+    load_balancer.addresses = resolved(backend, load_balancer)
 
 
 def follow_subnets(backend: Any, load_balancer: Any, fixed: dict[str, str | None]) -> None:
     """Have one interface a subnet: make those missing, delete those left over."""
-    wanted = {subnet.id for subnet in load_balancer.subnets}
-    for subnet_id in wanted - load_balancer.interfaces.keys():
+    wanted = [subnet.id for subnet in load_balancer.subnets]
+    for subnet_id in wanted:
+        if subnet_id in load_balancer.interfaces:
+            continue
         address = fixed.get(subnet_id)
         interface = backend.ec2_backend.create_network_interface(
             subnet_id,
@@ -89,7 +92,7 @@ def follow_subnets(backend: Any, load_balancer: Any, fixed: dict[str, str | None
         interface.interface_type, interface.status = "network_load_balancer", "in-use"
         interface.requester_managed, interface.requester_id = True, "amazon-elb"
         load_balancer.interfaces[subnet_id] = interface
-    for subnet_id in load_balancer.interfaces.keys() - wanted:
+    for subnet_id in load_balancer.interfaces.keys() - set(wanted):
         _delete_interface(backend, load_balancer.interfaces.pop(subnet_id))
 
 
@@ -197,15 +200,20 @@ def relink(backend: Any) -> None:
 def step(backend: Any, load_balancer: Any, now: float) -> None:
     """End provisioning in time; keep interfaces as the subnets are, and the name as health is."""
     if now >= getattr(load_balancer, "due", 0.0):
-        load_balancer.activate()
+        load_balancer.state = "active"
     if is_network(load_balancer):
         follow_subnets(backend, load_balancer, {})
         load_balancer.addresses = resolved(backend, load_balancer)
 
 
+def _stay(self: Any) -> None:
+    """moto activates what is described; time does that here."""
+
+
 @cache
 def install() -> None:
     backend = ELBv2Backend
+    FakeLoadBalancer.activate = _stay
     backend.create_load_balancer = _create(backend.create_load_balancer)
     backend.delete_load_balancer = _delete(backend.delete_load_balancer)
     backend.set_security_groups = _set_security_groups(backend.set_security_groups)

@@ -12,6 +12,7 @@ from typing import Any
 
 from moto.elbv2.exceptions import TargetGroupNotFoundError
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup
+from moto.elbv2.responses import ELBV2Response
 
 from localcloud.patches.elbv2.records import (
     DRAINING,
@@ -65,11 +66,13 @@ def _create(create: Any) -> Any:
 
 
 def _modify(modify: Any) -> Any:
-    def modify_target_group(self: Any, arn: str, **settings: Any) -> Any:
-        target_group = modify(self, arn, **settings)
-        if settings.get("http_codes") and target_group.health_check_protocol in HTTP:
-            target_group.matcher = {"HttpCode": settings["http_codes"]}
-        return target_group
+    def modify_target_group(self: Any) -> Any:
+        codes = self._get_param("Matcher.HttpCode")
+        answer = modify(self)
+        target_group = self.elbv2_backend.target_groups[self._get_param("TargetGroupArn")]
+        if codes and target_group.health_check_protocol in HTTP:
+            target_group.matcher = {"HttpCode": codes}
+        return answer
 
     return modify_target_group
 
@@ -138,7 +141,7 @@ def _notify_terminate_instances(self: Any, instance_ids: list[str]) -> None:
 @cache
 def install() -> None:
     ELBv2Backend.create_target_group = _create(ELBv2Backend.create_target_group)
-    ELBv2Backend.modify_target_group = _modify(ELBv2Backend.modify_target_group)
+    ELBV2Response.modify_target_group = _modify(ELBV2Response.modify_target_group)
     ELBv2Backend.describe_target_health = _describe_target_health
     ELBv2Backend.notify_terminate_instances = _notify_terminate_instances
     FakeTargetGroup.register = _register(FakeTargetGroup.register)
