@@ -1,0 +1,264 @@
+"""A clock to turn, a lease table in memory, a Ray that does as told: the guard's surroundings."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from dataclasses import replace
+from typing import Any
+
+from node.errands import Errands
+from node.gcs import NotAdmitted, RayNode, Unreachable
+from node.guard import LIMITS, Guard, Limits
+from node.identity import Identity
+from node.lease import Lease
+from node.lease_table import LeaseItem, Refused, Unknown
+from node.settings import NotFit
+from node.worker_unit import Raylet
+
+
+def an_identity(**changes: str) -> Identity:
+    head = Identity(
+        environment="test",
+        role="head",
+        head_name="ray-head.test.ray.internal",
+        lease_table="raykiln-lease-test",
+        secret="/ray/test/redis_password",
+        metric_namespace="Ray/Head",
+        autoscaler="s3://bucket/test/autoscaler/any.yaml",
+        lifecycle_hook="ray-head-ready",
+        instance_id="i-0a",
+        address="10.0.0.1",
+        region="us-east-1",
+        zone="us-east-1a",
+        group="ray-head-asg-test",
+        node_type="head",
+    )
+    return replace(head, **changes)
+
+
+def silent(event: str, *, level: int = 6, **fields: object) -> None:
+    """A journal that nobody reads."""
+
+
+class Notes:
+    """A journal that a test reads."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, dict[str, object]]] = []
+
+    def __call__(self, event: str, *, level: int = 6, **fields: object) -> None:
+        self.lines.append((event, fields))
+
+    @property
+    def events(self) -> list[str]:
+        return [event for event, _ in self.lines]
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def advance(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+class AtOnce(Executor):
+    """Runs a call when it is submitted, in the caller's thread."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+class MemoryTable:
+    """The lease item with DynamoDB's conditions; ``test_lease_table`` holds it against moto."""
+
+    def __init__(self) -> None:
+        self.item: LeaseItem | None = None
+        self.reachable = True
+        self.answering = True  # False: writes take effect, their answers are lost
+
+    def read(self) -> LeaseItem | None:
+        self._arrive()
+        self._answer()
+        return self.item
+
+    def take(self, seen: LeaseItem | None, holder: str, address: str) -> None:
+        self._arrive()
+        found = self.item
+        same = (found and (found.epoch, found.beat)) == (seen and (seen.epoch, seen.beat))
+        if not same:
+            raise Refused
+        self.item = LeaseItem(seen.epoch + 1 if seen else 1, 0, holder, address, released=False)
+        self._answer()
+
+    def renew(self, epoch: int, holder: str) -> None:
+        self._arrive()
+        item = self._owned(epoch, holder)
+        self.item = replace(item, beat=item.beat + 1)
+        self._answer()
+
+    def release(self, epoch: int, holder: str) -> None:
+        self._arrive()
+        self.item = replace(self._owned(epoch, holder), released=True)
+        self._answer()
+
+    def _owned(self, epoch: int, holder: str) -> LeaseItem:
+        item = self.item
+        if item is None or (item.epoch, item.holder) != (epoch, holder):
+            raise Refused
+        return item
+
+    def _arrive(self) -> None:
+        if not self.reachable:
+            raise Unknown("the table cannot be reached")
+
+    def _answer(self) -> None:
+        if not self.answering:
+            raise Unknown("the answer is lost")
+
+
+class FakeRay:
+    """Comes up ``boot`` seconds after its start, unless told otherwise."""
+
+    def __init__(self, clock: Callable[[], float], boot: float = 5.0) -> None:
+        self._clock, self._boot = clock, boot
+        self.warmed, self.responsive, self.stubborn = True, True, False
+        self.started_at: float | None = None
+        self.starts = 0
+
+    def warm(self) -> bool:
+        return self.warmed
+
+    def start(self) -> None:
+        assert self.started_at is None, "Ray is started twice"
+        self.started_at = self._clock()
+        self.starts += 1
+
+    def is_running(self) -> bool:
+        return self.started_at is not None
+
+    def is_healthy(self) -> bool:
+        up = self.started_at is not None and self._clock() >= self.started_at + self._boot
+        return up and self.responsive
+
+    def kill(self) -> bool:
+        if not self.stubborn:
+            self.started_at = None
+        return self.started_at is None
+
+    def die(self) -> None:
+        self.started_at = None
+
+
+class FakeServices:
+    """Notes what was asked of it; ``failing`` names methods and the error they raise."""
+
+    def __init__(self) -> None:
+        self.failing: dict[str, Exception] = {}
+        self.asked: list[str] = []
+        self.sent: list[dict[str, float]] = []
+
+    def prepare(self) -> None:
+        self._note("prepare")
+
+    def refresh_secret(self) -> None:
+        self._note("refresh_secret")
+
+    def tag(self) -> None:
+        self._note("tag")
+
+    def send(self, values: dict[str, float]) -> None:
+        self._note("send")
+        self.sent.append(values)
+
+    def complete_launch(self) -> None:
+        self._note("complete_launch")
+
+    def _note(self, name: str) -> None:
+        self.asked.append(name)
+        if name in self.failing:
+            raise self.failing[name]
+
+
+class FakeHead:
+    """A guard with everything around it; ``run`` steps it every quarter of a second."""
+
+    def __init__(
+        self,
+        table: MemoryTable,
+        clock: FakeClock,
+        name: str = "i-0a",
+        limits: Limits = LIMITS,
+    ) -> None:
+        self.clock, self.table = clock, table
+        self.ray, self.services, self.notes = FakeRay(clock), FakeServices(), Notes()
+        errands = Errands(AtOnce(), clock=clock, say=self.notes, final=NotFit)
+        self.lease = Lease(table, name, f"address-of-{name}", clock=clock, say=self.notes)
+        self.guard = Guard(
+            self.lease,
+            self.ray,
+            self.services,
+            errands,
+            clock=clock,
+            say=self.notes,
+            limits=limits,
+        )
+
+    def run(self, seconds: float) -> None:
+        run_all([self], seconds)
+
+
+def run_all(heads: list[FakeHead], seconds: float) -> None:
+    """Let time pass for all of them, a quarter of a second a step."""
+    for _ in range(round(seconds / 0.25)):
+        for head in heads:
+            head.guard.step()
+        heads[0].clock.advance(0.25)
+
+
+class FakeGcs:
+    """A head's GCS; unreachable until it has nodes."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.nodes = {address: RayNode(node_id_of(address), address) for address in addresses}
+        self.admits = True
+
+    def alive_nodes(self) -> tuple[RayNode, ...]:
+        self._arrive()
+        return tuple(self.nodes.values())
+
+    def is_alive(self, node_id: bytes) -> bool:
+        self._arrive()
+        return any(node.node_id == node_id for node in self.nodes.values())
+
+    def _arrive(self) -> None:
+        if not self.nodes:
+            raise Unreachable("nobody listens")
+        if not self.admits:
+            raise NotAdmitted("the token is refused")
+
+
+def node_id_of(address: str) -> bytes:
+    return address.encode().ljust(28, b".")
+
+
+class FakeUnit:
+    """ray-worker.service: whatever the test says runs in it."""
+
+    def __init__(self) -> None:
+        self.running: Raylet | None = None
+        self.kills = 0
+
+    def raylet(self) -> Raylet | None:
+        return self.running
+
+    def kill(self) -> None:
+        self.kills += 1
+        self.running = None

@@ -1,0 +1,189 @@
+"""The head lease, one guard's side of it."""
+
+from node.lease import Lease
+from node.lease_table import LeaseItem
+from tests.unit.node.fakes import FakeClock, MemoryTable, silent
+
+
+def a_lease(table: MemoryTable, clock: FakeClock, holder: str = "i-0a") -> Lease:
+    return Lease(table, holder, f"address-of-{holder}", clock=clock, say=silent)
+
+
+def step_for(seconds: float, clock: FakeClock, *leases: Lease) -> None:
+    for _ in range(round(seconds / 0.25)):
+        for lease in leases:
+            lease.step()
+        clock.advance(0.25)
+
+
+def a_foreign_item(**changes: object) -> LeaseItem:
+    values: dict[str, object] = {"epoch": 4, "beat": 7, "holder": "i-0b", "address": "10.0.0.2"}
+    return LeaseItem(**{**values, "released": False, **changes})  # type: ignore[arg-type]
+
+
+def test_a_lease_that_nobody_ever_held_is_taken_at_once() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    lease = a_lease(table, clock)
+
+    lease.step()
+
+    assert lease.held
+    assert table.item == LeaseItem(1, 0, "i-0a", "address-of-i-0a", released=False)
+
+
+def test_a_released_lease_is_taken_at_once_with_the_next_epoch() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    table.item = a_foreign_item(released=True)
+    lease = a_lease(table, clock)
+
+    lease.step()
+
+    assert lease.epoch == 5
+
+
+def test_a_lease_whose_holder_went_silent_is_taken_after_its_length_and_not_before() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    table.item = a_foreign_item()
+    lease = a_lease(table, clock)
+
+    step_for(10.0, clock, lease)
+    assert lease.epoch is None
+    step_for(0.75, clock, lease)
+    assert lease.epoch == 5
+
+
+def test_every_beat_of_the_holder_starts_the_wait_anew() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    table.item = a_foreign_item()
+    lease = a_lease(table, clock)
+
+    step_for(9.0, clock, lease)
+    table.renew(4, "i-0b")
+    step_for(9.0, clock, lease)
+
+    assert lease.epoch is None
+
+
+def test_an_unwanted_lease_is_only_watched() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    lease = a_lease(table, clock)
+
+    lease.step(wanted=False)
+
+    assert table.item is None
+
+
+def test_a_holder_renews_every_two_seconds() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    lease = a_lease(table, clock)
+
+    step_for(20.25, clock, lease)
+
+    assert table.item
+    assert table.item.beat == 10
+
+
+def test_a_holder_that_cannot_renew_may_not_run_ray_from_the_fence_time_on() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    lease = a_lease(table, clock)
+    lease.step()
+    table.reachable = False
+
+    clock.advance(5.9)
+    assert lease.held
+    clock.advance(0.1)
+    assert not lease.held
+
+
+def test_a_renewal_whose_answer_is_lost_gives_no_time() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    lease = a_lease(table, clock)
+    lease.step()
+    table.answering = False
+
+    step_for(6.25, clock, lease)
+
+    assert table.item
+    assert table.item.beat > 0
+    assert lease.epoch is None
+
+
+def test_a_take_whose_answer_was_lost_is_settled_by_a_renewal() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    lease = a_lease(table, clock)
+    original = table.take
+
+    def take_without_answer(*arguments: object) -> None:
+        original(*arguments)  # type: ignore[arg-type]
+        table.answering = False
+        table._answer()
+
+    table.take = take_without_answer  # type: ignore[method-assign]
+    lease.step()
+    assert not lease.held
+    table.answering = True
+    clock.advance(0.5)
+    lease.step()
+
+    assert lease.held
+    assert lease.epoch == 1
+
+
+def test_a_holder_that_was_overtaken_stops_at_its_next_renewal() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    lease = a_lease(table, clock)
+    lease.step()
+    table.item = a_foreign_item()
+
+    step_for(2.25, clock, lease)
+
+    assert not lease.held
+    assert lease.epoch is None
+
+
+def test_what_was_released_is_never_renewed_even_when_the_release_got_no_answer() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    lease = a_lease(table, clock)
+    lease.step()
+    table.reachable = False
+    lease.release()
+    table.reachable = True
+
+    step_for(9.0, clock, lease)
+
+    assert not lease.held
+    assert table.item == LeaseItem(1, 0, "i-0a", "address-of-i-0a", released=False)
+
+
+def test_an_item_that_vanished_is_waited_for_like_a_silent_holder() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    table.item = a_foreign_item()
+    lease = a_lease(table, clock)
+    lease.step()
+    table.item = None
+
+    step_for(10.0, clock, lease)
+    assert lease.epoch is None
+    step_for(1.0, clock, lease)
+    assert lease.epoch == 1
+
+
+def test_a_slow_renewal_counts_from_before_it_was_sent() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    lease = a_lease(table, clock)
+    lease.step()
+    clock.advance(2.0)
+    original = table.renew
+
+    def renew_slowly(epoch: int, holder: str) -> None:
+        original(epoch, holder)
+        clock.advance(1.5)
+
+    table.renew = renew_slowly  # type: ignore[method-assign]
+    lease.step()
+    table.reachable = False
+
+    clock.advance(4.4)
+    assert lease.held
+    clock.advance(0.1)
+    assert not lease.held
