@@ -59,7 +59,7 @@ def _hosts() -> dict[str, tuple[str, ...]]:
 
 
 def _groups_of(instance: Any) -> list[Any]:
-    return list(instance.nics[0].group_set) or list(instance.security_groups)
+    return sorted(instance.nics[0].group_set, key=lambda group: str(group.id))
 
 
 def _members() -> Members:
@@ -84,12 +84,10 @@ def _ingress(groups: dict[str, Any], ids: Iterable[str]) -> Iterator[str]:
 
 def _matches(rule: Any, side: str, groups: dict[str, Any]) -> Iterator[str]:
     what = _traffic(str(rule.ip_protocol), rule.from_port, rule.to_port)
-    for ip_range in rule.ip_ranges:
-        if "CidrIp" in ip_range:
-            yield f"ip {side} {ip_range['CidrIp']} {what} accept"
-    for source in rule.source_groups:
-        if source.get("GroupId") in groups:
-            yield f"ip {side} @{_name(source['GroupId'])} {what} accept"
+    if rule.cidr_ipv4:
+        yield f"ip {side} {rule.cidr_ipv4} {what} accept"
+    if rule.source_group.get("GroupId") in groups:
+        yield f"ip {side} @{_name(rule.source_group['GroupId'])} {what} accept"
 
 
 def _traffic(protocol: str, first: Any, last: Any) -> str:
@@ -146,6 +144,7 @@ chain from_operator {{
   type filter hook output priority 10; policy accept
   ct state established,related accept
   ip daddr {{ 127.0.0.0/8, {services} }} accept
+  icmp type {{ destination-unreachable, time-exceeded }} accept
   ip daddr vmap @in
 }}
 chain to_router {{

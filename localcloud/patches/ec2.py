@@ -59,11 +59,23 @@ def set_state(instance: Any, name: str) -> None:
 
 
 def _run_instances(run: Any, self: Any, *arguments: Any, **keywords: Any) -> Any:
+    if not (keywords.get("subnet_id") or keywords.get("nics")):
+        keywords["subnet_id"] = _default_subnet(self, keywords.get("placement"))
     reservation = run(self, *arguments, **keywords)
     for instance in reservation.instances:
         set_state(instance, "pending")
         current().driver.launch(host_of(instance))
     return reservation
+
+
+def _default_subnet(backend: Any, zone: str | None) -> str:
+    """RunInstances, SubnetId: "If you don't specify a subnet ID, we choose a default subnet"."""
+    subnets = backend.get_default_subnets()
+    if zone in subnets or (subnets and zone is None):
+        return str(subnets[zone or min(subnets)].id)
+    raise EC2ClientError(
+        "MissingInput", "No subnets found for the default VPC. Please specify a subnet."
+    )
 
 
 def _require(instance: Any, verb: str, *states: str) -> None:
