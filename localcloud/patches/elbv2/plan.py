@@ -26,6 +26,8 @@ from localcloud.patches.elbv2.records import (
 from localcloud.patches.elbv2.target_groups import is_on
 
 READY, DRAIN, OUT = "ready", "drain", "maint"
+CLOSES_UNHEALTHY = "target_health_state.unhealthy.connection_termination.enabled"
+CLOSES_GONE = "deregistration_delay.connection_termination.enabled"
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class Frontend:
     address: str
     port: int
     idle_seconds: int
-    closes: bool  # connections of a target that leaves
+    closes_unhealthy: bool  # the connections of a target that fails its health checks
+    closes_gone: bool  # the connections of a target that is deregistered
     servers: tuple[Server, ...]
 
 
@@ -90,7 +93,8 @@ def _frontends(
             address=address,
             port=int(listener.port),
             idle_seconds=int(listener.attributes["tcp.idle_timeout.seconds"]),
-            closes=is_on(group, "target_health_state.unhealthy.connection_termination.enabled"),
+            closes_unhealthy=is_on(group, CLOSES_UNHEALTHY),
+            closes_gone=is_on(group, CLOSES_GONE),
             servers=tuple(
                 Server(
                     target.id,
