@@ -54,12 +54,15 @@ def _hosts() -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for instance in ec2_backend().all_instances():
         if instance.state not in ("terminated",):
-            found[instance.private_ip] = tuple(group.id for group in _groups_of(instance))
+            found[instance.private_ip] = _groups_of(instance.nics[0])
+    for interface in ec2_backend().enis.values():
+        if interface.instance is None and interface.group_set:  # a load balancer's
+            found[interface.private_ip_address] = _groups_of(interface)
     return found
 
 
-def _groups_of(instance: Any) -> list[Any]:
-    return sorted(instance.nics[0].group_set, key=lambda group: str(group.id))
+def _groups_of(interface: Any) -> tuple[str, ...]:
+    return tuple(sorted(str(group.id) for group in interface.group_set))
 
 
 def _members() -> Members:

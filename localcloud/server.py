@@ -52,7 +52,7 @@ def serve(place: Paths, stopping: threading.Event) -> None:
     images = Images(place.images, place.machines)
     here = world.World(SystemClock(), Machines(place, network, images))
     world.install(here)
-    _open(here, place, images)
+    _open(here, place, images, network)
     place.ready_file.write_text(f"{time.time()}\n")
     log.info("ready")
     while not stopping.wait(STEP_SECONDS):
@@ -60,8 +60,9 @@ def serve(place: Paths, stopping: threading.Event) -> None:
     log.info("stopping")
 
 
-def _open(here: world.World, place: Paths, images: Images) -> None:
+def _open(here: world.World, place: Paths, images: Images, network: Network) -> None:
     from localcloud.api import ApiServer
+    from localcloud.balancer import Balancers
     from localcloud.patches import machine_images
     from localcloud.security_groups import SecurityGroups
 
@@ -73,7 +74,8 @@ def _open(here: world.World, place: Paths, images: Images) -> None:
     write_credentials(place.credentials, *operator_key())
     resolver = Resolver(place.run / "resolver")
     resolver.start()
-    here.reconcilers.append(SecurityGroups(Network(place.name)).reconcile)
+    here.reconcilers.append(SecurityGroups(network).reconcile)
+    here.reconcilers.append(Balancers(network, place.run / "balancers").reconcile)
     here.reconcilers.append(resolver.reconcile)
     here.step()
     _in_background(serve_metadata(Metadata(here), METADATA))
