@@ -71,7 +71,7 @@ def _run_instances(run: Any, self: Any, *arguments: Any, **keywords: Any) -> Any
 def _default_subnet(backend: Any, zone: str | None) -> str:
     """RunInstances, SubnetId: "If you don't specify a subnet ID, we choose a default subnet"."""
     subnets = backend.get_default_subnets()
-    if zone in subnets or (subnets and zone is None):
+    if zone in subnets or (subnets and not zone):
         return str(subnets[zone or min(subnets)].id)
     raise EC2ClientError(
         "MissingInput", "No subnets found for the default VPC. Please specify a subnet."
