@@ -15,7 +15,9 @@ from deploy.launch_template import Template, TemplateVersion
 from deploy.release import Role, differences
 from deploy.state import ClusterState
 from deploy.steps import (
+    AwaitEndpoint,
     AwaitHeads,
+    AwaitWorkers,
     ChangeFoundation,
     EndHead,
     MakeSecret,
@@ -207,13 +209,18 @@ def _finish(wanted: Wanted, state: ClusterState, *, changed: bool) -> tuple[Step
     recorded = state.release == wanted.release
     if not changed and not unready and recorded:
         return ()
-    count = wanted.head_count
-    current = PointToRelease(f"current release {wanted.release.id}", "", "~")
+    count, least = wanted.head_count, wanted.release.settings.workers_min
     return (
         AwaitHeads(f"wait for {count} head{'s' if count > 1 else ''}", unready, "…"),
+        AwaitEndpoint(f"wait for {wanted.environment.head_dns}", "", "…"),
+        AwaitWorkers(f"wait for {least} worker{'s' if least > 1 else ''}", "", "…"),
         Verify("verify the cluster", "", "…"),
-        *(() if recorded else (current,)),
+        *(() if recorded else (_pointer(wanted),)),
     )
+
+
+def _pointer(wanted: Wanted) -> Step:
+    return PointToRelease("current release", wanted.release.id, "~")
 
 
 def _unready(wanted: Wanted, state: ClusterState) -> str:

@@ -10,7 +10,6 @@ from functools import cached_property
 
 from deploy import steps
 from deploy.activities import find_failures
-from deploy.await_heads import HeadWatch
 from deploy.clients import Clients
 from deploy.config_bucket import (
     Document,
@@ -21,7 +20,7 @@ from deploy.config_bucket import (
 from deploy.errors import PipelineError
 from deploy.foundation.changes import apply_foundation
 from deploy.foundation.stack import Foundation, find_foundation
-from deploy.head_group import find_group
+from deploy.head_group import HeadGroup, find_group
 from deploy.head_group_changes import end_member, ensure_group, resize_group
 from deploy.launch_template import TemplateVersion, ensure_version
 from deploy.plan import refuse_rolling
@@ -30,6 +29,7 @@ from deploy.secret import ensure_secret
 from deploy.steps import Done, Plan, Step
 from deploy.waiting import Clock
 from deploy.wanted import Wanted
+from deploy.watch import Watch
 
 # Checks the cluster from outside and says what it saw; raises PipelineError when it is not well.
 Verifier = Callable[[Progress], str]
@@ -96,6 +96,10 @@ class _Executor:
                 return self._end_head(step.instance_id)
             case steps.AwaitHeads():
                 return self._await_heads(progress)
+            case steps.AwaitEndpoint():
+                return self._await_endpoint(progress)
+            case steps.AwaitWorkers():
+                return self._await_workers(progress)
             case steps.Verify():
                 return self.verify(progress)
             case steps.PointToRelease():
@@ -144,41 +148,55 @@ class _Executor:
         return document.uri(bucket)
 
     def _put_group(self) -> str:
-        name, hook = self.wanted.environment.head_group, self.wanted.environment.names
-        found = find_group(self.clients, name, hook.lifecycle_hook)
-        refuse_rolling(found, self.head, "the foundation gave other values than before")
+        refuse_rolling(self._group(), self.head, "what it is launched with has changed")
         group = ensure_group(
-            self.clients, name, self.wanted.group(self.foundation, self.head), clock=self.clock
+            self.clients,
+            self.wanted.environment.head_group,
+            self.wanted.group(self.foundation, self.head),
+            clock=self.clock,
         )
         return f"{group.settings.desired} of version {group.settings.template_version}"
 
     def _end_head(self, instance_id: str) -> str:
-        """End a head unless it has gone, or came into service meanwhile."""
+        """End a head of another version; raises Refused when it came into service meanwhile."""
+        group = self._group()
+        refuse_rolling(group, self.head, "it came into service meanwhile")
+        stale = [
+            member.instance_id
+            for member in (group.members if group else ())
+            if not member.goes and member.template_version != self.head.number
+        ]
+        if instance_id not in stale:
+            return "gone already"
+        end_member(self.clients, instance_id)
+        return "the group launches another"
+
+    def _group(self) -> HeadGroup | None:
         environment = self.wanted.environment
-        group = find_group(self.clients, environment.head_group, environment.names.lifecycle_hook)
-        for member in group.members if group else ():
-            if member.instance_id == instance_id and not (member.goes or member.serves):
-                end_member(self.clients, instance_id)
-                return "the group launches another"
-        return "nothing to do any more"
+        return find_group(self.clients, environment.head_group, environment.names.lifecycle_hook)
 
     def _await_heads(self, progress: Progress) -> str:
-        watch = HeadWatch(
-            self.clients,
-            self.wanted.environment,
-            self.wanted.group(self.foundation, self.head),
-            self.known_failures,
+        watch = Watch(
+            self.clients, self.wanted.environment, self.clock, progress, self.known_failures
         )
         try:
-            return f"{watch.wait(self.clock, progress)} leads"
+            return f"{watch.heads(self.wanted.head_count, self.head.number)} leads"
         except PipelineError as error:
             raise self._halted(error) from error
+
+    def _await_endpoint(self, progress: Progress) -> str:
+        watch = Watch(self.clients, self.wanted.environment, self.clock, progress)
+        return f"leads to {watch.endpoint(self.foundation)}"
+
+    def _await_workers(self, progress: Progress) -> str:
+        watch = Watch(self.clients, self.wanted.environment, self.clock, progress)
+        return f"{watch.workers(self.wanted.release.settings.workers_min)} running"
 
     def _halted(self, error: PipelineError) -> PipelineError:
         """Stop launching heads that fail, unless this cluster has served before."""
         environment = self.wanted.environment
         served = current_release(self.clients, self.foundation.bucket_name, environment.name)
-        group = find_group(self.clients, environment.head_group, environment.names.lifecycle_hook)
+        group = self._group()
         if served or group is None or group.serving:
             return error
         resize_group(self.clients, group.name, 0)

@@ -78,7 +78,21 @@ class EndHead(Step):
 class AwaitHeads(Step):
     """Wait until the heads are in service and one of them leads."""
 
-    kind: ClassVar[str] = "await"
+    kind: ClassVar[str] = "await-heads"
+
+
+@dataclass(frozen=True)
+class AwaitEndpoint(Step):
+    """Wait until every port of the load balancer leads to the leader."""
+
+    kind: ClassVar[str] = "await-endpoint"
+
+
+@dataclass(frozen=True)
+class AwaitWorkers(Step):
+    """Wait until the autoscaler has launched the workers that shall always be there."""
+
+    kind: ClassVar[str] = "await-workers"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from base64 import b64decode
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
 import pytest
 import yaml
 from moto.ec2.models import ec2_backends
@@ -23,13 +22,14 @@ from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 GUARD = 8479
 
 
-def bake(role: str, *, verified: bool = True, ray_version: str = "2.60.0") -> str:
+def bake(clients: Clients, role: str, *, verified: bool = True, ray_version: str = "2.60.0") -> str:
     """Put an image into the catalog as a bake does; return its id."""
-    ec2 = boto3.client("ec2", region_name=REGION)
+    ec2 = clients("ec2")
     count = len(ec2.describe_images(Owners=["self"])["Images"])
     ami_id = str(ec2.register_image(Name=f"ray-{role}-{count}")["ImageId"])
     # RegisterImage forgets it in moto; images that CreateImage makes have it.
-    ec2_backends[ACCOUNT][REGION].amis[ami_id].architecture = "x86_64"
+    image = ec2_backends[ACCOUNT][REGION].amis[ami_id]
+    image.architecture, image.creation_date = "x86_64", f"2026-11-22T00:00:{count:02}.000Z"
     tags = {"role": role, "digest": f"{count:064}", "ray-version": ray_version, "git": "abc"}
     if verified:
         tags["verified"] = "2026-11-22T00:00:00Z"
@@ -47,6 +47,7 @@ class FakeNodes:
     """
 
     driver: FakeDriver
+    aws: Clients
     heads_give_up: bool = False
     heads_hang: bool = False
     reads: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -57,7 +58,7 @@ class FakeNodes:
             self._head(instance["InstanceId"])
 
     def _head(self, instance_id: str) -> None:
-        scaling = _client("autoscaling")
+        scaling = self.aws("autoscaling")
         members = scaling.describe_auto_scaling_instances(InstanceIds=[instance_id])
         for member in members["AutoScalingInstances"]:
             if member["LifecycleState"] == "Pending:Wait" and not self.heads_hang:
@@ -68,7 +69,7 @@ class FakeNodes:
     def _bootstrap(self, member: dict[str, Any]) -> None:
         if not self.heads_give_up:
             self._lead(member["InstanceId"])
-        _client("autoscaling").complete_lifecycle_action(
+        self.aws("autoscaling").complete_lifecycle_action(
             LifecycleHookName=self._node(member["InstanceId"])["lifecycle_hook"],
             AutoScalingGroupName=member["AutoScalingGroupName"],
             InstanceId=member["InstanceId"],
@@ -76,7 +77,7 @@ class FakeNodes:
         )
 
     def _lead(self, instance_id: str) -> None:
-        node, table = self._node(instance_id), _client("dynamodb")
+        node, table = self._node(instance_id), self.aws("dynamodb")
         where = {"TableName": node["lease_table"], "Key": {"cluster": {"S": node["environment"]}}}
         item = table.get_item(**where).get("Item", {})
         holder = item.get("holder", {}).get("S", "")
@@ -102,11 +103,11 @@ class FakeNodes:
     def _scale(self, node: dict[str, Any]) -> None:
         """Launch workers up to the minimum, as Ray's autoscaler does from the head's YAML."""
         bucket, _, key = node["autoscaler"].removeprefix("s3://").partition("/")
-        config = yaml.safe_load(_client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
+        config = yaml.safe_load(self.aws("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
         kind = config["available_node_types"]["worker"]
         missing = kind["min_workers"] - len(self._running("worker"))
         if missing > 0:
-            _client("ec2").run_instances(
+            self.aws("ec2").run_instances(
                 MinCount=missing,
                 MaxCount=missing,
                 LaunchTemplate=kind["node_config"]["LaunchTemplate"],
@@ -119,13 +120,13 @@ class FakeNodes:
             {"Name": "tag:raykiln:role", "Values": [role]},
             {"Name": "instance-state-name", "Values": states},
         ]
-        found = _client("ec2").describe_instances(Filters=filters)["Reservations"]
+        found = self.aws("ec2").describe_instances(Filters=filters)["Reservations"]
         return [instance for reservation in found for instance in reservation["Instances"]]
 
     def _node(self, instance_id: str) -> dict[str, Any]:
         """Return what the instance's user data tells it."""
         if instance_id not in self.reads:
-            answer = _client("ec2").describe_instance_attribute(
+            answer = self.aws("ec2").describe_instance_attribute(
                 InstanceId=instance_id, Attribute="userData"
             )
             text = b64decode(answer["UserData"]["Value"]).decode()
@@ -135,8 +136,20 @@ class FakeNodes:
         return self.reads[instance_id]
 
 
-def _client(service: str) -> Any:
-    return boto3.client(service, region_name=REGION)
+class Killed(BaseException):
+    """What no code catches, as kill -9."""
+
+
+class MortalClients(Clients):
+    """Clients whose process is killed once it has sent as many requests as are ``left``."""
+
+    left: int | None = None
+
+    def _count(self, **_: object) -> None:
+        if self.left == 0:
+            raise Killed
+        self.left = None if self.left is None else self.left - 1
+        super()._count()
 
 
 @dataclass
@@ -146,12 +159,13 @@ class Cluster:
     environment: Environment
     clock: FakeClock
     nodes: FakeNodes
+    clients: MortalClients
 
-    def prepare(self, clients: Clients | None = None) -> Prepared:
+    def prepare(self) -> Prepared:
         """Plan a deploy."""
         return prepare_deploy(
             self.environment,
-            clients or Clients(REGION),
+            self.clients,
             clock=self.clock,
             verify=lambda progress: "well",
         )
@@ -162,19 +176,20 @@ class Cluster:
 
     def destroy(self) -> tuple[Done, ...]:
         """Remove the cluster."""
-        ready = prepare_destroy(self.environment, Clients(REGION), clock=self.clock)
+        ready = prepare_destroy(self.environment, self.clients, clock=self.clock)
         return ready.run(Silent())
 
     def state(self) -> ClusterState:
         """Look at the cluster."""
-        return read_state(Clients(REGION), self.environment)
+        return read_state(self.clients, self.environment)
 
 
 @pytest.fixture
 def cluster(world: World, clock: FakeClock, driver: FakeDriver) -> Cluster:  # noqa: F811
     """A cluster with verified images and nothing deployed yet."""
-    nodes = FakeNodes(driver)
+    clients = MortalClients(REGION)
+    nodes = FakeNodes(driver, Clients(REGION))
     clock.listeners.append(nodes.step)
-    bake("head")
-    bake("worker")
-    return Cluster(an_environment(), clock, nodes)
+    bake(clients, "head")
+    bake(clients, "worker")
+    return Cluster(an_environment(), clock, nodes, clients)

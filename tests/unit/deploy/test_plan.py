@@ -36,7 +36,9 @@ def test_from_nothing_everything_is_made_in_the_order_in_which_one_needs_the_oth
         "autoscaler",
         "template",
         "group",
-        "await",
+        "await-heads",
+        "await-endpoint",
+        "await-workers",
         "verify",
         "current",
     ]
@@ -91,7 +93,7 @@ def test_another_number_of_standbys_is_changed_in_place() -> None:
 
     plan = plan_deploy(wanted, serving(a_wanted()), UNCHANGED)
 
-    assert kinds(plan) == ["group", "await", "verify"]
+    assert kinds(plan) == ["group", "await-heads", "await-endpoint", "await-workers", "verify"]
     assert "desired: 1 → 2" in plan.words[0]
 
 
@@ -106,7 +108,15 @@ def test_a_head_that_never_served_gives_way_to_another_release() -> None:
         UNCHANGED,
     )
 
-    assert kinds(plan)[-5:] == ["group", "end-head", "await", "verify", "current"]
+    assert kinds(plan)[-7:] == [
+        "group",
+        "end-head",
+        "await-heads",
+        "await-endpoint",
+        "await-workers",
+        "verify",
+        "current",
+    ]
 
 
 def test_a_head_that_is_on_its_way_out_is_left_alone() -> None:
@@ -140,7 +150,7 @@ def test_a_cluster_that_does_not_serve_is_waited_for_again(
         UNCHANGED,
     )
 
-    assert kinds(plan) == ["await", "verify"]
+    assert kinds(plan) == ["await-heads", "await-endpoint", "await-workers", "verify"]
     assert words in plan.words[0]
 
 
@@ -155,14 +165,14 @@ def test_missing_workers_are_waited_for() -> None:
 def test_a_deploy_that_was_killed_before_it_was_verified_is_verified() -> None:
     plan = plan_deploy(a_wanted(), replace(serving(a_wanted()), release=None), UNCHANGED)
 
-    assert kinds(plan) == ["await", "verify", "current"]
+    assert kinds(plan) == ["await-heads", "await-endpoint", "await-workers", "verify", "current"]
 
 
 @pytest.mark.parametrize("action", ["add", "change"])
 def test_a_foundation_that_keeps_what_it_gives_leaves_the_rest_alone(action: str) -> None:
     plan = plan_deploy(a_wanted(), serving(a_wanted()), a_change(action))
 
-    assert kinds(plan) == ["foundation", "await", "verify"]
+    assert kinds(plan) == ["foundation", "await-heads", "await-endpoint", "await-workers", "verify"]
 
 
 @pytest.mark.parametrize("action", ["replace", "may replace"])
