@@ -13,7 +13,7 @@ MAY_IMPORT = {
     "node": {"node"},
     "bake": {"bake", "deploy"},
     "deploy": {"bake", "deploy"},
-    "localcloud": {"localcloud", "deploy"},
+    "localcloud": {"localcloud", "deploy", "node"},
 }
 # What deploy/ shares with everyone; bake/ comes before the rest of it.
 GROUND = {"clients", "environment", "errors", "waiting"}

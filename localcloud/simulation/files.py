@@ -1,0 +1,65 @@
+"""What lies on a simulated machine: node.yaml from its user data, /etc/hosts, the token."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from localcloud import metadata
+from localcloud.account import ec2_backend
+from localcloud.simulation.machine import Machine
+from node.hosts import point_name
+from node.identity import NODE_YAML, Identity, find_identity
+
+
+def node_yaml(instance: Any) -> str | None:
+    """Return what cloud-init would write from the user data; None when it says nothing of us."""
+    config = yaml.safe_load(metadata.user_data(instance)) or {}
+    for entry in config.get("write_files", []):
+        if entry["path"] == str(NODE_YAML):
+            return str(entry["content"])
+    return None
+
+
+def identity_of(instance: Any, text: str) -> Identity:
+    """Return who the node is, as node/identity.py finds it; raises BadIdentity."""
+    tags = ec2_backend().tags[instance.image_id]
+    facts = metadata.facts(instance)
+    image = json.dumps({"role": tags.get("raykiln:role", "")})
+    return find_identity(text, image, lambda path: facts.get(path.removeprefix("meta-data/")))
+
+
+class Files:
+    """The files of one machine that node code reads and writes."""
+
+    def __init__(self, machine: Machine) -> None:
+        machine.folder.mkdir(exist_ok=True)
+        self.token = machine.folder / "token"
+        self.autoscaler = machine.folder / "autoscaler.yaml"
+        self.hosts = machine.folder / "hosts"
+        if not self.hosts.exists():
+            self.hosts.write_text("127.0.0.1 localhost\n")
+
+    def read_token(self) -> str:
+        """Return the token, or nothing before it was fetched."""
+        return _text(self.token).strip()
+
+    def point(self, name: str, address: str) -> bool:
+        """Have a name lead to an address, by node/hosts.py."""
+        return point_name(name, address, self.hosts)
+
+    def resolve(self, name: str) -> str | None:
+        """Return the address that /etc/hosts gives a name."""
+        for line in _text(self.hosts).splitlines():
+            address, *names = line.partition("#")[0].split()
+            if name in names:
+                return address
+        return None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,129 @@
+"""A simulated head: the real guard, lease, services and tags over a fake Ray."""
+
+import yaml
+
+from localcloud.simulation.background import Background
+from localcloud.simulation.files import Files
+from localcloud.simulation.machine import Machine
+from localcloud.simulation.node_aws import LEASE_SECONDS, NodeClient
+from localcloud.simulation.ray import HeadRay, Rays
+from localcloud.simulation.service import Service
+from node.errands import Errands
+from node.guard import Guard, Phase
+from node.identity import Identity
+from node.lease import Lease
+from node.lease_table import DynamoLeaseTable
+from node.reports import Reports
+from node.services import AwsHeadServices
+from node.settings import NotFit
+
+PYTHON_STARTS = 0.5
+TICK = 0.25  # as in node/head.py
+
+
+class FakeRayHead:
+    """Ray as the guard sees it (``node.ray_head.RayHead``)."""
+
+    def __init__(self, machine: Machine, files: Files, rays: Rays) -> None:
+        self._machine, self._files, self._rays = machine, files, rays
+        self._warm_at: float | None = None
+        self.life: HeadRay | None = None
+
+    def warm(self) -> bool:
+        """See node.ray_head.RayHead; importing Ray begins with the first call."""
+        if self._warm_at is None:
+            self._warm_at = self._machine.timeline.now() + self._machine.settings.import_ray
+        return self._machine.timeline.now() >= self._warm_at
+
+    def start(self) -> None:
+        """See node.ray_head.RayHead."""
+        config = yaml.safe_load(self._files.autoscaler.read_text())
+        self.life = self._rays.start(self._machine, self._files.read_token(), config)
+        self._warm_at = None
+
+    def is_running(self) -> bool:
+        """See node.ray_head.RayHead."""
+        return self.life is not None and self.life.runs
+
+    def is_healthy(self) -> bool:
+        """See node.ray_head.RayHead."""
+        return bool(self.life and self.life.answers and self.life.own)
+
+    def kill(self) -> bool:
+        """See node.ray_head.RayHead; nothing is ever left."""
+        self._warm_at = None
+        if self.life:
+            self._rays.end(self.life)
+        return True
+
+
+class HeadProcess:
+    """node/head.py's loop: step, feed systemd's watchdog when the guard says so, end."""
+
+    def __init__(self, machine: Machine, identity: Identity, rays: Rays, service: Service) -> None:
+        self._machine, self._service = machine, service
+        files = Files(machine)
+        self.ray = FakeRayHead(machine, files, rays)
+        self.guard = make_guard(machine, identity, files, self.ray)
+        self.paused = False
+        self._ready = self._over = False
+        machine.after(PYTHON_STARTS, self._tick)
+
+    def stop(self) -> None:
+        """SIGTERM: Ray dies and the lease is given up; a process that is paused does neither."""
+        if self.paused:
+            return
+        self.guard.shut_down()
+        self.guard.step()
+
+    def kill(self) -> None:
+        """SIGKILL to the whole cgroup."""
+        self._over = True
+        self.ray.kill()
+
+    def _tick(self) -> None:
+        if self._over:
+            return
+        spent = 0.0 if self.paused else self._step()
+        if not self._over:
+            self._machine.after(TICK + spent, self._tick)
+
+    def _step(self) -> float:
+        """Step once; return how long that blocked."""
+        with self._machine.spending() as spent:
+            self.guard.step()
+        if not self._ready and self.guard.phase is Phase.STANDBY:
+            self._ready = True
+            self._service.ready()
+        if self.guard.is_vital():
+            self._service.feed()
+        if self.guard.phase is Phase.ENDED:
+            self._service.ended(self.guard.exit_code or 0)
+        return spent()
+
+
+def make_guard(machine: Machine, identity: Identity, files: Files, ray: FakeRayHead) -> Guard:
+    """Wire one head together, as node/head.py does."""
+    dynamodb = NodeClient(machine, "dynamodb", LEASE_SECONDS)
+    table = DynamoLeaseTable(dynamodb, identity.lease_table, identity.environment)
+    reports = Reports(
+        identity, NodeClient(machine, "cloudwatch"), NodeClient(machine, "autoscaling")
+    )
+    services = AwsHeadServices(
+        identity=identity,
+        reports=reports,
+        ssm=NodeClient(machine, "ssm"),
+        s3=NodeClient(machine, "s3"),
+        ec2=NodeClient(machine, "ec2"),
+        token=files.token,
+        autoscaler=files.autoscaler,
+        say=machine.say,
+    )
+    return Guard(
+        Lease(table, identity.instance_id, identity.address, clock=machine.clock, say=machine.say),
+        ray,
+        services,
+        Errands(Background(machine), clock=machine.clock, say=machine.say, final=NotFit),
+        clock=machine.clock,
+        say=machine.say,
+    )
