@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
@@ -12,7 +13,7 @@ from deploy.foundation.stack import Stack
 from deploy.foundation.wanted import WantedStack
 from deploy.waiting import Clock, Seen, wait_for
 
-NAME = "raykiln"
+PREFIX = "raykiln-"
 # In either way CloudFormation says that a change set is empty, and calls it failed.
 NOTHING_TO_DO = ("didn't contain changes", "No updates are to be performed")
 ACTIONS: dict[tuple[str, str], Action] = {
@@ -38,11 +39,11 @@ def prepare(
 ) -> ChangeSet | None:
     """Make the change set, in place of one left by a killed run; None when nothing would change."""
     if stack:
-        _remove_leftover(clients, stack)
+        _remove_leftovers(clients, stack)
     with translated(f"preparing the stack {wanted.name}"):
         made = clients("cloudformation").create_change_set(
             StackName=wanted.name,
-            ChangeSetName=NAME,
+            ChangeSetName=f"{PREFIX}{uuid4().hex}",
             ChangeSetType="UPDATE" if stack else "CREATE",
             TemplateBody=wanted.template,
             Parameters=_pairs(wanted.parameters, "ParameterKey", "ParameterValue"),
@@ -79,13 +80,13 @@ def remove(clients: Clients, arn: str) -> None:
                 raise
 
 
-def _remove_leftover(clients: Clients, stack: Stack) -> None:
-    """Remove the change set that a killed run left, if it did."""
-    with translated(f"looking for an old change set of {stack.name}"):
+def _remove_leftovers(clients: Clients, stack: Stack) -> None:
+    """Remove the change sets that killed runs left."""
+    with translated(f"looking for old change sets of {stack.name}"):
         pages = clients("cloudformation").get_paginator("list_change_sets")
         found = [s for page in pages.paginate(StackName=stack.id) for s in page["Summaries"]]
     for summary in found:
-        if summary["ChangeSetName"] == NAME:
+        if summary["ChangeSetName"].startswith(PREFIX):
             remove(clients, summary["ChangeSetId"])
 
 

@@ -10,7 +10,7 @@ from deploy.errors import PipelineError, Refused
 from deploy.foundation import change_set
 from deploy.foundation.change_set import ChangeSet
 from deploy.foundation.plan import StackPlan
-from deploy.foundation.progress import Follower, Progress, failure, settled
+from deploy.foundation.progress import Follower, Progress, failure, is_quiet, settled
 from deploy.foundation.stack import Foundation, Stack, find_stack, foundation_of
 from deploy.foundation.wanted import WantedStack, wanted_stack
 from deploy.waiting import Clock
@@ -97,7 +97,7 @@ def _prepared(clients: Clients, wanted: WantedStack, *, clock: Clock) -> Stack |
         return stack
     try:
         prepared = change_set.prepare(clients, wanted, stack, clock=clock)
-    except Refused:
+    except PipelineError:
         if stack is None and (husk := find_stack(clients, wanted.name)):
             _delete(clients, husk, clock=clock, progress=silent)
         raise
@@ -138,7 +138,14 @@ def _executed(
     follower.skip()
     change_set.execute(clients, prepared)
     what = f"the stack {prepared.plan.stack}"
-    stack = settled(clients, prepared.stack_id, follower=follower, clock=clock, what=what)
+    stack = settled(
+        clients,
+        prepared.stack_id,
+        follower=follower,
+        clock=clock,
+        what=what,
+        ended=lambda stack: is_quiet(stack) and stack.status != "REVIEW_IN_PROGRESS",
+    )
     if stack is None:
         raise Refused(f"{what} was deleted meanwhile", hint="deploy again")
     if stack.status not in DONE:
@@ -158,6 +165,13 @@ def _delete(clients: Clients, stack: Stack, *, clock: Clock, progress: Progress)
     follower.skip()
     with translated(f"deleting the stack {stack.name}"):
         clients("cloudformation").delete_stack(StackName=stack.id)
-    left = settled(clients, stack.id, follower=follower, clock=clock, what=f"no stack {stack.name}")
+    left = settled(
+        clients,
+        stack.id,
+        follower=follower,
+        clock=clock,
+        what=f"no stack {stack.name}",
+        ended=lambda stack: stack.status == "DELETE_FAILED",
+    )
     if left is not None:
         raise failure(left, follower)

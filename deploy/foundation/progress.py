@@ -80,15 +80,26 @@ class Follower:
                 yield from (_event(found) for found in page["StackEvents"])
 
 
+def is_quiet(stack: Stack) -> bool:
+    """CloudFormation is not at work on it."""
+    return not stack.is_moving
+
+
 def settled(
-    clients: Clients, stack_id: str, *, follower: Follower, clock: Clock, what: str
+    clients: Clients,
+    stack_id: str,
+    *,
+    follower: Follower,
+    clock: Clock,
+    what: str,
+    ended: Callable[[Stack], bool] = is_quiet,
 ) -> Stack | None:
     """Wait until CloudFormation has done with the stack; return it, or None when it is gone."""
 
     def look() -> Seen[tuple[Stack | None]]:
         stack = find_stack(clients, stack_id)
         follower.look()
-        if stack and stack.is_moving:
+        if stack and not ended(stack):
             last = str(follower.events[-1]) if follower.events else ""
             return Seen(None, last or stack.status)
         return Seen((stack,), "")
