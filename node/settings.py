@@ -85,8 +85,8 @@ def check_autoscaler(content: bytes, identity: Identity) -> None:
         raise NotFit(f"{where} lacks {', '.join(missing)}")
     if found["cluster_name"] != identity.environment:
         raise NotFit(f"{where} is for {found['cluster_name']}, not {identity.environment}")
-    if identity.node_type not in (found["head_node_type"], *found["available_node_types"]):
-        raise NotFit(f"{where} has no node type {identity.node_type}")
+    if found["head_node_type"] != identity.node_type:
+        raise NotFit(f"{where} does not call its head {identity.node_type}")
 
 
 def _place(error: yaml.YAMLError) -> str:

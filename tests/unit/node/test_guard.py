@@ -1,0 +1,345 @@
+"""The head guard: from boot to leading, and every way out."""
+
+from dataclasses import replace
+
+import pytest
+
+from node.guard import FAILED, LIMITS, STOPPED, UNFIT, Phase
+from node.lease_table import LeaseItem
+from node.settings import NotFit, NotNow
+from tests.unit.node.fakes import FakeClock, FakeHead, MemoryTable, run_all
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def table() -> MemoryTable:
+    return MemoryTable()
+
+
+@pytest.fixture
+def head(table: MemoryTable, clock: FakeClock) -> FakeHead:
+    return FakeHead(table, clock)
+
+
+def a_leader(table: MemoryTable, clock: FakeClock, name: str = "i-0a") -> FakeHead:
+    head = FakeHead(table, clock, name)
+    head.run(10)
+    assert head.guard.is_leader
+    return head
+
+
+def test_the_first_head_takes_the_lease_starts_ray_and_says_so(head: FakeHead) -> None:
+    head.run(10)
+
+    assert head.guard.is_leader
+    assert head.services.sent[-1] == {"HeadLeader": 1.0, "HeadReady": 1.0}
+    assert head.services.asked.count("complete_launch") == 1
+
+
+def test_secret_and_tags_come_before_ray(head: FakeHead) -> None:
+    head.services.failing["tag"] = NotNow("throttled")
+
+    head.run(20)
+
+    assert head.guard.phase is Phase.TAGGING
+    assert "refresh_secret" in head.services.asked
+    assert head.ray.starts == 0
+
+
+def test_the_launch_is_not_completed_before_ray_is_healthy(head: FakeHead) -> None:
+    head.ray.responsive = False
+
+    head.run(60)
+
+    assert "complete_launch" not in head.services.asked
+    assert not head.guard.is_leader
+
+
+def test_a_head_that_is_not_prepared_does_not_touch_the_lease(
+    head: FakeHead, table: MemoryTable
+) -> None:
+    head.ray.warmed = False
+
+    head.run(30)
+
+    assert table.item is None
+
+
+def test_a_standby_completes_its_launch_and_waits(table: MemoryTable, clock: FakeClock) -> None:
+    leader = a_leader(table, clock)
+    standby = FakeHead(table, clock, "i-0b")
+
+    run_all([leader, standby], 60)
+
+    assert standby.guard.phase is Phase.STANDBY
+    assert "complete_launch" in standby.services.asked
+    assert standby.ray.starts == 0
+    assert standby.services.sent == []
+
+
+def test_a_standby_leads_once_the_leader_has_been_silent_for_the_leases_length(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    standby = FakeHead(table, clock, "i-0b")
+    run_all([leader, standby], 5)
+
+    standby.run(17)
+
+    assert standby.guard.is_leader
+    assert standby.lease.epoch == 2
+
+
+def test_a_leader_that_cannot_renew_kills_ray_at_the_fence(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    table.reachable = False
+
+    leader.run(6.25)
+
+    assert not leader.ray.is_running()
+    assert leader.guard.phase is Phase.STANDBY
+
+
+def test_a_fenced_leader_comes_back_as_a_standby_and_may_lead_again(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    table.reachable = False
+    leader.run(30)
+    table.reachable = True
+
+    leader.run(20)
+
+    assert leader.guard.is_leader
+    assert leader.lease.epoch == 2
+
+
+def test_a_leader_whose_ray_dies_gives_the_lease_up_at_once_and_a_standby_takes_it(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = a_leader(table, clock), FakeHead(table, clock, "i-0b")
+    run_all([leader, standby], 5)
+    leader.ray.die()
+
+    run_all([leader, standby], 1)
+
+    assert table.item == LeaseItem(2, 0, "i-0b", "address-of-i-0b", released=False)
+    assert {"HeadReady": 0.0} in leader.services.sent
+
+
+def test_without_a_standby_ray_is_started_again_with_a_new_epoch(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    leader.ray.die()
+
+    leader.run(12)
+
+    assert leader.guard.is_leader
+    assert (leader.lease.epoch, leader.ray.starts) == (2, 2)
+    assert leader.services.asked.count("refresh_secret") == 2
+
+
+def test_a_ray_that_dies_too_often_ends_the_guard_for_good(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    for _ in range(4):
+        leader.ray.die()
+        leader.run(12)
+
+    assert leader.guard.phase is Phase.ENDED
+    assert leader.guard.exit_code == UNFIT
+    assert table.item
+    assert table.item.released
+
+
+def test_a_ray_that_does_not_come_up_is_ended_and_the_lease_given_up(
+    head: FakeHead, table: MemoryTable
+) -> None:
+    head.ray.responsive = False
+
+    head.run(LIMITS.start + 2)
+
+    assert head.guard.phase is Phase.STANDBY
+    assert not head.ray.is_running()
+    assert table.item
+    assert table.item.released
+
+
+def test_a_ray_that_hangs_is_no_leader_at_once_and_is_replaced_after_a_while(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    leader.ray.responsive = False
+
+    leader.run(3)
+    assert not leader.guard.is_leader
+    assert leader.services.sent[-1]["HeadReady"] == 0.0
+    leader.run(10)
+    assert leader.guard.phase is Phase.STANDBY
+
+
+def test_a_single_failed_check_costs_nothing_but_a_report(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    leader.ray.responsive = False
+    leader.run(3)
+    leader.ray.responsive = True
+
+    leader.run(3)
+
+    assert leader.guard.is_leader
+    assert leader.ray.starts == 1
+    assert leader.services.sent[-1]["HeadReady"] == 1.0
+
+
+def test_the_heartbeat_comes_every_minute(table: MemoryTable, clock: FakeClock) -> None:
+    leader = a_leader(table, clock)
+    before = len(leader.services.sent)
+
+    leader.run(300)
+
+    assert len(leader.services.sent) - before == 5
+
+
+def test_a_missing_setting_ends_the_guard_with_the_reason(head: FakeHead) -> None:
+    head.services.failing["prepare"] = NotFit("parameter /ray/test/redis_password: not there")
+
+    head.run(1)
+
+    assert head.guard.exit_code == UNFIT
+    assert ("head failed", {"why": "parameter /ray/test/redis_password: not there"}) in (
+        head.notes.lines
+    )
+
+
+def test_what_may_pass_is_tried_again_until_time_is_up(head: FakeHead, table: MemoryTable) -> None:
+    head.services.failing["prepare"] = NotNow("S3 answered AccessDenied")
+
+    head.run(60)
+    assert head.guard.phase is Phase.PREPARING
+    head.run(LIMITS.prepare)
+
+    assert head.guard.exit_code == FAILED
+    assert table.item is None
+
+
+def test_a_throttled_moment_at_boot_does_no_harm(head: FakeHead) -> None:
+    head.services.failing["prepare"] = NotNow("throttled")
+    head.run(10)
+    head.services.failing.clear()
+
+    head.run(15)
+
+    assert head.guard.is_leader
+
+
+def test_a_failing_metric_does_not_disturb_the_leader(table: MemoryTable, clock: FakeClock) -> None:
+    leader = a_leader(table, clock)
+    leader.services.failing["send"] = NotNow("CloudWatch is away")
+
+    leader.run(120)
+
+    assert leader.guard.is_leader
+
+
+def test_a_guard_that_is_asked_to_stop_kills_ray_and_gives_the_lease_up(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+
+    leader.guard.shut_down()
+
+    assert leader.guard.phase is Phase.ENDED
+    assert leader.guard.exit_code == STOPPED
+    assert not leader.ray.is_running()
+    assert table.item
+    assert table.item.released
+
+
+def test_the_lease_is_not_given_up_while_a_process_of_ray_is_left(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    leader.ray.stubborn = True
+
+    leader.guard.shut_down()
+    leader.run(30)
+    assert table.item
+    assert not table.item.released
+    leader.ray.stubborn = False
+    leader.run(0.25)
+
+    assert table.item.released
+
+
+def test_while_leading_only_a_renewal_feeds_the_watchdog(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    table.reachable = False
+    leader.guard.is_vital()
+
+    fed = []
+    for _ in range(12):
+        leader.run(0.25)
+        fed.append(leader.guard.is_vital())
+
+    assert not any(fed)
+
+
+def test_without_the_lease_nothing_feeds_the_watchdog_until_ray_is_dead(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    table.reachable, leader.ray.stubborn = False, True
+
+    leader.run(7)
+    assert not leader.guard.is_vital()
+    leader.ray.stubborn = False
+    leader.run(0.25)
+    assert leader.guard.is_vital()
+
+
+def test_a_standby_is_vital(table: MemoryTable, clock: FakeClock) -> None:
+    leader, standby = a_leader(table, clock), FakeHead(table, clock, "i-0b")
+
+    run_all([leader, standby], 5)
+
+    assert standby.guard.is_vital()
+
+
+def test_a_lease_that_comes_while_ray_is_not_warm_is_given_back(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    table.item = LeaseItem(1, 0, "i-0b", "10.0.0.2", released=False)
+    head = FakeHead(table, clock, limits=replace(LIMITS, pause=0.0))
+    head.run(10.25)
+    original = table.take
+
+    def take_and_go_cold(*arguments: object) -> None:
+        original(*arguments)  # type: ignore[arg-type]
+        head.ray.warmed = False
+
+    table.take = take_and_go_cold  # type: ignore[method-assign]
+    head.run(2)
+
+    assert table.item.released
+    assert head.ray.starts == 0
+
+
+def test_status_shows_who_leads(table: MemoryTable, clock: FakeClock) -> None:
+    leader, standby = a_leader(table, clock), FakeHead(table, clock, "i-0b")
+    run_all([leader, standby], 5)
+
+    assert leader.guard.status().phase == "leading"
+    assert standby.guard.status().leader == "i-0a"
+    assert standby.guard.status().leader_address == "address-of-i-0a"

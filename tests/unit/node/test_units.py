@@ -1,0 +1,110 @@
+"""The units, as systemd itself reads them."""
+
+import configparser
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from node.lease import TERMS
+
+UNITS = Path(__file__).parents[3] / "systemd"
+NAMES = sorted(path.name for path in UNITS.glob("*.service"))
+# What systemd-analyze security says of each, times ten. These only ever fall.
+MOST_EXPOSED = {
+    "ray-give-up.service": 24,
+    "ray-head.service": 23,
+    "ray-identity.service": 13,
+    "ray-watchdog.service": 23,
+    "ray-worker.service": 26,
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """An image's file tree as far as units look: theirs, systemd's own, and a Python to run."""
+    shutil.copytree("/usr/lib/systemd/system", tmp_path / "usr/lib/systemd/system", symlinks=True)
+    shutil.copytree(UNITS, tmp_path / "etc/systemd/system")
+    (tmp_path / "opt/raykiln").mkdir(parents=True)
+    python = tmp_path / "opt/ray/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\n")
+    python.chmod(0o755)
+    return tmp_path
+
+
+def verify(root: Path) -> str:
+    """Return what systemd-analyze has to say; its exit code is 0 on a misspelt key."""
+    units = [str(root / "etc/systemd/system" / name) for name in NAMES]
+    command = ["systemd-analyze", "verify", f"--root={root}", "--man=no", *units]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+def settings_of(name: str) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(strict=False, interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    parser.read(UNITS / name, encoding="utf-8")
+    return parser
+
+
+def seconds(text: str) -> float:
+    return float(text.removesuffix("s"))
+
+
+def test_systemd_has_nothing_to_say_about_any_unit(root: Path) -> None:
+    assert verify(root) == ""
+
+
+def test_a_misspelt_key_would_be_noticed(root: Path) -> None:
+    with (root / "etc/systemd/system/ray-head.service").open("a") as unit:
+        unit.write("\n[Service]\nWatchdogSeconds=7s\n")
+
+    assert "WatchdogSeconds" in verify(root)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_unit_is_no_more_exposed_than_it_was(root: Path, name: str) -> None:
+    command = ["systemd-analyze", "security", "--offline=yes", "--no-pager", f"--root={root}"]
+    threshold = f"--threshold={MOST_EXPOSED[name]}"
+    done = subprocess.run([*command, threshold, name], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "ray-give-up.service"])
+def test_a_unit_is_inert_without_user_data_and_hands_back_what_cannot_recover(name: str) -> None:
+    unit = settings_of(name)["Unit"]
+
+    assert unit["ConditionPathExists"] == "/etc/raykiln/node.yaml"
+    assert unit["OnFailure"] == "ray-give-up.service"
+
+
+@pytest.mark.parametrize("name", ["ray-head.service", "ray-worker.service", "ray-watchdog.service"])
+def test_a_unit_that_restarts_has_a_limit(name: str) -> None:
+    unit = settings_of(name)
+
+    assert unit["Service"]["Restart"] == "always"
+    assert int(unit["Unit"]["StartLimitBurst"]) > 0
+    assert unit["Unit"]["StartLimitIntervalSec"]
+
+
+def test_a_guard_that_hangs_is_dead_before_its_lease_can_be_taken() -> None:
+    service = settings_of("ray-head.service")["Service"]
+    answer = 1.0  # between a renewal's effect and its answer: the read time-out, node/clients.py
+    hangs = seconds(service["WatchdogSec"]) + answer
+    hangs_and_is_stopped = hangs + seconds(service["TimeoutStopSec"])
+
+    assert hangs_and_is_stopped <= TERMS.length
+    assert service["WatchdogSignal"] == "SIGKILL"
+    assert service["KillMode"] == "mixed"
+    assert service["Type"] == "notify"
+
+
+def test_every_unit_runs_a_module_that_exists() -> None:
+    for name in NAMES:
+        module = re.search(r"^ExecStart=.* -m node\.(\w+)$", (UNITS / name).read_text(), re.M)
+        assert module, name
+        assert (UNITS.parent / "node" / f"{module[1]}.py").is_file(), name
