@@ -42,7 +42,7 @@ class Serialised:
 
 
 def _body(environ: dict[str, Any]) -> bytes:
-    """Read the request's body to its end; a chunked one gets the length that it turned out to have."""
+    """Read the request's body to its end; a chunked one gets the length that it had."""
     stream = environ["wsgi.input"]
     length = environ.get("CONTENT_LENGTH")
     if length:

@@ -1,8 +1,9 @@
 """The base image of the local cloud: Debian 12 as on AWS, with real cloud-init. No AWS.
 
-Built once by mmdebstrap and kept by the digest of all that shapes it: packages, files, the finishing script and the private
-CA. That the machines trust the CA is the local cloud's business and so lies here, not in provisioners:
-in the system's trust store, and as ``AWS_CA_BUNDLE`` for botocore, which ships a bundle of its own.
+Built once by mmdebstrap and kept by the digest of all that shapes it: packages, files, the
+finishing script and the private CA. That the machines trust the CA is the local cloud's business
+and so lies here, not in provisioners: in the system's trust store, and as ``AWS_CA_BUNDLE`` for
+botocore, which ships a bundle of its own.
 """
 
 import fcntl
@@ -14,7 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy.errors import PipelineError
@@ -106,7 +107,7 @@ def _build(place: Path, ca: Path, progress: Progress) -> None:
         _bootstrap(root, progress)
         progress("configuring")
         _finish(root, ca)
-        facts = {"built": datetime.now(timezone.utc).isoformat(), "packages": _packages(root)}
+        facts = {"built": datetime.now(UTC).isoformat(), "packages": _packages(root)}
         Path(scratch, "image.json").write_text(json.dumps(facts, indent=1))
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()

@@ -1,13 +1,14 @@
 """The private CA that stands for AWS's: made once, kept in the cache. No AWS.
 
 Clients find the local cloud at AWS's real names, so it shows certificates for them. The CA signs
-names below amazonaws.com alone (a critical name constraint, RFC 5280, 4.2.1.10): whoever trusts it trusts it for
-nothing else. Machines trust it through the base image, the operator through its session.
+names below amazonaws.com alone (a critical name constraint, RFC 5280, 4.2.1.10): whoever trusts it
+trusts it for nothing else. Machines trust it through the base image, the operator through its
+session.
 """
 
 import ipaddress
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -50,7 +51,7 @@ def _is_current(found: Certificates) -> bool:
     if not (found.ca.exists() and found.server.exists() and found.server_key.exists()):
         return False
     end = x509.load_pem_x509_certificate(found.server.read_bytes()).not_valid_after_utc
-    return end - RENEW_BEFORE > datetime.now(timezone.utc)
+    return end - RENEW_BEFORE > datetime.now(UTC)
 
 
 def _make(wanted: Certificates) -> None:
@@ -72,7 +73,7 @@ def _name(common: str) -> x509.Name:
 def _builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
 ) -> x509.CertificateBuilder:
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

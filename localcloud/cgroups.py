@@ -1,4 +1,4 @@
-"""Control groups of machines and of the cloud's own processes: limits, and a sure way to end all. No AWS.
+"""Control groups of machines and of the cloud itself: limits, and a sure way to end all. No AWS.
 
 Works where the host mounts the version 1 hierarchies (or both versions, systemd's hybrid mode) and
 where version 2 is alone. See the kernel's admin-guide/cgroup-v2.rst and admin-guide/cgroup-v1/.

@@ -88,7 +88,7 @@ def status() -> Status:
 
 
 def shell_command(instance_id: str, command: list[str]) -> list[str]:
-    """Return a command that runs ``command`` as root on a machine; raises Refused if it is not up."""
+    """Return a command that runs ``command`` as root on a machine; raises Refused if it is down."""
     place = paths()
     pids = Group(place.name, instance_id).processes()
     for pid in sorted(pids):
@@ -125,7 +125,7 @@ def _alone(place: Paths) -> Iterator[None]:
 
 
 def _server(place: Paths) -> int | None:
-    """Return the server's pid if it runs; a number that another process has by now does not count."""
+    """Return the server's pid if it runs, and not some other process that has its number."""
     try:
         pid = int(place.pid_file.read_text())
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")

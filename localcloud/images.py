@@ -1,8 +1,8 @@
 """Disks: an image is a list of read-only layers, a machine writes into a layer of its own. No AWS.
 
-Overlayfs puts them together (the kernel's filesystems/overlayfs.rst). Making an image of a stopped machine
-takes no copying: its own layer becomes the image's, and the machine goes on with a new, empty one.
-A layer is removed once neither image nor machine has it.
+Overlayfs puts them together (the kernel's filesystems/overlayfs.rst). Making an image of a stopped
+machine takes no copying: its own layer becomes the image's, and the machine goes on with a new,
+empty one. A layer is removed once neither image nor machine has it.
 """
 
 import shutil
@@ -87,7 +87,7 @@ class Images:
 
 
 def unmount(place: Path) -> None:
-    """Unmount ``place`` if something is mounted there; raises RuntimeError if it is in use."""
+    """Unmount ``place`` if something is mounted there; raises OSError if it is in use."""
     if str(place) in mounts_below(place):
         _run("umount", str(place))
 
@@ -115,7 +115,7 @@ def _run(*command: str) -> None:
         command, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise RuntimeError(f"{' '.join(_shortened(command))}: {done.stderr.strip()}")
+        raise OSError(done.returncode, f"{' '.join(_shortened(command))}: {done.stderr.strip()}")
 
 
 def _shortened(command: Sequence[str]) -> list[str]:

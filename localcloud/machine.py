@@ -1,6 +1,7 @@
 """Real machines for the local cloud: the driver (localcloud/driver.py) by systemd-nspawn. No AWS.
 
-Every call returns at once: what takes time runs in a thread of the machine's own, one step after the other.
+Every call returns at once: what takes time runs in a thread of the machine's own, one step after
+the other.
 """
 
 import os
@@ -65,7 +66,7 @@ class Machine:
         """Boot; the machine is up when its systemd runs."""
         try:
             self._process = self._spawned()
-        except (OSError, RuntimeError) as error:
+        except OSError as error:
             self._fail(error)
             return
         self._ended.clear()

@@ -1,9 +1,9 @@
 """The instance metadata service at 169.254.169.254. Reads moto; tells instances by source address.
 
 Follows "Use the Instance Metadata Service to access instance metadata" and "Instance metadata
-categories" in the EC2 user guide: session tokens by PUT (TTL 1 to 21600 s, refused with X-Forwarded-For),
-version 1 only where HttpTokens is optional, tags only when they are enabled, credentials of the
-instance profile's role renewed before they expire.
+categories" in the EC2 user guide: session tokens by PUT (TTL 1 to 21600 s, refused with
+X-Forwarded-For), version 1 only where HttpTokens is optional, tags only when they are enabled,
+credentials of the instance profile's role renewed before they expire.
 """
 
 import base64
@@ -12,7 +12,7 @@ import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -87,7 +87,9 @@ class Metadata:
         return _found(self._tree(instance), key)
 
     def _tree(self, instance: Any) -> dict[str, Value]:
-        tree = {f"meta-data/{key}": value for key, value in facts(instance).items()}
+        tree: dict[str, Value] = {
+            f"meta-data/{key}": value for key, value in facts(instance).items()
+        }
         tree["dynamic/instance-identity/document"] = json.dumps(identity(instance), indent=2)
         role = role_of(instance)
         if role:
@@ -187,7 +189,7 @@ def identity(instance: Any) -> dict[str, Any]:
         "instanceType": instance.instance_type,
         "kernelId": None,
         "marketplaceProductCodes": None,
-        "pendingTime": _iso(instance.launch_time.replace(tzinfo=timezone.utc).timestamp()),
+        "pendingTime": _iso(instance.launch_time.replace(tzinfo=UTC).timestamp()),
         "privateIp": instance.private_ip,
         "ramdiskId": None,
         "region": REGION,
@@ -264,7 +266,7 @@ def _key_name(tree: dict[str, Value], place: str) -> str:
 
 
 def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def handler(metadata: Metadata) -> type[BaseHTTPRequestHandler]:
@@ -275,14 +277,14 @@ def handler(metadata: Metadata) -> type[BaseHTTPRequestHandler]:
         server_version = "EC2ws"
         sys_version = ""
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
+        def log_message(self, format: str, *args: Any) -> None:
             """Say nothing: machines ask often."""
 
-        def do_GET(self) -> None:  # noqa: N802 - the base's name
+        def do_GET(self) -> None:
             path = self.path.split("?")[0]
             self._send(metadata.get(self.client_address[0], path, self.headers.get(TOKEN_HEADER)))
 
-        def do_PUT(self) -> None:  # noqa: N802 - the base's name
+        def do_PUT(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             ttl = self.headers.get(TTL_HEADER, "")
             forwarded = "X-Forwarded-For" in self.headers

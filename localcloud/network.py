@@ -11,7 +11,6 @@ VPC is refused and counted, even if somebody added a route.
 
 import ctypes
 import hashlib
-import os
 import re
 import subprocess
 import threading
@@ -85,13 +84,14 @@ class Network:
         self._spaces: dict[str, str] = {}
 
     def up(self) -> None:
-        """Make the namespace, its addresses and its guard; raises CalledProcessError."""
+        """Make the namespace, its addresses and its guard; raises OSError."""
         _run("ip", "netns", "add", self.name)
         with entered(namespace_path(self.name)):
             for key, value in SYSCTLS.items():
                 Path("/proc/sys", key).write_text(value)
         addresses = [f"{gateway}/{network.prefixlen}" for network, gateway in RANGES.items()]
         addresses += [f"{service}/32" for service in SERVICES]
+        # Without ARP, packets for an address that nobody has go nowhere instead of failing.
         lines = [
             "link set lo up",
             f"link add {DEVICE} type bridge",
@@ -125,11 +125,7 @@ class Network:
         space = self.space_of(host)
         self._spaces = {a: s for a, s in self._spaces.items() if s != space}
         if namespace_path(space).exists():
-            subprocess.run(
-                ["ip", "-n", self.name, "link", "del", _cable(host)],
-                capture_output=True,
-                check=False,
-            )
+            _ip(self.name, [f"link del {_cable(host)}"])
             _run("ip", "netns", "del", space)
 
     def space_holding(self, address: str) -> str:
@@ -172,7 +168,7 @@ def gateway_of(address: str) -> str:
 
 @contextmanager
 def entered(namespace: Path) -> Iterator[None]:
-    """Put the calling thread into a network namespace for a while; sockets made there stay there."""
+    """Put the calling thread into a network namespace for a while; sockets stay there."""
     with Path("/proc/thread-self/ns/net").open("rb") as home, namespace.open("rb") as there:
         _setns(there.fileno())
         try:
@@ -183,7 +179,7 @@ def entered(namespace: Path) -> Iterator[None]:
 
 def is_inside(namespace: Path) -> bool:
     """Say whether this process already is in that network namespace."""
-    return namespace.exists() and os.path.samefile(namespace, "/proc/self/ns/net")
+    return namespace.exists() and namespace.samefile("/proc/self/ns/net")
 
 
 def _setns(descriptor: int) -> None:
@@ -214,5 +210,5 @@ def _ip(space: str, lines: Sequence[str]) -> None:
 def _run(*command: str, text: str = "") -> str:
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip() or done.returncode}")
+        raise OSError(done.returncode, f"{' '.join(command)}: {done.stderr.strip()}")
     return done.stdout

@@ -1,6 +1,7 @@
 """Run one machine: systemd-nspawn with systemd as PID 1, in its own namespace and groups. No AWS.
 
-See systemd-nspawn(1). The machine is not registered with machined, so that nothing of the host's systemd is needed.
+See systemd-nspawn(1). The machine is not registered with machined, so that nothing of the host's
+systemd is needed.
 """
 
 import os

@@ -1,8 +1,9 @@
 """Where everything of a local cloud lies, and what it is called. No AWS.
 
-All of it follows from two environment variables: ``RAYKILN_HOME`` (state; gone after ``cloud.down``)
-and ``RAYKILN_CACHE`` (what is made once and kept: the private CA, base images, wheels). Names
-of kernel objects carry six digits of the home's path, so that clouds of different homes coexist.
+All of it follows from two environment variables: ``RAYKILN_HOME`` (state; gone after
+``cloud.down``) and ``RAYKILN_CACHE`` (what is made once and kept: the private CA, base images,
+wheels). Names of kernel objects carry six digits of the home's path, so that clouds of different
+homes coexist.
 """
 
 import hashlib

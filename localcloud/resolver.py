@@ -1,9 +1,9 @@
 """The VPC's resolver at 169.254.169.253: dnsmasq, told what moto's Route 53 knows. Reads moto.
 
-Follows "Amazon DNS server" in the VPC user guide: names of private hosted zones, of the instances (ip-10-0-0-1.ec2.internal)
-and of AWS's services, which here all lead to the local cloud's API. There is no upstream: any other
-name does not exist, and that is said at once. Addresses change by SIGHUP, which loses no query; other
-records by a restart. See dnsmasq(8).
+Follows "Amazon DNS server" in the VPC user guide: names of private hosted zones, of the instances
+(ip-10-0-0-1.ec2.internal) and of AWS's services, which here all lead to the local cloud's API.
+There is no upstream: any other name does not exist, and that is said at once. Addresses change by
+SIGHUP, which loses no query; other records by a restart. See dnsmasq(8).
 """
 
 import signal
@@ -42,7 +42,7 @@ class Resolver:
         self._restart()
 
     def reconcile(self, now: float) -> None:
-        """Pass on what changed in Route 53 and the load balancers; start dnsmasq again if it died."""
+        """Pass on what changed; start dnsmasq again if it died."""
         records = wanted_records()
         dead = self._process is None or self._process.poll() is not None
         if records == self._known and not dead:

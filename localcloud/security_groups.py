@@ -1,10 +1,11 @@
 """Security groups, enforced: nft rules in the VPC made from moto's groups. Reads moto.
 
-Follows "Security group rules" and "Security group connection tracking" in the VPC user guide: what no rule
-allows is dropped without a word, answers to what was allowed pass, rules of all groups of an
-interface add up, and a rule may name a group instead of addresses. The API, the resolver and the metadata
-service are always reachable, as on AWS. The operator's packets come from the range's first
-address and need an inbound rule like anybody's.
+Follows "Security group rules" and "Security group connection tracking" in the VPC user guide: what
+no rule allows is dropped without a word, answers to what was allowed pass, rules of all groups of
+an interface add up, and a rule may name a group instead of addresses. The API, the resolver and
+the metadata service are always reachable, as on AWS. The operator's packets come from the range's
+first address and need an inbound rule like anybody's. A load balancer without groups is not
+restricted ("Update the security groups for your Network Load Balancer").
 
 What leaves a host is judged before what arrives at another; both happen where the VPC forwards.
 """
@@ -50,19 +51,12 @@ def wanted_rules() -> str:
 
 
 def _hosts() -> dict[str, tuple[str, ...]]:
-    """Return the groups of each address in the VPC that has any, by address."""
-    found: dict[str, tuple[str, ...]] = {}
-    for instance in ec2_backend().all_instances():
-        if instance.state not in ("terminated",):
-            found[instance.private_ip] = _groups_of(instance.nics[0])
-    for interface in ec2_backend().enis.values():
-        if interface.instance is None and interface.group_set:  # a load balancer's
-            found[interface.private_ip_address] = _groups_of(interface)
-    return found
-
-
-def _groups_of(interface: Any) -> tuple[str, ...]:
-    return tuple(sorted(str(group.id) for group in interface.group_set))
+    """Return the groups of every interface in use that has any, by its address."""
+    return {
+        interface.private_ip_address: tuple(sorted(group.id for group in interface.group_set))
+        for interface in ec2_backend().enis.values()
+        if interface.status == "in-use" and interface.group_set
+    }
 
 
 def _members() -> Members:

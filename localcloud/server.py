@@ -1,14 +1,12 @@
 """The local cloud's one process: moto, the machines, the metadata service and the resolver.
 
-Started inside the VPC's namespace by control.py (``python -m localcloud.server``); answers AWS's API. It
-writes its log to its own output, and a file once it is ready.
+Started inside the VPC's namespace by control.py (``python -m localcloud.server``); answers AWS's
+API. It writes its log to its own output, and a file once it is ready.
 """
 
 import logging
 import os
-import secrets
 import signal
-import sys
 import threading
 import time
 from pathlib import Path
@@ -16,7 +14,6 @@ from typing import Any
 
 from deploy.waiting import SystemClock
 from localcloud import patches, world
-from localcloud.account import ACCOUNT, REGION
 from localcloud.base_image import base_image
 from localcloud.certificates import certificates
 from localcloud.images import Images
@@ -29,7 +26,10 @@ from localcloud.resolver import Resolver
 
 STEP_SECONDS = 0.2
 SLOW_STEP_SECONDS = 1.0
-OPERATOR = "operator"
+EVERYTHING = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
 
 log = logging.getLogger("localcloud")
 
@@ -63,7 +63,7 @@ def serve(place: Paths, stopping: threading.Event) -> None:
 def _open(here: world.World, place: Paths, images: Images, network: Network) -> None:
     from localcloud.api import ApiServer
     from localcloud.balancer import Balancers
-    from localcloud.patches import machine_images
+    from localcloud.patches import iam, machine_images
     from localcloud.security_groups import SecurityGroups
 
     patches.install(here)
@@ -71,13 +71,14 @@ def _open(here: world.World, place: Paths, images: Images, network: Network) -> 
     base = base_image(place.base_images, found.ca, log.info)
     images.add_base(base.ami_id, base.root)
     machine_images.seed(base)
-    write_credentials(place.credentials, *operator_key())
+    write_credentials(place.credentials, iam.make_user("operator", EVERYTHING))
+    iam.enforce()
     resolver = Resolver(place.run / "resolver")
     resolver.start()
     here.reconcilers.append(SecurityGroups(network).reconcile)
     here.reconcilers.append(Balancers(network, place.run / "balancers").reconcile)
     here.reconcilers.append(resolver.reconcile)
-    here.step()
+    step(here)
     _in_background(serve_metadata(Metadata(here), METADATA))
     _in_background(ApiServer(here, API, found.server, found.server_key))
 
@@ -87,36 +88,25 @@ def _in_background(server: Any) -> None:
 
 
 def step(here: world.World) -> None:
-    """Take one step; a part that fails is logged and met again at the next step."""
+    """Take one step; a part that fails is logged, keeps no other back, and is met again."""
     begun = time.monotonic()
-    try:
-        here.step()
-    except Exception:
-        log.exception("a step failed")
+    for reconcile in here.reconcilers:
+        try:
+            with here.lock:
+                reconcile(here.clock.now())
+        except Exception:
+            log.exception("%s failed", getattr(reconcile, "__qualname__", reconcile))
     taken = time.monotonic() - begun
     if taken > SLOW_STEP_SECONDS:
         log.warning("a step took %.1f s", taken)
 
 
-def operator_key() -> tuple[str, str]:
-    """Make the operator's IAM user, who may do everything, and return an access key of it."""
-    from moto.iam.models import iam_backends
-
-    iam = iam_backends[ACCOUNT]["aws"]
-    everything = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
-    iam.create_user(REGION, OPERATOR)
-    iam.put_user_policy(OPERATOR, "everything", everything)
-    key = iam.create_access_key(OPERATOR)
-    key.secret_access_key = secrets.token_urlsafe(30)
-    return key.access_key_id, key.secret_access_key
-
-
-def write_credentials(path: Path, key_id: str, secret: str) -> None:
+def write_credentials(path: Path, key: dict[str, str]) -> None:
     """Write a shared credentials file that its owner alone can read."""
     path.touch(mode=0o600)
     path.chmod(0o600)
-    path.write_text(f"[default]\naws_access_key_id = {key_id}\naws_secret_access_key = {secret}\n")
+    path.write_text("[default]\n" + "".join(f"{name} = {value}\n" for name, value in key.items()))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -30,7 +30,11 @@ REMOVED = (
 )
 
 # A mount namespace of its own, in which /etc/resolv.conf and /etc/nsswitch.conf are the VPC's.
-ENTER = 'mount --bind "$1" /etc/resolv.conf && mount --bind "$2" /etc/nsswitch.conf && shift 2 && exec "$@"'
+ENTER = """
+mount --bind "$1" /etc/resolv.conf && mount --bind "$2" /etc/nsswitch.conf || exit 1
+shift 2
+exec "$@"
+"""
 
 
 def is_inside(place: Paths | None = None) -> bool:

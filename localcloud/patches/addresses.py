@@ -1,8 +1,9 @@
 """Private addresses: one owner each, and a released one rests before it is given again.
 
-Follows "IP addressing for your VPCs and subnets" in the VPC user guide (the first four addresses and the last of a subnet are
-reserved) and what clients rely on: a name or a connection to an instance that is gone does not
-reach its successor. moto gives an address back at once, and network interfaces made without one may collide.
+Follows "IP addressing for your VPCs and subnets" in the VPC user guide (the first four addresses
+and the last of a subnet are reserved) and what clients rely on: a name or a connection to an
+instance that is gone does not reach its successor. moto gives an address back at once, and network
+interfaces made without one may collide.
 """
 
 from collections.abc import Iterator

@@ -1,10 +1,11 @@
 """Instances whose state follows a machine.
 
-Follows "Amazon EC2 instance state changes" in the EC2 user guide and, in the API reference, RunInstances,
-StartInstances, StopInstances, RebootInstances, TerminateInstances and StateReason. moto changes states at
-once and runs nothing; here a state is reached when the machine has got there, a power-off from inside stops
-or terminates, a boot that fails ends in ``terminated`` with ``Server.InternalError``, and a terminated instance stays visible for an
-hour ("remains visible for a short while", "usually about an hour", Terminate your instance).
+Follows "Amazon EC2 instance state changes" in the EC2 user guide and, in the API reference,
+RunInstances, StartInstances, StopInstances, RebootInstances, TerminateInstances and StateReason.
+moto changes states at once and runs nothing; here a state is reached when the machine has got
+there, a power-off from inside stops or terminates, a boot that fails ends in ``terminated`` with
+``Server.InternalError``, and a terminated instance stays visible for an hour (TerminateInstances:
+"usually approximately one hour").
 """
 
 from functools import cache
@@ -54,7 +55,7 @@ def machine_size(instance_type: str) -> tuple[int, int]:
 
 
 def set_state(instance: Any, name: str) -> None:
-    """Put an instance into a state; a new object, since moto hands the old one out as the previous."""
+    """Put an instance into a state; moto hands the old object out as the previous state."""
     instance._state = InstanceState(name, CODES[name])
 
 

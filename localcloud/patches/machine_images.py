@@ -1,9 +1,10 @@
 """Images made of real disks, with the calls that moto lacks.
 
-Follows, in the EC2 API reference, CreateImage (unique names, reboot of a running instance unless NoReboot),
-EnableImageDeprecation, ModifyImageAttribute (ImdsSupport) and RunInstances (an image must be available; "Configure instance metadata options": an
-image with imds-support v2.0 makes tokens required). moto takes any image, has every image available at once, allows a name twice,
-and forgets the root device.
+Follows, in the EC2 API reference, CreateImage (unique names, reboot of a running instance unless
+NoReboot), EnableImageDeprecation, ModifyImageAttribute (ImdsSupport) and RunInstances (an image
+must be available), and "Configure instance metadata options for new instances" in the user guide
+(an image with imds-support v2.0 makes tokens required). moto takes any image, has every image
+available at once, allows a name twice, and forgets the root device.
 """
 
 from functools import cache
