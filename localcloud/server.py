@@ -63,7 +63,7 @@ def serve(place: Paths, stopping: threading.Event) -> None:
 def _open(here: world.World, place: Paths, images: Images, network: Network) -> None:
     from localcloud.api import ApiServer
     from localcloud.balancer import Balancers
-    from localcloud.patches import iam, machine_images
+    from localcloud.patches import iam, internal, machine_images
     from localcloud.security_groups import SecurityGroups
 
     patches.install(here)
@@ -79,6 +79,7 @@ def _open(here: world.World, place: Paths, images: Images, network: Network) -> 
     here.reconcilers.append(Balancers(network, place.run / "balancers").reconcile)
     here.reconcilers.append(resolver.reconcile)
     step(here)
+    threading.Thread(target=internal.prepare, daemon=True).start()
     _in_background(serve_metadata(Metadata(here), METADATA))
     _in_background(ApiServer(here, API, found.server, found.server_key))
 

@@ -66,6 +66,12 @@ def client(service: str) -> Any:
     return made
 
 
+def prepare() -> None:
+    """Make the clients that steps use before the first step needs one: half a second each."""
+    for service in ("ec2", "elbv2", "autoscaling", "cloudwatch", "sns"):
+        client(service)
+
+
 def call(service: str, operation: str, **parameters: Any) -> Any:
     """Call ``operation`` (its snake_case name) with values coerced to the types it takes.
 
