@@ -1,0 +1,46 @@
+"""Instances by the thousand: RunInstances launches up to MaxCount, and tags are found at once.
+
+Follows RunInstances in the EC2 API reference, MaxCount: "the largest possible number of instances
+above MinCount" is launched; here that is all of them, or none when there is a shortage. moto
+launches MinCount, so that Ray's autoscaler, which asks for 1 to 5, gets one; and it looks through
+the tags of everything to find those of one resource.
+"""
+
+from functools import cache
+from typing import Any
+
+from moto.ec2.models.core import TaggedEC2Resource
+from moto.ec2.responses.instances import InstanceResponse
+from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
+
+from localcloud.world import World
+
+
+def _own_tags(self: Any) -> list[dict[str, str]]:
+    """Return a resource's tags, in the shape of DescribeTags."""
+    if not self.id:
+        return []
+    found = self.ec2_backend.tags.get(self.id, {})
+    kind = EC2_PREFIX_TO_RESOURCE.get(get_prefix(self.id), "")
+    return [
+        {"resource_id": self.id, "key": key, "value": value, "resource_type": kind}
+        for key, value in found.items()
+    ]
+
+
+@cache
+def install() -> None:
+    """Put these in place of moto's."""
+    TaggedEC2Resource.get_tags = _own_tags
+    run_instances = InstanceResponse.run_instances
+
+    def run_most(self: Any) -> Any:
+        if self._get_param("MaxCount"):
+            self.params = {**self.params, "MinCount": self._get_param("MaxCount")}
+        return run_instances(self)
+
+    InstanceResponse.run_instances = run_most
+
+
+def attach(world: World) -> None:
+    """Nothing happens by itself."""
