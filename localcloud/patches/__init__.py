@@ -9,13 +9,14 @@ from typing import Protocol
 from localcloud.patches import (
     addresses,
     autoscaling,
-    bucket_policies,
     cloudformation,
     cloudwatch,
     ec2,
     elbv2,
+    iam,
     launch_templates,
     machine_images,
+    many_instances,
     shortages,
     ssm,
     template_launches,
@@ -40,12 +41,13 @@ PATCHES: tuple[Patch, ...] = (
     shortages,
     launch_templates,
     template_launches,
+    many_instances,
     autoscaling,
     elbv2,
     cloudwatch,
     ssm,
     cloudformation,
-    bucket_policies,
+    iam,
 )
 
 

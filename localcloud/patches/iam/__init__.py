@@ -1,0 +1,140 @@
+"""IAM that a test of least privilege can rely on.
+
+moto checks signatures and actions; resources only for S3, conditions hardly. Here every request
+made with credentials of a user or a role's session is evaluated with its resources and condition
+keys, and refused in AWS's words. ``conditions`` and ``policies`` decide, ``principals`` and
+``signatures`` say who asks, ``requests`` and ``resources`` what is asked.
+
+A server calls ``enforce()`` once it has made its operator. A test says ``with enforced():`` and
+acts as a role with ``boto3.client(..., **role_credentials("role-name"))``; on a machine of the
+local cloud the metadata service hands out the same. Calls of the control plane itself
+(``internal``) pass.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from moto.core.authorization import ActionAuthenticatorMixin
+from moto.core.request import Request
+from moto.iam.access_control import PermissionResult
+from moto.iam.models import iam_backends
+from moto.s3.models import FakeBucket, s3_backends
+
+from localcloud.account import ACCOUNT
+from localcloud.patches.iam import errors, requests, signatures
+from localcloud.patches.iam.policies import Answer, Check, decide
+from localcloud.patches.iam.principals import Principal, find_principal
+from localcloud.patches.internal import call, is_internal
+from localcloud.world import World
+
+_enforcing = [False]
+
+
+def enforce(on: bool = True) -> None:
+    """From now on check every request, or none."""
+    _enforcing[0] = on
+
+
+@contextmanager
+def enforced() -> Iterator[None]:
+    """Check every request inside."""
+    before = _enforcing[0]
+    enforce()
+    try:
+        yield
+    finally:
+        enforce(before)
+
+
+def role_credentials(role: str, session: str = "test") -> dict[str, str]:
+    """Return a role's credentials as arguments of boto3.client; the trust policy is not asked."""
+    arn = call("iam", "get_role", RoleName=role)["Role"]["Arn"]
+    made = call("sts", "assume_role", RoleArn=arn, RoleSessionName=session)["Credentials"]
+    return {
+        "aws_access_key_id": made["AccessKeyId"],
+        "aws_secret_access_key": made["SecretAccessKey"],
+        "aws_session_token": made["SessionToken"],
+    }
+
+
+def make_user(name: str, policy: dict[str, Any]) -> dict[str, str]:
+    """Make an IAM user with an inline policy; return its credentials as boto3.client takes them."""
+    call("iam", "create_user", UserName=name)
+    document = json.dumps(policy)
+    call("iam", "put_user_policy", UserName=name, PolicyName=name, PolicyDocument=document)
+    made = call("iam", "create_access_key", UserName=name)["AccessKey"]
+    return {
+        "aws_access_key_id": made["AccessKeyId"],
+        "aws_secret_access_key": made["SecretAccessKey"],
+    }
+
+
+@cache
+def install() -> None:
+    """Put this evaluation in place of moto's."""
+    begin = Request.__init__
+
+    def __init__(self: Any, environ: Any, *args: Any, **given: Any) -> None:  # noqa: N807
+        signatures.keep_body(environ)
+        begin(self, environ, *args, **given)
+
+    Request.__init__ = __init__
+    # S3 asks a bucket's policy once more, without its conditions.
+    FakeBucket.get_permission = lambda *_: PermissionResult.NEUTRAL
+    ActionAuthenticatorMixin._authenticate_and_authorize_action = _authorize
+
+
+def attach(world: World) -> None:
+    """Nothing happens here by itself."""
+
+
+def _authorize(response: Any, _request_class: type, resource: str = "*") -> None:
+    if not _enforcing[0] or is_internal():
+        return
+    protocol = requests.protocol_of(response)
+    signed = signatures.read(response.headers.get("Authorization", ""))
+    if signed is None:
+        errors.unsigned(response)
+    token = response.headers.get("X-Amz-Security-Token")
+    who = find_principal(ACCOUNT, signed.key_id, token)
+    if who is None:
+        errors.unknown_key(response, protocol)
+    if not signatures.is_right(signed, who.credentials, response.normalized_request):
+        errors.wrong_signature(response, protocol)
+    for check in requests.checks_of(response, signed, who, resource):
+        _permit(response, protocol, who, check)
+
+
+def _permit(response: Any, protocol: str, who: Principal, check: Check) -> None:
+    if check.action == "sts:GetCallerIdentity":  # allowed even to those who are denied it
+        return
+    by_resource = decide(_resource_policies(check), check, who.arn)
+    by_identity = decide(who.documents, check)
+    if check.action == "sts:AssumeRole" and by_resource is not Answer.ALLOWED:
+        errors.deny(response, protocol, who.arn, check, Answer.NOT_ALLOWED, "resource-based")
+    if by_resource is Answer.DENIED:
+        errors.deny(response, protocol, who.arn, check, by_resource, "resource-based")
+    if by_identity is Answer.DENIED or Answer.ALLOWED not in (by_identity, by_resource):
+        errors.deny(response, protocol, who.arn, check, by_identity, "identity-based")
+    for kind, document in (
+        ("permissions boundary", who.boundary),
+        ("session", who.session_policy),
+    ):
+        if document and (answer := decide([document], check)) is not Answer.ALLOWED:
+            errors.deny(response, protocol, who.arn, check, answer, kind)
+
+
+def _resource_policies(check: Check) -> list[str]:
+    """Return the policy that the resource itself carries: a bucket's, or a role's trust."""
+    if check.action == "sts:AssumeRole":
+        roles = iam_backends[ACCOUNT]["aws"].roles.values()
+        return [r.assume_role_policy_document for r in roles if r.arn == check.resource]
+    if check.resource.startswith("arn:aws:s3:::"):
+        name = check.resource.removeprefix("arn:aws:s3:::").partition("/")[0]
+        bucket = s3_backends[ACCOUNT]["aws"].buckets.get(name)
+        policy = getattr(bucket, "policy", None)
+        return [policy.decode() if isinstance(policy, bytes) else policy] if policy else []
+    return []

@@ -1,0 +1,91 @@
+"""Say no in each protocol's own shape and in AWS's words.
+
+Follows "Common error types" of the services' API references and "Access denied error message
+examples" (docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html): EC2 says
+UnauthorizedOperation, JSON services AccessDeniedException, the others AccessDenied.
+"""
+
+from typing import Any, NoReturn
+
+from moto.core.errors import COMMON_ERROR_CODES
+from moto.core.exceptions import ServiceException
+from moto.core.responses import ActionResult
+from moto.s3.exceptions import S3ClientError
+from werkzeug.exceptions import HTTPException
+
+from localcloud.patches.iam.policies import Answer, Check
+
+JSON = ("json", "rest-json")
+
+# Codes that any service may answer with, though its model does not name them; moto warns of others.
+COMMON_ERROR_CODES += [
+    "AccessDenied",
+    "AccessDeniedException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+]
+
+
+class Refusal(ServiceException):  # type: ignore[misc]  # moto has no types
+    """An error of whichever service was asked."""
+
+
+def deny(
+    response: Any, protocol: str, arn: str, check: Check, answer: Answer, kind: str
+) -> NoReturn:
+    """Refuse an action on a resource, with the reason."""
+    article = "an" if kind[0] in "aeiou" else "a"
+    why = answer.value.format(action=check.action, kind=kind, article=article)
+    what = f"{check.action} on resource: {check.resource} {why}"
+    said = f"User: {arn} is not authorized to perform: {what}"
+    if protocol == "ec2":
+        told = f"You are not authorized to perform this operation. {said}. "
+        _refuse(
+            response,
+            403,
+            "UnauthorizedOperation",
+            told + "Encoded authorization failure message: none",
+        )
+    code = "AccessDeniedException" if protocol in JSON else "AccessDenied"
+    _refuse(response, 400 if protocol == "json" else 403, code, said)
+
+
+def unknown_key(response: Any, protocol: str) -> NoReturn:
+    """Refuse a key that nobody has, or a session that is over."""
+    code = {"ec2": "AuthFailure", "json": "UnrecognizedClientException"}.get(
+        protocol, "InvalidClientTokenId"
+    )
+    if response.service_name == "s3":
+        code = "InvalidAccessKeyId"
+    _refuse(response, 403, code, "The security token included in the request is invalid.")
+
+
+def wrong_signature(response: Any, protocol: str) -> NoReturn:
+    """Refuse a request that was not signed with the key's secret."""
+    code = {"ec2": "AuthFailure", "json": "InvalidSignatureException"}.get(
+        protocol, "SignatureDoesNotMatch"
+    )
+    told = "The request signature we calculated does not match the signature you provided."
+    _refuse(response, 403, code, told)
+
+
+def unsigned(response: Any) -> NoReturn:
+    """Refuse a request without credentials."""
+    told = "Request is missing Authentication Token"
+    code = "AccessDenied" if response.service_name == "s3" else "MissingAuthenticationToken"
+    _refuse(response, 403, code, told)
+
+
+def _refuse(response: Any, status: int, code: str, told: str) -> NoReturn:
+    if response.service_name == "s3":
+        error = S3ClientError(code, told)
+        error.code, error.message = code, told
+        raise error
+    _, headers, body = response.serialized(ActionResult(Refusal(code, told)))
+    response.response_headers.update(headers)
+    shown = HTTPException()
+    shown.code, shown.description = status, body
+    raise shown

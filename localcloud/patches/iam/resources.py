@@ -1,0 +1,219 @@
+"""Name the resources of a request to the services other than EC2 and S3, with condition keys.
+
+Follows the Service Authorization Reference (docs.aws.amazon.com/service-authorization/latest/
+reference/): one small entry for each service whose actions the project's policies scope. An action
+without an entry is asked for on "*", as those are that take no resource.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from moto.autoscaling.models import autoscaling_backends
+from moto.dynamodb.models import dynamodb_backends
+from moto.ec2.models import ec2_backends
+from moto.iam.models import iam_backends
+
+from localcloud.patches.iam.resources_ec2 import Namer, Tree, pass_roles, request_tags
+
+Named = tuple[str, dict[str, Any]]  # ARN, condition keys
+Where = tuple[str, str]  # account, region
+
+
+def named_by(where: Where, service: str, action: str, asked: Tree) -> list[Named]:
+    """Return what one request touches; none means that the action takes no resource."""
+    return _SERVICES[service](where, action, asked) if service in _SERVICES else []
+
+
+def passed_by(where: Where, service: str, action: str, asked: Tree) -> list[tuple[str, str, Any]]:
+    """Return the PassRole checks that a request brings with it."""
+    if service == "autoscaling" and "LaunchTemplate" in asked:
+        namer = Namer(*where)
+        data, _ = namer._template_data(asked["LaunchTemplate"] or {})
+        return list(pass_roles(where[0], dict(data.get("IamInstanceProfile") or {})))
+    if service == "iam" and action == "AddRoleToInstanceProfile":
+        return [("iam:PassRole", arn, {}) for arn, _ in _iam(where, "GetRole", asked)]
+    if service == "ec2" and action in ("AssociateIamInstanceProfile",):
+        return list(pass_roles(where[0], dict(asked.get("IamInstanceProfile") or {})))
+    return []
+
+
+def _arn(service: str, where: Where, rest: str) -> str:
+    return f"arn:aws:{service}:{where[1]}:{where[0]}:{rest}"
+
+
+def _ssm(where: Where, action: str, asked: Tree) -> list[Named]:
+    if action == "SendCommand":
+        return _commanded(where, asked)
+    names = asked.get("Names") or [asked.get("Name") or asked.get("Path")]
+    if "Parameter" in action and names != [None]:
+        bare = [name.strip("/").split(":")[0] for name in names]
+        tags = request_tags(asked.get("Tags") or [])
+        return [(_arn("ssm", where, f"parameter/{name}"), tags) for name in bare]
+    return []
+
+
+def _commanded(where: Where, asked: Tree) -> list[Named]:
+    document = f"arn:aws:ssm:{where[1]}::document/{asked.get('DocumentName')}"
+    backend = ec2_backends[where[0]][where[1]]
+    ids = set(asked.get("InstanceIds") or [])
+    for target in asked.get("Targets") or []:
+        key = target["Key"].removeprefix("tag:")
+        ids |= {
+            one.id
+            for one in backend.all_instances()
+            if (key == "InstanceIds" and one.id in target["Values"])
+            or backend.tags.get(one.id, {}).get(key) in target["Values"]
+        }
+    namer = Namer(*where)
+    found: list[Named] = [(document, {})]
+    for one in sorted(ids) or ["*"]:
+        tags = namer.tags(one)
+        tags |= {k.replace("ec2:", "ssm:").replace(":Res", ":res"): v for k, v in tags.items()}
+        found.append((namer.arn("instance", one), tags))
+    return found
+
+
+def _dynamodb(where: Where, action: str, asked: Tree) -> list[Named]:
+    if arn := asked.get("ResourceArn"):
+        return [(arn, {})]
+    several = asked.get("RequestItems")
+    tables = list(several) if isinstance(several, dict) else [asked.get("TableName")]
+    for item in asked.get("TransactItems") or []:
+        tables += [part["TableName"] for part in item.values()]
+    found = []
+    for name in sorted({table for table in tables if table}):
+        keys = {} if several else {"dynamodb:LeadingKeys": _leading(where, name, asked)}
+        found.append((_arn("dynamodb", where, f"table/{name.split('/')[-1]}"), keys))
+    return found
+
+
+def _leading(where: Where, table_name: str, asked: Tree) -> tuple[str, ...] | None:
+    """Return the partition keys that a request touches; one that cannot be told is no key's."""
+    table = dynamodb_backends[where[0]][where[1]].tables.get(table_name)
+    if table is None:
+        return None
+    key = table.hash_key_attr
+    for part in ("Key", "Item"):
+        if key in (asked.get(part) or {}):
+            return tuple(str(value) for value in asked[part][key].values())
+    if condition := asked.get("KeyConditionExpression"):
+        name = re.search(r"(\S+)\s*=\s*(:\w+)", condition)
+        values = asked.get("ExpressionAttributeValues") or {}
+        if name and (asked.get("ExpressionAttributeNames") or {}).get(name[1], name[1]) == key:
+            return tuple(str(value) for value in values[name[2]].values())
+        return ("\0",)
+    return None
+
+
+def _autoscaling(where: Where, action: str, asked: Tree) -> list[Named]:
+    if action.startswith("Describe"):
+        return []
+    groups = autoscaling_backends[where[0]][where[1]].autoscaling_groups
+    name = asked.get("AutoScalingGroupName") or _group_of(groups, asked.get("InstanceId"))
+    keys = request_tags(asked.get("Tags") or [])
+    if name in groups:
+        group = groups[name]
+        keys |= {f"aws:ResourceTag/{t['Key']}": t.get("Value") or "" for t in group.tags or []}
+        return [(group.arn, keys)]
+    return [(_arn("autoscaling", where, f"autoScalingGroup:*:autoScalingGroupName/{name}"), keys)]
+
+
+def _group_of(groups: Any, instance_id: str | None) -> str | None:
+    for name, group in groups.items():
+        if any(state.instance.id == instance_id for state in group.instance_states):
+            return str(name)
+    return None
+
+
+def _cloudwatch(where: Where, action: str, asked: Tree) -> list[Named]:
+    if action == "PutMetricData":
+        return [("*", {"cloudwatch:namespace": asked.get("Namespace") or ""})]
+    names = asked.get("AlarmNames") or [asked.get("AlarmName")]
+    if "Alarm" in action and not action.startswith("Describe") and names != [None]:
+        return [(_arn("cloudwatch", where, f"alarm:{name}"), {}) for name in names]
+    boards = asked.get("DashboardNames") or [asked.get("DashboardName")]
+    if boards != [None]:
+        return [(f"arn:aws:cloudwatch::{where[0]}:dashboard/{name}", {}) for name in boards]
+    return [(asked["ResourceARN"], {})] if asked.get("ResourceARN") else []
+
+
+def _sns(where: Where, action: str, asked: Tree) -> list[Named]:
+    if arn := asked.get("SubscriptionArn"):
+        return [(arn.rpartition(":")[0], {})]
+    arn = asked.get("TopicArn") or asked.get("TargetArn") or asked.get("ResourceArn")
+    if action == "CreateTopic":
+        arn = _arn("sns", where, asked["Name"])
+    return [(arn, {})] if arn else []
+
+
+def _logs(where: Where, action: str, asked: Tree) -> list[Named]:
+    group, stream = asked.get("logGroupName"), asked.get("logStreamName") or ""
+    if group is None:
+        return []
+    on_stream = action in ("PutLogEvents", "GetLogEvents", "DeleteLogStream")
+    rest = f"log-group:{group}:log-stream:{stream if on_stream else ''}"
+    return [(_arn("logs", where, rest), {})]
+
+
+def _iam(where: Where, action: str, asked: Tree) -> list[Named]:
+    backend: Any = iam_backends[where[0]]["aws"]
+    held = {"role": backend.roles, "user": backend.users, "profile": backend.instance_profiles}
+    for kind, parameter, prefix in (
+        ("profile", "InstanceProfileName", "instance-profile"),
+        ("role", "RoleName", "role"),
+        ("user", "UserName", "user"),
+    ):
+        if name := asked.get(parameter):
+            found = [one.arn for one in held[kind].values() if one.name == name]
+            made = f"arn:aws:iam::{where[0]}:{prefix}{asked.get('Path') or '/'}{name}"
+            return [(found[0] if found else made, {})]
+    return [(asked["PolicyArn"], {})] if asked.get("PolicyArn") else []
+
+
+def _by_parameter(*entries: tuple[str, str]) -> Callable[[Where, str, Tree], list[Named]]:
+    """Return a reader of resources that a parameter names, as an ARN or a part of one."""
+
+    def read(where: Where, action: str, asked: Tree) -> list[Named]:
+        for parameter, template in entries:
+            given = asked.get(parameter)
+            if given and not action.startswith("Describe"):
+                values = given if isinstance(given, list) else [given]
+                place = {"account": where[0], "region": where[1]}
+                return [
+                    (v if v.startswith("arn:") else template.format(v.split("/")[-1], **place), {})
+                    for v in values
+                ]
+        return []
+
+    return read
+
+
+_HOSTED_ZONE = "arn:aws:route53:::hostedzone/{}"
+
+_SERVICES: dict[str, Callable[[Where, str, Tree], list[Named]]] = {
+    "autoscaling": _autoscaling,
+    "cloudwatch": _cloudwatch,
+    "dynamodb": _dynamodb,
+    "iam": _iam,
+    "logs": _logs,
+    "sns": _sns,
+    "ssm": _ssm,
+    "cloudformation": _by_parameter(
+        ("StackName", "arn:aws:cloudformation:{region}:{account}:stack/{}/*")
+    ),
+    "elasticloadbalancing": _by_parameter(
+        ("ListenerArn", "{}"),
+        ("TargetGroupArn", "{}"),
+        ("LoadBalancerArn", "{}"),
+        ("ResourceArns", "{}"),
+    ),
+    "kms": _by_parameter(("KeyId", "arn:aws:kms:{region}:{account}:key/{}")),
+    "lambda": _by_parameter(("FunctionName", "arn:aws:lambda:{region}:{account}:function:{}")),
+    "route53": _by_parameter(("HostedZoneId", _HOSTED_ZONE), ("Id", _HOSTED_ZONE)),
+    "secretsmanager": _by_parameter(
+        ("SecretId", "arn:aws:secretsmanager:{region}:{account}:secret:{}-??????")
+    ),
+    "sqs": _by_parameter(("QueueUrl", "arn:aws:sqs:{region}:{account}:{}")),
+    "sts": _by_parameter(("RoleArn", "{}")),
+}

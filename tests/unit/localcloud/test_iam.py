@@ -1,0 +1,535 @@
+"""IAM: conditions and policies by themselves, then roles that are refused what is not theirs."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from localcloud.patches import iam
+from localcloud.patches.iam.conditions import UnknownOperator, are_met, matches
+from localcloud.patches.iam.policies import Answer, Check, decide
+
+Clients = Callable[[str], Any]
+
+ALLOW_ALL = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+# One session for all: it reads each service's model once.
+SESSION = boto3.session.Session(region_name="us-east-1")
+HERE = "us-east-1:123456789012"
+
+
+def document(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+@pytest.mark.parametrize(
+    ("operator", "wanted", "have", "expected"),
+    [
+        ("StringEquals", "a", "a", True),
+        ("StringEquals", ["a", "b"], "b", True),
+        ("StringEquals", "a", "A", False),
+        ("StringEquals", "a", None, False),
+        ("StringEqualsIfExists", "a", None, True),
+        ("StringEqualsIfExists", "a", "b", False),
+        ("StringNotEquals", "a", "b", True),
+        ("StringNotEquals", ["a", "b"], "b", False),
+        ("StringNotEquals", "a", None, True),
+        ("StringEqualsIgnoreCase", "a", "A", True),
+        ("StringLike", "ray-*", "ray-head", True),
+        ("StringLike", "ray-?", "ray-head", False),
+        ("StringNotLike", "ray-*", "ray-head", False),
+        ("Bool", "true", "true", True),
+        ("Bool", True, "true", True),
+        ("Bool", "true", None, False),
+        ("Null", "true", None, True),
+        ("Null", "false", None, False),
+        ("Null", "false", "x", True),
+        ("NumericLessThanEquals", "10", "10", True),
+        ("NumericGreaterThan", "10", "9", False),
+        ("IpAddress", "10.77.0.0/16", "10.77.3.4", True),
+        ("NotIpAddress", "10.77.0.0/16", "10.78.3.4", True),
+        (
+            "ArnLike",
+            "arn:aws:ec2:*:*:launch-template/*",
+            f"arn:aws:ec2:{HERE}:launch-template/lt-1",
+            True,
+        ),
+        ("ArnLike", "arn:aws:*", f"arn:aws:ec2:{HERE}:instance/i-1", False),
+        ("ArnNotEquals", "arn:aws:sns:*:*:a", f"arn:aws:sns:{HERE}:a", False),
+        ("DateGreaterThan", "2026-01-01T00:00:00Z", "2026-06-01T00:00:00Z", True),
+        ("ForAllValues:StringEquals", ["a", "b"], ("a", "b"), True),
+        ("ForAllValues:StringEquals", ["a"], ("a", "b"), False),
+        ("ForAllValues:StringEquals", ["a"], None, True),
+        ("ForAnyValue:StringEquals", ["a"], ("a", "b"), True),
+        ("ForAnyValue:StringEquals", ["a"], None, False),
+        ("ForAllValues:StringNotEquals", ["c"], ("a", "b"), True),
+    ],
+)
+def test_an_operator_holds_as_documented(
+    operator: str, wanted: Any, have: Any, expected: bool
+) -> None:
+    value = (have,) if isinstance(have, str) else have
+    context = {} if value is None else {"aws:key": value}
+
+    assert are_met({operator: {"aws:Key": wanted}}, context) is expected
+
+
+@pytest.mark.parametrize("operator", ["StringAlmost", "ForSomeValues:StringEquals", "BinaryEquals"])
+def test_an_unknown_operator_fails_loudly(operator: str) -> None:
+    with pytest.raises(UnknownOperator):
+        are_met({operator: {"aws:Key": "a"}}, {"aws:key": ("a",)})
+
+
+def test_a_wildcard_takes_in_slashes_and_colons_and_nothing_else_is_special() -> None:
+    assert matches("arn:aws:s3:::b/*", "arn:aws:s3:::b/x/y:z")
+    assert not matches("a.c", "abc")
+
+
+def a_check(action: str = "s3:GetObject", resource: str = "arn:aws:s3:::b/k", **keys: str) -> Check:
+    return Check(action, resource, {k.replace("__", ":").lower(): (v,) for k, v in keys.items()})
+
+
+def answer(*statements: dict[str, Any], check: Check | None = None) -> Answer:
+    return decide([document(*statements)], check or a_check())
+
+
+@pytest.mark.parametrize(
+    ("statements", "expected"),
+    [
+        ([], Answer.NOT_ALLOWED),
+        ([ALLOW_ALL], Answer.ALLOWED),
+        ([ALLOW_ALL, {**ALLOW_ALL, "Effect": "Deny"}], Answer.DENIED),
+        ([{**ALLOW_ALL, "Action": "S3:getobject"}], Answer.ALLOWED),
+        ([{**ALLOW_ALL, "Action": ["s3:Put*", "s3:Get*"]}], Answer.ALLOWED),
+        ([{**ALLOW_ALL, "Resource": "arn:aws:s3:::b/other"}], Answer.NOT_ALLOWED),
+        ([{"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}], Answer.ALLOWED),
+        ([{"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"}], Answer.NOT_ALLOWED),
+        (
+            [{"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::b/*"}],
+            Answer.NOT_ALLOWED,
+        ),
+        ([{"Effect": "Deny", "NotAction": "iam:*", "Resource": "*"}, ALLOW_ALL], Answer.DENIED),
+        (
+            [{**ALLOW_ALL, "Condition": {"Bool": {"aws:SecureTransport": "true"}}}],
+            Answer.NOT_ALLOWED,
+        ),
+    ],
+)
+def test_statements_decide_as_documented(
+    statements: list[dict[str, Any]], expected: Answer
+) -> None:
+    assert answer(*statements) is expected
+
+
+def test_policy_variables_are_filled_in_from_the_request() -> None:
+    own = {**ALLOW_ALL, "Resource": "arn:aws:s3:::b/${aws:username}/*"}
+
+    assert (
+        answer(own, check=a_check(resource="arn:aws:s3:::b/ann/x", aws__username="ann"))
+        is Answer.ALLOWED
+    )
+    assert (
+        answer(own, check=a_check(resource="arn:aws:s3:::b/bob/x", aws__username="ann"))
+        is Answer.NOT_ALLOWED
+    )
+    assert answer(own, check=a_check(resource="arn:aws:s3:::b//x")) is Answer.NOT_ALLOWED
+
+
+class Account:
+    """An operator who may do everything, and roles that may do little. Enforcement is on."""
+
+    def __init__(self) -> None:
+        self.operator = iam.make_user("operator", json.loads(document(ALLOW_ALL)))
+
+    def as_operator(self, service: str) -> Any:
+        return SESSION.client(service, **self.operator)
+
+    def as_role(self, *statements: dict[str, Any], session: str = "test") -> Clients:
+        """Make a role that may do this; return its clients."""
+        api = self.as_operator("iam")
+        name = f"role-{len(api.list_roles()['Roles'])}"
+        trust = {
+            "Effect": "Allow",
+            "Principal": {"Service": "ec2.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+        api.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))
+        policy = document(*statements)
+        api.put_role_policy(RoleName=name, PolicyName="p", PolicyDocument=policy)
+        keys = iam.role_credentials(name, session)
+        return lambda service: SESSION.client(service, **keys)
+
+
+@pytest.fixture
+def account(world: Any) -> Iterator[Account]:
+    account = Account()
+    with iam.enforced():
+        yield account
+
+
+def allow(
+    action: str | list[str], resource: str | list[str] = "*", **condition: Any
+) -> dict[str, Any]:
+    made: dict[str, Any] = {"Effect": "Allow", "Action": action, "Resource": resource}
+    return {**made, "Condition": condition} if condition else made
+
+
+READS = {
+    "autoscaling": "describe_auto_scaling_groups",
+    "cloudformation": "list_stacks",
+    "cloudwatch": "list_dashboards",
+    "dynamodb": "list_tables",
+    "ec2": "describe_instances",
+    "elbv2": "describe_load_balancers",
+    "iam": "list_roles",
+    "lambda": "list_functions",
+    "logs": "describe_log_groups",
+    "route53": "list_hosted_zones",
+    "s3": "list_buckets",
+    "secretsmanager": "list_secrets",
+    "sns": "list_topics",
+    "sqs": "list_queues",
+    "ssm": "describe_parameters",
+}
+
+
+@pytest.mark.parametrize("service", READS)
+def test_the_operators_signature_is_right_for_every_service(account: Account, service: str) -> None:
+    found = getattr(account.as_operator(service), READS[service])()
+
+    assert found["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+@pytest.mark.parametrize("service", READS)
+def test_a_role_without_permission_is_refused_by_every_service(
+    account: Account, service: str
+) -> None:
+    role = account.as_role(allow("ecs:*"))
+
+    with pytest.raises(ClientError) as refused:
+        getattr(role(service), READS[service])()
+
+    error = refused.value.response["Error"]
+    assert error["Code"] in ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
+    assert "is not authorized to perform: " in error["Message"]
+
+
+@pytest.mark.parametrize("service", READS)
+def test_a_wrong_secret_is_refused_by_every_service(account: Account, service: str) -> None:
+    keys = {**account.operator, "aws_secret_access_key": "wrong"}
+    client = SESSION.client(service, **keys)
+
+    with pytest.raises(ClientError, match="signature"):
+        getattr(client, READS[service])()
+
+
+@pytest.mark.parametrize("service", ["ec2", "s3", "dynamodb", "iam"])
+def test_a_key_that_nobody_has_is_refused(account: Account, service: str) -> None:
+    client = SESSION.client(
+        service,
+        aws_access_key_id="AKIAABCDEFGHIJKLMNOP",
+        aws_secret_access_key="x",
+    )
+
+    with pytest.raises(ClientError, match="security token"):
+        getattr(client, READS[service])()
+
+
+def refused(code: str, call: Callable[..., Any], **arguments: Any) -> str:
+    with pytest.raises(ClientError) as error:
+        call(**arguments)
+    told = error.value.response["Error"]
+    assert told["Code"] == code, told
+    return str(told["Message"])
+
+
+def test_a_parameter_may_be_read_and_no_other(account: Account) -> None:
+    ssm = account.as_operator("ssm")
+    for name in ("/ray/test/redis_password", "/ray/prod/redis_password"):
+        ssm.put_parameter(Name=name, Value="secret", Type="SecureString")
+    arn = f"arn:aws:ssm:{HERE}:parameter/ray/test/redis_password"
+    role = account.as_role(allow("ssm:GetParameter", arn), session="i-0123")("ssm")
+
+    found = role.get_parameter(Name="/ray/test/redis_password", WithDecryption=True)
+    message = refused("AccessDeniedException", role.get_parameter, Name="/ray/prod/redis_password")
+
+    assert found["Parameter"]["Value"] == "secret"
+    assert message == (
+        "User: arn:aws:sts::123456789012:assumed-role/role-0/i-0123 is not authorized to perform: "
+        f"ssm:GetParameter on resource: arn:aws:ssm:{HERE}:parameter/ray/prod/redis_password "
+        "because no identity-based policy allows the ssm:GetParameter action"
+    )
+
+
+def test_a_bucket_may_be_read_under_one_prefix(account: Account) -> None:
+    s3 = account.as_operator("s3")
+    s3.create_bucket(Bucket="raykiln-config")
+    for key in ("test/autoscaler/a b+c.yaml", "prod/autoscaler/a.yaml"):
+        s3.put_object(Bucket="raykiln-config", Key=key, Body=b"yaml")
+    role = account.as_role(allow("s3:GetObject", "arn:aws:s3:::raykiln-config/test/autoscaler/*"))(
+        "s3"
+    )
+
+    found = role.get_object(Bucket="raykiln-config", Key="test/autoscaler/a b+c.yaml")[
+        "Body"
+    ].read()
+
+    assert found == b"yaml"
+    refused("AccessDenied", role.get_object, Bucket="raykiln-config", Key="prod/autoscaler/a.yaml")
+    refused(
+        "AccessDenied", role.put_object, Bucket="raykiln-config", Key="test/autoscaler/x", Body=b""
+    )
+    refused("AccessDenied", role.list_objects_v2, Bucket="raykiln-config", Prefix="test/")
+
+
+def test_a_buckets_own_policy_denies_even_an_administrator(account: Account) -> None:
+    s3 = account.as_operator("s3")
+    s3.create_bucket(Bucket="raykiln-config")
+    deny = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:PutObject",
+        "Resource": "arn:aws:s3:::raykiln-config/*",
+        "Condition": {"Null": {"aws:PrincipalTag/team": "true"}},
+    }
+    s3.put_bucket_policy(Bucket="raykiln-config", Policy=document(deny))
+
+    message = refused("AccessDenied", s3.put_object, Bucket="raykiln-config", Key="k", Body=b"")
+
+    assert "with an explicit deny in a resource-based policy" in message
+
+
+def test_the_lease_may_be_held_under_its_own_key_only(account: Account) -> None:
+    account.as_operator("dynamodb").create_table(
+        TableName="lease",
+        KeySchema=[{"AttributeName": "cluster", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "cluster", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    own: dict[str, Any] = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": ["test"]}}
+    table = f"arn:aws:dynamodb:{HERE}:table/lease"
+    role = account.as_role(allow(["dynamodb:PutItem", "dynamodb:Query"], table, **own))("dynamodb")
+
+    role.put_item(TableName="lease", Item={"cluster": {"S": "test"}})
+    query = {
+        "TableName": "lease",
+        "KeyConditionExpression": "#c = :c",
+        "ExpressionAttributeNames": {"#c": "cluster"},
+    }
+    assert role.query(**query, ExpressionAttributeValues={":c": {"S": "test"}})["Count"] == 1
+
+    no = "AccessDeniedException"
+    refused(no, role.put_item, TableName="lease", Item={"cluster": {"S": "prod"}})
+    refused(no, role.query, **query, ExpressionAttributeValues={":c": {"S": "prod"}})
+    refused(no, role.get_item, TableName="lease", Key={"cluster": {"S": "test"}})
+
+
+def test_metrics_may_be_put_into_one_namespace(account: Account) -> None:
+    own: dict[str, Any] = {"StringEquals": {"cloudwatch:namespace": "Ray/Head"}}
+    role = account.as_role(allow("cloudwatch:PutMetricData", **own))("cloudwatch")
+    data = [{"MetricName": "HeadReady", "Value": 1.0}]
+
+    role.put_metric_data(Namespace="Ray/Head", MetricData=data)
+
+    refused("AccessDeniedException", role.put_metric_data, Namespace="Other", MetricData=data)
+
+
+class Launching:
+    """A worker template in a subnet, with the profile of a role."""
+
+    def __init__(self, account: Account) -> None:
+        self.ec2 = account.as_operator("ec2")
+        self.iam = account.as_operator("iam")
+        self.subnet, self.other_subnet = (
+            s["SubnetId"] for s in self.ec2.describe_subnets()["Subnets"][:2]
+        )
+        self.group = self.ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"]
+        self.ami = self.ec2.register_image(Name="worker", RootDeviceName="/dev/xvda")["ImageId"]
+        self.iam.create_role(RoleName="worker", AssumeRolePolicyDocument=document())
+        self.iam.create_instance_profile(InstanceProfileName="worker")
+        self.iam.add_role_to_instance_profile(InstanceProfileName="worker", RoleName="worker")
+        self.role_arn = self.iam.get_role(RoleName="worker")["Role"]["Arn"]
+        made = self.ec2.create_launch_template(
+            LaunchTemplateName="ray-worker-test",
+            LaunchTemplateData={
+                "ImageId": self.ami,
+                "InstanceType": "t3.micro",
+                "SecurityGroupIds": [self.group],
+                "IamInstanceProfile": {"Name": "worker"},
+            },
+            TagSpecifications=[
+                {"ResourceType": "launch-template", "Tags": pairs({"raykiln:role": "worker"})}
+            ],
+        )
+        self.template = made["LaunchTemplate"]["LaunchTemplateId"]
+
+    def statements(self) -> list[dict[str, Any]]:
+        """What the head's role has, in short."""
+        here = f"arn:aws:ec2:{HERE}"
+        run = "ec2:RunInstances"
+        own = {"aws:RequestTag/ray-cluster-name": "test"}
+        return [
+            allow(
+                run,
+                f"{here}:launch-template/*",
+                StringEquals={"aws:ResourceTag/raykiln:role": "worker"},
+            ),
+            allow(
+                run, "arn:aws:ec2:us-east-1::image/*", Bool={"ec2:IsLaunchTemplateResource": "true"}
+            ),
+            allow(run, f"{here}:security-group/{self.group}"),
+            allow(run, f"{here}:subnet/*", StringEquals={"ec2:SubnetID": [self.subnet]}),
+            allow(run, f"{here}:instance/*", StringEquals=own),
+            allow(run, [f"{here}:network-interface/*", f"{here}:volume/*"]),
+            allow(
+                "ec2:CreateTags",
+                f"{here}:instance/*",
+                StringEquals={"ec2:CreateAction": "RunInstances"},
+            ),
+            allow(
+                "iam:PassRole",
+                self.role_arn,
+                StringEquals={"iam:PassedToService": "ec2.amazonaws.com"},
+            ),
+            allow(
+                "ec2:TerminateInstances",
+                f"{here}:instance/*",
+                StringEquals={"aws:ResourceTag/ray-cluster-name": "test"},
+            ),
+        ]
+
+    def request(self, **changes: Any) -> dict[str, Any]:
+        tags = changes.pop("tags", {"ray-cluster-name": "test"})
+        asked = {
+            "MinCount": 1,
+            "MaxCount": 1,
+            "LaunchTemplate": {"LaunchTemplateId": self.template, "Version": "1"},
+            "SubnetId": self.subnet,
+            "TagSpecifications": [{"ResourceType": "instance", "Tags": pairs(tags)}],
+        }
+        return {**asked, **changes}
+
+
+def pairs(tags: dict[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+@pytest.fixture
+def launching(account: Account) -> Launching:
+    return Launching(account)
+
+
+def test_the_head_launches_and_ends_workers_of_its_own_cluster(
+    account: Account, launching: Launching
+) -> None:
+    head = account.as_role(*launching.statements())("ec2")
+    stranger = launching.ec2.run_instances(**launching.request(tags={"ray-cluster-name": "prod"}))
+
+    made = head.run_instances(**launching.request())["Instances"][0]["InstanceId"]
+    head.terminate_instances(InstanceIds=[made])
+
+    others = [stranger["Instances"][0]["InstanceId"]]
+    message = refused("UnauthorizedOperation", head.terminate_instances, InstanceIds=others)
+    assert message.startswith("You are not authorized to perform this operation. User: ")
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"tags": {"ray-cluster-name": "prod"}}, "ec2:RunInstances on resource: .*instance/"),
+        ({"SubnetId": "other"}, "ec2:RunInstances on resource: .*subnet/"),
+        ({"ImageId": "own"}, "ec2:RunInstances on resource: .*image/"),
+        ({"SecurityGroupIds": ["sg-12345678"]}, "ec2:RunInstances on resource: .*security-group/"),
+        ({"IamInstanceProfile": {"Name": "admin"}}, "iam:PassRole on resource: .*role/admin"),
+    ],
+)
+def test_the_head_may_not_launch_anything_else(
+    account: Account, launching: Launching, change: dict[str, Any], what: str
+) -> None:
+    launching.iam.create_role(RoleName="admin", AssumeRolePolicyDocument=document())
+    launching.iam.create_instance_profile(InstanceProfileName="admin")
+    launching.iam.add_role_to_instance_profile(InstanceProfileName="admin", RoleName="admin")
+    real = {"other": launching.other_subnet, "own": launching.ami}
+    changed = {k: real.get(v, v) if isinstance(v, str) else v for k, v in change.items()}
+    head = account.as_role(*launching.statements())("ec2")
+
+    with pytest.raises(ClientError, match=what):
+        head.run_instances(**launching.request(**changed))
+
+
+def test_tags_may_be_moved_on_the_heads_only(account: Account, launching: Launching) -> None:
+    made = launching.ec2.run_instances(**launching.request(tags={"raykiln:role": "head"}))
+    head_id = made["Instances"][0]["InstanceId"]
+    role = account.as_role(
+        allow(
+            "ec2:CreateTags",
+            f"arn:aws:ec2:{HERE}:instance/*",
+            StringEquals={"aws:ResourceTag/raykiln:role": "head"},
+            **{"ForAllValues:StringEquals": {"aws:TagKeys": ["ray-node-type"]}},
+        )
+    )("ec2")
+
+    role.create_tags(Resources=[head_id], Tags=pairs({"ray-node-type": "head"}))
+
+    no = "UnauthorizedOperation"
+    refused(no, role.create_tags, Resources=[head_id], Tags=pairs({"raykiln:role": "worker"}))
+    refused(no, role.create_tags, Resources=[launching.ami], Tags=pairs({"ray-node-type": "x"}))
+
+
+def test_commands_are_sent_only_where_the_tag_allows(account: Account, clock: Any) -> None:
+    launching = Launching(account)
+    ids = {}
+    for role in ("head", "worker"):
+        made = launching.ec2.run_instances(**launching.request(tags={"raykiln:role": role}))
+        ids[role] = made["Instances"][0]["InstanceId"]
+    clock.advance(10)
+    sender = account.as_role(
+        allow("ssm:SendCommand", "arn:aws:ssm:us-east-1::document/AWS-RunShellScript"),
+        allow(
+            "ssm:SendCommand",
+            f"arn:aws:ec2:{HERE}:instance/*",
+            StringEquals={"ssm:resourceTag/raykiln:role": "head"},
+        ),
+    )("ssm")
+    command = {"DocumentName": "AWS-RunShellScript", "Parameters": {"commands": ["true"]}}
+
+    sender.send_command(**command, InstanceIds=[ids["head"]])
+
+    refused("AccessDeniedException", sender.send_command, **command, InstanceIds=[ids["worker"]])
+
+
+def test_a_role_is_assumed_only_by_whom_its_trust_policy_names(account: Account) -> None:
+    operator = account.as_operator("iam")
+    for name, principal in (
+        ("open", {"AWS": "arn:aws:iam::123456789012:root"}),
+        ("machines", {"Service": "ec2.amazonaws.com"}),
+    ):
+        trust = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+        operator.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))
+    sts = account.as_operator("sts")
+    arn = "arn:aws:iam::123456789012:role/"
+
+    sts.assume_role(RoleArn=arn + "open", RoleSessionName="me")
+
+    refused("AccessDenied", sts.assume_role, RoleArn=arn + "machines", RoleSessionName="me")
+
+
+def test_a_boundary_holds_back_what_the_role_was_given(account: Account) -> None:
+    api = account.as_operator("iam")
+    role = account.as_role(allow("*"))
+    boundary = api.create_policy(PolicyName="boundary", PolicyDocument=document(allow("s3:*")))
+    api.put_role_permissions_boundary(
+        RoleName="role-0", PermissionsBoundary=boundary["Policy"]["Arn"]
+    )
+
+    role("s3").list_buckets()
+
+    refused("AccessDeniedException", role("dynamodb").list_tables)
+
+
+def test_everyone_may_ask_who_they_are(account: Account) -> None:
+    role = account.as_role({"Effect": "Deny", "Action": "*", "Resource": "*"})
+
+    assert role("sts").get_caller_identity()["Arn"].endswith("assumed-role/role-0/test")
