@@ -64,6 +64,7 @@ def environment(place: Paths) -> Mapping[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "RAYKILN_HOME": str(place.home),
         "RAYKILN_CACHE": str(place.cache),
+        "RAYKILN_INSIDE": place.name,
     }
 
 
