@@ -42,7 +42,7 @@ class Gate:
 
     def step(self) -> bool:
         """Look once; True when ``ray start`` can join through the head's name now."""
-        leader = self._leader()
+        leader, by_name = self._leader()
         if leader is None:
             return self._closed("nobody leads")
         try:
@@ -52,18 +52,21 @@ class Gate:
             return self._closed(f"not admitted: {error}")
         except (Unreachable, ValueError) as error:
             return self._closed(f"the head does not answer: {error}")
-        if not any(node.address == leader for node in nodes) and leader != self._named():
+        if not any(by_name or node.address == leader for node in nodes):
             return self._closed("the head's own raylet is not alive yet")
-        return bool(nodes) and self._name_leads_to(leader)
+        return self._name_leads_to(leader)
 
-    def _leader(self) -> str | None:
-        """Return the address to try: the lease's word; while it cannot be read, the name's."""
+    def _leader(self) -> tuple[str | None, bool]:
+        """Return the address to try, and whether the name gave it as the lease cannot be read.
+
+        Behind a name may be a load balancer: there the head's raylet has another address.
+        """
         try:
             item = self._table.read()
         except Unknown as error:
             self._closed(f"going by the name, the lease is unreadable: {error}")
-            return self._named()
-        return item.address if item and not item.released else None
+            return self._named(), True
+        return (item.address if item and not item.released else None), False
 
     def _named(self) -> str | None:
         try:

@@ -325,8 +325,8 @@ def test_a_lease_that_comes_while_ray_is_not_warm_is_given_back(
     head.run(10.25)
     original = table.take
 
-    def take_and_go_cold(*arguments: object) -> None:
-        original(*arguments)  # type: ignore[arg-type]
+    def take_and_go_cold(seen: LeaseItem | None, holder: str, address: str) -> None:
+        original(seen, holder, address)
         head.ray.warmed = False
 
     table.take = take_and_go_cold  # type: ignore[method-assign]

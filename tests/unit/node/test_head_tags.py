@@ -12,14 +12,14 @@ from tests.unit.node.fakes import an_identity
 
 
 @pytest.fixture
-def ec2() -> Iterator[Any]:
+def ec2(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # thousands, seconds
     with mock_aws():
         yield boto3.client("ec2", region_name="us-east-1")
 
 
 def instances(ec2: Any, count: int) -> list[str]:
-    image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
-    answer = ec2.run_instances(ImageId=image, MinCount=count, MaxCount=count)
+    answer = ec2.run_instances(ImageId="ami-12c6146b", MinCount=count, MaxCount=count)
     return [instance["InstanceId"] for instance in answer["Instances"]]
 
 

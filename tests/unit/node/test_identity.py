@@ -68,14 +68,14 @@ def test_a_worker_without_its_tag_does_not_join_anything() -> None:
 
 
 def test_an_image_in_the_wrong_role_says_so() -> None:
-    with pytest.raises(BadIdentity, match="this image is a worker, but node.yaml says role: head"):
+    with pytest.raises(BadIdentity, match=r"this image is a worker, but node.yaml says role: head"):
         identity_of(HEAD, baked="worker")
 
 
 def test_all_missing_keys_are_named_at_once() -> None:
     config = {k: v for k, v in HEAD.items() if k not in ("secret", "autoscaler")}
 
-    with pytest.raises(BadIdentity, match="node.yaml lacks autoscaler, secret"):
+    with pytest.raises(BadIdentity, match=r"node.yaml lacks autoscaler, secret"):
         identity_of(config)
 
 

@@ -113,8 +113,8 @@ def test_a_take_whose_answer_was_lost_is_settled_by_a_renewal() -> None:
     lease = a_lease(table, clock)
     original = table.take
 
-    def take_without_answer(*arguments: object) -> None:
-        original(*arguments)  # type: ignore[arg-type]
+    def take_without_answer(seen: LeaseItem | None, holder: str, address: str) -> None:
+        original(seen, holder, address)
         table.answering = False
         table._answer()
 

@@ -1,9 +1,9 @@
 """Whatever network, clocks and schedulers do: never two heads at once, and soon one again.
 
-Each guard runs as it is, in a thread of its own that waits wherever the real one would block; one at a time is let
-go, in the order of simulated time, so that a story is told the same way twice. Writes take effect late, after their
-time-out or never, answers are lost, clocks run differently, processes are frozen, Rays die; systemd's watchdog kills what
-is frozen too long.
+Each guard runs as it is, in a thread of its own that waits wherever the real one would block; one
+at a time is let go, in the order of simulated time, so that a story is told the same way twice.
+Writes take effect late, after their time-out or never, answers are lost, clocks run differently,
+processes are frozen, Rays die; systemd's watchdog kills what is frozen too long.
 """
 
 import heapq
@@ -241,12 +241,12 @@ def watch_for_two_heads(machines: list[Machine]) -> None:
         machine.ray.start = start  # type: ignore[method-assign]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 2**32), heads=st.integers(2, 3))
 def test_two_heads_never_run_ray_together_and_in_calm_weather_one_does(
     seed: int, heads: int
 ) -> None:
-    random, stage, table = Random(seed), Stage(), MemoryTable()
+    random, stage, table = Random(seed), Stage(), MemoryTable()  # noqa: S311 (a story, no secret)
     machines = [Machine(stage, f"i-0{n}", table, random) for n in range(heads)]
     watch_for_two_heads(machines)
     for machine in machines:
@@ -262,7 +262,7 @@ def test_two_heads_never_run_ray_together_and_in_calm_weather_one_does(
 
 def test_the_stage_would_notice_two_heads() -> None:
     stage, table = Stage(), MemoryTable()
-    machines = [Machine(stage, f"i-0{n}", table, Random(1)) for n in range(2)]
+    machines = [Machine(stage, f"i-0{n}", table, Random(1)) for n in range(2)]  # noqa: S311
     watch_for_two_heads(machines)
     machines[0].ray.start()
 

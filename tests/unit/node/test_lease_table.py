@@ -53,7 +53,7 @@ def outcome(table: LeaseTable, operation: tuple[Any, ...]) -> Any:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(story=st.lists(operations, max_size=25))
 def test_the_table_in_memory_answers_as_dynamodb_does(dynamodb: Any, story: list[Any]) -> None:

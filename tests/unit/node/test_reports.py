@@ -1,4 +1,4 @@
-"""What a node tells AWS. Lifecycle actions by botocore's stubber, which checks each request's shape."""
+"""What a node tells AWS; botocore's stubber checks the shape of each lifecycle call."""
 
 from collections.abc import Iterator
 from typing import Any

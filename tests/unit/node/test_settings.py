@@ -79,7 +79,7 @@ def test_the_token_is_readable_by_its_owner_alone(ssm: Any, tmp_path: Path) -> N
 def test_a_missing_secret_is_final_and_named(ssm: Any, tmp_path: Path) -> None:
     identity = an_identity(secret="/ray/other/redis_password")
 
-    with pytest.raises(NotFit, match="/ray/other/redis_password.*ParameterNotFound"):
+    with pytest.raises(NotFit, match=r"/ray/other/redis_password.*ParameterNotFound"):
         fetch_token(ssm, identity, tmp_path / "token")
 
 

@@ -1,0 +1,194 @@
+"""What touches the machine: processes, files, sockets; all of it real."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from node.guard import Status
+from node.hosts import MARK, point_name
+from node.journal import Journal
+from node.notify import notify
+from node.web import serve_leader
+from node.worker_unit import Raylet, SystemdWorkerUnit
+
+NAME = "ray-head.test.ray.internal"
+
+
+def test_a_name_is_added_to_the_hosts_file_and_the_rest_is_kept(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.1 localhost\n")
+
+    assert point_name(NAME, "10.0.0.1", hosts)
+    assert hosts.read_text() == f"127.0.0.1 localhost\n10.0.0.1        {NAME} {MARK}\n"
+
+
+def test_a_name_moves_without_the_file_ever_changing_its_length(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.1 localhost\n")
+    point_name(NAME, "10.0.0.1", hosts)
+    length, inode = hosts.stat().st_size, hosts.stat().st_ino
+
+    assert point_name(NAME, "100.100.100.100", hosts)
+    assert (hosts.stat().st_size, hosts.stat().st_ino) == (length, inode)
+    assert "10.0.0.1 " not in hosts.read_text()
+
+
+def test_a_name_that_leads_there_already_is_not_written_again(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.1 localhost")
+    point_name(NAME, "10.0.0.1", hosts)
+
+    assert not point_name(NAME, "10.0.0.1", hosts)
+
+
+def test_systemd_hears_of_us(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(path)
+        monkeypatch.setenv("NOTIFY_SOCKET", path)
+
+        notify("READY=1")
+
+        assert systemd.recv(100) == b"READY=1"
+
+
+def test_without_systemd_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+
+    notify("READY=1")
+
+
+def test_a_line_of_the_journal_can_be_parsed_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say = Journal(sys.stderr, tmp_path / "log")
+
+    say("lease lost", level=4, epoch=3, why='he said "no"\nand left', waited=1.5)
+
+    line = r'event="lease lost" epoch=3 why="he said \"no\"\nand left" waited=1.500'
+    assert capsys.readouterr().err == f"<4>{line}\n"
+    assert (tmp_path / "log").read_text().endswith(f"+00:00 {line}\n")
+
+
+def test_a_log_that_cannot_be_written_does_not_stop_the_journal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Journal(sys.stderr, tmp_path / "missing" / "log")("phase")
+
+    assert capsys.readouterr().err.endswith("<6>event=phase\n")
+
+
+@pytest.mark.parametrize("leading", [True, False])
+def test_the_load_balancer_learns_who_leads(leading: bool) -> None:
+    status = Status("leading", True, 3, "i-0a", "10.0.0.1", 0)
+    server = serve_leader(lambda: leading, lambda: status, port=0)
+    base = f"http://127.0.0.1:{server.server_port}"
+    try:
+        assert http_code(f"{base}/leader") == (200 if leading else 503)
+        assert http_code(f"{base}/other") == 404
+        with urllib.request.urlopen(f"{base}/status") as answer:  # noqa: S310
+            assert b'"epoch": 3' in answer.read()
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def http_code(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url) as answer:  # noqa: S310
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def a_process(proc: Path, pid: int, unit: str, name: str, *arguments: str) -> None:
+    directory = proc / str(pid)
+    directory.mkdir()
+    (directory / "cgroup").write_text(f"3:cpu:/\n1:name=systemd:/system.slice/{unit}\n0::/\n")
+    (directory / "comm").write_text(f"{name}\n")
+    (directory / "cmdline").write_text("\0".join(arguments) + "\0")
+
+
+def test_the_raylet_of_the_unit_is_found_and_no_other(tmp_path: Path) -> None:
+    a_process(tmp_path, 7, "ray-head.service", "raylet", "raylet", f"--node_id={'aa' * 28}")
+    a_process(tmp_path, 8, "ray-worker.service", "python", "python", "-m", "node.worker")
+    a_process(tmp_path, 9, "ray-worker.service", "raylet", "raylet", f"--node_id={'bb' * 28}")
+
+    assert SystemdWorkerUnit(proc=tmp_path).raylet() == Raylet(9, b"\xbb" * 28)
+
+
+def test_a_unit_without_a_raylet_has_none(tmp_path: Path) -> None:
+    a_process(tmp_path, 8, "ray-worker.service", "python", "python", "-m", "node.worker")
+
+    assert SystemdWorkerUnit(proc=tmp_path).raylet() is None
+
+
+FAMILY = """
+import subprocess, sys, time
+from node.processes import become_subreaper, descendants, kill_descendants
+become_subreaper()
+# A child that starts a daemon in a session of its own and goes away, as Ray's do.
+daemon = "import os, time; os.setsid(); time.sleep(600)"
+start = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {daemon!r}])"
+subprocess.run([sys.executable, "-c", start], check=True)
+print(len(descendants()), flush=True)
+deadline = time.monotonic() + 10
+while not kill_descendants() and time.monotonic() < deadline:
+    pass
+print(len(descendants()), flush=True)
+"""
+
+
+def test_daemons_that_left_their_session_are_ended_too() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FAMILY],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[3],
+    )
+
+    assert done.stdout.split() == ["1", "0"]
+
+
+def test_a_child_of_ours_dies_with_us() -> None:
+    child = "from node.processes import die_with_parent; die_with_parent(); print('x', flush=True)"
+    parent = f"""
+import subprocess, sys, os
+child = subprocess.Popen([sys.executable, "-c", {child!r} + "\\nimport time; time.sleep(600)"],
+                         stdout=subprocess.PIPE)
+child.stdout.read(1)
+print(child.pid, flush=True)
+os._exit(0)
+"""
+    command = [sys.executable, "-c", parent]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, check=True, cwd=Path(__file__).parents[3]
+    )
+
+    pid = int(done.stdout)
+    assert eventually(lambda: not is_running(pid))
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def eventually(is_so: Callable[[], bool], seconds: float = 10) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if is_so():
+            return True
+        os.sched_yield()
+    return False
