@@ -60,8 +60,11 @@ def set_state(instance: Any, name: str) -> None:
 
 
 def _run_instances(run: Any, self: Any, *arguments: Any, **keywords: Any) -> Any:
-    if not (keywords.get("subnet_id") or keywords.get("nics")):
-        keywords["subnet_id"] = _default_subnet(self, keywords.get("placement"))
+    interface = next(iter(keywords.get("nics") or ()), {})
+    if not (keywords.get("subnet_id") or interface.get("NetworkInterfaceId")):
+        keywords["subnet_id"] = interface.get("SubnetId") or _default_subnet(
+            self, keywords.get("placement")
+        )
     reservation = run(self, *arguments, **keywords)
     for instance in reservation.instances:
         set_state(instance, "pending")
