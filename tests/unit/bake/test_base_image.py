@@ -1,0 +1,50 @@
+"""Which image is baked from: the newest that the filter matches, or the one named."""
+
+import pytest
+
+from bake.base_image import resolve_base_image
+from deploy.clients import Clients
+from deploy.environment import ImageSettings
+from deploy.errors import Refused
+
+DEBIAN = "136693071363"
+
+
+def settings(**changes: str) -> ImageSettings:
+    wanted = changes or {"base_name": "debian-12-*", "base_owner": DEBIAN}
+    return ImageSettings.model_validate(wanted)
+
+
+def test_the_filter_gives_the_newest_image_with_its_root_device(clients: Clients) -> None:
+    base = resolve_base_image(clients, settings())
+
+    assert base.name.startswith("debian-12-")
+    assert base.root_device == "/dev/xvda"
+
+
+def test_an_id_gives_that_image(clients: Clients) -> None:
+    assert resolve_base_image(clients, settings(base_id="ami-3")).ami_id == "ami-3"
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"base_name": "debian-99-*", "base_owner": DEBIAN},
+        {"base_name": "debian-12-*", "base_owner": "099720109477"},
+        {"base_name": "debian-12-*", "base_owner": DEBIAN, "architecture": "arm64"},
+        {"base_id": "ami-0123456789abcdef0"},
+    ],
+)
+def test_when_nothing_matches_the_error_says_what_was_looked_for(
+    clients: Clients, wanted: dict[str, str]
+) -> None:
+    with pytest.raises(Refused, match="no base image matches") as caught:
+        resolve_base_image(clients, settings(**wanted))
+
+    assert wanted.get("base_name", wanted.get("base_id", "")) in caught.value.message
+    assert "base_name" in caught.value.hint
+
+
+def test_an_image_for_another_processor_is_refused(clients: Clients) -> None:
+    with pytest.raises(Refused, match="is for x86_64, not arm64"):
+        resolve_base_image(clients, settings(base_id="ami-3", architecture="arm64"))

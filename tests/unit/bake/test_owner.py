@@ -1,0 +1,33 @@
+"""Who bakes can be told, for good."""
+
+import subprocess
+import sys
+
+from bake.owner import Owner, this_process
+
+
+def test_an_owner_survives_being_a_tag() -> None:
+    owner = this_process()
+
+    assert Owner.parse(str(owner)) == owner
+    assert Owner.parse("somebody's own tag") is None
+    assert Owner.parse("host/one/two") is None
+
+
+def test_a_living_process_is_not_dead() -> None:
+    assert not this_process().is_known_dead()
+
+
+def test_a_process_that_ended_is_known_dead() -> None:
+    script = "from bake.owner import this_process; print(this_process())"
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    owner = Owner.parse(ended.stdout.strip())
+
+    assert owner is not None
+    assert owner.is_known_dead()
+
+
+def test_of_another_machines_process_nothing_is_known() -> None:
+    assert not Owner("elsewhere-00000000", 1, 1).is_known_dead()

@@ -1,0 +1,120 @@
+"""python-packer, mended: with the real Packer, on templates that touch nothing."""
+
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import sh
+
+from bake.files import REPOSITORY
+from bake.packer import Packer
+
+TEMPLATE = """
+variable "words" {
+  type    = string
+  default = "nothing"
+}
+variable "numbers" {
+  type    = list(number)
+  default = []
+}
+source "null" "one" {
+  communicator = "none"
+}
+source "null" "two" {
+  communicator = "none"
+}
+build {
+  sources = ["null.one", "null.two"]
+  provisioner "shell-local" {
+    inline = ["SCRIPT"]
+  }
+}
+"""
+CHILD = """
+import sys
+from pathlib import Path
+from bake.packer import Packer
+Packer(Path(sys.argv[1]), on_line=lambda line: print(line, flush=True)).build()
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def a_template(folder: Path, script: str) -> Path:
+    (folder / "test.pkr.hcl").write_text(TEMPLATE.replace("SCRIPT", script))
+    return folder
+
+
+def test_the_version_is_numbers() -> None:
+    assert Packer(REPOSITORY / "packer").version() >= (1, 6, 6)
+
+
+def test_a_folder_builds_and_every_line_is_told(folder: Path) -> None:
+    lines: list[str] = []
+
+    Packer(a_template(folder, "echo said ${var.words}"), on_line=lines.append).build()
+
+    assert [line for line in lines if line.endswith("said nothing")]
+    assert "\x1b" not in "".join(lines)
+
+
+def test_variables_keep_their_types(folder: Path) -> None:
+    lines: list[str] = []
+    template = a_template(folder, "echo ${var.words} has ${length(var.numbers)}")
+
+    Packer(template, variables={"words": "it", "numbers": [1, 2]}, on_line=lines.append).build()
+
+    assert [line for line in lines if line.endswith("it has 2")]
+
+
+def test_only_what_is_asked_for_is_built(folder: Path) -> None:
+    lines: list[str] = []
+
+    Packer(a_template(folder, "true"), only=["null.two"], on_line=lines.append).build()
+
+    assert not re.search("null.one", "".join(lines))
+
+
+def test_what_is_wrong_with_a_template_is_told(folder: Path) -> None:
+    a_template(folder, "true").joinpath("extra.pkr.hcl").write_text('nonsense "x" {}')
+
+    assert "nonsense" in Packer(folder).validate()
+
+
+def test_a_build_that_fails_raises_and_its_lines_were_told(folder: Path) -> None:
+    lines: list[str] = []
+
+    with pytest.raises(sh.ErrorReturnCode):
+        Packer(a_template(folder, "echo why; exit 3"), on_line=lines.append).build()
+
+    assert [line for line in lines if line.endswith("why")]
+
+
+def test_an_interrupted_build_ends_only_when_packer_has_cleaned_up(folder: Path) -> None:
+    template = a_template(folder, "echo begun; exec sleep 300")
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(template)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=REPOSITORY,
+        start_new_session=True,
+    ) as child:
+        guard = threading.Timer(60, child.kill)
+        guard.start()
+        output = iter(child.stdout or ())
+        assert any("begun" in line for line in output)
+        child.send_signal(signal.SIGINT)
+        words = "".join(output)
+        guard.cancel()
+
+    assert "Cleanly cancelled builds" in words
+    assert words.rstrip().endswith("KeyboardInterrupt")

@@ -1,0 +1,126 @@
+"""A wheelhouse is complete or absent, fetched once, and made of locked wheels alone.
+
+pip is real; the package index is a folder.
+"""
+
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bake.lock import Target, pins
+from bake.wheelhouse import check_wheels, fetch_wheelhouse
+from deploy.errors import PipelineError
+from tests.unit.deploy.builders import an_environment
+
+TARGET = Target("3.11", "x86_64")
+
+
+@dataclass
+class Index:
+    """A folder of wheels that pip takes for the package index, and a lock that names them."""
+
+    folder: Path
+    lock: Path
+    cache: Path
+
+    def publish(self, name: str, tag: str = "py3-none-any", content: str = "") -> Path:
+        """Put a wheel of version 1.0 there."""
+        wheel = self.folder / f"{name}-1.0-{tag}.whl"
+        with zipfile.ZipFile(wheel, "w") as archive:
+            info = f"{name}-1.0.dist-info"
+            archive.writestr(f"{name}.py", content)
+            archive.writestr(
+                f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+            )
+            archive.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\nTag: {tag}\n")
+            archive.writestr(f"{info}/RECORD", "")
+        return wheel
+
+    def pin(self, wheel: Path) -> None:
+        """Add the wheel to the lock, as it is now."""
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        line = f"{wheel.name.split('-')[0]}==1.0 --hash=sha256:{digest}\n"
+        self.lock.write_text(self.lock.read_text() + line)
+
+    def fetch(self) -> Path:
+        return fetch_wheelhouse(an_environment(), self.cache, lambda words: None, self.lock)
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Index:
+    made = Index(tmp_path / "index", tmp_path / "ray.lock", tmp_path / "cache")
+    made.folder.mkdir()
+    made.lock.touch()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(made.folder))
+    return made
+
+
+def fetched(index: Index) -> list[str]:
+    """Return every folder below the cache that could be taken for a wheelhouse."""
+    return [path.name for path in index.cache.glob("wheelhouse/*")]
+
+
+def test_it_holds_the_wheels_and_their_requirements(index: Index) -> None:
+    wheel = index.publish("one")
+    index.pin(wheel)
+
+    wheelhouse = index.fetch()
+
+    assert [path.name for path in (wheelhouse / "wheels").iterdir()] == [wheel.name]
+    assert (wheelhouse / "requirements.txt").read_text().startswith("one==1.0 --hash=sha256:")
+
+
+def test_what_is_cached_is_not_fetched_again(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    index.pin(index.publish("one"))
+    first = index.fetch()
+    monkeypatch.setenv("PIP_FIND_LINKS", "/nowhere")
+
+    assert index.fetch() == first
+
+
+def test_a_wheel_whose_hash_differs_is_refused_and_nothing_is_kept(index: Index) -> None:
+    index.pin(index.publish("one", content="as locked"))
+    index.publish("one", content="as served")
+
+    with pytest.raises(PipelineError, match="its hash differs") as caught:
+        index.fetch()
+
+    assert "one" in caught.value.message
+    assert "do not use it" in caught.value.hint
+    assert fetched(index) == []
+
+
+def test_a_wheel_that_is_missing_for_the_images_python_is_named(index: Index) -> None:
+    index.pin(index.publish("one", tag="cp39-cp39-manylinux_2_17_x86_64"))
+
+    with pytest.raises(PipelineError, match=r"no wheel for Python 3\.11 on x86_64.*one"):
+        index.fetch()
+
+    assert fetched(index) == []
+
+
+def test_a_wheel_for_an_older_glibc_fits_and_one_for_a_newer_does_not(index: Index) -> None:
+    index.pin(index.publish("old", tag="cp311-cp311-manylinux_2_28_x86_64"))
+    index.fetch()
+    index.pin(index.publish("young", tag="cp311-cp311-manylinux_2_39_x86_64"))
+
+    with pytest.raises(PipelineError, match="young"):
+        index.fetch()
+
+
+def test_a_wheel_that_was_changed_in_the_cache_is_found(index: Index) -> None:
+    index.pin(index.publish("one"))
+    wheelhouse = index.fetch()
+    locked = pins(index.lock.read_text(), TARGET)
+    check_wheels(wheelhouse, locked)
+    (wheel,) = (wheelhouse / "wheels").iterdir()
+    wheel.write_bytes(wheel.read_bytes() + b"\0")
+
+    with pytest.raises(PipelineError, match="its hash differs") as caught:
+        check_wheels(wheelhouse, locked)
+
+    assert str(wheelhouse) in caught.value.hint
