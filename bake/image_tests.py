@@ -24,11 +24,19 @@ from deploy.waiting import Clock
 TESTS = Path("tests", "image")
 TEST_SECONDS = 600
 # One connection for all tests: 0.9 s instead of 7 s. The host is new, so its key is unknown.
-SSH_OPTIONS = (
-    "-o ControlMaster=auto -o ControlPersist=120s -o ControlPath={socket} "
-    "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "
-    "-o IdentitiesOnly=yes -o ConnectTimeout=10"
-)
+# A file, because pytest-testinfra 10.2 takes --ssh-extra-args but does not pass it on.
+SSH_CONFIG = """\
+Host *
+  ControlMaster auto
+  ControlPersist 120s
+  ControlPath {folder}/ssh
+  IdentityFile {key_file}
+  IdentitiesOnly yes
+  StrictHostKeyChecking no
+  UserKnownHostsFile /dev/null
+  LogLevel ERROR
+  ConnectTimeout 10
+"""
 
 
 @dataclass(frozen=True)
@@ -99,12 +107,14 @@ def _run_tests(recipe: Recipe, role: str, ami_id: str, reach: Reach) -> Outcome:
 
 
 def _pytest(recipe: Recipe, role: str, reach: Reach, report: Path) -> list[str]:
-    options = SSH_OPTIONS.format(socket=reach.key_file.with_name("ssh"))
+    folder = reach.key_file.parent
+    config = folder / "ssh_config"
+    config.write_text(SSH_CONFIG.format(folder=folder, key_file=reach.key_file))
     settings = recipe.environment.image
     return [
         *(sys.executable, "-m", "pytest", str(TESTS), "-q", "-p", "no:cacheprovider"),
         *(f"--hosts=ssh://{reach.username}@{reach.address}", "--sudo"),
-        *(f"--ssh-identity-file={reach.key_file}", f"--ssh-extra-args={options}"),
+        f"--ssh-config={config}",
         *(f"--image-role={role}", f"--image-digest={recipe.digests[role]}"),
         *(f"--image-ray={recipe.ray_version}", f"--image-python={settings.python}"),
         *(f"--image-user={reach.username}", f"--junitxml={report}"),
