@@ -2,14 +2,16 @@
 
 Follows RunInstances in the EC2 API reference, MaxCount: "the largest possible number of instances
 above MinCount" is launched; here that is all of them, or none when there is a shortage. moto
-launches MinCount, so that Ray's autoscaler, which asks for 1 to 5, gets one; and it looks through
-the tags of everything to find those of one resource.
+launches MinCount, so that Ray's autoscaler, which asks for 1 to 5, gets one; and to find one
+instance or its tags it goes through copies of all.
 """
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 from moto.ec2.models.core import TaggedEC2Resource
+from moto.ec2.models.instances import InstanceBackend
 from moto.ec2.responses.instances import InstanceResponse
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
 
@@ -28,10 +30,28 @@ def _own_tags(self: Any) -> list[dict[str, str]]:
     ]
 
 
+def _get_instance_by_id(self: Any, instance_id: str) -> Any:
+    for instance in _instances(self):
+        if instance.id == instance_id:
+            return instance
+    return None
+
+
+def _all_instances(self: Any, filters: Any = None) -> list[Any]:
+    return [instance for instance in _instances(self) if instance.applies(filters)]
+
+
+def _instances(backend: Any) -> Iterator[Any]:
+    for reservation in list(backend.reservations.values()):
+        yield from list(reservation.instances)
+
+
 @cache
 def install() -> None:
     """Put these in place of moto's."""
     TaggedEC2Resource.get_tags = _own_tags
+    InstanceBackend.get_instance_by_id = _get_instance_by_id
+    InstanceBackend.all_instances = _all_instances
     run_instances = InstanceResponse.run_instances
 
     def run_most(self: Any) -> Any:

@@ -8,6 +8,7 @@ import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
@@ -41,6 +42,12 @@ VARIABLES = {
 }
 
 
+@cache
+def operator() -> Clients:
+    """Return the deployer's clients; made once a process, since they take longer than a deploy."""
+    return Clients(REGION)
+
+
 class Cloud:
     """The simulation's parts, and what a test does to its machines."""
 
@@ -49,7 +56,7 @@ class Cloud:
         self.clock = Timeline()
         self.network: Network = Network()
         self.rays = Rays(self.network)
-        self.names = Names(self.clock)
+        self.names = Names()
         self.network.balance = self.names.target
         self.nodes = Nodes(self.rays, self.names)
         shell = Shell(self.rays, self.nodes)
@@ -66,7 +73,7 @@ class Cloud:
         self.world = World(self.clock, self.driver)
         self.autoscalers: dict[str, Autoscaler] = {}
         self.rays.on_head_joined = self._autoscale
-        self.clients = Clients(REGION)
+        self.clients = operator()
 
     def bake(self, role: str, *, ray_version: str = "2.60.0", verified: bool = True) -> str:
         """Put an image into the catalog as a bake leaves it; return its id."""
@@ -139,6 +146,7 @@ def simulated_cloud(settings: Settings = DEFAULTS) -> Iterator[Cloud]:
             cloud = Cloud(settings, Path(folder))
             install_world(cloud.world)
             patches.install(cloud.world)
+            cloud.world.reconcilers.append(cloud.names.reconcile)
             cloud.clock.every(settings.tick, cloud.world.step)
             yield cloud
         random.setstate(state)

@@ -4,21 +4,17 @@ the real resolver and the real data plane.
 
 from localcloud.patches.elbv2.plan import READY, plans
 from localcloud.resolver import Records, wanted_records
-from localcloud.simulation.timeline import Timeline
 
 
 class Names:
-    """What the VPC's resolver and the load balancers answer; looked up once a moment."""
+    """What the VPC's resolver and the load balancers answer, as of the last ``reconcile``."""
 
-    def __init__(self, timeline: Timeline) -> None:
-        self._timeline = timeline
+    def __init__(self) -> None:
         self._records = Records()
         self._backends: dict[tuple[str, int], tuple[str, ...]] = {}
-        self._read_at = float("-inf")
 
     def address(self, name: str) -> str:
         """Return the address of a name; raises OSError when there is none."""
-        self._read()
         known = self._records
         found = known.addresses.get(known.aliases.get(name, name), ())
         if not found:
@@ -27,16 +23,13 @@ class Names:
 
     def target(self, address: str, port: int) -> str | None:
         """Return where a connection ends: a load balancer's is passed on to a healthy target."""
-        self._read()
         if (address, port) not in self._backends:
             return address
         ready = self._backends[address, port]
         return ready[0] if ready else None
 
-    def _read(self) -> None:
-        if self._read_at == self._timeline.now():
-            return
-        self._read_at = self._timeline.now()
+    def reconcile(self, now: float) -> None:
+        """Follow moto's state, with each step of the world."""
         self._records = wanted_records()
         self._backends = {
             (frontend.address, frontend.port): tuple(
