@@ -17,24 +17,30 @@ from deploy.errors import PipelineError
 from deploy.status import StatusReport
 
 console = Console(highlight=False, soft_wrap=True)
+if not console.is_terminal:
+    console.width = 200  # nobody's screen: tables are not cut
+# Without a terminal, long work says every so many seconds what it sees.
+QUIET_SECONDS = 15.0
 
 
 class LiveSteps:
     """Shows one step after the other: a spinner with the latest words, then what came of it.
 
-    Without a terminal every change of words is a line. Fits deploy.progress.Progress.
+    Without a terminal there is a line now and then. Fits deploy.progress.Progress.
     """
 
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
         self._title = ""
         self._words = ""
+        self._said = 0.0
         self._began = 0.0
         self._status: Status | None = None
 
     def begin(self, title: str) -> None:
         """A step begins."""
         self._title, self._words, self._began = title, "", time.monotonic()
+        self._said = self._began
         if console.is_terminal and not self._quiet:
             self._status = console.status(escape(title))
             self._status.start()
@@ -46,7 +52,8 @@ class LiveSteps:
         self._words = words
         if self._status:
             self._status.update(f"{escape(self._title)} [dim]{escape(words)}[/dim]")
-        else:
+        elif time.monotonic() - self._said > QUIET_SECONDS:
+            self._said = time.monotonic()
             console.print(f"  {escape(self._title)}: {escape(words)}")
 
     def end(self, outcome: str = "") -> None:

@@ -39,8 +39,8 @@ class SecurityGroups:
 def wanted_rules() -> str:
     """Return the whole table as nft reads it."""
     groups = {g.id: g for each in ec2_backend().groups.values() for g in each.values()}
-    members = _members()
-    hosts = _hosts()
+    hosts = _hosts(groups)
+    members = _members(hosts)
     chains = [
         *(_chain("out", host, _egress(groups, ids)) for host, ids in hosts.items()),
         *(_chain("in", host, _ingress(groups, ids)) for host, ids in hosts.items()),
@@ -50,18 +50,19 @@ def wanted_rules() -> str:
     return "table inet groups {\n" + "\n".join(lines) + "\n}\n"
 
 
-def _hosts() -> dict[str, tuple[str, ...]]:
-    """Return the groups of every interface in use that has any, by its address."""
+def _hosts(groups: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return the groups that there are of every interface in use that has any, by its address."""
+    known = set(groups)
     return {
-        interface.private_ip_address: tuple(sorted(group.id for group in interface.group_set))
+        interface.private_ip_address: tuple(sorted(known & {g.id for g in interface.group_set}))
         for interface in ec2_backend().enis.values()
         if interface.status == "in-use" and interface.group_set
     }
 
 
-def _members() -> Members:
+def _members(hosts: dict[str, tuple[str, ...]]) -> Members:
     members: dict[str, list[str]] = {}
-    for address, ids in _hosts().items():
+    for address, ids in hosts.items():
         for group_id in ids:
             members.setdefault(group_id, []).append(address)
     return {group_id: tuple(sorted(found)) for group_id, found in members.items()}

@@ -163,9 +163,10 @@ class HostedZone(ResourceType):
 
     def create(self, place: Place, properties: Tree) -> str:
         vpcs = properties.get("VPCs", [])
-        given: Tree = {"VPC": vpcs[0]} if vpcs else {}
-        if config := properties.get("HostedZoneConfig"):
-            given["HostedZoneConfig"] = {**config, "PrivateZone": bool(vpcs)}
+        config = properties.get("HostedZoneConfig", {})
+        given: Tree = {"HostedZoneConfig": {**config, "PrivateZone": bool(vpcs)}}
+        if vpcs:
+            given["VPC"] = vpcs[0]
         made = call(
             "route53",
             "create_hosted_zone",
