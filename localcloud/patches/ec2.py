@@ -68,7 +68,7 @@ def _run_instances(run: Any, self: Any, *arguments: Any, **keywords: Any) -> Any
     reservation = run(self, *arguments, **keywords)
     for instance in reservation.instances:
         if not interface.get("NetworkInterfaceId"):
-            # "By default, [it] is deleted when the instance terminates": ENIs in the EC2 user guide.
+            # "By default … deleted when the instance terminates": network interfaces, EC2 user guide.
             instance.nics[0].delete_on_termination = interface.get("DeleteOnTermination", True)
         set_state(instance, "pending")
         current().driver.launch(host_of(instance))
