@@ -76,9 +76,10 @@ def base_image(folder: Path, ca: Path, progress: Progress) -> BaseImage:
     """Return the base image in ``folder``, building it first if it is not there."""
     digest = recipe_digest(ca)
     place = folder / digest[:16]
-    with _alone(folder):
-        if not (place / "image.json").exists():
-            _build(place, ca, progress)
+    if not (place / "image.json").exists():
+        with _alone(folder):
+            if not (place / "image.json").exists():
+                _build(place, ca, progress)
     facts = json.loads((place / "image.json").read_text())
     return BaseImage(digest, place / "root", datetime.fromisoformat(facts["built"]))
 

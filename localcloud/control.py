@@ -35,6 +35,7 @@ TOOLS = {
     "ip": "iproute2",
     "nsenter": "util-linux",
 }
+SERVER = "localcloud.server"
 READY_SECONDS = 60.0
 STOP_SECONDS = 15.0
 
@@ -131,7 +132,7 @@ def _server(place: Paths) -> int | None:
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except (OSError, ValueError):
         return None
-    return pid if b"localcloud.server" in command else None
+    return pid if SERVER.encode() in command else None
 
 
 def _start(place: Paths, progress: Progress) -> None:
@@ -160,7 +161,7 @@ def _start(place: Paths, progress: Progress) -> None:
 
 
 def _spawn(place: Paths, group: Group) -> "subprocess.Popen[bytes]":
-    command = ["nsenter", f"--net={place.namespace}", sys.executable, "-m", "localcloud.server"]
+    command = ["nsenter", f"--net={place.namespace}", sys.executable, "-m", SERVER]
     environment = os.environ | {
         "RAYKILN_HOME": str(place.home),
         "RAYKILN_CACHE": str(place.cache),

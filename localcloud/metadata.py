@@ -167,7 +167,10 @@ def facts(instance: Any) -> dict[str, str]:
 
 def _keys_of(instance: Any) -> dict[str, str]:
     pair = ec2_backend().key_pairs.get(instance.key_name) if instance.key_name else None
-    return {f"public-keys/0={pair.key_name}/openssh-key": pair.public_key.strip()} if pair else {}
+    if pair is None:
+        return {}
+    kind, key = pair.public_key.split()[:2]
+    return {f"public-keys/0={pair.key_name}/openssh-key": f"{kind} {key} {pair.key_name}"}
 
 
 def _tags_of(instance: Any) -> dict[str, str]:

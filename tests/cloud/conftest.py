@@ -1,0 +1,41 @@
+"""A real local cloud for the tests of this folder.
+
+One cloud serves them all: it lives in a home of its own, apart from any that a person has up, and
+shares the cache. Where there is no root there are no machines, and the tests skip, saying so.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from localcloud import control
+from tests.cloud.harness import Cloud, home, require_machines
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A local cloud that is up."""
+    require_machines()
+    with home(tmp_path_factory.mktemp("cloud") / "home") as place:
+        control.up()
+        here = Cloud(place)
+        try:
+            yield here
+        finally:
+            here.aws.close()
+            control.down()
+
+
+@pytest.fixture(scope="session")
+def machine(cloud: Cloud) -> Iterator[dict[str, Any]]:
+    """One instance for the tests that only look: tokens required, tags shown, booted."""
+    instance = cloud.launch(
+        MetadataOptions={"HttpTokens": "required", "InstanceMetadataTags": "enabled"},
+        UserData="#cloud-config\nwrite_files:\n  - {path: /etc/told, content: hello}\n",
+        TagSpecifications=[
+            {"ResourceType": "instance", "Tags": [{"Key": "raykiln:role", "Value": "head"}]}
+        ],
+    )
+    yield cloud.booted(instance)
+    cloud.end(instance["InstanceId"])

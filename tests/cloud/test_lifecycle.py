@@ -1,0 +1,251 @@
+"""Up, down, crash; images; what a cloud leaves behind: nothing."""
+
+import os
+import signal
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.errors import PipelineError, Refused
+from localcloud import control, session
+from localcloud.cgroups import Group
+from localcloud.network import namespaces
+from localcloud.paths import Paths
+from tests.cloud.harness import AwsError, Cloud, eventually, home, require_machines
+
+
+def remains(place: Paths) -> list[str]:
+    """Return all that there is of a cloud on this host, apart from its cache."""
+    mounts = [
+        line
+        for line in Path("/proc/self/mounts").read_text().splitlines()
+        if str(place.home) in line or f"/{place.name}" in line
+    ]
+    files = [path for path in place.home.rglob("*") if not path.is_relative_to(place.cache)]
+    nspawn = Path("/run/systemd/nspawn").glob("*/i-*")
+    return [
+        *namespaces(place.name),
+        *(str(path) for path in Group(place.name).paths if path.exists()),
+        *mounts,
+        *map(str, files),
+        *(str(path) for path in nspawn if path.name in str(mounts)),
+        *(f"process {pid}" for pid in processes_of(place)),
+    ]
+
+
+def processes_of(place: Paths) -> list[int]:
+    """Return the processes that were told this home, by argument or environment."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            told = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
+        except OSError:
+            continue
+        if str(place.home).encode() in told and int(folder.name) != os.getpid():
+            found.append(int(folder.name))
+    return found
+
+
+@pytest.fixture
+def other_home(tmp_path: Path) -> Any:
+    """A home of its own, for a test that brings its cloud up and down itself."""
+    require_machines()
+    with home(tmp_path / "other") as place:
+        yield place
+        control.down()
+
+
+def test_down_leaves_nothing(other_home: Paths) -> None:
+    control.up()
+    instance = launched(other_home)
+    assert remains(other_home)
+
+    control.down()
+
+    assert remains(other_home) == []
+    assert not instance["gone"]()
+
+
+def test_down_leaves_nothing_after_the_server_was_killed(other_home: Paths) -> None:
+    control.up()
+    launched(other_home)
+    pid = control.status().pid
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+
+    control.down()
+
+    assert remains(other_home) == []
+
+
+def test_up_after_a_crash_starts_afresh(other_home: Paths) -> None:
+    control.up()
+    launched(other_home)
+    first = control.status().pid
+    assert first
+    os.kill(first, signal.SIGKILL)
+    eventually("the end of the server", lambda: not control.status().running)
+
+    control.up()
+
+    again = control.status()
+    assert again.running
+    assert again.pid != first
+    assert again.machines == ()
+
+
+def test_up_twice_changes_nothing(other_home: Paths) -> None:
+    control.up()
+    before = control.status()
+
+    control.up()
+
+    assert control.status() == before
+
+
+def test_down_without_a_cloud_does_nothing(other_home: Paths) -> None:
+    control.down()
+
+    assert remains(other_home) == []
+
+
+def test_two_clouds_do_not_meet(cloud: Cloud, other_home: Paths) -> None:
+    control.up()
+
+    assert other_home.name != cloud.place.name
+    control.down()
+    assert cloud.aws.sts.get_caller_identity()["Account"] == "123456789012"
+
+
+def test_the_operators_key_is_in_a_file_that_nobody_else_reads(cloud: Cloud) -> None:
+    mode = stat.S_IMODE(cloud.place.credentials.stat().st_mode)
+    key = cloud.place.credentials.read_text().split()[-1]
+    with home(cloud.place.home):
+        command = session.operator_command(["env"])
+        shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    assert mode == 0o600
+    assert key not in " ".join(command)
+    assert key not in shown
+
+
+def test_an_operator_is_inside_and_everybody_else_is_not(cloud: Cloud) -> None:
+    ask = "from localcloud.session import is_inside; print(is_inside())"
+    with home(cloud.place.home):
+        command = session.operator_command([".venv/bin/python", "-c", ask])
+        inside = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        outside = session.is_inside()
+
+    assert (inside.strip(), outside) == ("True", False)
+
+
+def test_a_shell_on_a_machine_that_is_not_there_is_refused(cloud: Cloud) -> None:
+    with home(cloud.place.home), pytest.raises(Refused, match="i-0000 is not a running machine"):
+        control.shell_command("i-0000", ["sh"])
+
+
+def test_a_missing_tool_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    require_machines()
+
+    def which(tool: str) -> str | None:
+        return None if tool == "nft" else f"/usr/bin/{tool}"
+
+    monkeypatch.setattr("localcloud.control.shutil.which", which)
+
+    with pytest.raises(Refused, match="needs nft") as refusal:
+        control.up()
+
+    assert "nftables" in refusal.value.hint
+
+
+def test_without_root_the_user_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("localcloud.control.os.geteuid", lambda: 1000)
+
+    with pytest.raises(Refused, match="needs root"):
+        control.up()
+
+
+def test_a_server_that_cannot_start_is_reported_with_its_last_words(
+    other_home: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("localcloud.control.SERVER", "localcloud.no_such_module")
+
+    with pytest.raises(PipelineError, match="No module named") as failure:
+        control.up()
+
+    assert str(other_home.log) in failure.value.hint
+
+
+def test_an_image_of_a_stopped_machine_boots_with_its_files_and_an_identity_of_its_own(
+    cloud: Cloud,
+) -> None:
+    first = cloud.booted(cloud.launch())
+    cloud.on(first["InstanceId"], "echo baked >/opt/baked; rm /etc/motd; cloud-init clean --logs")
+    image = cloud.image_of(first["InstanceId"], "boots")
+    cloud.end(first["InstanceId"])
+
+    second = cloud.booted(cloud.launch(ImageId=image))
+
+    seen = cloud.on(second["InstanceId"], "cat /opt/baked; ls /etc/motd || echo none; hostname")
+    dashed = second["PrivateIpAddress"].replace(".", "-")
+    assert seen.split() == ["baked", "none", f"ip-{dashed}"]
+    cloud.aws.ec2.deregister_image(ImageId=image)
+    assert cloud.on(second["InstanceId"], "cat /opt/baked") == "baked"
+    cloud.end(second["InstanceId"])
+
+
+def test_what_a_machine_writes_after_its_image_was_made_is_not_in_the_image(cloud: Cloud) -> None:
+    first = cloud.booted(cloud.launch())
+    image = cloud.image_of(first["InstanceId"], "frozen")
+    cloud.aws.ec2.start_instances(InstanceIds=[first["InstanceId"]])
+    cloud.until(first["InstanceId"], "running")
+    cloud.on(first["InstanceId"], "echo later >/opt/later")
+
+    second = cloud.launch(ImageId=image)
+
+    assert cloud.on(second["InstanceId"], "ls /opt") == ""
+    cloud.end(first["InstanceId"], second["InstanceId"])
+    cloud.aws.ec2.deregister_image(ImageId=image)
+
+
+def test_an_image_of_a_running_machine_is_made_by_a_reboot(cloud: Cloud) -> None:
+    instance = cloud.booted(cloud.launch())
+    instance_id = instance["InstanceId"]
+    cloud.on(instance_id, "echo written >/opt/written")
+
+    image = cloud.aws.ec2.create_image(InstanceId=instance_id, Name="rebooted")["ImageId"]
+
+    def is_available() -> bool:
+        found = cloud.aws.ec2.describe_images(ImageIds=[image])["Images"][0]
+        return bool(found["State"] == "available")
+
+    eventually("the image", is_available)
+    eventually("the machine again", lambda: cloud.is_up(instance_id))
+    assert cloud.describe(instance_id)["State"]["Name"] == "running"
+    cloud.end(instance_id)
+    cloud.aws.ec2.deregister_image(ImageId=image)
+
+
+def test_two_images_cannot_have_one_name(cloud: Cloud) -> None:
+    instance = cloud.launch()
+    image = cloud.image_of(instance["InstanceId"], "twice")
+
+    with pytest.raises(AwsError) as refusal:
+        cloud.aws.ec2.create_image(InstanceId=instance["InstanceId"], Name="twice")
+
+    assert refusal.value.code == "InvalidAMIName.Duplicate"
+    cloud.end(instance["InstanceId"])
+    cloud.aws.ec2.deregister_image(ImageId=image)
+
+
+def launched(place: Paths) -> dict[str, Any]:
+    """Launch one machine in a cloud that is not the common one."""
+    here = Cloud(place)
+    try:
+        instance = here.booted(here.launch())
+    finally:
+        here.aws.close()
+    return instance | {"gone": lambda: here.traces(instance["InstanceId"])}

@@ -1,0 +1,137 @@
+"""Instances are machines: real Debian, real limits, real ends."""
+
+from typing import Any
+
+import pytest
+
+from tests.cloud.harness import AwsError, Cloud, eventually
+
+Instance = dict[str, Any]
+
+BOOT = "stat -c %Y /proc/1"  # when the machine's systemd began
+
+
+def test_a_machine_is_a_debian_that_has_finished_its_first_boot(
+    cloud: Cloud, machine: Instance
+) -> None:
+    seen = cloud.on(
+        machine["InstanceId"],
+        ". /etc/os-release; echo $ID $VERSION_ID; cat /proc/1/comm; cat /etc/told",
+    )
+
+    assert seen.splitlines() == ["debian 12", "systemd", "hello"]
+
+
+def test_no_unit_failed(cloud: Cloud, machine: Instance) -> None:
+    failed = cloud.on(machine["InstanceId"], "systemctl --failed --plain --no-legend")
+
+    assert failed == ""
+
+
+def test_a_machine_has_its_own_name_and_host_keys(cloud: Cloud, machine: Instance) -> None:
+    name = cloud.on(machine["InstanceId"], "hostname -f; ls /etc/ssh/ssh_host_*_key.pub | wc -l")
+
+    dashed = machine["PrivateIpAddress"].replace(".", "-")
+    assert name.split() == [f"ip-{dashed}.ec2.internal", "2"]
+
+
+def test_memory_and_cores_are_those_of_the_instance_type(cloud: Cloud) -> None:
+    instance = cloud.launch(InstanceType="t3.micro")
+
+    done = cloud.attempt(instance["InstanceId"], "python3 -c 'b\"x\" * (1200 << 20)'")
+
+    assert done.returncode == 137  # killed: a t3.micro has 1 GiB
+    cloud.end(instance["InstanceId"])
+
+
+def test_only_the_launch_key_opens_a_machine(cloud: Cloud) -> None:
+    pair = cloud.aws.ec2.create_key_pair(KeyName="opens", KeyType="ed25519")
+    instance = cloud.booted(cloud.launch(KeyName="opens"))
+
+    keys = cloud.on(instance["InstanceId"], "cat /home/admin/.ssh/authorized_keys")
+
+    assert keys.count("ssh-") == 1
+    assert keys.endswith(" opens")
+    assert pair["KeyMaterial"] not in keys
+    cloud.aws.ec2.delete_key_pair(KeyName="opens")
+    cloud.end(instance["InstanceId"])
+
+
+def test_a_power_off_from_inside_stops_the_instance(cloud: Cloud) -> None:
+    instance = cloud.booted(cloud.launch(InstanceInitiatedShutdownBehavior="stop"))
+
+    cloud.on(instance["InstanceId"], "systemctl poweroff")
+
+    stopped = cloud.until(instance["InstanceId"], "stopped")
+    assert stopped["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
+    cloud.end(instance["InstanceId"])
+
+
+def test_a_power_off_from_inside_terminates_where_that_was_asked_for(cloud: Cloud) -> None:
+    instance = cloud.booted(cloud.launch(InstanceInitiatedShutdownBehavior="terminate"))
+
+    cloud.attempt(instance["InstanceId"], "systemctl poweroff")
+
+    cloud.until(instance["InstanceId"], "terminated")
+
+
+def test_a_machine_that_was_stopped_starts_again_with_its_disk_and_address(cloud: Cloud) -> None:
+    instance = cloud.booted(cloud.launch())
+    instance_id = instance["InstanceId"]
+    cloud.on(instance_id, "echo kept >/root/kept")
+
+    cloud.aws.ec2.stop_instances(InstanceIds=[instance_id])
+    cloud.until(instance_id, "stopped")
+    cloud.aws.ec2.start_instances(InstanceIds=[instance_id])
+    again = cloud.until(instance_id, "running")
+
+    assert cloud.on(instance_id, "cat /root/kept") == "kept"
+    assert again["PrivateIpAddress"] == instance["PrivateIpAddress"]
+    cloud.end(instance_id)
+
+
+def test_a_reboot_boots_again_and_the_instance_runs_on(cloud: Cloud) -> None:
+    instance = cloud.booted(cloud.launch())
+    instance_id = instance["InstanceId"]
+    before = cloud.on(instance_id, BOOT)
+
+    cloud.aws.ec2.reboot_instances(InstanceIds=[instance_id])
+
+    def has_rebooted() -> bool:
+        done = cloud.attempt(instance_id, BOOT)
+        return done.returncode == 0 and done.stdout.strip() != before
+
+    eventually("the reboot", has_rebooted)
+    assert cloud.describe(instance_id)["State"]["Name"] == "running"
+    cloud.end(instance_id)
+
+
+def test_an_image_that_does_not_boot_ends_the_instance_and_says_so(cloud: Cloud) -> None:
+    broken = cloud.booted(cloud.launch())
+    cloud.on(broken["InstanceId"], "rm /sbin/init /lib/systemd/systemd /usr/bin/sh")
+    image = cloud.image_of(broken["InstanceId"], "does-not-boot")
+
+    answer = cloud.aws.ec2.run_instances(
+        ImageId=image, InstanceType="t3.micro", MinCount=1, MaxCount=1
+    )
+    ended = cloud.until(answer["Instances"][0]["InstanceId"], "terminated")
+
+    assert ended["StateReason"]["Code"] == "Server.InternalError"
+    cloud.aws.ec2.deregister_image(ImageId=image)
+    cloud.end(broken["InstanceId"])
+
+
+def test_an_image_that_nobody_knows_launches_nothing(cloud: Cloud) -> None:
+    with pytest.raises(AwsError, match="does not exist") as refusal:
+        cloud.launch(ImageId="ami-0123456789abcdef0")
+
+    assert refusal.value.code == "InvalidAMIID.NotFound"
+
+
+def test_an_instance_that_ended_leaves_nothing_on_the_host(cloud: Cloud) -> None:
+    instance = cloud.launch()
+    instance_id = instance["InstanceId"]
+
+    cloud.end(instance_id)
+
+    assert cloud.traces(instance_id) == []

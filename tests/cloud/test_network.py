@@ -1,0 +1,165 @@
+"""The VPC: nothing leaves it, groups are enforced, names resolve."""
+
+from typing import Any
+
+from localcloud.network import Network
+from tests.cloud.harness import Cloud, eventually
+
+Instance = dict[str, Any]
+
+CONNECT = "timeout 2 bash -c 'exec 3<>/dev/tcp/{ip}/{port}' 2>&1 && echo connected; true"
+SERVE = "systemd-run --quiet --collect python3 -m http.server {port}"
+PUBLIC = "192.0.2.1"
+
+
+def tcp(port: int, source: str) -> dict[str, Any]:
+    rule: dict[str, Any] = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port}
+    if source.startswith("sg-"):
+        return rule | {"UserIdGroupPairs": [{"GroupId": source}]}
+    return rule | {"IpRanges": [{"CidrIp": source}]}
+
+
+def connects(cloud: Cloud, instance: Instance, ip: str, port: int) -> bool:
+    return "connected" in cloud.on(instance["InstanceId"], CONNECT.format(ip=ip, port=port))
+
+
+def test_a_packet_for_a_public_address_is_refused_counted_and_does_not_leave(
+    cloud: Cloud, machine: Instance
+) -> None:
+    network = Network(cloud.place.name)
+    before = network.counters()
+
+    said = cloud.on(machine["InstanceId"], CONNECT.format(ip=PUBLIC, port=80))
+
+    after = network.counters()
+    assert "refused" in said.lower()
+    assert after["refused"] > before["refused"]
+    assert after["left"] == 0
+
+
+def test_the_operator_cannot_leave_either(cloud: Cloud) -> None:
+    network = Network(cloud.place.name)
+    before = network.counters()["refused_operator"]
+
+    assert not cloud.aws.dial(PUBLIC, 80).startswith("from")
+
+    assert network.counters()["refused_operator"] >= before
+    assert network.counters()["left"] == 0
+
+
+def test_even_with_a_route_nothing_leaves(cloud: Cloud, machine: Instance) -> None:
+    network = Network(cloud.place.name)
+    before = network.counters()["refused_operator"]
+
+    with cloud.route_to(PUBLIC):
+        seen = cloud.aws.dial(PUBLIC, 80)
+
+    assert not seen.startswith("from")
+    assert network.counters()["refused_operator"] > before
+    assert network.counters()["left"] == 0
+
+
+def test_a_port_is_closed_until_a_rule_opens_it_and_again_when_the_rule_goes(cloud: Cloud) -> None:
+    closed, opened = cloud.group("closed"), cloud.group("opened")
+    server = cloud.booted(cloud.launch(SecurityGroupIds=[opened]))
+    client = cloud.launch(SecurityGroupIds=[closed])
+    cloud.on(server["InstanceId"], SERVE.format(port=8000))
+    ip = server["PrivateIpAddress"]
+
+    assert not connects(cloud, client, ip, 8000)
+
+    rule = tcp(8000, closed)
+    cloud.aws.ec2.authorize_security_group_ingress(GroupId=opened, IpPermissions=[rule])
+    eventually("the rule", lambda: connects(cloud, client, ip, 8000))
+    assert not cloud.aws.dial(ip, 8000).startswith("from")  # the operator is in no group
+
+    cloud.aws.ec2.revoke_security_group_ingress(GroupId=opened, IpPermissions=[rule])
+    eventually("the rule gone", lambda: not connects(cloud, client, ip, 8000))
+    cloud.end(server["InstanceId"], client["InstanceId"])
+    for group in (opened, closed):
+        cloud.aws.ec2.delete_security_group(GroupId=group)
+
+
+def test_a_machine_without_outbound_rules_reaches_metadata_and_api_alone(cloud: Cloud) -> None:
+    silent, server_group = cloud.group("silent"), cloud.group("server", tcp(22, "0.0.0.0/0"))
+    everything = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    cloud.aws.ec2.revoke_security_group_egress(GroupId=silent, IpPermissions=[everything])
+    server = cloud.booted(cloud.launch(SecurityGroupIds=[server_group]))
+    client = cloud.booted(cloud.launch(SecurityGroupIds=[silent]))
+
+    assert cloud.aws.dial(server["PrivateIpAddress"], 22).startswith("from")
+    assert not connects(cloud, client, server["PrivateIpAddress"], 22)
+    assert connects(cloud, client, "169.254.169.254", 80)
+    assert connects(cloud, client, "ec2.us-east-1.amazonaws.com", 443)
+    cloud.end(server["InstanceId"], client["InstanceId"])
+
+
+def test_the_address_of_a_machine_that_is_gone_answers_nothing_and_is_not_given_at_once(
+    cloud: Cloud,
+) -> None:
+    open_group = cloud.group("open", tcp(22, "0.0.0.0/0"))
+    gone = cloud.launch(SecurityGroupIds=[open_group])
+    cloud.end(gone["InstanceId"])
+    successor = cloud.launch(SecurityGroupIds=[open_group])
+
+    assert cloud.aws.dial(gone["PrivateIpAddress"], 22) == "TimeoutError"
+    assert successor["PrivateIpAddress"] != gone["PrivateIpAddress"]
+    cloud.end(successor["InstanceId"])
+
+
+def test_the_machine_trusts_the_api_by_its_own_means(cloud: Cloud, machine: Instance) -> None:
+    script = (
+        "import ssl, socket; c = ssl.create_default_context(); n = 'ec2.us-east-1.amazonaws.com'; "
+        "s = c.wrap_socket(socket.create_connection((n, 443)), server_hostname=n); "
+        "print(s.version())"
+    )
+
+    assert "TLSv1.3" in cloud.on(machine["InstanceId"], f'python3 -c "{script}"')
+    assert "AWS_CA_BUNDLE" in cloud.on(machine["InstanceId"], "systemctl show-environment")
+
+
+def test_names_of_a_private_zone_follow_their_records(cloud: Cloud) -> None:
+    zone = private_zone(cloud, "ray.internal")
+
+    change(cloud, zone, "UPSERT", "one.ray.internal", "A", "10.77.1.1")
+    eventually("the record", lambda: cloud.aws.resolve("one.ray.internal") == ["10.77.1.1"])
+    change(cloud, zone, "UPSERT", "one.ray.internal", "A", "10.77.1.2")
+    eventually("the change", lambda: cloud.aws.resolve("one.ray.internal") == ["10.77.1.2"])
+    change(cloud, zone, "UPSERT", "two.ray.internal", "CNAME", "one.ray.internal")
+    eventually("the alias", lambda: cloud.aws.resolve("two.ray.internal") == ["10.77.1.2"])
+    change(cloud, zone, "DELETE", "one.ray.internal", "A", "10.77.1.2")
+    eventually("the end", lambda: cloud.aws.resolve("one.ray.internal") == [])
+
+
+def test_names_that_nobody_has_are_denied_at_once(cloud: Cloud, machine: Instance) -> None:
+    took = cloud.on(
+        machine["InstanceId"],
+        "python3 -c 'import socket, time\nt = time.time()\n"
+        'try: socket.getaddrinfo("nobody.example", 80)\n'
+        "except OSError: print(time.time() - t < 1)'",
+    )
+
+    assert took == "True"
+
+
+def test_machines_find_each_other_by_internal_names(cloud: Cloud, machine: Instance) -> None:
+    assert cloud.aws.resolve(machine["PrivateDnsName"]) == [machine["PrivateIpAddress"]]
+
+
+def private_zone(cloud: Cloud, name: str) -> str:
+    vpc = cloud.aws.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    made = cloud.aws.route53.create_hosted_zone(
+        Name=name,
+        CallerReference=name,
+        HostedZoneConfig={"PrivateZone": True},
+        VPC={"VPCRegion": "us-east-1", "VPCId": vpc},
+    )
+    return str(made["HostedZone"]["Id"])
+
+
+def change(cloud: Cloud, zone: str, action: str, name: str, kind: str, value: str) -> None:
+    record = {"Name": name, "Type": kind, "TTL": 5, "ResourceRecords": [{"Value": value}]}
+    cloud.aws.route53.change_resource_record_sets(
+        HostedZoneId=zone,
+        ChangeBatch={"Changes": [{"Action": action, "ResourceRecordSet": record}]},
+    )
