@@ -70,16 +70,26 @@ def remove_foundation(
     stack = find_stack(clients, environment.stack)
     if stack is None:
         return False
-    _delete(clients, stack, clock=clock, progress=progress)
+    if left := _still(clients, stack, clock=clock, progress=progress):
+        _delete(clients, left, clock=clock, progress=progress)
     return True
+
+
+def _still(clients: Clients, stack: Stack, *, clock: Clock, progress: Progress) -> Stack | None:
+    """Return the stack once nothing moves in it; None when it went meanwhile."""
+    if not stack.is_moving:
+        return stack
+    follower = Follower(clients, stack.id, progress)
+    follower.skip()
+    what = f"the stack {stack.name}"
+    return settled(clients, stack.id, follower=follower, clock=clock, what=what)
 
 
 def _quiet(clients: Clients, name: str, *, clock: Clock) -> Stack | None:
     """Return the stack once nothing moves in it; None when it has to be created."""
     stack = find_stack(clients, name)
-    if stack and stack.is_moving:
-        follower = Follower(clients, stack.id, silent)
-        stack = settled(clients, stack.id, follower=follower, clock=clock, what=f"stack {name}")
+    if stack:
+        stack = _still(clients, stack, clock=clock, progress=silent)
     if stack and stack.status in HUSKS:
         _delete(clients, stack, clock=clock, progress=silent)
         return None

@@ -1,7 +1,10 @@
 """A whole deploy in one process: the stand-in AWS over fake machines, and nodes that play along."""
 
 from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +12,7 @@ import yaml
 from moto.ec2.models import ec2_backends
 
 from deploy.clients import Clients
+from deploy.destroy import Destruction
 from deploy.environment import Environment
 from deploy.prepare import Prepared, prepare_deploy, prepare_destroy
 from deploy.progress import Progress, Silent
@@ -20,6 +24,7 @@ from tests.unit.localcloud.conftest import clock, driver, world  # noqa: F401 - 
 from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
 GUARD = 8479
+BAKED = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 def bake(clients: Clients, role: str, *, verified: bool = True, ray_version: str = "2.60.0") -> str:
@@ -29,7 +34,7 @@ def bake(clients: Clients, role: str, *, verified: bool = True, ray_version: str
     ami_id = str(ec2.register_image(Name=f"ray-{role}-{count}")["ImageId"])
     # RegisterImage forgets it in moto; images that CreateImage makes have it.
     image = ec2_backends[ACCOUNT][REGION].amis[ami_id]
-    image.architecture, image.creation_date = "x86_64", f"2026-11-22T00:00:{count:02}.000Z"
+    image.architecture, image.creation_date = "x86_64", BAKED + timedelta(minutes=count)
     tags = {"role": role, "digest": f"{count:064}", "ray-version": ray_version, "git": "abc"}
     if verified:
         tags["verified"] = "2026-11-22T00:00:00Z"
@@ -174,10 +179,22 @@ class Cluster:
         """Plan a deploy and carry it out."""
         return self.prepare().rollout.run(progress or Silent())
 
+    def prepare_destroy(self) -> Destruction:
+        """Plan the removal of the cluster."""
+        return prepare_destroy(self.environment, self.clients, clock=self.clock)
+
     def destroy(self) -> tuple[Done, ...]:
         """Remove the cluster."""
-        ready = prepare_destroy(self.environment, self.clients, clock=self.clock)
-        return ready.run(Silent())
+        return self.prepare_destroy().run(Silent())
+
+    @contextmanager
+    def dies_after(self, requests: int) -> Iterator[None]:
+        """Kill the operator once so many requests were sent."""
+        self.clients.left = requests
+        try:
+            yield
+        finally:
+            self.clients.left = None
 
     def state(self) -> ClusterState:
         """Look at the cluster."""

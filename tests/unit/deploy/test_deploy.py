@@ -86,10 +86,8 @@ def test_killed_after_ever_more_requests_a_deploy_still_ends_whole(cluster: Clus
         rollout = cluster.prepare().rollout
         if rollout.plan.is_empty:
             break
-        cluster.clients.left = allowed
-        with contextlib.suppress(Killed):
+        with contextlib.suppress(Killed), cluster.dies_after(allowed):
             rollout.run(Silent())
-        cluster.clients.left = None
 
     assert cluster.prepare().rollout.plan.is_empty
     assert is_whole(cluster.state())
