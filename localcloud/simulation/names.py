@@ -15,11 +15,15 @@ class Names:
 
     def address(self, name: str) -> str:
         """Return the address of a name; raises OSError when there is none."""
-        known = self._records
-        found = known.addresses.get(known.aliases.get(name, name), ())
+        found = self.addresses(name)
         if not found:
             raise OSError(f"{name} does not resolve")
         return found[0]
+
+    def addresses(self, name: str) -> tuple[str, ...]:
+        """Return every address of a name; none when it does not resolve."""
+        known = self._records
+        return known.addresses.get(known.aliases.get(name, name), ())
 
     def target(self, address: str, port: int) -> str | None:
         """Return where a connection ends: a load balancer's is passed on to a healthy target."""
