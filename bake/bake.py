@@ -20,6 +20,7 @@ from bake.image_tests import Outcome, check_images
 from bake.leftovers import find_leftovers, remove_leftovers
 from bake.lock import Target, pins, ray_version
 from bake.owner import this_process
+from bake.subnet import resolve_subnet
 from bake.wheelhouse import check_wheels, fetch_wheelhouse
 from deploy.clients import Clients
 from deploy.environment import Environment
@@ -87,7 +88,7 @@ def bake(
     clock = clock or SystemClock()
     with interruptible():
         remove_leftovers(clients, find_leftovers(clients, _now(clock)), clock, progress)
-        recipe = _recipe(environment, plan, home, cache, clock, progress, ssh_timeout)
+        recipe = _recipe(clients, environment, plan, home, cache, clock, progress, ssh_timeout)
         ami_ids = build_images(clients, recipe, progress)
         for ami_id in ami_ids.values():
             harden(clients, ami_id, _now(clock))
@@ -98,6 +99,7 @@ def bake(
 
 
 def _recipe(
+    clients: Clients,
     environment: Environment,
     plan: Plan,
     home: Path,
@@ -117,6 +119,7 @@ def _recipe(
     return Recipe(
         environment=environment,
         base=plan.base,
+        subnet=resolve_subnet(clients, environment.image),
         digests=plan.missing,
         wheelhouse=wheelhouse,
         ray_version=ray_version(lock, target),

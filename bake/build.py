@@ -16,6 +16,7 @@ from bake.base_image import BaseImage
 from bake.files import REPOSITORY, ROLES
 from bake.owner import Owner
 from bake.packer import Packer, lay_template
+from bake.subnet import Subnet
 from deploy.clients import Clients, translated
 from deploy.environment import Environment
 from deploy.errors import PipelineError
@@ -31,6 +32,7 @@ class Recipe:
 
     environment: Environment
     base: BaseImage
+    subnet: Subnet
     digests: dict[str, str]
     wheelhouse: Path
     ray_version: str
@@ -62,7 +64,7 @@ class Recipe:
             "source_ami": self.base.ami_id,
             "root_device": self.base.root_device,
             "instance_type": settings.build_instance_type,
-            "subnet_id": settings.build_subnet_id,
+            "subnet_id": self.subnet.subnet_id,
             "source_cidrs": [str(cidr) for cidr in self.environment.network.operator_cidrs],
             "ssh_username": settings.ssh_username,
             "ssh_timeout": self.ssh_timeout,

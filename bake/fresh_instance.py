@@ -13,6 +13,7 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from bake.owner import TAG, Owner
+from bake.subnet import Subnet
 from deploy.clients import Clients, error_code, translated
 from deploy.environment import Environment
 from deploy.errors import Refused
@@ -36,6 +37,7 @@ class Reach:
 def fresh_instance(
     clients: Clients,
     environment: Environment,
+    subnet: Subnet,
     ami_id: str,
     *,
     name: str,
@@ -53,8 +55,8 @@ def fresh_instance(
     tags = {**environment.tags, TAG: str(owner), "Name": name}
     with ExitStack() as cleanup, translated(f"booting {ami_id}"):
         key_file = _make_key(clients, name, tags, folder, cleanup)
-        group_id = _make_group(clients, environment, name, tags, clock, cleanup)
-        instance_id = _launch(clients, environment, ami_id, name, group_id, tags)
+        group_id = _make_group(clients, environment, subnet, name, tags, clock, cleanup)
+        instance_id = _launch(clients, environment, subnet, ami_id, name, group_id, tags)
         cleanup.callback(terminate, clients, (instance_id,), clock)
         address = _address(clients, instance_id, clock)
         reach = Reach(instance_id, address, environment.image.ssh_username, key_file)
@@ -145,22 +147,19 @@ def _make_key(
 def _make_group(
     clients: Clients,
     environment: Environment,
+    subnet: Subnet,
     name: str,
     tags: dict[str, str],
     clock: Clock,
     cleanup: ExitStack,
 ) -> str:
     ec2 = clients("ec2")
-    where = {}
-    if subnet_id := environment.image.build_subnet_id:
-        (subnet,) = ec2.describe_subnets(SubnetIds=[subnet_id])["Subnets"]
-        where = {"VpcId": subnet["VpcId"]}
     group_id = str(
         ec2.create_security_group(
             GroupName=name,
             Description="SSH from the operator, while an image is tested",
             TagSpecifications=[_specification("security-group", tags)],
-            **where,
+            VpcId=subnet.vpc_id,
         )["GroupId"]
     )
     cleanup.callback(delete_group, clients, group_id, clock)
@@ -175,13 +174,13 @@ def _make_group(
 def _launch(
     clients: Clients,
     environment: Environment,
+    subnet: Subnet,
     ami_id: str,
     name: str,
     group_id: str,
     tags: dict[str, str],
 ) -> str:
     """Launch with a private address alone and IMDSv2; powering off ends the instance."""
-    where = {"SubnetId": environment.image.build_subnet_id}
     answer = clients("ec2").run_instances(
         ImageId=ami_id,
         InstanceType=environment.image.build_instance_type,
@@ -195,7 +194,7 @@ def _launch(
                 "DeviceIndex": 0,
                 "AssociatePublicIpAddress": False,
                 "Groups": [group_id],
-                **(where if environment.image.build_subnet_id else {}),
+                "SubnetId": subnet.subnet_id,
             }
         ],
         TagSpecifications=[_specification(kind, tags) for kind in ("instance", "volume")],

@@ -24,7 +24,7 @@ from deploy.waiting import Clock
 TESTS = Path("tests", "image")
 TEST_SECONDS = 600
 # One connection for all tests: 0.9 s instead of 7 s. The host is new, so its key is unknown.
-# A file, because pytest-testinfra 10.2 takes --ssh-extra-args but does not pass it on.
+# A file, because pytest-testinfra 10.2.2 takes --ssh-extra-args but does not pass it on.
 SSH_CONFIG = """\
 Host *
   ControlMaster auto
@@ -66,6 +66,7 @@ def check_images(
             fresh_instance(
                 clients,
                 recipe.environment,
+                recipe.subnet,
                 ami_ids[role],
                 name=f"raykiln-image-test-{role}-{recipe.stamp}",
                 owner=recipe.owner,

@@ -40,9 +40,7 @@ variable "instance_type" {
 }
 
 variable "subnet_id" {
-  type        = string
-  default     = ""
-  description = "Empty: the account's default VPC."
+  type = string
 }
 
 variable "source_cidrs" {

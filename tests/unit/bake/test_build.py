@@ -11,6 +11,7 @@ from bake.base_image import BaseImage
 from bake.build import Listener, Recipe, built_images
 from bake.files import REPOSITORY
 from bake.owner import this_process
+from bake.subnet import Subnet
 from deploy.clients import Clients
 from tests.unit.deploy.builders import an_environment
 
@@ -21,6 +22,7 @@ def a_recipe(folder: Path) -> Recipe:
     return Recipe(
         environment=an_environment(),
         base=BaseImage("ami-0123456789abcdef0", "debian-12", "/dev/xvda"),
+        subnet=Subnet("subnet-1", "vpc-1"),
         digests={"head": "a" * 64, "worker": "b" * 64},
         wheelhouse=folder / "wheelhouse",
         ray_version="2.60.0",

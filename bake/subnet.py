@@ -1,0 +1,41 @@
+"""Where build machines and image tests run. Reads AWS (EC2)."""
+
+from dataclasses import dataclass
+
+from deploy.clients import Clients, translated
+from deploy.environment import ImageSettings
+from deploy.errors import Refused
+
+
+@dataclass(frozen=True)
+class Subnet:
+    """A subnet and its VPC."""
+
+    subnet_id: str
+    vpc_id: str
+
+
+def resolve_subnet(clients: Clients, settings: ImageSettings) -> Subnet:
+    """Return the subnet named, or a default subnet of the default VPC.
+
+    Raises Refused when there is none, and when the one named gives its instances public addresses:
+    Packer before 1.8 cannot ask for none.
+    """
+    named = settings.build_subnet_id
+    filters = {"subnet-id": named} if named else {"default-for-az": "true"}
+    with translated("looking for a subnet to bake in"):
+        found = clients("ec2").describe_subnets(
+            Filters=[{"Name": name, "Values": [value]} for name, value in filters.items()]
+        )["Subnets"]
+    if not found:
+        raise Refused(
+            f"there is no subnet {named}" if named else "there is no default VPC with a subnet",
+            hint="mend [image] build_subnet_id in the environment's file",
+        )
+    first = min(found, key=lambda subnet: str(subnet["AvailabilityZone"]))
+    if named and first["MapPublicIpOnLaunch"]:
+        raise Refused(
+            f"{named} gives its instances public addresses",
+            hint="set [image] build_subnet_id to a private subnet",
+        )
+    return Subnet(first["SubnetId"], first["VpcId"])
