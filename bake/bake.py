@@ -74,7 +74,6 @@ def bake(
     force: bool = False,
     progress: Progress = lambda words: None,
     clock: Clock | None = None,
-    ssh_timeout: str = "10m",
 ) -> Baked:
     """Make sure that there is a verified image for each role, and return them.
 
@@ -88,7 +87,7 @@ def bake(
     clock = clock or SystemClock()
     with interruptible():
         remove_leftovers(clients, find_leftovers(clients, _now(clock)), clock, progress)
-        recipe = _recipe(clients, environment, plan, home, cache, clock, progress, ssh_timeout)
+        recipe = _recipe(clients, environment, plan, home, cache, clock, progress)
         ami_ids = build_images(clients, recipe, progress)
         for ami_id in ami_ids.values():
             harden(clients, ami_id, _now(clock))
@@ -106,7 +105,6 @@ def _recipe(
     cache: Path,
     clock: Clock,
     progress: Progress,
-    ssh_timeout: str,
 ) -> Recipe:
     """Gather all that a build needs; the wheels are checked to the bit before they go anywhere."""
     lock = (REPOSITORY / LOCK).read_text()
@@ -127,7 +125,6 @@ def _recipe(
         built=built,
         owner=this_process(),
         folder=folder,
-        ssh_timeout=ssh_timeout,
     )
 
 

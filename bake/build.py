@@ -40,7 +40,6 @@ class Recipe:
     built: str
     owner: Owner
     folder: Path
-    ssh_timeout: str = "10m"
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -67,7 +66,7 @@ class Recipe:
             "subnet_id": self.subnet.subnet_id,
             "source_cidrs": [str(cidr) for cidr in self.environment.network.operator_cidrs],
             "ssh_username": settings.ssh_username,
-            "ssh_timeout": self.ssh_timeout,
+            "ssh_timeout": f"{self.environment.limits.boot_seconds}s",
             "volume_gib": settings.volume_gib,
             "encrypted": settings.encrypted,
             "python": settings.python,
@@ -166,8 +165,9 @@ def _failure(recipe: Recipe, listener: Listener) -> PipelineError:
     said = listener.failures or log.read_text().splitlines()[-3:]
     text = "\n  ".join(dict.fromkeys(said))
     if "Timeout waiting for SSH" in text:
+        seconds = recipe.environment.limits.boot_seconds
         return PipelineError(
-            f"a build machine did not boot: no SSH within {recipe.ssh_timeout}\n  {text}",
+            f"a build machine did not boot: no SSH within {seconds} s\n  {text}",
             hint=f"check the base image {recipe.base.ami_id}, image.ssh_username, "
             f"network.operator_cidrs and image.build_subnet_id; all that was said: {log}",
         )

@@ -19,7 +19,6 @@ from deploy.environment import Environment
 from deploy.errors import Refused
 from deploy.waiting import Clock, Seen, wait_for
 
-BOOT_SECONDS = 600
 TERMINATION_SECONDS = 600
 
 
@@ -64,7 +63,7 @@ def fresh_instance(
             f"SSH on {instance_id} ({ami_id})",
             lambda: _ssh_answers(address, cancelled),
             clock=clock,
-            seconds=BOOT_SECONDS,
+            seconds=environment.limits.boot_seconds,
             every=0.25,
             hint="its console: aws ec2 get-console-output, while the instance is there",
             progress=progress,

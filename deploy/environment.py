@@ -134,6 +134,8 @@ class Alarms(Table):
 class Limits(Table):
     """How long things may take, in seconds, and how the load balancer checks its targets."""
 
+    # Until SSH answers on a build machine, and on an instance that an image is tested on.
+    boot_seconds: int = Field(default=600, ge=10, le=3600)
     head_ready_seconds: int = Field(default=900, ge=60, le=7200)
     workers_ready_seconds: int = Field(default=900, ge=60, le=7200)
     health_check_interval_seconds: int = Field(default=10, ge=5, le=300)
