@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import pytest
 import yaml
+from botocore.loaders import JSONFileLoader
 from moto.ec2.models import ec2_backends
 
 from deploy.clients import Clients
@@ -24,6 +26,8 @@ from tests.unit.localcloud.conftest import clock, driver, world  # noqa: F401 - 
 from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
 GUARD = 8479
+# A network with little in it: what the foundation makes is tested elsewhere.
+SMALL = {"operator_cidrs": ["10.77.0.1/32"], "endpoints": False}
 BAKED = datetime(2026, 11, 22, tzinfo=UTC)
 
 
@@ -201,12 +205,26 @@ class Cluster:
         return read_state(self.clients, self.environment)
 
 
-@pytest.fixture
-def cluster(world: World, clock: FakeClock, driver: FakeDriver) -> Cluster:  # noqa: F811
-    """A cluster with verified images and nothing deployed yet."""
+def a_cluster(clock: FakeClock, driver: FakeDriver) -> Cluster:  # noqa: F811
+    """Return a cluster with verified images and nothing deployed yet."""
     clients = MortalClients(REGION)
     nodes = FakeNodes(driver, Clients(REGION))
     clock.listeners.append(nodes.step)
     bake(clients, "head")
     bake(clients, "worker")
-    return Cluster(an_environment(), clock, nodes, clients)
+    return Cluster(an_environment(network=SMALL), clock, nodes, clients)
+
+
+@pytest.fixture
+def cluster(world: World, clock: FakeClock, driver: FakeDriver) -> Cluster:  # noqa: F811
+    """A cluster of a test's own."""
+    return a_cluster(clock, driver)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_are_read_once() -> Iterator[None]:
+    """Reading botocore's models takes more time than all else; they do not change."""
+    with pytest.MonkeyPatch.context() as patch:
+        read = JSONFileLoader.load_file
+        patch.setattr(JSONFileLoader, "load_file", cache(read))
+        yield

@@ -46,18 +46,6 @@ def is_whole(state: ClusterState) -> bool:
     )
 
 
-def test_from_nothing_to_a_cluster_and_a_second_deploy_changes_nothing(cluster: Cluster) -> None:
-    progress = Remembers()
-
-    cluster.deploy(progress)
-
-    assert is_whole(cluster.state())
-    assert any("Pending:Wait" in words for words in progress.said)
-    before = cluster.clients.calls
-    assert cluster.prepare().rollout.plan.is_empty
-    assert cluster.clients.calls - before <= 18
-
-
 def test_a_plan_changes_nothing(cluster: Cluster) -> None:
     assert not cluster.prepare().rollout.plan.is_empty
 
@@ -95,49 +83,6 @@ def test_killed_after_ever_more_requests_a_deploy_still_ends_whole(cluster: Clus
     state = cluster.state()
     assert state.head_template is not None
     assert [version.number for version in state.head_template.versions] == [1]
-
-
-def test_the_secret_is_made_once_and_its_value_is_never_told(cluster: Cluster) -> None:
-    progress = Remembers()
-    done = cluster.deploy(progress)
-    read = cluster.clients("ssm").get_parameter(
-        Name=cluster.environment.secret, WithDecryption=True
-    )
-
-    value = read["Parameter"]["Value"]
-    assert (len(value), read["Parameter"]["Type"]) == (64, "SecureString")
-    told = "\n".join([*progress.said, *map(str, done), str(cluster.state())])
-    assert value not in told
-
-
-def test_the_head_s_user_data_leads_to_the_yaml_that_names_the_worker_template(
-    cluster: Cluster,
-) -> None:
-    cluster.deploy()
-
-    state = cluster.state()
-    (worker,) = state.workers
-    assert state.worker_template is not None
-    assert worker.ami_id == state.worker_template.versions[0].content.ami_id
-    assert worker.release == state.heads[0].release == cluster.prepare().rollout.wanted.release.id
-
-
-def test_instances_have_what_the_templates_say(cluster: Cluster) -> None:
-    cluster.deploy()
-
-    found = cluster.clients("ec2").describe_instances()["Reservations"]
-    for instance in (i for reservation in found for i in reservation["Instances"]):
-        assert instance["MetadataOptions"]["HttpTokens"] == "required"
-        assert instance["MetadataOptions"]["InstanceMetadataTags"] == "enabled"
-        assert "PublicIpAddress" not in instance
-
-
-def test_another_release_is_refused_while_a_head_serves(cluster: Cluster) -> None:
-    cluster.deploy()
-    bake(cluster.clients, "head")
-
-    with pytest.raises(Refused, match="serves another release"):
-        cluster.prepare()
 
 
 def test_a_standby_is_added_in_place(cluster: Cluster) -> None:
