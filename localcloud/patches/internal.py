@@ -17,6 +17,7 @@ from botocore.awsrequest import AWSPreparedRequest
 from botocore.config import Config
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.models import botocore_stubber
+from moto.core.utils import get_service_model
 
 REGION = "us-east-1"
 
@@ -50,26 +51,53 @@ def _answer(event_name: str, request: AWSPreparedRequest, **_: Any) -> Any:
         return _stubber()(event_name, request)
 
 
+_making = threading.RLock()  # a session is not made for threads
+
+
 @cache
-def client(service: str) -> Any:
-    """Return the control plane's own client of ``service``."""
-    session = boto3.session.Session(
+def _session() -> Any:
+    """One session for all: each new one reads botocore's endpoints and defaults again."""
+    return boto3.session.Session(
         aws_access_key_id="CONTROLPLANEINTERNAL",
         aws_secret_access_key="internal",  # noqa: S106 - signs nothing that is checked
         region_name=REGION,
     )
+
+
+@cache
+def client(service: str) -> Any:
+    """Return the control plane's own client of ``service``."""
     config = Config(retries={"total_max_attempts": 1}, ignore_configured_endpoint_urls=True)
-    made = session.client(service, config=config)
+    with _making:
+        made = _session().client(service, config=config)
     # Inside mock_aws moto listens too, and every handler of this event is called.
     made.meta.events.unregister("before-send", botocore_stubber)
     made.meta.events.register_first("before-send", _answer)
     return made
 
 
+USED = [
+    "ec2",
+    "elbv2",
+    "autoscaling",
+    "cloudwatch",
+    "sns",
+    "iam",
+    "s3",
+    "dynamodb",
+    "route53",
+    "logs",
+    "cloudformation",
+    "ssm",
+    "sts",
+]
+
+
 def prepare() -> None:
-    """Make the clients that steps use before the first step needs one: half a second each."""
-    for service in ("ec2", "elbv2", "autoscaling", "cloudwatch", "sns"):
+    """Read the services' models before the first step or request needs one: half a second each."""
+    for service in USED:
         client(service)
+        get_service_model(service)  # moto reads them again, for itself
 
 
 def call(service: str, operation: str, **parameters: Any) -> Any:
