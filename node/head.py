@@ -4,12 +4,13 @@ in ray-head.service.
 Decides nothing: guard.py does. Touches AWS through the clients it makes.
 """
 
+import os
 import signal
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from node.clients import LEASE, make_client
 from node.errands import Errands
@@ -58,10 +59,23 @@ def make_guard(identity: Identity, executor: ThreadPoolExecutor, say: Say) -> Gu
     )
 
 
-def run(guard: Guard) -> int:
+class StopRequest:
+    """Set by SIGTERM and looked at between steps: a handler must not change a step under way."""
+
+    def __init__(self) -> None:
+        self.made = False
+        signal.signal(signal.SIGTERM, self._handle)
+
+    def _handle(self, *_: object) -> None:
+        self.made = True
+
+
+def run(guard: Guard, stop: StopRequest) -> int:
     """Step until the end; feed systemd's watchdog only when the guard says so."""
     ready = False
     while guard.phase is not Phase.ENDED:
+        if stop.made and guard.exit_code is None:
+            guard.shut_down()
         guard.step()
         if not ready and guard.phase is Phase.STANDBY:
             ready = True
@@ -72,20 +86,20 @@ def run(guard: Guard) -> int:
     return guard.exit_code or 0
 
 
-def main() -> int:
-    """Guard this head until told to stop or until there is no use in going on."""
+def main() -> NoReturn:
+    """Guard this head until told to stop or until there is no use in going on.
+
+    Ends without waiting for errands: one may hang in a call, and by now Ray is dead and the lease
+    is given up.
+    """
     say = Journal(file=LOG)
-    identity = Identity.read()
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="errands") as executor:
-        guard = make_guard(identity, executor, say)
-        signal.signal(signal.SIGTERM, lambda *_: guard.shut_down())
-        server = serve_leader(lambda: guard.is_leader, guard.status)
-        code = run(guard)
-        server.shutdown()
-        executor.shutdown(wait=False, cancel_futures=True)
+    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="errands")
+    guard = make_guard(Identity.read(), executor, say)
+    serve_leader(lambda: guard.is_leader, guard.status)
+    code = run(guard, StopRequest())
     say("guard ended", code=code)
-    return code
+    os._exit(code)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -28,7 +28,7 @@ TIMEOUT = 2.0  # a second to connect, a second to read: node/clients.py
 WATCHDOG = 7.0  # ray-head.service
 STORY = 90.0
 CALM = 45.0  # without faults, at the end
-PATIENT = Limits(failures=10_000)
+PATIENT = Limits(failures=10_000, unhealthy=3.0, pause=1.0)  # more happens in a story
 
 
 class Killed(BaseException):
@@ -134,9 +134,9 @@ class Network:
         chance = self._random.random
         if chance() >= self._trouble or self._stage.now > STORY:
             return 0.01, 0.01, False, 0.0
-        there = self._random.choice([0.1, 0.9, 1.5, 2.5, 5.0, 11.0, 25.0])
+        there = self._random.choice([0.01, 0.1, 0.5, 0.9, 1.5, 5.0, 11.0, 25.0])
         back = self._random.choice([0.0, 0.5, 1.2, 3.0])
-        frozen = self._random.choice([0.0, 0.0, 0.0, 1.0, 4.0, 6.5, 8.0, 30.0])
+        frozen = self._random.choice([0.0] * 8 + [1.0, 4.0, 6.5, 30.0])
         return there, back, chance() < 0.3, frozen
 
 
@@ -145,7 +145,8 @@ class Machine:
 
     def __init__(self, stage: Stage, name: str, table: MemoryTable, random: Random) -> None:
         self._stage, self._name, self._random = stage, name, random
-        self._trouble = random.choice([0.0, 0.05, 0.3, 0.8])
+        self._trouble = random.choice([0.0, 0.1, 0.3, 0.6])
+        self._ray_trouble = random.choice([0.0, 0.01, 0.05])  # each quarter of a second
         self._rate, self._offset = random.uniform(0.97, 1.03), random.uniform(0, 1e6)
         self._network = Network(stage, table, random, self._trouble)
         self.ray = FakeRay(self.clock, boot=random.uniform(1, 8))
@@ -192,7 +193,7 @@ class Machine:
         """Have Ray die, hang, or refuse to die, now and then."""
         calm = self._stage.now > STORY
         self.ray.responsive = self.ray.responsive or calm
-        if calm or self._random.random() >= self._trouble * 0.03:
+        if calm or self._random.random() >= self._ray_trouble:
             return
         happening = self._random.choice(["dies", "hangs", "is stubborn"])
         if happening == "dies":
