@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.ec2.models.instances import Instance
 
 from localcloud import behaviour
 from localcloud.patches import shortages
@@ -526,6 +527,35 @@ class TestHealth:
 
         assert group.ids == first
         assert group.instances[0]["HealthStatus"] == "Unhealthy"
+
+    def test_an_impaired_instance_is_replaced_after_the_grace_period(
+        self, group: Group, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        group.create(HealthCheckGracePeriod=60)
+        group.settle()
+        first = group.ids
+        impaired = {"Status": "impaired"}
+        monkeypatch.setattr(Instance, "system_status", property(lambda self: impaired))
+
+        group.settle(20)
+        assert group.ids == first
+        group.settle(40)
+
+        assert first[0] not in group.ids
+        causes = " ".join(activity["Cause"] for activity in group.activities())
+        assert "an EC2 instance status checks failure" in causes
+
+    def test_members_can_be_asked_for_by_instance(self, group: Group) -> None:
+        group.create()
+        group.settle()
+
+        found = group.api.describe_auto_scaling_instances(InstanceIds=group.ids)
+
+        (member,) = found["AutoScalingInstances"]
+        assert member["AutoScalingGroupName"] == NAME
+        assert member["LifecycleState"] == "InService"
+        assert member["HealthStatus"] == "Healthy"
+        assert member["LaunchTemplate"]["Version"] == "1"
 
     def test_with_awss_delays_a_loss_is_seen_at_the_next_look(self, group: Group) -> None:
         behaviour.install(behaviour.Behaviour(group_health=60.0))

@@ -223,3 +223,39 @@ def test_tags_of_other_resources_are_kept_apart() -> None:
         {"ResourceType": "instance", "Tags": tags(a="1")},
         {"ResourceType": "volume", "Tags": tags(a="2")},
     ]
+
+
+def test_a_template_like_deploys_own_is_applied_in_full(ec2: Any) -> None:
+    volume = {
+        "DeviceName": "/dev/xvda",
+        "Ebs": {
+            "VolumeSize": 40,
+            "VolumeType": "gp3",
+            "Encrypted": True,
+            "DeleteOnTermination": True,
+        },
+    }
+    template = a_template(
+        ec2,
+        ImageId="ami-1",
+        InstanceType="t3.large",
+        BlockDeviceMappings=[volume],
+        Monitoring={"Enabled": True},
+        InstanceInitiatedShutdownBehavior="terminate",
+        DisableApiTermination=False,
+        EbsOptimized=True,
+        KeyName="operator",
+    )
+
+    instance = launched(ec2, template)
+
+    devices = {d["DeviceName"]: d["Ebs"]["VolumeId"] for d in instance["BlockDeviceMappings"]}
+    (found,) = ec2.describe_volumes(VolumeIds=[devices["/dev/xvda"]])["Volumes"]
+    assert (found["Size"], found["VolumeType"], found["Encrypted"]) == (40, "gp3", True)
+    assert instance["Monitoring"]["State"] == "enabled"
+    assert instance["KeyName"] == "operator"
+    assert instance["EbsOptimized"]
+    behaviour = ec2.describe_instance_attribute(
+        InstanceId=instance["InstanceId"], Attribute="instanceInitiatedShutdownBehavior"
+    )
+    assert behaviour["InstanceInitiatedShutdownBehavior"]["Value"] == "terminate"
