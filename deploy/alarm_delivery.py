@@ -45,7 +45,7 @@ def deliver_alarm(
                 lambda: _look(clients, queue, alarm),
                 clock=clock,
                 seconds=seconds,
-                every=0.2,
+                every=0.5,
                 hint="look at the topic's policy and the alarm's actions",
             )
             return clock.now() - begun
@@ -55,9 +55,7 @@ def deliver_alarm(
 
 def _look(clients: Clients, queue: Queue, alarm: str) -> Seen[bool]:
     with translated(f"reading {queue.url}"):
-        found = clients("sqs").receive_message(
-            QueueUrl=queue.url, WaitTimeSeconds=1, MaxNumberOfMessages=10
-        )
+        found = clients("sqs").receive_message(QueueUrl=queue.url, MaxNumberOfMessages=10)
     bodies = [json.loads(message["Body"]) for message in found.get("Messages", [])]
     arrived = any(body.get("AlarmName") == alarm and _is_trial(body) for body in bodies)
     return Seen(arrived or None, f"{len(bodies)} other messages" if bodies else "no message")
