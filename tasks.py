@@ -348,6 +348,45 @@ def demo(c: Context) -> None:
         console.print("The cluster stays up. Next: ./run.sh verify; ./run.sh cloud.down ends all.")
 
 
+@task(help={"only": "files or folders below tests/, and pytest's options (default: all)"})
+def test(c: Context, only: str = "") -> None:
+    """Run the linters and all tests; those in tests/cloud bring up local clouds of their own."""
+    with plain_errors():
+        from deploy.console import run_timed
+
+        pytest = [sys.executable, "-m", "pytest"]
+        if only:
+            run_timed([*pytest, *only.split()])
+        else:
+            run_timed([*pytest, "--numprocesses=2", "tests/lint", "tests/unit"])
+            run_timed([*pytest, "tests/cloud"])
+
+
+# what is asked for, what it is pinned to, the oldest Python that installs it
+LOCKS = (
+    ("requirements-uv.in", "requirements-uv.txt", "3.11"),
+    ("requirements.in", "requirements.txt", "3.11"),
+    ("requirements-dev.in", "requirements-dev.txt", "3.11"),
+    ("ami-provisioners/ray.in", "ami-provisioners/ray.lock", "3.10"),
+)
+
+
+@task
+def lock(c: Context) -> None:
+    """Pin anew, with hashes, the newest of all that is installed here and in the images."""
+    with plain_errors():
+        from deploy.console import run_timed
+
+        for wanted, pinned, python in LOCKS:
+            run_timed(
+                [
+                    *(".venv/bin/uv", "pip", "compile", "--quiet", "--upgrade", "--universal"),
+                    *("--generate-hashes", "--no-emit-index-url", "--no-header"),
+                    *("--python-version", python, wanted, "--output-file", pinned),
+                ]
+            )
+
+
 namespace = Collection(
     bake,
     images,
@@ -358,5 +397,7 @@ namespace = Collection(
     job,
     destroy,
     demo,
+    test,
+    lock,
     cloud=Collection(up, down, cloud_status, shell),
 )

@@ -1,0 +1,165 @@
+"""The whole way, with the commands an operator types: bake, deploy, use, lose the head, destroy.
+
+Each test goes on where the one before it stopped, as an operator's day does.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from localcloud import control
+from localcloud.session import operator_command
+from tests.cloud.harness import home, require_machines
+
+ROOT = Path(__file__).resolve().parents[2]
+Invoke = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def invoke(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Invoke]:
+    """Invoke in a local cloud of its own, as ./run.sh does."""
+    require_machines()
+    with home(tmp_path_factory.mktemp("e2e") / "home"):
+        control.up()
+
+        def run(*arguments: str, code: int = 0) -> "subprocess.CompletedProcess[str]":
+            command = [sys.executable, "-m", "invoke", *arguments]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+            assert done.returncode == code, f"{arguments}:\n{done.stdout[-4000:]}{done.stderr}"
+            return done
+
+        try:
+            yield run
+        finally:
+            control.down()
+
+
+def test_without_images_a_deploy_is_refused_and_says_what_to_do(invoke: Invoke) -> None:
+    done = invoke("deploy", "--yes", code=1)
+
+    assert "invoke bake" in done.stderr
+    assert ami_ids(invoke("images").stdout) == set()
+
+
+def test_a_bake_makes_a_verified_image_of_each_role(invoke: Invoke) -> None:
+    invoke("bake")
+
+    listed = invoke("images").stdout
+    assert len(ami_ids(listed)) == 2
+    assert " no" not in listed
+
+
+def test_the_same_content_is_not_baked_twice(invoke: Invoke) -> None:
+    before = ami_ids(invoke("images").stdout)
+
+    done = invoke("bake")
+
+    assert done.stdout.count("nothing to do") == 2
+    assert ami_ids(invoke("images").stdout) == before
+
+
+def test_a_plan_changes_nothing(invoke: Invoke) -> None:
+    first, second = invoke("plan").stdout, invoke("plan").stdout
+
+    assert "+ group ray-head-asg-local" in first
+    assert first == second
+    assert "instances" not in invoke("cloud.status").stdout
+
+
+def test_nobody_is_asked_without_a_terminal_and_nothing_is_done(invoke: Invoke) -> None:
+    done = invoke("deploy", code=1)
+
+    assert "Nothing was changed" in done.stderr
+
+
+def test_a_deploy_brings_up_a_cluster_that_is_well(invoke: Invoke) -> None:
+    invoke("deploy", "--yes")
+
+    report = json.loads(invoke("status", "--json").stdout)
+    assert report["leader"]
+    assert len(report["heads"]) == 1
+    assert len(report["workers"]) >= 1
+    assert report["problems"] == []
+
+
+def test_a_second_deploy_changes_nothing_and_says_so(invoke: Invoke) -> None:
+    assert "nothing to change" in invoke("deploy", "--yes").stdout
+
+
+def test_a_job_runs_on_the_head_and_on_every_worker(invoke: Invoke) -> None:
+    report = json.loads(invoke("status", "--json").stdout)
+    nodes = {node["id"] for node in (*report["heads"], *report["workers"])}
+
+    printed = invoke("job").stdout
+
+    assert {node for node in nodes if f"{node} " in printed} == nodes
+
+
+def test_the_secret_is_nowhere_but_where_it_belongs(invoke: Invoke) -> None:
+    secret = subprocess.run(
+        operator_command([sys.executable, "-c", READ_SECRET]),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    assert re.fullmatch(r"[0-9a-f]{64}", secret)
+
+    for machine in control.status().machines:
+        place = subprocess.run(
+            control.shell_command(machine, ["bash", "-c", WHERE_IS_IT]),
+            input=secret,
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout.split()
+        assert place == ["/run/ray/token"]
+
+
+def test_the_cluster_outlives_its_head(invoke: Invoke) -> None:
+    before = json.loads(invoke("status", "--json").stdout)
+
+    checks = json.loads(invoke("verify", "--destructive", "--yes", "--json").stdout)
+
+    after = json.loads(invoke("status", "--json").stdout)
+    assert [check["name"] for check in checks if not check["passed"]] == []
+    assert after["leader"] != before["leader"]
+    assert after["epoch"] > before["epoch"]
+    assert after["problems"] == []
+
+
+def test_destroy_leaves_nothing_but_the_images(invoke: Invoke) -> None:
+    invoke("destroy", "--yes")
+
+    assert control.status().machines == ()
+    assert "not there" in invoke("status", code=2).stdout
+    assert "nothing to change" in invoke("destroy", "--yes").stdout
+    assert len(ami_ids(invoke("images").stdout)) == 2
+
+
+READ_SECRET = """
+import boto3
+ssm = boto3.client("ssm", region_name="us-east-1")
+name = "/ray/local/redis_password"
+print(ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
+"""
+# The secret comes on standard input, so that this search does not find itself.
+WHERE_IS_IT = r"""
+read -r secret
+for place in /etc /opt/raykiln /root /home /tmp /var/log /var/lib/cloud /var/lib/ray /run; do
+  printf '%s\n' "${secret}" | grep -rlD skip -Ff - "${place}" 2>/dev/null
+done
+for process in /proc/[0-9]*; do
+  printf '%s\n' "${secret}" | grep -lFf - "${process}/cmdline" "${process}/environ" 2>/dev/null
+done
+journalctl --no-pager 2>/dev/null | grep -qFf <(printf '%s\n' "${secret}") && echo journal
+"""
+
+
+def ami_ids(listed: str) -> set[str]:
+    """Return the image ids that a list shows."""
+    return set(re.findall(r"\bami-[0-9a-f]{17}\b", listed))
