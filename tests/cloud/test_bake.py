@@ -1,0 +1,199 @@
+"""Baking for real: verified images at the end, and nothing left behind when it goes wrong.
+
+Every bake is `invoke bake`, as a person runs it, in a checkout of its own that a test may break.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cloud.harness import REPOSITORY, Cloud, eventually
+
+LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "tests", "docs")
+BROKEN = "#!/usr/bin/env bash\necho 'FAILED this provisioner was broken by a test'\nexit 3\n"
+BOUNDLESS = 300.0
+
+
+@dataclass
+class Checkout:
+    """A copy of the project that bakes in the cloud under test."""
+
+    folder: Path
+    cloud: Cloud
+
+    def provisioner(self, name: str, text: str) -> None:
+        (self.folder / "ami-provisioners" / name).write_text(text)
+
+    def environment(self, name: str, **image: object) -> None:
+        """Write an environment like local, but for these settings of the image."""
+        local = (self.folder / "environments/local.toml").read_text()
+        before, _, rest = local.partition("[image]\n")
+        settings = "".join(f"{key} = {json.dumps(value)}\n" for key, value in image.items())
+        after = rest[rest.index("\n[") :].replace("[limits]", "[limits]\nboot_seconds = 15")
+        text = f"{before}[image]\n{settings}ssm_agent_required = false\n{after}"
+        (self.folder / f"environments/{name}.toml").write_text(text)
+
+    @contextmanager
+    def baking(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+        """Run `invoke bake` in a process group of its own; whatever is left of it ends."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "invoke", "bake", *arguments],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(self.folder)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            end(process)
+
+    def bake(self, *arguments: str) -> tuple[int, str]:
+        """Run it to its end; return exit code and all that it said."""
+        with self.baking(*arguments) as process:
+            words, _ = process.communicate(timeout=BOUNDLESS)
+        return process.returncode, words
+
+    def left(self) -> dict[str, list[str]]:
+        """Return what there is in EC2 of what a bake starts."""
+        ec2 = self.cloud.aws.ec2
+        ours = [{"Name": "tag-key", "Values": ["raykiln:bake"]}]
+        groups = ec2.describe_security_groups()["SecurityGroups"]
+        return {
+            "instances": [i["InstanceId"] for i in self.instances(ours)],
+            "keys": [key["KeyName"] for key in ec2.describe_key_pairs()["KeyPairs"]],
+            "groups": [
+                g["GroupName"] for g in groups if g["GroupName"].startswith(("packer", "ray"))
+            ],
+        }
+
+    def instances(self, filters: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the instances that are not terminated."""
+        found = self.cloud.aws.ec2.describe_instances(Filters=filters)["Reservations"]
+        every = [instance for reservation in found for instance in reservation["Instances"]]
+        return [i for i in every if i["State"]["Name"] != "terminated"]
+
+
+NOTHING: dict[str, list[str]] = {"instances": [], "keys": [], "groups": []}
+
+
+def end(process: "subprocess.Popen[str]") -> None:
+    """Kill a bake with all that it started, wherever that moved itself to."""
+    for pid in [*descendants(process.pid), process.pid]:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    process.wait()
+
+
+def descendants(pid: int) -> list[int]:
+    """Return every process below ``pid``; sh starts Packer in a session of its own."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    direct = [int(child) for child in children.read_text().split()] if children.exists() else []
+    return [below for child in direct for below in [child, *descendants(child)]]
+
+
+@pytest.fixture
+def checkout(cloud: Cloud, tmp_path: Path) -> Checkout:
+    made = Checkout(tmp_path / "checkout", cloud)
+    shutil.copytree(REPOSITORY, made.folder, ignore=LEFT_OUT)
+    return made
+
+
+def test_a_bake_gives_verified_images_and_a_second_one_has_nothing_to_do(
+    checkout: Checkout,
+) -> None:
+    code, words = checkout.bake()
+    assert code == 0, words
+    assert checkout.left() == NOTHING
+    images = checkout.cloud.aws.ec2.describe_images(Owners=["self"])["Images"]
+    tags = [{tag["Key"]: tag["Value"] for tag in image["Tags"]} for image in images]
+    assert sorted(tag["raykiln:role"] for tag in tags if tag["raykiln:verified"]) == [
+        "head",
+        "worker",
+    ]
+    assert {image["ImdsSupport"] for image in images} == {"v2.0"}
+
+    began = time.monotonic()
+    code, words = checkout.bake()
+    assert code == 0, words
+    assert words.count("nothing to do") == 2
+    assert time.monotonic() - began < 10
+
+
+def test_an_interrupted_bake_leaves_nothing_behind(checkout: Checkout) -> None:
+    checkout.provisioner("05-baseline.sh", "#!/usr/bin/env bash\nexec sleep 300\n")
+    with checkout.baking("--role", "worker") as process:
+        eventually("a build machine", lambda: checkout.left()["instances"])
+        process.send_signal(signal.SIGINT)
+        words, _ = process.communicate(timeout=BOUNDLESS)
+
+    assert process.returncode == 130, words
+    assert checkout.left() == NOTHING
+
+
+def test_a_provisioner_that_fails_is_named_and_leaves_nothing_behind(checkout: Checkout) -> None:
+    checkout.provisioner("10-user.sh", BROKEN)
+
+    code, words = checkout.bake("--role", "head")
+
+    assert code == 2, words
+    assert "FAILED this provisioner was broken by a test" in words
+    assert "packer.log" in words
+    assert checkout.left() == NOTHING
+
+
+def test_what_a_killed_bake_left_behind_goes_at_the_next(checkout: Checkout) -> None:
+    with checkout.baking("--role", "worker") as process:
+        eventually("a build machine", lambda: checkout.left()["instances"])
+        end(process)
+    left = checkout.left()
+    assert all(left.values()), left
+    checkout.provisioner("05-baseline.sh", BROKEN)
+
+    code, words = checkout.bake("--role", "worker")
+
+    assert code == 2, words
+    assert "leftovers of a bake that was killed" in words
+    assert checkout.left() == NOTHING
+
+
+def test_a_machine_that_does_not_boot_is_given_up_and_leaves_nothing_behind(
+    checkout: Checkout,
+) -> None:
+    machine = checkout.cloud.launch()["InstanceId"]
+    eventually("SSH", lambda: checkout.cloud.attempt(machine, "rm /usr/sbin/sshd").returncode == 0)
+    broken = checkout.cloud.image_of(machine, "never-answers")
+    checkout.cloud.end(machine)
+    checkout.environment("unbootable", base_id=broken)
+
+    code, words = checkout.bake("--env", "unbootable", "--role", "head")
+
+    assert code == 2, words
+    assert "did not boot: no SSH within 15 s" in words
+    assert broken in words
+    assert checkout.left() == NOTHING
+
+
+def test_a_base_image_filter_that_matches_nothing_starts_nothing(checkout: Checkout) -> None:
+    checkout.environment("nothing", base_name="debian-99-*", base_owner="136693071363")
+
+    code, words = checkout.bake("--env", "nothing")
+
+    assert code == 1, words
+    assert "no base image matches name 'debian-99-*'" in words
+    assert checkout.left() == NOTHING
