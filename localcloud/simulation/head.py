@@ -61,7 +61,7 @@ class HeadProcess:
     """node/head.py's loop: step, feed systemd's watchdog when the guard says so, end."""
 
     def __init__(self, machine: Machine, identity: Identity, rays: Rays, service: Service) -> None:
-        self._machine, self._service = machine, service
+        self.machine, self._service = machine, service
         files = Files(machine)
         self.ray = FakeRayHead(machine, files, rays)
         self.guard = make_guard(machine, identity, files, self.ray)
@@ -86,11 +86,11 @@ class HeadProcess:
             return
         spent = 0.0 if self.paused else self._step()
         if not self._over:
-            self._machine.after(TICK + spent, self._tick)
+            self.machine.after(TICK + spent, self._tick)
 
     def _step(self) -> float:
         """Step once; return how long that blocked."""
-        with self._machine.spending() as spent:
+        with self.machine.spending() as spent:
             self.guard.step()
         if not self._ready and self.guard.phase is Phase.STANDBY:
             self._ready = True
