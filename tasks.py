@@ -242,19 +242,19 @@ def job(c: Context, env: str = DEFAULT_ENV) -> None:
     """Run a Ray job through the stable name on the head and on every worker of ENV."""
     with plain_errors():
         from deploy.console import console, step
-        from deploy.job import everyone_is_here, ray_api
-        from deploy.state import find_instances
+        from deploy.job import everyone_is_here, members, ray_api
         from deploy.waiting import SystemClock
 
         environment = environment_at(env)
         clients = clients_of(environment)
-        nodes = {i.address: i for i in find_instances(clients, env) if i.state == "running"}
+        nodes = members(clients, environment)
         with step(f"a job at {environment.head_dns}") as steps:
             api = ray_api(clients, environment)
             outcome, present = everyone_is_here(api, nodes, clock=SystemClock(), progress=steps.say)
         for one in present:
-            node = nodes[one.address]
-            console.print(f"  {node.role} {node.id} {one.address} took part as {one.node_id[:12]}")
+            node = nodes.get(one.address)
+            name = f"{node.role} {node.id}" if node else "a newcomer"
+            console.print(f"  {name} {one.address} took part as {one.node_id[:12]}")
         console.print(
             f"accepted in {outcome.accepted_seconds:.2f} s, done in {outcome.seconds:.1f} s"
         )

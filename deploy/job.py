@@ -16,6 +16,7 @@ from deploy.clients import Clients, error_code, translated
 from deploy.environment import Environment
 from deploy.errors import PipelineError, Refused
 from deploy.ray_api import Job, RayApi, Unreachable
+from deploy.state import Instance, find_instances, find_lease
 from deploy.waiting import Clock, Seen, wait_for
 
 PYTHON = "/opt/ray/bin/python"  # in our images
@@ -59,6 +60,15 @@ def ray_api(clients: Clients, environment: Environment) -> RayApi:
                 hint=f"is there a cluster? `invoke deploy --env {environment.name}` makes both",
             ) from error
     return RayApi(environment.head_dns, found["Parameter"]["Value"])
+
+
+def members(clients: Clients, environment: Environment) -> dict[str, Instance]:
+    """Return the instances that are Ray's nodes, by address: the leader and the workers."""
+    lease = find_lease(clients, environment)
+    leader = lease.holder if lease else ""
+    found = find_instances(clients, environment.name)
+    nodes = [i for i in found if i.state == "running" and (i.role == "worker" or i.id == leader)]
+    return {instance.address: instance for instance in nodes}
 
 
 def run_job(

@@ -14,6 +14,7 @@ from deploy.clients import Clients
 from deploy.errors import PipelineError, Refused, TimedOut
 from deploy.head_loss import JOB, LAUNCHED, LEASE, READY, WORKERS, check_head_loss, watch
 from deploy.heartbeat import Heartbeat
+from deploy.job import members
 from deploy.run_command import run_command
 from deploy.state import find_instances, find_lease
 from deploy.verify import run_checks
@@ -235,6 +236,8 @@ def test_a_whole_cluster_passes_and_each_damage_is_seen(whole: Whole) -> None:
     assert len(checks) == 8
     assert "1 head, 1 worker" in checks["ray status is alive"].seen
     assert "1 joined of 1 wanted" in checks["workers have joined"].seen
+    nodes = members(whole.clients, whole.cluster.environment)
+    assert sorted(nodes) == sorted(node["node_ip"] for node in whole.ray.nodes)
 
     for damage, (name, words) in DAMAGES.items():
         with damage(whole):
