@@ -9,7 +9,7 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/network/target-group-hea
 the kinder way is to refuse new connections and to close those there are.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,26 @@ class Behaviour:
     fail_open: bool = False
 
 
+VARIABLE = "RAYKILN_BEHAVIOUR"
 KIND = Behaviour()
 LIKE_AWS = Behaviour(registration=180.0, provisioning=150.0, group_health=60.0, fail_open=True)
+
+
+def chosen(words: str) -> Behaviour:
+    """Return what ``RAYKILN_BEHAVIOUR`` asks for: ``kind`` (or nothing), ``aws``, or a few fields.
+
+    For example ``registration=60,fail_open=1``; raises ValueError on anything else.
+    """
+    known = {"": KIND, "kind": KIND, "aws": LIKE_AWS}
+    if words in known:
+        return known[words]
+    pairs = dict(part.split("=", 1) for part in words.split(",") if "=" in part)
+    names = {field.name for field in fields(Behaviour)}
+    if len(pairs) != len(words.split(",")) or not pairs.keys() <= names:
+        raise ValueError(f"{VARIABLE}={words}: kind, aws, or some of {', '.join(sorted(names))}")
+    opens = bool(float(pairs.pop("fail_open", "0")))
+    return replace(KIND, fail_open=opens, **{name: float(value) for name, value in pairs.items()})
+
 
 _installed: list[Behaviour] = [KIND]
 

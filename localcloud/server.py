@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.waiting import SystemClock
-from localcloud import patches, world
+from localcloud import behaviour, patches, world
 from localcloud.base_image import base_image
 from localcloud.certificates import certificates
 from localcloud.images import Images
@@ -48,6 +48,7 @@ def main() -> None:
 
 def serve(place: Paths, stopping: threading.Event) -> None:
     """Build the world, open its doors, and step it until ``stopping``."""
+    behaviour.install(behaviour.chosen(os.environ.get(behaviour.VARIABLE, "")))
     network = Network(place.name)
     images = Images(place.images, place.machines)
     here = world.World(SystemClock(), Machines(place, network, images))

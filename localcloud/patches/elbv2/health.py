@@ -23,6 +23,7 @@ from localcloud.patches.elbv2.records import (
     address_of,
     instance_of,
     listeners_of,
+    runs,
     targets,
     zone_of,
 )
@@ -48,8 +49,8 @@ def _advance(target_group: Any, balancer: Any, target: Target, now: float) -> No
 
 
 def _is_over(target_group: Any, target: Target, now: float) -> bool:
-    if target.drains_until is not None and now >= target.drains_until:
-        return True
+    if target.drains_until is not None:
+        return now >= target.drains_until or not runs(target, target_group)
     if not target.id.startswith("i-"):
         return False
     instance = instance_of(target, target_group)

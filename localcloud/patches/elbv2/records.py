@@ -93,6 +93,14 @@ def instance_of(target: Target, target_group: Any) -> Any:
     return target_group.ec2_backend.get_instance_by_id(target.id)
 
 
+def runs(target: Target, target_group: Any) -> bool:
+    """Say whether the target can have connections at all; an address always can."""
+    if not target.id.startswith("i-"):
+        return True
+    instance = instance_of(target, target_group)
+    return instance is not None and instance.state == "running"
+
+
 def address_of(target: Target, target_group: Any) -> str:
     instance = instance_of(target, target_group)
     return str(instance.private_ip) if instance else target.id

@@ -19,6 +19,7 @@ from localcloud.patches.elbv2.records import (
     HEALTHY,
     NOT_REGISTERED,
     Target,
+    runs,
     targets,
 )
 from localcloud.world import current
@@ -91,7 +92,7 @@ def _register(register: Any) -> Any:
 
 
 def _deregister(deregister: Any) -> Any:
-    """A healthy target drains for the deregistration delay; any other is gone at once."""
+    """A healthy target that runs drains for the delay; any other is gone at once."""
 
     def deregister_all(self: Any, found: list[dict[str, Any]]) -> None:
         deregister(self, found)
@@ -100,7 +101,7 @@ def _deregister(deregister: Any) -> Any:
             target = targets(self).get(each["Id"])
             if target is None:
                 continue
-            if target.health == HEALTHY and delay > 0:
+            if target.health == HEALTHY and delay > 0 and runs(target, self):
                 target.health = DRAINING
                 target.drains_until = current().clock.now() + delay
             else:

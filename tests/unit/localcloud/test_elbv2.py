@@ -501,6 +501,18 @@ class TestDraining:
 
         assert balancer.health() == {}
 
+    def test_a_target_that_stops_running_drains_no_more(
+        self, serving: tuple[Balancer, str]
+    ) -> None:
+        balancer, leader = serving
+        balancer.attribute("deregistration_delay.timeout_seconds", "300")
+        balancer.deregister(leader)
+
+        balancer.driver.crash(leader)
+        balancer.clock.advance(2)
+
+        assert balancer.health() == {}
+
     def test_a_target_registered_again_while_it_drains_begins_anew(
         self, serving: tuple[Balancer, str]
     ) -> None:
