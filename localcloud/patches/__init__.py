@@ -20,6 +20,7 @@ from localcloud.patches import (
     shortages,
     ssm,
     template_launches,
+    vpcs,
 )
 from localcloud.world import World
 
@@ -48,6 +49,7 @@ PATCHES: tuple[Patch, ...] = (
     ssm,
     cloudformation,
     iam,
+    vpcs,
 )
 
 

@@ -76,7 +76,7 @@ def client(service: str) -> Any:
     return made
 
 
-USED = [
+USED = (
     "ec2",
     "elbv2",
     "autoscaling",
@@ -90,7 +90,7 @@ USED = [
     "cloudformation",
     "ssm",
     "sts",
-]
+)
 
 
 def prepare() -> None:

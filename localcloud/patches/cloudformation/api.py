@@ -103,9 +103,11 @@ def _check_capabilities(tree: Tree, given: list[str]) -> None:
 def _new_stack(response: Response, name: str) -> Stack:
     place = f"{response.region}:{response.current_account}"
     stack_id = f"arn:aws:cloudformation:{place}:stack/{name}/{uuid.uuid4()}"
-    stack = Stack(name, stack_id, response.region, response.current_account, timestamp())
-    _stacks(response)[stack_id] = stack
-    return stack
+    return Stack(name, stack_id, response.region, response.current_account, timestamp())
+
+
+def _keep(response: Response, stack: Stack) -> None:
+    _stacks(response)[stack.stack_id] = stack
 
 
 def create_change_set(self: Response) -> ActionResult:
@@ -117,9 +119,7 @@ def create_change_set(self: Response) -> ActionResult:
         stack = None
     _check_kind(stack, name, kind, set_name)
     wanted = _wanted(self, stack)
-    if stack is None:
-        stack = _new_stack(self, name)
-        stack.say("REVIEW_IN_PROGRESS", "User Initiated")
+    stack = stack or _new_stack(self, name)
     if set_name in stack.change_sets:
         raise AlreadyExistsException(f"ChangeSet {set_name} already exists")
     place = f"{self.region}:{self.current_account}"
@@ -136,6 +136,9 @@ def create_change_set(self: Response) -> ActionResult:
     if _is_empty(stack, made):
         made.status, made.status_reason = "FAILED", NO_CHANGES
         made.execution_status = "UNAVAILABLE"
+    if not stack.events:
+        stack.say("REVIEW_IN_PROGRESS", "User Initiated")
+    _keep(self, stack)
     stack.change_sets[set_name] = made
     return ActionResult({"Id": made.change_set_id, "StackId": stack.stack_id})
 
@@ -238,6 +241,8 @@ def create_stack(self: Response) -> ActionResult:
     stack.protected = bool(self._get_bool_param("EnableTerminationProtection", False))
     keeps = self._get_param("OnFailure") == "DO_NOTHING"
     stack.disable_rollback = keeps or bool(self._get_bool_param("DisableRollback", False))
+    changes.changes_of(stack, wanted)  # raises what a template's expressions have wrong
+    _keep(self, stack)
     _begin_create(stack, wanted)
     return ActionResult({"StackId": stack.stack_id})
 

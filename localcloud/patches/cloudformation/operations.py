@@ -12,9 +12,6 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-from moto.core.exceptions import ServiceException
-
 from localcloud.patches.cloudformation import parameters
 from localcloud.patches.cloudformation.resources import (
     Failed,
@@ -26,7 +23,8 @@ from localcloud.patches.cloudformation.resources import (
 from localcloud.patches.cloudformation.stack import Resource, Stack, Wanted, template_of, timestamp
 from localcloud.patches.cloudformation.template import Template, Tree, refuse
 
-TROUBLE = (Failed, ClientError, BotoCoreError, ServiceException, LookupError, ValueError, TypeError)
+# A call that moto does not have is a failed resource too, not a stack that hangs.
+TROUBLE = Exception
 
 REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
 
@@ -80,8 +78,10 @@ class Run:
     template: Template = field(init=False)
     undo: list[Undo] = field(default_factory=list)
     leftovers: list[Resource] = field(default_factory=list)  # replaced; removed when all is done
+    before: frozenset[str] = frozenset()  # the resources that were there
 
     def __post_init__(self) -> None:
+        self.before = frozenset(self.stack.resources)
         values = parameters.typed(self.wanted.tree, self.wanted.parameters)
         self.template = template_of(self.stack, self.wanted, values)
 
@@ -92,7 +92,7 @@ class Run:
             try:
                 yield from self._resource(name, body, needs)
             except TROUBLE as error:
-                doing = "UPDATE" if name in self.stack.resources else "CREATE"
+                doing = "UPDATE" if name in self.before else "CREATE"
                 physical = self.stack.states[name].physical_id if name in self.stack.states else ""
                 self.stack.note(name, body["Type"], physical, f"{doing}_FAILED", reason(error))
                 raise Failed(f"{doing.lower()}: [{name}]") from error

@@ -120,4 +120,6 @@ def reason(error: Exception) -> str:
         told, status = error.response["Error"], error.response["ResponseMetadata"]
         where = f"Status Code: {status.get('HTTPStatusCode')}, Code: {told.get('Code')}"
         return f'Resource handler returned message: "{told.get("Message")} ({where})"'
-    return f'Resource handler returned message: "{error}"'
+    if isinstance(error, Failed):
+        return f'Resource handler returned message: "{error}"'
+    return f'Resource handler returned message: "{type(error).__name__}: {error}"'

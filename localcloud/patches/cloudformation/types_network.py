@@ -186,7 +186,9 @@ class Endpoint(ResourceType):
 
     def create(self, place: Place, properties: Tree) -> str:
         given = {k: v for k, v in properties.items() if k not in ("PolicyDocument", "Tags")}
-        made = call("ec2", "create_vpc_endpoint", **given, **_policy(properties))
+        kind = properties.get("VpcEndpointType", "Gateway")
+        given = {**given, "VpcEndpointType": kind, **_policy(properties)}
+        made = call("ec2", "create_vpc_endpoint", **given)
         return str(made["VpcEndpoint"]["VpcEndpointId"])
 
     def configure(self, place: Place, physical_id: str, old: Tree, new: Tree) -> None:
