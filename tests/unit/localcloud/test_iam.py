@@ -301,6 +301,23 @@ def test_a_buckets_own_policy_denies_even_an_administrator(account: Account) -> 
     assert "with an explicit deny in a resource-based policy" in message
 
 
+def test_a_bucket_that_wants_tls_is_used_over_tls(account: Account) -> None:
+    s3 = account.as_operator("s3")
+    s3.create_bucket(Bucket="raykiln-config")
+    deny = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": ["arn:aws:s3:::raykiln-config", "arn:aws:s3:::raykiln-config/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    s3.put_bucket_policy(Bucket="raykiln-config", Policy=document(deny))
+
+    s3.put_object(Bucket="raykiln-config", Key="k", Body=b"x")
+
+    assert s3.get_object(Bucket="raykiln-config", Key="k")["Body"].read() == b"x"
+
+
 def test_the_lease_may_be_held_under_its_own_key_only(account: Account) -> None:
     account.as_operator("dynamodb").create_table(
         TableName="lease",
