@@ -10,6 +10,7 @@ from deploy.environment import Environment
 from deploy.errors import PipelineError, Refused
 from deploy.progress import Silent
 from deploy.state import ClusterState
+from localcloud.patches import shortages
 from tests.unit.deploy.builders import an_environment
 from tests.unit.deploy.conftest import Cluster, Killed, bake
 
@@ -122,6 +123,13 @@ def test_heads_that_give_up_end_the_deploy_with_the_reason_and_none_is_left(
     assert "ABANDON" in failed.value.message
     cluster.clock.advance(60)
     assert cluster.state().heads == ()
+
+
+def test_zones_without_capacity_end_the_deploy_with_aws_s_reason(cluster: Cluster) -> None:
+    shortages.declare("m6i.large")
+
+    with pytest.raises(PipelineError, match="do not have sufficient"):
+        cluster.deploy()
 
 
 def test_after_the_cause_is_mended_the_next_deploy_succeeds(cluster: Cluster) -> None:
