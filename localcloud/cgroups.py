@@ -85,9 +85,11 @@ class Group:
 
     def _hand_down_controllers(self) -> None:
         """Controllers work in a group when each group above hands them down."""
-        wanted = " ".join(f"+{name}" for name in V2_CONTROLLERS)
         for depth in range(len(self.parts)):
-            (ROOT.joinpath(*self.parts[:depth]) / "cgroup.subtree_control").write_text(wanted)
+            above = ROOT.joinpath(*self.parts[:depth])
+            offered = (above / "cgroup.controllers").read_text().split()
+            wanted = " ".join(f"+{name}" for name in V2_CONTROLLERS if name in offered)
+            (above / "cgroup.subtree_control").write_text(wanted)
 
     def _limit(self, limits: Limits) -> None:
         quota = int(limits.cpus * PERIOD_US)

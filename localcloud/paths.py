@@ -72,6 +72,11 @@ class Paths:
         return self.cache / "ca"
 
     @property
+    def ca(self) -> Path:
+        """The certificate that clients trust."""
+        return self.certificates / "ca.crt"
+
+    @property
     def base_images(self) -> Path:
         return self.cache / "base"
 

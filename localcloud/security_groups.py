@@ -39,31 +39,46 @@ class SecurityGroups:
 def wanted_rules() -> str:
     """Return the whole table as nft reads it."""
     groups = {g.id: g for each in ec2_backend().groups.values() for g in each.values()}
-    hosts = _hosts(groups)
-    members = _members(hosts)
+    found = _hosts(groups)
+    members = _members(found)
+    hosts = {address: ids for address, ids in found.items() if ids is not None}
+    free = [address for address, ids in found.items() if ids is None]
     chains = [
         *(_chain("out", host, _egress(groups, ids)) for host, ids in hosts.items()),
         *(_chain("in", host, _ingress(groups, ids)) for host, ids in hosts.items()),
     ]
     sets = [_set(group_id, members.get(group_id, ())) for group_id in groups]
-    lines = [*sets, *chains, _map("out", hosts), _map("in", hosts), _hooks()]
+    lines = [
+        *sets,
+        _set("unrestricted", free),
+        *chains,
+        _map("out", hosts),
+        _map("in", hosts),
+        _hooks(),
+    ]
     return "table inet groups {\n" + "\n".join(lines) + "\n}\n"
 
 
-def _hosts(groups: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Return the groups that there are of every interface in use that has any, by its address."""
-    known = set(groups)
+def _hosts(groups: Iterable[str]) -> dict[str, tuple[str, ...] | None]:
+    """Return the groups of every interface that somebody has, by its address; None is no limit."""
+    backend, known = ec2_backend(), set(groups)
+    ending = [i.nics[0] for i in backend.all_instances() if i.state == "shutting-down"]
+    used = [interface for interface in backend.enis.values() if interface.status == "in-use"]
     return {
-        interface.private_ip_address: tuple(sorted(known & {g.id for g in interface.group_set}))
-        for interface in ec2_backend().enis.values()
-        if interface.status == "in-use" and interface.group_set
+        interface.private_ip_address: _groups_of(interface, known) for interface in [*ending, *used]
     }
 
 
-def _members(hosts: dict[str, tuple[str, ...]]) -> Members:
+def _groups_of(interface: Any, known: set[str]) -> tuple[str, ...] | None:
+    if not interface.group_set:
+        return None
+    return tuple(sorted(known & {group.id for group in interface.group_set}))
+
+
+def _members(hosts: dict[str, tuple[str, ...] | None]) -> Members:
     members: dict[str, list[str]] = {}
     for address, ids in hosts.items():
-        for group_id in ids:
+        for group_id in ids or ():
             members.setdefault(group_id, []).append(address)
     return {group_id: tuple(sorted(found)) for group_id, found in members.items()}
 
@@ -129,13 +144,15 @@ def _hooks() -> str:
     services = ", ".join(SERVICES)
     return f"""
 chain leaving {{
-  type filter hook forward priority 0; policy accept
+  type filter hook forward priority 0; policy drop
   ct state established,related accept
+  ip saddr @unrestricted accept
   ip saddr vmap @out
 }}
 chain arriving {{
-  type filter hook forward priority 10; policy accept
+  type filter hook forward priority 10; policy drop
   ct state established,related accept
+  ip daddr @unrestricted accept
   ip daddr vmap @in
 }}
 chain from_operator {{

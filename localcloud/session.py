@@ -8,7 +8,6 @@ import os
 from collections.abc import Mapping
 
 from localcloud import network
-from localcloud.certificates import certificates
 from localcloud.network import RESOLVER
 from localcloud.paths import Paths, paths
 
@@ -55,10 +54,9 @@ def operator_command(argv: list[str]) -> list[str]:
 
 def environment(place: Paths) -> Mapping[str, str]:
     """Return what tells every AWS client, written in any language, whom to trust and who it is."""
-    ca = str(certificates(place.certificates).ca)
     return {
-        "AWS_CA_BUNDLE": ca,
-        "SSL_CERT_FILE": ca,
+        "AWS_CA_BUNDLE": str(place.ca),
+        "SSL_CERT_FILE": str(place.ca),
         "AWS_SHARED_CREDENTIALS_FILE": str(place.credentials),
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",

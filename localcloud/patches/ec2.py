@@ -60,7 +60,7 @@ def set_state(instance: Any, name: str) -> None:
 
 
 def _run_instances(run: Any, self: Any, *arguments: Any, **keywords: Any) -> Any:
-    interface = next(iter(keywords.get("nics") or ()), {})
+    interface: dict[str, Any] = next(iter(keywords.get("nics") or ()), {})
     if not (keywords.get("subnet_id") or interface.get("NetworkInterfaceId")):
         keywords["subnet_id"] = interface.get("SubnetId") or _default_subnet(
             self, keywords.get("placement")

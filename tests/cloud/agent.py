@@ -8,6 +8,7 @@ resolver, ``["who", keys]`` asks AWS whose keys these are.
 import json
 import socket
 import sys
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -58,7 +59,12 @@ def resolve(name: str) -> Any:
 
 
 def main() -> None:
-    deeds = {"aws": aws, "who": who, "dial": dial, "resolve": resolve}
+    deeds: dict[str, Callable[..., Any]] = {
+        "aws": aws,
+        "who": who,
+        "dial": dial,
+        "resolve": resolve,
+    }
     for line in sys.stdin:
         deed, *arguments = json.loads(line)
         print(json.dumps(deeds[deed](*arguments), default=str), flush=True)

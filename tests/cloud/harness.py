@@ -113,7 +113,7 @@ class Cloud:
             seen = instance["State"]["Name"]
             return Seen(instance if seen == state else None, seen)
 
-        return until(f"{instance_id} {state}", look)
+        return dict(until(f"{instance_id} {state}", look))
 
     def on(self, instance_id: str, script: str) -> str:
         """Run a script as root on a machine, and return what it printed."""
