@@ -114,7 +114,7 @@ def _pytest(recipe: Recipe, role: str, reach: Reach, report: Path) -> list[str]:
     settings = recipe.environment.image
     return [
         *(sys.executable, "-m", "pytest", str(TESTS), "-q", "-p", "no:cacheprovider"),
-        *(f"--hosts=ssh://{reach.username}@{reach.address}", "--sudo"),
+        f"--hosts=ssh://{reach.username}@{reach.address}",
         f"--ssh-config={config}",
         *(f"--image-role={role}", f"--image-digest={recipe.digests[role]}"),
         *(f"--image-ray={recipe.ray_version}", f"--image-python={settings.python}"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import testinfra
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROVISIONERS = REPOSITORY / "ami-provisioners"
@@ -48,21 +49,26 @@ def expected(pytestconfig: pytest.Config) -> Expected:
     return Expected(**texts, ssm_agent=bool(option("--image-ssm-agent")))
 
 
-@pytest.fixture(scope="module")
-def machine(host: Any) -> Any:
-    """The instance, once it has finished booting."""
+@pytest.fixture(scope="session")
+def machine(pytestconfig: pytest.Config) -> Any:
+    """The instance, once it has finished booting; testinfra's own fixture is a module's."""
+    host = testinfra.get_host(
+        pytestconfig.getoption("--hosts"),
+        ssh_config=pytestconfig.getoption("--ssh-config"),
+        sudo=True,
+    )
     host.run("systemctl is-system-running --wait")
     return host
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def base(machine: Any) -> dict[str, Any]:
     """What the base image was before our provisioners ran."""
     found: dict[str, Any] = json.loads(machine.check_output("cat /etc/raykiln/base.json"))
     return found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def facts(machine: Any) -> dict[str, Any]:
     """The same facts of the instance, now."""
     script = (PROVISIONERS / "facts.py").read_text()
