@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from deploy.activities import Failure, find_failures, last_words
+from deploy.activities import Failure, find_failures
 from deploy.clients import Clients
 from deploy.environment import Environment
-from deploy.errors import PipelineError
+from deploy.errors import PipelineError, TimedOut
 from deploy.foundation.stack import Foundation
 from deploy.head_group import find_group
+from deploy.last_words import console_of, log_of
 from deploy.progress import Progress
 from deploy.state import find_instances, find_lease, find_targets
 from deploy.waiting import Clock, Seen, wait_for
@@ -48,12 +49,15 @@ class Watch:
         Raises HeadFailed or TimedOut, both with the reason.
         """
         began = self.clock.now()
-        return self._wait(
-            f"heads of {self.environment.head_group}",
-            lambda: self._heads(count, version, round(self.clock.now() - began)),
-            self.environment.limits.head_ready_seconds + MARGIN,
-            hint="see /var/log/ray-head-bootstrap.log on the head",
-        )
+        try:
+            return self._wait(
+                f"heads of {self.environment.head_group}",
+                lambda: self._heads(count, version, round(self.clock.now() - began)),
+                self.environment.limits.head_ready_seconds + MARGIN,
+                hint="mend the cause and deploy again",
+            )
+        except TimedOut as error:
+            raise TimedOut(error.message + self._logs(), hint=error.hint) from error
 
     def endpoint(self, foundation: Foundation) -> str:
         """Wait until the load balancer sends every port to the leader; return its id."""
@@ -110,9 +114,16 @@ class Watch:
         found = find_failures(self.clients, self.environment.head_group)
         return [failure for failure in found if failure.id not in self.known]
 
+    def _logs(self) -> str:
+        """Return what the heads that never reported say in their logs."""
+        group = find_group(self.clients, self.environment.head_group, "")
+        silent = [m.instance_id for m in (group.members if group else ()) if not m.serves]
+        said = {name: log_of(self.clients, name, clock=self.clock) for name in silent}
+        return "".join(f"\n{name} says:\n{words}" for name, words in said.items() if words)
+
     def _failed(self, failures: list[Failure]) -> HeadFailed:
         last = failures[-1]
-        said = last_words(self.clients, last.instance_id)
+        said = console_of(self.clients, last.instance_id) if last.instance_id else ""
         return HeadFailed(
             f"{len(failures)} heads did not come into service; the last one "
             f"({last.instance_id or 'never launched'}): {last.reason}"

@@ -10,6 +10,7 @@ from deploy.environment import Environment
 from deploy.errors import PipelineError, Refused
 from deploy.progress import Silent
 from deploy.state import ClusterState
+from localcloud.driver import Answer
 from localcloud.patches import shortages
 from tests.unit.deploy.builders import an_environment
 from tests.unit.deploy.conftest import Cluster, Killed, bake
@@ -157,9 +158,10 @@ def test_a_failed_image_gives_way_to_the_next(cluster: Cluster) -> None:
 
 def test_a_head_that_never_reports_is_given_up_in_time_and_named(cluster: Cluster) -> None:
     cluster.nodes.heads_hang = True
+    cluster.nodes.driver.on_run = lambda instance_id, script: Answer(0, "no secret yet", "")
     cluster.environment = an_environment(limits={"head_ready_seconds": 60})
 
-    with pytest.raises(PipelineError, match=r"i-[0-9a-f]+") as failed:
+    with pytest.raises(PipelineError, match=r"i-[0-9a-f]+ says:\nno secret yet") as failed:
         cluster.deploy()
 
     assert "set to no heads" in failed.value.message
