@@ -10,12 +10,14 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from localcloud import patches
+from localcloud import behaviour, patches
 from localcloud.base_image import BaseImage
 from localcloud.patches import machine_images
 from localcloud.world import World
 from localcloud.world import install as install_world
+from tests.unit.localcloud.balancers import Balancer
 from tests.unit.localcloud.fakes import FakeClock, FakeDriver
+from tests.unit.localcloud.groups import Group
 
 Clients = Callable[[str], Any]
 
@@ -63,3 +65,33 @@ def _client(service: str) -> Any:
         aws_access_key_id="fake", aws_secret_access_key="fake", region_name="us-east-1"
     )
     return session.client(service)
+
+
+@pytest.fixture
+def group(aws: Clients, clock: FakeClock) -> Group:
+    return Group(aws, clock)
+
+
+@pytest.fixture
+def balancer(aws: Clients, clock: FakeClock, driver: FakeDriver) -> Balancer:
+    return Balancer(aws, clock, driver)
+
+
+@pytest.fixture
+def serving(balancer: Balancer) -> tuple[Balancer, str]:
+    """A load balancer with one healthy target."""
+    balancer.create()
+    balancer.listen()
+    leader = balancer.leader()
+    balancer.register(leader)
+    balancer.clock.advance(30)
+    assert balancer.state(leader) == "healthy"
+    return balancer, leader
+
+
+@pytest.fixture
+def like_aws() -> Iterator[None]:
+    """The local cloud is as slow, and fails as open, as AWS."""
+    behaviour.install(behaviour.LIKE_AWS)
+    yield
+    behaviour.install(behaviour.KIND)
