@@ -104,8 +104,7 @@ class Guard:
         if self.phase is Phase.ENDED:
             return
         wanted = self.phase is Phase.STANDBY and self._warm and self._clock() >= self._compete_at
-        if self.phase is not Phase.PREPARING:
-            self.lease.step(wanted=wanted)
+        self.lease.step(wanted=wanted)  # watched from the first step on: a wait begun is time won
         if self._ray_may_run() and not self.lease.held:
             self._stop("the lease is lost")
         try:

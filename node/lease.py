@@ -17,18 +17,17 @@ Invariant: **at no moment may two guards run Ray.** Proof:
     write of (1). So it takes at the earliest at ``sent + length``, which is ``length - fence``
     after the holder's fence. Its write is conditional on that (epoch, beat), so a renewal that
     slips in between makes the take fail.
-3.  A renewal that took effect but was not answered only makes others wait longer. A renewal that
-    arrives after a take is refused by the epoch. A take that was not answered gives nothing until
-    a renewal of that epoch is answered with success, and then only from that renewal's ``sent``:
-    the epoch was ours and nobody's since (epochs only grow).
+3.  A renewal that took effect but was not answered only makes others wait longer; one that arrives
+    after a take is refused by the epoch.
 4.  A release is sent only after Ray is dead, and a guard never renews an epoch it has sent a
     release for: from then on that epoch has no holder, whenever the release arrives. So released
     epochs are taken at once.
-5.  An absent item was never held (nothing deletes it); two first takes are serialised by the
+5.  An epoch that names this instance, while this guard does not hold it, has no holder either: its
+    take or release was not answered, it was fenced, or it was held by an earlier process here. In
+    each case nothing of Ray runs on this instance (an earlier process's whole cgroup is dead before
+    systemd starts the next: KillMode=mixed). So it is taken at once, as a new epoch.
+6.  An absent item was never held (nothing deletes it); two first takes are serialised by the
     condition. A guard that has seen an item before treats its absence as a change and waits.
-
-Two processes of one instance share the holder's name: systemd starts the second only when the
-first one's whole cgroup is dead (KillMode=mixed), so that (1) and (4) hold between them too.
 """
 
 from collections.abc import Callable
@@ -75,7 +74,6 @@ class Lease:
         self._seen: LeaseItem | None = None
         self._seen_since = 0.0
         self._ever_seen = False
-        self._claimed: int | None = None  # a take that was not answered
         self.epoch: int | None = None
         self.renewals = 0
         self.leader: LeaseItem | None = None  # as last read or written; for show and for tags
@@ -128,13 +126,10 @@ class Lease:
 
     def _look_or_take(self, wanted: bool) -> None:
         try:
-            if self._claimed is not None:
-                self._settle_claim(self._claimed)
-            else:
-                item = self._table.read()
-                self._observe(item)
-                if wanted and self._is_free(item):
-                    self._take(item)
+            item = self._table.read()
+            self._observe(item)
+            if wanted and self._is_free(item):
+                self._take(item)
         except Unknown as error:
             self._say("lease unreadable", level=WARNING, error=error)
 
@@ -147,7 +142,7 @@ class Lease:
             self._seen, self._seen_since, self._ever_seen = item, self._clock(), True
 
     def _is_free(self, item: LeaseItem | None) -> bool:
-        if item is not None and item.released:
+        if item is not None and (item.released or item.holder == self._holder):
             return True
         if not self._ever_seen:
             return True
@@ -160,24 +155,11 @@ class Lease:
             self._table.take(seen, self._holder, self._address)
         except Refused:
             self._say("lease went to another", epoch=epoch)
-        except Unknown:
-            self._claimed = epoch
-            raise
-        else:
-            self._hold(epoch, sent)
-
-    def _settle_claim(self, epoch: int) -> None:
-        """Find out by a renewal whether a take that was not answered took effect."""
-        sent = self._clock()
-        try:
-            self._table.renew(epoch, self._holder)
-        except Refused:
-            self._claimed = None
         else:
             self._hold(epoch, sent)
 
     def _hold(self, epoch: int, sent: float) -> None:
-        self.epoch, self._sent, self._claimed = epoch, sent, None
+        self.epoch, self._sent = epoch, sent
         self._next_call = sent + self._terms.renew_every
         self.leader = LeaseItem(epoch, 0, self._holder, self._address, released=False)
         self.renewals += 1

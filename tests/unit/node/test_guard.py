@@ -69,6 +69,20 @@ def test_a_head_that_is_not_prepared_does_not_touch_the_lease(
     assert table.item is None
 
 
+def test_the_wait_for_a_silent_leader_begins_while_a_head_still_prepares(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    table.item = LeaseItem(1, 0, "i-0b", "10.0.0.2", released=False)
+    head = FakeHead(table, clock)
+    head.ray.warmed = False
+    head.run(11)
+    head.ray.warmed = True
+
+    head.run(1)
+
+    assert head.lease.epoch == 2
+
+
 def test_a_standby_completes_its_launch_and_waits(table: MemoryTable, clock: FakeClock) -> None:
     leader = a_leader(table, clock)
     standby = FakeHead(table, clock, "i-0b")
@@ -322,7 +336,7 @@ def test_a_lease_that_comes_while_ray_is_not_warm_is_given_back(
 ) -> None:
     table.item = LeaseItem(1, 0, "i-0b", "10.0.0.2", released=False)
     head = FakeHead(table, clock, limits=replace(LIMITS, pause=0.0))
-    head.run(10.25)
+    head.run(9)
     original = table.take
 
     def take_and_go_cold(seen: LeaseItem | None, holder: str, address: str) -> None:
@@ -330,7 +344,7 @@ def test_a_lease_that_comes_while_ray_is_not_warm_is_given_back(
         head.ray.warmed = False
 
     table.take = take_and_go_cold  # type: ignore[method-assign]
-    head.run(2)
+    head.run(3)
 
     assert table.item.released
     assert head.ray.starts == 0

@@ -108,7 +108,7 @@ def test_a_renewal_whose_answer_is_lost_gives_no_time() -> None:
     assert lease.epoch is None
 
 
-def test_a_take_whose_answer_was_lost_is_settled_by_a_renewal() -> None:
+def test_a_take_whose_answer_was_lost_gives_nothing_and_is_followed_by_another() -> None:
     table, clock = MemoryTable(), FakeClock()
     lease = a_lease(table, clock)
     original = table.take
@@ -121,12 +121,12 @@ def test_a_take_whose_answer_was_lost_is_settled_by_a_renewal() -> None:
     table.take = take_without_answer  # type: ignore[method-assign]
     lease.step()
     assert not lease.held
-    table.answering = True
+    table.answering, table.take = True, original  # type: ignore[method-assign]
     clock.advance(0.5)
     lease.step()
 
     assert lease.held
-    assert lease.epoch == 1
+    assert lease.epoch == 2
 
 
 def test_a_holder_that_was_overtaken_stops_at_its_next_renewal() -> None:
@@ -149,10 +149,22 @@ def test_what_was_released_is_never_renewed_even_when_the_release_got_no_answer(
     lease.release()
     table.reachable = True
 
-    step_for(9.0, clock, lease)
+    for _ in range(40):
+        lease.step(wanted=False)
+        clock.advance(0.25)
 
     assert not lease.held
     assert table.item == LeaseItem(1, 0, "i-0a", "address-of-i-0a", released=False)
+
+
+def test_what_an_earlier_process_of_this_instance_held_is_taken_at_once_as_a_new_epoch() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    a_lease(table, clock).step()
+    reborn = a_lease(table, clock)
+
+    reborn.step()
+
+    assert reborn.epoch == 2
 
 
 def test_an_item_that_vanished_is_waited_for_like_a_silent_holder() -> None:
