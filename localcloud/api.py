@@ -1,14 +1,19 @@
 """AWS's API endpoint: moto behind TLS on port 443, one request at a time. No AWS.
 
 A request is read, and its answer sent, without the world's lock; only moto itself runs under it.
+What moto does not know is answered with 501, which no client tries again.
 """
 
 import io
+import json
+import logging
+import re
 import socket
 import ssl
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
@@ -22,23 +27,46 @@ from localcloud.world import World
 PORT = 443
 HANDSHAKE_SECONDS = 10.0
 
+NOT_IMPLEMENTED = "501 Not Implemented"
+FAILED = "500 Internal Server Error"
+
+log = logging.getLogger("localcloud.api")
+
 
 class Serialised:
     """moto's application under the world's lock, with whole requests and whole answers."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._moto = DomainDispatcherApplication(_application)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        environ["wsgi.input"] = io.BytesIO(_body(environ))
-        with self._world.lock:
-            answer = self._moto(environ, start_response)
-            try:
-                return [b"".join(answer)]
-            finally:
-                if hasattr(answer, "close"):
-                    answer.close()
+        body = _body(environ)
+        environ["wsgi.input"] = io.BytesIO(body)
+        try:
+            with self._world.lock:
+                return self._answer(environ, start_response)
+        except NotImplementedError as error:
+            log.warning("%s: not implemented: %s", _call(environ, body), error)
+            return _refused(environ, body, start_response, NOT_IMPLEMENTED, str(error))
+        except Exception:
+            log.exception("%s failed", _call(environ, body))
+            return _refused(environ, body, start_response, FAILED, "see the local cloud's log")
+
+    def _answer(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        answer = self._moto(environ, start_response)
+        try:
+            return [b"".join(answer)]
+        finally:
+            if hasattr(answer, "close"):
+                answer.close()
+
+
+def _application(service: Any) -> Any:
+    """Return moto's application of one service, which lets errors of its own through."""
+    application = create_backend_app(service)
+    application.config["PROPAGATE_EXCEPTIONS"] = True
+    return application
 
 
 def _body(environ: dict[str, Any]) -> bytes:
@@ -54,6 +82,41 @@ def _body(environ: dict[str, Any]) -> bytes:
     return body
 
 
+def _call(environ: dict[str, Any], body: bytes) -> str:
+    """Return words for what was called."""
+    action = re.search(rb"(?:^|&)Action=(\w+)", body[:4096])
+    target = environ.get("HTTP_X_AMZ_TARGET") or (action[1].decode() if action else "")
+    what = target or f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+    return f"{environ.get('HTTP_HOST', '')} {what}"
+
+
+def _refused(
+    environ: dict[str, Any], asked: bytes, start_response: Any, status: str, message: str
+) -> list[bytes]:
+    """Answer in the form that the called service's clients read (botocore's parsers)."""
+    code = status.partition(" ")[2].replace(" ", "")
+    if "HTTP_X_AMZ_TARGET" in environ:
+        kind, text = "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message})
+    else:
+        error = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+        kind, text = "text/xml", _wrapped(error, environ.get("HTTP_HOST", ""), asked)
+    body = text.encode()
+    start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def _wrapped(error: str, host: str, asked: bytes) -> str:
+    if host.startswith("ec2."):
+        return f"<Response><Errors>{error}</Errors></Response>"
+    return f"<ErrorResponse>{error}</ErrorResponse>" if b"Action=" in asked else error
+
+
+class Handler(MotoRequestHandler):  # type: ignore[misc] # moto comes without types
+    """Sends at once: headers and body are written apart, and the second must not wait."""
+
+    disable_nagle_algorithm = True
+
+
 class ApiServer(ThreadedWSGIServer):
     """Shakes hands in the connection's own thread, so that a slow client delays nobody."""
 
@@ -61,7 +124,7 @@ class ApiServer(ThreadedWSGIServer):
     request_queue_size = 128
 
     def __init__(self, world: World, address: str, certificate: Path, key: Path) -> None:
-        super().__init__(address, PORT, Serialised(world), handler=MotoRequestHandler)
+        super().__init__(address, PORT, Serialised(world), handler=Handler)
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(certificate, key)
         self.ssl_context = self._tls  # werkzeug derives the URL's scheme from it

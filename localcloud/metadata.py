@@ -277,6 +277,7 @@ def handler(metadata: Metadata) -> type[BaseHTTPRequestHandler]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
         server_version = "EC2ws"
         sys_version = ""
 

@@ -33,6 +33,8 @@ EVERYTHING = {
 
 log = logging.getLogger("localcloud")
 
+_complaints: set[str] = set()
+
 
 def main() -> None:
     """Serve until told to stop."""
@@ -96,11 +98,19 @@ def step(here: world.World) -> None:
         try:
             with here.lock:
                 reconcile(here.clock.now())
-        except Exception:
-            log.exception("%s failed", getattr(reconcile, "__qualname__", reconcile))
+        except Exception as error:
+            _complain(getattr(reconcile, "__qualname__", str(reconcile)), error)
     taken = time.monotonic() - begun
     if taken > SLOW_STEP_SECONDS:
         log.warning("a step took %.1f s", taken)
+
+
+def _complain(part: str, error: Exception) -> None:
+    """Log a failure with its traceback once; it comes again five times a second."""
+    words = f"{part} failed: {error!r}"
+    if words not in _complaints:
+        _complaints.add(words)
+        log.error(words, exc_info=error)
 
 
 def write_credentials(path: Path, key: dict[str, str]) -> None:
