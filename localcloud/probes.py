@@ -9,6 +9,7 @@ from localcloud.paths import namespace_path
 
 Target = tuple[str, str, int, str | None]
 
+AGENT = "ELB-HealthChecker/2.0"  # as AWS's checks name themselves in access logs
 REFUSED = Probed(connected=False)
 
 
@@ -53,7 +54,9 @@ def met_at(
     connection.connect((ip, port))
     if path is None:
         return Probed(connected=True)
-    request = f"GET {path} HTTP/1.1\r\nHost: {ip}\r\nConnection: close\r\n\r\n"
+    request = (
+        f"GET {path} HTTP/1.1\r\nHost: {ip}\r\nUser-Agent: {AGENT}\r\nConnection: close\r\n\r\n"
+    )
     connection.sendall(request.encode())
     status = connection.makefile("rb").readline().split()
     return Probed(connected=True, status=int(status[1]) if len(status) > 1 else None)

@@ -22,11 +22,27 @@ from localcloud.world import current
 
 GROUP_FIELDS = {
     "DefaultCooldown": "default_cooldown",
-    "TerminationPolicies": "termination_policies",
-    "PlacementGroup": "placement_group",
-    "MaxInstanceLifetime": "max_instance_lifetime",
     "DefaultInstanceWarmup": "default_instance_warmup",
-    "CapacityRebalance": "capacity_rebalance",
+    "TerminationPolicies": "termination_policies",
+}
+
+
+OFFERED = {
+    *GROUP_FIELDS,
+    "AutoScalingGroupName",
+    "AvailabilityZones",
+    "DesiredCapacity",
+    "HealthCheckGracePeriod",
+    "HealthCheckType",
+    "LaunchTemplate",
+    "LifecycleHookSpecificationList",
+    "MaxSize",
+    "MinSize",
+    "NewInstancesProtectedFromScaleIn",
+    "ServiceLinkedRoleARN",
+    "Tags",
+    "TargetGroupARNs",
+    "VPCZoneIdentifier",
 }
 
 
@@ -87,8 +103,9 @@ def _check_sizes(least: int, most: int, desired: int | None) -> None:
 
 
 def _refuse_unfit(params: dict[str, Any]) -> None:
-    if params.get("LaunchConfigurationName") or params.get("InstanceId"):
-        raise ValidationError("This group needs a launch template; launch configurations are over.")
+    """What would be silently ignored is refused in words."""
+    if unknown := sorted(params.keys() - OFFERED):
+        raise ValidationError(f"The local cloud does not offer {', '.join(unknown)} for groups.")
     for hook in params.get("LifecycleHookSpecificationList", []):
         if not hook.get("LifecycleTransition"):
             raise ValidationError("A lifecycle hook needs a LifecycleTransition.")
@@ -130,6 +147,7 @@ def _update_group(update: Any) -> Any:
     def update_auto_scaling_group(self: Any) -> Any:
         params = self._get_params()
         group = self.autoscaling_backend.autoscaling_groups[params["AutoScalingGroupName"]]
+        _refuse_unfit(params)
         least = self._get_int_param("MinSize", int(group.min_size))
         most = self._get_int_param("MaxSize", int(group.max_size))
         asked, before = self._get_int_param("DesiredCapacity"), int(group.desired_capacity)

@@ -27,6 +27,8 @@ from localcloud.patches.elbv2.records import HEALTHY, forwards_to, targets, zone
 from localcloud.world import current
 
 HOSTED_ZONE = "Z26RNL4JYFTOTI"  # of network load balancers in us-east-1 (AWS General Reference)
+NETWORK_ONLY = "The local cloud has load balancers of the type network only"
+TCP_ONLY = "The local cloud carries TCP listeners only"
 NOT_AT_CREATION = (
     "You cannot set security groups on a Network Load Balancer that was created without any"
 )
@@ -45,12 +47,13 @@ def _create(create: Any) -> Any:
     def create_load_balancer(
         self: Any, name: str, security_groups: Any, subnet_ids: Any, **settings: Any
     ) -> Any:
+        if settings.get("loadbalancer_type") != "network":
+            raise ELBClientError("InvalidConfigurationRequest", NETWORK_ONLY)
         if any(found.name == name for found in self.load_balancers.values()):
             raise DuplicateLoadBalancerName()
         load_balancer = create(self, name, security_groups or [], subnet_ids or [], **settings)
         load_balancer.due = current().clock.now() + behaviour.current().provisioning
-        if is_network(load_balancer):
-            _make_network(self, load_balancer, settings)
+        _make_network(self, load_balancer, settings)
         return load_balancer
 
     return create_load_balancer
@@ -169,6 +172,8 @@ def _set_security_groups(set_groups: Any) -> Any:
 
 def _create_listener(create: Any) -> Any:
     def create_listener(self: Any, load_balancer_arn: str, *rest: Any, **more: Any) -> Any:
+        if more.get("protocol") != "TCP":
+            raise ELBClientError("InvalidConfigurationRequest", TCP_ONLY)
         load_balancer = self.load_balancers.get(load_balancer_arn)
         port = str(more.get("port"))
         if load_balancer and any(str(x.port) == port for x in load_balancer.listeners.values()):

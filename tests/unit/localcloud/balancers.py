@@ -34,10 +34,14 @@ class Balancer:
         return str(answer["GroupId"])
 
     def create(self, crosses: bool = True, **settings: Any) -> dict[str, Any]:
-        wanted = {"SecurityGroups": [self.group], "Subnets": self.subnets} | settings
-        answer = self.api.create_load_balancer(
-            Name="head", Type="network", Scheme="internal", **wanted
-        )["LoadBalancers"][0]
+        wanted: dict[str, Any] = {
+            "Type": "network",
+            "SecurityGroups": [self.group],
+            "Subnets": self.subnets,
+        }
+        answer = self.api.create_load_balancer(Name="head", Scheme="internal", **wanted | settings)[
+            "LoadBalancers"
+        ][0]
         self.arn = answer["LoadBalancerArn"]
         self.api.modify_load_balancer_attributes(
             LoadBalancerArn=self.arn,

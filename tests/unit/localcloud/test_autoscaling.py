@@ -176,6 +176,12 @@ class TestSizes:
         with pytest.raises(ClientError, match="must be between the specified min size"):
             group.create(size=5)
 
+    def test_what_would_be_ignored_is_refused(self, group: Group) -> None:
+        with pytest.raises(ClientError, match="does not offer MaxInstanceLifetime"):
+            group.create(MaxInstanceLifetime=86400)
+
+        assert group.described() is None
+
     def test_a_second_group_of_the_same_name_is_refused(self, group: Group) -> None:
         group.create()
 

@@ -102,6 +102,15 @@ class TestLoadBalancer:
         with pytest.raises(ClientError, match="deletion protection"):
             balancer.api.delete_load_balancer(LoadBalancerArn=balancer.arn)
 
+    def test_other_kinds_of_balancers_and_listeners_are_refused(self, balancer: Balancer) -> None:
+        with pytest.raises(ClientError, match="of the type network only"):
+            balancer.create(Type="application")
+        balancer.create()
+        with pytest.raises(ClientError, match="TCP listeners only"):
+            balancer.api.create_listener(
+                LoadBalancerArn=balancer.arn, Protocol="UDP", Port=GCS, DefaultActions=[]
+            )
+
     def test_two_listeners_on_one_port_are_refused(self, balancer: Balancer) -> None:
         balancer.create()
         balancer.listen()
