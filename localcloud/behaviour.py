@@ -19,12 +19,19 @@ class Behaviour:
     registration: float = 0.0  # from a target's registration to its first health check
     provisioning: float = 0.0  # of a load balancer
     group_health: float = 0.0  # between two looks of a group at its instances' health
+    service_metrics: float = 5.0  # between two reports of what AWS's services measure themselves
     fail_open: bool = False
 
 
 VARIABLE = "RAYKILN_BEHAVIOUR"
 KIND = Behaviour()
-LIKE_AWS = Behaviour(registration=180.0, provisioning=150.0, group_health=60.0, fail_open=True)
+LIKE_AWS = Behaviour(
+    registration=180.0,
+    provisioning=150.0,
+    group_health=60.0,
+    service_metrics=60.0,
+    fail_open=True,
+)
 
 
 def chosen(words: str) -> Behaviour:

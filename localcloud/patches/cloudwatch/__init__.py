@@ -11,6 +11,7 @@ from moto.cloudwatch.models import CloudWatchBackend, cloudwatch_backends
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 
+from localcloud import behaviour
 from localcloud.patches.cloudwatch import alarms, series, service_metrics
 from localcloud.world import World
 
@@ -62,7 +63,7 @@ def attach(world: World) -> None:
 
     def step(now: float) -> None:
         if now >= due[0]:
-            due[0] = now + service_metrics.EVERY
+            due[0] = now + behaviour.current().service_metrics
             service_metrics.report()
         _evaluate_all(now)
 

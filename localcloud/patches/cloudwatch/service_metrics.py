@@ -2,7 +2,7 @@
 
 Follows "CloudWatch metrics for your Network Load Balancer" (HealthyHostCount, UnHealthyHostCount:
 reported while targets are registered) and "Amazon EC2 Auto Scaling metrics" (group metrics, when
-EnableMetricsCollection turned them on). Once a minute.
+EnableMetricsCollection turned them on). AWS sends them once a minute; see localcloud/behaviour.py.
 """
 
 from collections.abc import Callable
@@ -12,8 +12,6 @@ from moto.autoscaling.models import autoscaling_backends
 from moto.elbv2.models import elbv2_backends
 
 from localcloud.patches import internal
-
-EVERY = 60.0  # seconds
 
 GROUP_METRICS: dict[str, Callable[[dict[str, Any]], float]] = {
     "GroupInServiceInstances": lambda group: _in_state(group, "InService"),
