@@ -59,9 +59,15 @@ def fresh_instance(
         cleanup.callback(terminate, clients, (instance_id,), clock)
         address = _address(clients, instance_id, clock)
         reach = Reach(instance_id, address, environment.image.ssh_username, key_file)
+
+        def look() -> Seen[bool]:
+            if cancelled():
+                raise Refused("cancelled")
+            return ssh_answers(address)
+
         wait_for(
             f"SSH on {instance_id} ({ami_id})",
-            lambda: _ssh_answers(address, cancelled),
+            look,
             clock=clock,
             seconds=environment.limits.boot_seconds,
             every=0.25,
@@ -217,9 +223,8 @@ def _address(clients: Clients, instance_id: str, clock: Clock) -> str:
     return wait_for(f"the address of {instance_id}", look, clock=clock, seconds=60, every=0.25)
 
 
-def _ssh_answers(address: str, cancelled: Callable[[], bool]) -> Seen[bool]:
-    if cancelled():
-        raise Refused("cancelled")
+def ssh_answers(address: str) -> Seen[bool]:
+    """Say whether an SSH server answers there; a port that is open proves nothing."""
     try:
         with socket.create_connection((address, 22), timeout=1) as connection:
             banner = connection.recv(4)
