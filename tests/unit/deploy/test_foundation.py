@@ -10,6 +10,7 @@ import boto3
 import pytest
 from cfnlint import lint_file
 
+from deploy.acceptance import ALARMS
 from deploy.clients import Clients
 from deploy.environment import Environment
 from deploy.errors import PipelineError, Refused
@@ -18,7 +19,6 @@ from deploy.foundation.changes import apply_foundation, plan_foundation, remove_
 from deploy.foundation.plan import ResourceChange, StackPlan
 from deploy.foundation.stack import Foundation, find_foundation
 from deploy.foundation.wanted import TEMPLATE, parameters, template_body, wanted_stack
-from deploy.verify import ALARMS
 from localcloud.world import World
 from tests.unit.deploy.builders import an_environment
 from tests.unit.localcloud.fakes import FakeClock

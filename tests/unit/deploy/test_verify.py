@@ -28,10 +28,13 @@ STATUS = """======== Autoscaler status ========
 Node status
 ---------------------------------------------------------------
 Active:
- 1 head
  1 worker
+Idle:
+ 1 head
 Pending:
- (no pending nodes)
+ 2 worker, launching
+Recent failures:
+ (no failures)
 """
 
 
@@ -100,7 +103,7 @@ class Whole:
 @pytest.fixture
 def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[RayStub]:
     with serving(RayStub()) as stub:
-        monkeypatch.setattr("deploy.verify.ray_api", lambda clients, environment: stub.api())
+        monkeypatch.setattr("deploy.acceptance.ray_api", lambda clients, environment: stub.api())
         yield stub
 
 
@@ -234,7 +237,7 @@ def test_a_whole_cluster_passes_and_each_damage_is_seen(whole: Whole) -> None:
     checks = whole.checks()
     assert [str(one) for one in checks.values() if not one.passed] == []
     assert len(checks) == 8
-    assert "1 head, 1 worker" in checks["ray status is alive"].seen
+    assert "1 worker, 1 head" in checks["ray status is alive"].seen
     assert "1 joined of 1 wanted" in checks["workers have joined"].seen
     nodes = members(whole.clients, whole.cluster.environment)
     assert sorted(nodes) == sorted(node["node_ip"] for node in whole.ray.nodes)
