@@ -15,7 +15,7 @@ from bake.base_image import BaseImage, resolve_base_image
 from bake.build import Recipe, build_images
 from bake.catalog import Image, find_verified, harden, image_by_id, images, mark_verified
 from bake.digest import Ingredients, image_digest
-from bake.files import LOCK, REPOSITORY, ROLES
+from bake.files import LOCK, REPOSITORY, ROLES, copy_shaping_files
 from bake.image_tests import Outcome, check_images
 from bake.leftovers import find_leftovers, remove_leftovers
 from bake.lock import Target, pins, ray_version
@@ -107,18 +107,20 @@ def _recipe(
     progress: Progress,
 ) -> Recipe:
     """Gather all that a build needs; the wheels are checked to the bit before they go anywhere."""
-    lock = (REPOSITORY / LOCK).read_text()
-    target = Target(environment.image.python, environment.image.architecture)
-    wheelhouse = fetch_wheelhouse(environment, cache, progress)
-    check_wheels(wheelhouse, pins(lock, target))
     built = _now(clock).strftime("%Y-%m-%dT%H:%M:%SZ")
     folder = home / "bakes" / built.replace(":", "")
-    folder.mkdir(parents=True)
+    source = copy_shaping_files(folder / "source")
+    lock = (source / LOCK).read_text()
+    target = Target(environment.image.python, environment.image.architecture)
+    wheelhouse = fetch_wheelhouse(environment, cache, progress, source / LOCK)
+    check_wheels(wheelhouse, pins(lock, target))
+    ingredients = Ingredients.of(environment.image, plan.base.ami_id)
     return Recipe(
         environment=environment,
         base=plan.base,
         subnet=resolve_subnet(clients, environment.image),
-        digests=plan.missing,
+        source=source,
+        digests={role: image_digest(role, ingredients, source) for role in plan.missing},
         wheelhouse=wheelhouse,
         ray_version=ray_version(lock, target),
         git=commit(),

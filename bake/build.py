@@ -13,7 +13,7 @@ from typing import TextIO
 import sh
 
 from bake.base_image import BaseImage
-from bake.files import REPOSITORY, ROLES
+from bake.files import ROLES
 from bake.owner import Owner
 from bake.packer import Packer, lay_template
 from bake.subnet import Subnet
@@ -28,11 +28,15 @@ LINE = re.compile(r"^(==>)?\s*ray\.(?:amazon-ebs\.)?(head|worker): (.*)$")
 
 @dataclass(frozen=True)
 class Recipe:
-    """One bake: what to build from what, and where its files go."""
+    """One bake: what to build from what, and where its files go.
+
+    ``source`` holds the copy of the shaping files that ``digests`` are of.
+    """
 
     environment: Environment
     base: BaseImage
     subnet: Subnet
+    source: Path
     digests: dict[str, str]
     wheelhouse: Path
     ray_version: str
@@ -55,7 +59,7 @@ class Recipe:
         """Return packer/variables.pkr.hcl's values."""
         settings = self.environment.image
         return {
-            "repository": str(REPOSITORY),
+            "repository": str(self.source),
             "wheels": str(self.wheelhouse / "wheels"),
             "requirements": str(self.wheelhouse / "requirements.txt"),
             "output": str(self.folder),
@@ -131,7 +135,7 @@ def build_images(
     with (recipe.folder / "packer.log").open("w") as log:
         listener = Listener(clients, log, progress)
         run = Packer(
-            lay_template(recipe.folder / "template"),
+            lay_template(recipe.folder / "template", recipe.source),
             var_file=var_file,
             only=[f"ray.amazon-ebs.{role}" for role in recipe.roles],
             on_line=listener,

@@ -1,5 +1,6 @@
 """Where the files that shape an image lie in the checkout. No AWS."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,14 @@ LOCK = PROVISIONERS / "ray.lock"
 FOLDERS = (TEMPLATE, PROVISIONERS, Path("systemd"), Path("node"))
 
 ROLES = ("head", "worker")
+
+
+def copy_shaping_files(into: Path, repository: Path = REPOSITORY) -> Path:
+    """Copy all of them, so that a bake is of one moment whatever is edited meanwhile."""
+    for path in shaping_files(repository):
+        (into / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(repository / path, into / path)
+    return into
 
 
 def shaping_files(repository: Path = REPOSITORY) -> Iterator[Path]:

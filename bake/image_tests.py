@@ -116,9 +116,9 @@ def _pytest(recipe: Recipe, role: str, reach: Reach, report: Path) -> list[str]:
         *(sys.executable, "-m", "pytest", str(TESTS), "-q", "-p", "no:cacheprovider"),
         f"--hosts=ssh://{reach.username}@{reach.address}",
         f"--ssh-config={config}",
-        *(f"--image-role={role}", f"--image-digest={recipe.digests[role]}"),
+        *(f"--image-source={recipe.source}", f"--image-digest={recipe.digests[role]}"),
         *(f"--image-ray={recipe.ray_version}", f"--image-python={settings.python}"),
-        *(f"--image-user={reach.username}", f"--junitxml={report}"),
+        *(f"--image-role={role}", f"--image-user={reach.username}", f"--junitxml={report}"),
         *(("--image-ssm-agent",) if settings.ssm_agent_required else ()),
     ]
 

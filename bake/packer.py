@@ -16,7 +16,7 @@ from typing import Any
 import sh
 
 import packer
-from bake.files import REPOSITORY, TEMPLATE
+from bake.files import TEMPLATE
 from deploy.errors import PipelineError, Refused
 
 PLUGINS = Path("current", "plugins.pkr.hcl")
@@ -127,7 +127,7 @@ def _cancel(run: Any) -> None:
     run.process.wait()
 
 
-def lay_template(into: Path, repository: Path = REPOSITORY) -> Path:
+def lay_template(into: Path, repository: Path) -> Path:
     """Lay the template out for the installed Packer, in ``into``, and return that folder.
 
     Packer 1.6.6 refuses the plugins block, and later versions need it. Raises Refused when there

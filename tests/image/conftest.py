@@ -12,13 +12,10 @@ from typing import Any
 import pytest
 import testinfra
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-PROVISIONERS = REPOSITORY / "ami-provisioners"
-
 
 @dataclass(frozen=True)
 class Expected:
-    """What bake says of the image under test."""
+    """What bake says of the image under test; ``source`` holds the files that it was made of."""
 
     role: str
     digest: str
@@ -26,6 +23,21 @@ class Expected:
     python: str
     user: str
     ssm_agent: bool
+    source: Path
+
+    @property
+    def provisioners(self) -> Path:
+        return self.source / "ami-provisioners"
+
+    @property
+    def units(self) -> set[str]:
+        """The units that the image's role enables."""
+        return entries(self.provisioners / "roles" / f"{self.role}.units")
+
+    @property
+    def masked(self) -> set[str]:
+        """The units that no image may start."""
+        return entries(self.provisioners / "roles" / "masked.units")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,6 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for name in ("role", "digest", "ray", "python", "user"):
         group.addoption(f"--image-{name}", default="")
     group.addoption("--image-ssm-agent", action="store_true")
+    group.addoption("--image-source", type=Path)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -46,7 +59,9 @@ def expected(pytestconfig: pytest.Config) -> Expected:
     option = pytestconfig.getoption
     names = ("role", "digest", "ray", "python", "user")
     texts = {name: str(option(f"--image-{name}")) for name in names}
-    return Expected(**texts, ssm_agent=bool(option("--image-ssm-agent")))
+    return Expected(
+        **texts, ssm_agent=bool(option("--image-ssm-agent")), source=option("--image-source")
+    )
 
 
 @pytest.fixture(scope="session")
@@ -69,9 +84,9 @@ def base(machine: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def facts(machine: Any) -> dict[str, Any]:
+def facts(machine: Any, expected: Expected) -> dict[str, Any]:
     """The same facts of the instance, now."""
-    script = (PROVISIONERS / "facts.py").read_text()
+    script = (expected.provisioners / "facts.py").read_text()
     found: dict[str, Any] = json.loads(machine.check_output("python3 -I -c %s", script))
     return found
 

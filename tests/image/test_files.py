@@ -4,9 +4,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from tests.image.conftest import PROVISIONERS, REPOSITORY, Expected
+from tests.image.conftest import Expected
 
-ROOTFS = PROVISIONERS / "rootfs"
 COMMANDS = "/usr/local/bin/"
 
 
@@ -16,7 +15,7 @@ def sha256s(machine: Any, *paths: str) -> dict[str, str]:
 
 
 def sources(folder: Path, place: str, pattern: str = "*") -> dict[str, str]:
-    """Return what files below ``folder`` of the checkout should be in the image."""
+    """Return what files below ``folder`` should be in the image."""
     return {
         f"{place}/{path.relative_to(folder)}": hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob(pattern)
@@ -24,14 +23,14 @@ def sources(folder: Path, place: str, pattern: str = "*") -> dict[str, str]:
     }
 
 
-def test_rootfs_is_copied_as_it_is(machine: Any) -> None:
-    wanted = sources(ROOTFS, "")
+def test_rootfs_is_copied_as_it_is(machine: Any, expected: Expected) -> None:
+    wanted = sources(expected.provisioners / "rootfs", "")
 
     assert sha256s(machine, *wanted) == wanted
 
 
-def test_rootfs_belongs_to_root_and_only_commands_run(machine: Any) -> None:
-    paths = sorted(sources(ROOTFS, ""))
+def test_rootfs_belongs_to_root_and_only_commands_run(machine: Any, expected: Expected) -> None:
+    paths = sorted(sources(expected.provisioners / "rootfs", ""))
     listed = machine.check_output("stat -c '%n %U:%G %a' " + " ".join(paths)).splitlines()
 
     assert sorted(listed) == [
@@ -39,14 +38,17 @@ def test_rootfs_belongs_to_root_and_only_commands_run(machine: Any) -> None:
     ]
 
 
-def test_the_node_package_is_the_checkouts_and_nothing_more(machine: Any) -> None:
+def test_the_node_package_is_the_checkouts_and_nothing_more(
+    machine: Any, expected: Expected
+) -> None:
+    wanted = sources(expected.source / "node", "/opt/raykiln/node", "*.py")
     found = machine.check_output("find /opt/raykiln -name '*.py'").splitlines()
 
-    assert sha256s(machine, *found) == sources(REPOSITORY / "node", "/opt/raykiln/node", "*.py")
+    assert sha256s(machine, *found) == wanted
 
 
-def test_the_units_are_the_checkouts(machine: Any) -> None:
-    wanted = sources(REPOSITORY / "systemd", "/etc/systemd/system")
+def test_the_units_are_the_checkouts(machine: Any, expected: Expected) -> None:
+    wanted = sources(expected.source / "systemd", "/etc/systemd/system")
 
     assert sha256s(machine, *wanted) == wanted
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from bake.lock import Target, pins
-from tests.image.conftest import PROVISIONERS, Expected
+from tests.image.conftest import Expected
 
 IMPORT = "import json, ray, boto3, yaml; print(json.dumps([ray.__version__, ray.__file__]))"
 
@@ -21,7 +21,9 @@ def test_the_environment_holds_what_is_locked_and_nothing_else(
 ) -> None:
     software = json.loads(machine.check_output("cat /etc/raykiln/software.json"))
     architecture = machine.check_output("uname -m").replace("aarch64", "arm64")
-    locked = pins((PROVISIONERS / "ray.lock").read_text(), Target(expected.python, architecture))
+    locked = pins(
+        (expected.provisioners / "ray.lock").read_text(), Target(expected.python, architecture)
+    )
 
     found = {name.lower().replace("_", "-"): v for name, v in software["python"].items()}
 

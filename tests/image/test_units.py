@@ -2,21 +2,18 @@
 
 from typing import Any
 
-from tests.image.conftest import PROVISIONERS, REPOSITORY, Expected, entries
+from tests.image.conftest import Expected
 
-OURS = {path.name for path in (REPOSITORY / "systemd").iterdir()}
-MASKED = entries(PROVISIONERS / "roles" / "masked.units")
 SSM_AGENT = {"amazon-ssm-agent.service", "snap.amazon-ssm-agent.amazon-ssm-agent.service"}
 
 
 def test_the_role_decides_what_starts_beside_what_the_base_started(
     facts: dict[str, Any], base: dict[str, Any], expected: Expected
 ) -> None:
-    role = entries(PROVISIONERS / "roles" / f"{expected.role}.units")
-
     enabled = set(facts["enabled_units"]) - SSM_AGENT
+    before = set(base["enabled_units"]) - SSM_AGENT
 
-    assert enabled == (set(base["enabled_units"]) - MASKED - SSM_AGENT) | role
+    assert enabled == (before - expected.masked) | expected.units
 
 
 def test_the_ssm_agent_is_enabled_where_it_is_required(
@@ -25,14 +22,17 @@ def test_the_ssm_agent_is_enabled_where_it_is_required(
     assert not expected.ssm_agent or SSM_AGENT & set(facts["enabled_units"])
 
 
-def test_every_unit_of_ours_is_there_and_no_other_was_added(machine: Any) -> None:
+def test_every_unit_of_ours_is_there_and_no_other_was_added(
+    machine: Any, expected: Expected
+) -> None:
+    ours = {path.name for path in (expected.source / "systemd").iterdir()}
     found = machine.check_output("find /etc/systemd/system -maxdepth 1 -type f -name 'ray*'")
 
-    assert {line.rpartition("/")[2] for line in found.splitlines()} == OURS
+    assert {line.rpartition("/")[2] for line in found.splitlines()} == ours
 
 
-def test_nothing_upgrades_packages_behind_the_image_tests(machine: Any) -> None:
-    for unit in MASKED:
+def test_nothing_upgrades_packages_behind_the_image_tests(machine: Any, expected: Expected) -> None:
+    for unit in expected.masked:
         assert machine.run("systemctl is-enabled %s", unit).stdout.strip() == "masked", unit
 
 

@@ -23,6 +23,7 @@ def a_recipe(folder: Path) -> Recipe:
         environment=an_environment(),
         base=BaseImage("ami-0123456789abcdef0", "debian-12", "/dev/xvda"),
         subnet=Subnet("subnet-1", "vpc-1"),
+        source=REPOSITORY,
         digests={"head": "a" * 64, "worker": "b" * 64},
         wheelhouse=folder / "wheelhouse",
         ray_version="2.60.0",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bake.digest import Ingredients, image_digest
-from bake.files import FOLDERS, REPOSITORY, shaping_files
+from bake.files import FOLDERS, REPOSITORY, copy_shaping_files, shaping_files
 from tests.unit.deploy.builders import an_environment
 
 INGREDIENTS = Ingredients.of(an_environment().image, "ami-base")
@@ -22,6 +22,13 @@ def checkout(tmp_path: Path) -> Path:
 
 def test_a_copy_of_the_checkout_gives_the_same_digest(checkout: Path) -> None:
     assert image_digest("head", INGREDIENTS, checkout) == image_digest("head", INGREDIENTS)
+
+
+def test_what_a_bake_copies_is_what_its_digest_is_of(tmp_path: Path) -> None:
+    copy = copy_shaping_files(tmp_path)
+
+    assert list(shaping_files(copy)) == list(shaping_files())
+    assert image_digest("head", INGREDIENTS, copy) == image_digest("head", INGREDIENTS)
 
 
 def test_head_and_worker_differ() -> None:

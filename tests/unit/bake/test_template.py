@@ -24,7 +24,7 @@ def variables(tmp_path: Path) -> dict[str, Any]:
 def complaints(tmp_path: Path, variables: dict[str, Any]) -> str:
     var_file = tmp_path / "variables.json"
     var_file.write_text(json.dumps(variables))
-    return Packer(lay_template(tmp_path / "template"), var_file=var_file).validate()
+    return Packer(lay_template(tmp_path / "template", REPOSITORY), var_file=var_file).validate()
 
 
 def test_packer_accepts_what_bake_passes(tmp_path: Path, variables: dict[str, Any]) -> None:
@@ -64,6 +64,6 @@ def test_the_plugins_block_is_laid_out_only_for_a_packer_that_knows_it(
 ) -> None:
     monkeypatch.setattr(Packer, "init", lambda self: None)
     monkeypatch.setattr(Packer, "version", lambda self: (1, 6, 6))
-    assert not (lay_template(tmp_path / "old") / PLUGINS.name).exists()
+    assert not (lay_template(tmp_path / "old", REPOSITORY) / PLUGINS.name).exists()
     monkeypatch.setattr(Packer, "version", lambda self: NEEDS_PLUGINS)
-    assert (lay_template(tmp_path / "new") / PLUGINS.name).exists()
+    assert (lay_template(tmp_path / "new", REPOSITORY) / PLUGINS.name).exists()
