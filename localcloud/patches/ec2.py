@@ -28,6 +28,7 @@ CODES = {
     "stopped": 80,
 }
 VISIBLE_SECONDS = 3600.0
+ROOT_GIB = 8
 
 
 def host_of(instance: Any) -> Host:
@@ -60,6 +61,7 @@ def set_state(instance: Any, name: str) -> None:
 
 
 def _run_instances(run: Any, self: Any, *arguments: Any, **keywords: Any) -> Any:
+    machine_size(keywords["instance_type"])
     interface: dict[str, Any] = next(iter(keywords.get("nics") or ()), {})
     if not (keywords.get("subnet_id") or interface.get("NetworkInterfaceId")):
         keywords["subnet_id"] = interface.get("SubnetId") or _default_subnet(
@@ -68,7 +70,7 @@ def _run_instances(run: Any, self: Any, *arguments: Any, **keywords: Any) -> Any
     reservation = run(self, *arguments, **keywords)
     for instance in reservation.instances:
         if not interface.get("NetworkInterfaceId"):
-            # "By default … deleted when the instance terminates": network interfaces, EC2 user guide.
+            # "By default … deleted when the instance terminates": interfaces, EC2 user guide.
             instance.nics[0].delete_on_termination = interface.get("DeleteOnTermination", True)
         set_state(instance, "pending")
         current().driver.launch(host_of(instance))
@@ -83,6 +85,15 @@ def _default_subnet(backend: Any, zone: str | None) -> str:
     raise EC2ClientError(
         "MissingInput", "No subnets found for the default VPC. Please specify a subnet."
     )
+
+
+def _add_root_volume(self: Any) -> None:
+    """Attach the root volume where the image says that it is; moto has one place for all."""
+    backend = self.ec2_backend
+    volume = backend.create_volume(
+        size=ROOT_GIB, zone_name=self.availability_zone, volume_type="gp3"
+    )
+    backend.attach_volume(volume.id, self.id, self.root_device_name, True)
 
 
 def _require(instance: Any, verb: str, *states: str) -> None:
@@ -192,6 +203,7 @@ def install() -> None:
     run, start = InstanceBackend.run_instances, Instance.start
     stop, terminate = Instance.stop, Instance.terminate
     InstanceBackend.run_instances = lambda self, *a, **k: _run_instances(run, self, *a, **k)
+    Instance.setup_defaults = _add_root_volume
     Instance.start = lambda self: _start(start, self)
     Instance.stop = lambda self: _stop(stop, self)
     Instance.terminate = lambda self: _terminate(terminate, self)

@@ -22,6 +22,7 @@ from localcloud.driver import Copying, Power
 from localcloud.world import World, current
 
 DEBIAN = "136693071363"
+BASE_GIB = 8
 
 
 def seed(image: BaseImage) -> None:
@@ -71,11 +72,32 @@ def _recorded(response: Any, instance: Any, name: str) -> Any:
     )
     ami.state = "pending"
     ami.root_device_type, ami.root_device_name = "ebs", instance.root_device_name
+    _remember_root(response.ec2_backend, ami, instance)
     ami.hypervisor = instance.hypervisor
     ami.image_location = f"{ami.owner_id}/{name}"
     ami.add_tags(tags["image"])
     ami.ebs_snapshot.add_tags(tags["snapshot"])
     return ami
+
+
+def _remember_root(backend: Any, ami: Any, instance: Any) -> None:
+    """CreateImage: the image's mapping is that of the instance's own volumes."""
+    attached = instance.block_device_mapping.get(instance.root_device_name)
+    if attached:
+        ami.root_volume = backend.get_volume(attached.volume_id)
+        ami.ebs_snapshot.encrypted = ami.root_volume.encrypted
+
+
+def _block_device_mappings(self: Any) -> list[dict[str, Any]]:
+    volume = getattr(self, "root_volume", None)
+    root = {
+        "SnapshotId": self.ebs_snapshot.id,
+        "VolumeSize": volume.size if volume else BASE_GIB,
+        "DeleteOnTermination": True,
+        "VolumeType": volume.volume_type if volume else "gp3",
+        "Encrypted": bool(volume and volume.encrypted),
+    }
+    return [{"DeviceName": self.root_device_name, "Ebs": root}]
 
 
 def _require_fresh_name(backend: Any, name: str) -> None:
@@ -170,6 +192,7 @@ def install() -> None:
     run = InstanceBackend.run_instances
     modify, deregister = AmisResponse.modify_image_attribute, AmiBackend.deregister_image
     InstanceBackend.run_instances = lambda self, *a, **k: _run_instances(run, self, *a, **k)
+    Ami.block_device_mappings = property(_block_device_mappings)
     AmisResponse.create_image = _create_image
     AmisResponse.enable_image_deprecation = _enable_image_deprecation
     AmisResponse.disable_image_deprecation = _disable_image_deprecation
