@@ -4,8 +4,10 @@ Follows PutMetricData of the CloudWatch API reference: a datum without a time ge
 arrival, which moto takes from the machine's clock and not from the world's.
 """
 
+from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 from moto.cloudwatch.exceptions import InvalidParameterValue
@@ -34,7 +36,7 @@ def key(namespace: str, name: str, dimensions: list[dict[str, str]]) -> Key:
 
 
 def series_of(backend: Any) -> dict[Key, list[Sample]]:
-    """Return a region's metrics; moto's reset forgets them."""
+    """Return a region's metrics, oldest sample first; moto's reset forgets them."""
     held: dict[Key, list[Sample]] = vars(backend).setdefault("series", {})
     return held
 
@@ -53,10 +55,13 @@ def keep(backend: Any, namespace: str, metric_data: list[dict[str, Any]]) -> Non
         found = series_of(backend).setdefault(
             key(namespace, datum["MetricName"], list(datum.get("Dimensions", []))), []
         )
-        found.extend(_samples(datum))
-        oldest = world.current().clock.now() - KEPT
-        while found and found[0].when < oldest:
-            del found[0]
+        for sample in _samples(datum):
+            insort(found, sample, key=_time)
+        del found[: bisect_left(found, world.current().clock.now() - KEPT, key=_time)]
+
+
+def _time(sample: Sample) -> float:
+    return sample.when
 
 
 def _samples(datum: dict[str, Any]) -> list[Sample]:
@@ -90,10 +95,7 @@ def statistic(samples: list[Sample], name: str) -> float | None:
 
 
 def windows(samples: list[Sample], end: float, period: float, how_many: int) -> list[list[Sample]]:
-    """Return the samples of each of the last periods before ``end``, oldest first."""
-    found: list[list[Sample]] = [[] for _ in range(how_many)]
-    for sample in reversed(samples):
-        back = int((end - sample.when) // period)
-        if 0 <= back < how_many:
-            found[how_many - 1 - back].append(sample)
-    return found
+    """Return the samples of each of the last periods up to ``end``, oldest first."""
+    edges = [end - period * back for back in range(how_many, -1, -1)]
+    cuts = [bisect_right(samples, edge, key=_time) for edge in edges]
+    return [samples[start:stop] for start, stop in pairwise(cuts)]

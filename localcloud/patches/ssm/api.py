@@ -15,7 +15,7 @@ from moto.ssm.exceptions import SSMException
 
 from localcloud import world
 from localcloud.driver import Power
-from localcloud.patches.ssm.commands import ENDED, Command, Invocation, Tree, commands_of
+from localcloud.patches.ssm.commands import ENDED, Command, Invocation, Tree, commands_of, keep
 
 DOCUMENT = "AWS-RunShellScript"
 PLUGIN = "aws:runShellScript"
@@ -61,7 +61,7 @@ def _send_command(self: Any) -> ActionResult:
         )
     command = _command(self, named, targets)
     command.invocations = {i: Invocation(i) for i in sorted(chosen | set(named))}
-    commands_of(self.ssm_backend)[command.command_id] = command
+    keep(self.ssm_backend, command)
     return ActionResult({"Command": _shown(command)})
 
 

@@ -65,11 +65,25 @@ def commands_of(backend: Any) -> dict[str, Command]:
     return held
 
 
+def _unfinished(backend: Any) -> list[Command]:
+    """Return the commands to look at; those that ended are not looked at again."""
+    left: set[str] = vars(backend).setdefault("unfinished_commands", set())
+    held = commands_of(backend)
+    left -= {i for i in left if all(one.status in ENDED for one in held[i].invocations.values())}
+    return [held[command_id] for command_id in sorted(left)]
+
+
+def keep(backend: Any, command: Command) -> None:
+    """Take a new command in hand."""
+    commands_of(backend)[command.command_id] = command
+    vars(backend).setdefault("unfinished_commands", set()).add(command.command_id)
+
+
 def carry_all(world: World, now: float) -> None:
     """Start what is pending and collect what has ended."""
     for account in list(ssm_backends.values()):
         for backend in list(account.values()):
-            for command in list(commands_of(backend).values()):
+            for command in _unfinished(backend):
                 for one in command.invocations.values():
                     _carry(world, command, one, now)
 
