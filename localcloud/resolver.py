@@ -47,7 +47,7 @@ class Resolver:
         dead = self._process is None or self._process.poll() is not None
         if records == self._known and not dead:
             return
-        restart = dead or _settings(records) != _settings(self._known)
+        restart = dead or settings_for(records) != settings_for(self._known)
         self._known = records
         self._write(records)
         if restart:
@@ -58,7 +58,7 @@ class Resolver:
     def _write(self, records: Records) -> None:
         lines = [f"{a} {name}\n" for name, found in records.addresses.items() for a in found]
         (self._folder / "hosts").write_text("".join(lines))
-        (self._folder / "dnsmasq.conf").write_text("\n".join(_settings(records)) + "\n")
+        (self._folder / "dnsmasq.conf").write_text("\n".join(settings_for(records)) + "\n")
 
     def _restart(self) -> None:
         if self._process:
@@ -77,8 +77,8 @@ class Resolver:
         )
 
 
-def _settings(records: Records) -> list[str]:
-    """Return dnsmasq's configuration, apart from addresses."""
+def settings_for(records: Records) -> list[str]:
+    """Return dnsmasq's configuration, which says all but addresses."""
     internal = [f"synth-domain=ec2.internal,{network},ip-" for network in RANGES]
     return [
         "no-resolv",
