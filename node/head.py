@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from node.clients import LEASE, make_client
 from node.errands import Errands
+from node.grpc_gcs import GrpcGcs
 from node.guard import Guard, Phase
 from node.identity import Identity
 from node.journal import Journal, Say
@@ -51,7 +52,7 @@ def make_guard(identity: Identity, executor: ThreadPoolExecutor, say: Say) -> Gu
     )
     return Guard(
         Lease(table, identity.instance_id, identity.address, clock=boot_clock, say=say),
-        RayHeadProcess(identity),
+        RayHeadProcess(identity, GrpcGcs(identity.address, TOKEN)),
         services,
         Errands(executor, clock=boot_clock, say=say, final=NotFit),
         clock=boot_clock,

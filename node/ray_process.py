@@ -7,23 +7,20 @@ import subprocess
 import sys
 
 from node.gcs import Gcs, NotAdmitted, Unreachable
-from node.grpc_gcs import GrpcGcs
 from node.identity import Identity
 from node.processes import become_subreaper, kill_descendants, reap
-from node.ray_settings import TOKEN, head_arguments, head_environment
+from node.ray_settings import head_arguments, head_environment
 
 
 class RayHeadProcess:
     """Ray below this process, in this process's cgroup."""
 
-    def __init__(self, identity: Identity, arguments: list[str] | None = None) -> None:
+    def __init__(self, identity: Identity, gcs: Gcs) -> None:
         become_subreaper()
-        self._identity = identity
-        self._arguments = arguments or head_arguments(identity)
+        self._identity, self._gcs = identity, gcs
         self._child: subprocess.Popen[bytes] | None = None
         self._talk: socket.socket | None = None
         self._warm = False
-        self._gcs: Gcs = GrpcGcs(identity.address, TOKEN)
 
     def warm(self) -> bool:
         if not self.is_running():
@@ -38,7 +35,7 @@ class RayHeadProcess:
     def start(self) -> None:
         if not (self._warm and self._talk):
             raise RuntimeError("Ray is not warm")
-        self._talk.send(json.dumps(self._arguments).encode() + b"\n")
+        self._talk.send(json.dumps(head_arguments(self._identity)).encode() + b"\n")
         self._talk.close()
         self._talk, self._warm = None, False
 

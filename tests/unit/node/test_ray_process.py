@@ -1,0 +1,118 @@
+"""Ray's processes below the guard, with a ``ray`` package that only pretends: what is started,
+and that it ends.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[3]
+
+# Says what it was called with, leaves a daemon behind as Ray does, and stays.
+PRETENDED_RAY = """
+import json, os, subprocess, sys, time
+
+def main():
+    daemon = [sys.executable, "-c", "import os, time; os.setsid(); time.sleep(600)"]
+    subprocess.Popen(daemon)
+    settings = {k: v for k, v in os.environ.items() if k.startswith("RAY_")}
+    stdin = os.readlink("/proc/self/fd/0")
+    with open(os.environ["TOLD"], "w") as told:
+        json.dump({"argv": sys.argv, "settings": settings, "stdin": stdin}, told)
+    os.rename(os.environ["TOLD"], os.environ["TOLD"] + ".whole")
+    time.sleep(600)
+"""
+
+GUARD = """
+import os, sys, time
+from node.processes import descendants
+from node.ray_process import RayHeadProcess
+from tests.unit.node.fakes import FakeGcs, an_identity
+
+def wait(is_so):
+    deadline = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < deadline, "it never came true"
+
+ray = RayHeadProcess(an_identity(), FakeGcs("10.0.0.1"))
+wait(ray.warm)
+assert len(descendants()) == 1, "nothing of Ray runs yet"
+ray.start()
+wait(lambda: os.path.exists(os.environ["TOLD"] + ".whole"))
+assert ray.is_running()
+assert ray.is_healthy()
+{then}
+"""
+
+
+def guarded(tmp_path: Path, then: str) -> Path:
+    """Run a guard that warms and starts the pretended Ray, and return what Ray was told."""
+    package = tmp_path / "site" / "ray" / "scripts"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").touch()
+    (package / "__init__.py").touch()
+    (package / "scripts.py").write_text(PRETENDED_RAY)
+    told = tmp_path / "told"
+    environment = {**os.environ, "TOLD": str(told), "PYTHONPATH": str(tmp_path / "site")}
+    command = [sys.executable, "-c", GUARD.format(then=then)]
+    subprocess.run(command, check=True, cwd=REPOSITORY, env=environment, timeout=90)
+    return Path(f"{told}.whole")
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    path = guarded(tmp_path_factory.mktemp("ray"), "wait(ray.kill); assert not descendants()")
+    found: dict[str, object] = json.loads(path.read_text())
+    return found
+
+
+def test_all_of_ray_ends_with_one_kill_daemons_too(told: dict[str, object]) -> None:
+    assert told  # the guard's own assertions: warm, started, healthy, killed, nothing left
+
+
+def test_ray_is_told_its_address_and_its_autoscaler(told: dict[str, object]) -> None:
+    argv = told["argv"]
+    assert isinstance(argv, list)
+
+    assert argv[:3] == ["ray", "start", "--head"]
+    assert {"--block", "--num-cpus=0", "--node-ip-address=10.0.0.1"} <= set(argv)
+    assert "--autoscaling-config=/run/ray/autoscaler.yaml" in argv
+
+
+def test_ray_finds_its_token_by_path_and_its_instance_by_name(told: dict[str, object]) -> None:
+    assert told["settings"] == {
+        "RAY_CLOUD_INSTANCE_ID": "i-0a",
+        "RAY_NODE_TYPE_NAME": "head",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": "/run/ray/token",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_enable_autoscaler_v2": "1",
+    }
+
+
+def test_the_guards_socket_is_not_left_to_ray(told: dict[str, object]) -> None:
+    assert told["stdin"] == "/dev/null"
+
+
+def test_a_ray_that_was_killed_can_be_warmed_and_started_again(tmp_path: Path) -> None:
+    then = "wait(ray.kill); wait(ray.warm); ray.start(); assert ray.is_running(); wait(ray.kill)"
+
+    assert guarded(tmp_path, then).exists()
+
+
+def test_a_ray_that_is_not_warm_cannot_be_started(tmp_path: Path) -> None:
+    then = """
+wait(ray.kill)
+try:
+    ray.start()
+except RuntimeError as error:
+    assert "not warm" in str(error)
+else:
+    raise AssertionError("it was started")
+"""
+
+    assert guarded(tmp_path, then).exists()
