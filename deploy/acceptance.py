@@ -83,9 +83,11 @@ def target_is_healthy(subject: Subject) -> Verdict:
     """Every port of the load balancer leads to the leader and to no other."""
     leader = subject.leader()
     groups = find_targets(subject.clients, subject.foundation.target_group_arns)
-    seen = [f"{group.name}: {', '.join(group.healthy) or 'none healthy'}" for group in groups]
     passed = bool(groups) and all(group.healthy == (leader.id,) for group in groups)
-    return Verdict(passed, "; ".join(seen))
+    if passed:
+        return Verdict(True, f"{len(groups)} ports lead to {leader.id} alone")
+    seen = [f"{group.name}: {', '.join(group.healthy) or 'none healthy'}" for group in groups]
+    return Verdict(False, "; ".join(seen))
 
 
 def name_resolves(subject: Subject) -> Verdict:
