@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from localcloud import metadata
+from localcloud import instance_facts
 from localcloud.account import ec2_backend
 from localcloud.simulation.machine import Machine
 from node.hosts import point_name
@@ -15,7 +15,7 @@ from node.identity import NODE_YAML, Identity, find_identity
 
 def node_yaml(instance: Any) -> str | None:
     """Return what cloud-init would write from the user data; None when it says nothing of us."""
-    config = yaml.safe_load(metadata.user_data(instance)) or {}
+    config = yaml.safe_load(instance_facts.user_data(instance)) or {}
     for entry in config.get("write_files", []):
         if entry["path"] == str(NODE_YAML):
             return str(entry["content"])
@@ -25,7 +25,7 @@ def node_yaml(instance: Any) -> str | None:
 def identity_of(instance: Any, text: str) -> Identity:
     """Return who the node is, as node/identity.py finds it; raises BadIdentity."""
     tags = ec2_backend().tags[instance.image_id]
-    facts = metadata.facts(instance)
+    facts = instance_facts.facts(instance)
     image = json.dumps({"role": tags.get("raykiln:role", "")})
     return find_identity(text, image, lambda path: facts.get(path.removeprefix("meta-data/")))
 
@@ -34,12 +34,25 @@ class Files:
     """The files of one machine that node code reads and writes."""
 
     def __init__(self, machine: Machine) -> None:
+        self._machine = machine
         machine.folder.mkdir(exist_ok=True)
-        self.token = machine.folder / "token"
-        self.autoscaler = machine.folder / "autoscaler.yaml"
-        self.hosts = machine.folder / "hosts"
         if not self.hosts.exists():
             self.hosts.write_text("127.0.0.1 localhost\n")
+
+    @property
+    def token(self) -> Path:
+        """Ray's token."""
+        return self._machine.folder / "token"
+
+    @property
+    def autoscaler(self) -> Path:
+        """The autoscaler's YAML."""
+        return self._machine.folder / "autoscaler.yaml"
+
+    @property
+    def hosts(self) -> Path:
+        """/etc/hosts."""
+        return self._machine.folder / "hosts"
 
     def read_token(self) -> str:
         """Return the token, or nothing before it was fetched."""
