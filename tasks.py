@@ -38,7 +38,8 @@ def environment_at(name: str) -> "Environment":
     """Return the environment, with this process where its AWS is.
 
     For the local cloud that is inside its VPC, as an operator on a VPN would be: this process is
-    replaced by one in there, which comes here again.
+    replaced by one in there, which comes here again. So it is a task's first call: imports that
+    stand before it are made twice.
     """
     from deploy.environment import load_environment
 
@@ -123,11 +124,12 @@ def bake(c: Context, env: str = DEFAULT_ENV, role: str = "", force: bool = False
 def images(c: Context, env: str = DEFAULT_ENV) -> None:
     """List the images that were baked, newest first."""
     with plain_errors():
+        environment = environment_at(env)
         from bake.catalog import images as baked_images
         from deploy.console import show_table
 
         columns = ("AMI", "role", "digest", "Ray", "git", "created", "verified")
-        found = baked_images(clients_of(environment_at(env)))
+        found = baked_images(clients_of(environment))
         rows = [
             (i.ami_id, i.role, i.digest[:12], i.ray_version, i.git, i.created, i.verified or "no")
             for i in found
@@ -139,12 +141,12 @@ def images(c: Context, env: str = DEFAULT_ENV) -> None:
 def plan(c: Context, env: str = DEFAULT_ENV, json: bool = False) -> None:
     """Show what a deploy would change in ENV; change nothing."""
     with plain_errors():
+        environment = environment_at(env)
         from deploy.prepare import prepare_deploy
         from deploy.verify import verifier
         from deploy.waiting import SystemClock
 
-        environment, clock = environment_at(env), SystemClock()
-        clients = clients_of(environment)
+        clients, clock = clients_of(environment), SystemClock()
         prepared = prepare_deploy(
             environment, clients, clock=clock, verify=verifier(clients, environment, clock=clock)
         )
@@ -155,13 +157,13 @@ def plan(c: Context, env: str = DEFAULT_ENV, json: bool = False) -> None:
 def deploy(c: Context, env: str = DEFAULT_ENV, yes: bool = False) -> None:
     """Show what would change in ENV, ask, change it, verify it."""
     with plain_errors():
+        environment = environment_at(env)
         from deploy.console import console, live_steps
         from deploy.prepare import prepare_deploy
         from deploy.verify import verifier
         from deploy.waiting import SystemClock
 
-        environment, clock = environment_at(env), SystemClock()
-        clients = clients_of(environment)
+        clients, clock = clients_of(environment), SystemClock()
         prepared = prepare_deploy(
             environment, clients, clock=clock, verify=verifier(clients, environment, clock=clock)
         )
@@ -179,10 +181,10 @@ def deploy(c: Context, env: str = DEFAULT_ENV, yes: bool = False) -> None:
 def status(c: Context, env: str = DEFAULT_ENV, json: bool = False, watch: bool = False) -> None:
     """Show what ENV is now, and what is wrong with it; exit 2 when it is not well."""
     with plain_errors():
+        environment = environment_at(env)
         from deploy.console import print_json, show_report, watch_report
         from deploy.prepare import read_status
 
-        environment = environment_at(env)
         clients = clients_of(environment)
         if watch:
             watch_report(lambda: read_status(environment, clients))
@@ -212,6 +214,7 @@ def verify(
 ) -> None:
     """Check ENV against the acceptance list; exit 2 when a line fails."""
     with plain_errors():
+        environment = environment_at(env)
         from dataclasses import asdict
 
         from deploy.console import console, print_json, step
@@ -219,8 +222,7 @@ def verify(
         from deploy.verify import check_delivery, run_checks
         from deploy.waiting import SystemClock
 
-        environment, clock = environment_at(env), SystemClock()
-        clients = clients_of(environment)
+        clients, clock = clients_of(environment), SystemClock()
         if destructive:
             approve(f"End the head of {environment.name}?", yes)
         with step("verify", quiet=json) as steps:
@@ -241,11 +243,11 @@ def verify(
 def job(c: Context, env: str = DEFAULT_ENV) -> None:
     """Run a Ray job through the stable name on the head and on every worker of ENV."""
     with plain_errors():
+        environment = environment_at(env)
         from deploy.console import console, step
         from deploy.job import everyone_is_here, members, ray_api
         from deploy.waiting import SystemClock
 
-        environment = environment_at(env)
         clients = clients_of(environment)
         nodes = members(clients, environment)
         with step(f"a job at {environment.head_dns}") as steps:
@@ -264,11 +266,11 @@ def job(c: Context, env: str = DEFAULT_ENV) -> None:
 def destroy(c: Context, env: str = DEFAULT_ENV, yes: bool = False) -> None:
     """Remove everything that was deployed to ENV. The images stay."""
     with plain_errors():
+        environment = environment_at(env)
         from deploy.console import live_steps
         from deploy.prepare import prepare_destroy
         from deploy.waiting import SystemClock
 
-        environment = environment_at(env)
         destruction = prepare_destroy(environment, clients_of(environment), clock=SystemClock())
         print_plan(destruction.plan)
         if not destruction.plan.is_empty:

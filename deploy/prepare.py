@@ -14,7 +14,7 @@ from deploy.plan import plan_deploy
 from deploy.preflight import Finding, check_credentials, preflight
 from deploy.release_choice import wanted_release
 from deploy.rollout import Rollout, Verifier
-from deploy.state import read_state
+from deploy.state import find_alarms, read_state
 from deploy.status import StatusReport, status_report
 from deploy.waiting import Clock
 from deploy.wanted import Wanted
@@ -26,7 +26,6 @@ class Prepared:
 
     rollout: Rollout
     findings: tuple[Finding, ...]
-    report: StatusReport
 
 
 def prepare_deploy(
@@ -47,8 +46,7 @@ def prepare_deploy(
     stack = plan_foundation(clients, environment, clock=clock)
     plan = plan_deploy(wanted, state, stack)
     findings = () if plan.is_empty else preflight(clients, environment, state.foundation)
-    rollout = Rollout(plan, wanted, clients, clock, verify)
-    return Prepared(rollout, findings, status_report(environment, state))
+    return Prepared(Rollout(plan, wanted, clients, clock, verify), findings)
 
 
 def prepare_destroy(environment: Environment, clients: Clients, *, clock: Clock) -> Destruction:
@@ -60,4 +58,5 @@ def prepare_destroy(environment: Environment, clients: Clients, *, clock: Clock)
 
 def read_status(environment: Environment, clients: Clients) -> StatusReport:
     """Look at the cluster once."""
-    return status_report(environment, read_state(clients, environment))
+    state = read_state(clients, environment)
+    return status_report(environment, state, find_alarms(clients, environment.name))

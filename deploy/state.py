@@ -86,7 +86,6 @@ class ClusterState:
     instances: tuple[Instance, ...] = ()
     lease: Lease | None = None
     targets: tuple[Targets, ...] = ()
-    alarms: tuple[Alarm, ...] = ()
     keys: frozenset[str] = field(default_factory=frozenset)
     release: Release | None = None
 
@@ -133,7 +132,6 @@ def read_state(clients: Clients, environment: Environment) -> ClusterState:
         instances=find_instances(clients, environment.name),
         lease=find_lease(clients, environment) if foundation else None,
         targets=find_targets(clients, foundation.target_group_arns) if foundation else (),
-        alarms=find_alarms(clients, environment.name) if foundation else (),
         keys=_keys(clients, environment, foundation),
         release=_release(clients, environment, foundation),
     )

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from deploy.environment import Environment
-from deploy.state import ClusterState, Instance
+from deploy.state import Alarm, ClusterState, Instance
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,10 @@ class StatusReport:
         )
 
 
-def status_report(environment: Environment, state: ClusterState) -> StatusReport:
-    """Return the report of a snapshot."""
+def status_report(
+    environment: Environment, state: ClusterState, alarms: tuple[Alarm, ...]
+) -> StatusReport:
+    """Return the report of a snapshot and the alarms beside it."""
     return StatusReport(
         environment=environment.name,
         release=state.release.id if state.release else "",
@@ -81,12 +83,14 @@ def status_report(environment: Environment, state: ClusterState) -> StatusReport
         heads=tuple(_row(i) | {"group": _group_state(state, i)} for i in state.heads),
         workers=tuple(_row(i) for i in state.workers),
         targets={targets.name: dict(targets.health) for targets in state.targets},
-        alarms={alarm.name: alarm.state for alarm in state.alarms},
-        problems=problems(environment, state),
+        alarms={alarm.name: alarm.state for alarm in alarms},
+        problems=problems(environment, state, alarms),
     )
 
 
-def problems(environment: Environment, state: ClusterState) -> tuple[str, ...]:
+def problems(
+    environment: Environment, state: ClusterState, alarms: tuple[Alarm, ...]
+) -> tuple[str, ...]:
     """Say what is wrong with the cluster; empty when it is well."""
     if state.foundation is None:
         return (f"the stack is {state.stack_status or 'not there'}",)
@@ -101,7 +105,7 @@ def problems(environment: Environment, state: ClusterState) -> tuple[str, ...]:
     running = sum(worker.state == "running" for worker in state.workers)
     if running < environment.workers.min:
         found.append(f"{running} of at least {environment.workers.min} workers")
-    found += [f"alarm {alarm.name}" for alarm in state.alarms if alarm.state == "ALARM"]
+    found += [f"alarm {alarm.name}" for alarm in alarms if alarm.state == "ALARM"]
     if state.release is None:
         found.append("no deploy has finished yet")
     return tuple(found)

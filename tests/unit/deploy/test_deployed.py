@@ -19,7 +19,7 @@ from tests.unit.deploy.conftest import Cluster, a_cluster, bake
 from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
 # What a deploy that has nothing to do may ask AWS, whatever the size of the cluster.
-CALLS = 18
+CALLS = 17
 
 
 @dataclass

@@ -10,7 +10,7 @@ from tests.unit.deploy.builders import a_wanted, an_environment, serving
 
 
 def test_a_cluster_that_serves_has_no_problems() -> None:
-    assert problems(an_environment(), serving(a_wanted())) == ()
+    assert problems(an_environment(), serving(a_wanted()), ()) == ()
 
 
 @pytest.mark.parametrize(
@@ -19,29 +19,31 @@ def test_a_cluster_that_serves_has_no_problems() -> None:
         ({"lease": None}, "nobody leads"),
         ({"group": None}, "0 of 1 heads in service"),
         ({"targets": ()}, "the load balancer does not reach the leader"),
-        ({"alarms": (Alarm("raykiln-dev-no-leader", "ALARM", ""),)}, "alarm raykiln-dev-no-leader"),
         ({"release": None}, "no deploy has finished yet"),
     ],
 )
 def test_what_is_wrong_is_named(changed: dict[str, object], words: str) -> None:
     state = replace(serving(a_wanted()), **changed)  # type: ignore[arg-type]
 
-    assert problems(an_environment(), state) == (words,)
+    assert problems(an_environment(), state, ()) == (words,)
 
 
 def test_missing_workers_are_counted() -> None:
     state = serving(a_wanted())
 
-    found = problems(an_environment(), replace(state, instances=state.heads))
+    found = problems(an_environment(), replace(state, instances=state.heads), ())
 
     assert found == ("0 of at least 1 workers",)
 
 
-def test_an_alarm_that_is_quiet_is_no_problem() -> None:
-    quiet = Alarm("raykiln-dev-no-leader", "OK", "")
+@pytest.mark.parametrize(
+    ("state", "words"), [("ALARM", ("alarm no-leader",)), ("OK", ()), ("INSUFFICIENT_DATA", ())]
+)
+def test_an_alarm_that_rings_is_a_problem(state: str, words: tuple[str, ...]) -> None:
+    alarms = (Alarm("no-leader", state, "because"),)
 
-    assert problems(an_environment(), replace(serving(a_wanted()), alarms=(quiet,))) == ()
+    assert problems(an_environment(), serving(a_wanted()), alarms) == words
 
 
 def test_without_a_stack_there_is_one_thing_to_say() -> None:
-    assert problems(an_environment(), ClusterState()) == ("the stack is not there",)
+    assert problems(an_environment(), ClusterState(), ()) == ("the stack is not there",)
