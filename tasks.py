@@ -168,7 +168,8 @@ def deploy(c: Context, env: str = DEFAULT_ENV, yes: bool = False) -> None:
             environment, clients, clock=clock, verify=verifier(clients, environment, clock=clock)
         )
         for finding in prepared.findings:
-            console.print(f"note: {finding.words} ({finding.hint})", markup=False)
+            hint = f" ({finding.hint})" if finding.hint else ""
+            console.print(f"note: {finding.words}{hint}", markup=False)
         print_plan(prepared.rollout.plan)
         if not prepared.rollout.plan.is_empty:
             approve("Go ahead?", yes)
