@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 #
 # Turn a Debian tree into an AMI's: trust the local cloud's CA, mask what a machine without a console,
-# a package mirror and disks only loses time with, and remove what belongs to one machine.
+# a package mirror, disks and DHCP only loses time with, and remove what belongs to one machine.
 #
 # Needs   to run inside the tree (chroot)
 # Leaves  a tree that cloud-init finishes at first boot
@@ -14,6 +14,7 @@ systemctl --quiet enable ssh.service
 systemctl --quiet mask \
   apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer \
   e2scrub_reap.service console-getty.service getty.target cloud-init-hotplugd.socket \
+  cloud-init-local.service \
   systemd-networkd.service systemd-resolved.service systemd-firstboot.service
 rm -f /etc/hostname /etc/ssh/ssh_host_* /var/log/*.log /var/log/apt/*
 rm -rf /var/lib/apt/lists/* /var/lib/cloud/*
