@@ -7,12 +7,14 @@ by runtime commands (management guide, "set server", "shutdown sessions server")
 has ``SLOTS`` servers, most of them asleep, and a target is given one.
 """
 
+import os
 import re
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,7 +23,8 @@ from localcloud.patches.elbv2.plan import OUT, READY, BalancerPlan, Frontend, Se
 SLOTS = 32
 ASLEEP = "127.0.0.1:1"
 MOVED = "by 'stats socket command'"  # how HAProxy's answer to a new address ends
-READY_SECONDS = 5.0
+READY_SECONDS = 10.0
+RELOAD = signal.SIGUSR2
 HARD_STOP_SECONDS = 10  # what an old worker's connections have after a new listener
 
 HEADER = """\
@@ -135,25 +138,26 @@ class Proxy:
         return self.runs or (self._plan is not None and not self._plan.frontends)
 
     def follow(self, plan: BalancerPlan) -> None:
-        """Do what the plan says; raises OSError when HAProxy will not."""
+        """Do what the plan says; raises OSError when HAProxy will not.
+
+        After a failure half-way the next plan begins anew, from a whole configuration.
+        """
+        before, self._plan = self._plan, None
         if not plan.frontends:
             self.stop()
         elif not self.runs:
             self._configure(plan)
             self._start()
-        elif self._plan is None or listeners_of(plan) != listeners_of(self._plan):
+        elif before is None or listeners_of(plan) != listeners_of(before):
             self._configure(plan)
             self._reload()
         else:
-            self._command(self._plan, plan)
+            self._command(before, plan)
         self._plan = plan
 
     def stop(self) -> None:
         """End it, connections and all."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait()
-            self._process = None
+        self._end()
         for path in (self._config, self._log, self.control):
             path.unlink(missing_ok=True)
 
@@ -170,18 +174,31 @@ class Proxy:
         self._config.parent.mkdir(parents=True, exist_ok=True)
         self._config.write_text(configuration(plan, self._slots, self.control))
 
+    def _end(self) -> None:
+        """Master and workers are one process group, also when the master has died."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
     def _start(self) -> None:
+        self._end()
         command = [*self._prefix, "haproxy", "-W", "-f", str(self._config)]
-        with self._log.open("ab") as log:
+        with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         self._await_worker(0)
 
     def _reload(self) -> None:
         assert self._process is not None  # noqa: S101 - it runs
         before = self._worker()
-        self._process.send_signal(signal.SIGUSR2)
+        self._process.send_signal(RELOAD)
         self._await_worker(before)
 
     def _worker(self) -> int:
@@ -194,10 +211,22 @@ class Proxy:
 
     def _await_worker(self, old: int) -> None:
         deadline = time.monotonic() + READY_SECONDS
-        while self._worker() in (0, old):
+        while self._worker() in (0, old) or not self._is_listening():
             if not self.runs or time.monotonic() > deadline:
                 raise OSError(f"HAProxy did not get ready: {self._log.read_text()[-2000:]}")
             time.sleep(0.02)
+
+    def _is_listening(self) -> bool:
+        """Say whether the master catches the signal to reload (proc(5), SigCgt).
+
+        A worker answers before its master does, and what the master is told by then is lost.
+        """
+        if self._process is None:
+            return False
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        masks = {k: int(v, 16) for k, v in re.findall(r"^(Sig\w+):\s+([0-9a-f]+)$", status, re.M)}
+        bit = 1 << (RELOAD - 1)
+        return bool(masks["SigCgt"] & bit and not masks["SigBlk"] & bit)
 
     def _command(self, before: BalancerPlan, after: BalancerPlan) -> None:
         for old, new in zip(before.frontends, after.frontends, strict=True):

@@ -3,11 +3,12 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from localcloud.network import namespaces
+from localcloud.network import Network, namespaces
 from tests.cloud.harness import Cloud, eventually
 from tests.cloud.site import CLOSED, INSIDE, PUBLIC, Site
 
@@ -85,6 +86,33 @@ def test_a_proxy_that_dies_is_started_again(site: Site) -> None:
         os.kill(pid, signal.SIGKILL)
 
     eventually("the page", site.page)
+
+
+@contextmanager
+def cut_off(cloud: Cloud, ip: str) -> Iterator[None]:
+    """Let all packets from and to an address vanish, as a partition does."""
+    hook = "type filter hook forward priority -10"
+    network = Network(cloud.place.name)
+    network.apply(
+        f"table inet cut {{ chain c {{ {hook}; ip saddr {ip} drop; ip daddr {ip} drop; }} }}"
+    )
+    try:
+        yield
+    finally:
+        network.apply("delete table inet cut")
+
+
+def test_a_black_hole_closes_connections_and_comes_back_when_it_ends(site: Site) -> None:
+    (instance,) = site.healthy()
+    address = site.cloud.describe(instance)["PrivateIpAddress"]
+    with site.held_connection() as client, cut_off(site.cloud, address):
+        assert client.stdout
+        assert client.stdout.readline() == "closed\n"
+        assert site.healthy() == []
+        assert site.page() == ""
+
+    assert site.serving() == instance
+    assert site.page() == site.page_of(instance)
 
 
 def test_a_connection_is_closed_when_its_machine_is_lost(site: Site) -> None:

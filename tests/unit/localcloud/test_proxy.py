@@ -223,7 +223,7 @@ def test_a_proxy_that_died_is_started_again(
     os.kill(_parent(worker), signal.SIGKILL)
     wait_for(
         "its end",
-        lambda: Seen(True if not proxy.runs else None, "runs"),
+        lambda: Seen(not proxy.runs or None, "runs"),
         clock=SystemClock(),
         seconds=5,
         every=0.02,
@@ -232,6 +232,25 @@ def test_a_proxy_that_died_is_started_again(
     follow(first.as_server())
 
     assert answers(port) == "first"
+
+
+def test_after_a_failure_half_way_the_next_plan_is_whole(
+    proxy: Proxy,
+    follow: Callable[..., None],
+    port: int,
+    first: Target,
+    second: Target,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    follow(first.as_server())
+    with monkeypatch.context() as broken:
+        broken.setattr(proxy, "ask", lambda command: "No such server.")
+        with pytest.raises(OSError, match="No such server"):
+            follow(second.as_server())
+
+    follow(second.as_server())
+
+    assert [answers(port) for _ in range(4)] == ["second"] * 4
 
 
 def test_without_listeners_nothing_runs(proxy: Proxy) -> None:
@@ -250,7 +269,13 @@ def test_nothing_is_left_when_it_stops(
     proxy.stop()
 
     assert list(tmp_path.iterdir()) == []
-    assert not Path(f"/proc/{worker}").exists()
+    wait_for(
+        "its worker's end",
+        lambda: Seen(not Path(f"/proc/{worker}").exists() or None, "runs"),
+        clock=SystemClock(),
+        seconds=5,
+        every=0.02,
+    )
 
 
 def test_more_targets_than_slots_are_refused_in_words() -> None:
