@@ -94,7 +94,8 @@ def bake(
         _judge(clients, check_images(clients, recipe, ami_ids, clock, progress), recipe, clock)
     made = {role: image_by_id(clients, ami_id) for role, ami_id in ami_ids.items()}
     have = {**plan.present, **made}
-    return Baked(tuple(have[role] for role in roles), tuple(made), recipe.folder)
+    new = tuple(role for role in roles if role in made)
+    return Baked(tuple(have[role] for role in roles), new, recipe.folder)
 
 
 def _recipe(
