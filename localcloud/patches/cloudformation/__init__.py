@@ -3,14 +3,15 @@
 moto creates nothing for types it does not know and calls them CREATE_COMPLETE, ignores
 properties, keeps no stack of a failed create and finds no error in an update without changes.
 This engine replaces it: ``template`` reads, ``changes`` plans, ``operations`` acts through each
-service's own API, ``api`` answers.
+service's own API.
 """
 
 from moto.cloudformation.models import cloudformation_backends
 from moto.cloudformation.responses import CloudFormationResponse
 
 from localcloud.patches.cloudformation import (  # noqa: F401 - importing a module registers its types
-    api,
+    change_set_api,
+    stack_api,
     types_data,
     types_iam,
     types_monitoring,
@@ -27,7 +28,7 @@ PIECES_A_STEP = 10  # resources done in one step of the clock; the world is held
 def install() -> None:
     """Put the engine's actions in place of moto's."""
     CloudFormationResponse.RESPONSE_KEY_PATH_TO_TRANSFORMER = {}
-    for action in api.ACTIONS:
+    for action in (*change_set_api.ACTIONS, *stack_api.ACTIONS):
         setattr(CloudFormationResponse, action.__name__, action)
 
 

@@ -8,10 +8,12 @@ attributes of existing resources through their services; changes nothing.
 from typing import Any
 
 from localcloud.patches.cloudformation import parameters
-from localcloud.patches.cloudformation.operations import dependency_order, lookup
+from localcloud.patches.cloudformation.functions import UNKNOWN, Tree, holds_unknown
+from localcloud.patches.cloudformation.pieces import lookup
 from localcloud.patches.cloudformation.resources import differing, resource_type
+from localcloud.patches.cloudformation.run import dependency_order
 from localcloud.patches.cloudformation.stack import Resource, Stack, Wanted, template_of
-from localcloud.patches.cloudformation.template import UNKNOWN, Template, Tree, holds_unknown
+from localcloud.patches.cloudformation.template import Template
 
 
 def changes_of(stack: Stack, wanted: Wanted) -> list[Tree]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from moto.cloudformation.exceptions import ValidationError
 
-from localcloud.patches.cloudformation.template import Tree, refuse
+from localcloud.patches.cloudformation.functions import Tree, refuse
 
 LISTS = ("CommaDelimitedList",)
 

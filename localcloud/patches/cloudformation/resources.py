@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from botocore.exceptions import ClientError
 from moto.core.exceptions import ServiceException
 
-from localcloud.patches.cloudformation.template import Tree, refuse
+from localcloud.patches.cloudformation.functions import Tree, refuse
 
 _letters = random.SystemRandom()
 

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from localcloud import world
-from localcloud.patches.cloudformation.template import Template, Tree
+from localcloud.patches.cloudformation.functions import Tree
+from localcloud.patches.cloudformation.template import Template
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
 

@@ -6,17 +6,23 @@ docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-functio
 What is not known here (an unknown function, a transform, a macro, an import) is refused.
 """
 
-import base64
-import ipaddress
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
-from moto.cloudformation.exceptions import ValidationError
 
-Tree = dict[str, Any]
+from localcloud.patches.cloudformation.functions import (
+    PLAIN,
+    UNKNOWN,
+    Place,
+    Tree,
+    holds_unknown,
+    refuse,
+    text,
+)
+
 Lookup = Callable[[str, str | None], Any]  # logical id, attribute or None for Ref
 
 SECTIONS = {
@@ -42,20 +48,7 @@ RESOURCE_KEYS = {
 LARGEST_BODY = 51_200  # bytes of TemplateBody; CloudFormation quotas
 
 
-class Unknown:
-    """A value that exists only once a resource has been made."""
-
-    def __repr__(self) -> str:
-        return "{{known after apply}}"
-
-
-UNKNOWN = Unknown()
 NO_VALUE = object()
-
-
-def refuse(message: str) -> ValidationError:
-    """Return CloudFormation's ValidationError with this message."""
-    return ValidationError(message=message)
 
 
 class _Loader(yaml.CSafeLoader):
@@ -133,7 +126,7 @@ class Template:
         if function == "Condition":
             return self.holds(argument)
         if function == "Fn::Equals":
-            left, right = (_text(self.resolve(side, _no_resources)) for side in argument)
+            left, right = (text(self.resolve(side, _no_resources)) for side in argument)
             return left == right
         if function in ("Fn::And", "Fn::Or"):
             return (all if function == "Fn::And" else any)([self._truth(one) for one in argument])
@@ -169,10 +162,13 @@ class Template:
         if function == "Fn::GetAtt":
             name, attribute = argument if isinstance(argument, list) else argument.split(".", 1)
             return lookup(name, self.resolve(attribute, lookup))
-        if function not in _PLAIN:
+        if function not in PLAIN:
             raise refuse(f"Template error: the local cloud does not have {function}")
         settled = self.resolve(argument, lookup)
-        return UNKNOWN if _holds_unknown(settled) else _PLAIN[function](self, settled)
+        if holds_unknown(settled):
+            return UNKNOWN
+        place = Place(self.zones, self.tree.get("Mappings") or {})
+        return PLAIN[function](place, settled)
 
     def _reference(self, name: str, lookup: Lookup) -> Any:
         if name == "AWS::NoValue":
@@ -184,7 +180,7 @@ class Template:
         return lookup(name, None)
 
     def _substitute(self, argument: Any, lookup: Lookup) -> Any:
-        text, local = argument if isinstance(argument, list) else (argument, {})
+        pattern, local = argument if isinstance(argument, list) else (argument, {})
         found: list[Any] = []
 
         def one(match: re.Match[str]) -> str:
@@ -197,10 +193,10 @@ class Template:
                 found.append(lookup(*name.split(".", 1)))
             else:
                 found.append(self._reference(name, lookup))
-            return _text(found[-1])
+            return text(found[-1])
 
-        answer = re.sub(r"\$\{([^}]+)\}", one, text)
-        return UNKNOWN if _holds_unknown(found) else answer
+        answer = re.sub(r"\$\{([^}]+)\}", one, pattern)
+        return UNKNOWN if holds_unknown(found) else answer
 
     def references(self, value: Any) -> Iterator[tuple[str, str | None]]:
         """Yield each (logical id, attribute) that ``value`` needs, as its conditions now stand."""
@@ -221,59 +217,3 @@ class Template:
 
 def _no_resources(name: str, attribute: str | None) -> Any:
     raise refuse(f"Template error: Cannot reference resources in the Conditions block ({name})")
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _holds_unknown(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(_holds_unknown(item) for item in value.values())
-    if isinstance(value, list):
-        return any(_holds_unknown(item) for item in value)
-    return value is UNKNOWN
-
-
-holds_unknown = _holds_unknown
-
-
-def _select(_: Template, argument: list[Any]) -> Any:
-    index, items = int(argument[0]), argument[1]
-    if not 0 <= index < len(items):
-        raise refuse(
-            "Template error: Fn::Select cannot select nonexistent value at index " + str(index)
-        )
-    return items[index]
-
-
-def _find_in_map(template: Template, argument: list[Any]) -> Any:
-    found: Any = template.tree.get("Mappings", {})
-    for key in argument:
-        if key not in found:
-            raise refuse(
-                f"Template error: Unable to get mapping for {'::'.join(map(str, argument))}"
-            )
-        found = found[key]
-    return found
-
-
-def _cidr(_: Template, argument: list[Any]) -> list[str]:
-    block, count = ipaddress.ip_network(argument[0]), int(argument[1])
-    bits = int(argument[2]) if len(argument) > 2 else 8
-    nets = block.subnets(new_prefix=block.max_prefixlen - bits)
-    found = [str(net) for _, net in zip(range(count), nets, strict=False)]
-    if len(found) < count:
-        raise refuse(f"Template error: Fn::Cidr cannot cut {count} blocks out of {block}")
-    return found
-
-
-_PLAIN: dict[str, Callable[[Template, Any], Any]] = {
-    "Fn::Join": lambda _, a: a[0].join(_text(item) for item in a[1]),
-    "Fn::Split": lambda _, a: a[1].split(a[0]),
-    "Fn::Select": _select,
-    "Fn::FindInMap": _find_in_map,
-    "Fn::GetAZs": lambda t, _: list(t.zones),
-    "Fn::Cidr": _cidr,
-    "Fn::Base64": lambda _, a: base64.b64encode(a.encode()).decode(),
-}

@@ -9,8 +9,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from localcloud.patches.cloudformation.functions import Tree
 from localcloud.patches.cloudformation.resources import Failed, Place, ResourceType, register
-from localcloud.patches.cloudformation.template import Tree
 from localcloud.patches.cloudformation.types_vpc import chosen
 from localcloud.patches.internal import call
 

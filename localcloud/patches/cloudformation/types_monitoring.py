@@ -8,8 +8,8 @@ and AWS_SNS.html.
 import json
 from typing import Any
 
+from localcloud.patches.cloudformation.functions import Tree
 from localcloud.patches.cloudformation.resources import Place, ResourceType, register
-from localcloud.patches.cloudformation.template import Tree
 from localcloud.patches.cloudformation.types_vpc import chosen
 from localcloud.patches.internal import call
 

@@ -8,8 +8,8 @@ its egress loses the default rule that lets everything out; a rule of its own le
 import json
 from typing import Any, ClassVar
 
+from localcloud.patches.cloudformation.functions import Tree
 from localcloud.patches.cloudformation.resources import Place, ResourceType, register
-from localcloud.patches.cloudformation.template import Tree
 from localcloud.patches.cloudformation.types_vpc import bring_tags, chosen
 from localcloud.patches.internal import call
 

@@ -7,8 +7,8 @@ AWS_Route53.html.
 
 from typing import Any
 
+from localcloud.patches.cloudformation.functions import Tree
 from localcloud.patches.cloudformation.resources import Place, ResourceType, register
-from localcloud.patches.cloudformation.template import Tree
 from localcloud.patches.cloudformation.types_vpc import chosen
 from localcloud.patches.internal import call
 

@@ -6,8 +6,8 @@ Properties and update behaviour: "Amazon EC2" in the CloudFormation template ref
 
 from typing import Any
 
+from localcloud.patches.cloudformation.functions import Tree
 from localcloud.patches.cloudformation.resources import Place, ResourceType, register
-from localcloud.patches.cloudformation.template import Tree
 from localcloud.patches.internal import call
 
 

@@ -1,7 +1,7 @@
 """Stacks, events and change sets in the shapes of CloudFormation's API. Pure: no AWS."""
 
+from localcloud.patches.cloudformation.functions import Tree
 from localcloud.patches.cloudformation.stack import ChangeSet, Event, Stack
-from localcloud.patches.cloudformation.template import Tree
 
 
 def _present(pairs: Tree) -> Tree:

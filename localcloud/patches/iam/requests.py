@@ -11,6 +11,7 @@ from typing import Any
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.request import determine_request_protocol
 from moto.core.utils import get_service_model
+from moto.s3.models import s3_backends
 
 from localcloud import world
 from localcloud.patches.iam.policies import Check
@@ -57,12 +58,16 @@ def checks_of(response: Any, signed: Signed, who: Principal, resource: str) -> l
     """Return everything that has to be allowed for this request."""
     service = PREFIXES.get(signed.service, signed.service)
     common = _common(who, signed.region)
+    where = (response.current_account, signed.region)
     if service == "s3":
         action, keys = _s3(response, resource)
-        return [_check(f"s3:{action}", resource, {**common, **keys})]
+        named_object = [(f"s3:{action}", resource, keys)]
+        return [
+            _check(one, arn, {**common, **more})
+            for one, arn, more in [*named_object, *_unseen(where[0], action, resource)]
+        ]
     action = str(response._get_action())
     asked = _parameters(response, action)
-    where = (response.current_account, signed.region)
     named: list[tuple[str, str, Tree]] = []
     if service == "ec2":
         named += Namer(*where).names(action, asked)
@@ -133,6 +138,15 @@ def _s3(response: Any, resource: str) -> tuple[str, Tree]:
     if method in ("GET", "HEAD"):
         return "ListBucket", {"s3:prefix": query.get("prefix", "")}
     return ("CreateBucket" if method == "PUT" else "DeleteBucket"), {}
+
+
+def _unseen(account: str, action: str, resource: str) -> list[tuple[str, str, Tree]]:
+    """Whoever may not list a bucket is not told which objects it does not have (GetObject)."""
+    name, _, key = resource.removeprefix("arn:aws:s3:::").partition("/")
+    bucket = s3_backends[account]["aws"].buckets.get(name)
+    if action != "GetObject" or bucket is None or key in bucket.keys:
+        return []
+    return [("s3:ListBucket", f"arn:aws:s3:::{name}", {"s3:prefix": key})]
 
 
 def _s3_object(method: str, query: Any) -> str:

@@ -456,3 +456,19 @@ def test_a_network_is_not_deleted_under_a_running_machine(aws: Clients, stacks: 
     ec2.terminate_instances(InstanceIds=[made["Instances"][0]["InstanceId"]])
     stacks.clock.advance(10)
     assert stacks.delete(failed)["StackStatus"] == "DELETE_COMPLETE"
+
+
+def test_what_is_still_in_use_is_tried_again_for_a_while(aws: Clients, stacks: Stacks) -> None:
+    ec2, stack = aws("ec2"), stacks.create(EVERYTHING)
+    ami = ec2.register_image(Name="base", RootDeviceName="/dev/xvda")["ImageId"]
+    made = ec2.run_instances(
+        ImageId=ami, MinCount=1, MaxCount=1, SubnetId=stacks.physical(stack, "Subnet")
+    )
+    stacks.clock.advance(10)
+
+    stacks.api.delete_stack(StackName="test")
+    stacks.clock.advance(5)
+    ec2.terminate_instances(InstanceIds=[made["Instances"][0]["InstanceId"]])
+    stacks.clock.advance(SUFFIX)
+
+    assert stacks.stack(stack["StackId"])["StackStatus"] == "DELETE_COMPLETE"

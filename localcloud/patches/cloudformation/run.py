@@ -1,0 +1,154 @@
+"""Bring up what a template wants, resource after resource, with a way back. Calls the services.
+
+Follows "Update behaviors of stack resources"
+(docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks-update-behaviors.html).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from localcloud.patches.cloudformation import parameters
+from localcloud.patches.cloudformation.functions import Tree, refuse
+from localcloud.patches.cloudformation.pieces import (
+    TROUBLE,
+    change,
+    lookup,
+    must_replace,
+    must_update,
+    place,
+    remove,
+)
+from localcloud.patches.cloudformation.resources import Failed, reason, resource_type
+from localcloud.patches.cloudformation.stack import Resource, Stack, Wanted, template_of
+from localcloud.patches.cloudformation.template import Template
+
+REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
+
+Undo = Callable[[], Iterator[bool]]
+
+
+def dependency_order(template: Template) -> dict[str, frozenset[str]]:
+    """Return each resource with what it needs, in an order to make them in; cycles are refused."""
+    resources = template.resources()
+    needs = {name: _needs(template, body) & set(resources) for name, body in resources.items()}
+    order: dict[str, frozenset[str]] = {}
+    while len(order) < len(needs):
+        free = [n for n in needs if n not in order and needs[n] <= set(order)]
+        if not free:
+            stuck = ", ".join(sorted(set(needs) - set(order)))
+            raise refuse(f"Circular dependency between resources: [{stuck}]")
+        order.update({name: needs[name] for name in free})
+    return order
+
+
+def _needs(template: Template, body: Tree) -> frozenset[str]:
+    named = body.get("DependsOn", [])
+    explicit = {named} if isinstance(named, str) else set(named)
+    return frozenset(explicit | {name for name, _ in template.references(body.get("Properties"))})
+
+
+@dataclass
+class Run:
+    """One run of create or update: what is wanted, and how to take back what was done so far."""
+
+    stack: Stack
+    wanted: Wanted
+    template: Template = field(init=False)
+    undo: list[Undo] = field(default_factory=list)
+    leftovers: list[Resource] = field(default_factory=list)  # replaced; removed when all is done
+    before: frozenset[str] = frozenset()  # the resources that were there
+
+    def __post_init__(self) -> None:
+        self.before = frozenset(self.stack.resources)
+        values = parameters.typed(self.wanted.tree, self.wanted.parameters)
+        self.template = template_of(self.stack, self.wanted, values)
+
+    def resources(self) -> Iterator[bool]:
+        """Make or change every resource wanted; raises Failed at the first that cannot be."""
+        for name, needs in dependency_order(self.template).items():
+            body = self.template.tree["Resources"][name]
+            try:
+                yield from self._resource(name, body, needs)
+            except TROUBLE as error:
+                doing = "UPDATE" if name in self.before else "CREATE"
+                physical = self.stack.states[name].physical_id if name in self.stack.states else ""
+                self.stack.note(name, body["Type"], physical, f"{doing}_FAILED", reason(error))
+                raise Failed(f"{doing.lower()}: [{name}]") from error
+
+    def _resource(self, name: str, body: Tree, needs: frozenset[str]) -> Iterator[bool]:
+        properties = self.template.resolve(body.get("Properties") or {}, lookup(self.stack))
+        fresh = Resource(
+            name,
+            body["Type"],
+            "",
+            properties,
+            tuple(sorted(self.wanted.tags.items())),
+            needs,
+            body.get("DeletionPolicy", "Delete"),
+            body.get("UpdateReplacePolicy", "Delete"),
+        )
+        existing = self.stack.resources.get(name)
+        if existing is None:
+            yield from self._create(fresh)
+        elif must_replace(existing, fresh):
+            yield from self._replace(existing, fresh)
+        elif must_update(existing, fresh):
+            yield from self._update(existing, fresh)
+        else:
+            self.stack.keep(fresh, physical_id=existing.physical_id)
+
+    def _create(self, fresh: Resource) -> Iterator[bool]:
+        stack, kind = self.stack, resource_type(fresh.type_name)
+        stack.note(fresh.logical_id, fresh.type_name, "", "CREATE_IN_PROGRESS")
+        where = place(stack, fresh.logical_id, dict(fresh.tags))
+        physical = kind.create(where, fresh.properties)
+        kept = stack.keep(fresh, physical_id=physical)
+        self.undo.append(lambda: remove(stack, kept, rolling_back=True))
+        started = "Resource creation Initiated"
+        stack.note(fresh.logical_id, fresh.type_name, physical, "CREATE_IN_PROGRESS", started)
+        kind.configure(where, physical, {}, fresh.properties)
+        while not kind.is_ready(physical):
+            yield False
+        stack.note(fresh.logical_id, fresh.type_name, physical, "CREATE_COMPLETE")
+        yield True
+
+    def _replace(self, existing: Resource, fresh: Resource) -> Iterator[bool]:
+        stack, name = self.stack, existing.logical_id
+        why = (
+            "Requested update requires the creation of a new physical resource; hence creating one."
+        )
+        stack.note(name, fresh.type_name, existing.physical_id, "UPDATE_IN_PROGRESS", why)
+        kind = resource_type(fresh.type_name)
+        where = place(stack, name, dict(fresh.tags))
+        physical = kind.create(where, fresh.properties)
+        kept = stack.keep(fresh, physical_id=physical)
+
+        def restore() -> Iterator[bool]:
+            yield from remove(stack, kept, rolling_back=True)
+            stack.keep(existing)
+
+        self.undo.append(restore)
+        kind.configure(where, physical, {}, fresh.properties)
+        while not kind.is_ready(physical):
+            yield False
+        self.leftovers.append(existing)
+        stack.note(name, fresh.type_name, physical, "UPDATE_COMPLETE")
+        yield True
+
+    def _update(self, existing: Resource, fresh: Resource) -> Iterator[bool]:
+        stack, physical = self.stack, existing.physical_id
+        stack.note(fresh.logical_id, fresh.type_name, physical, "UPDATE_IN_PROGRESS")
+        self.undo.append(lambda: change(stack, fresh, existing))
+        yield from change(stack, existing, fresh)
+
+    def outputs(self) -> list[Tree]:
+        """Return the stack's outputs, as its resources now are."""
+        found = []
+        for key, body in (self.template.tree.get("Outputs") or {}).items():
+            if self.template.holds(body.get("Condition")):
+                value = self.template.resolve(body["Value"], lookup(self.stack))
+                one = {"OutputKey": key, "OutputValue": str(value)}
+                if "Description" in body:
+                    one["Description"] = body["Description"]
+                found.append(one)
+        return found
