@@ -91,11 +91,10 @@ def test_a_proxy_that_dies_is_started_again(site: Site) -> None:
 @contextmanager
 def cut_off(cloud: Cloud, ip: str) -> Iterator[None]:
     """Let all packets from and to an address vanish, as a partition does."""
+    drops = f"ip saddr {ip} drop\nip daddr {ip} drop"
     hook = "type filter hook forward priority -10"
     network = Network(cloud.place.name)
-    network.apply(
-        f"table inet cut {{ chain c {{ {hook}; ip saddr {ip} drop; ip daddr {ip} drop; }} }}"
-    )
+    network.apply(f"table inet cut {{\nchain forwarded {{\n{hook}\n{drops}\n}}\n}}\n")
     try:
         yield
     finally:
