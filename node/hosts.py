@@ -1,8 +1,9 @@
 """Keep the leader's address under the head's name in /etc/hosts. No AWS.
 
-A raylet resolves its head's name again when it reconnects, and /etc/hosts comes before DNS, whose
-changes take up to a minute. The file is written in place: a rename would need the whole of /etc
-writable.
+``ray start`` and raylets resolve the head's name, and /etc/hosts comes before DNS, whose changes
+take up to a minute. gRPC asks for a name again every 30 s at most, so a raylet that lost its head
+is usually ended (by itself, or by the watchdog) before it would find the next. The file is
+written in place: a rename would need the whole of /etc writable.
 """
 
 from pathlib import Path

@@ -37,6 +37,7 @@ def wait(is_so):
     deadline = time.monotonic() + 30
     while not is_so():
         assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.01)
 
 ray = RayHeadProcess(an_identity(), FakeGcs("10.0.0.1"))
 wait(ray.warm)
