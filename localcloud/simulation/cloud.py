@@ -52,7 +52,7 @@ class Cloud:
     """The simulation's parts, and what a test does to its machines."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
-        self.settings = settings
+        self.settings, self.folder = settings, folder
         self.clock = Timeline()
         self.network: Network = Network()
         self.rays = Rays(self.network)
@@ -143,7 +143,8 @@ def simulated_cloud(settings: Settings = DEFAULTS) -> Iterator[Cloud]:
         random.seed(settings.seed)
         mock_random.seed(settings.seed)
         with mock_aws():
-            cloud = Cloud(settings, Path(folder))
+            Path(folder, "machines").mkdir()
+            cloud = Cloud(settings, Path(folder, "machines"))
             install_world(cloud.world)
             patches.install(cloud.world)
             cloud.world.reconcilers.append(cloud.names.reconcile)

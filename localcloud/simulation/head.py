@@ -5,7 +5,7 @@ import yaml
 from localcloud.simulation.background import Background
 from localcloud.simulation.files import Files
 from localcloud.simulation.machine import Machine
-from localcloud.simulation.node_aws import LEASE_SECONDS, NodeClient
+from localcloud.simulation.node_aws import LeaseClient, NodeClient
 from localcloud.simulation.ray import HeadRay, Rays
 from localcloud.simulation.service import Service
 from node.errands import Errands
@@ -61,7 +61,7 @@ class HeadProcess:
     """node/head.py's loop: step, feed systemd's watchdog when the guard says so, end."""
 
     def __init__(self, machine: Machine, identity: Identity, rays: Rays, service: Service) -> None:
-        self.machine, self._service = machine, service
+        self.machine, self.identity, self._service = machine, identity, service
         files = Files(machine)
         self.ray = FakeRayHead(machine, files, rays)
         self.guard = make_guard(machine, identity, files, self.ray)
@@ -104,8 +104,7 @@ class HeadProcess:
 
 def make_guard(machine: Machine, identity: Identity, files: Files, ray: FakeRayHead) -> Guard:
     """Wire one head together, as node/head.py does."""
-    dynamodb = NodeClient(machine, "dynamodb", LEASE_SECONDS)
-    table = DynamoLeaseTable(dynamodb, identity.lease_table, identity.environment)
+    table = DynamoLeaseTable(LeaseClient(machine), identity.lease_table, identity.environment)
     reports = Reports(
         identity, NodeClient(machine, "cloudwatch"), NodeClient(machine, "autoscaling")
     )

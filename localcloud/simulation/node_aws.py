@@ -55,15 +55,15 @@ class NodeClient:
         return getattr(client(self._service), operation)(**arguments)
 
 
-class LeaseReader(NodeClient):
-    """DynamoDB for a worker: GetItem straight from moto's table, since a thousand nodes ask."""
+class LeaseClient(NodeClient):
+    """DynamoDB for the lease: GetItem straight from moto's table, since a thousand nodes ask."""
 
     def __init__(self, machine: Machine) -> None:
         super().__init__(machine, "dynamodb", LEASE_SECONDS)
 
     def _answer(self, operation: str, arguments: dict[str, Any]) -> Any:
         if operation != "get_item":
-            raise NotImplementedError(operation)
+            return super()._answer(operation, arguments)
         backend = dynamodb_backends[ACCOUNT][REGION]
         try:
             item = backend.get_item(arguments["TableName"], arguments["Key"])

@@ -56,6 +56,8 @@ def ray_status(head: HeadRay) -> str:
         "Node status",
         "---------------------------------------------------------------",
         "Active:",
+        " (no active nodes)",
+        "Idle:",
         *[f" {count} {kind}" for kind, count in counts.items() if count],
         "Pending:",
         " (no pending nodes)",

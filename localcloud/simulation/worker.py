@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from localcloud.simulation.files import Files
 from localcloud.simulation.machine import Machine
-from localcloud.simulation.node_aws import LeaseReader, NodeClient
+from localcloud.simulation.node_aws import LeaseClient, NodeClient
 from localcloud.simulation.ray import GcsClient, Rays
 from localcloud.simulation.service import Service
 from localcloud.simulation.worker_ray import WorkerRay
@@ -32,7 +32,7 @@ class Worker:
         self.ssm = NodeClient(machine, "ssm")
         self._look_up = look_up
         table = identity.lease_table
-        self.table = DynamoLeaseTable(LeaseReader(machine), table, identity.environment)
+        self.table = DynamoLeaseTable(LeaseClient(machine), table, identity.environment)
         self.service: Service | None = None
 
     def resolve(self, name: str) -> str:

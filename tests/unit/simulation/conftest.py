@@ -1,25 +1,31 @@
 """Clusters in a simulated cloud, and the commands an operator has."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from deploy import verify
+from deploy import acceptance, verify
 from deploy.checks import Check
 from deploy.clients import Clients
 from deploy.environment import Environment
-from deploy.prepare import Prepared, prepare_deploy, prepare_destroy
+from deploy.prepare import Prepared, prepare_deploy, prepare_destroy, read_status
 from deploy.progress import Progress, Silent
 from deploy.ray_api import RayNode, Unreachable
-from deploy.state import ClusterState, read_state
+from deploy.status import StatusReport
 from deploy.steps import Done
 from localcloud.simulation.cloud import Cloud, simulated_cloud
 from localcloud.simulation.machine import Machine
+from localcloud.simulation.ray import HeadRay
 from tests.unit.deploy.builders import an_environment
+from tests.unit.simulation.forks import failure_in_a_copy
 
+# Everything that can be tried is, at full size; else a sample that is always the same.
+THOROUGH = "RAYKILN_THOROUGH" in os.environ
 DASHBOARD = 8265
+STANDBY: dict[str, Any] = {"instance_type": "m6i.large", "standby": 1}
 
 
 @dataclass
@@ -56,9 +62,9 @@ class Cluster:
         """Return the acceptance list as of now."""
         return verify.run_checks(self.cloud.clients, self.environment, clock=self.cloud.clock)
 
-    def state(self) -> ClusterState:
-        """Look at the cluster."""
-        return read_state(self.cloud.clients, self.environment)
+    def status(self) -> StatusReport:
+        """Return what `invoke status` shows."""
+        return read_status(self.environment, self.cloud.clients)
 
     def leader(self) -> Machine:
         """Return the machine that leads; fails when none does."""
@@ -71,6 +77,37 @@ class Cluster:
         return self.cloud.clock.until(
             lambda: self.cloud.leader(self.name) not in (None, before), within, "another leader"
         )
+
+    @property
+    def life(self) -> HeadRay:
+        """The Ray that runs on a head of this cluster; fails when none does."""
+        found = self.cloud.rays.running(self.name)
+        assert found is not None, "no head runs Ray"
+        return found
+
+    @property
+    def worker_ids(self) -> set[str]:
+        """The instances of this cluster's workers that are there."""
+        return {
+            instance_id
+            for instance_id, worker in self.cloud.nodes.workers.items()
+            if worker.identity.environment == self.name
+            and instance_id in self.cloud.driver.machines
+        }
+
+    @property
+    def head_ids(self) -> list[str]:
+        """The instances of this cluster's heads whose guard runs."""
+        return [
+            head.machine.host.instance_id
+            for head in self.cloud.heads()
+            if head.identity.environment == self.name
+        ]
+
+    def failed_checks(self, after: float = 0.0) -> list[str]:
+        """Let time pass; then return every line of the acceptance list that fails."""
+        self.cloud.clock.sleep(after)
+        return [str(check) for check in self.checks() if not check.passed]
 
     def joined(self, count: int, within: float) -> float:
         """Wait until so many workers are alive; return after how many seconds they were."""
@@ -102,14 +139,52 @@ class FakeRayApi:
 Start = Callable[..., Cluster]
 
 
-@pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    """A cloud with verified images, seen from inside its VPC."""
-    with simulated_cloud() as cloud:
-        see_from_inside(cloud, monkeypatch)
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test of ``deployed`` on a copy of the process: the next finds all as it was."""
+    clusters = pyfuncitem.funcargs.get("deployed")
+    if not isinstance(clusters, Deployed):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    failure = failure_in_a_copy(clusters.cloud, lambda: pyfuncitem.obj(**arguments))
+    if failure:
+        pytest.fail(failure, pytrace=False)
+    return True
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """Clusters that are deployed once for all tests of the simulation."""
+
+    cloud: Cloud
+    single: Cluster
+    doubled: Cluster
+
+
+@pytest.fixture(scope="package")
+def deployed() -> Iterator[Deployed]:
+    """A cluster with one head and one with a standby, two workers each, in one cloud."""
+    with pytest.MonkeyPatch.context() as patches, simulated_cloud() as cloud:
+        see_from_inside(cloud, patches)
         cloud.bake("head")
         cloud.bake("worker")
-        yield cloud
+        single = Cluster(cloud, sized(2))
+        doubled = Cluster(cloud, sized(2, name="doubled", head=STANDBY))
+        single.deploy()
+        doubled.deploy()
+        yield Deployed(cloud, single, doubled)
+
+
+@pytest.fixture
+def single(deployed: Deployed) -> Cluster:
+    """A cluster with one head and two workers, deployed."""
+    return deployed.single
+
+
+@pytest.fixture
+def doubled(deployed: Deployed) -> Cluster:
+    """A cluster with a leader, a standby and two workers, deployed."""
+    return deployed.doubled
 
 
 def see_from_inside(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,16 +196,16 @@ def see_from_inside(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     def api(clients: Clients, environment: Environment) -> FakeRayApi:
         return FakeRayApi(cloud, environment)
 
-    monkeypatch.setattr(verify, "addresses", addresses)
-    monkeypatch.setattr(verify, "ray_api", api)
+    monkeypatch.setattr(acceptance, "addresses", addresses)
+    monkeypatch.setattr(acceptance, "ray_api", api)
 
 
 @pytest.fixture
-def start(cloud: Cloud) -> Start:
-    """Deploy a cluster whose environment has these changes; ``workers`` is their number."""
+def start(deployed: Deployed) -> Start:
+    """Deploy another cluster beside those, with so many workers and these changes."""
 
-    def started(workers: int = 2, **changes: Any) -> Cluster:
-        cluster = Cluster(cloud, sized(workers, **changes))
+    def started(workers: int = 1, **changes: Any) -> Cluster:
+        cluster = Cluster(deployed.cloud, sized(workers, **{"name": "fresh"} | changes))
         cluster.deploy()
         return cluster
 

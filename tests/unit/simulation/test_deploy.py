@@ -1,72 +1,70 @@
 """A deploy from nothing to a running cluster, on nodes that run the real node code."""
 
-from deploy.prepare import read_status
+from deploy.environment import Head
 from localcloud.account import ec2_backend
-from tests.unit.simulation.conftest import Cluster, Start, sized
+from tests.unit.simulation.conftest import STANDBY, Cluster, Start
 
 
 def test_a_deploy_from_nothing_ends_with_every_check_passed(start: Start) -> None:
     cluster = start(workers=2)
 
     assert cluster.failed_checks() == []
-    assert cluster.cloud.rays.worker_count("dev") == 2
+    assert cluster.cloud.rays.worker_count(cluster.name) == 2
 
 
-def test_a_second_deploy_finds_nothing_to_change(start: Start) -> None:
-    cluster = start()
-    calls = cluster.cloud.clients.calls
+def test_a_second_deploy_finds_nothing_to_change(single: Cluster) -> None:
+    calls = single.cloud.clients.calls
 
-    assert cluster.prepare().rollout.plan.is_empty
-    assert cluster.cloud.clients.calls - calls < 25
-
-
-def test_a_cluster_left_alone_stays_as_it_is(start: Start) -> None:
-    cluster = start()
-    lives, nodes = len(cluster.cloud.rays.lives), set(cluster.cloud.driver.machines)
-
-    cluster.cloud.clock.sleep(600)
-
-    assert len(cluster.cloud.rays.lives) == lives
-    assert set(cluster.cloud.driver.machines) == nodes
-    assert read_status(cluster.environment, cluster.cloud.clients).problems == ()
+    assert single.prepare().rollout.plan.is_empty
+    assert single.cloud.clients.calls - calls < 25
 
 
-def test_a_standby_is_deployed_beside_the_leader(start: Start) -> None:
-    cluster = start(head={"instance_type": "m6i.large", "standby": 1})
+def test_a_cluster_left_alone_stays_as_it_is(single: Cluster) -> None:
+    lives, machines = len(single.cloud.rays.lives), set(single.cloud.driver.machines)
 
-    assert len(cluster.cloud.heads()) == 2
-    assert cluster.failed_checks() == []
+    single.cloud.clock.sleep(600)
 
-
-def test_a_destroy_leaves_no_machine_and_nothing_to_plan(start: Start) -> None:
-    cluster = start()
-
-    cluster.destroy()
-
-    assert cluster.cloud.driver.machines == {}
-    assert cluster.cloud.rays.running("dev") is None
-    assert cluster.destroy() == ()
-    tagged = [key for key, tags in ec2_backend().tags.items() if "raykiln:environment" in tags]
-    living = [i.id for i in ec2_backend().all_instances() if i.state != "terminated"]
-    assert set(tagged) & set(living) == set()
+    assert len(single.cloud.rays.lives) == lives
+    assert set(single.cloud.driver.machines) == machines
+    assert single.status().problems == ()
 
 
-def test_a_destroyed_cluster_can_be_deployed_again(start: Start) -> None:
-    cluster = start()
-    cluster.destroy()
-
-    cluster.deploy()
-
-    assert cluster.failed_checks() == []
+def test_a_standby_is_deployed_beside_the_leader(doubled: Cluster) -> None:
+    assert len(doubled.head_ids) == 2
+    assert doubled.failed_checks() == []
 
 
-def test_two_environments_live_side_by_side(start: Start) -> None:
-    first = start(workers=1)
-    second = Cluster(first.cloud, sized(1, name="other"))
+def test_a_standby_that_is_wanted_later_joins_a_running_cluster(single: Cluster) -> None:
+    leader, life = single.leader(), single.life
 
-    second.deploy()
-    first.leader()
-    first.destroy()
+    Cluster(single.cloud, single.environment.model_copy(update={"head": a_standby()})).deploy()
 
-    assert first.cloud.rays.running("dev") is None
-    assert second.failed_checks() == []
+    assert len(single.head_ids) == 2
+    assert (single.leader(), single.life) == (leader, life)
+
+
+def a_standby() -> Head:
+    """Return the settings of a head with a standby."""
+    return Head(**STANDBY)
+
+
+def test_a_destroy_leaves_nothing_of_one_cluster_and_all_of_another(
+    single: Cluster, doubled: Cluster
+) -> None:
+    single.destroy()
+
+    assert single.cloud.rays.running(single.name) is None
+    assert single.destroy() == ()
+    tags = ec2_backend().tags
+    ours = {key for key, found in tags.items() if found.get("raykiln:environment") == single.name}
+    living = {i.id for i in ec2_backend().all_instances() if i.state != "terminated"}
+    assert ours & (living | set(ec2_backend().vpcs) | set(ec2_backend().launch_templates)) == set()
+    assert doubled.failed_checks() == []
+
+
+def test_a_destroyed_cluster_can_be_deployed_again(single: Cluster) -> None:
+    single.destroy()
+
+    single.deploy()
+
+    assert single.failed_checks() == []
