@@ -1,5 +1,7 @@
 """What an instance said last: its log while it runs, its console afterwards. Reads AWS."""
 
+import re
+
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy.clients import Clients
@@ -9,6 +11,7 @@ from deploy.waiting import Clock
 
 LOG = "/var/log/ray-head-bootstrap.log"
 LINES = 12
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 SECONDS = 20
 
 
@@ -21,7 +24,7 @@ def log_of(clients: Clients, instance_id: str, *, clock: Clock) -> str:
     except PipelineError:
         # Without an SSM agent that answers there is the console.
         return console_of(clients, instance_id)
-    return ran.stdout.strip() or console_of(clients, instance_id)
+    return _last_lines(ran.stdout) or console_of(clients, instance_id)
 
 
 def console_of(clients: Clients, instance_id: str) -> str:
@@ -35,5 +38,10 @@ def console_of(clients: Clients, instance_id: str) -> str:
     except (ClientError, BotoCoreError):
         # The reason is a courtesy: the failure itself is told without it.
         return ""
-    lines = [line.rstrip() for line in answer.get("Output", "").splitlines() if line.strip()]
-    return "\n".join(lines[-LINES:])
+    return _last_lines(answer.get("Output", ""))
+
+
+def _last_lines(text: str) -> str:
+    """Return the end of it, without what would move a terminal's cursor or colour it."""
+    lines = (CONTROL.sub("", line).rstrip() for line in text.splitlines())
+    return "\n".join([line for line in lines if line][-LINES:])

@@ -89,6 +89,9 @@ class Driver(Protocol):
     def answer(self, command_id: str, instance_id: str) -> Answer | None:
         """Return what that script gave, or None while it runs."""
 
+    def console(self, instance_id: str) -> str:
+        """Return the end of what the machine said on its console, also once it has gone."""
+
     def probe(
         self, from_ip: str, ip: str, port: int, http_path: str | None, seconds: float
     ) -> Probed | None:

@@ -4,11 +4,11 @@ Every call returns at once: what takes time runs in a thread of the machine's ow
 the other.
 """
 
+import logging
 import os
 import subprocess
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 from localcloud import nspawn
 from localcloud.cgroups import Group, Limits
@@ -18,10 +18,14 @@ from localcloud.network import Network
 from localcloud.paths import Paths
 from localcloud.probes import Probes
 
-BOOT_SECONDS = 20.0
+BOOT_SECONDS = 60.0
 STOP_SECONDS = 60.0
 DESTROY_SECONDS = 5.0
+KILL_SECONDS = 5.0
 LOOK_EVERY = 0.02
+CONSOLE_BYTES = 65_536  # as much as GetConsoleOutput gives
+
+log = logging.getLogger("localcloud.machine")
 
 
 class Machine:
@@ -38,6 +42,7 @@ class Machine:
         self._stepping = threading.Lock()
         self._ended = threading.Event()
         self._ended.set()
+        self.last_words = ""
 
     @property
     def leader(self) -> int | None:
@@ -107,9 +112,11 @@ class Machine:
         """Wait for the machine's end, whoever caused it, and let go of what it used."""
         process.wait()
         was_up = self.power in (Power.UP, Power.STOPPING)
-        self._release()
-        if self.power is not Power.GONE:
-            self.power = Power.DOWN if was_up else Power.FAILED
+        try:
+            self._release()
+        except (OSError, TimeoutError):
+            log.exception("%s left something behind", self.host.instance_id)
+        self.power = Power.DOWN if was_up else Power.FAILED
         self._ended.set()
 
     def _release(self) -> None:
@@ -122,13 +129,24 @@ class Machine:
 
     def pull_plug(self) -> None:
         self._kill()
-        self._ended.wait()
+        if not self._ended.wait(KILL_SECONDS):
+            self._group.kill()
+            self._ended.wait()
 
     def destroy(self) -> None:
         """End the machine for good: orderly if it can within a few seconds."""
         self._power_off(DESTROY_SECONDS)
+        self.last_words = self.console()
         self._images.destroy(self.host.instance_id)
         self.power = Power.GONE
+
+    def console(self) -> str:
+        """Return the end of what was said on the console, also once the disk has gone."""
+        try:
+            said = (self._disk / "console.log").read_bytes()
+        except FileNotFoundError:
+            return self.last_words
+        return said[-CONSOLE_BYTES:].decode(errors="replace")
 
     def _power_off(self, seconds: float) -> None:
         if self._process and not self._ended.is_set():
@@ -156,6 +174,7 @@ class Machines:
         self._network = network
         self._images = images
         self._machines: dict[str, Machine] = {}
+        self._gone: dict[str, str] = {}
         self._copies: dict[str, Copying] = {}
         self._answers: dict[tuple[str, str], Answer | None] = {}
         self._probes = Probes(network)
@@ -187,6 +206,7 @@ class Machines:
         if machine is None:
             return Power.GONE
         if machine.power is Power.GONE:
+            self._gone[instance_id] = machine.last_words
             del self._machines[instance_id]
         return machine.power
 
@@ -235,9 +255,9 @@ class Machines:
         machine = self._machines.get(instance_id)
         return machine.leader if machine else None
 
-    def console(self, instance_id: str) -> Path:
-        """Return the file with the machine's console output."""
-        return self._paths.machines / instance_id / "console.log"
+    def console(self, instance_id: str) -> str:
+        machine = self._machines.get(instance_id)
+        return machine.console() if machine else self._gone.get(instance_id, "")
 
 
 def run_for(command: list[str], text: str, seconds: float) -> Answer:

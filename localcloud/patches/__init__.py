@@ -11,6 +11,7 @@ from localcloud.patches import (
     autoscaling,
     cloudformation,
     cloudwatch,
+    console,
     ec2,
     elbv2,
     iam,
@@ -39,6 +40,7 @@ class Patch(Protocol):
 PATCHES: tuple[Patch, ...] = (
     addresses,
     ec2,
+    console,
     machine_images,
     shortages,
     launch_templates,

@@ -31,7 +31,7 @@ class SimulatedDriver:
         listen: Listen,
         command: Run,
     ) -> None:
-        self._timeline, self._settings, self._folder = timeline, settings, folder
+        self._timeline, self.settings, self._folder = timeline, settings, folder
         self._booted, self._listen, self._command = booted, listen, command
         self._network = network
         self.machines: dict[str, Machine] = {}
@@ -41,7 +41,7 @@ class SimulatedDriver:
         self._probes: dict[Probe, Probed | None] = {}
 
     def launch(self, host: Host) -> None:
-        machine = Machine(host, self._timeline, self._settings, self._folder)
+        machine = Machine(host, self._timeline, self.settings, self._folder)
         self.machines[host.instance_id] = machine
         self._network.connect(machine)
         self._boot(machine)
@@ -67,7 +67,7 @@ class SimulatedDriver:
     def copy(self, instance_id: str, ami_id: str) -> None:
         self._images[ami_id] = Copying.PENDING
         self._timeline.after(
-            self._settings.power_off,
+            self.settings.power_off,
             lambda: self._images.update({ami_id: Copying.AVAILABLE}),
         )
 
@@ -81,12 +81,15 @@ class SimulatedDriver:
         key, machine = (command_id, instance_id), self.machines[instance_id]
         self._answers[key] = None
         machine.after(
-            self._settings.command,
+            self.settings.command,
             lambda: self._answers.update({key: self._command(machine, script)}),
         )
 
     def answer(self, command_id: str, instance_id: str) -> Answer | None:
         return self._answers[command_id, instance_id]
+
+    def console(self, instance_id: str) -> str:
+        return ""
 
     def probe(
         self, from_ip: str, ip: str, port: int, http_path: str | None, seconds: float
@@ -116,23 +119,23 @@ class SimulatedDriver:
 
     def _boot(self, machine: Machine) -> None:
         machine.power = Power.BOOTING
-        machine.after(self._settings.boot, lambda: self._up(machine))
+        machine.after(self.settings.boot, lambda: self._up(machine))
 
     def _up(self, machine: Machine) -> None:
         if self.boots_fail:
             machine.lose_power(Power.FAILED)
             return
         machine.power = Power.UP
-        machine.after(self._settings.cloud_init, lambda: self._booted(machine))
+        machine.after(self.settings.cloud_init, lambda: self._booted(machine))
 
     def _power_off(self, machine: Machine, then: Power) -> None:
         """In order while it is up; a machine in any other state is just off."""
         if machine.power is Power.UP:
             machine.power = Power.STOPPING
             machine.shut_down()
-            machine.after(self._settings.power_off, lambda: self._off(machine, then))
+            machine.after(self.settings.power_off, lambda: self._off(machine, then))
         elif machine.power is Power.STOPPING and then is Power.GONE:
-            machine.after(self._settings.power_off, lambda: self._off(machine, then))
+            machine.after(self.settings.power_off, lambda: self._off(machine, then))
         elif machine.power is not Power.STOPPING:
             self._off(machine, then)
 

@@ -61,6 +61,7 @@ class FakeDriver:
         self.copies_fail = False
         self.machines: dict[str, FakeMachine] = {}
         self.images: dict[str, float] = {}
+        self.consoles: dict[str, str] = {}
         self.scripts: list[tuple[str, str]] = []
         self.on_run: Callable[[str, str], Answer] = lambda instance_id, script: Answer(0, "", "")
         self._answers: dict[tuple[str, str], tuple[float, Answer]] = {}
@@ -116,6 +117,9 @@ class FakeDriver:
     def answer(self, command_id: str, instance_id: str) -> Answer | None:
         due, answer = self._answers[command_id, instance_id]
         return answer if due <= self.clock.now() else None
+
+    def console(self, instance_id: str) -> str:
+        return self.consoles.get(instance_id, "")
 
     def probe(
         self, from_ip: str, ip: str, port: int, http_path: str | None, seconds: float

@@ -1,0 +1,20 @@
+"""The console: what the machine itself said, and nothing made up."""
+
+from tests.unit.localcloud.conftest import Clients
+from tests.unit.localcloud.fakes import FakeClock, FakeDriver
+
+
+def test_a_terminated_machine_is_still_quoted(
+    aws: Clients, clock: FakeClock, driver: FakeDriver
+) -> None:
+    ec2 = aws("ec2")
+    image = ec2.register_image(Name="an-image")["ImageId"]
+    launched = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0]
+    name = launched["InstanceId"]
+    driver.consoles[name] = "it is too dark here ☾\n"
+    clock.advance(10)
+
+    ec2.terminate_instances(InstanceIds=[name])
+    clock.advance(10)
+
+    assert ec2.get_console_output(InstanceId=name)["Output"] == "it is too dark here ☾\n"
