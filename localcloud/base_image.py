@@ -47,6 +47,7 @@ PACKAGES = (
     "xz-utils",
 )
 RECIPE = Path(__file__).with_name("base")
+BUILDING = "building-"
 CA_IN_IMAGE = Path("usr/local/share/ca-certificates/raykiln-local-cloud.crt")
 
 Progress = Callable[[str], None]
@@ -103,7 +104,9 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _build(place: Path, ca: Path, progress: Progress) -> None:
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix="building-") as scratch:
+    for left in place.parent.glob(f"{BUILDING}*"):  # by a build that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=BUILDING) as scratch:
         root = Path(scratch, "root")
         _bootstrap(root, progress)
         progress("configuring")
@@ -117,11 +120,16 @@ def _build(place: Path, ca: Path, progress: Progress) -> None:
 
 
 def _bootstrap(root: Path, progress: Progress) -> None:
-    """Run mmdebstrap with its default mirror; its lines become progress."""
-    command = ["mmdebstrap", "--variant=minbase", f"--architectures={ARCHITECTURE}"]
+    """Run mmdebstrap with its default mirror; its lines become progress.
+
+    It has namespaces of its own: what it starts and mounts goes with it, however it ends.
+    """
+    command = ["unshare", "--mount", "--propagation", "private"]
+    command += ["--pid", "--fork", "--kill-child", "--mount-proc"]
+    command += ["mmdebstrap", "--variant=minbase", f"--architectures={ARCHITECTURE}"]
     command += [f"--include={','.join(PACKAGES)}", SUITE, str(root)]
     lines: list[str] = []
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    with _ended_with_us(subprocess.Popen(command, stderr=subprocess.PIPE, text=True)) as process:
         for line in process.stderr or ():
             lines.append(line.rstrip())
             if line.startswith("I: "):
@@ -131,6 +139,18 @@ def _bootstrap(root: Path, progress: Progress) -> None:
             "the base image could not be built: " + "\n".join(lines[-5:]),
             hint="mmdebstrap needs the Debian archive; try again when it can be reached",
         )
+
+
+@contextmanager
+def _ended_with_us(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str]"]:
+    """Wait for a process and its children also when we are interrupted, before all is removed."""
+    try:
+        yield process
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        process.communicate()  # returns when the last of them is gone
 
 
 def _finish(root: Path, ca: Path) -> None:
