@@ -13,15 +13,15 @@ from typing import TextIO
 import sh
 
 from bake.base_image import BaseImage
+from bake.build_machines import BuildMachine
 from bake.files import ROLES
 from bake.owner import Owner
 from bake.packer import Packer, lay_template
 from bake.subnet import Subnet
-from deploy.clients import Clients, translated
+from deploy.clients import Clients
 from deploy.environment import Environment
 from deploy.errors import PipelineError
 
-INSTANCE = re.compile(r"Instance ID: (i-[0-9a-f]+)")
 # `==> ray.head: words`, `    ray.head: words`; some versions put the source's type between.
 LINE = re.compile(r"^(==>)?\s*ray\.(?:amazon-ebs\.)?(head|worker): (.*)$")
 
@@ -88,9 +88,9 @@ class Recipe:
 
 @dataclass
 class Listener:
-    """Reads Packer's lines: keeps them, tells progress, and requires IMDSv2 of build machines."""
+    """Reads Packer's lines: keeps them, tells progress, and lets each machine hear its own."""
 
-    clients: Clients
+    machines: dict[str, BuildMachine]
     log: TextIO
     progress: Callable[[str], None]
     faults: list[PipelineError] = field(default_factory=list)
@@ -100,20 +100,15 @@ class Listener:
     def __call__(self, line: str) -> None:
         """Take one line; called in the thread that reads Packer, so nothing may be raised here."""
         print(line, file=self.log, flush=True)
-        if started := INSTANCE.search(line):
-            self._require_tokens(started[1])
         if match := LINE.match(line):
             self._tell(bool(match[1]), match[2], match[3])
+            self._hear(match[2], match[3])
         if "FAILED " in line or " errored" in line:
             self.failures.append(line.strip().removeprefix("==> "))
 
-    def _require_tokens(self, instance_id: str) -> None:
-        """Require IMDSv2 of a build machine: Packer 1.6.6 refuses metadata_options."""
+    def _hear(self, role: str, words: str) -> None:
         try:
-            with translated(f"requiring IMDSv2 of the build machine {instance_id}"):
-                self.clients("ec2").modify_instance_metadata_options(
-                    InstanceId=instance_id, HttpTokens="required", HttpEndpoint="enabled"
-                )
+            self.machines[role].hear(words)
         except PipelineError as error:
             self.faults.append(error)
 
@@ -133,7 +128,8 @@ def build_images(
     var_file = recipe.folder / "variables.json"
     var_file.write_text(json.dumps(recipe.variables(), indent=1))
     with (recipe.folder / "packer.log").open("w") as log:
-        listener = Listener(clients, log, progress)
+        machines = {role: BuildMachine(clients, recipe.owner) for role in recipe.roles}
+        listener = Listener(machines, log, progress)
         run = Packer(
             lay_template(recipe.folder / "template", recipe.source),
             var_file=var_file,

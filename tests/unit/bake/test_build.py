@@ -9,7 +9,8 @@ import pytest
 
 from bake.base_image import BaseImage
 from bake.build import Listener, Recipe, built_images
-from bake.files import REPOSITORY
+from bake.build_machines import BuildMachine
+from bake.files import REPOSITORY, ROLES
 from bake.owner import this_process
 from bake.subnet import Subnet
 from deploy.clients import Clients
@@ -41,7 +42,8 @@ def told() -> list[str]:
 
 @pytest.fixture
 def listener(clients: Clients, told: list[str]) -> Listener:
-    return Listener(clients, io.StringIO(), told.append)
+    machines = {role: BuildMachine(clients, this_process()) for role in ROLES}
+    return Listener(machines, io.StringIO(), told.append)
 
 
 def test_every_variable_of_the_template_is_given_and_no_other(tmp_path: Path) -> None:
@@ -61,19 +63,7 @@ def test_progress_says_where_each_role_is(listener: Listener, told: list[str]) -
     ]
 
 
-def test_a_build_machine_must_use_imdsv2_as_soon_as_it_is_named(
-    listener: Listener, clients: Clients
-) -> None:
-    (instance,) = clients("ec2").run_instances(ImageId="ami-1", MinCount=1, MaxCount=1)["Instances"]
-
-    listener(f"    ray.amazon-ebs.head: Instance ID: {instance['InstanceId']}")
-
-    (seen,) = clients("ec2").describe_instances()["Reservations"][0]["Instances"]
-    assert seen["MetadataOptions"]["HttpTokens"] == "required"
-    assert listener.faults == []
-
-
-def test_a_build_machine_that_cannot_be_made_to_is_a_fault(listener: Listener) -> None:
+def test_what_aws_refuses_is_a_fault_and_packer_goes_on(listener: Listener) -> None:
     listener("    ray.amazon-ebs.head: Instance ID: i-0123456789abcdef0")
 
     assert "IMDSv2" in listener.faults[0].message
