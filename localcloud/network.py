@@ -125,7 +125,9 @@ class Network:
         space = self.space_of(host)
         self._spaces = {a: s for a, s in self._spaces.items() if s != space}
         if namespace_path(space).exists():
-            _ip(self.name, [f"link del {_cable(host)}"])
+            # A cable that was never laid is no reason to keep the namespace.
+            cut = ["ip", "-n", self.name, "link", "del", _cable(host)]
+            subprocess.run(cut, capture_output=True, check=False)
             _run("ip", "netns", "del", space)
 
     def space_holding(self, address: str) -> str:
