@@ -11,6 +11,8 @@ from localcloud.simulation.network import Network, NobodyListens, Silence
 from localcloud.simulation.settings import Settings
 from localcloud.simulation.timeline import Timeline
 
+CONSOLE_LINES = 20
+
 Probe = tuple[str, str, int, str | None]
 # What a machine answers to a connection: an HTTP status, or None when nobody listens there.
 Listen = Callable[[Machine, int, str | None], Probed]
@@ -36,6 +38,7 @@ class SimulatedDriver:
         self._network = network
         self.machines: dict[str, Machine] = {}
         self.boots_fail = False
+        self._logs: dict[str, list[str]] = {}
         self._images: dict[str, Copying] = {}
         self._answers: dict[tuple[str, str], Answer | None] = {}
         self._probes: dict[Probe, Probed | None] = {}
@@ -43,6 +46,7 @@ class SimulatedDriver:
     def launch(self, host: Host) -> None:
         machine = Machine(host, self._timeline, self.settings, self._folder)
         self.machines[host.instance_id] = machine
+        self._logs[host.instance_id] = machine.log
         self._network.connect(machine)
         self._boot(machine)
 
@@ -89,7 +93,7 @@ class SimulatedDriver:
         return self._answers[command_id, instance_id]
 
     def console(self, instance_id: str) -> str:
-        return ""
+        return "\n".join(self._logs.get(instance_id, [])[-CONSOLE_LINES:])
 
     def probe(
         self, from_ip: str, ip: str, port: int, http_path: str | None, seconds: float

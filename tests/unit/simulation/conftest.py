@@ -12,7 +12,7 @@ from deploy.checks import Check
 from deploy.clients import Clients
 from deploy.environment import Environment
 from deploy.prepare import Prepared, prepare_deploy, prepare_destroy, read_status
-from deploy.progress import Progress, Silent
+from deploy.progress import Silent
 from deploy.ray_api import RayNode, Unreachable
 from deploy.status import StatusReport
 from deploy.steps import Done
@@ -40,23 +40,20 @@ class Cluster:
         """The environment's name, which is the cluster's for Ray."""
         return self.environment.name
 
-    def prepare(self, clients: Clients | None = None) -> Prepared:
+    def prepare(self) -> Prepared:
         """Plan a deploy, which will be verified from outside."""
-        mine, clock = clients or self.cloud.clients, self.cloud.clock
-        check = verify.verifier(mine, self.environment, clock=clock)
-        return prepare_deploy(self.environment, mine, clock=clock, verify=check)
+        clients, clock = self.cloud.clients, self.cloud.clock
+        check = verify.verifier(clients, self.environment, clock=clock)
+        return prepare_deploy(self.environment, clients, clock=clock, verify=check)
 
-    def deploy(
-        self, progress: Progress | None = None, clients: Clients | None = None
-    ) -> tuple[Done, ...]:
+    def deploy(self) -> tuple[Done, ...]:
         """Plan a deploy and carry it out."""
-        return self.prepare(clients).rollout.run(progress or Silent())
+        return self.prepare().rollout.run(Silent())
 
-    def destroy(self, clients: Clients | None = None) -> tuple[Done, ...]:
+    def destroy(self) -> tuple[Done, ...]:
         """Remove the cluster."""
-        mine = clients or self.cloud.clients
-        ready = prepare_destroy(self.environment, mine, clock=self.cloud.clock)
-        return ready.run(Silent())
+        clients, clock = self.cloud.clients, self.cloud.clock
+        return prepare_destroy(self.environment, clients, clock=clock).run(Silent())
 
     def checks(self) -> tuple[Check, ...]:
         """Return the acceptance list as of now."""

@@ -1,8 +1,11 @@
 """A deploy from nothing to a running cluster, on nodes that run the real node code."""
 
+import pytest
+
 from deploy.environment import Head
+from deploy.errors import PipelineError
 from localcloud.account import ec2_backend
-from tests.unit.simulation.conftest import STANDBY, Cluster, Start
+from tests.unit.simulation.conftest import STANDBY, Cluster, Deployed, Start, sized
 
 
 def test_a_deploy_from_nothing_ends_with_every_check_passed(start: Start) -> None:
@@ -10,6 +13,22 @@ def test_a_deploy_from_nothing_ends_with_every_check_passed(start: Start) -> Non
 
     assert cluster.failed_checks() == []
     assert cluster.cloud.rays.worker_count(cluster.name) == 2
+
+
+def test_heads_that_do_not_boot_fail_the_deploy_and_are_launched_no_more(
+    deployed: Deployed,
+) -> None:
+    cluster = Cluster(deployed.cloud, sized(1, name="fresh"))
+    deployed.cloud.driver.boots_fail = True
+
+    with pytest.raises(PipelineError, match="did not come into service"):
+        cluster.deploy()
+    deployed.cloud.clock.sleep(600)
+    assert cluster.head_ids == []
+    deployed.cloud.driver.boots_fail = False
+    cluster.deploy()
+
+    assert cluster.failed_checks() == []
 
 
 def test_a_second_deploy_finds_nothing_to_change(single: Cluster) -> None:

@@ -8,14 +8,25 @@ are all the places to die in. ``RAYKILN_THOROUGH=1`` dies at every call, else at
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
-from deploy.clients import Clients
-from localcloud.account import REGION
 from tests.unit.simulation.conftest import THOROUGH, Cluster, Deployed, sized
 from tests.unit.simulation.forks import Copy, tell
 
 LATER = 45.0  # seconds; every other deployer is started again only then
+
+
+SERVICES = (
+    "autoscaling",
+    "cloudformation",
+    "cloudwatch",
+    "dynamodb",
+    "ec2",
+    "elbv2",
+    "s3",
+    "service-quotas",
+    "ssm",
+    "sts",
+)
 
 
 class Killed(BaseException):
@@ -48,31 +59,23 @@ class Deaths:
         if failure:
             self.failures[self.calls] = failure
 
-    def of(self, command: Callable[[Clients], object]) -> None:
+    def of(self, command: Callable[[], object]) -> None:
         """Run a command, dying on the way."""
+        clients = self.cluster.cloud.clients
+        before = clients.calls
+        for service in SERVICES:
+            clients(service).meta.events.register_first("before-send", self.at_call)
         try:
-            command(WatchedClients(self.at_call))
+            command()
         except Killed:
             assert self.copy is not None
             os._exit(tell(self.copy, self._again))
+        assert self.calls == clients.calls - before, "SERVICES is not all that deploy calls"
 
     def _again(self) -> None:
         if self.calls % 2:
             self.cluster.cloud.clock.sleep(LATER)
         self.rerun()
-
-
-class WatchedClients(Clients):
-    """A deployer's clients; ``at_call`` hears of every request before it is sent."""
-
-    def __init__(self, at_call: Callable[..., None]) -> None:
-        super().__init__(REGION)
-        self._at_call = at_call
-
-    def _make(self, service: str) -> Any:
-        client = super()._make(service)
-        client.meta.events.register_first("before-send", self._at_call)
-        return client
 
 
 def test_a_deployer_killed_at_any_call_is_finished_by_the_next(
@@ -86,7 +89,7 @@ def test_a_deployer_killed_at_any_call_is_finished_by_the_next(
         assert cluster.failed_checks() == []
 
     deaths = Deaths(cluster, rerun, stride=1 if THOROUGH else 23)
-    deaths.of(lambda clients: cluster.deploy(clients=clients))
+    deaths.of(cluster.deploy)
 
     record_property("deaths", f"{len(deaths.tried)} of {deaths.calls} calls")
     print(f"died at {len(deaths.tried)} of {deaths.calls} calls of a deploy")
@@ -106,7 +109,7 @@ def test_a_destroyer_killed_at_any_call_is_finished_by_the_next(
         assert cluster.worker_ids == set()
 
     deaths = Deaths(cluster, rerun, stride=1 if THOROUGH else 11)
-    deaths.of(lambda clients: cluster.destroy(clients=clients))
+    deaths.of(cluster.destroy)
 
     record_property("deaths", f"{len(deaths.tried)} of {deaths.calls} calls")
     print(f"died at {len(deaths.tried)} of {deaths.calls} calls of a destroy")
