@@ -1,0 +1,251 @@
+"""The simulation's own parts: a fake that is wrong proves nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from localcloud.driver import Host, Power, Probed
+from localcloud.simulation.driver import SimulatedDriver
+from localcloud.simulation.machine import Machine
+from localcloud.simulation.network import Network, NobodyListens, Silence
+from localcloud.simulation.ray import Rays, TwoHeads
+from localcloud.simulation.service import Rules, Service
+from localcloud.simulation.settings import Settings
+from localcloud.simulation.timeline import Timeline
+from localcloud.simulation.worker_ray import WorkerRay
+
+CONFIG = {"cluster_name": "dev"}
+
+
+class Process:
+    """A process that does nothing."""
+
+    def __init__(self) -> None:
+        self.dead = False
+
+    def stop(self) -> None:
+        """End in order."""
+
+    def kill(self) -> None:
+        """End at once."""
+        self.dead = True
+
+
+@pytest.fixture
+def clock() -> Timeline:
+    """Return a clock that nothing is planned on."""
+    return Timeline()
+
+
+@pytest.fixture
+def network() -> Network:
+    """Return a network without machines."""
+    return Network()
+
+
+@pytest.fixture
+def driver(clock: Timeline, network: Network, tmp_path: Path) -> SimulatedDriver:
+    """Return a driver whose machines listen on port 80 alone."""
+
+    def listen(machine: Machine, port: int, path: str | None) -> Probed:
+        if port != 80:
+            raise NobodyListens(str(port))
+        return Probed(connected=True, status=200)
+
+    return SimulatedDriver(
+        clock,
+        Settings(),
+        tmp_path,
+        network,
+        booted=lambda machine: None,
+        listen=listen,
+        command=lambda machine, script: pytest.fail("no command was sent"),
+    )
+
+
+def booted(driver: SimulatedDriver, clock: Timeline, number: int) -> Machine:
+    """Return a machine that is up."""
+    host = Host(f"i-{number}", "ami-1", f"10.0.0.{number}", "02:00:00:00:00:00", 2, 8192)
+    driver.launch(host)
+    clock.sleep(driver.settings.boot)
+    return driver.machines[host.instance_id]
+
+
+def test_what_is_planned_happens_in_order_and_at_its_time(clock: Timeline) -> None:
+    seen: list[tuple[str, float]] = []
+    began = clock.now()
+
+    def note(name: str) -> None:
+        seen.append((name, clock.now() - began))
+
+    clock.after(2, lambda: note("second"))
+    clock.after(1, lambda: note("first"))
+    clock.after(2, lambda: note("third"))
+    cancelled = clock.after(1.5, lambda: note("never"))
+    cancelled.cancel()
+    clock.sleep(5)
+
+    assert seen == [("first", 1.0), ("second", 2.0), ("third", 2.0)]
+    assert clock.now() - began == 5
+
+
+def test_an_event_may_not_wait(clock: Timeline) -> None:
+    clock.after(1, lambda: clock.sleep(1))
+
+    with pytest.raises(RuntimeError, match="may not wait"):
+        clock.sleep(2)
+
+
+def test_a_wait_that_is_in_vain_says_what_for(clock: Timeline) -> None:
+    with pytest.raises(AssertionError, match="not within 3 s: rain"):
+        clock.until(lambda: False, 3, "rain")
+
+
+def test_a_machine_that_lost_its_power_does_nothing_more(
+    driver: SimulatedDriver, clock: Timeline
+) -> None:
+    machine, done = booted(driver, clock, 1), list[str]()
+    machine.after(5, lambda: done.append("work"))
+
+    driver.pull_plug("i-1")
+    clock.sleep(10)
+
+    assert done == []
+    assert driver.power("i-1") is Power.DOWN
+
+
+def test_a_destroyed_machine_is_gone_with_its_address(
+    driver: SimulatedDriver, clock: Timeline, network: Network
+) -> None:
+    machine = booted(driver, clock, 1)
+
+    driver.destroy("i-1")
+    assert driver.power("i-1") is Power.STOPPING
+    clock.sleep(driver.settings.power_off)
+
+    assert driver.power("i-1") is Power.GONE
+    with pytest.raises(Silence):
+        network.reach(None, machine.address, 80)
+
+
+def test_a_probe_is_refused_at_once_and_silence_takes_its_time(
+    driver: SimulatedDriver, clock: Timeline
+) -> None:
+    machine = booted(driver, clock, 1)
+
+    def met(port: int, wait: float) -> Probed | None:
+        assert driver.probe("10.0.0.9", machine.address, port, "/", 4.0) is None
+        clock.sleep(wait)
+        return driver.probe("10.0.0.9", machine.address, port, "/", 4.0)
+
+    assert met(80, 0.1) == Probed(connected=True, status=200)
+    assert met(81, 0.1) == Probed(connected=False)
+    machine.cut_off()
+    assert met(80, 3.9) is None
+    clock.sleep(0.2)
+    assert driver.probe("10.0.0.9", machine.address, 80, "/", 4.0) == Probed(connected=False)
+
+
+def test_a_service_is_restarted_until_it_was_started_too_often(
+    driver: SimulatedDriver, clock: Timeline
+) -> None:
+    failures, processes = list[str](), list[Process]()
+
+    def make(service: Service) -> Process:
+        processes.append(Process())
+        return processes[-1]
+
+    machine = booted(driver, clock, 1)
+    service = Service(machine, Rules(1.0, 3, 60.0), make, lambda: failures.append("failed"))
+    service.start()
+    for _ in range(3):
+        assert failures == []
+        service.ended(1)
+        clock.sleep(2)
+
+    assert failures == ["failed"]
+    assert len(processes) == 3
+    assert all(process.dead for process in processes)
+
+
+def test_a_service_that_shows_no_life_is_killed(driver: SimulatedDriver, clock: Timeline) -> None:
+    rules = Rules(1.0, 9, 60.0, start_timeout=30.0, watchdog=5.0)
+    service = Service(
+        booted(driver, clock, 1), rules, lambda made: Process(), lambda: pytest.fail("no failure")
+    )
+    service.start()
+    service.ready()
+    for _ in range(3):
+        clock.sleep(4)
+        service.feed()
+    assert service.restarts == 0
+
+    clock.sleep(5)
+
+    assert service.restarts == 0
+    assert service.process is None
+    clock.sleep(1)
+    assert service.restarts == 1
+
+
+def test_two_heads_of_one_cluster_are_an_error_and_of_two_are_none(
+    driver: SimulatedDriver, clock: Timeline, network: Network
+) -> None:
+    rays = Rays(network)
+    one, two = booted(driver, clock, 1), booted(driver, clock, 2)
+    first = rays.start(one, "secret", CONFIG)
+
+    rays.start(two, "secret", {"cluster_name": "other"})
+    with pytest.raises(TwoHeads):
+        rays.start(two, "secret", CONFIG)
+    rays.end(first)
+
+    assert rays.start(two, "secret", CONFIG).runs
+
+
+def test_a_raylet_ends_when_its_head_stays_away(
+    driver: SimulatedDriver, clock: Timeline, network: Network
+) -> None:
+    rays, ended = Rays(network), list[float]()
+    head, machine = booted(driver, clock, 1), booted(driver, clock, 2)
+    life = rays.start(head, "secret", CONFIG)
+    worker = WorkerRay(
+        rays,
+        machine,
+        resolve=lambda: head.address,
+        token="secret",
+        ended=lambda: ended.append(clock.now()),
+    )
+    clock.sleep(10)
+    assert worker.raylet is not None
+    assert rays.worker_count("dev") == 1
+
+    lost = clock.now()
+    rays.end(life)
+    clock.sleep(60)
+
+    assert [round(at - lost) for at in ended] == [driver.settings.reconnect]
+
+
+def test_a_raylet_that_meets_another_gcs_under_the_name_ends_sooner(
+    driver: SimulatedDriver, clock: Timeline, network: Network
+) -> None:
+    rays, ended = Rays(network), list[float]()
+    head, machine = booted(driver, clock, 1), booted(driver, clock, 2)
+    life = rays.start(head, "secret", CONFIG)
+    WorkerRay(
+        rays,
+        machine,
+        resolve=lambda: head.address,
+        token="secret",
+        ended=lambda: ended.append(clock.now()),
+    )
+    clock.sleep(10)
+
+    lost = clock.now()
+    rays.end(life)
+    rays.start(head, "secret", CONFIG)
+    clock.sleep(60)
+
+    assert len(ended) == 1
+    assert 3 < ended[0] - lost < 8
