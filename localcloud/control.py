@@ -22,7 +22,7 @@ from localcloud import nspawn, session
 from localcloud.base_image import base_image
 from localcloud.certificates import certificates
 from localcloud.cgroups import Group, joining
-from localcloud.images import mounts_below, unmount
+from localcloud.images import mount_overlay, mounts_below, unmount
 from localcloud.network import Network, namespaces
 from localcloud.paths import REPOSITORY, Paths, paths
 
@@ -62,8 +62,13 @@ def up(progress: Progress = lambda words: None) -> None:
         if _server(place) and place.ready_file.exists():
             return
         _clean(place, progress)
-        base_image(place.base_images, certificates(place.certificates).ca, progress)
-        _start(place, progress)
+        try:
+            check_disk(place)
+            base_image(place.base_images, certificates(place.certificates).ca, progress)
+            _start(place, progress)
+        except BaseException:
+            _clean(place, progress)
+            raise
 
 
 def down(progress: Progress = lambda words: None) -> None:
@@ -116,6 +121,22 @@ def check_host() -> None:
         subprocess.run(["modprobe", "overlay"], capture_output=True, check=False)
         if "overlay" not in Path("/proc/filesystems").read_text():
             raise Refused("this kernel has no overlayfs", hint="load the module `overlay`")
+
+
+def check_disk(place: Paths) -> None:
+    """Raise Refused unless machines' disks can lie in the home: overlayfs does not work on all."""
+    trial = place.run / "trial"
+    for part in ("lower", "upper", "work", "root"):
+        (trial / part).mkdir(parents=True, exist_ok=True)
+    try:
+        mount_overlay([trial / "lower"], trial)
+        unmount(trial / "root")
+    except OSError as error:
+        raise Refused(
+            f"machines' disks cannot lie in {place.home}: {error.strerror}",
+            hint="set RAYKILN_HOME to a folder on ext4 or xfs; in a container, allow it to mount",
+        ) from error
+    shutil.rmtree(trial)
 
 
 @contextmanager

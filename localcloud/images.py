@@ -45,9 +45,7 @@ class Images:
     def mount(self, instance_id: str) -> Path:
         """Put the machine's layers together and return where."""
         disk = self.machines / instance_id
-        lower = ":".join(map(str, _read_list(disk / "layers")))
-        options = f"lowerdir={lower},upperdir={disk}/upper,workdir={disk}/work,{OVERLAY_OPTIONS}"
-        _run("mount", "-t", "overlay", "overlay", "-o", options, str(disk / "root"))
+        mount_overlay(_read_list(disk / "layers"), disk)
         return disk / "root"
 
     def unmount(self, instance_id: str) -> None:
@@ -84,6 +82,13 @@ class Images:
         for layer in self._layers.iterdir():
             if layer not in used:
                 shutil.rmtree(layer)
+
+
+def mount_overlay(layers: Sequence[Path], disk: Path) -> None:
+    """Mount ``disk/root``: ``disk/upper`` above the layers, topmost first; raises OSError."""
+    lower = ":".join(map(str, layers))
+    options = f"lowerdir={lower},upperdir={disk}/upper,workdir={disk}/work,{OVERLAY_OPTIONS}"
+    _run("mount", "-t", "overlay", "overlay", "-o", options, str(disk / "root"))
 
 
 def unmount(place: Path) -> None:

@@ -177,6 +177,20 @@ def test_a_server_that_cannot_start_is_reported_with_its_last_words(
         control.up()
 
     assert str(other_home.log) in failure.value.hint
+    assert namespaces(other_home.name) == []
+    assert not any(path.exists() for path in Group(other_home.name).paths)
+
+
+def test_a_home_where_no_disk_can_lie_is_refused(
+    other_home: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("localcloud.images.OVERLAY_OPTIONS", "no_such_option")
+
+    with pytest.raises(Refused, match="disks cannot lie in") as refusal:
+        control.up()
+
+    assert "RAYKILN_HOME" in refusal.value.hint
+    assert not control.status().running
 
 
 def test_an_image_of_a_stopped_machine_boots_with_its_files_and_an_identity_of_its_own(
