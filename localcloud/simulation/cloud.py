@@ -137,17 +137,30 @@ class Cloud:
 
 @contextmanager
 def simulated_cloud(settings: Settings = DEFAULTS) -> Iterator[Cloud]:
-    """Yield a cloud in which nothing is deployed yet."""
-    with patch.dict(os.environ, VARIABLES), TemporaryDirectory(prefix="simulated-") as folder:
-        state = random.getstate()
-        random.seed(settings.seed)
-        mock_random.seed(settings.seed)
-        with mock_aws():
-            Path(folder, "machines").mkdir()
-            cloud = Cloud(settings, Path(folder, "machines"))
-            install_world(cloud.world)
-            patches.install(cloud.world)
-            cloud.world.reconcilers.append(cloud.names.reconcile)
-            cloud.clock.every(settings.tick, cloud.world.step)
-            yield cloud
+    """Yield a cloud in which nothing is deployed yet; one at a time in a process."""
+    with (
+        patch.dict(os.environ, VARIABLES),
+        TemporaryDirectory(prefix="simulated-") as folder,
+        _seeded(settings.seed),
+        mock_aws(),
+    ):
+        machines = Path(folder, "machines")
+        machines.mkdir()
+        cloud = Cloud(settings, machines)
+        install_world(cloud.world)
+        patches.install(cloud.world)
+        cloud.world.reconcilers.append(cloud.names.reconcile)
+        cloud.clock.every(settings.tick, cloud.world.step)
+        yield cloud
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Make chance repeatable, ours and that of moto's ids."""
+    state = random.getstate()
+    random.seed(seed)
+    mock_random.seed(seed)
+    try:
+        yield
+    finally:
         random.setstate(state)
