@@ -11,6 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from deploy.clients import Clients, error_code, translated
+from deploy.errors import PipelineError
 from deploy.release import Release, content_id, release_from
 
 MISSING = {"404", "NoSuchKey", "NoSuchBucket", "NotFound"}
@@ -64,9 +65,16 @@ def store_document(clients: Clients, bucket: str, document: Document) -> None:
 
 
 def current_release(clients: Clients, bucket: str, environment: str) -> Release | None:
-    """Return the release that the last finished deploy made the cluster serve."""
+    """Return the release that the last finished deploy made the cluster serve.
+
+    A pointer that cannot be read, as another version of this code may have written it, is none:
+    the next deploy verifies the cluster again and writes its own.
+    """
     found = _get(clients, bucket, _pointer(environment))
-    return None if found is None else release_from(json.dumps(json.loads(found)["release"]))
+    try:
+        return None if found is None else release_from(json.dumps(json.loads(found)["release"]))
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def point_to_release(clients: Clients, bucket: str, environment: str, release: Release) -> None:
@@ -80,9 +88,20 @@ def remove_documents(clients: Clients, bucket: str, prefix: str = "") -> int:
     count = 0
     with translated(f"emptying s3://{bucket}/{prefix}"):
         while keys := _some_versions(clients, bucket, prefix):
-            clients("s3").delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+            wanted = {"Objects": keys, "Quiet": True}
+            refused = clients("s3").delete_objects(Bucket=bucket, Delete=wanted).get("Errors", [])
+            if refused:
+                raise _kept(bucket, refused[0])
             count += len(keys)
     return count
+
+
+def _kept(bucket: str, refused: dict[str, str]) -> PipelineError:
+    """Return the error for an object that stays; S3 tells it in an answer that says 200."""
+    return PipelineError(
+        f"s3://{bucket}/{refused['Key']} cannot be deleted: {refused.get('Code')}",
+        hint="check the bucket's policy and object locks, then destroy again",
+    )
 
 
 def _some_versions(clients: Clients, bucket: str, prefix: str) -> list[dict[str, Any]]:

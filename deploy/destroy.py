@@ -16,7 +16,7 @@ from deploy.config_bucket import remove_documents
 from deploy.environment import Environment
 from deploy.foundation.changes import remove_foundation
 from deploy.head_group import find_group
-from deploy.head_group_changes import delete_group, resize_group
+from deploy.head_group_changes import delete_group
 from deploy.launch_template import remove_template
 from deploy.progress import Progress
 from deploy.secret import remove_secret
@@ -191,7 +191,6 @@ class Destruction:
             if group is None:
                 return Seen(True, "gone")
             if not group.being_deleted:
-                resize_group(self.clients, name, 0)
                 delete_group(self.clients, name)
             states = ", ".join(f"{m.instance_id} {m.state}" for m in group.members)
             return Seen(None, states or "being deleted")

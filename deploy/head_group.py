@@ -7,7 +7,9 @@ instances leads is decided by the head lease alone.
 from dataclasses import dataclass, fields
 from typing import Any
 
-from deploy.clients import Clients, translated
+from botocore.exceptions import ClientError
+
+from deploy.clients import Clients, error_code, translated
 
 # The group would end the leader for the sake of balanced zones; launches are spread all the same.
 # https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-suspend-resume-processes.html
@@ -90,7 +92,7 @@ def find_group(clients: Clients, name: str, hook: str) -> HeadGroup | None:
         found = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])
         if not found["AutoScalingGroups"]:
             return None
-        hooks = scaling.describe_lifecycle_hooks(AutoScalingGroupName=name)["LifecycleHooks"]
+        hooks = _hooks(scaling, name)
     group = found["AutoScalingGroups"][0]
     return HeadGroup(
         name=name,
@@ -109,6 +111,23 @@ def group_changes(wanted: GroupSettings, found: GroupSettings | None) -> tuple[s
         for field in fields(GroupSettings)
         if (before := getattr(found, field.name)) != (after := getattr(wanted, field.name))
     )
+
+
+def is_no_group(error: ClientError) -> bool:
+    """Say whether Auto Scaling means that there is no such group; it has no code for that."""
+    return error_code(error) == "ValidationError" and "not found" in str(error)
+
+
+def _hooks(scaling: Any, name: str) -> list[dict[str, Any]]:
+    """Return the group's hooks; none when it has gone since it was seen."""
+    try:
+        answer = scaling.describe_lifecycle_hooks(AutoScalingGroupName=name)
+    except ClientError as error:
+        if is_no_group(error):
+            return []
+        raise
+    found: list[dict[str, Any]] = answer["LifecycleHooks"]
+    return found
 
 
 def _settings(group: dict[str, Any], hook: dict[str, Any] | None) -> GroupSettings:

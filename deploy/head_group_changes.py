@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from deploy.clients import Clients, translated
 from deploy.head_group import (
     LAUNCHING,
@@ -11,6 +13,7 @@ from deploy.head_group import (
     Hook,
     find_group,
     group_changes,
+    is_no_group,
 )
 from deploy.waiting import Clock, Seen, wait_for
 
@@ -60,9 +63,14 @@ def delete_group(clients: Clients, name: str) -> None:
     https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DeleteAutoScalingGroup.html
     """
     with translated(f"deleting the group {name}"):
-        clients("autoscaling").delete_auto_scaling_group(
-            AutoScalingGroupName=name, ForceDelete=True
-        )
+        try:
+            clients("autoscaling").delete_auto_scaling_group(
+                AutoScalingGroupName=name, ForceDelete=True
+            )
+        except ClientError as error:
+            # It has gone since it was seen.
+            if not is_no_group(error):
+                raise
 
 
 def _create(scaling: Any, name: str, wanted: GroupSettings) -> None:
