@@ -1,0 +1,82 @@
+"""What is verified with the digest wanted is not baked again."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bake.bake import bake, plan_bake
+from bake.files import REPOSITORY
+from bake.making import commit
+from deploy.clients import Clients
+from deploy.environment import Environment
+from tests.unit.bake.conftest import register
+from tests.unit.deploy.builders import an_environment
+
+
+@pytest.fixture
+def environment() -> Environment:
+    return an_environment(image={"base_id": "ami-1"})
+
+
+def register_as(clients: Clients, role: str, digest: str, *, verified: bool = True) -> str:
+    ami_id = register(clients, role, verified=verified)
+    tags = [{"Key": "raykiln:digest", "Value": digest}]
+    clients("ec2").create_tags(Resources=[ami_id], Tags=tags)
+    return ami_id
+
+
+def test_without_images_both_roles_are_missing(clients: Clients, environment: Environment) -> None:
+    plan = plan_bake(clients, environment)
+
+    assert plan.base.ami_id == "ami-1"
+    assert list(plan.missing) == ["head", "worker"]
+
+
+def test_a_verified_image_of_that_digest_is_not_baked_again(
+    clients: Clients, environment: Environment
+) -> None:
+    digests = plan_bake(clients, environment).missing
+    head = register_as(clients, "head", digests["head"])
+    register_as(clients, "worker", digests["worker"], verified=False)
+
+    plan = plan_bake(clients, environment)
+
+    assert plan.present["head"].ami_id == head
+    assert list(plan.missing) == ["worker"]
+
+
+def test_force_bakes_what_is_verified(clients: Clients, environment: Environment) -> None:
+    register_as(clients, "head", plan_bake(clients, environment).missing["head"])
+
+    assert list(plan_bake(clients, environment, ("head",), force=True).missing) == ["head"]
+
+
+def test_a_bake_with_nothing_to_do_only_reads_and_needs_neither_packer_nor_wheels(
+    clients: Clients, environment: Environment, tmp_path: Path
+) -> None:
+    digests = plan_bake(clients, environment).missing
+    ids = [register_as(clients, role, digest) for role, digest in digests.items()]
+    before = clients.calls
+
+    baked = bake(clients, environment, home=tmp_path / "home", cache=tmp_path / "cache")
+
+    assert [image.ami_id for image in baked.images] == ids
+    assert baked.new == ()
+    assert clients.calls - before == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_deciding_does_not_import_what_only_a_bake_needs() -> None:
+    script = "import sys, bake.bake; print({'sh', 'packer', 'bake.making'} & set(sys.modules))"
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+
+    assert ended.stdout.strip() == "set()"
+
+
+def test_the_commit_is_known_in_a_checkout_and_unknown_elsewhere(tmp_path: Path) -> None:
+    assert commit(tmp_path) == "unknown"
+    assert commit() != "unknown"
