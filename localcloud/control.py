@@ -220,6 +220,7 @@ def _clean(place: Paths, progress: Progress) -> None:
     group.kill()
     group.remove()
     for point in mounts_below(place.home):
+        nspawn.forget_lock(Path(point))
         unmount(Path(point))
     if namespaces(place.name):
         Network(place.name).down()

@@ -121,6 +121,7 @@ class Machine:
 
     def _release(self) -> None:
         nspawn.clean_up(self.host.instance_id, self._group)
+        nspawn.forget_lock(self._disk / "root")
         self._network.detach(self.host.instance_id)
         self._images.unmount(self.host.instance_id)
 

@@ -68,7 +68,8 @@ def _command(container: Container) -> list[str]:
         "--resolv-conf=off",
         "--timezone=off",
         "--link-journal=no",
-        "--console=pipe",
+        # A terminal, so that /dev/console is there for systemd and units to write to.
+        "--console=read-only",
         "--boot",
     ]
 
@@ -107,6 +108,17 @@ def clean_up(name: str, group: Group) -> None:
     group.kill()
     group.remove()
     forget([name])
+
+
+def forget_lock(root: Path) -> None:
+    """Remove the lock on a mounted root, which systemd-nspawn leaves when it is killed.
+
+    It is named after the root's device and inode (systemd, image_path_lock).
+    """
+    if not root.exists():
+        return
+    found = root.stat()
+    Path(f"/run/systemd/nspawn/locks/inode-{found.st_dev}:{found.st_ino}").unlink(missing_ok=True)
 
 
 def forget(names: Iterable[str]) -> None:

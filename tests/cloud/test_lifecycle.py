@@ -71,7 +71,10 @@ def test_down_leaves_nothing(other_home: Paths) -> None:
 
 def test_down_leaves_nothing_after_the_server_was_killed(other_home: Paths) -> None:
     control.up()
-    launched(other_home)
+    instance = launched(other_home)
+    root = (other_home.machines / instance["InstanceId"] / "root").stat()
+    lock = Path(f"/run/systemd/nspawn/locks/inode-{root.st_dev}:{root.st_ino}")
+    assert lock.exists()
     pid = control.status().pid
     assert pid
     os.kill(pid, signal.SIGKILL)
@@ -79,6 +82,7 @@ def test_down_leaves_nothing_after_the_server_was_killed(other_home: Paths) -> N
     control.down()
 
     assert remains(other_home) == []
+    assert not lock.exists()
 
 
 def test_up_after_a_crash_starts_afresh(other_home: Paths) -> None:
