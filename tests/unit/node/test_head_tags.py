@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import pytest
@@ -19,7 +20,8 @@ def ec2(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def instances(ec2: Any, count: int) -> list[str]:
-    answer = ec2.run_instances(ImageId="ami-12c6146b", MinCount=count, MaxCount=count)
+    image = ec2.register_image(Name=f"image-{uuid4()}")["ImageId"]
+    answer = ec2.run_instances(ImageId=image, MinCount=count, MaxCount=count)
     return [instance["InstanceId"] for instance in answer["Instances"]]
 
 
