@@ -76,7 +76,9 @@ class FakeNodes:
                 self._lead(instance_id)
 
     def _bootstrap(self, member: dict[str, Any]) -> None:
-        if not self.heads_give_up:
+        if self.heads_give_up:
+            self.driver.consoles[member["InstanceId"]] = "the secret cannot be read"
+        else:
             self._lead(member["InstanceId"])
         self.aws("autoscaling").complete_lifecycle_action(
             LifecycleHookName=self._node(member["InstanceId"])["lifecycle_hook"],

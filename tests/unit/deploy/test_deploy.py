@@ -122,6 +122,7 @@ def test_heads_that_give_up_end_the_deploy_with_the_reason_and_none_is_left(
 
     assert "2 heads did not come into service" in failed.value.message
     assert "ABANDON" in failed.value.message
+    assert "its last words:\nthe secret cannot be read" in failed.value.message
     cluster.clock.advance(60)
     assert cluster.state().heads == ()
 
