@@ -17,8 +17,9 @@ from moto import mock_aws
 from moto.moto_api._internal import mock_random
 
 from deploy.clients import Clients
-from localcloud import patches
+from localcloud import behaviour, patches
 from localcloud.account import REGION, ec2_backend
+from localcloud.behaviour import Behaviour
 from localcloud.simulation.autoscaler import Autoscaler
 from localcloud.simulation.driver import SimulatedDriver
 from localcloud.simulation.head import HeadProcess
@@ -142,6 +143,7 @@ def simulated_cloud(settings: Settings = DEFAULTS) -> Iterator[Cloud]:
         patch.dict(os.environ, VARIABLES),
         TemporaryDirectory(prefix="simulated-") as folder,
         _seeded(settings.seed),
+        _behaving(settings.behaviour),
         mock_aws(),
     ):
         machines = Path(folder, "machines")
@@ -164,3 +166,13 @@ def _seeded(seed: int) -> Iterator[None]:
         yield
     finally:
         random.setstate(state)
+
+
+@contextmanager
+def _behaving(wanted: Behaviour) -> Iterator[None]:
+    before = behaviour.current()
+    behaviour.install(wanted)
+    try:
+        yield
+    finally:
+        behaviour.install(before)

@@ -2,6 +2,12 @@
 
 from dataclasses import dataclass
 
+from localcloud.behaviour import Behaviour
+
+
+# AWS's services measure themselves each minute; all else is as kind as by default.
+BEHAVIOUR = Behaviour(service_metrics=60.0)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -32,6 +38,7 @@ class Settings:
     launch_batch: int = 5  # AUTOSCALER_MAX_LAUNCH_BATCH
     upscaling_speed: float = 1.0
 
+    behaviour: Behaviour = BEHAVIOUR  # of the control plane
     seed: int = 1  # of every random choice
 
 

@@ -23,7 +23,7 @@ def test_heads_that_do_not_boot_fail_the_deploy_and_are_launched_no_more(
 
     with pytest.raises(PipelineError, match="did not come into service"):
         cluster.deploy()
-    deployed.cloud.clock.sleep(600)
+    deployed.cloud.clock.sleep(60)
     assert cluster.head_ids == []
     deployed.cloud.driver.boots_fail = False
     cluster.deploy()
@@ -41,7 +41,7 @@ def test_a_second_deploy_finds_nothing_to_change(single: Cluster) -> None:
 def test_a_cluster_left_alone_stays_as_it_is(single: Cluster) -> None:
     lives, machines = len(single.cloud.rays.lives), set(single.cloud.driver.machines)
 
-    single.cloud.clock.sleep(600)
+    single.cloud.clock.sleep(400)
 
     assert len(single.cloud.rays.lives) == lives
     assert set(single.cloud.driver.machines) == machines

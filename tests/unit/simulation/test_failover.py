@@ -5,6 +5,7 @@ That no two heads ever run Ray together is checked by the simulation itself, at 
 
 import pytest
 
+from localcloud import behaviour
 from localcloud.simulation.head import FakeRayHead
 from localcloud.simulation.machine import NODES
 from localcloud.simulation.ray import TwoHeads
@@ -12,7 +13,7 @@ from node.lease import TERMS
 from tests.unit.simulation.conftest import Cluster
 
 FENCED = TERMS.fence + 2.25  # a step of the guard may take two seconds, and comes every quarter
-CALM = 200.0  # until alarms are quiet and heartbeats steady again
+CALM = 130.0  # until alarms are quiet and heartbeats steady again
 
 
 def test_a_terminated_head_is_replaced_and_its_workers_rejoin(single: Cluster) -> None:
@@ -24,6 +25,25 @@ def test_a_terminated_head_is_replaced_and_its_workers_rejoin(single: Cluster) -
 
     assert single.worker_ids == workers
     assert single.failed_checks(CALM) == []
+
+
+def test_workers_are_back_long_before_the_load_balancer_is(single: Cluster) -> None:
+    before = single.leader()
+    behaviour.install(behaviour.LIKE_AWS)
+
+    single.cloud.clients("ec2").terminate_instances(InstanceIds=[before.host.instance_id])
+    single.leads_again(before, within=200)
+    single.joined(2, within=30)
+
+    after = single.leader().host.instance_id
+    assert all(after not in health or health[after] != "healthy" for health in targets(single))
+    single.cloud.clock.sleep(behaviour.LIKE_AWS.registration + 20)
+    assert all(health[after] == "healthy" for health in targets(single))
+
+
+def targets(cluster: Cluster) -> list[dict[str, str]]:
+    """Return, for each target group, the health of each instance."""
+    return list(cluster.status().targets.values())
 
 
 def test_a_head_that_loses_its_power_is_replaced(single: Cluster) -> None:
