@@ -20,7 +20,7 @@ import pytest
 
 from tests.cloud.harness import REPOSITORY, Cloud, eventually
 
-LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "tests", "docs")
+LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "docs")
 BROKEN = "#!/usr/bin/env bash\necho 'FAILED this provisioner was broken by a test'\nexit 3\n"
 BOUNDLESS = 300.0
 
