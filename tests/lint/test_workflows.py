@@ -1,0 +1,45 @@
+"""The workflows: no permissions by default, actions pinned by commit, one job that can be required."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+FOLDER = Path(__file__).resolve().parents[2] / ".github/workflows"
+WORKFLOWS = sorted(FOLDER.glob("*.yml"))
+PINNED = re.compile(r"^[\w.-]+/[\w./-]+@[0-9a-f]{40}$")
+
+
+def workflow(path: Path) -> dict[Any, Any]:
+    """Return a workflow as data (YAML 1.1 reads the key ``on`` as true)."""
+    found: dict[Any, Any] = yaml.safe_load(path.read_text())
+    return found
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_grants_nothing_by_default(path: Path) -> None:
+    assert workflow(path)["permissions"] == {}
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_every_action_is_pinned_to_a_commit(path: Path) -> None:
+    jobs = workflow(path)["jobs"].values()
+    used = [step["uses"] for job in jobs for step in job.get("steps", []) if "uses" in step]
+    assert [name for name in used if not PINNED.match(name)] == []
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_no_script_is_glued_from_inputs(path: Path) -> None:
+    jobs = workflow(path)["jobs"].values()
+    scripts = [step["run"] for job in jobs for step in job.get("steps", []) if "run" in step]
+    assert [script for script in scripts if "${{" in script] == []
+
+
+@pytest.mark.parametrize("name", ["check", "bake", "deploy"])
+def test_a_workflow_ends_in_one_job_that_fails_with_any_other(name: str) -> None:
+    jobs = workflow(FOLDER / f"{name}.yml")["jobs"]
+    (last,) = [job for job in jobs.values() if "always()" in str(job.get("if", ""))]
+    others = {key for key, job in jobs.items() if job is not last}
+    assert set(last["needs"]) == others
