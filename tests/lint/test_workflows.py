@@ -1,4 +1,4 @@
-"""The workflows: no permissions by default, actions pinned by commit, one job that can be required."""
+"""The workflows: no permissions by default, pinned actions, one job that can be required."""
 
 import re
 from pathlib import Path
