@@ -20,6 +20,7 @@ from deploy.clients import Clients
 from localcloud import behaviour, patches
 from localcloud.account import REGION, ec2_backend
 from localcloud.behaviour import Behaviour
+from localcloud.simulation import descriptions
 from localcloud.simulation.autoscaler import Autoscaler
 from localcloud.simulation.driver import SimulatedDriver
 from localcloud.simulation.head import HeadProcess
@@ -151,6 +152,7 @@ def simulated_cloud(settings: Settings = DEFAULTS) -> Iterator[Cloud]:
         cloud = Cloud(settings, machines)
         install_world(cloud.world)
         patches.install(cloud.world)
+        descriptions.install()
         cloud.world.reconcilers.append(cloud.names.reconcile)
         cloud.clock.every(settings.tick, cloud.world.step)
         yield cloud

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from localcloud.behaviour import Behaviour
 
-
 # AWS's services measure themselves each minute; all else is as kind as by default.
 BEHAVIOUR = Behaviour(service_metrics=60.0)
 
