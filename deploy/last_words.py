@@ -11,6 +11,9 @@ from deploy.waiting import Clock
 
 LOG = "/var/log/ray-head-bootstrap.log"
 LINES = 12
+# What a node says first when it hands its instance back (node/give_up.py).
+GIVING_UP = 'event="giving up"'
+ROUTINE = re.compile(r"\[ *(OK|\*+) *\] | {9}|M$")
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 SECONDS = 20
 
@@ -42,6 +45,13 @@ def console_of(clients: Clients, instance_id: str) -> str:
 
 
 def _last_lines(text: str) -> str:
-    """Return the end of it, without what would move a terminal's cursor or colour it."""
+    """Return what the node said when it gave itself up, or else the end of the text.
+
+    Left out: what moves a terminal's cursor or colours it, and systemd's lists of what it starts
+    and stops, which a machine that is ended has many of.
+    """
     lines = (CONTROL.sub("", line).rstrip() for line in text.splitlines())
-    return "\n".join([line for line in lines if line][-LINES:])
+    said = [line for line in lines if line and not ROUTINE.match(line)]
+    begins = [number for number, line in enumerate(said) if GIVING_UP in line]
+    kept = said[begins[-1] :][:LINES] if begins else said[-LINES:]
+    return "\n".join(kept)
