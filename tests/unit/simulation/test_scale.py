@@ -6,6 +6,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from tests.unit.simulation.conftest import THOROUGH, Deployed, Start
 
@@ -38,3 +39,24 @@ def test_many_workers_join_and_rejoin(
     assert cluster.worker_ids == workers
     clock.sleep(30)
     assert cluster.prepare().rollout.plan.is_empty
+
+
+def test_a_description_that_is_kept_follows_every_change(deployed: Deployed) -> None:
+    ec2 = deployed.cloud.clients("ec2")
+    answer = ec2.run_instances(ImageId=deployed.cloud.bake("head"), MinCount=1, MaxCount=1)
+    ids = [answer["Instances"][0]["InstanceId"]]
+
+    def described() -> dict[str, Any]:
+        answer = ec2.describe_instances(InstanceIds=ids)
+        found: dict[str, Any] = answer["Reservations"][0]["Instances"][0]
+        return found
+
+    assert described() == described()
+    deployed.cloud.clock.sleep(30)
+    assert described()["State"]["Name"] == "running"
+    ec2.create_tags(Resources=ids, Tags=[{"Key": "seen", "Value": "yes"}])
+    assert {"Key": "seen", "Value": "yes"} in described()["Tags"]
+    ec2.modify_instance_metadata_options(InstanceId=ids[0], HttpTokens="required")
+    assert described()["MetadataOptions"]["HttpTokens"] == "required"
+    ec2.terminate_instances(InstanceIds=ids)
+    assert described()["State"]["Name"] == "shutting-down"
