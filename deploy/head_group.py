@@ -27,6 +27,11 @@ class Hook:
     timeout_seconds: int
     default: str = "ABANDON"
 
+    def __str__(self) -> str:
+        return (
+            f"{self.name} ({self.timeout_seconds} s, then {self.default})" if self.name else "none"
+        )
+
 
 NO_HOOK = Hook("", 0)
 
