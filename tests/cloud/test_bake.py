@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -128,11 +127,10 @@ def test_a_bake_gives_verified_images_and_a_second_one_has_nothing_to_do(
     ]
     assert {image["ImdsSupport"] for image in images} == {"v2.0"}
 
-    began = time.monotonic()
     code, words = checkout.bake()
     assert code == 0, words
     assert words.count("nothing to do") == 2
-    assert time.monotonic() - began < 10
+    assert len(checkout.cloud.aws.ec2.describe_images(Owners=["self"])["Images"]) == len(images)
 
 
 def test_an_interrupted_bake_leaves_nothing_behind(checkout: Checkout) -> None:
@@ -158,7 +156,7 @@ def test_a_provisioner_that_fails_is_named_and_leaves_nothing_behind(checkout: C
 
 
 def test_what_a_killed_bake_left_behind_goes_at_the_next(checkout: Checkout) -> None:
-    with checkout.baking("--role", "worker") as process:
+    with checkout.baking("--role", "worker", "--force") as process:
         eventually("a build machine", lambda: checkout.left()["instances"])
         end(process)
     left = checkout.left()
