@@ -88,7 +88,7 @@ def test_a_deployer_killed_at_any_call_is_finished_by_the_next(
         assert cluster.prepare().rollout.plan.is_empty
         assert cluster.failed_checks() == []
 
-    deaths = Deaths(cluster, rerun, stride=1 if THOROUGH else 31)
+    deaths = Deaths(cluster, rerun, stride=1 if THOROUGH else 40)
     deaths.of(cluster.deploy)
 
     record_property("deaths", f"{len(deaths.tried)} of {deaths.calls} calls")
@@ -108,7 +108,7 @@ def test_a_destroyer_killed_at_any_call_is_finished_by_the_next(
         assert cluster.cloud.rays.running(cluster.name) is None
         assert cluster.worker_ids == set()
 
-    deaths = Deaths(cluster, rerun, stride=1 if THOROUGH else 14)
+    deaths = Deaths(cluster, rerun, stride=1 if THOROUGH else 20)
     deaths.of(cluster.destroy)
 
     record_property("deaths", f"{len(deaths.tried)} of {deaths.calls} calls")

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.unit.simulation.conftest import THOROUGH, Deployed, Start
 
-WORKERS = 1000 if THOROUGH else 50
+WORKERS = 1000 if THOROUGH else 30
 
 
 def test_many_workers_join_and_rejoin(
