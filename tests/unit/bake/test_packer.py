@@ -39,8 +39,11 @@ CHILD = """
 import sys
 from pathlib import Path
 from bake.packer import Packer
-Packer(Path(sys.argv[1]), on_line=lambda line: print(line, flush=True)).build()
+show = lambda line: print(line, flush=True)
+Packer(Path(sys.argv[1]), only=["null.one"], on_line=show).build()
 """
+# Which of them Packer says depends on who hears the signal first: Packer, or the script it runs.
+LAST_WORDS = re.compile("Cleanly cancelled builds|no artifacts were created")
 
 
 @pytest.fixture
@@ -116,5 +119,5 @@ def test_an_interrupted_build_ends_only_when_packer_has_cleaned_up(folder: Path)
         words = "".join(output)
         guard.cancel()
 
-    assert "Cleanly cancelled builds" in words
+    assert LAST_WORDS.search(words)
     assert words.rstrip().endswith("KeyboardInterrupt")

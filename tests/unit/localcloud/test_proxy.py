@@ -1,11 +1,13 @@
 """The data plane: a real HAProxy on loopback, real connections, targets that name themselves."""
 
 import os
+import random
 import shutil
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,8 +69,11 @@ class Client:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
+    """Return a port below those that the kernel hands out, so that nobody is given it meanwhile."""
+    while True:
+        port = random.randrange(10_000, 32_000)  # noqa: S311 - no secret
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def a_frontend(*servers: Server, port: int, closes: bool = True) -> Frontend:
