@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -34,12 +34,14 @@ def plain_errors() -> Iterator[None]:
         raise Exit("Interrupted; the same command goes on from here.", 130) from error
 
 
-def environment_at(name: str) -> "Environment":
+def environment_at(
+    name: str, prepare: Callable[["Environment"], object] = lambda environment: None
+) -> "Environment":
     """Return the environment, with this process where its AWS is.
 
     For the local cloud that is inside its VPC, as an operator on a VPN would be: this process is
     replaced by one in there, which comes here again. So it is a task's first call: imports that
-    stand before it are made twice.
+    stand before it are made twice. ``prepare`` is called before the network is left behind.
     """
     from deploy.environment import load_environment
 
@@ -48,6 +50,7 @@ def environment_at(name: str) -> "Environment":
         from localcloud import session
 
         if not session.is_inside():
+            prepare(environment)
             command = session.operator_command([sys.executable, "-m", "invoke", *sys.argv[1:]])
             sys.stdout.flush()
             os.execvp(command[0], command)  # noqa: S606
@@ -83,28 +86,32 @@ def approve(question: str, yes: bool) -> None:
         raise Refused("Nothing was changed.", hint="answer y on a terminal, or give --yes")
 
 
+def fetch_wheels(environment: "Environment") -> None:
+    """Fetch the images' wheels; the package index cannot be reached from inside a closed VPC."""
+    from bake.wheelhouse import fetch_wheelhouse
+    from deploy.console import live_steps
+    from localcloud.paths import paths
+
+    with live_steps() as steps:
+        steps.begin("wheels")
+        fetch_wheelhouse(environment, paths().cache, steps.say)
+
+
 @task(help={"role": "head or worker (default: both)", "force": "bake also what is verified"})
 def bake(c: Context, env: str = DEFAULT_ENV, role: str = "", force: bool = False) -> None:
     """Bake and test the images of ENV that are not there yet."""
     with plain_errors():
+        environment = environment_at(env, prepare=fetch_wheels)
         from bake.bake import bake as bake_images
         from bake.files import ROLES
-        from bake.wheelhouse import fetch_wheelhouse
-        from deploy.console import console, live_steps
-        from deploy.environment import load_environment
+        from deploy.console import console, step
         from deploy.errors import Refused
         from localcloud.paths import paths
 
         if role and role not in ROLES:
             raise Refused(f"there is no role {role!r}", hint=f"choose one of {', '.join(ROLES)}")
         where = paths()
-        with live_steps() as steps:
-            # Wheels come from the package index, which cannot be reached from inside a closed VPC.
-            steps.begin("wheels")
-            fetch_wheelhouse(load_environment(env), where.cache, steps.say)
-            steps.stop()
-            environment = environment_at(env)
-            steps.begin("bake")
+        with step("bake") as steps:
             baked = bake_images(
                 clients_of(environment),
                 environment,
@@ -114,7 +121,6 @@ def bake(c: Context, env: str = DEFAULT_ENV, role: str = "", force: bool = False
                 force=force,
                 progress=steps.say,
             )
-            steps.end(f"{len(baked.new)} new")
         for image in baked.images:
             new = "baked and verified" if image.role in baked.new else "verified, nothing to do"
             console.print(f"{image.role}: {image.ami_id} {image.digest[:12]} {new}")
@@ -143,13 +149,10 @@ def plan(c: Context, env: str = DEFAULT_ENV, json: bool = False) -> None:
     with plain_errors():
         environment = environment_at(env)
         from deploy.prepare import prepare_deploy
-        from deploy.verify import verifier
         from deploy.waiting import SystemClock
 
-        clients, clock = clients_of(environment), SystemClock()
-        prepared = prepare_deploy(
-            environment, clients, clock=clock, verify=verifier(clients, environment, clock=clock)
-        )
+        clients = clients_of(environment)
+        prepared = prepare_deploy(environment, clients, clock=SystemClock())
         print_plan(prepared.rollout.plan, json)
 
 
@@ -160,13 +163,10 @@ def deploy(c: Context, env: str = DEFAULT_ENV, yes: bool = False) -> None:
         environment = environment_at(env)
         from deploy.console import console, live_steps
         from deploy.prepare import prepare_deploy
-        from deploy.verify import verifier
         from deploy.waiting import SystemClock
 
-        clients, clock = clients_of(environment), SystemClock()
-        prepared = prepare_deploy(
-            environment, clients, clock=clock, verify=verifier(clients, environment, clock=clock)
-        )
+        clients = clients_of(environment)
+        prepared = prepare_deploy(environment, clients, clock=SystemClock())
         for finding in prepared.findings:
             hint = f" ({finding.hint})" if finding.hint else ""
             console.print(f"note: {finding.words}{hint}", markup=False)

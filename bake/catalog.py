@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from deploy.clients import Clients, translated
-from deploy.errors import PipelineError, Refused
+from deploy.errors import PipelineError
 
 # A deprecated image still launches for its owner, but is offered to nobody else; a year without a
 # bake is a year without security updates.
@@ -57,14 +57,6 @@ def _image(entry: dict[str, object]) -> Image:
         architecture=str(entry.get("Architecture", "")),
         root_device=str(entry.get("RootDeviceName", "")),
     )
-
-
-def verified_image(clients: Clients, role: str, architecture: str = "x86_64") -> Image:
-    """Return the newest verified image of a role; raises Refused when there is none."""
-    for image in images(clients):
-        if image.role == role and image.verified and image.architecture == architecture:
-            return image
-    raise Refused(f"there is no verified {role} image for {architecture}", hint="invoke bake")
 
 
 def find_verified(catalog: tuple[Image, ...], role: str, digest: str) -> Image | None:

@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,7 +14,9 @@ from rich.status import Status
 from rich.table import Table
 
 from deploy.errors import PipelineError
-from deploy.status import StatusReport
+
+if TYPE_CHECKING:
+    from deploy.status import StatusReport
 
 console = Console(highlight=False, soft_wrap=True)
 if not console.is_terminal:
@@ -99,7 +101,7 @@ def show_table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, .
     console.print(sheet)
 
 
-def show_report(report: StatusReport) -> None:
+def show_report(report: "StatusReport") -> None:
     """Print a status report, and last what is wrong."""
     for section in report.sections():
         show_table(section.title, section.columns, section.rows)
@@ -107,7 +109,7 @@ def show_report(report: StatusReport) -> None:
         console.print(f"[red]![/red] {escape(problem)}")
 
 
-def watch_report(read: Callable[[], StatusReport], seconds: float = 2.0) -> None:
+def watch_report(read: Callable[[], "StatusReport"], seconds: float = 2.0) -> None:
     """Show the report afresh every so many seconds, until Ctrl-C."""
     while True:
         report = read()

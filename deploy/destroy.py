@@ -18,7 +18,7 @@ from deploy.foundation.changes import remove_foundation
 from deploy.head_group import find_group
 from deploy.head_group_changes import delete_group
 from deploy.launch_template import remove_template
-from deploy.progress import Progress
+from deploy.progress import Progress, take_steps
 from deploy.secret import remove_secret
 from deploy.state import ClusterState, find_instances
 from deploy.steps import Done, Plan, Step
@@ -156,16 +156,13 @@ class Destruction:
 
     def run(self, progress: Progress) -> tuple[Done, ...]:
         """Take every step, in order; raises PipelineError at the first that fails."""
-        return tuple(self._take(step, progress) for step in self.plan.steps)
 
-    def _take(self, step: Step, progress: Progress) -> Done:
-        began = self.clock.now()
-        progress.begin(step.what)
-        outcome = self._outcome(step, progress)
-        progress.end(outcome)
-        return Done(step.what, outcome, self.clock.now() - began)
+        def take(step: Step) -> str:
+            return self._take(step, progress)
 
-    def _outcome(self, step: Step, progress: Progress) -> str:
+        return take_steps(self.plan.steps, take, self.clock, progress)
+
+    def _take(self, step: Step, progress: Progress) -> str:
         match step:
             case RemoveGroup():
                 self._remove_group(progress)

@@ -16,6 +16,7 @@ from deploy.release_choice import wanted_release
 from deploy.rollout import Rollout, Verifier
 from deploy.state import find_alarms, read_state
 from deploy.status import StatusReport, status_report
+from deploy.verify import verifier
 from deploy.waiting import Clock
 from deploy.wanted import Wanted
 
@@ -33,12 +34,13 @@ def prepare_deploy(
     clients: Clients,
     *,
     clock: Clock,
-    verify: Verifier,
+    verify: Verifier | None = None,
     folder: Path = FOLDER,
 ) -> Prepared:
     """Plan the way to the release that the environment asks for.
 
-    Raises Refused when it cannot be deployed; ``folder`` holds the environment's other files.
+    Raises Refused when it cannot be deployed; ``folder`` holds the environment's other files, and
+    ``verify`` takes the place of the acceptance list.
     """
     check_credentials(clients, environment)
     wanted = Wanted(environment, wanted_release(clients, environment, folder))
@@ -46,6 +48,7 @@ def prepare_deploy(
     stack = plan_foundation(clients, environment, clock=clock)
     plan = plan_deploy(wanted, state, stack)
     findings = () if plan.is_empty else preflight(clients, environment, state.foundation)
+    verify = verify or verifier(clients, environment, clock=clock)
     return Prepared(Rollout(plan, wanted, clients, clock, verify), findings)
 
 

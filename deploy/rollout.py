@@ -24,7 +24,7 @@ from deploy.head_group import HeadGroup, find_group
 from deploy.head_group_changes import end_member, ensure_group, resize_group
 from deploy.launch_template import TemplateVersion, ensure_version
 from deploy.plan import refuse_rolling
-from deploy.progress import Progress
+from deploy.progress import Progress, take_steps
 from deploy.secret import ensure_secret
 from deploy.steps import Done, Plan, Step
 from deploy.waiting import Clock
@@ -49,14 +49,11 @@ class Rollout:
         """Take every step, in order; raises PipelineError at the first that fails."""
         known = self._known_failures() if self.plan.steps else frozenset()
         executor = _Executor(self.wanted, self.clients, self.clock, self.verify, known)
-        return tuple(self._take(step, executor, progress) for step in self.plan.steps)
 
-    def _take(self, step: Step, executor: "_Executor", progress: Progress) -> Done:
-        began = self.clock.now()
-        progress.begin(step.what)
-        outcome = executor.take(step, progress)
-        progress.end(outcome)
-        return Done(step.what, outcome, self.clock.now() - began)
+        def take(step: Step) -> str:
+            return executor.take(step, progress)
+
+        return take_steps(self.plan.steps, take, self.clock, progress)
 
     def _known_failures(self) -> frozenset[str]:
         """Return the launches that failed before this rollout; they say nothing about it."""

@@ -30,9 +30,6 @@ class Images:
         self._layers.mkdir(parents=True, exist_ok=True)
         _write_list(self.folder / f"{ami_id}.layers", [root])
 
-    def has(self, ami_id: str) -> bool:
-        return (self.folder / f"{ami_id}.layers").exists()
-
     def prepare(self, instance_id: str, ami_id: str) -> None:
         """Make a machine's disk from an image."""
         with self._lock:

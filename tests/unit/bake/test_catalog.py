@@ -3,11 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
-
-from bake.catalog import find_verified, harden, images, mark_verified, verified_image
+from bake.catalog import find_verified, harden, images, mark_verified
 from deploy.clients import Clients
-from deploy.errors import Refused
 from tests.unit.bake.conftest import register
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -17,29 +14,11 @@ def described(clients: Clients, ami_id: str) -> Any:
     return clients("ec2").describe_images(ImageIds=[ami_id])["Images"][0]
 
 
-def test_an_unverified_image_is_listed_but_not_offered(clients: Clients) -> None:
-    ami_id = register(clients, "head", verified=False)
+def test_every_image_of_ours_is_listed_the_newest_first(clients: Clients) -> None:
+    unverified = register(clients, "head", verified=False)
+    worker = register(clients, "worker")
 
-    assert [image.ami_id for image in images(clients)] == [ami_id]
-    with pytest.raises(Refused, match="no verified head image") as caught:
-        verified_image(clients, "head")
-    assert caught.value.hint == "invoke bake"
-
-
-def test_the_newest_verified_image_of_the_role_is_offered(clients: Clients) -> None:
-    register(clients, "head")
-    newer = register(clients, "head")
-    register(clients, "head", verified=False)
-    register(clients, "worker")
-
-    assert verified_image(clients, "head").ami_id == newer
-
-
-def test_an_image_for_another_processor_is_not_offered(clients: Clients) -> None:
-    register(clients, "head")
-
-    with pytest.raises(Refused, match="arm64"):
-        verified_image(clients, "head", "arm64")
+    assert [image.ami_id for image in images(clients)] == [worker, unverified]
 
 
 def test_images_that_are_not_ours_are_not_in_the_catalog(clients: Clients) -> None:
