@@ -4,6 +4,7 @@
 """
 
 import os
+import signal
 from collections.abc import Generator
 from typing import Any
 
@@ -21,6 +22,8 @@ FAKE_CREDENTIALS = {
 if "RAYKILN_INSIDE" not in os.environ:
     os.environ.update(FAKE_CREDENTIALS)
     os.environ.pop("AWS_PROFILE", None)
+# A suite started in the background ignores Ctrl-C, and so would all that it starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

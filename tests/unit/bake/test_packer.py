@@ -35,13 +35,10 @@ build {
   }
 }
 """
-# A process started in the background ignores SIGINT, and so does what it starts.
 CHILD = """
-import signal
 import sys
 from pathlib import Path
 from bake.packer import Packer
-signal.signal(signal.SIGINT, signal.default_int_handler)
 show = lambda line: print(line, flush=True)
 Packer(Path(sys.argv[1]), only=["null.one"], on_line=show).build()
 """
