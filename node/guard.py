@@ -6,6 +6,8 @@ arguments only.
                                 ↓
                               ENDED               (stopped by systemd, or failed for good)
 
+A holder whose lease names a successor stops Ray too, without having failed, and is a standby again.
+
 ``step`` never sleeps and blocks for at most a call to the lease table and one to Ray (two seconds
 each at worst); all other calls are errands. What a step cannot see to, because the process hangs,
 systemd does: see ``is_vital`` and ray-head.service.
@@ -67,6 +69,7 @@ class Status:
     leader: str
     leader_address: str
     failures: int
+    successor: str = ""
 
 
 class Guard:
@@ -103,10 +106,11 @@ class Guard:
         """Look once at lease and Ray, and do what follows."""
         if self.phase is Phase.ENDED:
             return
-        wanted = self.phase is Phase.STANDBY and self._warm and self._clock() >= self._compete_at
-        self.lease.step(wanted=wanted)  # watched from the first step on: a wait begun is time won
-        if self._ray_may_run() and not self.lease.held:
-            self._stop("the lease is lost")
+        self.lease.step(
+            wanted=self._is_fit()
+        )  # watched from the first step on: a wait begun is time won
+        if self._ray_may_run():
+            self._heed_lease()
         try:
             self._steps[self.phase](self)
             self._send_heartbeat()
@@ -121,8 +125,20 @@ class Guard:
 
     @property
     def is_leader(self) -> bool:
-        """True while clients and workers should come here."""
+        """True while this head leads and its Ray is healthy."""
         return self.phase is Phase.LEADING and self._healthy and self.lease.held
+
+    @property
+    def takes_traffic(self) -> bool:
+        """True while clients and workers should come here, or soon.
+
+        A load balancer needs a few checks to switch. So a head that is on its way to leading says
+        so beforehand: one that starts Ray, and the standby that the lease is to be handed over to.
+        """
+        if self.phase is Phase.STANDBY:
+            return self.lease.is_successor and self._is_fit()
+        starts = self.phase in (Phase.TAGGING, Phase.STARTING) and self.lease.held
+        return starts or self.is_leader
 
     def is_vital(self) -> bool:
         """Say whether systemd's watchdog may be fed now; ask once after each step.
@@ -145,6 +161,7 @@ class Guard:
             leader=leader.holder if leader else "",
             leader_address=leader.address if leader else "",
             failures=len(self._failed_at),
+            successor=leader.heir if leader else "",
         )
 
     def _prepare(self) -> None:
@@ -220,6 +237,17 @@ class Guard:
         Phase.LEADING: _lead,
         Phase.STOPPING: _stop_ray,
     }
+
+    def _heed_lease(self) -> None:
+        """Stop Ray when the lease is lost, or is to go to another."""
+        if not self.lease.held:
+            self._stop("the lease is lost")
+        elif self.lease.successor:
+            self._stop(f"the lease is handed over to {self.lease.successor}")
+
+    def _is_fit(self) -> bool:
+        """Say whether this standby could lead from now on."""
+        return self.phase is Phase.STANDBY and self._warm and self._clock() >= self._compete_at
 
     def _ray_may_run(self) -> bool:
         return self.phase in (Phase.TAGGING, Phase.STARTING, Phase.LEADING)

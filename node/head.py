@@ -96,7 +96,7 @@ def main() -> NoReturn:
     say = Journal(file=LOG)
     executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="errands")
     guard = make_guard(Identity.read(), executor, say)
-    serve_leader(lambda: guard.is_leader, guard.status)
+    serve_leader(lambda: guard.takes_traffic, guard.status)
     code = run(guard, StopRequest())
     say("guard ended", code=code)
     os._exit(code)

@@ -28,6 +28,11 @@ Invariant: **at no moment may two guards run Ray.** Proof:
     systemd starts the next: KillMode=mixed). So it is taken at once, as a new epoch.
 6.  An absent item was never held (nothing deletes it); two first takes are serialised by the
     condition. A guard that has seen an item before treats its absence as a change and waits.
+7.  A successor (LeaseItem.heir) only takes the short cuts of (4) and (5) away from everyone else:
+    while an epoch names one, all others take it by (2) alone, released or not. The successor itself
+    takes by (2), (4) and (5) as anyone would without it. So nobody takes earlier than before,
+    whoever is named and whenever the name is written or removed; and a successor that does not come
+    costs ``length``, never the cluster. What a take writes names none.
 """
 
 from collections.abc import Callable
@@ -74,6 +79,8 @@ class Lease:
         self._seen: LeaseItem | None = None
         self._seen_since = 0.0
         self._ever_seen = False
+        self._read_at = float("-inf")
+        self.autoscaler = ""  # what a take or renewal says that the holder works by
         self.epoch: int | None = None
         self.renewals = 0
         self.leader: LeaseItem | None = None  # as last read or written; for show and for tags
@@ -82,6 +89,22 @@ class Lease:
     def held(self) -> bool:
         """True while Ray may run here."""
         return self.epoch is not None and self._clock() < self._sent + self._terms.fence
+
+    @property
+    def successor(self) -> str:
+        """Return whom we are to give the lease to, as of the last renewal; or nothing."""
+        return self.leader.heir if self.epoch is not None and self.leader else ""
+
+    @property
+    def is_successor(self) -> bool:
+        """True while another holds the lease, or held it last, and is to give it to us.
+
+        What was read longer than ``fence`` ago does not count: we could not take it either.
+        """
+        if self.epoch is not None or self.leader is None:
+            return False
+        fresh = self._clock() - self._read_at < self._terms.fence
+        return fresh and self.leader.heir == self._holder
 
     def step(self, *, wanted: bool = True) -> None:
         """Make at most one call: renew what we hold; else look, and take what is free if
@@ -114,7 +137,7 @@ class Lease:
         """Renew; an unanswered renewal is tried again at the next step, until the fence."""
         sent = self._clock()
         try:
-            self._table.renew(epoch, self._holder)
+            item = self._table.renew(epoch, self._holder, self.autoscaler)
         except Unknown as error:
             self._next_call = self._clock()
             self._say("lease renewal unanswered", level=WARNING, epoch=epoch, error=error)
@@ -123,10 +146,12 @@ class Lease:
         else:
             self._sent, self._next_call = sent, sent + self._terms.renew_every
             self.renewals += 1
+            self.leader = item
 
     def _look_or_take(self, wanted: bool) -> None:
         try:
             item = self._table.read()
+            self._read_at = self._clock()
             self._observe(item)
             if wanted and self._is_free(item):
                 self._take(item)
@@ -142,8 +167,10 @@ class Lease:
             self._seen, self._seen_since, self._ever_seen = item, self._clock(), True
 
     def _is_free(self, item: LeaseItem | None) -> bool:
-        if item is not None and (item.released or item.holder == self._holder):
-            return True
+        if item is not None and item.heir in ("", self._holder):
+            at_once = item.released or item.holder == self._holder
+            if at_once:
+                return True
         if not self._ever_seen:
             return True
         return self._clock() - self._seen_since >= self._terms.length
@@ -152,7 +179,7 @@ class Lease:
         epoch = seen.epoch + 1 if seen else 1
         sent = self._clock()
         try:
-            self._table.take(seen, self._holder, self._address)
+            self._table.take(seen, self._holder, self._address, self.autoscaler)
         except Refused:
             self._say("lease went to another", epoch=epoch)
         else:
@@ -161,7 +188,9 @@ class Lease:
     def _hold(self, epoch: int, sent: float) -> None:
         self.epoch, self._sent = epoch, sent
         self._next_call = sent + self._terms.renew_every
-        self.leader = LeaseItem(epoch, 0, self._holder, self._address, released=False)
+        self.leader = LeaseItem(
+            epoch, 0, self._holder, self._address, released=False, autoscaler=self.autoscaler
+        )
         self.renewals += 1
         self._say("lease taken", epoch=epoch)
 

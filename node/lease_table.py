@@ -1,8 +1,9 @@
 """The head lease as it lies in DynamoDB: one item an environment, read strongly, written
 conditionally.
 
-Attributes: cluster (key), epoch, beat, holder, address, released. No expiry of DynamoDB's is
-used: TTL deletes days late,
+Attributes: cluster (key), epoch, beat, holder, address, released, autoscaler; and ``successor``,
+which whoever deploys sets and removes, by update_item under the condition that the epoch is still
+the one it saw and is not released. No expiry of DynamoDB's is used: TTL deletes days late,
 docs.aws.amazon.com/amazondynamodb/latest/developerguide/howitworks-ttl.html
 """
 
@@ -23,6 +24,13 @@ class LeaseItem:
     holder: str
     address: str
     released: bool
+    successor: str = ""  # the instance that the epoch is to be handed over to
+    autoscaler: str = ""  # where the autoscaler's YAML came from that the holder works by
+
+    @property
+    def heir(self) -> str:
+        """Return the successor; one that names the holder itself says nothing."""
+        return "" if self.successor == self.holder else self.successor
 
 
 class Refused(Exception):
@@ -39,11 +47,11 @@ class LeaseTable(Protocol):
     def read(self) -> LeaseItem | None:
         """Return the item as of some moment between call and return."""
 
-    def take(self, seen: LeaseItem | None, holder: str, address: str) -> None:
-        """Write the next epoch, if the item's epoch and beat are still as ``seen``."""
+    def take(self, seen: LeaseItem | None, holder: str, address: str, autoscaler: str) -> None:
+        """Write the next epoch, without a successor, if epoch and beat are still as ``seen``."""
 
-    def renew(self, epoch: int, holder: str) -> None:
-        """Add one to beat, if the epoch is still this holder's."""
+    def renew(self, epoch: int, holder: str, autoscaler: str) -> LeaseItem:
+        """Add one to beat, if the epoch is still this holder's; return the item as it then was."""
 
     def release(self, epoch: int, holder: str) -> None:
         """Mark the epoch as released, if it is still this holder's."""
@@ -61,7 +69,7 @@ class DynamoLeaseTable:
         answer = self._call("get_item", Key=self._key, ConsistentRead=True)
         return _parsed(answer["Item"]) if "Item" in answer else None
 
-    def take(self, seen: LeaseItem | None, holder: str, address: str) -> None:
+    def take(self, seen: LeaseItem | None, holder: str, address: str, autoscaler: str) -> None:
         condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(epoch)"}
         if seen:
             condition = {
@@ -78,17 +86,22 @@ class DynamoLeaseTable:
             "holder": {"S": holder},
             "address": {"S": address},
             "released": {"BOOL": False},
+            "autoscaler": {"S": autoscaler},
         }
         self._call("put_item", Item=item, **condition)
 
-    def renew(self, epoch: int, holder: str) -> None:
-        self._update("SET beat = beat + :one", epoch, holder, {":one": {"N": "1"}})
+    def renew(self, epoch: int, holder: str, autoscaler: str) -> LeaseItem:
+        change = "SET beat = beat + :one, autoscaler = :autoscaler"
+        values = {":one": {"N": "1"}, ":autoscaler": {"S": autoscaler}}
+        return _parsed(self._update(change, epoch, holder, values)["Attributes"])
 
     def release(self, epoch: int, holder: str) -> None:
         self._update("SET released = :yes", epoch, holder, {":yes": {"BOOL": True}})
 
-    def _update(self, change: str, epoch: int, holder: str, values: dict[str, Any]) -> None:
-        self._call(
+    def _update(
+        self, change: str, epoch: int, holder: str, values: dict[str, Any]
+    ) -> dict[str, Any]:
+        return self._call(
             "update_item",
             Key=self._key,
             UpdateExpression=change,
@@ -98,6 +111,7 @@ class DynamoLeaseTable:
                 ":epoch": {"N": str(epoch)},
                 ":holder": {"S": holder},
             },
+            ReturnValues="ALL_NEW",
         )
 
     def _call(self, name: str, **arguments: Any) -> dict[str, Any]:
@@ -118,4 +132,6 @@ def _parsed(item: dict[str, Any]) -> LeaseItem:
         holder=item["holder"]["S"],
         address=item["address"]["S"],
         released=item["released"]["BOOL"],
+        successor=item.get("successor", {}).get("S", ""),
+        autoscaler=item.get("autoscaler", {}).get("S", ""),
     )

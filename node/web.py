@@ -1,7 +1,7 @@
 """Answer over HTTP who leads: for the load balancer's health check and for operators. No AWS.
 
-``GET /leader``: 200 while this head leads and its Ray is healthy, else 503. ``GET /status``:
-JSON, nothing secret.
+``GET /leader``: 200 while this head leads and its Ray is healthy, or is about to lead, else 503.
+``GET /status``: JSON, nothing secret.
 """
 
 import json
@@ -17,7 +17,7 @@ PORT = 8479
 
 
 def serve_leader(
-    is_leader: Callable[[], bool], status: Callable[[], Status], port: int = PORT
+    takes_traffic: Callable[[], bool], status: Callable[[], Status], port: int = PORT
 ) -> ThreadingHTTPServer:
     """Serve in the background until the process ends; handlers only read."""
 
@@ -26,7 +26,7 @@ def serve_leader(
 
         def do_GET(self) -> None:
             if self.path == "/leader":
-                leading = is_leader()
+                leading = takes_traffic()
                 self._answer(200 if leading else 503, {"leader": leading})
             elif self.path == "/status":
                 self._answer(200, asdict(status()))

@@ -27,7 +27,7 @@ class Shell:
         if port == GUARD:
             if process.paused:
                 raise Silence(str(port))
-            status = 200 if process.guard.is_leader and path == "/leader" else 503
+            status = 200 if process.guard.takes_traffic and path == "/leader" else 503
             return Probed(connected=True, status=status if path else None)
         if port in RAY_PORTS and process.ray.life and process.ray.life.answers:
             return Probed(connected=True)

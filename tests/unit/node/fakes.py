@@ -89,20 +89,27 @@ class MemoryTable:
         self._answer()
         return self.item
 
-    def take(self, seen: LeaseItem | None, holder: str, address: str) -> None:
+    def take(self, seen: LeaseItem | None, holder: str, address: str, autoscaler: str) -> None:
         self._arrive()
         found = self.item
         same = (found and (found.epoch, found.beat)) == (seen and (seen.epoch, seen.beat))
         if not same:
             raise Refused
-        self.item = LeaseItem(seen.epoch + 1 if seen else 1, 0, holder, address, released=False)
+        epoch = seen.epoch + 1 if seen else 1
+        self.item = LeaseItem(epoch, 0, holder, address, released=False, autoscaler=autoscaler)
         self._answer()
 
-    def renew(self, epoch: int, holder: str) -> None:
+    def renew(self, epoch: int, holder: str, autoscaler: str) -> LeaseItem:
         self._arrive()
         item = self._owned(epoch, holder)
-        self.item = replace(item, beat=item.beat + 1)
+        self.item = replace(item, beat=item.beat + 1, autoscaler=autoscaler)
         self._answer()
+        return self.item
+
+    def name_successor(self, instance_id: str) -> None:
+        """Do what a deploy does; an empty name calls the hand-over off."""
+        if self.item and not self.item.released:
+            self.item = replace(self.item, successor=instance_id)
 
     def release(self, epoch: int, holder: str) -> None:
         self._arrive()

@@ -339,8 +339,10 @@ def test_a_lease_that_comes_while_ray_is_not_warm_is_given_back(
     head.run(9)
     original = table.take
 
-    def take_and_go_cold(seen: LeaseItem | None, holder: str, address: str) -> None:
-        original(seen, holder, address)
+    def take_and_go_cold(
+        seen: LeaseItem | None, holder: str, address: str, autoscaler: str
+    ) -> None:
+        original(seen, holder, address, autoscaler)
         head.ray.warmed = False
 
     table.take = take_and_go_cold  # type: ignore[method-assign]
@@ -357,3 +359,174 @@ def test_status_shows_who_leads(table: MemoryTable, clock: FakeClock) -> None:
     assert leader.guard.status().phase == "leading"
     assert standby.guard.status().leader == "i-0a"
     assert standby.guard.status().leader_address == "address-of-i-0a"
+
+
+def two_heads(table: MemoryTable, clock: FakeClock) -> tuple[FakeHead, FakeHead]:
+    """Return a leader and a standby that is ready to succeed it."""
+    leader, standby = a_leader(table, clock), FakeHead(table, clock, "i-0b")
+    run_all([leader, standby], 5)
+    return leader, standby
+
+
+def test_a_leader_hands_over_to_the_successor_that_is_named(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = two_heads(table, clock)
+    table.name_successor("i-0b")
+
+    run_all([leader, standby], 3)
+    assert (leader.lease.epoch, standby.lease.epoch) == (None, 2)
+    run_all([leader, standby], 7)
+
+    assert standby.guard.is_leader
+    assert not leader.ray.is_running()
+    assert leader.guard.phase is Phase.STANDBY
+    assert leader.guard.status().leader == "i-0b"
+
+
+def test_handing_over_is_no_failure(table: MemoryTable, clock: FakeClock) -> None:
+    leader, standby = two_heads(table, clock)
+    sent = len(leader.services.sent)
+    table.name_successor("i-0b")
+
+    run_all([leader, standby], 10)
+
+    assert leader.guard.status().failures == 0
+    assert {"HeadReady": 0.0} not in leader.services.sent[sent:]
+
+
+def test_after_the_hand_over_the_former_leader_can_take_over_in_turn(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = two_heads(table, clock)
+    for successor in ("i-0b", "i-0a"):
+        table.name_successor(successor)
+        run_all([leader, standby], 10)
+
+    assert leader.guard.is_leader
+    assert (leader.lease.epoch, leader.ray.starts) == (3, 2)
+
+
+def test_a_dead_successor_costs_the_leases_length_and_the_former_leader_is_back(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    table.name_successor("i-0dead")
+
+    leader.run(9)
+    assert leader.lease.epoch is None
+    leader.run(10)
+
+    assert leader.guard.is_leader
+    assert table.item
+    assert (table.item.epoch, table.item.successor) == (2, "")
+
+
+def test_a_successor_that_can_no_longer_lead_leaves_the_lease_to_others(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = two_heads(table, clock)
+    standby.ray.warmed = False
+    table.name_successor("i-0b")
+
+    run_all([leader, standby], 20)
+
+    assert leader.guard.is_leader
+    assert standby.ray.starts == 0
+
+
+def test_a_holder_that_still_starts_ray_hands_over_too(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    starting, standby = FakeHead(table, clock), FakeHead(table, clock, "i-0b")
+    starting.ray.responsive = False
+    run_all([starting, standby], 5)
+    assert starting.guard.phase is Phase.STARTING
+    table.name_successor("i-0b")
+
+    run_all([starting, standby], 10)
+
+    assert standby.guard.is_leader
+    assert starting.guard.status().failures == 0
+
+
+def test_a_leader_that_is_named_itself_goes_on(table: MemoryTable, clock: FakeClock) -> None:
+    leader, standby = two_heads(table, clock)
+    table.name_successor("i-0a")
+
+    run_all([leader, standby], 10)
+
+    assert leader.guard.is_leader
+    assert leader.lease.epoch == 1
+
+
+def test_the_lease_is_handed_over_only_once_ray_is_dead(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = two_heads(table, clock)
+    leader.ray.stubborn = True
+    table.name_successor("i-0b")
+
+    run_all([leader, standby], 30)
+    assert (leader.lease.epoch, standby.lease.epoch) == (1, None)
+    leader.ray.stubborn = False
+    run_all([leader, standby], 1)
+
+    assert standby.lease.epoch == 2
+
+
+def test_traffic_is_for_a_leader_that_is_well_and_not_for_its_standby(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = two_heads(table, clock)
+    assert (leader.guard.takes_traffic, standby.guard.takes_traffic) == (True, False)
+
+    leader.ray.responsive = False
+    leader.run(3)
+
+    assert not leader.guard.takes_traffic
+
+
+def test_a_successor_takes_traffic_from_being_named_until_it_leads(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = two_heads(table, clock)
+    table.name_successor("i-0b")
+
+    seen = set()
+    for _ in range(40):
+        run_all([leader, standby], 0.25)
+        seen.add((standby.guard.phase, standby.guard.takes_traffic))
+
+    on_its_way = {Phase.TAGGING, Phase.STARTING, Phase.LEADING}
+    assert {(phase, True) for phase in on_its_way - {Phase.TAGGING}} <= seen
+    assert {phase for phase, takes in seen if not takes} <= {Phase.STANDBY}
+    assert not leader.guard.takes_traffic
+
+
+def test_a_successor_that_is_not_warm_takes_no_traffic(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = two_heads(table, clock)
+    standby.ray.warmed = False
+    table.name_successor("i-0b")
+
+    run_all([leader, standby], 1)
+
+    assert standby.guard.status().successor == "i-0b"
+    assert not standby.guard.takes_traffic
+
+
+def test_a_standby_takes_traffic_only_while_it_is_the_one_named(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = two_heads(table, clock)
+    leader.ray.stubborn = True
+    table.name_successor("i-0b")
+    run_all([leader, standby], 1)
+    assert standby.guard.takes_traffic
+
+    table.name_successor("")
+    run_all([leader, standby], 1)
+
+    assert not standby.guard.takes_traffic

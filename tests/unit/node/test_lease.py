@@ -1,5 +1,7 @@
 """The head lease, one guard's side of it."""
 
+import pytest
+
 from node.lease import Lease
 from node.lease_table import LeaseItem
 from tests.unit.node.fakes import FakeClock, MemoryTable, silent
@@ -58,7 +60,7 @@ def test_every_beat_of_the_holder_starts_the_wait_anew() -> None:
     lease = a_lease(table, clock)
 
     step_for(9.0, clock, lease)
-    table.renew(4, "i-0b")
+    table.renew(4, "i-0b", "")
     step_for(9.0, clock, lease)
 
     assert lease.epoch is None
@@ -113,8 +115,10 @@ def test_a_take_whose_answer_was_lost_gives_nothing_and_is_followed_by_another()
     lease = a_lease(table, clock)
     original = table.take
 
-    def take_without_answer(seen: LeaseItem | None, holder: str, address: str) -> None:
-        original(seen, holder, address)
+    def take_without_answer(
+        seen: LeaseItem | None, holder: str, address: str, autoscaler: str
+    ) -> None:
+        original(seen, holder, address, autoscaler)
         table.answering = False
         table._answer()
 
@@ -187,9 +191,10 @@ def test_a_slow_renewal_counts_from_before_it_was_sent() -> None:
     clock.advance(2.0)
     original = table.renew
 
-    def renew_slowly(epoch: int, holder: str) -> None:
-        original(epoch, holder)
+    def renew_slowly(epoch: int, holder: str, autoscaler: str) -> LeaseItem:
+        item = original(epoch, holder, autoscaler)
         clock.advance(1.5)
+        return item
 
     table.renew = renew_slowly  # type: ignore[method-assign]
     lease.step()
@@ -199,3 +204,114 @@ def test_a_slow_renewal_counts_from_before_it_was_sent() -> None:
     assert lease.held
     clock.advance(0.1)
     assert not lease.held
+
+
+def handed_over(**changes: object) -> MemoryTable:
+    """Return a table whose epoch is to go to i-0c, given up by its holder unless said otherwise."""
+    table = MemoryTable()
+    table.item = a_foreign_item(**{"released": True, "successor": "i-0c", **changes})
+    return table
+
+
+def test_a_named_successor_takes_what_was_released_at_once() -> None:
+    table, clock = handed_over(), FakeClock()
+    lease = a_lease(table, clock, "i-0c")
+
+    lease.step()
+
+    assert lease.epoch == 5
+    assert table.item
+    assert table.item.successor == ""
+
+
+@pytest.mark.parametrize("other", ["i-0a", "i-0b"])
+def test_everyone_else_and_the_former_holder_too_waits_for_a_successor(other: str) -> None:
+    table, clock = handed_over(), FakeClock()
+    lease = a_lease(table, clock, other)
+
+    step_for(10.0, clock, lease)
+    assert lease.epoch is None
+    step_for(0.75, clock, lease)
+    assert lease.epoch == 5
+
+
+def test_a_successor_takes_no_earlier_than_anyone_what_was_not_released() -> None:
+    table, clock = handed_over(released=False), FakeClock()
+    lease = a_lease(table, clock, "i-0c")
+
+    step_for(10.0, clock, lease)
+    assert lease.epoch is None
+    step_for(0.75, clock, lease)
+    assert lease.epoch == 5
+
+
+def test_a_holder_that_was_started_again_leaves_the_lease_to_the_successor() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    a_lease(table, clock).step()
+    table.name_successor("i-0c")
+    reborn, successor = a_lease(table, clock), a_lease(table, clock, "i-0c")
+
+    step_for(11.0, clock, successor, reborn)
+
+    assert (successor.epoch, reborn.epoch) == (2, None)
+
+
+def test_a_successor_that_is_called_off_lets_everyone_take_at_once() -> None:
+    table, clock = handed_over(), FakeClock()
+    lease = a_lease(table, clock)
+    step_for(3.0, clock, lease)
+    table.item = a_foreign_item(released=True)
+
+    step_for(0.75, clock, lease)
+
+    assert lease.epoch == 5
+
+
+def test_a_successor_that_is_the_holder_itself_is_none() -> None:
+    table, clock = handed_over(successor="i-0b"), FakeClock()
+    lease = a_lease(table, clock)
+
+    lease.step()
+
+    assert lease.epoch == 5
+
+
+def test_a_holder_learns_of_its_successor_with_its_next_renewal() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    lease = a_lease(table, clock)
+    lease.step()
+    table.name_successor("i-0c")
+    assert lease.successor == ""
+
+    step_for(2.25, clock, lease)
+    assert lease.successor == "i-0c"
+    table.name_successor("")
+    step_for(2.25, clock, lease)
+    assert lease.successor == ""
+
+
+def test_a_successor_knows_that_it_is_one_while_it_can_read_the_lease() -> None:
+    table, clock = handed_over(released=False), FakeClock()
+    lease, other = a_lease(table, clock, "i-0c"), a_lease(table, clock)
+
+    lease.step(wanted=False)
+    other.step(wanted=False)
+
+    assert lease.is_successor
+    assert not other.is_successor
+    table.reachable = False
+    step_for(6.0, clock, lease)
+    assert not lease.is_successor
+
+
+def test_the_holder_says_what_it_works_by() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    lease = a_lease(table, clock)
+    lease.autoscaler = "s3://bucket/one.yaml"
+
+    lease.step()
+    assert table.item
+    assert table.item.autoscaler == "s3://bucket/one.yaml"
+    lease.autoscaler = "s3://bucket/two.yaml"
+    step_for(2.25, clock, lease)
+    assert table.item.autoscaler == "s3://bucket/two.yaml"

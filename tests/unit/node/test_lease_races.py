@@ -9,6 +9,7 @@ processes are frozen, Rays die; systemd's watchdog kills what is frozen too long
 import heapq
 import itertools
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from threading import Semaphore, Thread
 from typing import Any
@@ -98,11 +99,12 @@ class Network:
         found: LeaseItem | None = self._call(self._table.read)
         return found
 
-    def take(self, seen: LeaseItem | None, holder: str, address: str) -> None:
-        self._call(lambda: self._table.take(seen, holder, address))
+    def take(self, seen: LeaseItem | None, holder: str, address: str, autoscaler: str) -> None:
+        self._call(lambda: self._table.take(seen, holder, address, autoscaler))
 
-    def renew(self, epoch: int, holder: str) -> None:
-        self._call(lambda: self._table.renew(epoch, holder))
+    def renew(self, epoch: int, holder: str, autoscaler: str) -> LeaseItem:
+        item: LeaseItem = self._call(lambda: self._table.renew(epoch, holder, autoscaler))
+        return item
 
     def release(self, epoch: int, holder: str) -> None:
         self._call(lambda: self._table.release(epoch, holder))
@@ -144,7 +146,7 @@ class Machine:
     """One head instance: systemd, which restarts the guard, and Ray below it."""
 
     def __init__(self, stage: Stage, name: str, table: MemoryTable, random: Random) -> None:
-        self._stage, self._name, self._random = stage, name, random
+        self._stage, self.name, self._random = stage, name, random
         self._trouble = random.choice([0.0, 0.1, 0.3, 0.6])
         self._ray_trouble = random.choice([0.0, 0.01, 0.05])  # each quarter of a second
         self._rate, self._offset = random.uniform(0.97, 1.03), random.uniform(0, 1e6)
@@ -169,7 +171,7 @@ class Machine:
     def _run(self, life: int) -> None:
         errands = Errands(AtOnce(), clock=self.clock, say=silent, final=NotFit)
         network = LifeBound(self._network, lambda: self._life == life)
-        lease = Lease(network, self._name, self._name, clock=self.clock, say=silent)
+        lease = Lease(network, self.name, self.name, clock=self.clock, say=silent)
         guard = Guard(
             lease,
             self.ray,
@@ -193,6 +195,7 @@ class Machine:
         """Have Ray die, hang, or refuse to die, now and then."""
         calm = self._stage.now > STORY
         self.ray.responsive = self.ray.responsive or calm
+        self.ray.stubborn = self.ray.stubborn and not calm
         if calm or self._random.random() >= self._ray_trouble:
             return
         happening = self._random.choice(["dies", "hangs", "is stubborn"])
@@ -242,6 +245,13 @@ def watch_for_two_heads(machines: list[Machine]) -> None:
         machine.ray.start = start  # type: ignore[method-assign]
 
 
+def name_successors(stage: Stage, table: MemoryTable, names: list[str], random: Random) -> None:
+    """Have a deploy name successors now and then, a dead one among them, and call it off."""
+    for _ in range(random.randint(0, 12)):
+        name = random.choice([*names, *names, "i-dead", ""])
+        stage.at(random.uniform(5, STORY), partial(table.name_successor, name))
+
+
 @settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 2**32), heads=st.integers(2, 3))
 def test_two_heads_never_run_ray_together_and_in_calm_weather_one_does(
@@ -252,6 +262,7 @@ def test_two_heads_never_run_ray_together_and_in_calm_weather_one_does(
     watch_for_two_heads(machines)
     for machine in machines:
         stage.at(random.uniform(0, 20), machine.boot)
+    name_successors(stage, table, [machine.name for machine in machines], random)
 
     stage.run(STORY + CALM)
     leaders = [m for m in machines if m.guard and m.guard.is_leader]
@@ -259,6 +270,26 @@ def test_two_heads_never_run_ray_together_and_in_calm_weather_one_does(
 
     assert stage.errors == []
     assert len(leaders) == 1
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_in_calm_weather_whoever_is_named_leads(seed: int) -> None:
+    random, stage, table = Random(seed), Stage(), MemoryTable()  # noqa: S311 (a story, no secret)
+    machines = [Machine(stage, f"i-0{n}", table, random) for n in range(3)]
+    watch_for_two_heads(machines)
+    for machine in machines:
+        stage.at(random.uniform(0, 20), machine.boot)
+    heir = random.choice(machines)
+
+    stage.run(STORY + CALM)
+    table.name_successor(heir.name)
+    stage.run(STORY + CALM + 15)
+    leads = heir.guard and heir.guard.is_leader
+    stage.end()
+
+    assert stage.errors == []
+    assert leads
 
 
 def test_the_stage_would_notice_two_heads() -> None:
