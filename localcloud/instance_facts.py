@@ -55,7 +55,7 @@ def facts(instance: Any) -> dict[str, str]:
         f"{card}/subnet-ipv4-cidr-block": subnet.cidr_block,
         f"{card}/vpc-id": subnet.vpc_id,
     }
-    return known | _keys_of(instance) | _tags_of(instance)
+    return known | _keys_of(instance) | tags_of(instance)
 
 
 def _keys_of(instance: Any) -> dict[str, str]:
@@ -66,10 +66,15 @@ def _keys_of(instance: Any) -> dict[str, str]:
     return {f"public-keys/0={pair.key_name}/openssh-key": f"{kind} {key} {pair.key_name}"}
 
 
-def _tags_of(instance: Any) -> dict[str, str]:
+def tags_of(instance: Any) -> dict[str, str]:
+    """Return the tags that metadata tells, as they are now: a Nitro instance needs no restart.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html
+    """
     if instance.metadata_options.instance_metadata_tags != "enabled":
         return {}
-    return {f"tags/instance/{tag['key']}": tag["value"] for tag in instance.get_tags()}
+    tags = ec2_backend().tags[instance.id]
+    return {f"tags/instance/{key}": value for key, value in tags.items()}
 
 
 def identity(instance: Any) -> dict[str, Any]:

@@ -51,6 +51,7 @@ class Limits:
     check_every: float = 2.0
     unhealthy: float = 10.0  # so long may Ray not answer
     heartbeat: float = 60.0
+    autoscaler: float = 5.0  # between two looks at the tag that names its YAML
     pause: float = 3.0  # before we compete again for a lease we gave up; a standby comes first
     failures: int = 3
     failures_within: float = 600.0
@@ -97,6 +98,7 @@ class Guard:
         self._healthy_at = 0.0
         self._next_check = 0.0
         self._next_heartbeat = 0.0
+        self._next_look = 0.0
         self._compete_at = 0.0
         self._failed_at: list[float] = []
         self._launch_completed = False
@@ -106,14 +108,15 @@ class Guard:
         """Look once at lease and Ray, and do what follows."""
         if self.phase is Phase.ENDED:
             return
-        self.lease.step(
-            wanted=self._is_fit()
-        )  # watched from the first step on: a wait begun is time won
+        self.lease.autoscaler = self._services.autoscaler_uri
+        # Watched from the first step on: a wait begun is time won.
+        self.lease.step(wanted=self._is_fit())
         if self._ray_may_run():
             self._heed_lease()
         try:
             self._steps[self.phase](self)
             self._send_heartbeat()
+            self._follow_autoscaler()
         except NotFit as error:
             self._fail(str(error), UNFIT)
 
@@ -292,6 +295,14 @@ class Guard:
             self._errands.again("heartbeat")
         ready = {"HeadReady": float(self.is_leader)} if self.phase is Phase.LEADING else {}
         self._errands.done("heartbeat", lambda: self._services.send({"HeadLeader": 1.0, **ready}))
+
+    def _follow_autoscaler(self) -> None:
+        """Look every few seconds whether Ray's autoscaler shall work by another YAML."""
+        if self.phase not in (Phase.STANDBY, Phase.LEADING) or self._clock() < self._next_look:
+            return
+        if self._errands.done("autoscaler", self._services.refresh_autoscaler):
+            self._errands.again("autoscaler")
+            self._next_look = self._clock() + self._limits.autoscaler
 
     def _enter(self, phase: Phase) -> None:
         self.phase, self._since = phase, self._clock()

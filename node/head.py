@@ -12,11 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
+from node.autoscaler_file import AutoscalerFile
 from node.clients import LEASE, make_client
 from node.errands import Errands
 from node.grpc_gcs import GrpcGcs
 from node.guard import Guard, Phase
-from node.identity import Identity
+from node.identity import Identity, instance_tag
 from node.journal import Journal, Say
 from node.lease import Lease
 from node.lease_table import DynamoLeaseTable
@@ -44,10 +45,11 @@ def make_guard(identity: Identity, executor: ThreadPoolExecutor, say: Say) -> Gu
         identity=identity,
         reports=Reports(identity, client("cloudwatch"), client("autoscaling")),
         ssm=client("ssm"),
-        s3=client("s3"),
         ec2=client("ec2"),
         token=TOKEN,
-        autoscaler=AUTOSCALER,
+        autoscaler=AutoscalerFile(
+            AUTOSCALER, identity, s3=client("s3"), read_tag=instance_tag, say=say
+        ),
         say=say,
     )
     return Guard(

@@ -24,6 +24,7 @@ NODE_YAML = Path("/etc/raykiln/node.yaml")
 IMAGE_JSON = Path("/etc/raykiln/image.json")
 RUN = Path("/run/ray")
 METADATA = "http://169.254.169.254/latest"
+TAGS = "meta-data/tags/instance"
 
 Metadata = Callable[[str], "str | None"]
 
@@ -46,7 +47,6 @@ class Identity:
     lease_table: str
     secret: str
     metric_namespace: str
-    autoscaler: str
     lifecycle_hook: str
     instance_id: str
     address: str
@@ -88,7 +88,7 @@ def find_identity(node_yaml: str, image_json: str, metadata: Metadata) -> Identi
         address=required(metadata, "meta-data/local-ipv4"),
         region=required(metadata, "meta-data/placement/region"),
         zone=placement,
-        group=metadata("meta-data/tags/instance/aws:autoscaling:groupName") or "",
+        group=metadata(f"{TAGS}/aws:autoscaling:groupName") or "",
         node_type=_node_type(config["role"], metadata),
     )
 
@@ -110,7 +110,7 @@ def _parse_config(text: str) -> dict[str, str]:
 
 
 FROM_METADATA = {"instance_id", "address", "region", "zone", "group", "node_type"}
-HEAD_ONLY = {"autoscaler", "lifecycle_hook"}
+HEAD_ONLY = {"lifecycle_hook"}
 
 
 def _node_type(role: str, metadata: Metadata) -> str:
@@ -119,7 +119,7 @@ def _node_type(role: str, metadata: Metadata) -> str:
     """
     if role == "head":
         return "head"
-    return required(metadata, "meta-data/tags/instance/ray-user-node-type")
+    return required(metadata, f"{TAGS}/ray-user-node-type")
 
 
 def required(metadata: Metadata, path: str) -> str:
@@ -140,6 +140,11 @@ def metadata_service(base: str = METADATA) -> Metadata:
     if token is None:
         raise NoMetadata("the metadata service gives no token: is it switched off?")
     return lambda path: _http("GET", f"{base}/{path}", {"X-aws-ec2-metadata-token": str(token)})
+
+
+def instance_tag(key: str, base: str = METADATA) -> str | None:
+    """Return one of this instance's tags as it is now, None without it; raises NoMetadata."""
+    return metadata_service(base)(f"{TAGS}/{key}")
 
 
 def _http(method: str, url: str, headers: dict[str, str]) -> str | None:

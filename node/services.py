@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from node import settings
+from node.autoscaler_file import AutoscalerFile
 from node.head_tags import move_head_tags
 from node.identity import Identity
 from node.journal import WARNING, Say
@@ -16,8 +17,15 @@ from node.reports import Reports
 class HeadServices(Protocol):
     """Every method may block for seconds, and raise: NotFit is final, all else is tried again."""
 
+    @property
+    def autoscaler_uri(self) -> str:
+        """Return where the autoscaler's YAML on disk came from, or nothing; at once."""
+
     def prepare(self) -> None:
         """Fetch what Ray needs; the node is fit to lead afterwards."""
+
+    def refresh_autoscaler(self) -> None:
+        """Follow the tag that names the autoscaler's YAML; what is not fit changes nothing."""
 
     def refresh_secret(self) -> None:
         """Fetch the secret again, so that a rotated one heals at the next start."""
@@ -39,15 +47,21 @@ class AwsHeadServices:
     identity: Identity
     reports: Reports
     ssm: Any
-    s3: Any
     ec2: Any
     token: Path
-    autoscaler: Path
+    autoscaler: AutoscalerFile
     say: Say
+
+    @property
+    def autoscaler_uri(self) -> str:
+        return self.autoscaler.uri
 
     def prepare(self) -> None:
         settings.fetch_token(self.ssm, self.identity, self.token)
-        settings.fetch_autoscaler(self.s3, self.identity, self.autoscaler)
+        self.autoscaler.refresh()
+
+    def refresh_autoscaler(self) -> None:
+        self.autoscaler.refresh()
 
     def refresh_secret(self) -> None:
         if warning := settings.refresh_token(self.ssm, self.identity, self.token):

@@ -1,6 +1,7 @@
 """What lies on a simulated machine: node.yaml from its user data, /etc/hosts, the token."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,12 @@ def identity_of(instance: Any, text: str) -> Identity:
     facts = instance_facts.facts(instance)
     image = json.dumps({"role": tags.get("raykiln:role", "")})
     return find_identity(text, image, lambda path: facts.get(path.removeprefix("meta-data/")))
+
+
+def tag_reader(instance_id: str) -> Callable[[str], str | None]:
+    """Return a reader of an instance's tags, as the metadata service tells them."""
+    instance = ec2_backend().get_instance(instance_id)
+    return lambda key: instance_facts.tags_of(instance).get(f"tags/instance/{key}")
 
 
 class Files:

@@ -3,11 +3,12 @@
 import yaml
 
 from localcloud.simulation.background import Background
-from localcloud.simulation.files import Files
+from localcloud.simulation.files import Files, tag_reader
 from localcloud.simulation.machine import Machine
 from localcloud.simulation.node_aws import LeaseClient, NodeClient
 from localcloud.simulation.ray import HeadRay, Rays
 from localcloud.simulation.service import Service
+from node.autoscaler_file import AutoscalerFile
 from node.errands import Errands
 from node.guard import Guard, Phase
 from node.identity import Identity
@@ -112,10 +113,15 @@ def make_guard(machine: Machine, identity: Identity, files: Files, ray: FakeRayH
         identity=identity,
         reports=reports,
         ssm=NodeClient(machine, "ssm"),
-        s3=NodeClient(machine, "s3"),
         ec2=NodeClient(machine, "ec2"),
         token=files.token,
-        autoscaler=files.autoscaler,
+        autoscaler=AutoscalerFile(
+            files.autoscaler,
+            identity,
+            s3=NodeClient(machine, "s3"),
+            read_tag=tag_reader(machine.host.instance_id),
+            say=machine.say,
+        ),
         say=machine.say,
     )
     return Guard(

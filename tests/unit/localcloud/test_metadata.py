@@ -157,6 +157,20 @@ def test_tags_are_told_only_where_they_are_enabled(launch: Launcher) -> None:
     assert hidden.get(path, hidden.token()).status == 404
 
 
+def test_tags_follow_what_is_done_to_the_instance_at_once(launch: Launcher, aws: Clients) -> None:
+    machine, ec2 = launch(tags="enabled"), aws("ec2")
+    path = "/latest/meta-data/tags/instance/raykiln:autoscaler"
+    assert machine.get(path, machine.token()).status == 404
+
+    for value in ("s3://bucket/one.yaml", "s3://bucket/two.yaml"):
+        tag = {"Key": "raykiln:autoscaler", "Value": value}
+        ec2.create_tags(Resources=[machine.id], Tags=[tag])
+        assert machine.read(path) == value
+    assert machine.read("/latest/meta-data/tags/instance/") == "raykiln:autoscaler"
+    ec2.delete_tags(Resources=[machine.id], Tags=[{"Key": "raykiln:autoscaler"}])
+    assert machine.get(path, machine.token()).status == 404
+
+
 def test_user_data_comes_back_as_it_was_given(launch: Launcher) -> None:
     machine = launch(UserData="#cloud-config\n{}\n")
 

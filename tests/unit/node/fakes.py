@@ -23,7 +23,6 @@ def an_identity(**changes: str) -> Identity:
         lease_table="raykiln-lease-test",
         secret="/ray/test/redis_password",
         metric_namespace="Ray/Head",
-        autoscaler="s3://bucket/test/autoscaler/any.yaml",
         lifecycle_hook="ray-head-ready",
         instance_id="i-0a",
         address="10.0.0.1",
@@ -171,9 +170,13 @@ class FakeServices:
         self.failing: dict[str, Exception] = {}
         self.asked: list[str] = []
         self.sent: list[dict[str, float]] = []
+        self.autoscaler_uri = ""
 
     def prepare(self) -> None:
         self._note("prepare")
+
+    def refresh_autoscaler(self) -> None:
+        self._note("refresh_autoscaler")
 
     def refresh_secret(self) -> None:
         self._note("refresh_secret")

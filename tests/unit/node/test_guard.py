@@ -530,3 +530,38 @@ def test_a_standby_takes_traffic_only_while_it_is_the_one_named(
     run_all([leader, standby], 1)
 
     assert not standby.guard.takes_traffic
+
+
+def test_leader_and_standby_look_for_another_autoscaler_yaml_every_five_seconds(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = two_heads(table, clock)
+    before = [head.services.asked.count("refresh_autoscaler") for head in (leader, standby)]
+
+    run_all([leader, standby], 50)
+
+    after = [head.services.asked.count("refresh_autoscaler") for head in (leader, standby)]
+    assert [b - a for a, b in zip(before, after, strict=True)] == [10, 10]
+
+
+def test_the_lease_says_which_autoscaler_yaml_the_leader_works_by(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+
+    leader.services.autoscaler_uri = "s3://bucket/new.yaml"
+    leader.run(2.25)
+
+    assert table.item
+    assert table.item.autoscaler == "s3://bucket/new.yaml"
+
+
+def test_an_autoscaler_yaml_that_cannot_be_looked_for_disturbs_nobody(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    leader.services.failing["refresh_autoscaler"] = NotNow("S3 is away")
+
+    leader.run(60)
+
+    assert leader.guard.is_leader

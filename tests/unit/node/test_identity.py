@@ -14,6 +14,7 @@ from node.identity import (
     Identity,
     NoMetadata,
     find_identity,
+    instance_tag,
     metadata_service,
     write_identity,
 )
@@ -26,10 +27,9 @@ HEAD = {
     "lease_table": "raykiln-lease-test",
     "secret": "/ray/test/redis_password",
     "metric_namespace": "Ray/Head",
-    "autoscaler": "s3://bucket/test/autoscaler/0123456789abcdef.yaml",
     "lifecycle_hook": "ray-head-ready",
 }
-WORKER = {**{k: v for k, v in HEAD.items() if k not in ("autoscaler", "lifecycle_hook")}}
+WORKER = {**{k: v for k, v in HEAD.items() if k != "lifecycle_hook"}}
 WORKER["role"] = "worker"
 METADATA = {
     "meta-data/instance-id": "i-0a",
@@ -73,9 +73,9 @@ def test_an_image_in_the_wrong_role_says_so() -> None:
 
 
 def test_all_missing_keys_are_named_at_once() -> None:
-    config = {k: v for k, v in HEAD.items() if k not in ("secret", "autoscaler")}
+    config = {k: v for k, v in HEAD.items() if k not in ("secret", "lifecycle_hook")}
 
-    with pytest.raises(BadIdentity, match=r"node.yaml lacks autoscaler, secret"):
+    with pytest.raises(BadIdentity, match=r"node.yaml lacks lifecycle_hook, secret"):
         identity_of(config)
 
 
@@ -134,6 +134,13 @@ def test_the_metadata_service_is_asked_with_a_token(imds: str) -> None:
 
     assert metadata("meta-data/instance-id") == "i-0a"
     assert metadata("meta-data/public-ipv4") is None
+
+
+def test_a_tag_is_read_whose_key_has_a_colon(imds: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(METADATA, "meta-data/tags/instance/raykiln:autoscaler", "s3://bucket/key")
+
+    assert instance_tag("raykiln:autoscaler", imds) == "s3://bucket/key"
+    assert instance_tag("raykiln:other", imds) is None
 
 
 def test_no_metadata_service_is_said_to_be_so() -> None:
