@@ -14,7 +14,10 @@ from invoke.tasks import task
 if TYPE_CHECKING:
     from deploy.clients import Clients
     from deploy.environment import Environment
+    from deploy.prepare import Prepared
+    from deploy.release import Release
     from deploy.steps import Plan
+    from deploy.waiting import Clock
 
 DEFAULT_ENV = os.environ.get("RAYKILN_ENV", "local")
 ENV = "a file in environments/ (default: RAYKILN_ENV, or local)"
@@ -156,26 +159,117 @@ def plan(c: Context, env: str = DEFAULT_ENV, json: bool = False) -> None:
         print_plan(prepared.rollout.plan, json)
 
 
-@task(help={"env": ENV, "yes": YES})
-def deploy(c: Context, env: str = DEFAULT_ENV, yes: bool = False) -> None:
-    """Show what would change in ENV, ask, change it, verify it."""
+@task(help={"env": ENV, "yes": YES, "break-lock": "take the lock from another deployer"})
+def deploy(c: Context, env: str = DEFAULT_ENV, yes: bool = False, break_lock: bool = False) -> None:
+    """Show what would change in ENV, ask, change it, verify it; go back when it fails."""
     with plain_errors():
         environment = environment_at(env)
-        from deploy.console import console, live_steps
-        from deploy.prepare import prepare_deploy
-        from deploy.waiting import SystemClock
+        carry_out(environment, "deploy", None, yes=yes, break_lock=break_lock)
+
+
+@task(
+    help={
+        "env": ENV,
+        "to": "a release's id (default: the one served before)",
+        "yes": YES,
+        "break-lock": "take the lock from another deployer",
+    }
+)
+def rollback(
+    c: Context, env: str = DEFAULT_ENV, to: str = "", yes: bool = False, break_lock: bool = False
+) -> None:
+    """Have ENV serve an earlier release again."""
+    with plain_errors():
+        environment = environment_at(env)
+        from deploy.releases import release_before, release_named
 
         clients = clients_of(environment)
-        prepared = prepare_deploy(environment, clients, clock=SystemClock())
-        for finding in prepared.findings:
-            hint = f" ({finding.hint})" if finding.hint else ""
-            console.print(f"note: {finding.words}{hint}", markup=False)
-        print_plan(prepared.rollout.plan)
-        if not prepared.rollout.plan.is_empty:
-            approve("Go ahead?", yes)
-            with live_steps() as steps:
-                prepared.rollout.run(steps)
-        console.print(f"[dim]{clients.calls} AWS calls[/dim]")
+        release = (
+            release_named(clients, environment, to) if to else release_before(clients, environment)
+        )
+        carry_out(environment, "rollback", release, yes=yes, break_lock=break_lock)
+
+
+def carry_out(
+    environment: "Environment",
+    kind: str,
+    release: "Release | None",
+    *,
+    yes: bool,
+    break_lock: bool,
+) -> None:
+    """Plan, ask, and roll: the one way in which a cluster changes."""
+    from deploy.carry_out import Operation
+    from deploy.console import confirm, console, live_steps
+    from deploy.prepare import prepare_deploy
+    from deploy.waiting import SystemClock
+
+    clients = clients_of(environment)
+
+    def prepare(clock: "Clock", release: "Release | None") -> "Prepared":
+        return prepare_deploy(environment, clients, clock=clock, release=release)
+
+    prepared = prepare(SystemClock(), release)
+    for finding in prepared.findings:
+        hint = f" ({finding.hint})" if finding.hint else ""
+        console.print(f"note: {finding.words}{hint}", markup=False)
+    print_plan(prepared.rollout.plan)
+    if not prepared.rollout.plan.is_empty:
+        approve("Go ahead?", yes)
+        with live_steps() as steps:
+            Operation(
+                environment,
+                clients,
+                SystemClock(),
+                prepare,
+                steps,
+                kind,
+                lambda: confirm("Stopped. Go back to the release before?"),
+            ).run(prepared, break_lock=break_lock)
+    console.print(f"[dim]{clients.calls} AWS calls[/dim]")
+
+
+@task(help={"env": ENV, "json": "as data"})
+def releases(c: Context, env: str = DEFAULT_ENV, json: bool = False) -> None:
+    """List the releases of ENV, the one served now first."""
+    with plain_errors():
+        environment = environment_at(env)
+        from deploy.console import print_json, show_table
+        from deploy.releases import releases as stored_releases
+
+        found = stored_releases(clients_of(environment), environment)
+        if json:
+            print_json([one.as_json() for one in found])
+            return
+        columns = ("release", "head", "worker", "Ray", "deployed", "by", "")
+        rows = [
+            (
+                one.release.id,
+                one.release.head.ami_id,
+                one.release.worker.ami_id,
+                one.release.head.ray_version,
+                one.deployed or "never to the end",
+                one.by,
+                "current" if one.current else "",
+            )
+            for one in found
+        ]
+        show_table(f"Releases of {env}", columns, rows)
+
+
+@task(positional=["old", "new"], help={"old": "a release's id", "new": "another's", "env": ENV})
+def diff(c: Context, old: str, new: str, env: str = DEFAULT_ENV) -> None:
+    """Show what differs between two releases of ENV."""
+    with plain_errors():
+        environment = environment_at(env)
+        from deploy.console import console
+        from deploy.release import differences
+        from deploy.releases import release_named
+
+        clients = clients_of(environment)
+        one, other = (release_named(clients, environment, name) for name in (old, new))
+        for words in differences(one, other) or ("they are the same",):
+            console.print(words, markup=False)
 
 
 @task(help={"env": ENV, "json": "as data", "watch": "again every two seconds, until Ctrl-C"})
@@ -395,6 +489,9 @@ namespace = Collection(
     images,
     plan,
     deploy,
+    rollback,
+    releases,
+    diff,
     status,
     verify,
     job,

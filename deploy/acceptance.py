@@ -7,6 +7,7 @@ import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from uuid import uuid4
 
 from deploy.alarm_delivery import deliver_alarm
 from deploy.checks import Verdict
@@ -138,6 +139,13 @@ def living_nodes(status: str) -> tuple[str, ...]:
         elif heading in ("Active:", "Idle:") and line[:1].isdigit():
             found.append(line)
     return tuple(found)
+
+
+def job_is_taken(subject: Subject) -> Verdict:
+    """Ray takes a job at the stable name."""
+    name = f"raykiln-verify-{uuid4().hex[:12]}"
+    subject.api.submit("true", name)
+    return Verdict(True, f"{name} at {subject.environment.head_dns}")
 
 
 def workers_have_joined(subject: Subject) -> Verdict:

@@ -77,6 +77,15 @@ def current_release(clients: Clients, bucket: str, environment: str) -> Release 
         return None
 
 
+def find_release(clients: Clients, bucket: str, environment: str, name: str) -> Release | None:
+    """Return the stored release of that id, or None; one that cannot be read is none."""
+    found = _get(clients, bucket, f"{environment}/releases/{name}.json")
+    try:
+        return None if found is None else release_from(found)
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
 def point_to_release(clients: Clients, bucket: str, environment: str, release: Release) -> None:
     """Make this the cluster's current release."""
     content = {"id": release.id, "release": json.loads(release.to_json())}

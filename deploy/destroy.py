@@ -9,10 +9,9 @@ we put there goes. Images are no part of an environment, and stay.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from botocore.exceptions import ClientError
-
-from deploy.clients import Clients, error_code, translated
+from deploy.clients import Clients
 from deploy.config_bucket import remove_documents
+from deploy.ending import end_instances
 from deploy.environment import Environment
 from deploy.foundation.changes import remove_foundation
 from deploy.head_group import find_group
@@ -209,7 +208,7 @@ class Destruction:
             left = find_instances(self.clients, self.environment.name)
             ending = [i.id for i in left if i.state != "shutting-down"]
             if ending:
-                self._terminate(ending)
+                end_instances(self.clients, ending)
             words = ", ".join(f"{i.role} {i.id} {i.state}" for i in left)
             return Seen(None if left else True, words)
 
@@ -222,12 +221,3 @@ class Destruction:
             hint="destroy again",
             progress=progress.say,
         )
-
-    def _terminate(self, instance_ids: list[str]) -> None:
-        with translated("ending instances"):
-            try:
-                self.clients("ec2").terminate_instances(InstanceIds=instance_ids)
-            except ClientError as error:
-                # One has gone meanwhile: the next look names those that are left.
-                if error_code(error) != "InvalidInstanceID.NotFound":
-                    raise

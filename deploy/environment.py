@@ -124,6 +124,26 @@ class Dns(Table):
     zone_id: Text = ""
 
 
+class Rollout(Table):
+    """How a release is rolled through a cluster that serves."""
+
+    # first: one more head stands by before the old one ends. after: where capacity is scarce.
+    launch: Literal["first", "after"] = "first"
+    # Workers that may be out at once: a number, or a share of those that run, at least one.
+    max_unavailable: Annotated[str, Field(pattern=r"^[1-9]\d*$|^([1-9]\d?|100)%$")] = "10%"
+    # What runs on a worker has so many seconds to end before the worker does.
+    drain_seconds: int = Field(default=300, ge=0, le=86400)
+    # So long no alarm may ring before a rollout is called done.
+    watch_seconds: int = Field(default=300, ge=0, le=86400)
+
+    def unavailable(self, workers: int) -> int:
+        """Return how many of so many workers may be out at once."""
+        share = self.max_unavailable
+        if share.endswith("%"):
+            return max(1, workers * int(share[:-1]) // 100)
+        return int(share)
+
+
 class Alarms(Table):
     """Who hears of alarms, and how soon a missing head is one."""
 
@@ -138,6 +158,8 @@ class Limits(Table):
     boot_seconds: int = Field(default=600, ge=10, le=3600)
     head_ready_seconds: int = Field(default=900, ge=60, le=7200)
     workers_ready_seconds: int = Field(default=900, ge=60, le=7200)
+    # From the hand-over of the lease until Ray answers at the stable name.
+    hand_over_seconds: int = Field(default=180, ge=30, le=3600)
     health_check_interval_seconds: int = Field(default=10, ge=5, le=300)
     health_check_threshold: int = Field(default=2, ge=2, le=10)
 
@@ -174,6 +196,7 @@ class Environment(Table):
     dns: Dns
     alarms: Alarms = Alarms()
     limits: Limits = Limits()
+    rollout: Rollout = Rollout()
     names: NameOverrides = NameOverrides()
     # True: the bucket that names.bucket names exists and is not ours to make or remove.
     existing_bucket: bool = False

@@ -26,3 +26,13 @@ class Refused(PipelineError):
 
 class TimedOut(PipelineError):
     """A wait reached its deadline; the message names what was last seen."""
+
+
+class Unwell(PipelineError):
+    """The cluster did not become what it should: going back may help."""
+
+
+class RolledBack(PipelineError):
+    """What was asked for failed, and what was there before serves again."""
+
+    exit_code = 3

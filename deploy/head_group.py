@@ -52,6 +52,8 @@ class GroupSettings:
     hook: Hook
     health_check: str = "EC2"
     metrics: bool = True
+    # Only what names an instance ends it: scaling in might choose the leader.
+    protected: bool = True
     suspended: tuple[str, ...] = SUSPENDED
 
 
@@ -85,9 +87,22 @@ class HeadGroup:
     being_deleted: bool
 
     @property
+    def living(self) -> tuple[Member, ...]:
+        """Return the members that are not on their way out."""
+        return tuple(member for member in self.members if not member.goes)
+
+    @property
     def serving(self) -> tuple[Member, ...]:
         """Return the members that are in service."""
         return tuple(member for member in self.members if member.serves)
+
+    def fresh(self, version: int | None) -> tuple[Member, ...]:
+        """Return the living members of that template version."""
+        return tuple(m for m in self.living if m.template_version == version)
+
+    def stale(self, version: int | None) -> tuple[Member, ...]:
+        """Return the living members of any other version."""
+        return tuple(m for m in self.living if m.template_version != version)
 
 
 def find_group(clients: Clients, name: str, hook: str) -> HeadGroup | None:
@@ -105,6 +120,16 @@ def find_group(clients: Clients, name: str, hook: str) -> HeadGroup | None:
         members=tuple(_member(entry) for entry in group.get("Instances", [])),
         being_deleted=bool(group.get("Status")),
     )
+
+
+def room_for(group: HeadGroup, count: int, version: int | None, *, launch_first: bool) -> int:
+    """Return how many heads the group has to allow now for ``count`` of ``version`` in the end.
+
+    Each head that serves gets a successor beside it, where they are launched first; and no head
+    that is there loses its place by a smaller number: it is ended by name.
+    """
+    stale = sum(member.serves for member in group.stale(version)) if launch_first else 0
+    return min(max(count + min(stale, count), len(group.living)), 2 * count)
 
 
 def group_changes(wanted: GroupSettings, found: GroupSettings | None) -> tuple[str, ...]:
@@ -149,6 +174,7 @@ def _settings(group: dict[str, Any], hook: dict[str, Any] | None) -> GroupSettin
         tags=tuple(sorted((tag["Key"], tag["Value"]) for tag in group.get("Tags", []))),
         hook=_found_hook(hook),
         health_check=group.get("HealthCheckType", ""),
+        protected=bool(group.get("NewInstancesProtectedFromScaleIn")),
         metrics=set(METRICS) <= {m["Metric"] for m in group.get("EnabledMetrics", [])},
         suspended=tuple(sorted(p["ProcessName"] for p in group.get("SuspendedProcesses", []))),
     )

@@ -1,10 +1,11 @@
 """Make, change, resize and delete the head's group. Touches AWS (EC2 Auto Scaling)."""
 
+import re
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deploy.clients import Clients, translated
+from deploy.clients import Clients, error_code, translated
 from deploy.head_group import (
     LAUNCHING,
     METRICS,
@@ -16,6 +17,8 @@ from deploy.head_group import (
     is_no_group,
 )
 from deploy.waiting import Clock, Seen, wait_for
+
+GONE = re.compile("not found|terminating", re.IGNORECASE)
 
 
 def ensure_group(clients: Clients, name: str, wanted: GroupSettings, *, clock: Clock) -> HeadGroup:
@@ -48,12 +51,20 @@ def resize_group(clients: Clients, name: str, size: int) -> None:
         )
 
 
-def end_member(clients: Clients, instance_id: str) -> None:
-    """End one instance; the group launches another in its place."""
+def end_member(clients: Clients, instance_id: str, *, replaced: bool) -> None:
+    """End one instance, which the group then replaces or wants no more; one that is gone is fine.
+
+    Asked for twice, as after an answer that was lost, Auto Scaling says that the instance is not
+    found or already terminating.
+    """
     with translated(f"ending {instance_id}"):
-        clients("autoscaling").terminate_instance_in_auto_scaling_group(
-            InstanceId=instance_id, ShouldDecrementDesiredCapacity=False
-        )
+        try:
+            clients("autoscaling").terminate_instance_in_auto_scaling_group(
+                InstanceId=instance_id, ShouldDecrementDesiredCapacity=not replaced
+            )
+        except ClientError as error:
+            if error_code(error) != "ValidationError" or not GONE.search(str(error)):
+                raise
 
 
 def delete_group(clients: Clients, name: str) -> None:
@@ -131,6 +142,7 @@ def _basics(settings: GroupSettings) -> dict[str, Any]:
         "VPCZoneIdentifier": ",".join(settings.subnet_ids),
         "HealthCheckType": settings.health_check,
         "HealthCheckGracePeriod": settings.grace_seconds,
+        "NewInstancesProtectedFromScaleIn": settings.protected,
     }
 
 

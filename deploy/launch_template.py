@@ -6,6 +6,7 @@ autoscaler name versions by number: ``$Latest`` would change under them, and can
 
 from dataclasses import dataclass, fields
 from typing import Any
+from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
@@ -39,6 +40,7 @@ class Template:
     id: str
     name: str
     versions: tuple[TemplateVersion, ...]
+    default: int = 1
 
     def version_with(self, content: TemplateContent) -> TemplateVersion | None:
         """Return the newest version that says just this."""
@@ -58,7 +60,10 @@ def find_template(clients: Clients, name: str) -> Template | None:
             raise
     versions = [_version(entry) for entry in answer["LaunchTemplateVersions"]]
     versions.sort(key=lambda version: -version.number)
-    return Template(versions[0].template_id, name, tuple(versions)) if versions else None
+    default = [v["VersionNumber"] for v in answer["LaunchTemplateVersions"] if v["DefaultVersion"]]
+    # 0: it is older than those that were read.
+    number = int(default[0]) if default else 0
+    return Template(versions[0].template_id, name, tuple(versions), number) if versions else None
 
 
 def ensure_version(
@@ -82,6 +87,14 @@ def ensure_version(
     return found
 
 
+def make_default(clients: Clients, version: TemplateVersion) -> None:
+    """Make this the version that a person gets who names none."""
+    with translated(f"setting the default version of {version.template_id}"):
+        clients("ec2").modify_launch_template(
+            LaunchTemplateId=version.template_id, DefaultVersion=str(version.number)
+        )
+
+
 def remove_template(clients: Clients, name: str) -> None:
     """Delete the template with all its versions, if it is there."""
     with translated(f"deleting the launch template {name}"):
@@ -100,6 +113,9 @@ def _create(
     tags: dict[str, str],
 ) -> None:
     described = {
+        # The request sent again, as after an answer that was lost, makes no second version.
+        # https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
+        "ClientToken": str(uuid4()),
         "VersionDescription": f"raykiln {content.digest}",
         "LaunchTemplateData": template_data(content),
     }

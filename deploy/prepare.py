@@ -3,15 +3,20 @@
 ``tasks.py`` shows what is returned, asks, and runs it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from deploy.clients import Clients
 from deploy.destroy import Destruction, plan_destroy
 from deploy.environment import FOLDER, Environment
 from deploy.foundation.changes import plan_foundation
+from deploy.job import ray_api
 from deploy.plan import plan_deploy
 from deploy.preflight import Finding, check_credentials, preflight
+from deploy.ray_api import RayApi
+from deploy.release import Release
 from deploy.release_choice import wanted_release
 from deploy.rollout import Rollout, Verifier
 from deploy.state import find_alarms, read_state
@@ -35,21 +40,25 @@ def prepare_deploy(
     *,
     clock: Clock,
     verify: Verifier | None = None,
+    api: Callable[[], RayApi] | None = None,
+    release: Release | None = None,
     folder: Path = FOLDER,
 ) -> Prepared:
     """Plan the way to the release that the environment asks for.
 
     Raises Refused when it cannot be deployed; ``folder`` holds the environment's other files, and
-    ``verify`` takes the place of the acceptance list.
+    ``verify`` takes the place of the acceptance list, ``api`` of Ray at the stable name. Another
+    ``release`` may be wanted than the environment asks for: one that was served before.
     """
     check_credentials(clients, environment)
-    wanted = Wanted(environment, wanted_release(clients, environment, folder))
+    wanted = Wanted(environment, release or wanted_release(clients, environment, folder))
     state = read_state(clients, environment)
     stack = plan_foundation(clients, environment, clock=clock)
     plan = plan_deploy(wanted, state, stack)
     findings = () if plan.is_empty else preflight(clients, environment, state.foundation)
     verify = verify or verifier(clients, environment, clock=clock)
-    return Prepared(Rollout(plan, wanted, clients, clock, verify), findings)
+    api = api or partial(ray_api, clients, environment)
+    return Prepared(Rollout(plan, wanted, clients, clock, verify, api), findings)
 
 
 def prepare_destroy(environment: Environment, clients: Clients, *, clock: Clock) -> Destruction:

@@ -5,31 +5,29 @@ anywhere is finished by planning and running once more.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from deploy import steps
 from deploy.activities import find_failures
-from deploy.clients import Clients
-from deploy.config_bucket import (
-    Document,
-    current_release,
-    point_to_release,
-    store_document,
-)
-from deploy.errors import PipelineError
+from deploy.clients import Clients, translated
+from deploy.config_bucket import Document, current_release, point_to_release, store_document
+from deploy.errors import PipelineError, Unwell
 from deploy.foundation.changes import apply_foundation
 from deploy.foundation.stack import Foundation, find_foundation
-from deploy.head_group import HeadGroup, find_group
+from deploy.hand_over import hand_over
+from deploy.head_group import HeadGroup, Member, find_group, room_for
 from deploy.head_group_changes import end_member, ensure_group, resize_group
-from deploy.launch_template import TemplateVersion, ensure_version
-from deploy.plan import refuse_rolling
+from deploy.launch_template import TemplateVersion, ensure_version, make_default
 from deploy.progress import Progress, take_steps
+from deploy.ray_api import RayApi
 from deploy.secret import ensure_secret
+from deploy.state import AUTOSCALER_TAG, find_instances, find_lease
 from deploy.steps import Done, Plan, Step
 from deploy.waiting import Clock
 from deploy.wanted import Wanted
-from deploy.watch import Watch
+from deploy.watch import ENDPOINT_SECONDS, Watch
+from deploy.worker_roll import WorkerRoll, known_nodes
 
 # Checks the cluster from outside and says what it saw; raises PipelineError when it is not well.
 Verifier = Callable[[Progress], str]
@@ -44,16 +42,13 @@ class Rollout:
     clients: Clients
     clock: Clock
     verify: Verifier
+    api: Callable[[], RayApi]
 
     def run(self, progress: Progress) -> tuple[Done, ...]:
         """Take every step, in order; raises PipelineError at the first that fails."""
         known = self._known_failures() if self.plan.steps else frozenset()
-        executor = _Executor(self.wanted, self.clients, self.clock, self.verify, known)
-
-        def take(step: Step) -> str:
-            return executor.take(step, progress)
-
-        return take_steps(self.plan.steps, take, self.clock, progress)
+        executor = _Executor(self, progress, known)
+        return take_steps(self.plan.steps, executor.take, self.clock, progress)
 
     def _known_failures(self) -> frozenset[str]:
         """Return the launches that failed before this rollout; they say nothing about it."""
@@ -63,21 +58,22 @@ class Rollout:
         return frozenset(f.id for f in find_failures(self.clients, environment.head_group))
 
 
-@dataclass(frozen=True)
 class _Executor:
     """What the steps share: each link of the chain, found or made when first asked for."""
 
-    wanted: Wanted
-    clients: Clients
-    clock: Clock
-    verify: Verifier
-    known_failures: frozenset[str]
+    def __init__(self, rollout: Rollout, progress: Progress, known: frozenset[str]) -> None:
+        self.rollout, self.progress = rollout, progress
+        self.wanted, self.environment = rollout.wanted, rollout.wanted.environment
+        self.clients, self.clock = rollout.clients, rollout.clock
+        self.watch = Watch(self.clients, self.environment, self.clock, progress, known)
+        # Addresses of the workers that were alive when the lease was handed over.
+        self.survivors: frozenset[str] = frozenset()
 
-    def take(self, step: Step, progress: Progress) -> str:
+    def take(self, step: Step) -> str:
         """Take one step; return what came of it, in words."""
         match step:
             case steps.ChangeFoundation():
-                return self._change_foundation(step, progress)
+                return self._change_foundation(step)
             case steps.MakeSecret():
                 return self._make_secret()
             case steps.StoreRelease():
@@ -89,34 +85,47 @@ class _Executor:
                 return self._store(self.autoscaler)
             case steps.PutGroup():
                 return self._put_group()
-            case steps.EndHead():
-                return self._end_head(step.instance_id)
+            case steps.EndHeads():
+                return self._end_heads(step)
+            case steps.FollowAutoscaler():
+                return self._follow()
+            case steps.AwaitStandby():
+                return self._await_standby(step)
+            case steps.HandOver():
+                return self._hand_over()
             case steps.AwaitHeads():
-                return self._await_heads(progress)
+                return self._await_heads()
             case steps.AwaitEndpoint():
-                return self._await_endpoint(progress)
+                return self._await_endpoint()
             case steps.AwaitWorkers():
-                return self._await_workers(progress)
+                return self._await_workers()
+            case steps.RollWorkers():
+                return self._roll_workers(step)
             case steps.Verify():
-                return self.verify(progress)
+                return self.rollout.verify(self.progress)
+            case steps.WatchAlarms():
+                return self._watch_alarms()
+            case steps.SetDefaults():
+                return self._set_defaults()
             case steps.PointToRelease():
                 return self._point()
         raise AssertionError(step)
 
     @cached_property
     def foundation(self) -> Foundation:
-        found = find_foundation(self.clients, self.wanted.environment)
+        found = find_foundation(self.clients, self.environment)
         if found is None:
             raise PipelineError(
-                f"the stack {self.wanted.environment.stack} is not there", hint="deploy again"
+                f"the stack {self.environment.stack} is not there", hint="deploy again"
             )
         return found
 
     @cached_property
     def worker(self) -> TemplateVersion:
         content = self.wanted.worker_content(self.foundation)
-        tags = self.wanted.tags() | {"raykiln:role": "worker"}
-        return ensure_version(self.clients, self.wanted.environment.worker_template, content, tags)
+        return ensure_version(
+            self.clients, self.environment.worker_template, content, self.wanted.tags("worker")
+        )
 
     @cached_property
     def autoscaler(self) -> Document:
@@ -124,19 +133,28 @@ class _Executor:
 
     @cached_property
     def head(self) -> TemplateVersion:
-        content = self.wanted.head_content(self.foundation, self.autoscaler)
-        tags = self.wanted.tags() | {"raykiln:role": "head"}
-        return ensure_version(self.clients, self.wanted.environment.head_template, content, tags)
+        content = self.wanted.head_content(self.foundation)
+        return ensure_version(
+            self.clients, self.environment.head_template, content, self.wanted.tags("head")
+        )
 
-    def _change_foundation(self, step: steps.ChangeFoundation, progress: Progress) -> str:
-        environment = self.wanted.environment
+    @property
+    def rolls(self) -> bool:
+        """The cluster served when the plan was made."""
+        return self.rollout.plan.manner in ("hand-over", "whole cluster")
+
+    def _change_foundation(self, step: steps.ChangeFoundation) -> str:
         apply_foundation(
-            self.clients, environment, step.stack, clock=self.clock, progress=progress.say
+            self.clients,
+            self.environment,
+            step.stack,
+            clock=self.clock,
+            progress=self.progress.say,
         )
         return f"{self.foundation.load_balancer_dns_name} behind {self.foundation.head_name}"
 
     def _make_secret(self) -> str:
-        secret = ensure_secret(self.clients, self.wanted.environment.secret, self.wanted.tags())
+        secret = ensure_secret(self.clients, self.environment.secret, self.wanted.tags())
         return f"version {secret.version}"
 
     def _store(self, document: Document) -> str:
@@ -145,53 +163,136 @@ class _Executor:
         return document.uri(bucket)
 
     def _put_group(self) -> str:
-        refuse_rolling(self._group(), self.head, "what it is launched with has changed")
-        group = ensure_group(
-            self.clients,
-            self.wanted.environment.head_group,
-            self.wanted.group(self.foundation, self.head),
-            clock=self.clock,
-        )
+        """Make the group what is wanted, and leave room for every head that is there."""
+        wanted = self.wanted.group(self.foundation, self.head, self.autoscaler)
+        group = self._group()
+        if group:
+            first = self.environment.rollout.launch == "first"
+            count, number = self.wanted.head_count, self.head.number
+            wanted = replace(wanted, desired=room_for(group, count, number, launch_first=first))
+        group = ensure_group(self.clients, self.environment.head_group, wanted, clock=self.clock)
         return f"{group.settings.desired} of version {group.settings.template_version}"
 
-    def _end_head(self, instance_id: str) -> str:
-        """End a head of another version; raises Refused when it came into service meanwhile."""
+    def _end_heads(self, step: steps.EndHeads) -> str:
+        """End what the step means as of now; whoever leads is ended only where that is meant."""
+        group, lease = self._group(), find_lease(self.clients, self.environment)
+        if group is None:
+            return "no group"
+        leader = lease.holder if lease and not lease.released else ""
+        stale = group.stale(self.head.number)
+        if step.which == "unborn":
+            chosen = [m for m in stale if not m.serves and m.instance_id != leader]
+        elif step.which == "leader":
+            chosen = [m for m in stale if m.instance_id == leader]
+        else:
+            chosen = [m for m in stale if m.instance_id != leader]
+            chosen += self._surplus(group, leader, len(chosen))
+        for member in chosen:
+            self._end_head(member.instance_id)
+        return ", ".join(member.instance_id for member in chosen) or "gone already"
+
+    def _surplus(self, group: HeadGroup, leader: str, ending: int) -> list[Member]:
+        """Return heads of the wanted version beyond those wanted."""
+        fresh = group.fresh(self.head.number)
+        count = len(group.living) - ending - self.wanted.head_count
+        return [m for m in fresh if m.instance_id != leader][: max(0, count)]
+
+    def _end_head(self, instance_id: str) -> None:
+        """End one head; the group replaces it only when it would else have too few."""
         group = self._group()
-        refuse_rolling(group, self.head, "it came into service meanwhile")
-        stale = [
-            member.instance_id
-            for member in (group.members if group else ())
-            if not member.goes and member.template_version != self.head.number
-        ]
-        if instance_id not in stale:
-            return "gone already"
-        end_member(self.clients, instance_id)
-        return "the group launches another"
+        if group is None or instance_id not in {m.instance_id for m in group.living}:
+            return
+        surplus = group.settings.desired > self.wanted.head_count
+        end_member(self.clients, instance_id, replaced=not surplus)
 
-    def _group(self) -> HeadGroup | None:
-        environment = self.wanted.environment
-        return find_group(self.clients, environment.head_group, environment.names.lifecycle_hook)
+    def _follow(self) -> str:
+        """Tag the heads that stay with the configuration, and see the leader take it up."""
+        group = self._group()
+        fresh = {m.instance_id for m in group.fresh(self.head.number)} if group else set()
+        uri = self.autoscaler.uri(self.foundation.bucket_name)
+        found = find_instances(self.clients, self.environment.name)
+        behind = [i.id for i in found if i.id in fresh and i.autoscaler != uri]
+        if behind:
+            with translated("tagging the heads"):
+                self.clients("ec2").create_tags(
+                    Resources=behind, Tags=[{"Key": AUTOSCALER_TAG, "Value": uri}]
+                )
+        return self.watch.followed(fresh, uri)
 
-    def _await_heads(self, progress: Progress) -> str:
-        watch = Watch(
-            self.clients, self.wanted.environment, self.clock, progress, self.known_failures
+    def _await_standby(self, step: steps.AwaitStandby) -> str:
+        serving = self.watch.standby(step.count, self.head.number, self.foundation)
+        return f"{serving} in service"
+
+    def _hand_over(self) -> str:
+        group = self._group()
+        successors = tuple(
+            m.instance_id for m in (group.fresh(self.head.number) if group else ()) if m.serves
         )
+        if not successors:
+            raise Unwell(
+                f"no head of version {self.head.number} is in service", hint="deploy again"
+            )
+        nodes = known_nodes(self.rollout.api()) or ()
+        self.survivors = frozenset(n.address for n in nodes if n.is_alive and not n.is_head)
+        lease = hand_over(
+            self.clients,
+            self.environment,
+            successors,
+            clock=self.clock,
+            progress=self.progress,
+        )
+        return f"{lease.holder}, epoch {lease.epoch}"
+
+    def _await_heads(self) -> str:
         try:
-            return f"{watch.heads(self.wanted.head_count, self.head.number)} leads"
+            return f"{self.watch.heads(self.wanted.head_count, self.head.number)} leads"
         except PipelineError as error:
             raise self._halted(error) from error
 
-    def _await_endpoint(self, progress: Progress) -> str:
-        watch = Watch(self.clients, self.wanted.environment, self.clock, progress)
-        return f"leads to {watch.endpoint(self.foundation)}"
+    def _await_endpoint(self) -> str:
+        limits = self.environment.limits
+        seconds = limits.hand_over_seconds if self.rolls else ENDPOINT_SECONDS
+        leader = self.watch.endpoint(
+            self.foundation, self.rollout.api, self.head.number, float(seconds)
+        )
+        return f"leads to {leader}"
 
-    def _await_workers(self, progress: Progress) -> str:
-        watch = Watch(self.clients, self.wanted.environment, self.clock, progress)
-        return f"{watch.workers(self.wanted.release.settings.workers_min)} running"
+    def _await_workers(self) -> str:
+        if self.survivors:
+            seconds = float(self.environment.limits.hand_over_seconds)
+            self.watch.rejoined(self.rollout.api, self.survivors, seconds)
+        return f"{self.watch.workers(self.wanted.release.settings.workers_min)} running"
+
+    def _roll_workers(self, step: steps.RollWorkers) -> str:
+        state = find_instances(self.clients, self.environment.name)
+        rollout = self.environment.rollout
+        roll = WorkerRoll(
+            self.clients,
+            self.environment,
+            self.rollout.api(),
+            self.clock,
+            content=self.worker.content.digest,
+            least=self.wanted.release.settings.workers_min,
+            unavailable=rollout.unavailable(sum(i.role == "worker" for i in state)),
+            drain_seconds=None if step.at_once else rollout.drain_seconds,
+        )
+        return roll.run(self.progress)
+
+    def _watch_alarms(self) -> str:
+        return self.watch.quiet(float(self.environment.rollout.watch_seconds))
+
+    def _set_defaults(self) -> str:
+        for version in (self.worker, self.head):
+            make_default(self.clients, version)
+        return f"head {self.head.number}, worker {self.worker.number}"
+
+    def _group(self) -> HeadGroup | None:
+        environment = self.environment
+        return find_group(self.clients, environment.head_group, environment.names.lifecycle_hook)
 
     def _halted(self, error: PipelineError) -> PipelineError:
         """Stop launching heads that fail, unless this cluster has served before."""
-        environment = self.wanted.environment
+        environment = self.environment
         served = current_release(self.clients, self.foundation.bucket_name, environment.name)
         group = self._group()
         if served or group is None or group.serving:
@@ -204,6 +305,6 @@ class _Executor:
         )
 
     def _point(self) -> str:
-        environment, bucket = self.wanted.environment.name, self.foundation.bucket_name
-        point_to_release(self.clients, bucket, environment, self.wanted.release)
+        bucket = self.foundation.bucket_name
+        point_to_release(self.clients, bucket, self.environment.name, self.wanted.release)
         return self.wanted.release.id

@@ -16,7 +16,9 @@ from deploy.head_group import HeadGroup, find_group
 from deploy.launch_template import Template, find_template
 from deploy.release import Release
 from deploy.secret import Secret, find_secret
+from deploy.template_content import CONTENT_TAG
 
+AUTOSCALER_TAG = "raykiln:autoscaler"
 LIVE = ("pending", "running", "shutting-down", "stopping", "stopped")
 
 
@@ -31,19 +33,27 @@ class Instance:
     ami_id: str
     address: str
     zone: str
-    release: str
+    # The digest of the launch template's content that it was launched with.
+    content: str
+    # Where a head's autoscaler configuration is; empty on workers.
+    autoscaler: str
     launched: str
 
 
 @dataclass(frozen=True)
 class Lease:
-    """Who leads; ``beat`` grows with every renewal."""
+    """Who leads; ``beat`` grows with every renewal.
+
+    ``successor`` is who shall lead next, ``autoscaler`` the configuration that the holder works by.
+    """
 
     holder: str
     address: str
     epoch: int
     beat: int
     released: bool
+    successor: str = ""
+    autoscaler: str = ""
 
 
 @dataclass(frozen=True)
@@ -177,6 +187,8 @@ def find_lease(clients: Clients, environment: Environment) -> Lease | None:
         epoch=int(item.get("epoch", {}).get("N", 0)),
         beat=int(item.get("beat", {}).get("N", 0)),
         released=bool(item.get("released", {}).get("BOOL", False)),
+        successor=item.get("successor", {}).get("S", ""),
+        autoscaler=item.get("autoscaler", {}).get("S", ""),
     )
 
 
@@ -234,7 +246,8 @@ def _instance(entry: dict[str, Any]) -> Instance:
         ami_id=entry["ImageId"],
         address=entry.get("PrivateIpAddress", ""),
         zone=entry["Placement"]["AvailabilityZone"],
-        release=tags.get("raykiln:release", ""),
+        content=tags.get(CONTENT_TAG, ""),
+        autoscaler=tags.get(AUTOSCALER_TAG, ""),
         launched=entry["LaunchTime"].isoformat(),
     )
 

@@ -115,7 +115,7 @@ def _row(instance: Instance) -> dict[str, str]:
     facts = asdict(instance)
     return {key: str(facts[key]) for key in ("id", "state", "type", "address", "zone")} | {
         "image": instance.ami_id,
-        "release": instance.release,
+        "content": instance.content,
         "launched": instance.launched,
     }
 

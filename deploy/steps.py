@@ -1,10 +1,10 @@
 """The steps a plan is made of: data that can be printed or turned into JSON. Pure: no AWS."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from deploy.foundation.plan import StackPlan
-from deploy.release import Role
+from deploy.release import Release, Role
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,37 @@ class PutGroup(Step):
 
 
 @dataclass(frozen=True)
-class EndHead(Step):
-    """End a head that never came into service and is not what is wanted any more."""
+class EndHeads(Step):
+    """End heads that are not what is wanted any more.
 
-    instance_id: str
-    kind: ClassVar[str] = "end-head"
+    ``which``: those that never came into service (unborn), those that do not lead (retired), or
+    the leader itself, before another is there (leader).
+    """
+
+    which: Literal["unborn", "retired", "leader"]
+    kind: ClassVar[str] = "end-heads"
+
+
+@dataclass(frozen=True)
+class FollowAutoscaler(Step):
+    """Have heads that stay work by the wanted autoscaler configuration."""
+
+    kind: ClassVar[str] = "follow-autoscaler"
+
+
+@dataclass(frozen=True)
+class AwaitStandby(Step):
+    """Wait until so many heads of the wanted version are in service, whoever leads."""
+
+    count: int
+    kind: ClassVar[str] = "await-standby"
+
+
+@dataclass(frozen=True)
+class HandOver(Step):
+    """Hand the head lease to a head of the wanted version."""
+
+    kind: ClassVar[str] = "hand-over"
 
 
 @dataclass(frozen=True)
@@ -90,9 +116,20 @@ class AwaitEndpoint(Step):
 
 @dataclass(frozen=True)
 class AwaitWorkers(Step):
-    """Wait until the autoscaler has launched the workers that shall always be there."""
+    """Wait until Ray has the workers that shall always be there."""
 
     kind: ClassVar[str] = "await-workers"
+
+
+@dataclass(frozen=True)
+class RollWorkers(Step):
+    """End workers that are not what is wanted, and wait for others in their place.
+
+    ``at_once``: their Ray cannot join any more, so nothing is drained.
+    """
+
+    at_once: bool
+    kind: ClassVar[str] = "roll-workers"
 
 
 @dataclass(frozen=True)
@@ -103,10 +140,28 @@ class Verify(Step):
 
 
 @dataclass(frozen=True)
+class WatchAlarms(Step):
+    """See that no alarm rings for a while."""
+
+    kind: ClassVar[str] = "watch-alarms"
+
+
+@dataclass(frozen=True)
+class SetDefaults(Step):
+    """Make the versions in use the launch templates' default."""
+
+    kind: ClassVar[str] = "defaults"
+
+
+@dataclass(frozen=True)
 class PointToRelease(Step):
     """Record the release as the one that the cluster serves."""
 
     kind: ClassVar[str] = "current"
+
+
+# How a plan reaches its release: see docs/rollout.md.
+Manner = Literal["nothing", "in place", "first", "workers", "hand-over", "whole cluster"]
 
 
 @dataclass(frozen=True)
@@ -116,6 +171,10 @@ class Plan:
     environment: str
     release: str
     steps: tuple[Step, ...]
+    manner: Manner = "nothing"
+    # What a roll goes back to when it fails.
+    previous: Release | None = None
+    differences: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -132,6 +191,9 @@ class Plan:
         return {
             "environment": self.environment,
             "release": self.release,
+            "manner": self.manner,
+            "previous": self.previous.id if self.previous else "",
+            "differences": list(self.differences),
             "steps": [{"kind": step.kind, **asdict(step)} for step in self.steps],
         }
 

@@ -7,13 +7,14 @@ compared by meaning.
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from deploy.release import content_id
 
 TAGGED = ("instance", "volume")
+CONTENT_TAG = "raykiln:content"
 # The keys of LaunchTemplateData that we decide.
 OURS = frozenset(
     {
@@ -60,8 +61,14 @@ class TemplateContent:
 
     @cached_property
     def digest(self) -> str:
-        """The content's name."""
-        return content_id(json.dumps(asdict(self), sort_keys=True))
+        """The content's name: what it says but for the tag that bears this very name."""
+        tags = [tag for tag in self.tags if tag[0] != CONTENT_TAG]
+        return content_id(json.dumps(asdict(self) | {"tags": tags}, sort_keys=True))
+
+    def named(self) -> "TemplateContent":
+        """Return the content with the tag by which an instance tells what it was launched with."""
+        tags = {**dict(self.tags), CONTENT_TAG: self.digest}
+        return replace(self, tags=tuple(sorted(tags.items())))
 
 
 def template_data(content: TemplateContent) -> dict[str, Any]:

@@ -23,8 +23,8 @@ write_files:
 {content}"""
 
 
-def user_data(environment: Environment, role: Role, autoscaler_uri: str = "") -> str:
-    """Return the cloud-config of a role; ``autoscaler_uri`` is for the head alone."""
+def user_data(environment: Environment, role: Role) -> str:
+    """Return the cloud-config of a role."""
     facts = {
         "environment": environment.name,
         "role": role,
@@ -34,9 +34,6 @@ def user_data(environment: Environment, role: Role, autoscaler_uri: str = "") ->
         "metric_namespace": environment.names.metric_namespace,
     }
     if role == "head":
-        facts |= {
-            "autoscaler": autoscaler_uri,
-            "lifecycle_hook": environment.names.lifecycle_hook,
-        }
+        facts["lifecycle_hook"] = environment.names.lifecycle_hook
     content = indent(yaml.safe_dump(facts, sort_keys=False, width=1000), " " * 6)
     return _FRAME.format(path=NODE_FILE, content=content)

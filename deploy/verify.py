@@ -11,7 +11,7 @@ from deploy.acceptance import Subject
 from deploy.checks import Check, Progress, check
 from deploy.clients import Clients
 from deploy.environment import Environment
-from deploy.errors import PipelineError
+from deploy.errors import Unwell
 from deploy.progress import Progress as Reporter
 from deploy.waiting import Clock
 
@@ -35,6 +35,7 @@ def run_checks(
         "the target is healthy": acceptance.target_is_healthy,
         "the name resolves": acceptance.name_resolves,
         "ray status is alive": acceptance.ray_status_is_alive,
+        "a job is taken": acceptance.job_is_taken,
         "workers have joined": acceptance.workers_have_joined,
         "HeadReady arrives": acceptance.head_ready_arrives,
         "the alarms exist": acceptance.alarms_exist,
@@ -57,7 +58,7 @@ def verifier(
 ) -> Callable[[Reporter], str]:
     """Return what a rollout verifies itself with: all of ``run_checks``, given time to come true.
 
-    It returns a summary, and raises PipelineError with every line that failed.
+    It returns a summary, and raises Unwell with every line that failed.
     """
 
     def verify(progress: Reporter) -> str:
@@ -67,7 +68,7 @@ def verifier(
         )
         failed = [str(one) for one in checks if not one.passed]
         if failed:
-            raise PipelineError(
+            raise Unwell(
                 f"{environment.name} is not what it should be:\n  " + "\n  ".join(failed),
                 hint=f"invoke status --env {environment.name}; docs/runbooks/ has a page an alarm",
             )

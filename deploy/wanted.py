@@ -1,7 +1,7 @@
 """What a cluster shall be, worked out from its environment and its release. Pure: no AWS.
 
 Each piece needs what comes before it: the autoscaler's YAML names the worker template's version,
-the head's user data names the YAML, the group names the head template's version.
+the group names the YAML and the head template's version.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from deploy.foundation.stack import Foundation
 from deploy.head_group import GroupSettings, Hook
 from deploy.launch_template import TemplateVersion
 from deploy.release import Release, Role
+from deploy.state import AUTOSCALER_TAG
 from deploy.template_content import TemplateContent
 from deploy.user_data import user_data
 
@@ -29,7 +30,6 @@ class Wanted:
         tags = dict(self.release.settings.tags) | {"raykiln:environment": self.environment.name}
         if role is not None:
             tags["raykiln:role"] = role
-            tags["raykiln:release"] = self.release.id
             tags["Name"] = f"ray-{role}-{self.environment.name}"
         return tags
 
@@ -58,29 +58,35 @@ class Wanted:
         )
         return autoscaler_document(self.environment.name, body)
 
-    def head_content(self, foundation: Foundation, autoscaler: Document) -> TemplateContent:
+    def head_content(self, foundation: Foundation) -> TemplateContent:
         """Return what heads are launched with."""
         return self._content(
             "head",
             profile_arn=foundation.head_instance_profile_arn,
             security_group_id=foundation.head_security_group_id,
-            text=user_data(self.environment, "head", autoscaler.uri(foundation.bucket_name)),
+            text=user_data(self.environment, "head"),
         )
 
-    def group(self, foundation: Foundation, head: TemplateVersion) -> GroupSettings:
-        """Return the head's group; one more than wanted may be there while a release rolls."""
+    def group(
+        self, foundation: Foundation, head: TemplateVersion, autoscaler: Document
+    ) -> GroupSettings:
+        """Return the head's group; twice as many may be there while a release rolls.
+
+        The autoscaler's configuration is a tag, so that it can change under a head that serves.
+        """
         environment = self.environment
+        tags = self.tags("head") | {AUTOSCALER_TAG: autoscaler.uri(foundation.bucket_name)}
         return GroupSettings(
             template_id=head.template_id,
             template_version=head.number,
             min_size=self.head_count,
             desired=self.head_count,
-            max_size=self.head_count + 1,
+            max_size=2 * self.head_count,
             subnet_ids=tuple(sorted(foundation.private_subnet_ids)),
             target_group_arns=tuple(sorted(foundation.target_group_arns)),
             # Heads say themselves when they are ready, so there is nothing to be lenient about.
             grace_seconds=0,
-            tags=tuple(sorted(self.tags("head").items())),
+            tags=tuple(sorted(tags.items())),
             hook=Hook(environment.names.lifecycle_hook, environment.limits.head_ready_seconds),
         )
 
@@ -102,4 +108,4 @@ class Wanted:
             volume_gib=settings.volume_gib,
             tags=tuple(sorted(self.tags(role).items())),
             ends_on_shutdown=role == "worker",
-        )
+        ).named()

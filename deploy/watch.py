@@ -7,12 +7,13 @@ from typing import TypeVar
 from deploy.activities import Failure, find_failures
 from deploy.clients import Clients
 from deploy.environment import Environment
-from deploy.errors import PipelineError, TimedOut
+from deploy.errors import TimedOut, Unwell
 from deploy.foundation.stack import Foundation
 from deploy.head_group import find_group
 from deploy.last_words import console_of, log_of
 from deploy.progress import Progress
-from deploy.state import find_instances, find_lease, find_targets
+from deploy.ray_api import RayApi, Unreachable
+from deploy.state import find_alarms, find_instances, find_lease, find_targets
 from deploy.waiting import Clock, Seen, wait_for
 
 T = TypeVar("T")
@@ -21,12 +22,15 @@ T = TypeVar("T")
 ATTEMPTS = 2
 # After the hook has given up, its activity says so a little later.
 MARGIN = 60
+NOT_YET = "not registered yet"
+# What the load balancer says of a target before its first checks are done.
+UNKNOWN = ("initial", NOT_YET)
 # A new target gets traffic 180 to 300 s after its registration.
 ENDPOINT_SECONDS = 600
 EVERY = 2.0
 
 
-class HeadFailed(PipelineError):
+class HeadFailed(Unwell):
     """The group's heads do not come into service."""
 
 
@@ -48,23 +52,19 @@ class Watch:
 
         Raises HeadFailed or TimedOut, both with the reason.
         """
-        began = self.clock.now()
-        try:
-            return self._wait(
-                f"heads of {self.environment.head_group}",
-                lambda: self._heads(count, version, round(self.clock.now() - began)),
-                self.environment.limits.head_ready_seconds + MARGIN,
-                hint="mend the cause and deploy again",
-            )
-        except TimedOut as error:
-            raise TimedOut(error.message + self._logs(), hint=error.hint) from error
+        return self._in_service(count, version, self._leader)
 
-    def endpoint(self, foundation: Foundation) -> str:
-        """Wait until the load balancer sends every port to the leader; return its id."""
+    def endpoint(
+        self, foundation: Foundation, api: Callable[[], RayApi], version: int, seconds: float
+    ) -> str:
+        """Wait until every port leads to the leader, and Ray answers there; return the leader's id.
+
+        Raises HeadFailed when a head of another version leads, or TimedOut.
+        """
         return self._wait(
             f"{self.environment.head_dns}",
-            lambda: self._endpoint(foundation),
-            ENDPOINT_SECONDS,
+            lambda: self._endpoint(foundation, api, version),
+            seconds,
             hint="the load balancer asks the head's port 8479 for /leader: "
             "see the security groups, and `systemctl status ray-head` on the head",
         )
@@ -78,6 +78,66 @@ class Watch:
             hint="the autoscaler on the head launches them: `ray status` there says why not",
         )
 
+    def rejoined(self, api: Callable[[], RayApi], survivors: frozenset[str], seconds: float) -> int:
+        """Wait until workers with these addresses that still run are alive; return how many are."""
+        return self._wait(
+            f"workers of {self.environment.name} back",
+            lambda: self._rejoined(api, survivors),
+            seconds,
+            hint="`journalctl -u ray-worker -u ray-watchdog` on a worker says why not",
+        )
+
+    def standby(self, count: int, version: int, foundation: Foundation) -> str:
+        """Wait for so many heads of that version in service, whoever leads; return their ids.
+
+        The load balancer must have looked at each of them already: a new target takes it minutes,
+        a known one two checks. Raises HeadFailed or TimedOut, both with the reason.
+        """
+
+        def known(serving: list[str]) -> Seen[str]:
+            targets = find_targets(self.clients, foundation.target_group_arns)
+            new = [
+                name
+                for name in serving
+                if any(dict(t.health).get(name, NOT_YET).startswith(UNKNOWN) for t in targets)
+            ]
+            names = ", ".join(serving)
+            return Seen(None if new else names, f"{names} in service, not checked yet")
+
+        return self._in_service(count, version, known)
+
+    def followed(self, heads: set[str], uri: str) -> str:
+        """Wait until the leader, if it is one of ``heads``, works by that configuration."""
+
+        def look() -> Seen[str]:
+            lease = find_lease(self.clients, self.environment)
+            if lease is None or lease.released:
+                return Seen(None, "nobody leads")
+            if lease.holder not in heads or lease.autoscaler == uri:
+                return Seen(uri, "")
+            return Seen(None, f"{lease.holder} works by {lease.autoscaler or 'an unknown one'}")
+
+        return self._wait(
+            "the head's autoscaler configuration", look, 120.0, hint="`journalctl -u ray-head`"
+        )
+
+    def quiet(self, seconds: float) -> str:
+        """See no alarm ring for so long; raises PipelineError when one does."""
+        until = self.clock.now() + seconds
+
+        def look() -> Seen[str]:
+            alarms = find_alarms(self.clients, self.environment.name)
+            ringing = [f"{a.name}: {a.reason}" for a in alarms if a.state == "ALARM"]
+            if ringing:
+                raise Unwell(
+                    "an alarm rings: " + "; ".join(ringing),
+                    hint="docs/runbooks/ has a page for each",
+                )
+            left = until - self.clock.now()
+            return Seen(f"none of {len(alarms)} rang" if left <= 0 else None, f"{left:.0f} s left")
+
+        return self._wait("a quiet cluster", look, seconds + 60.0, hint="deploy again")
+
     def _wait(self, what: str, look: Callable[[], Seen[T]], seconds: float, hint: str) -> T:
         return wait_for(
             what,
@@ -89,14 +149,29 @@ class Watch:
             progress=self.progress.say,
         )
 
-    def _heads(self, count: int, version: int, seconds: int) -> Seen[str]:
+    def _in_service(self, count: int, version: int, then: Callable[[list[str]], Seen[str]]) -> str:
+        """Wait for heads in service, and for what is looked for ``then``."""
+        began = self.clock.now()
+        try:
+            return self._wait(
+                f"heads of {self.environment.head_group}",
+                lambda: self._heads(count, version, round(self.clock.now() - began), then),
+                self.environment.limits.head_ready_seconds + MARGIN,
+                hint="mend the cause and deploy again",
+            )
+        except TimedOut as error:
+            raise TimedOut(error.message + self._logs(), hint=error.hint) from error
+
+    def _heads(
+        self, count: int, version: int, seconds: int, then: Callable[[list[str]], Seen[str]]
+    ) -> Seen[str]:
         group = find_group(
             self.clients, self.environment.head_group, self.environment.names.lifecycle_hook
         )
         members = group.members if group else ()
         serving = [m.instance_id for m in members if m.serves and m.template_version == version]
         if len(serving) >= count:
-            return self._leader(serving)
+            return then(serving)
         failures = self._failures()
         if len(failures) >= ATTEMPTS:
             raise self._failed(failures)
@@ -131,17 +206,47 @@ class Watch:
             hint="mend the cause and deploy again",
         )
 
-    def _endpoint(self, foundation: Foundation) -> Seen[str]:
+    def _endpoint(
+        self, foundation: Foundation, api: Callable[[], RayApi], version: int
+    ) -> Seen[str]:
         lease = find_lease(self.clients, self.environment)
         if lease is None or lease.released:
             return Seen(None, "nobody leads")
+        self._check_version(lease.holder, version)
         targets = find_targets(self.clients, foundation.target_group_arns)
         missing = [t for t in targets if lease.holder not in t.healthy]
-        if not missing:
-            return Seen(lease.holder, f"leads to {lease.holder}")
-        words = sorted({dict(t.health).get(lease.holder, "not registered yet") for t in missing})
+        if missing:
+            words = sorted({dict(t.health).get(lease.holder, NOT_YET) for t in missing})
+            ports = f"{len(targets) - len(missing)} of {len(targets)} ports"
+            return Seen(None, f"{ports}; {', '.join(words)}")
+        try:
+            heads = [n.address for n in api().nodes() if n.is_head and n.is_alive]
+        except Unreachable as error:
+            return Seen(None, error.message)
+        if heads != [lease.address]:
+            return Seen(None, f"Ray's head is {', '.join(heads) or 'nobody'}")
+        return Seen(lease.holder, f"leads to {lease.holder}")
+
+    def _check_version(self, leader: str, version: int) -> None:
+        """Raise HeadFailed when a member of another version leads: it took the lease back."""
+        group = find_group(self.clients, self.environment.head_group, "")
+        stale = [m.instance_id for m in group.stale(version)] if group else []
+        if leader in stale:
+            raise HeadFailed(
+                f"the new head did not keep the lease: {leader}, of another version, leads again",
+                hint="`journalctl -u ray-head` on the new head says why",
+            )
+
+    def _rejoined(self, api: Callable[[], RayApi], survivors: frozenset[str]) -> Seen[int]:
+        found = find_instances(self.clients, self.environment.name)
+        expected = {i.address for i in found if i.state == "running"} & survivors
+        try:
+            alive = {n.address for n in api().nodes() if n.is_alive and not n.is_head}
+        except Unreachable as error:
+            return Seen(None, error.message)
+        back = len(expected & alive)
         return Seen(
-            None, f"{len(targets) - len(missing)} of {len(targets)} ports; {', '.join(words)}"
+            back if back == len(expected) else None, f"{back} of {len(expected)} workers back"
         )
 
     def _workers(self, least: int) -> Seen[int]:

@@ -79,8 +79,8 @@ def a_change(action: Any) -> StackPlan:
     return StackPlan("raykiln-dev", is_new=False, changes=(change,))
 
 
-def an_instance(name: str, role: str) -> Instance:
-    """Return a running instance."""
+def an_instance(name: str, role: str, content: str = "", autoscaler: str = "") -> Instance:
+    """Return a running instance, launched with a content and told of a configuration."""
     return Instance(
         id=name,
         role=role,
@@ -89,7 +89,8 @@ def an_instance(name: str, role: str) -> Instance:
         ami_id=f"ami-{role}",
         address="10.77.0.9",
         zone="us-east-1a",
-        release="r",
+        content=content,
+        autoscaler=autoscaler,
         launched="2026-11-22T00:00:00+00:00",
     )
 
@@ -99,7 +100,8 @@ def serving(wanted: Wanted) -> ClusterState:
     foundation = a_foundation()
     worker = TemplateVersion("lt-worker", 4, wanted.worker_content(foundation))
     document = wanted.autoscaler(foundation, worker)
-    head = TemplateVersion("lt-head", 7, wanted.head_content(foundation, document))
+    head = TemplateVersion("lt-head", 7, wanted.head_content(foundation))
+    uri = document.uri(foundation.bucket_name)
     names = [f"i-head{number}" for number in range(wanted.head_count)]
     members = tuple(Member(name, "InService", head.number, healthy=True) for name in names)
     health = ((names[0], "healthy"),)
@@ -107,17 +109,19 @@ def serving(wanted: Wanted) -> ClusterState:
         stack_status="CREATE_COMPLETE",
         foundation=foundation,
         secret=Secret(wanted.environment.secret, 1),
-        worker_template=Template("lt-worker", "ray-worker-dev", (worker,)),
-        head_template=Template("lt-head", "ray-head-dev", (head,)),
-        group=HeadGroup("ray-head-asg-dev", wanted.group(foundation, head), members, False),
+        worker_template=Template("lt-worker", "ray-worker-dev", (worker,), worker.number),
+        head_template=Template("lt-head", "ray-head-dev", (head,), head.number),
+        group=HeadGroup(
+            "ray-head-asg-dev", wanted.group(foundation, head, document), members, False
+        ),
         instances=(
-            *(an_instance(name, "head") for name in names),
+            *(an_instance(name, "head", head.content.digest, uri) for name in names),
             *(
-                an_instance(f"i-worker{number}", "worker")
+                an_instance(f"i-worker{number}", "worker", worker.content.digest)
                 for number in range(wanted.release.settings.workers_min)
             ),
         ),
-        lease=Lease(names[0], "10.77.0.9", epoch=1, beat=10, released=False),
+        lease=Lease(names[0], "10.77.0.9", epoch=1, beat=10, released=False, autoscaler=uri),
         targets=tuple(Targets(arn, health) for arn in foundation.target_group_arns),
         keys=frozenset({document.key, wanted.release_document().key}),
         release=wanted.release,

@@ -18,6 +18,7 @@ from deploy.destroy import Destruction
 from deploy.environment import Environment
 from deploy.prepare import Prepared, prepare_deploy, prepare_destroy
 from deploy.progress import Progress, Silent
+from deploy.ray_api import RayNode
 from deploy.state import ClusterState, read_state
 from deploy.steps import Done
 from localcloud.world import World
@@ -93,9 +94,12 @@ class FakeNodes:
         item = table.get_item(**where).get("Item", {})
         holder = item.get("holder", {}).get("S", "")
         alive = {instance["InstanceId"] for instance in self._running("head")}
-        if holder in alive - {instance_id}:
+        named = item.get("successor", {}).get("S", "") == instance_id
+        if holder in alive - {instance_id} and not named:
             return
         if holder != instance_id:
+            if holder in alive:
+                self.driver.silence(holder)
             epoch = int(item.get("epoch", {}).get("N", 0)) + 1
             taken = {
                 "cluster": {"S": node["environment"]},
@@ -106,14 +110,28 @@ class FakeNodes:
                 "released": {"BOOL": False},
             }
             table.put_item(TableName=node["lease_table"], Item=taken)
+        uri = self._tag(instance_id, "raykiln:autoscaler")
+        table.update_item(
+            **where,
+            UpdateExpression="SET autoscaler = :uri",
+            ExpressionAttributeValues={":uri": {"S": uri}},
+        )
         self.driver.serve(instance_id, GUARD, "/leader")
         for port in (6379, 10001, 8265):
             self.driver.serve(instance_id, port)
-        self._scale(node)
+        self._scale(uri)
 
-    def _scale(self, node: dict[str, Any]) -> None:
+    def ray(self) -> "FakeRay":
+        """Return Ray at the stable name: whoever holds the lease, and every worker that runs."""
+        return FakeRay(self)
+
+    def _tag(self, instance_id: str, key: str) -> str:
+        (found,) = (i for i in self._running("head") if i["InstanceId"] == instance_id)
+        return next((tag["Value"] for tag in found["Tags"] if tag["Key"] == key), "")
+
+    def _scale(self, uri: str) -> None:
         """Launch workers up to the minimum, as Ray's autoscaler does from the head's YAML."""
-        bucket, _, key = node["autoscaler"].removeprefix("s3://").partition("/")
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
         config = yaml.safe_load(self.aws("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
         kind = config["available_node_types"]["worker"]
         missing = kind["min_workers"] - len(self._running("worker"))
@@ -145,6 +163,21 @@ class FakeNodes:
                 yaml.safe_load(text)["write_files"][0]["content"]
             )
         return self.reads[instance_id]
+
+
+@dataclass(frozen=True)
+class FakeRay:
+    """What deploy asks of Ray (``deploy.ray_api.RayApi``)."""
+
+    cluster: FakeNodes
+
+    def nodes(self) -> tuple[RayNode, ...]:
+        """See deploy.ray_api.RayApi."""
+        workers = [i["PrivateIpAddress"] for i in self.cluster._running("worker")]
+        return (
+            RayNode("head", "10.77.0.9", True, "ALIVE"),
+            *(RayNode(f"node-{address}", address, False, "ALIVE") for address in workers),
+        )
 
 
 class Killed(BaseException):
@@ -179,6 +212,7 @@ class Cluster:
             self.clients,
             clock=self.clock,
             verify=lambda progress: "well",
+            api=self.nodes.ray,  # type: ignore[arg-type]
         )
 
     def deploy(self, progress: Progress | None = None) -> tuple[Done, ...]:

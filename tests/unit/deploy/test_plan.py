@@ -2,15 +2,15 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from deploy.errors import Refused
 from deploy.head_group import Member
 from deploy.plan import plan_deploy
 from deploy.release import Release
 from deploy.state import ClusterState
-from deploy.steps import Plan
+from deploy.steps import EndHeads, Plan, RollWorkers
 from tests.unit.deploy.builders import (
     NEW,
     UNCHANGED,
@@ -67,25 +67,131 @@ def test_a_version_that_says_what_is_wanted_is_used_again_though_it_is_not_the_n
     assert plan.is_empty
 
 
-@pytest.mark.parametrize(
-    "release",
-    [
-        a_release(head="ami-next"),
-        a_release(worker="ami-next"),
-        a_release(workers_max=9),
-        a_release(head_type="m6i.xlarge"),
-    ],
-)
-def test_what_would_replace_a_serving_head_is_refused_in_plain_words(release: Release) -> None:
-    state = serving(a_wanted())
+@pytest.mark.parametrize("change", [{"head": "ami-next"}, {"head_type": "m6i.xlarge"}])
+def test_what_changes_the_head_is_handed_over_before_the_old_one_ends(
+    change: dict[str, Any],
+) -> None:
+    plan = plan_deploy(a_wanted(a_release(**change)), serving(a_wanted()), UNCHANGED)
 
-    with pytest.raises(Refused, match="i-head0 serves another release"):
-        plan_deploy(a_wanted(release), state, UNCHANGED)
+    assert plan.manner == "hand-over"
+    assert kinds(plan) == [
+        "release",
+        "template",
+        "group",
+        "await-standby",
+        "hand-over",
+        "await-heads",
+        "await-endpoint",
+        "await-workers",
+        "verify",
+        "end-heads",
+        "watch-alarms",
+        "defaults",
+        "current",
+    ]
 
 
-def test_the_refusal_names_what_differs() -> None:
-    with pytest.raises(Refused, match=r"settings\.workers_max: 3 → 9"):
-        plan_deploy(a_wanted(a_release(workers_max=9)), serving(a_wanted()), UNCHANGED)
+def test_what_changes_the_workers_alone_leaves_the_head_where_it_is() -> None:
+    plan = plan_deploy(a_wanted(a_release(worker="ami-next")), serving(a_wanted()), UNCHANGED)
+
+    assert plan.manner == "workers"
+    assert kinds(plan) == [
+        "release",
+        "template",
+        "autoscaler",
+        "group",
+        "follow-autoscaler",
+        "await-heads",
+        "await-endpoint",
+        "await-workers",
+        "verify",
+        "roll-workers",
+        "verify",
+        "watch-alarms",
+        "defaults",
+        "current",
+    ]
+
+
+def test_other_limits_of_the_autoscaler_replace_nothing() -> None:
+    plan = plan_deploy(a_wanted(a_release(workers_max=9)), serving(a_wanted()), UNCHANGED)
+
+    assert plan.manner == "in place"
+    assert not {"hand-over", "roll-workers", "end-heads"} & set(kinds(plan))
+    assert "follow-autoscaler" in kinds(plan)
+
+
+def test_another_ray_takes_the_whole_cluster_along_in_one_go() -> None:
+    next_ray = Release(
+        replace(a_release().head, ami_id="ami-next", ray_version="2.61.0"),
+        replace(a_release().worker, ami_id="ami-next-worker", ray_version="2.61.0"),
+        a_release().settings,
+    )
+
+    plan = plan_deploy(a_wanted(next_ray), serving(a_wanted()), UNCHANGED)
+
+    assert plan.manner == "whole cluster"
+    order = kinds(plan)
+    assert order.index("hand-over") < order.index("roll-workers") < order.index("verify")
+    assert order.index("verify") < order.index("end-heads")
+    assert [step.at_once for step in plan.steps if isinstance(step, RollWorkers)] == [True]
+
+
+def test_where_capacity_is_scarce_the_old_head_ends_first() -> None:
+    wanted = a_wanted(a_release(head="ami-next"), rollout={"launch": "after"})
+
+    plan = plan_deploy(wanted, serving(a_wanted()), UNCHANGED)
+
+    order = kinds(plan)
+    assert order.index("group") < order.index("end-heads") < order.index("await-heads")
+    assert "hand-over" not in order
+    assert "desired" not in plan.words[order.index("group")]
+
+
+def test_a_plan_names_what_differs_and_what_it_would_go_back_to() -> None:
+    before = a_wanted()
+
+    plan = plan_deploy(a_wanted(a_release(head="ami-next")), serving(before), UNCHANGED)
+
+    assert "head.ami_id: ami-head → ami-next" in plan.differences
+    assert plan.previous == before.release
+
+
+def test_going_back_before_the_hand_over_ends_the_new_head_and_moves_no_lease() -> None:
+    old = a_wanted()
+    state = serving(old)
+    assert state.group is not None
+    newcomer = Member("i-new", "InService", 8, healthy=True)
+    group = replace(
+        state.group,
+        members=(*state.group.members, newcomer),
+        settings=replace(state.group.settings, template_version=8, desired=2),
+    )
+
+    plan = plan_deploy(old, replace(state, group=group), UNCHANGED)
+
+    assert "hand-over" not in kinds(plan)
+    (ended,) = [step for step in plan.steps if isinstance(step, EndHeads)]
+    assert (ended.which, ended.what) == ("retired", "head i-new")
+    assert kinds(plan).index("verify") < kinds(plan).index("end-heads")
+
+
+def test_a_roll_that_was_stopped_after_the_hand_over_goes_on_from_there() -> None:
+    old, new = a_wanted(), a_wanted(a_release(head="ami-next"))
+    state = serving(new)
+    assert state.group is not None
+    left = Member("i-old", "InService", 3, healthy=True)
+    group = replace(
+        state.group,
+        members=(left, *state.group.members),
+        settings=replace(state.group.settings, desired=2),
+    )
+
+    plan = plan_deploy(new, replace(state, group=group, release=old.release), UNCHANGED)
+
+    assert "group" not in kinds(plan)
+    assert [s.what for s in plan.steps if isinstance(s, EndHeads)] == ["head i-old"]
+    assert kinds(plan)[-1] == "current"
 
 
 def test_another_number_of_standbys_is_changed_in_place() -> None:
@@ -95,6 +201,14 @@ def test_another_number_of_standbys_is_changed_in_place() -> None:
 
     assert kinds(plan) == ["group", "await-heads", "await-endpoint", "await-workers", "verify"]
     assert "desired: 1 → 2" in plan.words[0]
+
+
+def test_a_standby_that_is_not_wanted_any_more_ends_and_never_the_leader() -> None:
+    state = serving(a_wanted(head={"instance_type": "m6i.large", "standby": 1}))
+
+    plan = plan_deploy(a_wanted(), state, UNCHANGED)
+
+    assert [s.what for s in plan.steps if isinstance(s, EndHeads)] == ["head i-head1"]
 
 
 def test_a_head_that_never_served_gives_way_to_another_release() -> None:
@@ -108,13 +222,14 @@ def test_a_head_that_never_served_gives_way_to_another_release() -> None:
         UNCHANGED,
     )
 
-    assert kinds(plan)[-7:] == [
+    assert kinds(plan)[-8:] == [
         "group",
-        "end-head",
+        "end-heads",
         "await-heads",
         "await-endpoint",
         "await-workers",
         "verify",
+        "defaults",
         "current",
     ]
 

@@ -25,11 +25,10 @@ def test_a_worker_is_told_where_it_belongs_and_where_to_look() -> None:
     }
 
 
-def test_a_head_is_told_of_its_hook_and_its_autoscaler_besides() -> None:
-    facts = node_file(user_data(an_environment(), "head", "s3://bucket/dev/autoscaler/0.yaml"))
+def test_a_head_is_told_of_its_hook_besides() -> None:
+    facts = node_file(user_data(an_environment(), "head"))
 
     assert facts["role"] == "head"
-    assert facts["autoscaler"] == "s3://bucket/dev/autoscaler/0.yaml"
     assert facts["lifecycle_hook"] == "ray-head-ready"
 
 

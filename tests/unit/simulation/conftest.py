@@ -8,14 +8,19 @@ from typing import Any
 import pytest
 
 from deploy import acceptance, verify
+from deploy.carry_out import Operation
 from deploy.checks import Check
 from deploy.clients import Clients
 from deploy.environment import Environment
+from deploy.journal import Journal
 from deploy.prepare import Prepared, prepare_deploy, prepare_destroy, read_status
 from deploy.progress import Silent
 from deploy.ray_api import RayNode, Unreachable
+from deploy.release import Release
+from deploy.releases import release_before
 from deploy.status import StatusReport
 from deploy.steps import Done
+from deploy.waiting import Clock
 from localcloud.simulation.cloud import Cloud, simulated_cloud
 from localcloud.simulation.machine import Machine
 from localcloud.simulation.ray import HeadRay
@@ -40,15 +45,29 @@ class Cluster:
         """The environment's name, which is the cluster's for Ray."""
         return self.environment.name
 
-    def prepare(self) -> Prepared:
+    def prepare(self, clock: Clock | None = None, release: Release | None = None) -> Prepared:
         """Plan a deploy, which will be verified from outside."""
-        clients, clock = self.cloud.clients, self.cloud.clock
-        check = verify.verifier(clients, self.environment, clock=clock)
-        return prepare_deploy(self.environment, clients, clock=clock, verify=check)
+        return prepare_deploy(
+            self.environment,
+            self.cloud.clients,
+            clock=clock or self.cloud.clock,
+            api=lambda: FakeRayApi(self.cloud, self.environment),  # type: ignore[arg-type, return-value]
+            release=release,
+        )
 
-    def deploy(self) -> tuple[Done, ...]:
-        """Plan a deploy and carry it out."""
-        return self.prepare().rollout.run(Silent())
+    def deploy(self, release: Release | None = None, kind: str = "deploy") -> Journal | None:
+        """Plan a deploy and carry it out, if anything is to be done."""
+        prepared = self.prepare(release=release)
+        if prepared.rollout.plan.is_empty:
+            return None
+        clients, clock = self.cloud.clients, self.cloud.clock
+        operation = Operation(self.environment, clients, clock, self.prepare, Silent(), kind)
+        return operation.run(prepared)
+
+    def rollback(self) -> Journal | None:
+        """Serve the release before the current one again."""
+        release = release_before(self.cloud.clients, self.environment)
+        return self.deploy(release, "rollback")
 
     def destroy(self) -> tuple[Done, ...]:
         """Remove the cluster."""
@@ -131,6 +150,10 @@ class FakeRayApi:
             RayNode(r.node_id.hex(), r.machine.address, r is head.own, "ALIVE")
             for r in head.nodes.values()
         )
+
+    def submit(self, entrypoint: str, submission_id: str) -> None:
+        """See deploy.ray_api.RayApi."""
+        self.nodes()
 
 
 Start = Callable[..., Cluster]
