@@ -3,11 +3,12 @@
 Follows the EC2 API reference: CreateLaunchTemplateVersion (SourceVersion), ModifyLaunchTemplate,
 DeleteLaunchTemplateVersions, DescribeLaunchTemplates and DescribeLaunchTemplateVersions. moto keeps
 the user data of a second version in a type that launching refuses, ignores SourceVersion, numbers
-versions by their place in a list, and cuts both listings at 15.
+versions by their place in a list, does not know client tokens, and cuts both listings at 15.
 """
 
-from functools import cache
-from typing import Any
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import Any, cast
 
 from moto.core.responses import ActionResult
 from moto.ec2.exceptions import (
@@ -102,6 +103,26 @@ def _described(response: Any, template: Any, version: Any) -> Data:
         "VersionDescription": version.description,
         "VersionNumber": version.number,
     }
+
+
+def _once_a_token(create: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:
+    """A request that is sent again with its ClientToken is answered again and does nothing.
+
+    https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
+    """
+
+    @wraps(create)
+    def created(self: Any) -> ActionResult:
+        answered = vars(self.ec2_backend).setdefault("launch_template_tokens", {})
+        token = self._get_param("ClientToken")
+        if token in answered:
+            return cast(ActionResult, answered[token])
+        answer = create(self)
+        if token:
+            answered[token] = answer
+        return answer
+
+    return created
 
 
 def _create_launch_template_version(self: Any) -> ActionResult:
@@ -241,7 +262,8 @@ def install() -> None:
     LaunchTemplate.default_version = _default_version
     LaunchTemplateBackend.modify_launch_template = _modify_launch_template
     LaunchTemplateBackend.describe_launch_template_versions = _describe_versions
-    LaunchTemplates.create_launch_template_version = _create_launch_template_version
+    LaunchTemplates.create_launch_template = _once_a_token(LaunchTemplates.create_launch_template)
+    LaunchTemplates.create_launch_template_version = _once_a_token(_create_launch_template_version)
     LaunchTemplates.delete_launch_template_versions = _delete_launch_template_versions
     LaunchTemplates.describe_launch_template_versions = _describe_launch_template_versions
     LaunchTemplates.describe_launch_templates = _describe_launch_templates
