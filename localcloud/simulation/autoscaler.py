@@ -1,5 +1,8 @@
 """A fake of Ray's autoscaler v2 on the head that leads: launches, replaces and ends workers.
 
+It reads its YAML anew in each round, and launches by what it read. A node that drains counts as
+gone from then on (RAY_STOPPING), so that its replacement is launched while it still has work.
+
 What it does is read from Ray 2.60's source: reconciler.py (``_compute_to_launch``,
 ``_terminate_instances``) and node_provider.py of ray/autoscaler/v2, and
 ray/autoscaler/_private/aws/node_provider.py. It changes AWS through the head's own EC2 client;
@@ -13,6 +16,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localcloud.account import ec2_backend
+from localcloud.patches.shortages import CODE
+from localcloud.simulation.faults import Faults
 from localcloud.simulation.node_aws import NodeClient
 from localcloud.simulation.ray import HeadRay
 
@@ -22,8 +27,8 @@ CLUSTER, KIND, TYPE = "ray-cluster-name", "ray-node-type", "ray-user-node-type"
 class Autoscaler:
     """The autoscaler of one life of a head's Ray; ``demand`` is how many workers its tasks need."""
 
-    def __init__(self, head: HeadRay) -> None:
-        self._head, self._machine = head, head.machine
+    def __init__(self, head: HeadRay, faults: Faults) -> None:
+        self._head, self._machine, self._faults = head, head.machine, faults
         self._ec2 = NodeClient(head.machine, "ec2")
         self._ending: set[str] = set()
         self._subnet = 0
@@ -41,6 +46,7 @@ class Autoscaler:
 
     def _reconcile(self) -> None:
         try:
+            self._head.config = self._head.read_config()
             self._ec2.connect()
             found = self._instances()
             heads = [i for i, tags in found.items() if tags[KIND] == "head"]
@@ -69,7 +75,8 @@ class Autoscaler:
             return
         stopped = [i for i in instance_ids if i in self._head.lost and i not in self._ending]
         self._terminate(stopped)
-        living = len([i for i in instance_ids if i not in self._ending])
+        gone = self._ending | self._head.draining
+        living = len([i for i in instance_ids if i not in gone])
         most = min(kind["max_workers"], self._head.config["max_workers"])
         missing = min(most, max(kind["min_workers"], self.demand)) - living
         self._launch(name, kind["node_config"], missing)
@@ -96,6 +103,9 @@ class Autoscaler:
         }
         pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
         specification = {"ResourceType": "instance", "Tags": pairs}
+        if self._head.cluster in self._faults.short_of_workers:
+            self._machine.say("autoscaler: no launch", level=4, error=CODE)
+            return
         for subnet in config["SubnetIds"]:
             try:
                 self._ec2.run_instances(

@@ -4,6 +4,7 @@ moto with every patch of the local cloud, over simulated machines. What is globa
 (moto's state, the world, the seeds of chance, AWS's variables) is set at the start and put back.
 """
 
+import math
 import os
 import random
 from collections.abc import Iterator
@@ -20,9 +21,11 @@ from deploy.clients import Clients
 from localcloud import behaviour, patches
 from localcloud.account import REGION, ec2_backend
 from localcloud.behaviour import Behaviour
+from localcloud.patches import shortages
 from localcloud.simulation import descriptions
 from localcloud.simulation.autoscaler import Autoscaler
 from localcloud.simulation.driver import SimulatedDriver
+from localcloud.simulation.faults import Faults
 from localcloud.simulation.head import HeadProcess
 from localcloud.simulation.machine import Machine
 from localcloud.simulation.names import Names
@@ -57,7 +60,8 @@ class Cloud:
         self.settings, self.folder = settings, folder
         self.clock = Timeline()
         self.network: Network = Network()
-        self.rays = Rays(self.network)
+        self.faults = Faults()
+        self.rays = Rays(self.network, self.faults)
         self.names = Names()
         self.network.balance = self.names.target
         self.nodes = Nodes(self.rays, self.names)
@@ -127,6 +131,20 @@ class Cloud:
         if process:
             process.paused = paused
 
+    def occupy(self, instance_id: str, seconds: float = math.inf) -> None:
+        """Give a worker work for so long: drained, its raylet ends only after that."""
+        raylet = self.nodes.raylet(instance_id)
+        if raylet:
+            raylet.busy_until = self.clock.now() + seconds
+
+    def no_capacity(self, instance_type: str = "*", zone: str = "*") -> None:
+        """EC2 is short of these for everyone; see Faults for an autoscaler alone."""
+        shortages.declare(instance_type, zone)
+
+    def capacity_again(self) -> None:
+        """EC2 has enough of everything."""
+        shortages.clear()
+
     def end_gcs(self, cluster: str) -> None:
         """The GCS of a cluster's head dies, and `ray start` with it."""
         head = self.rays.running(cluster)
@@ -134,7 +152,7 @@ class Cloud:
             self.rays.end(head)
 
     def _autoscale(self, head: HeadRay) -> None:
-        self.autoscalers[head.cluster] = Autoscaler(head)
+        self.autoscalers[head.cluster] = Autoscaler(head, self.faults)
 
 
 @contextmanager

@@ -1,5 +1,8 @@
 """A simulated head: the real guard, lease, services and tags over a fake Ray."""
 
+from functools import lru_cache
+from typing import Any
+
 import yaml
 
 from localcloud.simulation.background import Background
@@ -34,12 +37,17 @@ class FakeRayHead:
         """See node.ray_head.RayHead; importing Ray begins with the first call."""
         if self._warm_at is None:
             self._warm_at = self._machine.timeline.now() + self._machine.settings.import_ray
+        if self._machine.host.ami_id in self._rays.faults.unready_images:
+            return False
         return self._machine.timeline.now() >= self._warm_at
 
     def start(self) -> None:
         """See node.ray_head.RayHead."""
-        config = yaml.safe_load(self._files.autoscaler.read_text())
-        self.life = self._rays.start(self._machine, self._files.read_token(), config)
+        self.life = self._rays.start(
+            self._machine,
+            self._files.read_token(),
+            lambda: parsed(self._files.autoscaler.read_text()),
+        )
         self._warm_at = None
 
     def is_running(self) -> bool:
@@ -56,6 +64,12 @@ class FakeRayHead:
         if self.life:
             self._rays.end(self.life)
         return True
+
+
+@lru_cache(maxsize=8)
+def parsed(text: str) -> dict[str, Any]:
+    """Parse the autoscaler's YAML, which is read in each of its rounds and seldom another."""
+    return dict(yaml.safe_load(text))
 
 
 class HeadProcess:

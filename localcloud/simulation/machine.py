@@ -31,6 +31,7 @@ class Machine:
         self.host, self.timeline, self.settings = host, timeline, settings
         self.folder = folder / host.instance_id
         self.address = host.private_ip
+        self.ray_version = ""  # of its image
         self.power = Power.BOOTING
         self.cuts: set[str] = set()
         self.loses_answers = False

@@ -9,7 +9,7 @@ from localcloud.simulation.head import HeadProcess
 from localcloud.simulation.machine import Machine
 from localcloud.simulation.names import Names
 from localcloud.simulation.node_aws import NodeClient
-from localcloud.simulation.ray import Rays
+from localcloud.simulation.ray import Raylet, Rays
 from localcloud.simulation.service import HEAD, WATCHDOG, WORKER, Service
 from localcloud.simulation.worker import WatchProcess, Worker, WorkerProcess
 from node.identity import BadIdentity, Identity
@@ -28,6 +28,7 @@ class Nodes:
     def boot(self, machine: Machine) -> None:
         """cloud-init and ray-identity.service; a machine that is not ours stays idle."""
         instance = ec2_backend().get_instance(machine.host.instance_id)
+        machine.ray_version = ec2_backend().tags[instance.image_id].get("raykiln:ray-version", "")
         text = node_yaml(instance)
         if text is None:
             return
@@ -47,6 +48,11 @@ class Nodes:
         service = self.heads.get(instance_id)
         process = service.process if service else None
         return process if isinstance(process, HeadProcess) else None
+
+    def raylet(self, instance_id: str) -> Raylet | None:
+        """Return the raylet that runs on a worker."""
+        worker = self.workers.get(instance_id)
+        return worker.raylet if worker else None
 
     def _boot_head(self, machine: Machine, identity: Identity) -> None:
         service = Service(

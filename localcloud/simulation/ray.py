@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from localcloud.simulation.faults import Faults
 from localcloud.simulation.machine import Machine
 from localcloud.simulation.network import Network, NobodyListens, Silence
 from node.gcs import NODE_ID_BYTES, NotAdmitted, RayNode, Unreachable
@@ -24,11 +25,18 @@ class TwoHeads(AssertionError):
 
 @dataclass(eq=False)
 class Raylet:
-    """A raylet; ``recheck`` has it look at once whether its GCS is still there."""
+    """A raylet; ``recheck`` has it look at once whether its GCS is still there.
+
+    ``busy_until``: it has work until that time of the simulation's clock. ``drain`` is called
+    when it shall take no more.
+    """
 
     node_id: bytes
     machine: Machine
     recheck: Callable[[], None] = lambda: None
+    drain: Callable[[], None] = lambda: None
+    busy_until: float = 0.0
+    drains: bool = False
 
 
 @dataclass(eq=False)
@@ -38,7 +46,7 @@ class HeadRay:
     cluster: str
     machine: Machine
     token: str
-    config: dict[str, Any]  # the autoscaler's YAML
+    read_config: Callable[[], dict[str, Any]]  # the autoscaler's YAML, as it lies there now
     began: float
     ended: float | None = None
     is_open: bool = False  # the GCS answers
@@ -48,10 +56,18 @@ class HeadRay:
     lost: set[str] = field(default_factory=set)  # instances whose raylet died under this GCS
     _listing: tuple[RayNode, ...] | None = None
 
+    def __post_init__(self) -> None:
+        self.config = self.read_config()
+
     @property
     def runs(self) -> bool:
         """Its processes are there."""
         return self.ended is None
+
+    @property
+    def draining(self) -> set[str]:
+        """The instances whose raylet shall take no more work."""
+        return {r.machine.host.instance_id for r in self.nodes.values() if r.drains}
 
     @property
     def answers(self) -> bool:
@@ -71,6 +87,16 @@ class HeadRay:
         self.lost.discard(raylet.machine.host.instance_id)
         self._listing = None
 
+    def drain(self, node_id: bytes) -> None:
+        """Have a node take no more work.
+
+        One that is not there counts as drained (gcs_autoscaler_state_manager.cc, HandleDrainNode).
+        """
+        raylet = self.nodes.get(node_id)
+        if raylet and not raylet.drains:
+            raylet.drains = True
+            raylet.drain()
+
     def remove(self, raylet: Raylet) -> None:
         """A raylet is dead."""
         if self.nodes.pop(raylet.node_id, None):
@@ -81,8 +107,8 @@ class HeadRay:
 class Rays:
     """Every Ray in the simulation."""
 
-    def __init__(self, network: Network) -> None:
-        self.network = network
+    def __init__(self, network: Network, faults: Faults | None = None) -> None:
+        self.network, self.faults = network, faults or Faults()
         self.lives: list[HeadRay] = []
         self.on_head_joined: Callable[[HeadRay], None] = lambda head: None
         self._running: dict[str, HeadRay] = {}
@@ -97,13 +123,15 @@ class Rays:
         head = self._running.get(cluster)
         return len(head.nodes) - (head.own is not None) if head and head.answers else 0
 
-    def start(self, machine: Machine, token: str, config: dict[str, Any]) -> HeadRay:
+    def start(
+        self, machine: Machine, token: str, read_config: Callable[[], dict[str, Any]]
+    ) -> HeadRay:
         """Run `ray start --head`; raises TwoHeads when another head still runs it."""
-        cluster = str(config["cluster_name"])
+        cluster = str(read_config()["cluster_name"])
         other = self._running.get(cluster)
         if other is not None:
             raise TwoHeads(f"{machine.host.instance_id} beside {other.machine.host.instance_id}")
-        head = HeadRay(cluster, machine, token, config, machine.timeline.now())
+        head = HeadRay(cluster, machine, token, read_config, machine.timeline.now())
         self._running[cluster] = head
         self.lives.append(head)
         machine.after(machine.settings.gcs_opens, lambda: self._open(head))
@@ -122,9 +150,14 @@ class Rays:
         for head in list(self._running.values()):
             recheck_all(head)
 
-    def raylet(self, machine: Machine, recheck: Callable[[], None] = lambda: None) -> Raylet:
+    def raylet(
+        self,
+        machine: Machine,
+        recheck: Callable[[], None] = lambda: None,
+        drain: Callable[[], None] = lambda: None,
+    ) -> Raylet:
         """Return a new raylet, with an id as long as Ray's."""
-        return Raylet(next(self._number).to_bytes(NODE_ID_BYTES, "big"), machine, recheck)
+        return Raylet(next(self._number).to_bytes(NODE_ID_BYTES, "big"), machine, recheck, drain)
 
     def find(self, origin: Machine, address: str) -> HeadRay | None:
         """Return the head whose GCS answers there; raises Silence when nothing comes back."""
@@ -143,10 +176,14 @@ class Rays:
         head.is_open = head.runs
 
     def _head_joins(self, head: HeadRay) -> None:
-        if head.runs:
-            head.own = self.raylet(head.machine)
-            head.add(head.own)
-            self.on_head_joined(head)
+        image = head.machine.host.ami_id
+        if not head.runs or image in self.faults.broken_images:
+            return
+        head.own = self.raylet(head.machine)
+        head.add(head.own)
+        self.on_head_joined(head)
+        if image in self.faults.dying_images:
+            head.machine.after(self.faults.dying_images[image], lambda: self.end(head))
 
 
 def recheck_all(head: HeadRay) -> None:

@@ -29,6 +29,7 @@ class Settings:
     new_gcs_noticed: float = 2.8  # it meets a GCS of another cluster, and ends
     reconnect: float = 20.0  # it ends so long after its GCS's last answer
     process_death_noticed: float = 1.0  # by the GCS, when a raylet's process ends
+    drained: float = 1.0  # a raylet that shall take no more work, and has none, has ended
     silence_noticed: float = 30.0  # by the GCS, when a raylet is not heard of any more
 
     # Ray's autoscaler v2 (ray/autoscaler/_private/constants.py).

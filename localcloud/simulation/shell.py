@@ -1,6 +1,7 @@
 """What simulated machines answer: probes of their ports, and the few commands deploy sends them."""
 
 import re
+import shlex
 
 from localcloud.driver import Answer, Probed
 from localcloud.simulation.machine import Machine
@@ -10,7 +11,10 @@ from localcloud.simulation.ray import HeadRay, Rays
 
 GUARD = 8479
 RAY_PORTS = (6379, 8265, 10001)
+ACCEPTED = "DRAIN_NODE_REASON_PREEMPTION"  # Ray may refuse any other
 STATUS = re.compile(r"ray status\b(?:.*--address[ =](?P<address>[\d.]+):\d+)?")
+NODE_ID = re.compile(r"[0-9a-f]{56}")
+NO_RAY = Answer(1, "", "ConnectionError: Ray is trying to start at no such address\n")
 
 
 class Shell:
@@ -34,17 +38,51 @@ class Shell:
         raise NobodyListens(str(port))
 
     def command(self, machine: Machine, script: str) -> Answer:
-        """Run a script; anything but `ray status` is not found."""
-        asked = STATUS.search(script)
-        if asked is None:
-            return Answer(127, "", f"sh: {script.strip()}: not found\n")
+        """Run a script: `ray status` and `ray drain-node`, joined by && or on lines of their own.
+
+        Anything else is not found.
+        """
+        answer = Answer(0, "", "")
+        for line in script.strip().splitlines():
+            for part in line.split("&&"):
+                answer = self._run(machine, part.strip())
+                if answer.exit_code:
+                    break
+        return answer
+
+    def _run(self, machine: Machine, command: str) -> Answer:
+        status = STATUS.search(command)
+        if status:
+            head = self._head(machine, status["address"] or machine.address)
+            return Answer(0, ray_status(head), "") if head else NO_RAY
+        words = shlex.split(command)
+        if words[:2] == ["/usr/local/bin/ray", "drain-node"]:
+            return self._drain(machine, dict(zip(words[2::2], words[3::2], strict=False)))
+        return Answer(127, "", f"sh: {command}: not found\n")
+
+    def _head(self, machine: Machine, address: str) -> HeadRay | None:
         try:
-            head = self._rays.find(machine, asked["address"] or machine.address)
+            return self._rays.find(machine, address)
         except Silence:
-            head = None
+            return None
+
+    def _drain(self, machine: Machine, options: dict[str, str]) -> Answer:
+        """See ray/scripts/scripts.py, drain_node; click ends with 2 on a wrong option."""
+        seconds = options.get("--deadline-remaining-seconds", "0")
+        node_id = options.get("--node-id", "")
+        fine = (
+            options.get("--reason") == ACCEPTED
+            and "--reason-message" in options
+            and seconds.isdigit()
+            and NODE_ID.fullmatch(node_id)
+        )
+        if not fine:
+            return Answer(2, "", f"Usage: ray drain-node [OPTIONS]\n{options}\n")
+        head = self._head(machine, options.get("--address", "").partition(":")[0])
         if head is None:
-            return Answer(1, "", "ConnectionError: Ray is trying to start at no such address\n")
-        return Answer(0, ray_status(head), "")
+            return NO_RAY
+        head.drain(bytes.fromhex(node_id))
+        return Answer(0, "", "")
 
 
 def ray_status(head: HeadRay) -> str:

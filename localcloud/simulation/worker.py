@@ -6,6 +6,7 @@ from localcloud.simulation.files import Files
 from localcloud.simulation.machine import Machine
 from localcloud.simulation.node_aws import LeaseClient, NodeClient
 from localcloud.simulation.ray import GcsClient, Rays
+from localcloud.simulation.ray import Raylet as RunningRaylet
 from localcloud.simulation.service import Service
 from localcloud.simulation.worker_ray import WorkerRay
 from node import settings
@@ -34,6 +35,12 @@ class Worker:
         table = identity.lease_table
         self.table = DynamoLeaseTable(LeaseClient(machine), table, identity.environment)
         self.service: Service | None = None
+
+    @property
+    def raylet(self) -> RunningRaylet | None:
+        """Return the raylet that runs here, if one does."""
+        process = self.service.process if self.service else None
+        return process.ray.raylet if isinstance(process, WorkerProcess) and process.ray else None
 
     def resolve(self, name: str) -> str:
         """Return a name's address: /etc/hosts comes before DNS; raises OSError without one."""
@@ -128,8 +135,7 @@ class Unit:
 
     def raylet(self) -> Raylet | None:
         """See node.worker_unit.WorkerUnit."""
-        process = self._worker.service.process if self._worker.service else None
-        raylet = process.ray.raylet if isinstance(process, WorkerProcess) and process.ray else None
+        raylet = self._worker.raylet
         return Raylet(1, raylet.node_id) if raylet else None
 
     def kill(self) -> None:

@@ -1,4 +1,8 @@
-"""A worker's `ray start`: it joins, runs, and ends by itself when its head is gone."""
+"""A worker's `ray start`: it joins, runs, and ends by itself when its head is gone.
+
+Drained, it goes on without a raylet, as `ray start --block` of Ray 2.60 does. A version that is not
+its head's ends it at once (ray/_private/node.py, check_version_info).
+"""
 
 from collections.abc import Callable
 
@@ -52,13 +56,41 @@ class WorkerRay:
         if self._dead:
             return
         head = self._found()
-        if head and head.own and head.token == self._token:
-            self._head, self.raylet = head, self._rays.raylet(self._machine, self._recheck)
+        if head and head.machine.ray_version != self._machine.ray_version:
+            self._machine.say(
+                "Version mismatch", ours=self._machine.ray_version, head=head.machine.ray_version
+            )
+            self._end()
+        elif head and head.own and head.token == self._token and self._may_join(head):
+            self._head = head
+            self.raylet = self._rays.raylet(self._machine, self._recheck, self._drain)
             head.add(self.raylet)
         elif self._machine.timeline.now() - self._began < self._machine.settings.join_patience:
             self._machine.after(JOIN_EVERY, self._join)
         else:
             self._end()
+
+    def _may_join(self, head: HeadRay) -> bool:
+        """Say whether nothing is wrong on purpose."""
+        faults, host = self._rays.faults, self._machine.host
+        stranded = {host.ami_id, host.instance_id} & faults.stranded
+        return not stranded and head.machine.host.ami_id not in faults.lonely_images
+
+    def _drain(self) -> None:
+        """Take no more work, and leave the cluster once there is none left, however late."""
+        if self.raylet:
+            left = max(0.0, self.raylet.busy_until - self._machine.timeline.now())
+            self._machine.after(left + self._machine.settings.drained, self._leave)
+
+    def _leave(self) -> None:
+        raylet, head = self.raylet, self._head
+        if raylet is None or head is None or not raylet.drains:
+            return
+        if raylet.busy_until > self._machine.timeline.now():
+            self._drain()
+            return
+        self.raylet = None
+        head.remove(raylet)
 
     def _recheck(self) -> None:
         """Look at once, and go on looking while the head is not there."""

@@ -1,6 +1,9 @@
 """The simulation's own parts: a fake that is wrong proves nothing."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,13 +11,16 @@ from localcloud.driver import Host, Power, Probed
 from localcloud.simulation.driver import SimulatedDriver
 from localcloud.simulation.machine import Machine
 from localcloud.simulation.network import Network, NobodyListens, Silence
-from localcloud.simulation.ray import Rays, TwoHeads
+from localcloud.simulation.ray import HeadRay, Rays, TwoHeads
 from localcloud.simulation.service import Rules, Service
 from localcloud.simulation.settings import Settings
 from localcloud.simulation.timeline import Timeline
 from localcloud.simulation.worker_ray import WorkerRay
 
-CONFIG = {"cluster_name": "dev"}
+
+def dev() -> dict[str, Any]:
+    """Return the autoscaler's YAML of the cluster that these tests start."""
+    return {"cluster_name": "dev"}
 
 
 class Process:
@@ -193,14 +199,14 @@ def test_two_heads_of_one_cluster_are_an_error_and_of_two_are_none(
 ) -> None:
     rays = Rays(network)
     one, two = booted(driver, clock, 1), booted(driver, clock, 2)
-    first = rays.start(one, "secret", CONFIG)
+    first = rays.start(one, "secret", dev)
 
-    rays.start(two, "secret", {"cluster_name": "other"})
+    rays.start(two, "secret", lambda: {"cluster_name": "other"})
     with pytest.raises(TwoHeads):
-        rays.start(two, "secret", CONFIG)
+        rays.start(two, "secret", dev)
     rays.end(first)
 
-    assert rays.start(two, "secret", CONFIG).runs
+    assert rays.start(two, "secret", dev).runs
 
 
 def test_a_raylet_ends_when_its_head_stays_away(
@@ -208,7 +214,7 @@ def test_a_raylet_ends_when_its_head_stays_away(
 ) -> None:
     rays, ended = Rays(network), list[float]()
     head, machine = booted(driver, clock, 1), booted(driver, clock, 2)
-    life = rays.start(head, "secret", CONFIG)
+    life = rays.start(head, "secret", dev)
     worker = WorkerRay(
         rays,
         machine,
@@ -232,7 +238,7 @@ def test_a_raylet_that_meets_another_gcs_under_the_name_ends_sooner(
 ) -> None:
     rays, ended = Rays(network), list[float]()
     head, machine = booted(driver, clock, 1), booted(driver, clock, 2)
-    life = rays.start(head, "secret", CONFIG)
+    life = rays.start(head, "secret", dev)
     WorkerRay(
         rays,
         machine,
@@ -244,8 +250,88 @@ def test_a_raylet_that_meets_another_gcs_under_the_name_ends_sooner(
 
     lost = clock.now()
     rays.end(life)
-    rays.start(head, "secret", CONFIG)
+    rays.start(head, "secret", dev)
     clock.sleep(60)
 
     assert len(ended) == 1
     assert 3 < ended[0] - lost < 8
+
+
+@dataclass
+class Joining:
+    """A head, and a worker that starts Ray beside it."""
+
+    rays: Rays
+    life: HeadRay
+    worker: WorkerRay
+    ended: list[float]
+
+
+Join = Callable[..., Joining]
+
+
+@pytest.fixture
+def join(driver: SimulatedDriver, clock: Timeline, network: Network) -> Join:
+    """Start a head and a worker, each of some version of Ray, and let time pass."""
+
+    def joining(head_version: str = "2.60.0", version: str = "2.60.0") -> Joining:
+        rays, ended = Rays(network), list[float]()
+        head, machine = booted(driver, clock, 1), booted(driver, clock, 2)
+        head.ray_version, machine.ray_version = head_version, version
+        life = rays.start(head, "secret", dev)
+        worker = WorkerRay(
+            rays,
+            machine,
+            resolve=lambda: head.address,
+            token="secret",
+            ended=lambda: ended.append(clock.now()),
+        )
+        clock.sleep(10)
+        return Joining(rays, life, worker, ended)
+
+    return joining
+
+
+def test_a_raylet_of_another_version_than_its_heads_cannot_join(join: Join) -> None:
+    joining = join("2.61.0", "2.60.0")
+
+    assert joining.worker.raylet is None
+    assert len(joining.ended) == 1
+    assert joining.rays.worker_count("dev") == 0
+
+
+def test_a_drained_raylet_that_is_idle_leaves_and_its_process_runs_on(
+    join: Join, clock: Timeline
+) -> None:
+    joining = join()
+    assert joining.worker.raylet is not None
+
+    joining.life.drain(joining.worker.raylet.node_id)
+    assert joining.life.draining == {"i-2"}
+    clock.sleep(60)
+
+    assert joining.worker.raylet is None
+    assert joining.life.lost == {"i-2"}
+    assert joining.ended == []
+
+
+def test_a_drained_raylet_that_has_work_leaves_after_it(join: Join, clock: Timeline) -> None:
+    joining = join()
+    assert joining.worker.raylet is not None
+    joining.worker.raylet.busy_until = clock.now() + 100
+
+    joining.life.drain(joining.worker.raylet.node_id)
+    clock.sleep(99)
+    assert joining.rays.worker_count("dev") == 1
+    clock.sleep(5)
+
+    assert joining.rays.worker_count("dev") == 0
+
+
+def test_a_node_that_nobody_knows_counts_as_drained(join: Join) -> None:
+    joining = join()
+
+    joining.life.drain(bytes(28))
+
+    assert joining.rays.worker_count("dev") == 1
+    assert joining.life.draining == set()
