@@ -2,12 +2,14 @@
 
 No AWS and no Ray on this side. The paths are Ray 2.60's, ``dashboard/modules/job/job_head.py``
 and ``state/state_head.py``; the token goes where ``http_token_authentication.py`` looks for it.
+Rows of a list are those of ``ray/util/state/common.py``; a list is asked for whole, since Ray
+cuts it at 100 rows of whatever order otherwise (``DEFAULT_LIMIT``).
 """
 
 import json
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import urllib3
 from urllib3.exceptions import HTTPError
@@ -17,6 +19,9 @@ from deploy.errors import PipelineError, Refused
 PORT = 8265
 TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
 FINISHED = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
+LIMIT = 10_000  # rows; what Ray's server allows at most (RAY_MAX_LIMIT_FROM_API_SERVER)
+# Ray runs each submitted job's command under an actor of its own (dashboard/modules/job/common.py).
+SUPERVISORS = "SUPERVISOR_ACTOR_RAY_NAMESPACE"
 
 
 class Unreachable(PipelineError):
@@ -57,6 +62,46 @@ class Job:
         return self.status == "SUCCEEDED"
 
 
+@dataclass(frozen=True)
+class RunningJob:
+    """A job that has not ended: a submitted one, or a driver that has connected by itself.
+
+    ``node_id`` is where its command runs; Ray knows it of submitted jobs alone.
+    """
+
+    id: str
+    node_id: str
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A living actor; ``name`` is empty when its program gave it none."""
+
+    id: str
+    class_name: str
+    name: str
+    node_id: str
+
+    @property
+    def words(self) -> str:
+        """Return what its owner knows it by."""
+        return f"{self.class_name} {self.name}" if self.name else self.class_name
+
+
+@dataclass(frozen=True)
+class PlacementGroup:
+    """Resources held together, and the nodes on which they are held."""
+
+    id: str
+    name: str
+    node_ids: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        """Return what its owner knows it by."""
+        return self.name or self.id[:12]
+
+
 class RayApi:
     """The dashboard at ``http://host:port``; every call is one connection, to whoever leads now."""
 
@@ -68,7 +113,7 @@ class RayApi:
 
     def nodes(self) -> tuple[RayNode, ...]:
         """Return the nodes that Ray knows, dead ones included; the head first."""
-        found = self._call("GET", "/api/v0/nodes")["data"]["result"]["result"]
+        found = self._rows("nodes")
         nodes = [
             RayNode(n["node_id"], n["node_ip"], bool(n["is_head_node"]), n["state"]) for n in found
         ]
@@ -84,9 +129,47 @@ class RayApi:
         found = self._call("GET", f"/api/jobs/{quote(submission_id)}")
         return Job(submission_id, found["status"], found.get("message") or "")
 
+    def running_jobs(self) -> tuple[RunningJob, ...]:
+        """Return the jobs that have not ended, those that have yet to start included."""
+        found = self._call("GET", "/api/jobs/")
+        return tuple(
+            RunningJob(job["submission_id"] or job["job_id"], job["driver_node_id"] or "")
+            for job in found
+            if job["status"] not in FINISHED
+        )
+
+    def actors(self) -> tuple[Actor, ...]:
+        """Return the living actors, without those that Ray runs submitted jobs with."""
+        return tuple(
+            Actor(row["actor_id"], row["class_name"], row["name"] or "", row["node_id"] or "")
+            for row in self._rows("actors", state="ALIVE")
+            if row["ray_namespace"] != SUPERVISORS
+        )
+
+    def placement_groups(self) -> tuple[PlacementGroup, ...]:
+        """Return the placement groups that hold resources."""
+        return tuple(
+            PlacementGroup(
+                row["placement_group_id"],
+                row["name"] or "",
+                tuple(sorted({bundle["node_id"] for bundle in row["bundles"]})),
+            )
+            for row in self._rows("placement_groups", state="CREATED", detail=True)
+        )
+
     def logs(self, submission_id: str) -> str:
         """Return what the job has printed so far."""
         return str(self._call("GET", f"/api/jobs/{quote(submission_id)}/logs")["logs"])
+
+    def _rows(self, what: str, *, state: str = "", detail: bool = False) -> list[dict[str, Any]]:
+        """Return a list of the state API's; ``detail`` adds the columns that Ray calls so."""
+        asked = {"limit": str(LIMIT)}
+        if detail:
+            asked["detail"] = "true"
+        if state:
+            asked |= {"filter_keys": "state", "filter_predicates": "=", "filter_values": state}
+        answer = self._call("GET", f"/api/v0/{what}?{urlencode(asked)}")
+        return list(answer["data"]["result"]["result"])
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         url = self.base + path

@@ -7,17 +7,25 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from deploy.ray_api import RayApi
 
 TOKEN = "a-token"
+DETAILS = {"bundles"}  # columns that are given only when they are asked for
 
 
 @dataclass
 class RayStub:
-    """What the dashboard knows; each look at a job moves it to its next state."""
+    """What the dashboard knows; each look at a job moves it to its next state.
+
+    Lists are cut and filtered as Ray does; their rows are those that Ray 2.60 gave when asked.
+    """
 
     nodes: list[dict[str, Any]] = field(default_factory=list)
+    actors: list[dict[str, Any]] = field(default_factory=list)
+    placement_groups: list[dict[str, Any]] = field(default_factory=list)
+    job_rows: list[dict[str, Any]] = field(default_factory=list)
     jobs: dict[str, list[str]] = field(default_factory=dict)
     entrypoints: dict[str, str] = field(default_factory=dict)
     states: tuple[str, ...] = ("PENDING", "RUNNING", "SUCCEEDED")
@@ -32,6 +40,65 @@ class RayStub:
         node = {"node_id": f"id-{address}", "node_ip": address, "is_head_node": head}
         self.nodes.append({**node, "state": state})
 
+    def add_job(self, name: str, *, node: str = "id-head", status: str = "RUNNING") -> None:
+        """Let a submitted job be there, in the list alone."""
+        self.job_rows.append(
+            {
+                "type": "SUBMISSION",
+                "job_id": None,
+                "submission_id": name,
+                "status": status,
+                "entrypoint": "python secret.py",
+                "driver_node_id": node,
+            }
+        )
+
+    def add_driver(self, job_id: str) -> None:
+        """Let a program be there that has connected by itself."""
+        self.job_rows.append(
+            {
+                "type": "DRIVER",
+                "job_id": job_id,
+                "submission_id": None,
+                "status": "RUNNING",
+                "entrypoint": "python secret.py",
+                "driver_info": {"id": job_id, "node_ip_address": "10.77.0.9", "pid": "7"},
+                "driver_node_id": None,
+            }
+        )
+
+    def add_actor(
+        self, class_name: str, node: str, *, name: str = "", state: str = "ALIVE", space: str = "x"
+    ) -> None:
+        """Let an actor be there."""
+        self.actors.append(
+            {
+                "actor_id": f"{len(self.actors):032}",
+                "class_name": class_name,
+                "state": state,
+                "job_id": "01000000",
+                "name": name,
+                "node_id": node,
+                "pid": 7,
+                "ray_namespace": space,
+            }
+        )
+
+    def add_placement_group(self, name: str, *nodes: str, state: str = "CREATED") -> None:
+        """Let a placement group be there."""
+        group = f"{len(self.placement_groups):036}"
+        bundles = [
+            {
+                "bundle_id": {"placement_group_id": group, "bundle_index": index},
+                "unit_resources": {"CPU": 1.0},
+                "node_id": node,
+                "label_selector": {},
+            }
+            for index, node in enumerate(nodes)
+        ]
+        row = {"placement_group_id": group, "name": name, "state": state, "bundles": bundles}
+        self.placement_groups.append(row)
+
     def api(self, token: str = TOKEN) -> RayApi:
         """Return an operator's end of it."""
         return RayApi("127.0.0.1", token, port=self.port)
@@ -41,8 +108,12 @@ class RayStub:
         if self.failures:
             self.failures -= 1
             return 500, "Timed out waiting for an available job agent"
-        if path == "/api/v0/nodes":
-            return 200, {"data": {"result": {"result": self.nodes}}}
+        asked = urlsplit(path)
+        if asked.path.startswith("/api/v0/"):
+            rows = getattr(self, asked.path.removeprefix("/api/v0/"))
+            return 200, {"data": {"result": {"result": _listed(rows, parse_qs(asked.query))}}}
+        if method == "GET" and path == "/api/jobs/":
+            return 200, self.job_rows
         if method == "POST":
             return self._submit(body["submission_id"], body["entrypoint"])
         name, _, what = path.removeprefix("/api/jobs/").partition("/")
@@ -62,6 +133,15 @@ class RayStub:
             self.answers_lost -= 1
             return 500, "the head went away"
         return 200, {"submission_id": name}
+
+
+def _listed(rows: list[dict[str, Any]], asked: dict[str, list[str]]) -> list[dict[str, Any]]:
+    """Return the rows as Ray's state API does: filtered, cut, and without the details."""
+    wanted = dict(zip(asked.get("filter_keys", []), asked.get("filter_values", []), strict=True))
+    found = [row for row in rows if all(row[key] == value for key, value in wanted.items())]
+    if asked.get("detail") != ["true"]:
+        found = [{key: row[key] for key in row if key not in DETAILS} for row in found]
+    return found[: int(asked.get("limit", ["100"])[0])]
 
 
 @contextmanager

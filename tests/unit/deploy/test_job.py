@@ -95,6 +95,14 @@ def test_the_head_comes_first_among_the_nodes(ray: RayStub) -> None:
     )
 
 
+def test_all_nodes_are_seen_however_many_have_died(ray: RayStub) -> None:
+    for number in range(150):
+        ray.add_node(f"10.77.1.{number}", state="DEAD")
+    ray.add_node("10.77.0.9", head=True)
+
+    assert len(ray.api().nodes()) == 151
+
+
 def test_the_demo_names_every_node_that_took_part(ray: RayStub, clock: FakeClock) -> None:
     lines = [
         {"node_id": f"n{address}", "address": address, "hostname": f"ip-{address}", "pid": 7}
