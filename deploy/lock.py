@@ -39,6 +39,8 @@ Progress = Callable[[str], None]
 class LockLost(Refused):
     """Another deployer has the lock now: stop, and undo nothing."""
 
+    exit_code = 2  # what was done until now stays done
+
 
 class _Held(Exception):
     """The condition did not hold: the item is not what it was thought to be."""
