@@ -200,6 +200,8 @@ class _Keeper:
             return
         try:
             self._table.delete(self._ours)
+        except (_Held, _NoTable):
+            return  # it is another's by now, or went with its table
         except Exception as error:
             progress(f"the deploy lock was not given back, and lapses in {LAPSE:.0f} s: {error!r}")
 
@@ -207,7 +209,7 @@ class _Keeper:
         if self._lost:
             raise self._lost
         began = self._clock.now()
-        if began < self._due:
+        if self._answered <= began < self._due:  # a clock that was set back tells nothing
             return
         try:
             self._renew()

@@ -5,16 +5,18 @@ Colours come from report.css, by class.
 
 from dataclasses import dataclass
 from html import escape
+from math import ceil
 
 from deploy.client_gap import Gap, Try, gaps, longest
 from deploy.journal import Entry, Journal
 
-WIDTH, LABELS, RIGHT = 960.0, 270.0, 62.0  # of all, of the steps' names, of the last bar's time
+WIDTH, LABELS, RIGHT = 960.0, 285.0, 62.0  # of all, of the steps' names, of the last bar's time
 TOP, ROW, BAR, FOOT = 30.0, 26.0, 14.0, 30.0
 TICKS = 8  # at most
 STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200)
-NAME = 38  # characters of a step's name that fit
+NAME = 36  # characters of a step's name that fit
 HAND_OVER = "hand-over"
+BEFORE, AFTER = 10.0, 20.0  # seconds around a hand-over that is drawn closer
 
 
 def seconds_in_words(seconds: float) -> str:
@@ -31,10 +33,16 @@ def seconds_in_words(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class _Scale:
-    """From seconds since the epoch to places in the picture."""
+    """From seconds since the epoch to places in the picture; ticks count from ``zero``."""
 
     began: float
-    seconds: float
+    ended: float
+    zero: float
+
+    @property
+    def seconds(self) -> float:
+        """How long a time is shown."""
+        return max(self.ended - self.began, 0.1)
 
     def x(self, at: float) -> float:
         """Return where a moment is; those outside are put at the edge."""
@@ -43,49 +51,69 @@ class _Scale:
 
 
 def timeline(journal: Journal, tries: tuple[Try, ...] = ()) -> str:
-    """Return the picture. The gap is marked across it when there was a hand-over and tries."""
-    rows = len(journal.entries) + bool(tries)
-    bottom = TOP + rows * ROW
-    scale = _scale(journal, tries)
-    gap = longest(tries) if any(e.kind == HAND_OVER for e in journal.entries) else None
+    """Return all of it; the gap is marked when there was a hand-over and tries tell of one."""
+    ends = [entry.ended for entry in journal.entries] + [one.at for one in tries]
+    scale = _Scale(journal.began, max([journal.ended or journal.began, *ends]), journal.began)
+    title = f"{journal.kind} of {journal.environment}, step by step"
+    gap = longest(tries) if _hand_over(journal) else None
+    return _picture(title, journal.entries, tries, gap, scale)
+
+
+def closer(journal: Journal, tries: tuple[Try, ...] = ()) -> str:
+    """Return the time around the hand-over alone; nothing when the whole shows it well enough."""
+    over = _hand_over(journal)
+    if over is None:
+        return ""
+    gap = longest(tries)
+    ends = [over.ended, *([gap.until] if gap and gap.began <= over.ended else [])]
+    scale = _Scale(over.began - BEFORE, max(ends) + AFTER, over.began)
+    if max(entry.ended for entry in journal.entries) - journal.began < 4 * scale.seconds:
+        return ""
+    near = tuple(e for e in journal.entries if e.ended > scale.began and e.began < scale.ended)
+    seen = tuple(one for one in tries if scale.began <= one.at <= scale.ended)
+    return _picture(f"{over.what}, closer", near, seen, longest(seen), scale)
+
+
+def _hand_over(journal: Journal) -> Entry | None:
+    return next((entry for entry in journal.entries if entry.kind == HAND_OVER), None)
+
+
+def _picture(
+    title: str,
+    entries: tuple[Entry, ...],
+    tries: tuple[Try, ...],
+    gap: Gap | None,
+    scale: _Scale,
+) -> str:
+    bottom = TOP + (len(entries) + bool(tries)) * ROW
     parts = [
         _axis(scale, bottom),
         _marked(gap, scale, bottom) if gap else "",
-        *(_step(entry, TOP + row * ROW, scale) for row, entry in enumerate(journal.entries)),
+        *(_step(entry, TOP + row * ROW, scale) for row, entry in enumerate(entries)),
         _clients(tries, bottom - ROW, scale) if tries else "",
     ]
-    height = bottom + FOOT
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:.0f} {height:.0f}" '
-        f'role="img"><title>{journal_title(journal)}</title>{"".join(parts)}</svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:.0f} {bottom + FOOT:.0f}" '
+        f'role="img"><title>{escape(title)}</title>{"".join(parts)}</svg>'
     )
-
-
-def journal_title(journal: Journal) -> str:
-    """Return what the picture shows, escaped."""
-    return escape(f"{journal.kind} of {journal.environment}, step by step")
-
-
-def _scale(journal: Journal, tries: tuple[Try, ...]) -> _Scale:
-    ends = [entry.ended for entry in journal.entries] + [one.at for one in tries]
-    last = max([journal.ended or journal.began, *ends])
-    return _Scale(journal.began, max(last - journal.began, 0.1))
 
 
 def _axis(scale: _Scale, bottom: float) -> str:
     every = next((step for step in STEPS if scale.seconds / step <= TICKS), scale.seconds)
+    first = ceil((scale.began - scale.zero) / every)
+    last = int((scale.ended - scale.zero) // every)
     return "".join(
         f'<path class="grid" d="M{x:.1f} {TOP - 6:.0f}V{bottom:.0f}"/>'
         f'<text class="soft middle" x="{x:.1f}" y="{bottom + 18:.0f}">{_tick(tick * every)}</text>'
-        for tick in range(int(scale.seconds / every) + 1)
-        for x in [scale.x(scale.began + tick * every)]
+        for tick in range(first, last + 1)
+        for x in [scale.x(scale.zero + tick * every)]
     )
 
 
 def _tick(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.1f}".removesuffix(".0") + " s"
-    return seconds_in_words(seconds)
+    return seconds_in_words(seconds).replace(":00 ", " ")
 
 
 def _step(entry: Entry, y: float, scale: _Scale) -> str:

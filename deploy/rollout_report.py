@@ -14,7 +14,7 @@ from typing import Any
 
 from deploy.client_gap import Try, gaps, longest, tries_of
 from deploy.journal import Entry, Journal
-from deploy.report_timeline import seconds_in_words, timeline
+from deploy.report_timeline import closer, seconds_in_words, timeline
 
 STYLE = Path(__file__).with_name("report.css")
 FAILED = '<tr class="failed">'
@@ -60,7 +60,8 @@ def html_report(journal: Journal, tries: tuple[Try, ...] = ()) -> str:
         _heading(journal),
         _reason(journal),
         _facts(journal, tries),
-        _section("Timeline", f'<div class="figure">{timeline(journal, tries)}</div>'),
+        _section("Timeline", _figure(timeline(journal, tries))),
+        _section("The hand-over, closer", _figure(closer(journal, tries))),
         _section("Plan", _plan(journal.plan)),
         _section("Steps", _table(journal.entries)),
         f"<footer>Raykiln, rollout <code>{escape(journal.id)}</code></footer>",
@@ -129,8 +130,12 @@ def _seconds(journal: Journal) -> float:
     return (journal.ended or max([journal.began, *ends])) - journal.began
 
 
+def _figure(picture: str) -> str:
+    return f'<div class="figure">{picture}</div>' if picture else ""
+
+
 def _section(title: str, content: str) -> str:
-    return f"<h2>{title}</h2>\n{content}"
+    return f"<h2>{title}</h2>\n{content}" if content else ""
 
 
 def _plan(lines: tuple[str, ...]) -> str:

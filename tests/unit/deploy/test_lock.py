@@ -219,13 +219,15 @@ def test_who_lost_the_lock_hears_it_at_every_call_and_releases_nothing(
 def test_the_first_deployer_leaves_the_lock_of_who_took_over(
     table: None, clients: Clients, clock: FakeClock
 ) -> None:
-    first = lock(clients, clock)
+    said: list[str] = []
+    first = lock(clients, clock, progress=said.append)
     first.__enter__()
     with lock(clients, clock, "mine", break_it=True):
         first.__exit__(None, None, None)  # without having noticed
 
         found = find_lock(clients, ENVIRONMENT)
 
+    assert said == []
     assert found is not None
     assert found.purpose == "mine"
 
@@ -243,6 +245,15 @@ def test_it_is_renewed_while_time_is_asked_or_slept_away(
 
         assert 11 <= slept <= 13
         assert beat(clients) == slept + 1
+
+
+def test_a_clock_that_is_set_back_keeps_it(table: None, clients: Clients, clock: FakeClock) -> None:
+    with lock(clients, clock) as kept:
+        clock.time -= 3600
+        kept.now()
+        kept.sleep(6)
+
+        assert beat(clients) == 2
 
 
 def test_a_sleep_takes_as_long_as_without_a_lock(

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.client_gap import gaps, longest, tries_of
 from deploy.journal import Entry, Journal
-from deploy.report_timeline import seconds_in_words, timeline
+from deploy.report_timeline import closer, seconds_in_words, timeline
 from deploy.rollout_report import html_report, json_report, write_report
 
 BEGAN = 1_795_328_495.0  # 2026-11-22 06:21:35 UTC
@@ -164,6 +164,22 @@ def test_the_gap_is_marked_across_a_hand_over_alone() -> None:
     assert 'class="gap"' not in timeline(a_journal())
     assert 'class="gap"' not in timeline(without, tries)
     assert "clients answered" in timeline(without, tries)
+
+
+def test_a_short_hand_over_in_a_long_rollout_is_drawn_closer() -> None:
+    long = replace(
+        a_journal(),
+        entries=(*a_journal().entries, Entry("replace 40 workers", "", BEGAN + 125, 3600, "done")),
+    )
+    tries = tries_of(samples((77, 79), until=3600))
+    near = closer(long, tries)
+    bars = [bar.get("class") for bar in ElementTree.fromstring(near).iter(f"{SVG}rect")]  # noqa: S314
+
+    assert "no answer 3.0 s" in near
+    assert bars == ["gap", "wait", "hand-over", "wait", "answered", "failed"]
+    assert "The hand-over, closer" in text_of(html_report(long, tries))
+    assert closer(a_journal(), tries_of(samples((77, 79)))) == ""
+    assert "closer" not in html_report(a_journal())
 
 
 def test_what_clients_met_is_said() -> None:
