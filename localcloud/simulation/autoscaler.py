@@ -76,10 +76,31 @@ class Autoscaler:
         stopped = [i for i in instance_ids if i in self._head.lost and i not in self._ending]
         self._terminate(stopped)
         gone = self._ending | self._head.draining
-        living = len([i for i in instance_ids if i not in gone])
+        living = [i for i in instance_ids if i not in gone]
         most = min(kind["max_workers"], self._head.config["max_workers"])
-        missing = min(most, max(kind["min_workers"], self.demand)) - living
-        self._launch(name, kind["node_config"], missing)
+        wanted = min(most, max(kind["min_workers"], self.demand))
+        self._terminate(self._surplus(living, wanted, most))
+        self._launch(name, kind["node_config"], wanted - len(living))
+
+    def _surplus(self, living: list[str], wanted: int, most: int) -> list[str]:
+        """Return who is above the maximum, and who is above the minimum and idle for too long.
+
+        See _enforce_max_workers_per_type and _enforce_idle_termination in v2/scheduler.py.
+        """
+        idle = self._idle_seconds()
+        patience = 60.0 * self._head.config.get("idle_timeout_minutes", 5)
+        ranked = sorted(living, key=lambda i: -idle.get(i, math.inf))
+        above = ranked[: max(0, len(living) - most)]
+        idle_long = [i for i in ranked if idle.get(i, 0.0) > patience]
+        return (above + [i for i in idle_long if i not in above])[: max(0, len(living) - wanted)]
+
+    def _idle_seconds(self) -> dict[str, float]:
+        """Return for how long each raylet has had no work; those not alive are not in it."""
+        now = self._machine.timeline.now()
+        return {
+            raylet.machine.host.instance_id: max(0.0, now - max(raylet.began, raylet.busy_until))
+            for raylet in self._head.nodes.values()
+        }
 
     def _launch(self, name: str, config: dict[str, Any], missing: int) -> None:
         settings = self._machine.settings

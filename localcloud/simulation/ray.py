@@ -27,12 +27,13 @@ class TwoHeads(AssertionError):
 class Raylet:
     """A raylet; ``recheck`` has it look at once whether its GCS is still there.
 
-    ``busy_until``: it has work until that time of the simulation's clock. ``drain`` is called
-    when it shall take no more.
+    ``busy_until``: it has work until that time of the simulation's clock, as ``began`` is one.
+    ``drain`` is called when it shall take no more.
     """
 
     node_id: bytes
     machine: Machine
+    began: float
     recheck: Callable[[], None] = lambda: None
     drain: Callable[[], None] = lambda: None
     busy_until: float = 0.0
@@ -157,7 +158,8 @@ class Rays:
         drain: Callable[[], None] = lambda: None,
     ) -> Raylet:
         """Return a new raylet, with an id as long as Ray's."""
-        return Raylet(next(self._number).to_bytes(NODE_ID_BYTES, "big"), machine, recheck, drain)
+        node_id = next(self._number).to_bytes(NODE_ID_BYTES, "big")
+        return Raylet(node_id, machine, machine.timeline.now(), recheck, drain)
 
     def find(self, origin: Machine, address: str) -> HeadRay | None:
         """Return the head whose GCS answers there; raises Silence when nothing comes back."""

@@ -7,11 +7,17 @@ import random
 
 import pytest
 
+from deploy import hand_over
+from deploy.state import find_lease
 from localcloud.simulation.machine import NODES
 from tests.unit.simulation.conftest import THOROUGH, Cluster, Deployed
 
 SEEDS = range(200 if THOROUGH else 2)
 SECONDS = 300.0
+HARMS = (
+    *("crash", "terminate", "lease", "aws", "nodes", "all", "pause", "answers"),
+    *("hand over", "drain"),
+)
 
 
 def do_harm(cluster: Cluster, chance: random.Random) -> str:
@@ -20,13 +26,17 @@ def do_harm(cluster: Cluster, chance: random.Random) -> str:
     machine = chance.choice([*heads, *heads, *workers] or [""])
     if not machine:
         return "nobody is there to harm"
-    harm = chance.choice(("crash", "terminate", "lease", "aws", "nodes", "all", "pause", "answers"))
+    harm = chance.choice(HARMS)
     if harm == "crash":
         cloud.crash(machine)
     elif harm == "terminate":
         cloud.clients("ec2").terminate_instances(InstanceIds=[machine])
     elif harm == "pause":
         cloud.pause_guard(machine)
+    elif harm == "hand over":
+        name_successor(cluster, machine)
+    elif harm == "drain":
+        drain(cluster, machine)
     elif harm == "answers":
         cloud.machine(machine).loses_answers = True
     else:
@@ -36,6 +46,21 @@ def do_harm(cluster: Cluster, chance: random.Random) -> str:
         cloud.end_gcs(cluster.name)
         harm += " and the GCS dies"
     return f"{machine}: {harm}"
+
+
+def name_successor(cluster: Cluster, machine: str) -> None:
+    """Have the lease go to whatever this is: a head, a dead one, a worker."""
+    lease = find_lease(cluster.cloud.clients, cluster.environment)
+    if lease:
+        hand_over.name_successor(cluster.cloud.clients, cluster.environment, lease, machine)
+
+
+def drain(cluster: Cluster, machine: str) -> None:
+    """Drain a worker, whose work may last longer than anyone's patience."""
+    raylet, head = cluster.cloud.nodes.raylet(machine), cluster.cloud.rays.running(cluster.name)
+    if raylet and head:
+        cluster.cloud.occupy(machine, 60.0)
+        head.drain(raylet.node_id)
 
 
 def heal(cluster: Cluster) -> None:

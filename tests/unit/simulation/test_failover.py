@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy import hand_over
 from deploy.run_command import run_command
+from deploy.state import Lease, find_lease
 from localcloud import behaviour
 from localcloud.simulation.head import FakeRayHead
 from localcloud.simulation.machine import NODES, Machine
 from localcloud.simulation.ray import TwoHeads
 from node.lease import TERMS
-from node.lease_table import DynamoLeaseTable, LeaseItem
 from tests.unit.simulation.conftest import Cluster
 
 FENCED = TERMS.fence + 2.25  # a step of the guard may take two seconds, and comes every quarter
@@ -237,27 +238,17 @@ def test_the_simulation_notices_two_heads(
         doubled.cloud.clock.sleep(60)
 
 
-def lease_of(cluster: Cluster) -> LeaseItem:
+def lease_of(cluster: Cluster) -> Lease:
     """Return the cluster's lease as it is now."""
-    dynamodb, environment = cluster.cloud.clients("dynamodb"), cluster.environment
-    item = DynamoLeaseTable(dynamodb, environment.lease_table, environment.name).read()
-    assert item is not None
-    return item
+    found = find_lease(cluster.cloud.clients, cluster.environment)
+    assert found is not None
+    return found
 
 
 def name_successor(cluster: Cluster, instance_id: str) -> None:
     """Name who is to lead next, as a deploy does."""
-    cluster.cloud.clients("dynamodb").update_item(
-        TableName=cluster.environment.lease_table,
-        Key={"cluster": {"S": cluster.name}},
-        UpdateExpression="SET successor = :id",
-        ConditionExpression="epoch = :epoch AND released = :no",
-        ExpressionAttributeValues={
-            ":id": {"S": instance_id},
-            ":epoch": {"N": str(lease_of(cluster).epoch)},
-            ":no": {"BOOL": False},
-        },
-    )
+    clients, environment = cluster.cloud.clients, cluster.environment
+    hand_over.name_successor(clients, environment, lease_of(cluster), instance_id)
 
 
 def standby_of(cluster: Cluster) -> Machine:
@@ -526,3 +517,19 @@ def test_without_any_capacity_a_lost_standby_is_not_replaced(doubled: Cluster) -
     doubled.cloud.capacity_again()
 
     doubled.cloud.clock.until(lambda: len(doubled.head_ids) == 2, 400, "another standby")
+
+
+def test_a_drain_that_a_new_head_does_not_know_of_leaves_no_worker_too_many(
+    doubled: Cluster,
+) -> None:
+    before, busy = doubled.leader(), min(doubled.worker_ids)
+    doubled.cloud.occupy(busy)
+    drain(doubled, busy)
+    doubled.joined(3, within=60)
+
+    name_successor(doubled, standby_of(doubled).host.instance_id)
+    doubled.leads_again(before, within=30)
+    doubled.joined(2, within=60)
+
+    doubled.cloud.clock.sleep(60)
+    assert len(doubled.worker_ids) == 2
