@@ -43,6 +43,11 @@ class Errands:
             self._collect(name)
         return name in self._done
 
+    def under_way(self, name: str) -> bool:
+        """Say whether a call of that name is being made now."""
+        future = self._under_way.get(name)
+        return future is not None and not future.done()
+
     def again(self, *names: str) -> None:
         """Have these done anew; one that is under way is left to end, and does not count."""
         for name in names:

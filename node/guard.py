@@ -14,63 +14,17 @@ systemd does: see ``is_vital`` and ray-head.service.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
 from typing import ClassVar
 
 from node.errands import Errands
 from node.journal import ERROR, WARNING, Say
 from node.lease import Lease
+from node.phases import FAILED, LIMITS, STOPPED, UNFIT, Limits, Phase, Status
 from node.ray_head import RayHead
 from node.services import HeadServices
 from node.settings import NotFit
 
 Clock = Callable[[], float]
-
-STOPPED, FAILED, UNFIT = 0, 1, 64  # exit codes; ray-head.service does not restart after UNFIT
-
-
-class Phase(Enum):
-    """What the guard is doing."""
-
-    PREPARING = "preparing"
-    STANDBY = "standby"
-    TAGGING = "tagging"
-    STARTING = "starting"
-    LEADING = "leading"
-    STOPPING = "stopping"
-    ENDED = "ended"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Seconds, and how many lives Ray has."""
-
-    prepare: float = 120.0
-    start: float = 120.0
-    check_every: float = 2.0
-    unhealthy: float = 10.0  # so long may Ray not answer
-    heartbeat: float = 60.0
-    autoscaler: float = 5.0  # between two looks at the tag that names its YAML
-    pause: float = 3.0  # before we compete again for a lease we gave up; a standby comes first
-    failures: int = 3
-    failures_within: float = 600.0
-
-
-LIMITS = Limits()
-
-
-@dataclass(frozen=True)
-class Status:
-    """What /status shows."""
-
-    phase: str
-    healthy: bool
-    epoch: int | None
-    leader: str
-    leader_address: str
-    failures: int
-    successor: str = ""
 
 
 class Guard:
@@ -242,10 +196,13 @@ class Guard:
     }
 
     def _heed_lease(self) -> None:
-        """Stop Ray when the lease is lost, or is to go to another."""
+        """Stop Ray when the lease is lost, or is to go to another.
+
+        Not while tags are being moved: the successor's would not be the last ones written.
+        """
         if not self.lease.held:
             self._stop("the lease is lost")
-        elif self.lease.successor:
+        elif self.lease.successor and not self._errands.under_way("tags"):
             self._stop(f"the lease is handed over to {self.lease.successor}")
 
     def _is_fit(self) -> bool:

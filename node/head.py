@@ -16,12 +16,13 @@ from node.autoscaler_file import AutoscalerFile
 from node.clients import LEASE, make_client
 from node.errands import Errands
 from node.grpc_gcs import GrpcGcs
-from node.guard import Guard, Phase
+from node.guard import Guard
 from node.identity import Identity, instance_tag
 from node.journal import Journal, Say
 from node.lease import Lease
 from node.lease_table import DynamoLeaseTable
 from node.notify import notify
+from node.phases import Phase
 from node.ray_process import RayHeadProcess
 from node.ray_settings import AUTOSCALER, TOKEN
 from node.reports import Reports

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
-from node.guard import Status
+from node.phases import Status
 
 PORT = 8479
 

@@ -13,10 +13,11 @@ from localcloud.simulation.ray import HeadRay, Rays
 from localcloud.simulation.service import Service
 from node.autoscaler_file import AutoscalerFile
 from node.errands import Errands
-from node.guard import Guard, Phase
+from node.guard import Guard
 from node.identity import Identity
 from node.lease import Lease
 from node.lease_table import DynamoLeaseTable
+from node.phases import Phase
 from node.reports import Reports
 from node.services import AwsHeadServices
 from node.settings import NotFit

@@ -7,10 +7,11 @@ from typing import Any
 
 from node.errands import Errands
 from node.gcs import NotAdmitted, RayNode, Unreachable
-from node.guard import LIMITS, Guard, Limits
+from node.guard import Guard
 from node.identity import Identity
 from node.lease import Lease
 from node.lease_table import LeaseItem, Refused, Unknown
+from node.phases import LIMITS, Limits
 from node.settings import NotFit
 from node.worker_unit import Raylet
 
@@ -73,6 +74,27 @@ class AtOnce(Executor):
         except Exception as error:
             future.set_exception(error)
         return future
+
+
+class OnCall(AtOnce):
+    """Runs calls at once too, but while ``holds`` nobody hears of their end before ``let_go``."""
+
+    def __init__(self) -> None:
+        self.holds = False
+        self._held: list[tuple[Future[Any], Future[Any]]] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done = super().submit(fn, *args, **kwargs)
+        if not self.holds:
+            return done
+        told: Future[Any] = Future()
+        self._held.append((done, told))
+        return told
+
+    def let_go(self) -> None:
+        self.holds = False
+        for done, told in self._held:
+            told.set_result(done.result())
 
 
 class MemoryTable:
@@ -206,10 +228,11 @@ class FakeHead:
         clock: FakeClock,
         name: str = "i-0a",
         limits: Limits = LIMITS,
+        executor: Executor | None = None,
     ) -> None:
         self.clock, self.table = clock, table
         self.ray, self.services, self.notes = FakeRay(clock), FakeServices(), Notes()
-        errands = Errands(AtOnce(), clock=clock, say=self.notes, final=NotFit)
+        errands = Errands(executor or AtOnce(), clock=clock, say=self.notes, final=NotFit)
         self.lease = Lease(table, name, f"address-of-{name}", clock=clock, say=self.notes)
         self.guard = Guard(
             self.lease,

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from node.guard import FAILED, LIMITS, STOPPED, UNFIT, Phase
 from node.lease_table import LeaseItem
+from node.phases import FAILED, LIMITS, STOPPED, UNFIT, Phase
 from node.settings import NotFit, NotNow
-from tests.unit.node.fakes import FakeClock, FakeHead, MemoryTable, run_all
+from tests.unit.node.fakes import FakeClock, FakeHead, MemoryTable, OnCall, run_all
 
 
 @pytest.fixture
@@ -448,6 +448,26 @@ def test_a_holder_that_still_starts_ray_hands_over_too(
 
     assert standby.guard.is_leader
     assert starting.guard.status().failures == 0
+
+
+def test_the_lease_is_not_handed_over_while_tags_are_being_moved(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    executor = OnCall()
+    tagging = FakeHead(table, clock, executor=executor)
+    standby = FakeHead(table, clock, "i-0b")
+    tagging.run(0.25)
+    executor.holds = True
+    run_all([tagging, standby], 5)
+    table.name_successor("i-0b")
+
+    run_all([tagging, standby], 10)
+    assert tagging.guard.phase is Phase.TAGGING
+    executor.let_go()
+    run_all([tagging, standby], 1)
+
+    assert standby.lease.epoch == 2
+    assert tagging.ray.starts == 0
 
 
 def test_a_leader_that_is_named_itself_goes_on(table: MemoryTable, clock: FakeClock) -> None:

@@ -19,9 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.errands import Errands
-from node.guard import Guard, Limits
+from node.guard import Guard
 from node.lease import Lease
 from node.lease_table import LeaseItem, Refused, Unknown
+from node.phases import Limits
 from node.settings import NotFit
 from tests.unit.node.fakes import AtOnce, FakeRay, FakeServices, MemoryTable, silent
 

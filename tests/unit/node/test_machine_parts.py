@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from node.guard import Status
 from node.hosts import MARK, point_name
 from node.journal import Journal
 from node.notify import notify
+from node.phases import Status
 from node.web import serve_leader
 from node.worker_unit import Raylet, SystemdWorkerUnit
 
