@@ -54,7 +54,11 @@ class Autoscaler:
                 return  # v2 silently stops scaling
             ours = self._machine.host.instance_id
             self._terminate([i for i in heads if i != ours][: len(heads) - 1])
-            for name, kind in self._head.config["available_node_types"].items():
+            types = self._head.config["available_node_types"]
+            if lost := self._types_alive(found) - types.keys():
+                self._machine.say("autoscaler: KeyError", level=3, types=sorted(lost))
+                return
+            for name, kind in types.items():
                 self._scale(name, kind, [i for i, t in found.items() if t.get(TYPE) == name])
         except (ClientError, BotoCoreError) as error:
             self._machine.say("autoscaler: AWS refused", level=4, error=error)
@@ -69,6 +73,15 @@ class Autoscaler:
             and (tags := backend.tags[instance.id]).get(CLUSTER) == self._head.cluster
             and KIND in tags
         }
+
+    def _types_alive(self, found: dict[str, dict[str, str]]) -> set[str]:
+        """Return the types of the nodes that are alive; v2 fails on one that its YAML lacks.
+
+        With disable_launch_config_check such nodes stay, and _enforce_max_workers_per_type
+        (v2/scheduler.py) looks their type up: the whole round ends there, and each one after it.
+        """
+        alive = {raylet.machine.host.instance_id for raylet in self._head.nodes.values()}
+        return {tags[TYPE] for i, tags in found.items() if i in alive and TYPE in tags}
 
     def _scale(self, name: str, kind: dict[str, Any], instance_ids: list[str]) -> None:
         if name == self._head.config["head_node_type"]:

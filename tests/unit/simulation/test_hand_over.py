@@ -102,13 +102,13 @@ def test_a_successor_whose_ray_never_comes_up_gives_the_lease_back(doubled: Clus
     assert doubled.leader() is before
 
 
-def another_document(cluster: Cluster, **changes: Any) -> str:
+def another_document(cluster: Cluster, name: str = "worker", **changes: Any) -> str:
     """Store what the leader's autoscaler works by, with changes in its workers; return where."""
     s3, uri = cluster.cloud.clients("s3"), lease_of(cluster).autoscaler
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     found = yaml.safe_load(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
-    (workers,) = (v for k, v in found["available_node_types"].items() if k != "head")
-    workers |= changes
+    workers = found["available_node_types"].pop("worker") | changes
+    found["available_node_types"][name] = workers
     found["max_workers"] = max(found["max_workers"], workers["max_workers"])
     body = yaml.safe_dump(found).encode()
     key = f"{key.rpartition('/')[0]}/{hashlib.sha256(body).hexdigest()[:16]}.yaml"
@@ -153,6 +153,19 @@ def test_workers_are_launched_by_the_document_that_was_read_last(single: Cluster
     found = ec2.describe_instances(InstanceIds=[new])["Reservations"][0]["Instances"][0]
     assert len(subnets) > 1
     assert found["SubnetId"] == subnets[-1]
+
+
+def test_a_type_that_vanishes_while_its_workers_live_stops_the_autoscaler(single: Cluster) -> None:
+    before = single.worker_ids
+
+    tag_heads(single, another_document(single, name="cpu"))
+    single.cloud.clock.sleep(60)
+    assert single.worker_ids == before
+    for instance_id in before:
+        single.cloud.crash(instance_id)
+
+    single.joined(0, within=60)
+    single.joined(2, within=120)
 
 
 def test_a_bad_autoscaler_document_changes_nothing(single: Cluster) -> None:
