@@ -276,6 +276,8 @@ HEAD_MUST_NOT: dict[str, Request] = {
     "launch another image": launch_another_image,
     "launch with the head's role": launch_as_head,
     "launch into another subnet": launch_into_another_subnet,
+    "take the deploy lock": write_item(cluster="dev#deploy"),
+    "read the deploy lock": read_item(cluster="dev#deploy"),
     "launch for another cluster": launch(tags=WORKER_TAGS | {"ray-cluster-name": "prod"}),
     "launch what is no worker": launch(tags=WORKER_TAGS | {"ray-node-type": "head"}),
     "list the buckets": describe("s3", "list_buckets"),
