@@ -67,17 +67,25 @@ def clients_of(environment: "Environment") -> "Clients":
     return Clients(environment.region)
 
 
-def print_plan(plan: "Plan", as_json: bool = False) -> None:
-    """Print a plan for a person, or as data."""
+def print_plan(plan: "Plan") -> None:
+    """Print a plan for a person."""
+    from deploy.console import console
+
+    for words in plan.words or (f"{plan.environment}: nothing to change",):
+        console.print(words, markup=False)
+
+
+def print_briefing(prepared: "Prepared", as_json: bool = False) -> None:
+    """Print what a plan would mean for the cluster, for a person or as data."""
+    from deploy.briefing import brief
     from deploy.console import console, print_json
 
+    briefing = brief(prepared)
     if as_json:
-        print_json(plan.as_json())
-    elif plan.is_empty:
-        console.print(f"{plan.environment}: nothing to change")
-    else:
-        for words in plan.words:
-            console.print(words, markup=False)
+        print_json(briefing.as_json())
+        return
+    for words in briefing.words:
+        console.print(words, markup=False)
 
 
 def approve(question: str, yes: bool) -> None:
@@ -148,7 +156,7 @@ def images(c: Context, env: str = DEFAULT_ENV) -> None:
 
 @task(help={"env": ENV, "json": "as data"})
 def plan(c: Context, env: str = DEFAULT_ENV, json: bool = False) -> None:
-    """Show what a deploy would change in ENV; change nothing."""
+    """Show what a deploy would change in ENV, and what that would interrupt; change nothing."""
     with plain_errors():
         environment = environment_at(env)
         from deploy.prepare import prepare_deploy
@@ -156,7 +164,7 @@ def plan(c: Context, env: str = DEFAULT_ENV, json: bool = False) -> None:
 
         clients = clients_of(environment)
         prepared = prepare_deploy(environment, clients, clock=SystemClock())
-        print_plan(prepared.rollout.plan, json)
+        print_briefing(prepared, json)
 
 
 @task(help={"env": ENV, "yes": YES, "break-lock": "take the lock from another deployer"})
@@ -213,7 +221,7 @@ def carry_out(
     for finding in prepared.findings:
         hint = f" ({finding.hint})" if finding.hint else ""
         console.print(f"note: {finding.words}{hint}", markup=False)
-    print_plan(prepared.rollout.plan)
+    print_briefing(prepared)
     if not prepared.rollout.plan.is_empty:
         approve("Go ahead?", yes)
         with live_steps() as steps:

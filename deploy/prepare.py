@@ -19,7 +19,7 @@ from deploy.ray_api import RayApi
 from deploy.release import Release
 from deploy.release_choice import wanted_release
 from deploy.rollout import Rollout, Verifier
-from deploy.state import find_alarms, read_state
+from deploy.state import ClusterState, find_alarms, read_state
 from deploy.status import StatusReport, status_report
 from deploy.verify import verifier
 from deploy.waiting import Clock
@@ -28,10 +28,11 @@ from deploy.wanted import Wanted
 
 @dataclass(frozen=True)
 class Prepared:
-    """A rollout that can be run, and what a person should know before it is."""
+    """A rollout that can be run, what it was planned from, and what preflight has found."""
 
     rollout: Rollout
     findings: tuple[Finding, ...]
+    state: ClusterState
 
 
 def prepare_deploy(
@@ -58,7 +59,7 @@ def prepare_deploy(
     findings = () if plan.is_empty else preflight(clients, environment, state.foundation)
     verify = verify or verifier(clients, environment, clock=clock)
     api = api or partial(ray_api, clients, environment)
-    return Prepared(Rollout(plan, wanted, clients, clock, verify, api), findings)
+    return Prepared(Rollout(plan, wanted, clients, clock, verify, api), findings, state)
 
 
 def prepare_destroy(environment: Environment, clients: Clients, *, clock: Clock) -> Destruction:

@@ -96,12 +96,18 @@ def settings_of(environment: Environment, autoscaler_override: str = "{}") -> Se
 
 def differences(old: Release, new: Release) -> tuple[str, ...]:
     """Say in words what differs between two releases."""
-    before, after = _flat(asdict(old)), _flat(asdict(new))
+    before, after = _facts(old), _facts(new)
     return tuple(
         f"{key}: {before.get(key)} → {after.get(key)}"
         for key in sorted(before.keys() | after.keys())
         if before.get(key) != after.get(key)
     )
+
+
+def _facts(release: Release) -> dict[str, Any]:
+    found = asdict(release)
+    found["settings"]["tags"] = dict(release.settings.tags)
+    return _flat(found)
 
 
 def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
