@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from deploy.clients import Clients, error_code, translated
 from deploy.environment import Environment
-from deploy.errors import TimedOut
+from deploy.errors import TimedOut, Unwell
 from deploy.progress import Progress
 from deploy.state import Lease, find_lease
 from deploy.waiting import Clock, Seen, wait_for
@@ -28,17 +28,26 @@ def hand_over(
 ) -> Lease:
     """Wait until one of ``successors`` holds the lease, having named the first; return the lease.
 
-    Raises TimedOut, and calls the hand-over off, when none does.
+    Raises Unwell when somebody else takes it after all, as when the successor has died, and
+    TimedOut; the hand-over is called off then.
     """
+    named: int | None = None  # the epoch that is to be handed over
 
     def look() -> Seen[Lease]:
+        nonlocal named
         lease = find_lease(clients, environment)
         if lease is None:
             return Seen(None, "nobody has ever led")
         if lease.holder in successors and not lease.released:
             return Seen(lease, f"{lease.holder} leads")
+        if named not in (None, lease.epoch):
+            raise Unwell(
+                f"{lease.holder} took the lease, which was to go to {', '.join(successors)}",
+                hint="`journalctl -u ray-head` on the new head says why it did not",
+            )
         if lease.successor not in successors and not lease.released:
             name_successor(clients, environment, lease, successors[0])
+        named = lease.epoch
         return Seen(None, f"{lease.holder} {'has given up' if lease.released else 'still leads'}")
 
     try:
@@ -51,7 +60,7 @@ def hand_over(
             hint="`journalctl -u ray-head` on both heads says why",
             progress=progress.say,
         )
-    except TimedOut:
+    except (TimedOut, Unwell):
         call_off(clients, environment, successors)
         raise
 
@@ -59,7 +68,7 @@ def hand_over(
 def name_successor(
     clients: Clients, environment: Environment, lease: Lease, successor: str
 ) -> None:
-    """Name who shall lead next, if the lease is still as seen."""
+    """Name who shall lead next, if the lease is still as seen; else the next look tells."""
     _update(
         clients,
         environment,
@@ -92,7 +101,7 @@ def _update(
     condition: str,
     values: dict[str, dict[str, object]],
 ) -> None:
-    """Change the lease's item where the condition holds; else leave it, the next look tells."""
+    """Change the lease's item where the condition holds; else leave it."""
     with translated(f"writing the head lease in {environment.lease_table}"):
         try:
             clients("dynamodb").update_item(

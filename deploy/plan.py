@@ -43,6 +43,8 @@ from deploy.steps import (
 from deploy.template_content import TemplateContent
 from deploy.wanted import Wanted
 
+# Where workers that are stale are drained and replaced.
+ROLLING = ("workers", "hand-over")
 LATER = "known after the steps before it"
 
 
@@ -248,14 +250,28 @@ def _finish(
         *(_roll(wanted, state, chain, at_once=True) if manner == "whole cluster" else ()),
         AwaitHeads(f"wait for {count} head{'s' if count > 1 else ''}", unready, "…"),
         AwaitEndpoint(f"wait for {wanted.environment.head_dns}", "", "…"),
-        AwaitWorkers(f"wait for {least} worker{'s' if least > 1 else ''}", "", "…"),
-        Verify("verify the cluster", "", "…"),
+        *(_well(least) if manner != "workers" else ()),
         *_retire(wanted, state, chain, manner, surplus),
-        *(_roll(wanted, state, chain, at_once=False) if manner in ("workers", "hand-over") else ()),
+        *(_roll_and_verify(wanted, state, chain, least) if manner in ROLLING else ()),
         *_watch(wanted, manner),
         *defaults,
         *(() if recorded else (_pointer(wanted),)),
     )
+
+
+def _well(least: int) -> tuple[Step, ...]:
+    return (
+        AwaitWorkers(f"wait for {least} worker{'s' if least > 1 else ''}", "", "…"),
+        Verify("verify the cluster", "", "…"),
+    )
+
+
+def _roll_and_verify(
+    wanted: Wanted, state: ClusterState, chain: _Chain, least: int
+) -> tuple[Step, ...]:
+    """Return how stale workers are replaced, and that the cluster is well after it."""
+    roll = _roll(wanted, state, chain, at_once=False)
+    return (*roll, *_well(least)) if roll else ()
 
 
 def _hand_over(
@@ -278,6 +294,7 @@ def _hand_over(
         EndHeads(f"head {', '.join(others)}", "stands by, of another version", "-", "retired"),
         AwaitStandby("wait for the new head to stand by", "", "…", 1),
         over,
+        EndHeads(f"head {leads}", "leads no more", "-", "retired"),
     )
 
 
@@ -290,7 +307,8 @@ def _retire(
 ) -> tuple[Step, ...]:
     """End what the cluster has been verified without."""
     stale: tuple[str, ...] = ()
-    if manner in ("hand-over", "whole cluster") and state.group:
+    first = wanted.environment.rollout.launch == "first"
+    if first and manner in ("hand-over", "whole cluster") and state.group:
         stale = tuple(m.instance_id for m in state.group.stale(_number(chain)) if m.serves)
     names = tuple(dict.fromkeys((*stale, *surplus)))
     if not names:
@@ -319,10 +337,7 @@ def _roll(wanted: Wanted, state: ClusterState, chain: _Chain, *, at_once: bool) 
     most = wanted.environment.rollout.unavailable(len(state.workers))
     why = f"at most {most} out at a time, drained for up to "
     why += f"{wanted.environment.rollout.drain_seconds} s"
-    return (
-        RollWorkers(f"replace {workers}", why, "~", at_once=False),
-        Verify("verify the cluster again", "", "…"),
-    )
+    return (RollWorkers(f"replace {workers}", why, "~", at_once=False),)
 
 
 def _watch(wanted: Wanted, manner: Manner) -> tuple[Step, ...]:

@@ -68,6 +68,8 @@ class _Executor:
         self.watch = Watch(self.clients, self.environment, self.clock, progress, known)
         # Addresses of the workers that were alive when the lease was handed over.
         self.survivors: frozenset[str] = frozenset()
+        # The epoch of the head that the cluster is verified with.
+        self.epoch: int | None = None
 
     def take(self, step: Step) -> str:
         """Take one step; return what came of it, in words."""
@@ -102,7 +104,7 @@ class _Executor:
             case steps.RollWorkers():
                 return self._roll_workers(step)
             case steps.Verify():
-                return self.rollout.verify(self.progress)
+                return self._verify()
             case steps.WatchAlarms():
                 return self._watch_alarms()
             case steps.SetDefaults():
@@ -241,6 +243,7 @@ class _Executor:
             clock=self.clock,
             progress=self.progress,
         )
+        self.epoch = lease.epoch
         return f"{lease.holder}, epoch {lease.epoch}"
 
     def _await_heads(self) -> str:
@@ -278,8 +281,25 @@ class _Executor:
         )
         return roll.run(self.progress)
 
+    def _verify(self) -> str:
+        outcome = self.rollout.verify(self.progress)
+        self._check_epoch()
+        return outcome
+
     def _watch_alarms(self) -> str:
-        return self.watch.quiet(float(self.environment.rollout.watch_seconds))
+        outcome = self.watch.quiet(float(self.environment.rollout.watch_seconds))
+        self._check_epoch()
+        return outcome
+
+    def _check_epoch(self) -> None:
+        """Raise Unwell when the head that was handed the lease has not kept it."""
+        lease = find_lease(self.clients, self.environment)
+        if self.epoch is not None and lease and lease.epoch != self.epoch:
+            raise Unwell(
+                f"the new head did not keep the lease: epoch {self.epoch} has become "
+                f"{lease.epoch}, held by {lease.holder}",
+                hint="`journalctl -u ray-head` on the new head says why",
+            )
 
     def _set_defaults(self) -> str:
         for version in (self.worker, self.head):

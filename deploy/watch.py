@@ -28,6 +28,7 @@ UNKNOWN = ("initial", NOT_YET)
 # A new target gets traffic 180 to 300 s after its registration.
 ENDPOINT_SECONDS = 600
 EVERY = 2.0
+ALARMS_EVERY = 5.0
 
 
 class HeadFailed(Unwell):
@@ -136,15 +137,24 @@ class Watch:
             left = until - self.clock.now()
             return Seen(f"none of {len(alarms)} rang" if left <= 0 else None, f"{left:.0f} s left")
 
-        return self._wait("a quiet cluster", look, seconds + 60.0, hint="deploy again")
+        return self._wait(
+            "a quiet cluster", look, seconds + 60.0, hint="deploy again", every=ALARMS_EVERY
+        )
 
-    def _wait(self, what: str, look: Callable[[], Seen[T]], seconds: float, hint: str) -> T:
+    def _wait(
+        self,
+        what: str,
+        look: Callable[[], Seen[T]],
+        seconds: float,
+        hint: str,
+        every: float = EVERY,
+    ) -> T:
         return wait_for(
             what,
             look,
             clock=self.clock,
             seconds=seconds,
-            every=EVERY,
+            every=every,
             hint=hint,
             progress=self.progress.say,
         )

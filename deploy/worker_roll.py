@@ -20,6 +20,8 @@ from deploy.waiting import Clock
 EVERY = 2.0
 # Ray's drain refuses only to end a node for being idle that is not (autoscaler.proto).
 REASON = "DRAIN_NODE_REASON_PREEMPTION"
+# So long may a worker not be alive until it is taken for one that never will be.
+ABSENT_SECONDS = 30.0
 # As many as fit a command that SSM takes.
 DRAINED_AT_ONCE = 50
 
@@ -63,6 +65,7 @@ class WorkerRoll:
     unavailable: int
     drain_seconds: int | None
     _draining: dict[str, float] = field(default_factory=dict)
+    _absent: dict[str, float] = field(default_factory=dict)
 
     def run(self, progress: Progress) -> str:
         """Return what was done, in words; raises TimedOut when nothing moves for too long."""
@@ -104,6 +107,7 @@ class WorkerRoll:
             return
         self._end_drained(sight, self.drain_seconds)
         if sight.known:
+            self._end_absent(sight)
             self._drain_more(sight, self.drain_seconds)
 
     def _end_drained(self, sight: Sight, drain_seconds: int) -> None:
@@ -120,16 +124,28 @@ class WorkerRoll:
         ]
         end_instances(self.clients, over)
 
+    def _end_absent(self, sight: Sight) -> None:
+        """End stale workers that do not come, while no more are out than may be."""
+        now = self.clock.now()
+        absent = [w.id for w in sight.stale if w.address not in sight.nodes]
+        self._absent = {name: self._absent.get(name, now) for name in absent}
+        if self.least - sight.alive > self.unavailable:
+            return
+        over = [name for name, since in self._absent.items() if now - since >= ABSENT_SECONDS]
+        end_instances(self.clients, over[: self.unavailable])
+
     def _drain_more(self, sight: Sight, drain_seconds: int) -> None:
-        """Drain as many as may be out beside those that are; the ones not alive go first."""
+        """Drain as many as may be out beside those that are."""
         stale = {worker.id for worker in sight.stale}
         out = len(stale & self._draining.keys()) + max(0, self.least - sight.alive)
-        waiting = [worker for worker in sight.stale if worker.id not in self._draining]
-        waiting.sort(key=lambda worker: (worker.address in sight.nodes, worker.id))
+        waiting = [
+            worker
+            for worker in sorted(sight.stale, key=lambda worker: worker.id)
+            if worker.id not in self._draining and worker.address in sight.nodes
+        ]
         chosen = waiting[: max(0, min(self.unavailable - out, DRAINED_AT_ONCE))]
-        nodes = [sight.nodes[w.address].id for w in chosen if w.address in sight.nodes]
-        if nodes:
-            self._drain(nodes, drain_seconds)
+        if chosen:
+            self._drain([sight.nodes[worker.address].id for worker in chosen], drain_seconds)
         now = self.clock.now()
         self._draining.update({worker.id: now for worker in chosen})
 

@@ -18,6 +18,7 @@ from deploy.progress import Silent
 from deploy.ray_api import RayNode, Unreachable
 from deploy.release import Release
 from deploy.releases import release_before
+from deploy.state import ClusterState, read_state
 from deploy.status import StatusReport
 from deploy.steps import Done
 from deploy.waiting import Clock
@@ -60,9 +61,16 @@ class Cluster:
         prepared = self.prepare(release=release)
         if prepared.rollout.plan.is_empty:
             return None
+        return self.operation(kind).run(prepared)
+
+    def operation(self, kind: str = "deploy") -> Operation:
+        """Return what carries a prepared rollout out."""
         clients, clock = self.cloud.clients, self.cloud.clock
-        operation = Operation(self.environment, clients, clock, self.prepare, Silent(), kind)
-        return operation.run(prepared)
+        return Operation(self.environment, clients, clock, self.prepare, Silent(), kind)
+
+    def state(self) -> ClusterState:
+        """Look at the cluster."""
+        return read_state(self.cloud.clients, self.environment)
 
     def rollback(self) -> Journal | None:
         """Serve the release before the current one again."""

@@ -1,0 +1,325 @@
+"""A cluster that serves goes over to another release, and back: on the real node code."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from deploy.errors import PipelineError, Refused, RolledBack
+from deploy.lock import deploy_lock, find_lock
+from localcloud.simulation.machine import Machine
+from tests.unit.simulation.conftest import STANDBY, Cluster, Deployed, Start, sized
+
+LIMITS = {
+    "health_check_interval_seconds": 5,
+    "head_ready_seconds": 90,
+    "workers_ready_seconds": 120,
+    "hand_over_seconds": 60,
+}
+WATCH = {"rollout": {"watch_seconds": 20, "drain_seconds": 60}, "limits": LIMITS}
+
+
+@dataclass
+class Witness:
+    """Looks at a cluster four times a second while something is done to it."""
+
+    cluster: Cluster
+    fewest: int = 10**9
+    gap: float = 0.0
+    most_heads: int = 0
+    _lost: float | None = None
+
+    def __post_init__(self) -> None:
+        self.cluster.cloud.clock.every(0.25, self._look)
+
+    def _look(self) -> None:
+        cloud, name = self.cluster.cloud, self.cluster.name
+        now = cloud.clock.now()
+        self.most_heads = max(self.most_heads, len(self.cluster.head_ids))
+        if cloud.leader(name) is None:
+            self._lost = now if self._lost is None else self._lost
+            return
+        if self._lost is not None:
+            self.gap, self._lost = max(self.gap, now - self._lost), None
+        self.fewest = min(self.fewest, cloud.rays.worker_count(name))
+
+
+def settled(cluster: Cluster) -> None:
+    """Fail unless the cluster is whole and nothing is left to do or left over."""
+    assert cluster.prepare().rollout.plan.is_empty
+    assert cluster.failed_checks() == []
+    group = cluster.state().group
+    assert group is not None
+    assert len(group.members) == group.settings.desired == group.settings.min_size
+    assert find_lock(cluster.cloud.clients, cluster.environment) is None
+
+
+@pytest.fixture
+def rolled(start: Start) -> Cluster:
+    """A cluster with six workers of its own, that is watched for a short time."""
+    return start(workers=6, **WATCH)
+
+
+def test_another_head_image_is_handed_over_to_and_no_worker_is_replaced(rolled: Cluster) -> None:
+    before, workers, witness = rolled.leader(), rolled.worker_ids, Witness(rolled)
+    rolled.cloud.bake("head")
+
+    journal = rolled.deploy()
+
+    assert journal is not None
+    assert journal.verdict == "done"
+    assert rolled.leader() is not before
+    assert rolled.worker_ids == workers
+    assert 0 < witness.gap < 10
+    assert witness.most_heads == 2
+    settled(rolled)
+
+
+def test_another_worker_image_is_rolled_in_and_the_head_stays(rolled: Cluster) -> None:
+    leader, life, workers = rolled.leader(), rolled.life, rolled.worker_ids
+    witness = Witness(rolled)
+    rolled.cloud.bake("worker")
+
+    rolled.deploy()
+
+    assert (rolled.leader(), rolled.life) == (leader, life)
+    assert witness.gap == 0
+    assert rolled.worker_ids.isdisjoint(workers)
+    assert witness.fewest >= 5
+    settled(rolled)
+
+
+def test_both_images_are_rolled_in(rolled: Cluster) -> None:
+    workers = rolled.worker_ids
+    rolled.cloud.bake("head")
+    rolled.cloud.bake("worker")
+
+    rolled.deploy()
+
+    assert rolled.worker_ids.isdisjoint(workers)
+    settled(rolled)
+
+
+def test_another_ray_takes_every_worker_along(rolled: Cluster) -> None:
+    workers = rolled.worker_ids
+    for role in ("head", "worker"):
+        rolled.cloud.bake(role, ray_version="2.61.0")
+    assert rolled.prepare().rollout.plan.manner == "whole cluster"
+
+    rolled.deploy()
+
+    assert rolled.worker_ids.isdisjoint(workers)
+    settled(rolled)
+
+
+def test_a_standby_is_rolled_with_the_leader(start: Start) -> None:
+    cluster = start(workers=2, name="standing", head=STANDBY, **WATCH)
+    before, witness = set(cluster.head_ids), Witness(cluster)
+    cluster.cloud.bake("head")
+
+    cluster.deploy()
+
+    assert before.isdisjoint(cluster.head_ids)
+    assert len(cluster.head_ids) == 2
+    assert witness.most_heads == 4
+    settled(cluster)
+
+
+@pytest.mark.parametrize("head", [{"instance_type": "m6i.large"}, STANDBY])
+def test_where_capacity_is_scarce_there_is_never_one_head_more(
+    start: Start, head: dict[str, object]
+) -> None:
+    rollout = WATCH["rollout"] | {"launch": "after"}
+    cluster = start(workers=1, name="scarce", head=head, rollout=rollout, limits=LIMITS)
+    count = len(cluster.head_ids)
+    before, witness = set(cluster.head_ids), Witness(cluster)
+    cluster.cloud.bake("head")
+
+    cluster.deploy()
+
+    assert before.isdisjoint(cluster.head_ids)
+    assert witness.most_heads == count
+    settled(cluster)
+
+
+def test_an_earlier_release_is_served_again_days_later(rolled: Cluster) -> None:
+    first = rolled.prepare().rollout.wanted.release
+    rolled.cloud.bake("head")
+    rolled.cloud.bake("worker")
+    rolled.deploy()
+    rolled.cloud.clock.sleep(300)
+
+    journal = rolled.rollback()
+
+    assert journal is not None
+    assert (journal.kind, journal.to_release) == ("rollback", first.id)
+    assert rolled.failed_checks() == []
+    assert rolled.prepare(release=first).rollout.plan.is_empty
+    state = rolled.state()
+    assert state.head_template is not None
+    assert [version.number for version in state.head_template.versions] == [2, 1]
+
+
+def new_head(cluster: Cluster) -> str:
+    return cluster.cloud.bake("head")
+
+
+Break = Callable[[Cluster], None]
+
+
+def never_ready(cluster: Cluster) -> None:
+    cluster.cloud.faults.unready_images.add(new_head(cluster))
+
+
+def never_healthy(cluster: Cluster) -> None:
+    cluster.cloud.faults.broken_images.add(new_head(cluster))
+
+
+def dies_soon(cluster: Cluster) -> None:
+    cluster.cloud.faults.dying_images[new_head(cluster)] = 5.0
+
+
+def lonely(cluster: Cluster) -> None:
+    cluster.cloud.faults.lonely_images.add(new_head(cluster))
+
+
+def no_head_capacity(cluster: Cluster) -> None:
+    new_head(cluster)
+    cluster.cloud.no_capacity()
+
+
+def no_worker_capacity(cluster: Cluster) -> None:
+    cluster.cloud.bake("worker")
+    cluster.cloud.faults.short_of_workers.add(cluster.name)
+
+
+def workers_that_cannot_join(cluster: Cluster) -> None:
+    cluster.cloud.faults.stranded.add(cluster.cloud.bake("worker"))
+
+
+@pytest.mark.parametrize(
+    "breaks", [never_ready, never_healthy, dies_soon, lonely, no_head_capacity]
+)
+def test_a_release_whose_head_fails_is_undone_and_the_old_head_serves(
+    rolled: Cluster, breaks: Break
+) -> None:
+    before, workers = rolled.leader(), rolled.worker_ids
+    old = rolled.prepare().rollout.wanted.release
+    breaks(rolled)
+
+    with pytest.raises(RolledBack, match="serves release"):
+        rolled.deploy()
+
+    rolled.cloud.capacity_again()
+    assert rolled.leader() is before
+    assert rolled.head_ids == [before.host.instance_id]
+    rolled.joined(6, within=120)
+    assert rolled.worker_ids == workers
+    assert rolled.prepare(release=old).rollout.plan.is_empty
+    assert rolled.failed_checks() == []
+
+
+def test_workers_that_do_not_come_are_undone_before_many_are_out(rolled: Cluster) -> None:
+    old, witness = rolled.prepare().rollout.wanted.release, Witness(rolled)
+    workers_that_cannot_join(rolled)
+
+    with pytest.raises(RolledBack, match="nothing moved"):
+        rolled.deploy()
+
+    assert witness.fewest == 5
+    assert rolled.prepare(release=old).rollout.plan.is_empty
+    assert rolled.cloud.rays.worker_count(rolled.name) == 6
+
+
+def test_what_cannot_be_undone_either_says_both(rolled: Cluster) -> None:
+    no_worker_capacity(rolled)
+
+    with pytest.raises(PipelineError, match=r"Going back to \w+ failed as well"):
+        rolled.deploy()
+
+    rolled.cloud.faults.short_of_workers.clear()
+    rolled.deploy()
+    settled(rolled)
+
+
+def test_an_alarm_that_rings_undoes_a_release(rolled: Cluster) -> None:
+    before, clock = rolled.leader(), rolled.cloud.clock
+    rolled.cloud.bake("head")
+    cloudwatch = rolled.cloud.clients("cloudwatch")
+
+    def ring() -> None:
+        if rolled.cloud.leader(rolled.name) not in (None, before):
+            cloudwatch.set_alarm_state(
+                AlarmName=f"raykiln-{rolled.name}-no-leader",
+                StateValue="ALARM",
+                StateReason="a test",
+            )
+
+    clock.every(1.0, ring)
+
+    with pytest.raises(RolledBack):
+        rolled.deploy()
+
+
+def test_a_worker_that_is_reclaimed_in_the_middle_is_no_reason_to_stop(rolled: Cluster) -> None:
+    clock, workers = rolled.cloud.clock, sorted(rolled.worker_ids)
+    rolled.cloud.bake("worker")
+    clock.after(30.0, lambda: rolled.cloud.crash(workers[-1]))
+
+    rolled.deploy()
+
+    settled(rolled)
+
+
+def test_a_head_that_dies_while_it_hands_over_costs_no_more_than_a_lapse(rolled: Cluster) -> None:
+    before = rolled.leader()
+    rolled.cloud.bake("head")
+    witness = Witness(rolled)
+
+    def kill() -> None:
+        lease = rolled.state().lease
+        if lease and lease.successor and before.is_up:
+            rolled.cloud.crash(before.host.instance_id)
+
+    rolled.cloud.clock.every(0.25, kill)
+
+    rolled.deploy()
+
+    assert witness.gap < 30
+    settled(rolled)
+
+
+def test_a_second_deployer_is_refused_by_name(rolled: Cluster) -> None:
+    rolled.cloud.bake("head")
+    clients, clock = rolled.cloud.clients, rolled.cloud.clock
+
+    with deploy_lock(clients, rolled.environment, "a deploy", clock=clock) as first:
+        clock.every(1.0, first.now)
+        with pytest.raises(Refused, match="a deploy"):
+            rolled.deploy()
+
+
+def test_clocks_that_are_minutes_apart_change_nothing(
+    rolled: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Machine, "clock", skewed(Machine.clock))
+    rolled.cloud.bake("head")
+
+    rolled.deploy()
+
+    settled(rolled)
+
+
+def skewed(clock: Callable[[Machine], float]) -> Callable[[Machine], float]:
+    """Return a machine's clock that is up to ten minutes ahead or behind."""
+    return lambda machine: clock(machine) + hash(machine.host.instance_id) % 1200 - 600
+
+
+def test_a_deploy_that_was_shown_another_plan_is_refused(deployed: Deployed) -> None:
+    cluster = Cluster(deployed.cloud, sized(2))
+    deployed.cloud.bake("head")
+    shown = cluster.prepare()
+    deployed.cloud.bake("head")
+
+    with pytest.raises(Refused, match="changed since the plan"):
+        cluster.operation().run(shown)
