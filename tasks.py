@@ -14,6 +14,7 @@ from invoke.tasks import task
 if TYPE_CHECKING:
     from deploy.clients import Clients
     from deploy.environment import Environment
+    from deploy.journal import Journal
     from deploy.prepare import Prepared
     from deploy.release import Release
     from deploy.steps import Plan
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 DEFAULT_ENV = os.environ.get("RAYKILN_ENV", "local")
 ENV = "a file in environments/ (default: RAYKILN_ENV, or local)"
 YES = "do not ask first"
+BREAK_LOCK = "take the lock from another deployer"
+# A question while the deploy lock is held: it lapses 30 s after its last renewal.
+ANSWER_SECONDS = 20.0
 
 
 @contextmanager
@@ -167,7 +171,7 @@ def plan(c: Context, env: str = DEFAULT_ENV, json: bool = False) -> None:
         print_briefing(prepared, json)
 
 
-@task(help={"env": ENV, "yes": YES, "break-lock": "take the lock from another deployer"})
+@task(help={"env": ENV, "yes": YES, "break-lock": BREAK_LOCK})
 def deploy(c: Context, env: str = DEFAULT_ENV, yes: bool = False, break_lock: bool = False) -> None:
     """Show what would change in ENV, ask, change it, verify it; go back when it fails."""
     with plain_errors():
@@ -180,7 +184,7 @@ def deploy(c: Context, env: str = DEFAULT_ENV, yes: bool = False, break_lock: bo
         "env": ENV,
         "to": "a release's id (default: the one served before)",
         "yes": YES,
-        "break-lock": "take the lock from another deployer",
+        "break-lock": BREAK_LOCK,
     }
 )
 def rollback(
@@ -196,6 +200,21 @@ def rollback(
             release_named(clients, environment, to) if to else release_before(clients, environment)
         )
         carry_out(environment, "rollback", release, yes=yes, break_lock=break_lock)
+
+
+def print_report(journal: "Journal | None") -> None:
+    """Write what a rollout did as a page and as data, and say where; it never hides an error."""
+    from deploy.console import console
+    from deploy.rollout_report import write_report
+    from localcloud.paths import paths
+
+    if journal is None:
+        return
+    try:
+        page = write_report(journal, paths().home / "rollouts" / journal.id)
+        console.print(f"report: {page}", markup=False)
+    except OSError as error:
+        console.print(f"note: the report could not be written: {error}", markup=False)
 
 
 def carry_out(
@@ -225,15 +244,20 @@ def carry_out(
     if not prepared.rollout.plan.is_empty:
         approve("Go ahead?", yes)
         with live_steps() as steps:
-            Operation(
-                environment,
-                clients,
-                SystemClock(),
-                prepare,
-                steps,
-                kind,
-                lambda: confirm("Stopped. Go back to the release before?"),
-            ).run(prepared, break_lock=break_lock)
+
+            def stop_or_undo() -> bool:
+                steps.stop()
+                question = f"Stopped. Go back to the release before? ({ANSWER_SECONDS:.0f} s)"
+                return confirm(question, ANSWER_SECONDS)
+
+            operation = Operation(
+                environment, clients, SystemClock(), prepare, steps, kind, stop_or_undo
+            )
+            try:
+                operation.run(prepared, break_lock=break_lock)
+            finally:
+                steps.stop()
+                print_report(operation.journal)
     console.print(f"[dim]{clients.calls} AWS calls[/dim]")
 
 

@@ -6,7 +6,7 @@ where it is, and the same command goes on from there.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deploy.clients import Clients
 from deploy.environment import Environment
@@ -29,7 +29,9 @@ Prepare = Callable[[Clock, Release | None], Prepared]
 class Operation:
     """One deploy or rollback of an environment.
 
-    ``stop_or_undo`` is asked when a person interrupts: True goes back to the release before.
+    ``stop_or_undo`` is asked when a person interrupts: True goes back to the release before. Nobody
+    keeps the lock meanwhile, so it must answer well before the lock lapses. ``journal`` is what was
+    done so far, however it ends; None before anything was begun.
     """
 
     environment: Environment
@@ -39,6 +41,7 @@ class Operation:
     progress: Progress
     kind: str = "deploy"
     stop_or_undo: Callable[[], bool] = lambda: False
+    journal: Journal | None = field(default=None, init=False)
 
     def run(self, shown: Prepared, *, break_lock: bool = False) -> Journal:
         """Carry out what was shown, if it is still what is to be done; return what was done.
@@ -171,6 +174,7 @@ class _Book:
 
     def _write(self, *, required: bool = False) -> None:
         """Store the journal; once begun, a cluster is worth more than its journal."""
+        self._operation.journal = self.journal
         try:
             write_journal(self._operation.clients, self._operation.environment.bucket, self.journal)
         except PipelineError as error:

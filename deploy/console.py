@@ -1,8 +1,10 @@
 """What a person sees: live on a terminal, plain and quiet otherwise. Used by tasks.py alone."""
 
 import json
+import select
 import shlex
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -137,8 +139,18 @@ def run_timed(command: list[str]) -> float:
     return time.monotonic() - began
 
 
-def confirm(question: str) -> bool:
-    """Ask; anything but yes, and no terminal to answer on, is no."""
+def confirm(question: str, seconds: float | None = None) -> bool:
+    """Ask; anything but yes, no answer within ``seconds``, and no terminal to answer on, is no."""
     if not console.is_terminal:
         return False
-    return console.input(f"{question} \\[y/N] ").strip().lower() in ("y", "yes")
+    console.print(f"{question} \\[y/N] ", end="")
+    return _line(seconds).strip().lower() in ("y", "yes")
+
+
+def _line(seconds: float | None) -> str:
+    """Return what is typed; nothing when the time is up or the input ends."""
+    typed, _, _ = select.select([sys.stdin], [], [], seconds)
+    if typed:
+        return sys.stdin.readline()
+    console.print()
+    return ""
