@@ -1,0 +1,222 @@
+"""Calls to AWS that go wrong, as botocore sees them.
+
+Every fault happens where botocore sends, so that its own retries see it as they see AWS. Time
+passes as it would: an answer that does not come costs the client's time-out.
+"""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, Protocol, cast
+from unittest.mock import patch
+
+import botocore.endpoint
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ReadTimeoutError
+
+from deploy.clients import CONFIG, Clients
+from localcloud.simulation.timeline import Timeline
+
+FAULTS = ("killed", "killed after", "throttled", "denied", "failing", "timed out", "sent twice")
+SERVICES = (
+    "autoscaling",
+    "cloudformation",
+    "cloudwatch",
+    "dynamodb",
+    "ec2",
+    "elbv2",
+    "s3",
+    "service-quotas",
+    "sns",
+    "ssm",
+    "sts",
+)
+# What AWS answers, by protocol: code and HTTP status. S3 and EC2 have words of their own.
+ANSWERS = {
+    "throttled": {
+        "ec2": ("RequestLimitExceeded", 503),
+        "rest-xml": ("SlowDown", 503),
+        "query": ("Throttling", 400),
+        "json": ("ThrottlingException", 400),
+    },
+    "denied": {
+        "ec2": ("UnauthorizedOperation", 403),
+        "rest-xml": ("AccessDenied", 403),
+        "query": ("AccessDenied", 403),
+        "json": ("AccessDeniedException", 400),
+    },
+    "failing": {
+        "ec2": ("InternalError", 500),
+        "rest-xml": ("InternalError", 500),
+        "query": ("InternalFailure", 500),
+        "json": ("InternalServerError", 500),
+    },
+}
+Responses = list[tuple[Any, Any]]
+
+
+class Killed(BaseException):
+    """The deployer is dead, in this copy of the process."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call as deploy makes it, in a step of its plan; botocore may send it several times."""
+
+    number: int
+    step: str
+    service: str
+    operation: str
+    arguments: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The call as AWS's documentation has it."""
+        return f"{self.service}:{self.operation}"
+
+    @property
+    def words(self) -> str:
+        """Say where in the story it is."""
+        return f"{self.number} {self.name} ({self.step or 'before the first step'})"
+
+    @property
+    def ends_something(self) -> bool:
+        """It ends what runs, or has it ended."""
+        match self.operation:
+            case "TerminateInstanceInAutoScalingGroup" | "TerminateInstances":
+                return True
+            case "DeleteAutoScalingGroup" | "DeleteStack":
+                return True
+            case "UpdateAutoScalingGroup":
+                return self.arguments.get("DesiredCapacity") == 0
+            case "SendCommand":
+                return "drain-node" in str(self.arguments["Parameters"])
+            case "UpdateItem":
+                return "SET successor" in str(self.arguments["UpdateExpression"])
+        return False
+
+
+NO_CALL = Call(0, "", "", "", {})
+
+
+@dataclass
+class Fault:
+    """What befalls one call: each time it is sent. A permission that lacks is lacking for good."""
+
+    name: str
+    call: Call
+    clock: Timeline
+    sent: int = 0
+
+    def befalls(self, call: Call) -> bool:
+        """It is this call's."""
+        return call is self.call or (self.name == "denied" and call.name == self.call.name)
+
+    def send(self, protocol: str, method: str, send: Callable[[], Responses]) -> Responses:
+        """Send the call, or do not."""
+        self.sent += 1
+        if self.name == "killed":
+            raise Killed
+        if self.name in ANSWERS:
+            return [(None, _answer(*ANSWERS[self.name][protocol], protocol, method))]
+        if self.sent == 1 or self.name == "sent twice":
+            responses = send()
+        if self.name == "killed after":
+            raise Killed
+        if self.sent == 1 or self.name == "timed out":
+            self.clock.sleep(CONFIG.read_timeout)
+            raise ReadTimeoutError(endpoint_url=self.call.service)
+        return responses
+
+
+class _Raw(io.BytesIO):
+    """A body as urllib3 hands it to botocore."""
+
+    def stream(self, **_: object) -> Iterator[bytes]:
+        yield self.read()
+
+
+def _answer(code: str, status: int, protocol: str, method: str) -> AWSResponse:
+    """Return AWS's answer that says no, as the protocol has it."""
+    words = f"<Code>{code}</Code><Message>as the test wants it</Message>"
+    bodies = {
+        "ec2": f"<Response><Errors><Error>{words}</Error></Errors></Response>",
+        "query": f"<ErrorResponse><Error><Type>Sender</Type>{words}</Error></ErrorResponse>",
+        "rest-xml": f"<Error>{words}</Error>",
+        "json": json.dumps({"__type": code, "message": "as the test wants it"}),
+    }
+    body = "" if method == "HEAD" else bodies[protocol]
+    return AWSResponse("", status, {}, _Raw(body.encode()))
+
+
+class _Emitter:
+    """A botocore emitter that has ``wire`` send."""
+
+    def __init__(self, emitter: Any, wire: "Wire", protocol: str) -> None:
+        self._emitter, self._wire, self._protocol = emitter, wire, protocol
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._emitter, name)
+
+    def emit(self, event_name: str, **arguments: Any) -> Responses:
+        def send() -> Responses:
+            return cast(Responses, self._emitter.emit(event_name, **arguments))
+
+        if not event_name.startswith("before-send."):
+            return send()
+        return self._wire.send(self._protocol, arguments["request"].method, send)
+
+
+class Watching(Protocol):
+    """Who sees the calls that are not at fault; ``title`` is that of the step under way."""
+
+    title: str
+
+    def sends(self, call: Call, *, faulty: bool) -> None:
+        """A call is about to be sent; ``faulty``: there has been a fault."""
+
+
+class Wire:
+    """Between the deployer's clients and AWS: sees every call, and has one fault at most."""
+
+    def __init__(self, clock: Timeline, watch: Watching) -> None:
+        self._clock, self._watch = clock, watch
+        self.calls = 0
+        self.call = NO_CALL
+        self.fault: Fault | None = None
+        # Asked once a call, before it is sent for the first time; None once there is a fault.
+        self.fault_for: Callable[[Call], Fault | None] = lambda call: None
+        self._asked = 0
+
+    @contextmanager
+    def installed(self, clients: Clients) -> Iterator[None]:
+        """Send everything over this wire; botocore's pauses are simulated time, too."""
+        for service in SERVICES:
+            client = clients(service)
+            protocol = client.meta.service_model.resolved_protocol
+            client.meta.events.register_first(
+                "before-parameter-build", self._begin, unique_id=f"wire-{service}"
+            )
+            endpoint = client._endpoint
+            endpoint._event_emitter = _Emitter(endpoint._event_emitter, self, protocol)
+        with patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=self._clock.sleep)):
+            yield
+
+    def _begin(self, params: dict[str, Any], model: Any, **_: object) -> None:
+        self.calls += 1
+        service = model.service_model.service_name
+        self.call = Call(self.calls, self._watch.title, service, model.name, dict(params))
+
+    def send(self, protocol: str, method: str, send: Callable[[], Responses]) -> Responses:
+        """Send a request, or have the fault happen."""
+        call = self.call
+        if self.fault is None and self._asked != call.number:
+            self._asked = call.number
+            self.fault = self.fault_for(call)
+        if self.fault and self.fault.befalls(call):
+            return self.fault.send(protocol, method, send)
+        self._watch.sends(call, faulty=self.fault is not None)
+        return send()

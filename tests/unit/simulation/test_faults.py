@@ -1,0 +1,205 @@
+"""It must not matter where a deployer dies, nor which of its calls to AWS goes wrong.
+
+Each kind of rollout runs once; at the calls that are chosen, a copy of the whole process has a
+fault, is watched while it comes to terms with it, and gets the same command again. It must end in
+what the run without a fault ends in. ``RAYKILN_THOROUGH=1`` has every fault at every call, else a
+sample that is always the same.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pytest
+
+from deploy.carry_out import Operation
+from deploy.config_bucket import current_release
+from deploy.lock import find_lock
+from deploy.release import Release
+from tests.unit.simulation.conftest import THOROUGH, Cluster, Deployed, sized
+from tests.unit.simulation.faulty_calls import FAULTS, Call
+from tests.unit.simulation.trials import Story, Trials, Watch
+
+WORKERS = 2
+FLOOR = WORKERS - 1  # rollout.max_unavailable
+QUICK = {
+    "rollout": {"watch_seconds": 10, "drain_seconds": 20},
+    "limits": {
+        "health_check_interval_seconds": 5,
+        "workers_ready_seconds": 60,
+        "hand_over_seconds": 60,
+    },
+}
+STRIDE = 1 if THOROUGH else 397  # a prime: the sample meets every fault, spread over the calls
+SETTLES = 30.0  # seconds, until what was ended has gone
+
+
+@dataclass
+class Watched(Cluster):
+    """A cluster whose rollouts are followed by ``watch``."""
+
+    watch: Watch | None = None
+
+    def operation(self, kind: str = "deploy") -> Operation:
+        """Return what carries a prepared rollout out."""
+        operation = super().operation(kind)
+        if self.watch:
+            operation.progress = self.watch
+        return operation
+
+
+def ending(
+    cluster: Cluster, release: Release | None = None, *, named: bool = True
+) -> dict[str, object]:
+    """Return everything that must be as after a run without a fault; see ``anonymous``."""
+    clients, clock = cluster.cloud.clients, cluster.cloud.clock
+    clock.sleep(SETTLES)
+    state = cluster.state()
+    group, lease = state.group, state.lease
+    assert group is not None
+    assert lease is not None
+    templates = [t for t in (state.head_template, state.worker_template) if t]
+    lock = find_lock(clients, cluster.environment)
+    clock.sleep(6)
+    found = {
+        "the plan": cluster.prepare(release=release).rollout.plan.words,
+        "what fails": cluster.failed_checks(),
+        "the versions": [[v.content.digest for v in t.versions] for t in templates],
+        "the defaults": [t.default for t in templates],
+        "the release": state.release.id if state.release else "",
+        "the documents": sorted(key for key in state.keys if "/rollouts/" not in key),
+        "the group": json.loads(json.dumps(asdict(group.settings))),
+        "the heads": [(m.state, m.template_version, m.healthy) for m in group.members],
+        "the instances": sorted(
+            (i.role, i.state, i.content, i.autoscaler) for i in state.instances
+        ),
+        "the successor": lease.successor,
+        "the autoscaler": lease.autoscaler,
+        # That of a deployer that was killed at its very end is left to lapse.
+        "a lock that is held": lock is not None and find_lock(clients, cluster.environment) != lock,
+    }
+    return found if named else anonymous(found)
+
+
+def anonymous(found: dict[str, object]) -> dict[str, object]:
+    """Number what AWS, or a digest of that, gives a random name: the same one, the same number."""
+    numbers: dict[str, int] = {}
+
+    def number(name: re.Match[str]) -> str:
+        return f"#{numbers.setdefault(name[0], len(numbers))}"
+
+    pattern = r"(lt|subnet)-[0-9a-f]+|[-\w]{12}/[0-9a-f]{16}|[0-9a-f]{16}"
+    changed: dict[str, object] = json.loads(re.sub(pattern, number, json.dumps(found)))
+    return changed
+
+
+Bake = Callable[[Cluster], None]
+
+
+def new_head(cluster: Cluster) -> None:
+    cluster.cloud.bake("head")
+
+
+def new_workers(cluster: Cluster) -> None:
+    cluster.cloud.bake("worker")
+
+
+def both_new(cluster: Cluster) -> None:
+    new_head(cluster)
+    new_workers(cluster)
+
+
+def another_ray(cluster: Cluster) -> None:
+    for role in ("head", "worker"):
+        cluster.cloud.bake(role, ray_version="2.61.0")
+
+
+@pytest.fixture
+def serving(deployed: Deployed) -> Watched:
+    """The cluster with one head and two workers, which is rolled quickly."""
+    return Watched(deployed.cloud, sized(WORKERS, **QUICK))
+
+
+Property = Callable[[str, object], None]
+
+
+def test_a_first_deploy_comes_through_every_fault(
+    deployed: Deployed, tmp_path: Path, record_property: Property
+) -> None:
+    cluster = Watched(deployed.cloud, sized(1, name="fresh", **QUICK))
+    cluster.watch = Watch(cluster, floor=0, serves=False)
+
+    story = Story(cluster.deploy, cluster.deploy, lambda: ending(cluster, named=False))
+    try_all(cluster, story, tmp_path, record_property)
+
+
+@pytest.mark.parametrize(
+    ("bake", "floor", "manner"),
+    [
+        (new_head, WORKERS, "hand-over"),
+        (new_workers, FLOOR, "workers"),
+        (both_new, FLOOR, "hand-over"),
+        (another_ray, 0, "whole cluster"),
+    ],
+)
+def test_a_rollout_comes_through_every_fault(
+    serving: Watched,
+    tmp_path: Path,
+    record_property: Property,
+    bake: Bake,
+    floor: int,
+    manner: str,
+) -> None:
+    keeps = frozenset(serving.worker_ids) if bake is new_head else frozenset()
+    bake(serving)
+    assert serving.prepare().rollout.plan.manner == manner
+    serving.watch = Watch(serving, floor, serves=True, keeps=keeps)
+
+    story = Story(serving.deploy, serving.deploy, lambda: ending(serving))
+    try_all(serving, story, tmp_path, record_property)
+
+
+def test_a_rollback_comes_through_every_fault(
+    serving: Watched, tmp_path: Path, record_property: Property
+) -> None:
+    before = serving.prepare().rollout.wanted.release
+    both_new(serving)
+    serving.deploy()
+    serving.watch = Watch(serving, FLOOR, serves=True)
+
+    def again() -> None:
+        if serves(serving) == before:  # else this would take it back once more
+            serving.deploy(before, "rollback")
+        else:
+            serving.rollback()
+
+    story = Story(serving.rollback, again, lambda: ending(serving, before))
+    try_all(serving, story, tmp_path, record_property)
+
+
+def serves(cluster: Cluster) -> Release | None:
+    """Return the release that the cluster is known to serve."""
+    environment = cluster.environment
+    return current_release(cluster.cloud.clients, environment.bucket, environment.name)
+
+
+def chosen(call: Call, fault: str) -> bool:
+    """Say whether this is tried: all is, or what is spread evenly."""
+    return (call.number * 37 + FAULTS.index(fault) * 113) % STRIDE == 0
+
+
+def try_all(cluster: Watched, story: Story, folder: Path, record_property: Property) -> None:
+    """Try the faults that are chosen, say how that went, and fail where one was not overcome."""
+    assert cluster.watch is not None
+    trials = Trials(cluster, cluster.watch, story, chosen, folder / "results")
+    trials.run()
+
+    words = f"{trials.tried.total()} faults in {trials.wire.calls} calls"
+    record_property("faults", words)
+    record_property("tried", dict(trials.tried))
+    record_property("outcomes", dict(trials.outcomes))
+    print(f"{words}: {dict(trials.tried)}; {dict(trials.outcomes)}")
+    assert trials.tried.total() > 0
+    assert not trials.failures, "\n".join(trials.failures)
