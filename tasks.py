@@ -389,8 +389,10 @@ def job(c: Context, env: str = DEFAULT_ENV) -> None:
         )
 
 
-@task(help={"env": ENV, "yes": YES})
-def destroy(c: Context, env: str = DEFAULT_ENV, yes: bool = False) -> None:
+@task(help={"env": ENV, "yes": YES, "break-lock": BREAK_LOCK})
+def destroy(
+    c: Context, env: str = DEFAULT_ENV, yes: bool = False, break_lock: bool = False
+) -> None:
     """Remove everything that was deployed to ENV. The images stay."""
     with plain_errors():
         environment = environment_at(env)
@@ -403,7 +405,7 @@ def destroy(c: Context, env: str = DEFAULT_ENV, yes: bool = False) -> None:
         if not destruction.plan.is_empty:
             approve(f"Remove all of {environment.name}?", yes)
             with live_steps() as steps:
-                destruction.run(steps)
+                destruction.run_locked(steps, break_lock=break_lock)
 
 
 @task

@@ -6,7 +6,7 @@ by another. What was given (a VPC, a zone, a bucket) stays; of a given bucket on
 we put there goes. Images are no part of an environment, and stay.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from deploy.clients import Clients
@@ -17,6 +17,7 @@ from deploy.foundation.changes import remove_foundation
 from deploy.head_group import find_group
 from deploy.head_group_changes import delete_group
 from deploy.launch_template import remove_template
+from deploy.lock import deploy_lock
 from deploy.progress import Progress, take_steps
 from deploy.secret import remove_secret
 from deploy.state import ClusterState, find_instances
@@ -152,6 +153,22 @@ class Destruction:
     environment: Environment
     clients: Clients
     clock: Clock
+
+    def run_locked(self, progress: Progress, *, break_lock: bool = False) -> tuple[Done, ...]:
+        """Take every step while no other deployer can be at work; raises Refused if one is.
+
+        The lock goes away with its table, which is in the stack: whatever comes after that finds
+        nothing any more.
+        """
+        with deploy_lock(
+            self.clients,
+            self.environment,
+            f"destroy of {self.environment.name}",
+            clock=self.clock,
+            progress=progress.say,
+            break_it=break_lock,
+        ) as clock:
+            return replace(self, clock=clock).run(progress)
 
     def run(self, progress: Progress) -> tuple[Done, ...]:
         """Take every step, in order; raises PipelineError at the first that fails."""

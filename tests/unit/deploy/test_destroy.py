@@ -1,17 +1,31 @@
 """Destroy: leaves nothing of a cluster, wherever it was killed, and everything of others."""
 
 import contextlib
+from dataclasses import dataclass, field
 
 import pytest
 
 from deploy.destroy import plan_destroy
-from deploy.errors import PipelineError
+from deploy.errors import PipelineError, Refused
+from deploy.lock import deploy_lock, find_lock
 from deploy.progress import Silent
 from deploy.state import ClusterState
 from tests.unit.deploy.builders import a_wanted, an_environment, serving
 from tests.unit.deploy.conftest import Cluster, Killed
 
 BUCKET = "the-company-s-bucket"
+
+
+@dataclass
+class SeesTheLock(Silent):
+    """Remembers after each step what the deploy lock is held for."""
+
+    cluster: Cluster
+    seen: list[str] = field(default_factory=list)
+
+    def end(self, outcome: str) -> None:
+        lock = find_lock(self.cluster.clients, self.cluster.environment)
+        self.seen.append(lock.purpose if lock else "nobody")
 
 
 def nothing_is_left(cluster: Cluster) -> bool:
@@ -52,6 +66,35 @@ def test_killed_after_ever_more_requests_a_destroy_still_leaves_nothing(cluster:
             ready.run(Silent())
 
     assert nothing_is_left(cluster)
+
+
+def test_the_lock_is_held_and_goes_with_its_table(cluster: Cluster) -> None:
+    cluster.deploy()
+    progress = SeesTheLock(cluster)
+
+    cluster.prepare_destroy().run_locked(progress)
+
+    assert progress.seen[0].startswith("destroy of dev")
+    assert progress.seen[-1] == "nobody"
+    assert nothing_is_left(cluster)
+    assert cluster.prepare_destroy().run_locked(Silent()) == ()
+
+
+def test_nothing_is_removed_while_another_deployer_is_at_work(cluster: Cluster) -> None:
+    cluster.deploy()
+    destruction = cluster.prepare_destroy()
+
+    with deploy_lock(cluster.clients, cluster.environment, "another", clock=cluster.clock) as held:
+
+        def works() -> None:
+            held.now()
+
+        cluster.clock.listeners.append(works)
+        with pytest.raises(Refused, match="another deployer is at work on dev"):
+            destruction.run_locked(Silent())
+        cluster.clock.listeners.remove(works)
+
+    assert cluster.state().leader is not None
 
 
 def test_what_a_failed_deploy_left_goes_too(cluster: Cluster) -> None:
