@@ -147,6 +147,19 @@ def read_journals(
     return tuple(journal for text in texts for journal in _readable(text))
 
 
+def newest_journal(
+    clients: Clients, bucket: str, environment: str, keys: Iterable[str]
+) -> Journal | None:
+    """Return the newest of those among the keys, in one call; None when there is none to read."""
+    prefix = _prefix(environment)
+    newest = max((key for key in keys if key.startswith(prefix)), default=None)
+    if newest is None:
+        return None
+    with translated(f"reading s3://{bucket}/{newest}"):
+        text = _text(clients, bucket, newest)
+    return next(iter(_readable(text)), None)
+
+
 def latest_unfinished(journals: Iterable[Journal]) -> Journal | None:
     """Return the newest journal (they come newest first) if it never said how it ended."""
     newest = next(iter(journals), None)

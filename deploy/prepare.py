@@ -13,6 +13,8 @@ from deploy.destroy import Destruction, plan_destroy
 from deploy.environment import FOLDER, Environment
 from deploy.foundation.changes import plan_foundation
 from deploy.job import ray_api
+from deploy.journal import latest_unfinished, newest_journal
+from deploy.lock import find_lock
 from deploy.plan import plan_deploy
 from deploy.preflight import Finding, check_credentials, preflight
 from deploy.ray_api import RayApi
@@ -22,7 +24,7 @@ from deploy.rollout import Rollout, Verifier
 from deploy.state import ClusterState, find_alarms, read_state
 from deploy.status import StatusReport, status_report
 from deploy.verify import verifier
-from deploy.waiting import Clock
+from deploy.waiting import Clock, SystemClock
 from deploy.wanted import Wanted
 
 
@@ -69,7 +71,22 @@ def prepare_destroy(environment: Environment, clients: Clients, *, clock: Clock)
     return Destruction(plan, environment, clients, clock)
 
 
-def read_status(environment: Environment, clients: Clients) -> StatusReport:
-    """Look at the cluster once."""
+def read_status(
+    environment: Environment, clients: Clients, *, clock: Clock | None = None
+) -> StatusReport:
+    """Look at the cluster once; ``clock`` tells for how long a deployer has been at work."""
     state = read_state(clients, environment)
-    return status_report(environment, state, find_alarms(clients, environment.name))
+    alarms = find_alarms(clients, environment.name)
+    lock = find_lock(clients, environment) if state.foundation else None
+    deployer = lock.words((clock or SystemClock()).now()) if lock else ""
+    unfinished = "" if lock else _unfinished(environment, clients, state)
+    return status_report(environment, state, alarms, deployer=deployer, unfinished=unfinished)
+
+
+def _unfinished(environment: Environment, clients: Clients, state: ClusterState) -> str:
+    """Say which rollout nobody finishes; empty when its release serves all the same."""
+    newest = newest_journal(clients, environment.bucket, environment.name, state.keys)
+    left = latest_unfinished([newest] if newest else [])
+    if left is None or (state.release and state.release.id == left.to_release):
+        return ""
+    return f"{left.kind} of {left.to_release} by {left.actor} ({left.id})"

@@ -31,6 +31,9 @@ class StatusReport:
     targets: dict[str, dict[str, str]]
     alarms: dict[str, str]
     problems: tuple[str, ...]
+    # Who holds the deploy lock and what for, and a rollout that nobody finishes; else empty.
+    deployer: str = ""
+    unfinished: str = ""
 
     @property
     def is_healthy(self) -> bool:
@@ -57,9 +60,20 @@ class StatusReport:
             ("release", self.release or "none yet"),
             ("leader", f"{self.leader} (epoch {self.epoch})" if self.leader else "nobody"),
             ("stack", self.stack or "not there"),
+            ("at work", self._at_work()),
             ("health", "well" if self.is_healthy else "; ".join(self.problems)),
         )
         return Section(self.environment, ("", ""), rows)
+
+    def _at_work(self) -> str:
+        if self.deployer:
+            return self.deployer
+        if self.unfinished:
+            return (
+                f"nobody; left unfinished: {self.unfinished}; "
+                "`invoke deploy` goes on from there, `invoke rollback` goes back"
+            )
+        return "nobody"
 
     def _target_rows(self) -> tuple[tuple[str, ...], ...]:
         return tuple(
@@ -70,9 +84,14 @@ class StatusReport:
 
 
 def status_report(
-    environment: Environment, state: ClusterState, alarms: tuple[Alarm, ...]
+    environment: Environment,
+    state: ClusterState,
+    alarms: tuple[Alarm, ...],
+    *,
+    deployer: str = "",
+    unfinished: str = "",
 ) -> StatusReport:
-    """Return the report of a snapshot and the alarms beside it."""
+    """Return the report of a snapshot, the alarms beside it, and who changes it."""
     return StatusReport(
         environment=environment.name,
         release=state.release.id if state.release else "",
@@ -85,6 +104,8 @@ def status_report(
         targets={targets.name: dict(targets.health) for targets in state.targets},
         alarms={alarm.name: alarm.state for alarm in alarms},
         problems=problems(environment, state, alarms),
+        deployer=deployer,
+        unfinished=unfinished,
     )
 
 

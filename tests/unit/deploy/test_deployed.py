@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 from moto import mock_aws
 
+from deploy.journal import begin_journal, write_journal
+from deploy.lock import deploy_lock
 from deploy.prepare import read_status
 from deploy.progress import Silent
 from deploy.steps import Done
@@ -19,6 +21,8 @@ from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
 # What a deploy that has nothing to do may ask AWS, whatever the size of the cluster.
 CALLS = 17
+# What a status may, and how much more it may ask where a rollout has left a journal.
+STATUS_CALLS, JOURNAL_CALLS = 15, 1
 
 
 @dataclass
@@ -178,3 +182,36 @@ def test_the_status_is_plain_data_and_tables(deployed: Deployed) -> None:
         "Load balancer",
         "Alarms",
     ]
+
+
+def test_a_status_asks_little(deployed: Deployed) -> None:
+    before = deployed.cluster.clients.calls
+
+    report = read_status(deployed.cluster.environment, deployed.cluster.clients)
+
+    assert (report.deployer, report.unfinished) == ("", "")
+    assert deployed.cluster.clients.calls - before <= STATUS_CALLS
+
+
+def test_a_status_names_who_is_at_work_and_what_was_left_unfinished(deployed: Deployed) -> None:
+    cluster = deployed.cluster
+    environment, clients = cluster.environment, cluster.clients
+    journal = begin_journal(
+        "dev", "deploy", from_release="a1", to_release="b2", plan=(), now=cluster.clock.now()
+    )
+    older = replace(journal, id="20000101T000000Z-a1").closed("done", cluster.clock.now())
+    for one in (journal, older):
+        write_journal(clients, environment.bucket, one)
+
+    with deploy_lock(clients, environment, "deploy of b2", clock=cluster.clock):
+        at_work = read_status(environment, clients, clock=cluster.clock)
+    before = clients.calls
+    killed = read_status(environment, clients, clock=cluster.clock)
+
+    assert at_work.deployer.endswith(", for 0 s: deploy of b2")
+    assert at_work.unfinished == ""
+    assert killed.deployer == ""
+    assert killed.unfinished == f"deploy of b2 by {journal.actor} ({journal.id})"
+    assert clients.calls - before <= STATUS_CALLS + JOURNAL_CALLS
+    write_journal(clients, environment.bucket, journal.closed("done", cluster.clock.now()))
+    assert read_status(environment, clients, clock=cluster.clock).unfinished == ""

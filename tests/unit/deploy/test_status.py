@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from deploy.state import Alarm, ClusterState
-from deploy.status import problems
+from deploy.status import problems, status_report
 from tests.unit.deploy.builders import a_wanted, an_environment, serving
 
 
@@ -47,3 +47,23 @@ def test_an_alarm_that_rings_is_a_problem(state: str, words: tuple[str, ...]) ->
 
 def test_without_a_stack_there_is_one_thing_to_say() -> None:
     assert problems(an_environment(), ClusterState(), ()) == ("the stack is not there",)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({}, "nobody"),
+        ({"deployer": "ann@desk, for 3 min: deploy of b"}, "ann@desk, for 3 min: deploy of b"),
+        (
+            {"unfinished": "deploy of b by ann (20261122T000000Z-b)"},
+            "nobody; left unfinished: deploy of b by ann (20261122T000000Z-b); "
+            "`invoke deploy` goes on from there, `invoke rollback` goes back",
+        ),
+    ],
+)
+def test_who_is_at_work_is_said_and_is_no_problem(changed: dict[str, str], words: str) -> None:
+    report = status_report(an_environment(), serving(a_wanted()), (), **changed)
+
+    assert ("at work", words) in report.sections()[0].rows
+    assert report.is_healthy
+    assert report.as_json()["deployer"] == changed.get("deployer", "")
