@@ -136,10 +136,14 @@ def group_changes(wanted: GroupSettings, found: GroupSettings | None) -> tuple[s
     """Say in words what differs; empty when nothing does."""
     if found is None:
         return (f"{wanted.desired} head{'s' if wanted.desired > 1 else ''}",)
+    names = [field.name for field in fields(GroupSettings) if field.name != "tags"]
+    pairs = {name: (getattr(found, name), getattr(wanted, name)) for name in names}
+    old, new = dict(found.tags), dict(wanted.tags)
+    pairs |= {f"tag {key}": (old.get(key, ()), new.get(key, ())) for key in sorted({*old, *new})}
     return tuple(
-        f"{field.name.replace('_', ' ')}: {_words(before)} → {_words(after)}"
-        for field in fields(GroupSettings)
-        if (before := getattr(found, field.name)) != (after := getattr(wanted, field.name))
+        f"{name.replace('_', ' ')}: {_words(before)} → {_words(after)}"
+        for name, (before, after) in pairs.items()
+        if before != after
     )
 
 

@@ -120,6 +120,34 @@ def test_the_secret_is_nowhere_but_where_it_belongs(invoke: Invoke) -> None:
         assert place == ["/run/ray/token"]
 
 
+def test_another_head_image_is_rolled_in_and_no_worker_is_lost(invoke: Invoke) -> None:
+    before = json.loads(invoke("status", "--json").stdout)
+    invoke("bake", "--force", "--role", "head")
+    assert json.loads(invoke("plan", "--json").stdout)["manner"] == "hand-over"
+
+    invoke("deploy", "--yes")
+
+    after = json.loads(invoke("status", "--json").stdout)
+    assert after["problems"] == []
+    assert len(after["heads"]) == 1
+    assert after["leader"] != before["leader"]
+    assert ids(after["workers"]) == ids(before["workers"])
+    assert after["leader"] in invoke("job").stdout
+    assert "nothing to change" in invoke("deploy", "--yes").stdout
+
+
+def test_the_release_before_is_served_again(invoke: Invoke) -> None:
+    before = json.loads(invoke("status", "--json").stdout)
+
+    invoke("rollback", "--yes")
+
+    after = json.loads(invoke("status", "--json").stdout)
+    assert after["problems"] == []
+    assert after["heads"][0]["image"] != before["heads"][0]["image"]
+    assert ids(after["workers"]) == ids(before["workers"])
+    assert after["release"] in invoke("releases").stdout.splitlines()[2]
+
+
 def test_the_cluster_outlives_its_head(invoke: Invoke) -> None:
     before = json.loads(invoke("status", "--json").stdout)
 
@@ -130,6 +158,10 @@ def test_the_cluster_outlives_its_head(invoke: Invoke) -> None:
     assert after["leader"] != before["leader"]
     assert after["epoch"] > before["epoch"]
     assert after["problems"] == []
+
+
+def ids(machines: list[dict[str, str]]) -> set[str]:
+    return {machine["id"] for machine in machines}
 
 
 def test_destroy_leaves_nothing_but_the_images(invoke: Invoke) -> None:
