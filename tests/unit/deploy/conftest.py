@@ -18,7 +18,7 @@ from deploy.destroy import Destruction
 from deploy.environment import Environment
 from deploy.prepare import Prepared, prepare_deploy, prepare_destroy
 from deploy.progress import Progress, Silent
-from deploy.ray_api import RayNode
+from deploy.ray_api import Actor, PlacementGroup, RayNode, RunningJob
 from deploy.state import ClusterState, read_state
 from deploy.steps import Done
 from localcloud.world import World
@@ -178,6 +178,18 @@ class FakeRay:
             RayNode("head", "10.77.0.9", True, "ALIVE"),
             *(RayNode(f"node-{address}", address, False, "ALIVE") for address in workers),
         )
+
+    def running_jobs(self) -> tuple[RunningJob, ...]:
+        """See deploy.ray_api.RayApi."""
+        return (RunningJob("train-7", "head"),)
+
+    def actors(self) -> tuple[Actor, ...]:
+        """See deploy.ray_api.RayApi."""
+        return ()
+
+    def placement_groups(self) -> tuple[PlacementGroup, ...]:
+        """See deploy.ray_api.RayApi."""
+        return ()
 
 
 class Killed(BaseException):

@@ -1,18 +1,28 @@
 """A rollout carried out: what was done is known afterwards, however it ended."""
 
+import contextlib
+import json
 from dataclasses import replace
+from io import StringIO
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+import tasks
+from deploy import console, prepare, waiting
 from deploy.carry_out import Operation
+from deploy.clients import Clients
+from deploy.environment import Environment
 from deploy.errors import PipelineError, Refused
 from deploy.journal import Journal, read_journals
 from deploy.lock import deploy_lock
-from deploy.prepare import Prepared
+from deploy.prepare import Prepared, prepare_deploy
 from deploy.progress import Silent
 from deploy.release import Release
 from deploy.waiting import Clock
-from tests.unit.deploy.conftest import Cluster
+from tests.unit.deploy.builders import an_environment
+from tests.unit.deploy.conftest import SMALL, Cluster, bake
 
 
 def an_operation(cluster: Cluster) -> Operation:
@@ -67,3 +77,78 @@ def test_where_nothing_was_begun_there_is_nothing_to_tell(cluster: Cluster) -> N
             operation.run(prepared)
 
     assert operation.journal is None
+
+
+@pytest.fixture
+def operator(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cluster:
+    """Where an operator's commands meet the cluster."""
+
+    def prepared(
+        environment: Environment, clients: Clients, *, clock: Clock, release: Release | None
+    ) -> Prepared:
+        return prepare_deploy(
+            environment,
+            clients,
+            clock=clock,
+            verify=lambda progress: "well",
+            api=cluster.nodes.ray,  # type: ignore[arg-type]
+            release=release,
+        )
+
+    monkeypatch.setattr(tasks, "clients_of", lambda environment: cluster.clients)
+    monkeypatch.setattr(prepare, "prepare_deploy", prepared)
+    monkeypatch.setattr(waiting, "SystemClock", lambda: cluster.clock)
+    monkeypatch.setattr(console, "console", Console(file=StringIO(), soft_wrap=True))
+    monkeypatch.setattr(console, "live_steps", lambda: contextlib.nullcontext(Quiet()))
+    monkeypatch.setenv("RAYKILN_HOME", str(tmp_path))
+    # These nodes report no metrics, so alarms ring in time.
+    cluster.environment = an_environment(network=SMALL, rollout={"watch_seconds": 0})
+    return cluster
+
+
+class Quiet(Silent):
+    """Fits deploy.console.LiveSteps."""
+
+    def stop(self) -> None:
+        pass
+
+
+def typed(cluster: Cluster) -> str:
+    """Deploy as ``invoke deploy --yes`` does; return what is printed from there on."""
+    shown = console.console.file
+    assert isinstance(shown, StringIO)
+    begin = shown.tell()
+    try:
+        tasks.carry_out(cluster.environment, "deploy", None, yes=True, break_lock=False)
+    finally:
+        shown.seek(begin)
+        printed = shown.read()
+    return printed
+
+
+def test_an_operator_is_shown_what_it_means_and_where_the_report_is(
+    operator: Cluster, tmp_path: Path
+) -> None:
+    first = typed(operator)
+    head, ami_id = operator.state().leader, bake(operator.clients, "head")
+
+    second = typed(operator)
+
+    assert "nothing serves yet" in first
+    assert f"head image: {head.ami_id if head else ''} → {ami_id}" in second
+    assert "1 job ends: train-7" in second
+    assert "  ~ hand the lease over: from i-" in second
+    pages = {line.removeprefix("report: ") for line in f"{first}{second}".splitlines()}
+    assert {str(page) for page in tmp_path.glob("rollouts/*/report.html")} <= pages
+    assert len(list(tmp_path.glob("rollouts/*/report.json"))) == 2
+    assert "dev: nothing to change" in typed(operator)
+
+
+def test_a_rollout_that_failed_leaves_its_report_too(operator: Cluster, tmp_path: Path) -> None:
+    operator.nodes.heads_give_up = True
+
+    with pytest.raises(PipelineError):
+        typed(operator)
+
+    (data,) = tmp_path.glob("rollouts/*/report.json")
+    assert json.loads(data.read_text())["verdict"] == "failed"
