@@ -142,10 +142,11 @@ def living_nodes(status: str) -> tuple[str, ...]:
 
 
 def job_is_taken(subject: Subject) -> Verdict:
-    """Ray takes a job at the stable name."""
+    """Ray takes a job at the stable name, while somebody leads."""
+    leader = subject.leader()
     name = f"raykiln-verify-{uuid4().hex[:12]}"
     subject.api.submit("true", name)
-    return Verdict(True, f"{name} at {subject.environment.head_dns}")
+    return Verdict(True, f"{name} at {subject.environment.head_dns}, where {leader.id} leads")
 
 
 def workers_have_joined(subject: Subject) -> Verdict:

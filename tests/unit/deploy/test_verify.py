@@ -236,7 +236,7 @@ DAMAGES: dict[Callable[[Whole], AbstractContextManager[None]], tuple[str, str]] 
 def test_a_whole_cluster_passes_and_each_damage_is_seen(whole: Whole) -> None:
     checks = whole.checks()
     assert [str(one) for one in checks.values() if not one.passed] == []
-    assert len(checks) == 8
+    assert len(checks) == 9
     assert "1 worker, 1 head" in checks["ray status is alive"].seen
     assert "1 joined of 1 wanted" in checks["workers have joined"].seen
     nodes = members(whole.clients, whole.cluster.environment)

@@ -1,5 +1,6 @@
 """A command in copies of this process: in each, one call goes wrong, and it is run again."""
 
+import gc
 import json
 import os
 from collections import Counter
@@ -127,6 +128,7 @@ class Trials:
         self.wire = Wire(cloud.clock, self.watch)
         self.wire.fault_for = self._fault_for
         before = cloud.clients.calls
+        gc.freeze()  # the copies need not look at what is there now
         with self.wire.installed(cloud.clients):
             try:
                 outcome = _outcome_of(self.story.command)
@@ -148,6 +150,7 @@ class Trials:
                 continue
             copy = Copy(self.cluster.cloud.folder)
             if copy.is_this:
+                gc.disable()
                 self.copy = copy
                 return Fault(name, call, self.cluster.cloud.clock)
             failure = copy.failure()
