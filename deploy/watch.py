@@ -123,19 +123,29 @@ class Watch:
         )
 
     def quiet(self, seconds: float) -> str:
-        """See no alarm ring for so long; raises PipelineError when one does."""
+        """See no alarm begin to ring for so long, and none ring then; raises Unwell otherwise.
+
+        One that rings at the start may be what this rollout mends: it has until the end.
+        """
         until = self.clock.now() + seconds
+        old: set[str] | None = None
 
         def look() -> Seen[str]:
+            nonlocal old
             alarms = find_alarms(self.clients, self.environment.name)
-            ringing = [f"{a.name}: {a.reason}" for a in alarms if a.state == "ALARM"]
-            if ringing:
+            ringing = {a.name: a.reason for a in alarms if a.state == "ALARM"}
+            old = ringing.keys() & (ringing.keys() if old is None else old)
+            left = until - self.clock.now()
+            bad = ringing if left <= 0 else {n: ringing[n] for n in ringing.keys() - old}
+            if bad:
                 raise Unwell(
-                    "an alarm rings: " + "; ".join(ringing),
+                    "an alarm rings: " + "; ".join(f"{n}: {why}" for n, why in bad.items()),
                     hint="docs/runbooks/ has a page for each",
                 )
-            left = until - self.clock.now()
-            return Seen(f"none of {len(alarms)} rang" if left <= 0 else None, f"{left:.0f} s left")
+            still = f", {', '.join(sorted(old))} still rings" if old else ""
+            return Seen(
+                f"{len(alarms)} are quiet" if left <= 0 else None, f"{left:.0f} s left{still}"
+            )
 
         return self._wait(
             "a quiet cluster", look, seconds + 60.0, hint="deploy again", every=ALARMS_EVERY
