@@ -96,11 +96,12 @@ def _create(scaling: Any, name: str, wanted: GroupSettings) -> None:
 
 def _update(scaling: Any, name: str, wanted: GroupSettings, found: GroupSettings) -> None:
     group = {"AutoScalingGroupName": name}
+    # What a head is launched with comes before what has one launched.
     if wanted.hook != found.hook:
         scaling.put_lifecycle_hook(**group, **_hook(wanted.hook))
+    _update_tags(scaling, name, wanted, found)
     if _basics(wanted) != _basics(found):
         scaling.update_auto_scaling_group(**group, **_basics(wanted))
-    _update_tags(scaling, name, wanted, found)
     _update_targets(scaling, group, wanted, found)
     if wanted.metrics and not found.metrics:
         scaling.enable_metrics_collection(**group, Granularity="1Minute", Metrics=list(METRICS))

@@ -267,6 +267,8 @@ class _Executor:
         return f"{self.watch.workers(self.wanted.release.settings.workers_min)} running"
 
     def _roll_workers(self, step: steps.RollWorkers) -> str:
+        """Replace the workers, once the autoscaler launches none of another version."""
+        self._follow()
         state = find_instances(self.clients, self.environment.name)
         rollout = self.environment.rollout
         roll = WorkerRoll(

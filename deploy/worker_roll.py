@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from deploy.clients import Clients
 from deploy.ending import end_instances
 from deploy.environment import Environment
-from deploy.errors import PipelineError, TimedOut
+from deploy.errors import PipelineError, TimedOut, Unwell
 from deploy.progress import Progress
 from deploy.ray_api import RayApi, RayNode, Unreachable
 from deploy.run_command import run_command
@@ -22,6 +22,8 @@ EVERY = 2.0
 REASON = "DRAIN_NODE_REASON_PREEMPTION"
 # So long may a worker not be alive until it is taken for one that never will be.
 ABSENT_SECONDS = 30.0
+# Launches that may have been under way when the autoscaler took up its configuration.
+UNDER_WAY = 10
 # As many as fit a command that SSM takes.
 DRAINED_AT_ONCE = 50
 
@@ -71,10 +73,18 @@ class WorkerRoll:
         """Return what was done, in words; raises TimedOut when nothing moves for too long."""
         patience = self.environment.limits.workers_ready_seconds + (self.drain_seconds or 0)
         replaced: set[str] = set()
-        last, moved = "", self.clock.now()
+        last, moved, most = "", self.clock.now(), 0
         while True:
             sight = self._look()
             replaced.update(worker.id for worker in sight.stale)
+            most = most or len(replaced) + UNDER_WAY
+            if len(replaced) > most:
+                raise Unwell(
+                    f"the autoscaler of {self.environment.name} still launches workers of another "
+                    f"version: {len(replaced)} to replace, and no end",
+                    hint="does the leader work by the wanted configuration? "
+                    f"invoke status --env {self.environment.name}",
+                )
             if not sight.stale and sight.alive >= self.least:
                 return f"{len(replaced)} replaced, {sight.alive} alive"
             progress.say(sight.words)

@@ -186,7 +186,7 @@ def test_a_first_deploy_comes_through_every_fault(
             FLOOR,
             "hand-over",
             Sample(
-                CreateLaunchTemplateVersion="sent twice",
+                UpdateAutoScalingGroup="sent twice",
                 TerminateInstanceInAutoScalingGroup="denied",
                 ModifyLaunchTemplate="throttled",
             ),
