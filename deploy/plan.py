@@ -12,10 +12,11 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from deploy.config_bucket import Document
+from deploy.errors import Refused
 from deploy.foundation.plan import StackPlan
 from deploy.head_group import group_changes, room_for
 from deploy.launch_template import Template, TemplateVersion
-from deploy.release import Role, differences
+from deploy.release import Role, differences, node_types
 from deploy.state import ClusterState
 from deploy.steps import (
     AwaitEndpoint,
@@ -58,7 +59,11 @@ class _Chain:
 
 
 def plan_deploy(wanted: Wanted, state: ClusterState, foundation: StackPlan) -> Plan:
-    """Return the steps from what is there to what is wanted."""
+    """Return the steps from what is there to what is wanted.
+
+    Raises Refused when a node type would vanish under the workers that are of it.
+    """
+    _refuse_lost_types(wanted, state)
     chain = _chain(wanted, state, foundation)
     manner = _manner(wanted, state, chain)
     changes = (
@@ -84,6 +89,20 @@ def plan_deploy(wanted: Wanted, state: ClusterState, foundation: StackPlan) -> P
         previous=state.release if roll else None,
         differences=differences(state.release, wanted.release) if state.release else (),
     )
+
+
+def _refuse_lost_types(wanted: Wanted, state: ClusterState) -> None:
+    """Ray's autoscaler v2 stops scaling at a node of a type that its configuration does not know.
+
+    Seen in Ray 2.60, autoscaler/v2/scheduler.py, ``_enforce_max_workers_per_type``.
+    """
+    before = node_types(state.release.settings) if state.release else frozenset()
+    if lost := sorted(before - node_types(wanted.release.settings)):
+        raise Refused(
+            f"the autoscaler would lose the node types {', '.join(lost)}, "
+            "and stop scaling while workers of them run",
+            hint="keep them with max_workers: 0, deploy, and remove them when no worker is left",
+        )
 
 
 def _chain(wanted: Wanted, state: ClusterState, plan: StackPlan) -> _Chain:

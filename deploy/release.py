@@ -94,6 +94,11 @@ def settings_of(environment: Environment, autoscaler_override: str = "{}") -> Se
     )
 
 
+def node_types(settings: Settings) -> frozenset[str]:
+    """Return the node types that a person has added to the autoscaler's YAML."""
+    return frozenset(json.loads(settings.autoscaler_override).get("available_node_types") or ())
+
+
 def differences(old: Release, new: Release) -> tuple[str, ...]:
     """Say in words what differs between two releases."""
     before, after = _facts(old), _facts(new)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from deploy.errors import Refused
 from deploy.head_group import Member
 from deploy.plan import plan_deploy
 from deploy.release import Release
@@ -19,6 +20,8 @@ from tests.unit.deploy.builders import (
     a_wanted,
     serving,
 )
+
+GPU = {"resources": {"GPU": 1}, "max_workers": 0, "node_config": {"SubnetIds": ["subnet-a"]}}
 
 
 def kinds(plan: Plan) -> list[str]:
@@ -134,6 +137,13 @@ def test_another_ray_takes_the_whole_cluster_along_in_one_go() -> None:
     assert order.index("hand-over") < order.index("roll-workers") < order.index("verify")
     assert order.index("verify") < order.index("end-heads")
     assert [step.at_once for step in plan.steps if isinstance(step, RollWorkers)] == [True]
+
+
+def test_a_node_type_does_not_vanish_under_its_workers() -> None:
+    with_gpu = a_release(autoscaler_override=json.dumps({"available_node_types": {"gpu": GPU}}))
+
+    with pytest.raises(Refused, match="lose the node types gpu"):
+        plan_deploy(a_wanted(a_release()), serving(a_wanted(with_gpu)), UNCHANGED)
 
 
 def test_where_capacity_is_scarce_the_old_head_ends_first() -> None:
