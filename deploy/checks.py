@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from deploy.errors import PipelineError, TimedOut
+from deploy.errors import PipelineError, TimedOut, Unanswered
 from deploy.waiting import Clock, Seen, wait_for
 
 Progress = Callable[[str], None]
@@ -12,20 +12,22 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one look says."""
+    """What one look says; ``blind``: AWS did not let it see."""
 
     passed: bool
     seen: str
+    blind: bool = False
 
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the acceptance list."""
+    """One line of the acceptance list; ``blind`` as in the last look's verdict."""
 
     name: str
     passed: bool
     seen: str
     seconds: float
+    blind: bool = False
 
     def __str__(self) -> str:
         return (
@@ -55,11 +57,11 @@ def check(
 
     with suppress(TimedOut):
         wait_for(name, seen, clock=clock, seconds=patience, progress=progress)
-    return Check(name, last.passed, last.seen, clock.now() - begun)
+    return Check(name, last.passed, last.seen, clock.now() - begun, last.blind)
 
 
 def _looked(look: Callable[[], Verdict]) -> Verdict:
     try:
         return look()
     except PipelineError as error:
-        return Verdict(False, error.message)
+        return Verdict(False, error.message, blind=isinstance(error, Unanswered))

@@ -9,7 +9,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from deploy.errors import PipelineError, Refused
+from deploy.errors import Refused, Unanswered
 
 CONFIG = Config(
     connect_timeout=5,
@@ -60,9 +60,9 @@ def translated(doing: str) -> Iterator[None]:
         ) from error
     except ClientError as error:
         words = error.response.get("Error", {}).get("Message", "")
-        raise PipelineError(
+        raise Unanswered(
             f"{doing}: AWS answered {error_code(error)}: {words}",
             hint="check the permissions and the region of the credentials in use",
         ) from error
     except BotoCoreError as error:
-        raise PipelineError(f"{doing}: {error}", hint="check the network and the region") from error
+        raise Unanswered(f"{doing}: {error}", hint="check the network and the region") from error

@@ -28,6 +28,10 @@ class TimedOut(PipelineError):
     """A wait reached its deadline; the message names what was last seen."""
 
 
+class Unanswered(PipelineError):
+    """AWS refused a call or did not answer it, which says nothing about the cluster."""
+
+
 class Unwell(PipelineError):
     """The cluster did not become what it should: going back may help."""
 

@@ -11,7 +11,7 @@ from deploy.acceptance import Subject
 from deploy.checks import Check, Progress, check
 from deploy.clients import Clients
 from deploy.environment import Environment
-from deploy.errors import Unwell
+from deploy.errors import Unanswered, Unwell
 from deploy.progress import Progress as Reporter
 from deploy.waiting import Clock
 
@@ -58,7 +58,8 @@ def verifier(
 ) -> Callable[[Reporter], str]:
     """Return what a rollout verifies itself with: all of ``run_checks``, given time to come true.
 
-    It returns a summary, and raises Unwell with every line that failed.
+    It returns a summary, and raises Unwell with every line that failed; Unanswered when AWS alone
+    is why, since going back would mend nothing.
     """
 
     def verify(progress: Reporter) -> str:
@@ -66,10 +67,11 @@ def verifier(
         checks = run_checks(
             clients, environment, clock=clock, patience=patience, progress=progress.say
         )
-        failed = [str(one) for one in checks if not one.passed]
+        failed = [one for one in checks if not one.passed]
         if failed:
-            raise Unwell(
-                f"{environment.name} is not what it should be:\n  " + "\n  ".join(failed),
+            error = Unanswered if all(one.blind for one in failed) else Unwell
+            raise error(
+                f"{environment.name} is not what it should be:\n  " + "\n  ".join(map(str, failed)),
                 hint=f"invoke status --env {environment.name}; docs/runbooks/ has a page an alarm",
             )
         return f"{len(checks)} checks passed"

@@ -179,7 +179,11 @@ def test_a_first_deploy_comes_through_every_fault(
             new_workers,
             FLOOR,
             "workers",
-            Sample(CreateTags="denied", SendCommand="timed out", TerminateInstances="killed"),
+            Sample(
+                DescribeAlarms="denied",
+                SendCommand="timed out",
+                TerminateInstances="killed",
+            ),
         ),
         (
             both_new,
