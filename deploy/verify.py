@@ -69,9 +69,10 @@ def verifier(
         )
         failed = [one for one in checks if not one.passed]
         if failed:
-            error = Unanswered if all(one.blind for one in failed) else Unwell
-            raise error(
-                f"{environment.name} is not what it should be:\n  " + "\n  ".join(map(str, failed)),
+            blind = all(one.blind for one in failed)
+            words = "cannot be looked at" if blind else "is not what it should be"
+            raise (Unanswered if blind else Unwell)(
+                f"{environment.name} {words}:\n  " + "\n  ".join(map(str, failed)),
                 hint=f"invoke status --env {environment.name}; docs/runbooks/ has a page an alarm",
             )
         return f"{len(checks)} checks passed"

@@ -11,7 +11,7 @@ import pytest
 from deploy.alarm_delivery import deliver_alarm
 from deploy.checks import Check, Verdict, check
 from deploy.clients import Clients
-from deploy.errors import PipelineError, Refused, TimedOut
+from deploy.errors import PipelineError, Refused, TimedOut, Unanswered
 from deploy.head_loss import JOB, LAUNCHED, LEASE, READY, WORKERS, check_head_loss, watch
 from deploy.heartbeat import Heartbeat
 from deploy.job import members
@@ -393,6 +393,14 @@ def test_a_check_that_cannot_look_says_why() -> None:
         raise PipelineError("no way in", hint="knock")
 
     assert check("x", look, clock=FakeClock()).seen == "no way in"
+
+
+@pytest.mark.parametrize(("error", "blind"), [(Unanswered("denied"), True), (TimedOut("x"), False)])
+def test_what_aws_does_not_show_is_held_against_nobody(error: PipelineError, blind: bool) -> None:
+    def look() -> Verdict:
+        raise error
+
+    assert check("x", look, clock=FakeClock()).blind is blind
 
 
 def test_a_check_reads_as_a_line() -> None:
