@@ -113,7 +113,11 @@ class Fault:
 
     def befalls(self, call: Call) -> bool:
         """It is this call's."""
-        return call is self.call or (self.name == "denied" and call.name == self.call.name)
+        if self.name != "denied":
+            return call is self.call
+        # S3 and DynamoDB grant by key.
+        same_key = call.arguments.get("Key") == self.call.arguments.get("Key")
+        return call.name == self.call.name and same_key
 
     def send(self, protocol: str, method: str, send: Callable[[], Responses]) -> Responses:
         """Send the call, or do not."""
