@@ -250,8 +250,21 @@ def carry_out(
                 question = f"Stopped. Go back to the release before? ({ANSWER_SECONDS:.0f} s)"
                 return confirm(question, ANSWER_SECONDS)
 
+            def agree(prepared: "Prepared") -> bool:
+                steps.stop()
+                console.print("The plan has changed since it was shown:")
+                print_plan(prepared.rollout.plan)
+                return yes or confirm(f"Go ahead? ({ANSWER_SECONDS:.0f} s)", ANSWER_SECONDS)
+
             operation = Operation(
-                environment, clients, SystemClock(), prepare, steps, kind, stop_or_undo
+                environment,
+                clients,
+                SystemClock(),
+                prepare,
+                steps,
+                kind=kind,
+                stop_or_undo=stop_or_undo,
+                agree=agree,
             )
             try:
                 operation.run(prepared, break_lock=break_lock)

@@ -29,8 +29,9 @@ Prepare = Callable[[Clock, Release | None], Prepared]
 class Operation:
     """One deploy or rollback of an environment.
 
-    ``stop_or_undo`` is asked when a person interrupts: True goes back to the release before. Nobody
-    keeps the lock meanwhile, so it must answer well before the lock lapses. ``journal`` is what was
+    ``stop_or_undo`` is asked when a person interrupts: True goes back to the release before.
+    ``agree`` is shown the plan made under the lock when that is not the one shown before. Nobody
+    keeps the lock meanwhile, so both must answer well before it lapses. ``journal`` is what was
     done so far, however it ends; None before anything was begun.
     """
 
@@ -41,6 +42,7 @@ class Operation:
     progress: Progress
     kind: str = "deploy"
     stop_or_undo: Callable[[], bool] = lambda: False
+    agree: Callable[[Prepared], bool] = lambda prepared: False
     journal: Journal | None = field(default=None, init=False)
 
     def run(self, shown: Prepared, *, break_lock: bool = False) -> Journal:
@@ -60,7 +62,7 @@ class Operation:
         ) as clock:
             prepared = self.prepare(clock, release)
             plan = prepared.rollout.plan
-            if plan.words != shown.rollout.plan.words:
+            if plan.words != shown.rollout.plan.words and not self.agree(prepared):
                 raise Refused(
                     "what is there has changed since the plan was shown",
                     hint="look at the new plan: run the command again",

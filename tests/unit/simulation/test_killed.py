@@ -24,6 +24,7 @@ SERVICES = (
     "elbv2",
     "s3",
     "service-quotas",
+    "sns",
     "ssm",
     "sts",
 )

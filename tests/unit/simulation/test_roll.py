@@ -7,9 +7,12 @@ import pytest
 
 from deploy.errors import PipelineError, Refused, RolledBack
 from deploy.lock import deploy_lock, find_lock
+from deploy.prepare import Prepared
+from deploy.state import find_lease
 from localcloud.simulation.machine import Machine
-from tests.unit.simulation.conftest import STANDBY, Cluster, Deployed, Start, sized
+from tests.unit.simulation.conftest import STANDBY, THOROUGH, Cluster, Start
 
+WORKERS = 6 if THOROUGH else 3
 LIMITS = {
     "health_check_interval_seconds": 5,
     "head_ready_seconds": 90,
@@ -56,8 +59,8 @@ def settled(cluster: Cluster) -> None:
 
 @pytest.fixture
 def rolled(start: Start) -> Cluster:
-    """A cluster with six workers of its own, that is watched for a short time."""
-    return start(workers=6, **WATCH)
+    """A cluster with workers of its own, that is watched for a short time."""
+    return start(workers=WORKERS, **WATCH)
 
 
 def test_another_head_image_is_handed_over_to_and_no_worker_is_replaced(rolled: Cluster) -> None:
@@ -85,7 +88,7 @@ def test_another_worker_image_is_rolled_in_and_the_head_stays(rolled: Cluster) -
     assert (rolled.leader(), rolled.life) == (leader, life)
     assert witness.gap == 0
     assert rolled.worker_ids.isdisjoint(workers)
-    assert witness.fewest >= 5
+    assert witness.fewest >= WORKERS - 1
     settled(rolled)
 
 
@@ -147,7 +150,7 @@ def test_an_earlier_release_is_served_again_days_later(rolled: Cluster) -> None:
     rolled.cloud.bake("head")
     rolled.cloud.bake("worker")
     rolled.deploy()
-    rolled.cloud.clock.sleep(300)
+    rolled.cloud.clock.sleep(120)
 
     journal = rolled.rollback()
 
@@ -213,7 +216,7 @@ def test_a_release_whose_head_fails_is_undone_and_the_old_head_serves(
     rolled.cloud.capacity_again()
     assert rolled.leader() is before
     assert rolled.head_ids == [before.host.instance_id]
-    rolled.joined(6, within=120)
+    rolled.joined(WORKERS, within=120)
     assert rolled.worker_ids == workers
     assert rolled.prepare(release=old).rollout.plan.is_empty
     assert rolled.failed_checks() == []
@@ -226,9 +229,9 @@ def test_workers_that_do_not_come_are_undone_before_many_are_out(rolled: Cluster
     with pytest.raises(RolledBack, match="nothing moved"):
         rolled.deploy()
 
-    assert witness.fewest == 5
+    assert witness.fewest == WORKERS - 1
     assert rolled.prepare(release=old).rollout.plan.is_empty
-    assert rolled.cloud.rays.worker_count(rolled.name) == 6
+    assert rolled.cloud.rays.worker_count(rolled.name) == WORKERS
 
 
 def test_what_cannot_be_undone_either_says_both(rolled: Cluster) -> None:
@@ -277,8 +280,8 @@ def test_a_head_that_dies_while_it_hands_over_costs_no_more_than_a_lapse(rolled:
     witness = Witness(rolled)
 
     def kill() -> None:
-        lease = rolled.state().lease
-        if lease and lease.successor and before.is_up:
+        lease = find_lease(rolled.cloud.clients, rolled.environment)
+        if before.is_up and lease and lease.successor:
             rolled.cloud.crash(before.host.instance_id)
 
     rolled.cloud.clock.every(0.25, kill)
@@ -315,11 +318,27 @@ def skewed(clock: Callable[[Machine], float]) -> Callable[[Machine], float]:
     return lambda machine: clock(machine) + hash(machine.host.instance_id) % 1200 - 600
 
 
-def test_a_deploy_that_was_shown_another_plan_is_refused(deployed: Deployed) -> None:
-    cluster = Cluster(deployed.cloud, sized(2))
-    deployed.cloud.bake("head")
+def shown_then_changed(cluster: Cluster) -> Prepared:
+    """Return a plan after which somebody changed the group by hand once more."""
+    scaling, group = cluster.cloud.clients("autoscaling"), cluster.environment.head_group
+    scaling.resume_processes(AutoScalingGroupName=group, ScalingProcesses=["AZRebalance"])
     shown = cluster.prepare()
-    deployed.cloud.bake("head")
+    scaling.update_auto_scaling_group(AutoScalingGroupName=group, HealthCheckGracePeriod=7)
+    return shown
+
+
+def test_a_plan_that_is_another_by_now_is_refused(rolled: Cluster) -> None:
+    shown = shown_then_changed(rolled)
 
     with pytest.raises(Refused, match="changed since the plan"):
-        cluster.operation().run(shown)
+        rolled.operation().run(shown)
+
+
+def test_a_plan_that_is_another_by_now_is_carried_out_when_agreed_to(rolled: Cluster) -> None:
+    shown = shown_then_changed(rolled)
+    operation = rolled.operation()
+    operation.agree = lambda prepared: True
+
+    operation.run(shown)
+
+    settled(rolled)
