@@ -57,11 +57,13 @@ class Cluster:
         )
 
     def deploy(self, release: Release | None = None, kind: str = "deploy") -> Journal | None:
-        """Plan a deploy and carry it out, if anything is to be done."""
+        """Plan a deploy and carry it out, if anything is to be done, as with --yes."""
         prepared = self.prepare(release=release)
         if prepared.rollout.plan.is_empty:
             return None
-        return self.operation(kind).run(prepared)
+        operation = self.operation(kind)
+        operation.agree = lambda changed: True
+        return operation.run(prepared)
 
     def operation(self, kind: str = "deploy") -> Operation:
         """Return what carries a prepared rollout out."""

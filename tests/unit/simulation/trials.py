@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from deploy.clients import Clients
-from deploy.errors import PipelineError, Refused, RolledBack
+from deploy.errors import PipelineError, RolledBack
 from deploy.state import find_lease
 from localcloud.simulation.node_aws import client as unseen_client
 from tests.unit.simulation.conftest import Cluster
@@ -168,30 +168,17 @@ class Trials:
         ended = list(self.watch.ended_since)
         if fault.call.number % 2:
             self.cluster.cloud.clock.sleep(LATER)
-        tries = self._again()
+        self.story.again()
         result = {
             "fault": fault.name,
             "call": fault.call.words,
             "outcome": outcome,
             "ended": ended,
-            "tries": tries,
             "broken": self.watch.broken,
             "ending": self.story.ending(),
         }
         with self.results.open("a") as file:
             file.write(json.dumps(result) + "\n")
-
-    def _again(self) -> int:
-        """Run it again; more than once where what is there changed behind the plan's back."""
-        for tries in range(1, 4):
-            try:
-                self.story.again()
-            except Refused as error:
-                if "has changed since" not in error.message:
-                    raise
-            else:
-                return tries
-        raise AssertionError("three plans in a row were out of date")
 
     def _compare(self, ending: dict[str, object]) -> None:
         """Hold each copy against what must hold, and against the story's own end."""

@@ -1,0 +1,54 @@
+"""How many AWS calls a roll makes, and how long it takes, with ever more workers: simulated.
+
+    .venv/bin/python -m tests.bench.roll_calls --workers 2 200 1000
+
+Rolls a new head image through a cluster of each size, then new workers through the same one.
+"""
+
+import argparse
+import time
+from typing import Any
+
+import pytest
+
+from localcloud.simulation.cloud import Cloud, simulated_cloud
+from localcloud.simulation.settings import Settings
+from tests.unit.simulation.conftest import Cluster, see_from_inside, sized
+
+LIMITS: dict[str, Any] = {
+    "limits": {"health_check_interval_seconds": 5, "workers_ready_seconds": 3600},
+    "rollout": {"watch_seconds": 10, "drain_seconds": 60},
+}
+
+
+def rolled(cloud: Cloud, cluster: Cluster, role: str) -> str:
+    """Roll another image of a role in; return what it took, in words."""
+    cloud.bake(role)
+    calls, began, cpu = cloud.clients.calls, cloud.clock.now(), time.process_time()
+    cluster.deploy()
+    return (
+        f"{role}: {cloud.clients.calls - calls} AWS calls, {cloud.clock.now() - began:.0f} s, "
+        f"{time.process_time() - cpu:.0f} s of CPU here"
+    )
+
+
+def main() -> None:
+    """Measure each size in a cloud of its own."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--workers", type=int, nargs="+", default=[2, 200, 1000])
+    parser.add_argument("--roles", nargs="+", default=["head", "worker"])
+    options = parser.parse_args()
+    for workers in options.workers:
+        settings = Settings(launches_at_once=100)
+        with pytest.MonkeyPatch.context() as patches, simulated_cloud(settings) as cloud:
+            see_from_inside(cloud, patches)
+            cloud.bake("head")
+            cloud.bake("worker")
+            cluster = Cluster(cloud, sized(workers, **LIMITS))
+            cluster.deploy()
+            for role in options.roles:
+                print(f"{workers} workers; {rolled(cloud, cluster, role)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
