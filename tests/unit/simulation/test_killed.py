@@ -10,28 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.unit.simulation.conftest import THOROUGH, Cluster, Deployed, sized
+from tests.unit.simulation.faulty_calls import SERVICES, Killed
 from tests.unit.simulation.forks import Copy, tell
 
 LATER = 45.0  # seconds; every other deployer is started again only then
-
-
-SERVICES = (
-    "autoscaling",
-    "cloudformation",
-    "cloudwatch",
-    "dynamodb",
-    "ec2",
-    "elbv2",
-    "s3",
-    "service-quotas",
-    "sns",
-    "ssm",
-    "sts",
-)
-
-
-class Killed(BaseException):
-    """The deployer is dead, in this copy of the process."""
 
 
 @dataclass
