@@ -17,7 +17,7 @@ from deploy.errors import PipelineError, Refused
 from deploy.foundation.stack import Foundation, find_foundation
 from deploy.heartbeat import heartbeat
 from deploy.job import ray_api
-from deploy.ray_api import RayApi, RayNode
+from deploy.ray_api import RayApi, alive_workers
 from deploy.run_command import run_command
 from deploy.state import Instance, find_alarms, find_instances, find_lease, find_targets
 from deploy.waiting import Clock, Seen, wait_for
@@ -157,11 +157,6 @@ def workers_have_joined(subject: Subject) -> Verdict:
     named = ", ".join(f"{instances[node.address]} at {node.address}" for node in nodes)
     seen = f"{len(nodes)} joined of {wanted} wanted, {len(instances)} running"
     return Verdict(len(nodes) >= wanted, f"{seen}: {named}" if named else seen)
-
-
-def alive_workers(api: RayApi) -> tuple[RayNode, ...]:
-    """Return the workers that Ray schedules on."""
-    return tuple(node for node in api.nodes() if node.is_alive and not node.is_head)
 
 
 def head_ready_arrives(subject: Subject) -> Verdict:

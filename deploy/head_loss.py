@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
-from deploy.acceptance import Subject, alive_workers
+from deploy.acceptance import Subject
 from deploy.checks import Check, Progress
 from deploy.clients import Clients, translated
 from deploy.environment import Environment
 from deploy.errors import PipelineError, Refused, TimedOut
 from deploy.heartbeat import ready_count
+from deploy.ray_api import alive_workers
 from deploy.state import Instance, Lease, find_lease
 from deploy.waiting import Clock, Seen, wait_for
 

@@ -184,6 +184,11 @@ class RayApi:
             raise Unreachable(f"{url} answered no JSON: {answer.data[:200]!r}") from error
 
 
+def alive_workers(api: RayApi) -> tuple[RayNode, ...]:
+    """Return the workers that Ray schedules on; raises as ``RayApi.nodes`` does."""
+    return tuple(node for node in api.nodes() if node.is_alive and not node.is_head)
+
+
 def _check(url: str, status: int, body: bytes) -> None:
     if status in (401, 403):
         raise Refused(

@@ -27,7 +27,7 @@ from deploy.steps import Done, Plan, Step
 from deploy.waiting import Clock
 from deploy.wanted import Wanted
 from deploy.watch import ENDPOINT_SECONDS, Watch
-from deploy.worker_roll import WorkerRoll, known_nodes
+from deploy.worker_roll import WorkerRoll, known_workers
 
 # Checks the cluster from outside and says what it saw; raises PipelineError when it is not well.
 Verifier = Callable[[Progress], str]
@@ -234,8 +234,8 @@ class _Executor:
             raise Unwell(
                 f"no head of version {self.head.number} is in service", hint="deploy again"
             )
-        nodes = known_nodes(self.rollout.api()) or ()
-        self.survivors = frozenset(n.address for n in nodes if n.is_alive and not n.is_head)
+        alive = known_workers(self.rollout.api()) or ()
+        self.survivors = frozenset(worker.address for worker in alive)
         lease = hand_over(
             self.clients,
             self.environment,

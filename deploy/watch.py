@@ -12,7 +12,7 @@ from deploy.foundation.stack import Foundation
 from deploy.head_group import find_group
 from deploy.last_words import console_of, log_of
 from deploy.progress import Progress
-from deploy.ray_api import RayApi, Unreachable
+from deploy.ray_api import RayApi, Unreachable, alive_workers
 from deploy.state import find_alarms, find_instances, find_lease, find_targets
 from deploy.waiting import Clock, Seen, wait_for
 
@@ -261,7 +261,7 @@ class Watch:
         found = find_instances(self.clients, self.environment.name)
         expected = {i.address for i in found if i.state == "running"} & survivors
         try:
-            alive = {n.address for n in api().nodes() if n.is_alive and not n.is_head}
+            alive = {worker.address for worker in alive_workers(api())}
         except Unreachable as error:
             return Seen(None, error.message)
         back = len(expected & alive)

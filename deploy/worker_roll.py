@@ -12,7 +12,7 @@ from deploy.ending import end_instances
 from deploy.environment import Environment
 from deploy.errors import PipelineError, TimedOut, Unwell
 from deploy.progress import Progress
-from deploy.ray_api import RayApi, RayNode, Unreachable
+from deploy.ray_api import RayApi, RayNode, Unreachable, alive_workers
 from deploy.run_command import run_command
 from deploy.state import Instance, find_instances, find_lease
 from deploy.waiting import Clock
@@ -103,12 +103,12 @@ class WorkerRoll:
     def _look(self) -> Sight:
         found = find_instances(self.clients, self.environment.name)
         workers = [i for i in found if i.role == "worker" and i.state in ("pending", "running")]
-        nodes = known_nodes(self.api)
+        alive = known_workers(self.api)
         return Sight(
             tuple(i for i in workers if i.content != self.content),
             tuple(i for i in workers if i.content == self.content),
-            {n.address: n for n in nodes or () if n.is_alive and not n.is_head},
-            known=nodes is not None,
+            {node.address: node for node in alive or ()},
+            known=alive is not None,
         )
 
     def _act(self, sight: Sight) -> None:
@@ -179,10 +179,10 @@ class WorkerRoll:
             )
 
 
-def known_nodes(api: RayApi) -> tuple[RayNode, ...] | None:
-    """Return Ray's nodes, or None when Ray cannot be asked at the moment."""
+def known_workers(api: RayApi) -> tuple[RayNode, ...] | None:
+    """Return the workers that are alive, or None when Ray cannot be asked at the moment."""
     try:
-        return api.nodes()
+        return alive_workers(api)
     except Unreachable:
         return None
 
