@@ -39,12 +39,12 @@ def release_document(environment: str, release: Release) -> Document:
     return Document(f"{environment}/releases/{release.id}.json", release.to_json())
 
 
-def stored_keys(clients: Clients, bucket: str, environment: str) -> frozenset[str]:
-    """Return the keys of everything stored for the environment."""
-    with translated(f"listing s3://{bucket}/{environment}/"):
+def stored_keys(clients: Clients, bucket: str, folder: str) -> frozenset[str]:
+    """Return the keys of everything stored in a folder; an environment has one of its name."""
+    with translated(f"listing s3://{bucket}/{folder}/"):
         try:
             pages = clients("s3").get_paginator("list_objects_v2")
-            found = pages.paginate(Bucket=bucket, Prefix=f"{environment}/")
+            found = pages.paginate(Bucket=bucket, Prefix=f"{folder}/")
             return frozenset(entry["Key"] for page in found for entry in page.get("Contents", []))
         except ClientError as error:
             if error_code(error) in MISSING:
@@ -70,7 +70,7 @@ def current_release(clients: Clients, bucket: str, environment: str) -> Release 
     A pointer that cannot be read, as another version of this code may have written it, is none:
     the next deploy verifies the cluster again and writes its own.
     """
-    found = _get(clients, bucket, _pointer(environment))
+    found = read_object(clients, bucket, _pointer(environment))
     try:
         return None if found is None else release_from(json.dumps(json.loads(found)["release"]))
     except (ValueError, TypeError, KeyError):
@@ -79,7 +79,7 @@ def current_release(clients: Clients, bucket: str, environment: str) -> Release 
 
 def find_release(clients: Clients, bucket: str, environment: str, name: str) -> Release | None:
     """Return the stored release of that id, or None; one that cannot be read is none."""
-    found = _get(clients, bucket, f"{environment}/releases/{name}.json")
+    found = read_object(clients, bucket, f"{environment}/releases/{name}.json")
     try:
         return None if found is None else release_from(found)
     except (ValueError, TypeError, KeyError):
@@ -90,6 +90,18 @@ def point_to_release(clients: Clients, bucket: str, environment: str, release: R
     """Make this the cluster's current release."""
     content = {"id": release.id, "release": json.loads(release.to_json())}
     _put(clients, bucket, _pointer(environment), json.dumps(content, indent=2))
+
+
+def read_object(clients: Clients, bucket: str, key: str) -> bytes | None:
+    """Return what is stored under a key; None when nothing is."""
+    with translated(f"reading s3://{bucket}/{key}"):
+        try:
+            body = clients("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if error_code(error) in MISSING:
+                return None
+            raise
+    return bytes(body)
 
 
 def remove_documents(clients: Clients, bucket: str, prefix: str = "") -> int:
@@ -127,17 +139,6 @@ def _some_versions(clients: Clients, bucket: str, prefix: str) -> list[dict[str,
 
 def _pointer(environment: str) -> str:
     return f"{environment}/releases/current.json"
-
-
-def _get(clients: Clients, bucket: str, key: str) -> str | None:
-    with translated(f"reading s3://{bucket}/{key}"):
-        try:
-            body = clients("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
-        except ClientError as error:
-            if error_code(error) in MISSING:
-                return None
-            raise
-    return str(body.decode())
 
 
 def _put(clients: Clients, bucket: str, key: str, body: str) -> None:

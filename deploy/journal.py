@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from deploy.actor import actor
 from deploy.clients import Clients, error_code, translated
-from deploy.config_bucket import MISSING
+from deploy.config_bucket import MISSING, read_object, stored_keys
 
 Verdict = Literal["running", "done", "failed", "rolled back"]
 VERDICTS = frozenset(get_args(Verdict))
@@ -126,7 +126,7 @@ def journal_from(text: str) -> Journal:
 
 def write_journal(clients: Clients, bucket: str, journal: Journal) -> bool:
     """Store the journal as it is now; False when there is no bucket yet to hold it."""
-    key = f"{_prefix(journal.environment)}{journal.id}.json"
+    key = f"{_folder(journal.environment)}/{journal.id}.json"
     with translated(f"writing s3://{bucket}/{key}"):
         try:
             clients("s3").put_object(Bucket=bucket, Key=key, Body=journal.to_json().encode())
@@ -141,9 +141,8 @@ def read_journals(
     clients: Clients, bucket: str, environment: str, newest: int = NEWEST
 ) -> tuple[Journal, ...]:
     """Return the journals, newest first; what cannot be read as one is left out."""
-    with translated(f"reading s3://{bucket}/{_prefix(environment)}"):
-        keys = sorted(_keys(clients, bucket, environment), reverse=True)[:newest]
-        texts = [_text(clients, bucket, key) for key in keys]
+    keys = sorted(stored_keys(clients, bucket, _folder(environment)), reverse=True)[:newest]
+    texts = [read_object(clients, bucket, key) for key in keys]
     return tuple(journal for text in texts for journal in _readable(text))
 
 
@@ -151,13 +150,11 @@ def newest_journal(
     clients: Clients, bucket: str, environment: str, keys: Iterable[str]
 ) -> Journal | None:
     """Return the newest of those among the keys, in one call; None when there is none to read."""
-    prefix = _prefix(environment)
-    newest = max((key for key in keys if key.startswith(prefix)), default=None)
+    folder = _folder(environment)
+    newest = max((key for key in keys if key.startswith(f"{folder}/")), default=None)
     if newest is None:
         return None
-    with translated(f"reading s3://{bucket}/{newest}"):
-        text = _text(clients, bucket, newest)
-    return next(iter(_readable(text)), None)
+    return next(iter(_readable(read_object(clients, bucket, newest))), None)
 
 
 def latest_unfinished(journals: Iterable[Journal]) -> Journal | None:
@@ -193,31 +190,14 @@ def _served(oldest_first: Iterable[Journal]) -> list[str]:
     return found
 
 
-def _prefix(environment: str) -> str:
-    return f"{environment}/rollouts/"
+def _folder(environment: str) -> str:
+    return f"{environment}/rollouts"
 
 
-def _keys(clients: Clients, bucket: str, environment: str) -> list[str]:
-    pages = clients("s3").get_paginator("list_objects_v2")
-    found = pages.paginate(Bucket=bucket, Prefix=_prefix(environment))
-    try:
-        return [entry["Key"] for page in found for entry in page.get("Contents", [])]
-    except ClientError as error:
-        if error_code(error) in MISSING:
-            return []
-        raise
-
-
-def _text(clients: Clients, bucket: str, key: str) -> bytes:
-    try:
-        return bytes(clients("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
-    except ClientError as error:
-        if error_code(error) in MISSING:
-            return b""  # removed a moment ago
-        raise
-
-
-def _readable(text: bytes) -> tuple[Journal, ...]:
+def _readable(text: bytes | None) -> tuple[Journal, ...]:
+    """Return the journal; nothing for one that was removed a moment ago or is not to be read."""
+    if text is None:
+        return ()
     try:
         return (journal_from(text.decode()),)
     except (ValueError, TypeError, KeyError):

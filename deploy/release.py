@@ -68,7 +68,7 @@ class Release:
         return json.dumps(asdict(self), sort_keys=True, indent=2)
 
 
-def release_from(text: str) -> Release:
+def release_from(text: str | bytes) -> Release:
     """Read back what ``to_json`` wrote."""
     found: dict[str, Any] = json.loads(text)
     settings = {**found["settings"], "tags": tuple(map(tuple, found["settings"]["tags"]))}

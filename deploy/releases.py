@@ -32,11 +32,11 @@ def releases(clients: Clients, environment: Environment) -> tuple[Listed, ...]:
     """Return every stored release, the one deployed last first."""
     current = current_release(clients, environment.bucket, environment.name)
     journals = read_journals(clients, environment.bucket, environment.name)
-    prefix = f"{environment.name}/releases/"
+    folder = f"{environment.name}/releases"
     names = [
-        key.removeprefix(prefix).removesuffix(".json")
-        for key in stored_keys(clients, environment.bucket, environment.name)
-        if key.startswith(prefix) and not key.endswith("/current.json")
+        key.removeprefix(f"{folder}/").removesuffix(".json")
+        for key in stored_keys(clients, environment.bucket, folder)
+        if not key.endswith("/current.json")
     ]
     listed = [_listed(clients, environment, name, journals, current) for name in names]
     return tuple(sorted(listed, key=lambda one: (one.current, one.deployed), reverse=True))
