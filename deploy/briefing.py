@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from deploy.chain import stale_workers
 from deploy.errors import PipelineError
 from deploy.interruptions import Running, interrupted_by, what_runs
 from deploy.journal import Entry, Journal, read_journals
@@ -16,7 +17,7 @@ from deploy.prices import Fleet, cost_change
 from deploy.ray_api import RayApi
 from deploy.release import Settings
 from deploy.state import ClusterState
-from deploy.steps import EndHeads, HandOver, Plan, PutTemplate, RollWorkers
+from deploy.steps import ROLLS, EndHeads, HandOver, Plan, PutTemplate, RollWorkers
 from deploy.wanted import Wanted
 
 MANNERS = {
@@ -128,12 +129,10 @@ def moves_lease(plan: Plan) -> bool:
 
 def stale_addresses(plan: Plan, wanted: Wanted, state: ClusterState) -> frozenset[str]:
     """Return the addresses of the workers that would be replaced."""
-    if state.foundation is None or not _rolls_workers(plan):
+    if not _rolls_workers(plan):
         return frozenset()
-    content = wanted.worker_content(state.foundation).digest
-    if any(isinstance(step, PutTemplate) and step.role == "worker" for step in plan.steps):
-        content = ""  # not known yet, but new
-    return frozenset(worker.address for worker in state.workers if worker.content != content)
+    new = any(isinstance(step, PutTemplate) and step.role == "worker" for step in plan.steps)
+    return frozenset(worker.address for worker in stale_workers(wanted, state, known=not new))
 
 
 def outage(plan: Plan, journals: Iterable[Journal]) -> Outage:
@@ -203,8 +202,7 @@ def _manner(plan: Plan, wanted: Wanted, state: ClusterState) -> str:
 def _differences(plan: Plan, state: ClusterState) -> tuple[str, ...]:
     if plan.differences:
         return tuple(map(readable, plan.differences))
-    rolls = plan.manner in ("workers", "hand-over", "whole cluster")
-    return (SAME,) if rolls and state.release else ()
+    return (SAME,) if plan.manner in ROLLS and state.release else ()
 
 
 def readable(difference: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from deploy.config_bucket import Document
 from deploy.foundation.plan import StackPlan
 from deploy.launch_template import Template, TemplateVersion
-from deploy.state import ClusterState
+from deploy.state import ClusterState, Instance
 from deploy.steps import Manner
 from deploy.template_content import TemplateContent
 from deploy.wanted import Wanted
@@ -64,12 +64,15 @@ def manner_of(wanted: Wanted, state: ClusterState, chain: Chain) -> Manner:
         before = state.release.worker.ray_version if state.release else ""
         same_ray = before in ("", wanted.release.head.ray_version)
         return "hand-over" if same_ray else "whole cluster"
-    return "workers" if stale_workers(wanted, state, chain) else "in place"
+    stale = stale_workers(wanted, state, known=chain.worker is not None)
+    return "workers" if stale else "in place"
 
 
-def stale_workers(wanted: Wanted, state: ClusterState, chain: Chain) -> tuple[str, ...]:
-    """Return the workers launched with something else; all of them while that is not known."""
+def stale_workers(wanted: Wanted, state: ClusterState, *, known: bool) -> tuple[Instance, ...]:
+    """Return the workers launched with something else; all of them unless the wanted content is
+    ``known``: a version with it is there.
+    """
     if state.foundation is None:
         return ()
-    content = wanted.worker_content(state.foundation).digest if chain.worker else ""
-    return tuple(worker.id for worker in state.workers if worker.content != content)
+    content = wanted.worker_content(state.foundation).digest if known else ""
+    return tuple(worker for worker in state.workers if worker.content != content)

@@ -18,6 +18,7 @@ from deploy.release import Role, differences, node_types
 from deploy.roll_plan import finish
 from deploy.state import ClusterState
 from deploy.steps import (
+    ROLLS,
     ChangeFoundation,
     EndHeads,
     FollowAutoscaler,
@@ -53,7 +54,7 @@ def plan_deploy(wanted: Wanted, state: ClusterState, foundation: StackPlan) -> P
         *_unborn_heads(state, chain),
         *_follow(wanted, state, chain),
     )
-    roll = manner in ("workers", "hand-over", "whole cluster")
+    roll = manner in ROLLS
     steps = (*changes, *finish(wanted, state, chain, manner, changed=bool(changes) or roll))
     if not steps:
         manner = "nothing"

@@ -7,6 +7,9 @@ decide, so a rollout that was killed anywhere is finished, or undone, by plannin
 from deploy.chain import Chain, stale_workers
 from deploy.state import ClusterState
 from deploy.steps import (
+    DRAINS,
+    HANDS_OVER,
+    ROLLS,
     AwaitEndpoint,
     AwaitHeads,
     AwaitStandby,
@@ -22,9 +25,6 @@ from deploy.steps import (
     WatchAlarms,
 )
 from deploy.wanted import Wanted
-
-# Where workers that are stale are drained and replaced.
-ROLLING = ("workers", "hand-over")
 
 
 def finish(
@@ -45,7 +45,7 @@ def finish(
         AwaitEndpoint(f"wait for {wanted.environment.head_dns}", "", "…"),
         *(_well(least) if manner != "workers" else ()),
         *_retire(wanted, state, chain, manner, surplus),
-        *(_roll_and_verify(wanted, state, chain, least) if manner in ROLLING else ()),
+        *(_roll_and_verify(wanted, state, chain, least) if manner in DRAINS else ()),
         *_watch(wanted, manner),
         *defaults,
         *(() if recorded else (_pointer(wanted),)),
@@ -71,9 +71,9 @@ def _hand_over(
     wanted: Wanted, state: ClusterState, chain: Chain, manner: Manner
 ) -> tuple[Step, ...]:
     """Return how the lease comes to a head of the wanted version."""
-    if manner not in ("hand-over", "whole cluster") or state.group is None:
+    if manner not in HANDS_OVER:
         return ()
-    stale = [m.instance_id for m in state.group.stale(chain.number) if m.serves]
+    stale = _stale_heads(state, chain)
     leads = state.lease.holder if state.lease and not state.lease.released else ""
     over = HandOver("hand the lease over", f"from {leads or 'nobody'}", "~")
     if wanted.environment.rollout.launch == "first":
@@ -99,15 +99,19 @@ def _retire(
     surplus: tuple[str, ...],
 ) -> tuple[Step, ...]:
     """End what the cluster has been verified without."""
-    stale: tuple[str, ...] = ()
     first = wanted.environment.rollout.launch == "first"
-    if first and manner in ("hand-over", "whole cluster") and state.group:
-        stale = tuple(m.instance_id for m in state.group.stale(chain.number) if m.serves)
+    stale = _stale_heads(state, chain) if first and manner in HANDS_OVER else ()
     names = tuple(dict.fromkeys((*stale, *surplus)))
     if not names:
         return ()
     why = "not needed any more"
     return (EndHeads(f"head {', '.join(names)}", why, "-", "retired"),)
+
+
+def _stale_heads(state: ClusterState, chain: Chain) -> tuple[str, ...]:
+    """Return the heads in service that are of another version."""
+    stale = state.group.stale(chain.number) if state.group else ()
+    return tuple(member.instance_id for member in stale if member.serves)
 
 
 def _surplus(wanted: Wanted, state: ClusterState) -> tuple[str, ...]:
@@ -120,7 +124,7 @@ def _surplus(wanted: Wanted, state: ClusterState) -> tuple[str, ...]:
 
 
 def _roll(wanted: Wanted, state: ClusterState, chain: Chain, *, at_once: bool) -> tuple[Step, ...]:
-    stale = stale_workers(wanted, state, chain)
+    stale = stale_workers(wanted, state, known=chain.worker is not None)
     if not stale:
         return ()
     workers = f"{len(stale)} worker{'s' if len(stale) > 1 else ''}"
@@ -135,7 +139,7 @@ def _roll(wanted: Wanted, state: ClusterState, chain: Chain, *, at_once: bool) -
 
 def _watch(wanted: Wanted, manner: Manner) -> tuple[Step, ...]:
     seconds = wanted.environment.rollout.watch_seconds
-    if manner in ("first", "in place") or not seconds:
+    if manner not in ROLLS or not seconds:
         return ()
     return (WatchAlarms(f"watch the alarms for {seconds} s", "", "…"),)
 

@@ -140,11 +140,6 @@ class _Executor:
             self.clients, self.environment.head_template, content, self.wanted.tags("head")
         )
 
-    @property
-    def rolls(self) -> bool:
-        """The cluster served when the plan was made."""
-        return self.rollout.plan.manner in ("hand-over", "whole cluster")
-
     def _change_foundation(self, step: steps.ChangeFoundation) -> str:
         apply_foundation(
             self.clients,
@@ -254,7 +249,8 @@ class _Executor:
 
     def _await_endpoint(self) -> str:
         limits = self.environment.limits
-        seconds = limits.hand_over_seconds if self.rolls else ENDPOINT_SECONDS
+        hands_over = self.rollout.plan.manner in steps.HANDS_OVER
+        seconds = limits.hand_over_seconds if hands_over else ENDPOINT_SECONDS
         leader = self.watch.endpoint(
             self.foundation, self.rollout.api, self.head.number, float(seconds)
         )

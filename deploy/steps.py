@@ -162,6 +162,10 @@ class PointToRelease(Step):
 
 # How a plan reaches its release: see docs/rollout.md.
 Manner = Literal["nothing", "in place", "first", "workers", "hand-over", "whole cluster"]
+# Those in which another head takes over, workers are drained, and anything that serves is replaced.
+HANDS_OVER: frozenset[Manner] = frozenset({"hand-over", "whole cluster"})
+DRAINS: frozenset[Manner] = frozenset({"workers", "hand-over"})
+ROLLS: frozenset[Manner] = HANDS_OVER | DRAINS
 
 
 @dataclass(frozen=True)
