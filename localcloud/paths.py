@@ -54,6 +54,11 @@ class Paths:
         return self.run / "ready"
 
     @property
+    def shortages(self) -> Path:
+        """What EC2 has none of while this file is there: a type and a zone on each line."""
+        return self.run / "shortages"
+
+    @property
     def log(self) -> Path:
         return self.home / "server.log"
 

@@ -2,11 +2,14 @@
 
 Follows https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/troubleshooting-launch.html
 (InsufficientInstanceCapacity). A shortage is of an instance type in an Availability Zone; "*" is
-all of them. moto never runs out of anything.
+all of them. moto never runs out of anything. What a file names (``follow``) is short too, so that
+another process can declare it.
 """
 
+from contextlib import suppress
 from fnmatch import fnmatch
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from moto.ec2.exceptions import EC2ClientError
@@ -17,6 +20,7 @@ from localcloud.world import World
 CODE = "InsufficientInstanceCapacity"
 
 _declared: set[tuple[str, str]] = set()
+_followed: list[Path] = []
 
 
 def declare(instance_type: str = "*", zone: str = "*") -> None:
@@ -29,8 +33,22 @@ def clear() -> None:
     _declared.clear()
 
 
+def follow(path: Path) -> None:
+    """Heed this file from now on, while it is there: on each line a type and a zone."""
+    _followed[:] = [path]
+
+
 def is_short(instance_type: str, zone: str) -> bool:
-    return any(fnmatch(instance_type, kind) and fnmatch(zone, where) for kind, where in _declared)
+    short = _declared | _written()
+    return any(fnmatch(instance_type, kind) and fnmatch(zone, where) for kind, where in short)
+
+
+def _written() -> set[tuple[str, str]]:
+    text = ""
+    with suppress(FileNotFoundError):
+        text = "".join(path.read_text() for path in _followed)
+    lines = [line.split() for line in text.splitlines()]
+    return {(line[0], line[1]) for line in lines if len(line) == 2}
 
 
 def _refuse_if_short(response: Any) -> None:

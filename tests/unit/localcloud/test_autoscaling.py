@@ -1,6 +1,7 @@
 """Auto Scaling groups: launching, sizes, deletion, moves, activities."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
@@ -92,6 +93,21 @@ class TestLaunching:
             20,
             40,
         ]
+
+    def test_another_process_may_declare_a_shortage_in_a_file(
+        self, group: Group, tmp_path: Path
+    ) -> None:
+        short = tmp_path / "shortages"
+        shortages.follow(short)
+        short.write_text("t3.* us-east-1a\nt3.* us-east-1b\n")
+        group.create()
+        group.settle(20)
+        assert group.states == []
+        short.unlink()
+
+        group.settle(60)
+
+        assert group.states == ["InService"]
 
     def test_capacity_that_returns_is_used(self, group: Group) -> None:
         shortages.declare()
