@@ -72,6 +72,7 @@ table inet guard {{
 """
 
 _CLONE_NEWNET = 0x40000000
+_CLONE_NEWNS = 0x00020000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -177,6 +178,16 @@ def entered(namespace: Path) -> Iterator[None]:
             yield
         finally:
             _setns(home.fileno())
+
+
+def enter(namespace: Path) -> None:
+    """Put this process into a network namespace for good, with mounts of its own (setns(2),
+    unshare(2)); threads that run already stay outside. Raises OSError.
+    """
+    with namespace.open("rb") as there:
+        _setns(there.fileno())
+    if _libc.unshare(_CLONE_NEWNS):
+        raise OSError(ctypes.get_errno(), "unshare: no mounts of its own")
 
 
 def is_inside(namespace: Path) -> bool:

@@ -1,12 +1,16 @@
-"""Run a command as an operator inside the VPC: its network, its resolver, its CA, its credentials.
+"""Be an operator inside the VPC: its network, its resolver, its CA, its credentials.
 
-The command finds AWS at AWS's names and needs no setting of its own; neither it nor what it runs
-knows that it is not AWS. Proxies and the caller's own AWS settings stay outside.
+Whoever is inside finds AWS at AWS's names and needs no setting of its own; neither it nor what it
+runs knows that it is not AWS. Proxies and the caller's own AWS settings stay outside. Run as
+``python -m localcloud.session COMMAND``, it has a command do so.
 """
 
 import os
+import subprocess
+import sys
 from collections.abc import Mapping
 
+from deploy.errors import Refused
 from localcloud import network
 from localcloud.network import RESOLVER
 from localcloud.paths import Paths, paths
@@ -28,11 +32,10 @@ REMOVED = (
     "all_proxy",
 )
 
-# A mount namespace of its own, in which /etc/resolv.conf and /etc/nsswitch.conf are the VPC's.
-ENTER = """
-mount --bind "$1" /etc/resolv.conf && mount --bind "$2" /etc/nsswitch.conf || exit 1
-shift 2
-exec "$@"
+# In a mount namespace of its own: /etc/resolv.conf and /etc/nsswitch.conf are the VPC's.
+BIND = """
+mount --make-rslave / &&
+mount --bind "$1" /etc/resolv.conf && mount --bind "$2" /etc/nsswitch.conf
 """
 
 
@@ -41,15 +44,28 @@ def is_inside(place: Paths | None = None) -> bool:
     return network.is_inside((place or paths()).namespace)
 
 
-def operator_command(argv: list[str]) -> list[str]:
-    """Return a command that runs ``argv`` as the operator inside the VPC, in the same folder."""
+def enter() -> None:
+    """Put this process, and whatever it starts from now on, inside the VPC of the local cloud.
+
+    Raises Refused when there is none, or when this user may not enter it.
+    """
     place = paths()
-    removed = [word for name in REMOVED for word in ("-u", name)]
-    settings = [f"{name}={value}" for name, value in environment(place).items()]
+    try:
+        network.enter(place.namespace)
+    except FileNotFoundError as error:
+        raise Refused("the local cloud is not up", hint="./run.sh cloud.up") from error
+    except PermissionError as error:
+        raise Refused("only root may enter the local cloud", hint="run it as root") from error
     files = [str(place.run / "resolv.conf"), str(place.run / "nsswitch.conf")]
-    inside = ["unshare", "--mount", "--propagation", "slave", "sh", "-c", ENTER, "sh", *files]
-    entered = ["nsenter", f"--net={place.namespace}", *inside]
-    return [*entered, "env", *removed, *settings, *argv]
+    subprocess.run(["sh", "-c", BIND, "sh", *files], check=True)
+    for name in REMOVED:
+        os.environ.pop(name, None)
+    os.environ.update(environment(place))
+
+
+def operator_command(argv: list[str]) -> list[str]:
+    """Return a command that runs ``argv`` inside the VPC of the local cloud, in the same folder."""
+    return [sys.executable, "-m", "localcloud.session", *argv]
 
 
 def environment(place: Paths) -> Mapping[str, str]:
@@ -70,3 +86,8 @@ def write_files(place: Paths) -> None:
     """Write what the session's mount namespace shows in /etc."""
     (place.run / "resolv.conf").write_text(f"search ec2.internal\nnameserver {RESOLVER}\n")
     (place.run / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files dns\n")
+
+
+if __name__ == "__main__":
+    enter()
+    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606

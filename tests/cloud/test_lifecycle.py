@@ -4,6 +4,7 @@ import os
 import signal
 import stat
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,16 @@ def test_an_operator_is_inside_and_everybody_else_is_not(cloud: Cloud) -> None:
         outside = session.is_inside()
 
     assert (inside.strip(), outside) == ("True", False)
+
+
+def test_without_a_cloud_nobody_gets_inside_and_is_told_what_to_do(tmp_path: Path) -> None:
+    with home(tmp_path):
+        done = subprocess.run(
+            [sys.executable, "-m", "invoke", "status"], capture_output=True, text=True, check=False
+        )
+
+    assert done.returncode == 1
+    assert done.stderr == "the local cloud is not up\n  → ./run.sh cloud.up\n"
 
 
 def test_a_shell_on_a_machine_that_is_not_there_is_refused(cloud: Cloud) -> None:
