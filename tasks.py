@@ -46,9 +46,8 @@ def environment_at(
 ) -> "Environment":
     """Return the environment, with this process where its AWS is.
 
-    For the local cloud that is inside its VPC, as an operator on a VPN would be: this process is
-    replaced by one in there, which comes here again. So it is a task's first call: imports that
-    stand before it are made twice. ``prepare`` is called before the network is left behind.
+    For the local cloud that is inside its VPC, as an operator on a VPN would be. ``prepare`` is
+    called before the network is left behind.
     """
     from deploy.environment import load_environment
 
@@ -58,9 +57,7 @@ def environment_at(
 
         if not session.is_inside():
             prepare(environment)
-            command = session.operator_command([sys.executable, "-m", "invoke", *sys.argv[1:]])
-            sys.stdout.flush()
-            os.execvp(command[0], command)  # noqa: S606
+            session.enter()
     return environment
 
 
