@@ -14,6 +14,7 @@ from invoke.tasks import task
 if TYPE_CHECKING:
     from deploy.clients import Clients
     from deploy.environment import Environment
+    from deploy.head_change import Kind
     from deploy.journal import Journal
     from deploy.prepare import Prepared
     from deploy.release import Release
@@ -24,6 +25,7 @@ DEFAULT_ENV = os.environ.get("RAYKILN_ENV", "local")
 ENV = "a file in environments/ (default: RAYKILN_ENV, or local)"
 YES = "do not ask first"
 BREAK_LOCK = "take the lock from another deployer"
+HEAD = "a head's instance id (default: the leader)"
 # A question while the deploy lock is held: it lapses 30 s after its last renewal.
 ANSWER_SECONDS = 20.0
 
@@ -418,6 +420,110 @@ def destroy(
                 destruction.run_locked(steps, break_lock=break_lock)
 
 
+@task(name="id", help={"env": ENV})
+def head_id(c: Context, env: str = DEFAULT_ENV) -> None:
+    """Print the instance id of the head that leads, and nothing else; exit 2 when none does."""
+    with plain_errors():
+        environment = environment_at(env)
+        from deploy.heads import find_heads
+
+        print(find_heads(clients_of(environment), environment).leading())
+
+
+@task(
+    name="logs",
+    help={
+        "env": ENV,
+        "id": "an instance id (default: who leads, or led last)",
+        "follow": "go on with what is new, until Ctrl-C",
+        "lines": "how many to begin with",
+        "unit": "one of its units, or several with commas between",
+    },
+)
+def head_logs(
+    c: Context,
+    env: str = DEFAULT_ENV,
+    id: str = "",
+    follow: bool = False,
+    lines: int = 50,
+    unit: str = "ray-head",
+) -> None:
+    """Print what a head's journal says; of one that has gone, what it said last."""
+    with plain_errors():
+        environment = environment_at(env)
+        from deploy.head_logs import Wish, log_lines
+        from deploy.waiting import SystemClock
+
+        wish = Wish(id, tuple(unit.split(",")), lines, follow)
+        clients = clients_of(environment)
+        for line in log_lines(clients, environment, wish, clock=SystemClock()):
+            print(line, flush=True)
+
+
+@task(name="shell", help={"env": ENV, "id": HEAD})
+def head_shell(c: Context, env: str = DEFAULT_ENV, id: str = "") -> None:
+    """Open a shell on the head that leads, or on another."""
+    with plain_errors():
+        environment = environment_at(env)
+        from deploy.heads import find_heads
+
+        instance = find_heads(clients_of(environment), environment).chosen(id)
+        command = session_with(environment, instance)
+        os.execvp(command[0], command)  # noqa: S606
+
+
+def session_with(environment: "Environment", instance: str) -> list[str]:
+    """Return the command that opens a shell on an instance, wherever it runs."""
+    if environment.provider == "localcloud":
+        from localcloud import control
+
+        return control.shell_command(instance, ["/bin/bash", "--login"])
+    from deploy.session import session_command
+
+    return session_command(instance, environment.region)
+
+
+def change_head(environment: "Environment", kind: "Kind", instance: str, yes: bool) -> None:
+    """Show what would be done to which head, ask, do it, and say what came of it."""
+    from functools import partial
+
+    from deploy.console import console, step
+    from deploy.head_change import HeadChange, plan_change
+    from deploy.heads import find_heads
+    from deploy.job import ray_api
+    from deploy.waiting import SystemClock
+
+    clients = clients_of(environment)
+    change = plan_change(kind, find_heads(clients, environment), instance)
+    console.print(f"{environment.name}: {change.words}", markup=False)
+    approve("Go ahead?", yes)
+    with step(f"head.{kind}") as steps:
+        api = partial(ray_api, clients, environment)
+        outcome = HeadChange(clients, environment, SystemClock(), api, steps).run(change)
+    console.print(str(outcome or f"{change.head}: done"), markup=False)
+
+
+@task(name="restart", help={"env": ENV, "id": HEAD, "yes": YES})
+def head_restart(c: Context, env: str = DEFAULT_ENV, id: str = "", yes: bool = False) -> None:
+    """Restart Ray's head on its instance, and say how long there was none."""
+    with plain_errors():
+        change_head(environment_at(env), "restart", id, yes)
+
+
+@task(name="replace", help={"env": ENV, "id": HEAD, "yes": YES})
+def head_replace(c: Context, env: str = DEFAULT_ENV, id: str = "", yes: bool = False) -> None:
+    """End a head's instance, a standby taking over first, and wait for its successor."""
+    with plain_errors():
+        change_head(environment_at(env), "replace", id, yes)
+
+
+@task(name="handover", help={"env": ENV, "yes": YES})
+def head_handover(c: Context, env: str = DEFAULT_ENV, yes: bool = False) -> None:
+    """Have the standby lead."""
+    with plain_errors():
+        change_head(environment_at(env), "handover", "", yes)
+
+
 @task
 def up(c: Context) -> None:
     """Bring the local cloud up; does nothing when it is."""
@@ -545,3 +651,4 @@ namespace = Collection(
     lock,
     cloud=Collection(up, down, cloud_status, shell),
 )
+    head=Collection(head_id, head_logs, head_shell, head_restart, head_replace, head_handover),

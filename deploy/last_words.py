@@ -44,13 +44,18 @@ def console_of(clients: Clients, instance_id: str) -> str:
     return _last_lines(answer.get("Output", ""))
 
 
+def printable(text: str) -> str:
+    """Return text without what moves a terminal's cursor or colours it."""
+    return CONTROL.sub("", text)
+
+
 def _last_lines(text: str) -> str:
     """Return what the node said when it gave itself up, or else the end of the text.
 
-    Left out: what moves a terminal's cursor or colours it, and systemd's lists of what it starts
-    and stops, which a machine that is ended has many of.
+    Left out: systemd's lists of what it starts and stops, which a machine that is ended has many
+    of.
     """
-    lines = (CONTROL.sub("", line).rstrip() for line in text.splitlines())
+    lines = (printable(line).rstrip() for line in text.splitlines())
     said = [line for line in lines if line and not ROUTINE.match(line)]
     begins = [number for number, line in enumerate(said) if GIVING_UP in line]
     kept = said[begins[-1] :][:LINES] if begins else said[-LINES:]

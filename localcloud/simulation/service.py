@@ -92,6 +92,16 @@ class Service:
         else:
             self._machine.after(self._rules.restart, self.start)
 
+    def forget_starts(self) -> None:
+        """systemctl reset-failed: the limit of starts begins anew."""
+        self._starts.clear()
+
+    def restart(self) -> None:
+        """systemctl restart: end in order, and start again."""
+        if self.process:
+            self.process.stop()
+            self.ended(0)
+
     def stop(self) -> None:
         """End for good, in order: the machine shuts down."""
         process, self.process = self.process, None

@@ -8,6 +8,7 @@ from localcloud.simulation.machine import Machine
 from localcloud.simulation.network import NobodyListens, Silence
 from localcloud.simulation.nodes import Nodes
 from localcloud.simulation.ray import HeadRay, Rays
+from localcloud.simulation.service import Service
 
 GUARD = 8479
 RAY_PORTS = (6379, 8265, 10001)
@@ -38,7 +39,8 @@ class Shell:
         raise NobodyListens(str(port))
 
     def command(self, machine: Machine, script: str) -> Answer:
-        """Run a script: `ray status` and `ray drain-node`, joined by && or on lines of their own.
+        """Run a script: `ray status`, `ray drain-node` and, of the guard's unit, `systemctl
+        reset-failed` and `restart`, joined by && or on lines of their own.
 
         Anything else is not found.
         """
@@ -58,7 +60,19 @@ class Shell:
         words = shlex.split(command)
         if words[:2] == ["/usr/local/bin/ray", "drain-node"]:
             return self._drain(machine, dict(zip(words[2::2], words[3::2], strict=False)))
+        service = self._nodes.heads.get(machine.host.instance_id)
+        if words[0] == "systemctl" and words[-1] == "ray-head" and service:
+            return self._systemctl(service, words[1])
         return Answer(127, "", f"sh: {command}: not found\n")
+
+    def _systemctl(self, service: Service, verb: str) -> Answer:
+        if verb == "reset-failed":
+            service.forget_starts()
+        elif verb == "restart":
+            service.restart()
+        else:
+            return Answer(1, "", f"Unknown command verb {verb}.\n")
+        return Answer(0, "", "")
 
     def _head(self, machine: Machine, address: str) -> HeadRay | None:
         try:

@@ -120,6 +120,23 @@ def test_the_secret_is_nowhere_but_where_it_belongs(invoke: Invoke) -> None:
         assert place == ["/run/ray/token"]
 
 
+def test_an_operator_reads_and_restarts_the_head(invoke: Invoke) -> None:
+    report = json.loads(invoke("status", "--json").stdout)
+    leader = report["leader"]
+
+    assert invoke("head.id").stdout == f"{leader}\n"
+    assert "now=leading" in invoke("head.logs", "--lines", "500").stdout
+    done = invoke("head.restart", "--yes").stdout
+
+    after = json.loads(invoke("status", "--json").stdout)
+    gap = re.search(rf"{leader} leads \(epoch (\d+)\); no head for ([\d.]+) s", done)
+    assert gap
+    assert int(gap[1]) == after["epoch"] > report["epoch"]
+    assert float(gap[2]) < 60
+    assert ids(after["workers"]) == ids(report["workers"])
+    assert "no standby" in invoke("head.handover", "--yes", code=1).stderr
+
+
 def test_another_head_image_is_rolled_in_and_no_worker_is_lost(invoke: Invoke) -> None:
     before = json.loads(invoke("status", "--json").stdout)
     invoke("bake", "--force", "--role", "head")

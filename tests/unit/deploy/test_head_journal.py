@@ -1,0 +1,189 @@
+"""A journal read in pages through Run Command: nothing is lost, nothing comes twice.
+
+The command that a page is asked for with really runs here, over a journalctl of our own.
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from itertools import islice
+from pathlib import Path
+
+import boto3
+import pytest
+
+from deploy.clients import Clients
+from deploy.errors import PipelineError
+from deploy.head_journal import Reader, page_of
+from deploy.head_logs import Wish, log_lines
+from localcloud.driver import Answer
+from localcloud.world import World
+from tests.unit.deploy.builders import REGION, an_environment
+from tests.unit.localcloud.fakes import FakeClock, FakeDriver
+
+SSM_SHOWS = 24_000
+# journalctl(1) as far as it is used: entries of a unit, the newest so many or those after a cursor.
+JOURNALCTL = """#!{python}
+import sys
+from pathlib import Path
+options = dict(word.lstrip("-").partition("=")[::2] for word in sys.argv[1:])
+entries = Path({entries!r}).read_text().splitlines()
+if "after-cursor" in options:
+    entries = entries[int(options["after-cursor"]):]
+if "lines" in options:
+    entries = entries[-int(options["lines"]):]
+sys.stdout.write("".join(entry + chr(10) for entry in entries))
+sys.stderr.write({complaint!r})
+"""
+
+
+class Head:
+    """A machine with a journal; ``say`` adds to it."""
+
+    def __init__(self, folder: Path, driver: FakeDriver, clock: FakeClock) -> None:
+        self.driver, self.clock = driver, clock
+        self.folder, self.entries = folder, folder / "entries"
+        self.entries.touch()
+        self.said: list[str] = []
+        self.install()
+        driver.on_run = self.run
+        ec2 = boto3.client("ec2", region_name=REGION)
+        made = ec2.run_instances(ImageId="ami-1", MinCount=1, MaxCount=1)
+        self.id = str(made["Instances"][0]["InstanceId"])
+        clock.advance(10)
+
+    def install(self, complaint: str = "") -> None:
+        path = self.folder / "journalctl"
+        text = JOURNALCTL.format(
+            python=sys.executable, entries=str(self.entries), complaint=complaint
+        )
+        path.write_text(text)
+        path.chmod(0o755)
+
+    def run(self, instance_id: str, script: str) -> Answer:
+        path = f"{self.folder}:{os.environ['PATH']}"
+        done = subprocess.run(
+            ["sh", "-c", script], capture_output=True, text=True, env={"PATH": path}
+        )
+        return Answer(done.returncode, done.stdout[:SSM_SHOWS], done.stderr)
+
+    def say(self, *messages: object, unit: str = "ray-head.service") -> None:
+        with self.entries.open("a") as file:
+            for message in messages:
+                self.said.append(str(message))
+                entry = {
+                    "__CURSOR": str(len(self.said)),
+                    "__REALTIME_TIMESTAMP": str(1_795_000_000_000_000 + len(self.said)),
+                    "_SYSTEMD_UNIT": unit,
+                    "MESSAGE": message,
+                }
+                file.write(json.dumps(entry) + "\n")
+
+    @property
+    def reader(self) -> Reader:
+        return Reader(Clients(REGION), self.clock, self.id)
+
+
+@pytest.fixture
+def head(world: World, driver: FakeDriver, clock: FakeClock, tmp_path: Path) -> Head:
+    return Head(tmp_path, driver, clock)
+
+
+def messages(lines: object) -> list[str]:
+    assert hasattr(lines, "__iter__")
+    return [line.message for line in lines]
+
+
+def test_the_newest_lines_come_in_order_with_time_and_unit(head: Head) -> None:
+    head.say(*(f"line {n}" for n in range(100)))
+
+    lines = list(head.reader.newest(3))
+
+    assert messages(lines) == ["line 97", "line 98", "line 99"]
+    assert str(lines[0]) == "2026-11-18T11:06:40.000Z ray-head line 97"
+
+
+def test_more_than_a_page_is_read_whole(head: Head) -> None:
+    head.say(*(f"line {n}" for n in range(3000)))
+
+    assert messages(head.reader.newest(2500)) == head.said[500:]
+    assert len(head.driver.scripts) > 2
+
+
+def test_what_does_not_shrink_and_is_cut_by_ssm_is_asked_for_again(head: Head) -> None:
+    chance = random.Random(7)  # noqa: S311 (no secret)
+    head.say(*(chance.randbytes(1500).hex() for _ in range(60)))
+
+    assert messages(head.reader.newest(60)) == head.said
+    assert len(head.driver.scripts) > 3
+
+
+def test_following_neither_loses_nor_repeats_a_line(head: Head) -> None:
+    head.say(*(f"old {n}" for n in range(20)))
+    lines = head.reader.follow(5)
+    got = messages(islice(lines, 5))
+
+    for burst in (1, 700, 3):
+        head.say(*(f"burst of {burst}: {n}" for n in range(burst)))
+        got += messages(islice(lines, burst))
+
+    assert got == head.said[15:]
+
+
+def test_following_a_journal_that_is_still_empty_waits_for_its_first_line(head: Head) -> None:
+    lines = head.reader.follow(5)
+    waited = head.clock.now() + 30
+    head.clock.listeners.append(
+        lambda: None if head.said or head.clock.now() < waited else head.say("at last")
+    )
+
+    assert next(lines).message == "at last"
+
+
+def test_what_is_no_text_or_too_long_is_shown_as_well_as_can_be(head: Head) -> None:
+    head.say([104, 195, 182, 255], None, "\x1b[31mred\x1b[0m\x07")
+
+    assert messages(head.reader.newest(3)) == ["hö�", "(a line of more than 4096 bytes)", "red"]
+
+
+def test_a_journal_that_cannot_be_read_says_why(head: Head) -> None:
+    head.install(complaint="Failed to add filter for units: bad unit name\n")
+
+    with pytest.raises(PipelineError, match="bad unit name"):
+        list(head.reader.newest(3))
+
+
+def test_garbled_text_is_an_error_and_no_end_of_the_log() -> None:
+    with pytest.raises(PipelineError, match="garbled"):
+        page_of("never gzip at all")
+
+
+def test_a_unit_is_one_word_to_the_shell(head: Head) -> None:
+    reader = Reader(Clients(REGION), head.clock, head.id, ("a; touch /tmp/no",))
+
+    list(reader.newest(1))
+
+    assert "'--unit=a; touch /tmp/no'" in head.driver.scripts[0][1]
+
+
+def test_a_head_that_goes_is_quoted_to_its_end_and_the_command_fails(
+    head: Head, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head.say("here", "still here")
+    head.driver.consoles[head.id] = "power is failing\n"
+    wish = Wish(head.id, ("ray-head",), 5, follow=True)
+    lines = log_lines(Clients(REGION), an_environment(), wish, clock=head.clock)
+    shown = list(islice(lines, 2))
+    boto3.client("ec2", region_name=REGION).terminate_instances(InstanceIds=[head.id])
+    head.clock.advance(5)
+
+    with pytest.raises(PipelineError, match="console said last"):
+        shown.extend(lines)
+
+    assert [line.rpartition("ray-head ")[2] for line in shown] == [
+        "here",
+        "still here",
+        "power is failing",
+    ]

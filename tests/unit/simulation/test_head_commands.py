@@ -1,0 +1,194 @@
+"""What an operator does to heads by hand: restart, replace, hand over; and what is refused."""
+
+from typing import Any
+
+import pytest
+
+from deploy.errors import PipelineError, Refused
+from deploy.head_change import Change, HeadChange, Outcome, plan_change
+from deploy.heads import Heads, find_heads
+from deploy.lock import deploy_lock, find_lock
+from deploy.progress import Silent
+from tests.unit.simulation.conftest import Cluster, FakeRayApi
+
+CALM = 130.0  # until alarms are quiet and heartbeats steady again
+
+
+def heads_of(cluster: Cluster) -> Heads:
+    return find_heads(cluster.cloud.clients, cluster.environment)
+
+
+def planned(cluster: Cluster, kind: Any, instance_id: str = "") -> Change:
+    return plan_change(kind, heads_of(cluster), instance_id)
+
+
+def changed(cluster: Cluster, change: Change) -> Outcome | None:
+    """Carry a change out, as with --yes."""
+    api: Any = lambda: FakeRayApi(cluster.cloud, cluster.environment)  # noqa: E731
+    clients, clock = cluster.cloud.clients, cluster.cloud.clock
+    return HeadChange(clients, cluster.environment, clock, api, Silent()).run(change)
+
+
+def done(cluster: Cluster, kind: Any) -> Outcome:
+    outcome = changed(cluster, planned(cluster, kind))
+    assert outcome
+    return outcome
+
+
+def standby_of(cluster: Cluster) -> str:
+    leader = heads_of(cluster).leader
+    (other,) = (head for head in cluster.head_ids if head != leader)
+    return other
+
+
+def test_the_leader_is_who_holds_the_lease_and_runs(single: Cluster) -> None:
+    leader = single.leader().host.instance_id
+
+    assert heads_of(single).leading() == leader
+
+
+def test_where_nobody_leads_there_is_no_id_but_words_and_exit_code_2(single: Cluster) -> None:
+    leader = single.leader().host.instance_id
+    single.cloud.clients("ec2").terminate_instances(InstanceIds=[leader])
+
+    with pytest.raises(PipelineError, match="nobody leads dev") as raised:
+        heads_of(single).leading()
+
+    assert raised.value.exit_code == 2
+    assert heads_of(single).last_leader == leader
+
+
+def test_a_restarted_head_leads_again_with_its_workers(single: Cluster) -> None:
+    before, workers, life = single.leader(), single.worker_ids, single.life
+
+    outcome = done(single, "restart")
+
+    assert single.life is not life
+    assert outcome.leader == before.host.instance_id
+    assert outcome.gap
+    assert 1 < outcome.gap < 40
+    assert outcome.workers == 2
+    assert single.worker_ids == workers
+    assert single.failed_checks(CALM) == []
+
+
+def test_a_head_may_be_restarted_more_often_than_systemd_would(single: Cluster) -> None:
+    before = single.leader()
+
+    for _ in range(6):
+        done(single, "restart")
+
+    assert single.leader() is before
+
+
+def test_a_replaced_head_has_a_successor_and_its_workers_are_back(single: Cluster) -> None:
+    before, workers = single.leader().host.instance_id, single.worker_ids
+
+    outcome = done(single, "replace")
+
+    assert outcome.leader != before
+    assert single.head_ids == [outcome.leader]
+    assert outcome.workers == 2
+    assert single.worker_ids == workers
+    assert single.failed_checks(CALM) == []
+
+
+def test_a_standby_takes_over_before_the_head_is_replaced(doubled: Cluster) -> None:
+    before, standby = doubled.leader().host.instance_id, standby_of(doubled)
+    change = planned(doubled, "replace")
+
+    outcome = changed(doubled, change)
+
+    assert change.standby == standby
+    assert f"{standby} takes the lease over" in change.words
+    assert outcome
+    assert outcome.leader == standby
+    assert outcome.gap
+    assert outcome.gap < 20
+    assert before not in doubled.head_ids
+    assert len(doubled.head_ids) == 2
+    assert doubled.failed_checks(CALM) == []
+
+
+def test_a_standby_that_is_replaced_disturbs_nobody(doubled: Cluster) -> None:
+    life, standby = doubled.life, standby_of(doubled)
+
+    outcome = changed(doubled, planned(doubled, "replace", standby))
+
+    assert outcome is None
+    assert doubled.life is life
+    assert standby not in doubled.head_ids
+    assert len(doubled.head_ids) == 2
+
+
+def test_a_standby_that_is_restarted_disturbs_nobody(doubled: Cluster) -> None:
+    life = doubled.life
+
+    changed(doubled, planned(doubled, "restart", standby_of(doubled)))
+
+    assert doubled.life is life
+    assert doubled.failed_checks(CALM) == []
+
+
+def test_a_hand_over_makes_the_standby_lead_and_ends_no_instance(doubled: Cluster) -> None:
+    heads, standby = sorted(doubled.head_ids), standby_of(doubled)
+
+    outcome = done(doubled, "handover")
+
+    assert outcome.leader == standby == doubled.leader().host.instance_id
+    assert outcome.workers == 2
+    assert sorted(doubled.head_ids) == heads
+    assert doubled.failed_checks(CALM) == []
+
+
+def test_without_a_standby_a_hand_over_is_refused_with_a_hint(single: Cluster) -> None:
+    with pytest.raises(Refused, match="no standby") as raised:
+        planned(single, "handover")
+
+    assert "invoke head.replace --env dev" in raised.value.hint
+
+
+def test_what_is_no_running_head_is_refused(single: Cluster) -> None:
+    for instance_id in ("i-0", next(iter(single.worker_ids))):
+        with pytest.raises(Refused, match="no running head"):
+            planned(single, "restart", instance_id)
+
+
+@pytest.mark.parametrize("kind", ["restart", "replace"])
+def test_a_rollout_is_never_crossed(single: Cluster, kind: str) -> None:
+    cloud, life, change = single.cloud, single.life, planned(single, kind)
+
+    with deploy_lock(cloud.clients, single.environment, "deploy of a1", clock=cloud.clock) as kept:
+        # Whoever deploys goes on working while it is waited for.
+        cloud.clock.every(4.0, kept.now)
+        with pytest.raises(Refused, match="deploy of a1"):
+            changed(single, change)
+
+    assert single.life is life
+
+
+def test_the_lock_is_given_back(single: Cluster) -> None:
+    done(single, "restart")
+
+    assert find_lock(single.cloud.clients, single.environment) is None
+
+
+def test_another_leader_than_was_shown_is_left_alone(doubled: Cluster) -> None:
+    change = planned(doubled, "handover")
+    done(doubled, "handover")
+    life = doubled.life
+
+    with pytest.raises(Refused, match="changed"):
+        changed(doubled, change)
+
+    assert doubled.life is life
+
+
+def test_a_head_that_hangs_can_be_restarted_by_its_id(single: Cluster) -> None:
+    before = single.leader()
+    single.cloud.end_gcs(single.name)
+
+    outcome = changed(single, planned(single, "restart", before.host.instance_id))
+
+    assert outcome is None or outcome.gap is None
+    assert single.failed_checks(CALM) == []
