@@ -649,6 +649,6 @@ namespace = Collection(
     demo,
     test,
     lock,
+    head=Collection(head_id, head_logs, head_shell, head_restart, head_replace, head_handover),
     cloud=Collection(up, down, cloud_status, shell),
 )
-    head=Collection(head_id, head_logs, head_shell, head_restart, head_replace, head_handover),
