@@ -570,6 +570,63 @@ def shell(c: Context, instance: str) -> None:
         os.execvp(command[0], command)  # noqa: S606
 
 
+@task(
+    default=True,
+    positional=["name"],
+    help={
+        "name": "a drill, or --list to see them all",
+        "runs": "how many times, one after the other",
+        "env": ENV,
+        "yes": YES,
+        "every": "seconds between two jobs of the client",
+    },
+)
+def run(
+    c: Context,
+    name: str,
+    runs: int = 1,
+    env: str = DEFAULT_ENV,
+    yes: bool = False,
+    every: float = 0.2,
+) -> None:
+    """Break ENV for real, time how it comes back, keep a record; exit 2 when it does not."""
+    with plain_errors():
+        if name == "--list":
+            show_drills()
+            return
+        environment = environment_at(env)
+        from deploy.console import live_steps
+        from localcloud.paths import paths
+        from tests.drills.kit.registry import drill_named
+        from tests.drills.kit.series import run_series, warning
+
+        drill, clients, home = drill_named(name), clients_of(environment), paths().home
+        if environment.provider == "aws":
+            approve(f"{warning(drill, environment, runs)}\nGo ahead?", yes)
+        with live_steps() as steps:
+            run_series(drill, environment, clients, steps, home=home, runs=runs, job_every=every)
+
+
+def show_drills() -> None:
+    """Print every drill, and where it can be done."""
+    from deploy.console import show_table
+    from tests.drills.kit.registry import drills
+
+    rows = [(d.name, d.title, "local cloud only" if d.local_only else "") for d in drills()]
+    show_table("Drills", ("name", "what breaks", ""), rows)
+
+
+@task(name="report")
+def drill_report(c: Context) -> None:
+    """Write what all drills on record have shown as a page and as data."""
+    with plain_errors():
+        from deploy.console import console
+        from localcloud.paths import paths
+        from tests.drills.kit.report import write_report
+
+        console.print(f"report: {write_report(paths().home)}", markup=False)
+
+
 DEMO = (
     ("the local cloud", "cloud.up"),
     ("images baked and tested", "bake --env local"),
@@ -651,4 +708,5 @@ namespace = Collection(
     lock,
     head=Collection(head_id, head_logs, head_shell, head_restart, head_replace, head_handover),
     cloud=Collection(up, down, cloud_status, shell),
+    drill=Collection(run, drill_report),
 )

@@ -1,7 +1,6 @@
 """A rollout as a page for a person and as data for a program. No AWS; writes two files.
 
-The page stands alone: no script, nothing fetched, light or dark as its reader's screen is, and
-fit to be printed. Every word in it is escaped.
+Every word in it is escaped.
 """
 
 import json
@@ -14,12 +13,11 @@ from typing import Any
 
 from deploy.client_gap import Try, gaps, longest, tries_of
 from deploy.journal import Entry, Journal
-from deploy.report_timeline import closer, seconds_in_words, timeline
+from deploy.report_axis import seconds_in_words
+from deploy.report_page import figure, page, section
+from deploy.report_timeline import closer, timeline
 
-STYLE = Path(__file__).with_name("report.css")
 FAILED = '<tr class="failed">'
-# What XML, and so a strict reader, does not allow: terminals' colours and the like.
-UNPRINTABLE = {code: None for code in range(32) if chr(code) not in "\t\n\r"}
 
 
 def write_report(
@@ -32,11 +30,11 @@ def write_report(
     """
     tries = tries_of(samples)
     folder.mkdir(parents=True, exist_ok=True)
-    page = folder / "report.html"
-    page.write_text(html_report(journal, tries), encoding="utf-8")
+    written = folder / "report.html"
+    written.write_text(html_report(journal, tries), encoding="utf-8")
     data = json.dumps(json_report(journal, tries), indent=2)
     (folder / "report.json").write_text(f"{data}\n", encoding="utf-8")
-    return page
+    return written
 
 
 def json_report(journal: Journal, tries: tuple[Try, ...] = ()) -> dict[str, Any]:
@@ -60,19 +58,13 @@ def html_report(journal: Journal, tries: tuple[Try, ...] = ()) -> str:
         _heading(journal),
         _reason(journal),
         _facts(journal, tries),
-        _section("Timeline", _figure(timeline(journal, tries))),
-        _section("The hand-over, closer", _figure(closer(journal, tries))),
-        _section("Plan", _plan(journal.plan)),
-        _section("Steps", _table(journal.entries)),
+        section("Timeline", figure(timeline(journal, tries))),
+        section("The hand-over, closer", figure(closer(journal, tries))),
+        section("Plan", _plan(journal.plan)),
+        section("Steps", _table(journal.entries)),
         f"<footer>Raykiln, rollout <code>{escape(journal.id)}</code></footer>",
     )
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
-        f"<title>{escape(title)}</title><style>\n{STYLE.read_text()}</style></head>\n<body>\n"
-        + "\n".join(filter(None, parts))
-        + "\n</body></html>\n"
-    ).translate(UNPRINTABLE)
+    return page(title, parts)
 
 
 def _heading(journal: Journal) -> str:
@@ -128,14 +120,6 @@ def _clients(tries: tuple[Try, ...]) -> str:
 def _seconds(journal: Journal) -> float:
     ends = [entry.ended for entry in journal.entries]
     return (journal.ended or max([journal.began, *ends])) - journal.began
-
-
-def _figure(picture: str) -> str:
-    return f'<div class="figure">{picture}</div>' if picture else ""
-
-
-def _section(title: str, content: str) -> str:
-    return f"<h2>{title}</h2>\n{content}" if content else ""
 
 
 def _plan(lines: tuple[str, ...]) -> str:

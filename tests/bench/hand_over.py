@@ -11,7 +11,6 @@ the successor was named.
 import argparse
 import os
 import statistics
-import sys
 import time
 from collections.abc import Callable
 
@@ -24,7 +23,7 @@ from deploy.job import ray_api
 from deploy.ray_api import RayApi, Unreachable
 from deploy.state import Lease, find_instances, find_lease
 from localcloud import session
-from tests.bench.client import Client
+from tests.drills.kit.client import Client
 
 SECONDS = 120.0
 PHASES = ("released", "taken", "Ray answers", "workers back", "gap")
@@ -99,9 +98,7 @@ def enter_vpc(name: str) -> Environment:
     """Return the environment, with this process inside its VPC, as tasks.py does."""
     environment = load_environment(name)
     if environment.provider == "localcloud" and not session.is_inside():
-        module = [sys.executable, "-m", "tests.bench.hand_over", *sys.argv[1:]]
-        command = session.operator_command(module)
-        os.execvp(command[0], command)  # noqa: S606
+        session.enter()
     return environment
 
 

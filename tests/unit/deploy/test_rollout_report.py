@@ -10,7 +10,8 @@ import pytest
 
 from deploy.client_gap import gaps, longest, tries_of
 from deploy.journal import Entry, Journal
-from deploy.report_timeline import closer, seconds_in_words, timeline
+from deploy.report_axis import seconds_in_words
+from deploy.report_timeline import closer, timeline
 from deploy.rollout_report import html_report, json_report, write_report
 
 BEGAN = 1_795_328_495.0  # 2026-11-22 06:21:35 UTC

@@ -1,0 +1,17 @@
+"""Every worker's raylet is killed, one right after the other.
+
+In the field: a bad job that takes every node's memory.
+Must hold: all join again by themselves, on the same instances; the head goes on answering.
+Runbook: docs/runbooks/head-not-ready.md
+"""
+
+from tests.drills.kit.phases import Recovery
+from tests.drills.kit.scene import Scene
+
+RECOVERY = Recovery.WORKERS
+
+
+def run(scene: Scene) -> None:
+    """Kill the raylet of each worker."""
+    for worker in scene.workers:
+        scene.kill(worker, "raylet")

@@ -1,0 +1,17 @@
+"""The guard of the head hangs: it is there, and does nothing.
+
+In the field: a frozen process, a host that stalls for long.
+Must hold: systemd's watchdog kills it and Ray 7 s after its last renewal, before the lease of 10 s
+can be taken by anyone else; another life or another head follows.
+Runbook: docs/runbooks/no-leader.md
+"""
+
+from tests.drills.kit.phases import Recovery
+from tests.drills.kit.scene import Scene
+
+RECOVERY = Recovery.HEAD
+
+
+def run(scene: Scene) -> None:
+    """Stop the main process of ray-head.service (SIGSTOP), and never let it go on."""
+    scene.kill_unit(scene.leader, "ray-head.service", signal="STOP")

@@ -1,0 +1,105 @@
+"""How a cluster came back, phase by phase, from what was seen of it all along. Pure.
+
+Every look carries the moment at which its answer arrived, so that a phase is never told earlier
+than a client could have known of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from tests.drills.kit.client import Sample
+
+LET_GO = "lease let go"
+TAKEN = "lease taken"
+ANSWERS = "Ray answers"
+LOST = "loss seen"
+BACK = "workers back"
+JOB = "first job taken"
+
+
+class Recovery(Enum):
+    """What a cluster has to do about an outage; its phases, in order."""
+
+    HEAD = (LET_GO, TAKEN, ANSWERS, BACK, JOB)
+    WORKERS = (LOST, BACK)
+    NOTHING = ()
+
+
+@dataclass(frozen=True)
+class LeaseLook:
+    """The head lease at a moment."""
+
+    at: float
+    holder: str
+    address: str
+    epoch: int
+    released: bool
+
+
+@dataclass(frozen=True)
+class NodesLook:
+    """Ray's living nodes at a moment, by address."""
+
+    at: float
+    heads: frozenset[str]
+    workers: frozenset[str]
+
+
+@dataclass
+class Seen:
+    """Everything that was seen, in the order of time."""
+
+    leases: list[LeaseLook] = field(default_factory=list)
+    nodes: list[NodesLook] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Before:
+    """The cluster when it was whole: its lease's epoch, and its nodes by id and address."""
+
+    epoch: int
+    leader: str
+    heads: tuple[str, ...]
+    workers: dict[str, str]
+
+
+def phases(recovery: Recovery, before: Before, began: float, seen: Seen) -> dict[str, float]:
+    """Return the phases that were reached, in seconds since ``began``."""
+    found: dict[str, float] = {}
+    if recovery is Recovery.HEAD:
+        found = _head(before, began, seen)
+    elif recovery is Recovery.WORKERS:
+        found = _workers(before, began, seen.nodes)
+    return {name: found[name] - began for name in recovery.value if name in found}
+
+
+def _head(before: Before, began: float, seen: Seen) -> dict[str, float]:
+    found: dict[str, float] = {}
+    address = ""
+    for look in (look for look in seen.leases if look.at >= began):
+        if look.released or look.epoch > before.epoch:
+            found.setdefault(LET_GO, look.at)
+        if not look.released and look.epoch > before.epoch:
+            found.setdefault(TAKEN, look.at)
+            address = look.address  # the last one counts: a head may die before its Ray is up
+    if not address:
+        return found
+    for nodes in (look for look in seen.nodes if look.at > found[TAKEN] and address in look.heads):
+        found.setdefault(ANSWERS, nodes.at)
+        if len(nodes.workers) >= len(before.workers):
+            found.setdefault(BACK, nodes.at)
+    jobs = [s.ended for s in seen.samples if s.taken and s.ended > found[TAKEN]]
+    return found | ({JOB: min(jobs)} if jobs else {})
+
+
+def _workers(before: Before, began: float, nodes: Sequence[NodesLook]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    known = set(before.workers.values())
+    for look in (look for look in nodes if look.at >= began):
+        if not known <= look.workers:
+            found.setdefault(LOST, look.at)
+        if LOST in found and len(look.workers) >= len(known):
+            found.setdefault(BACK, look.at)
+    return found

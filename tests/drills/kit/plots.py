@@ -1,0 +1,80 @@
+"""Draw what drills have shown: how a figure is spread, and each recovery phase by phase. Pure: SVG.
+
+Axis, frame and colours are those of the rollouts' report.
+"""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from deploy.report_axis import FOOT, LABELS, ROW, TOP, Scale, axis, drawing, seconds_in_words
+from tests.drills.kit.record import Run, quantile
+
+DOT, BAR = 4.0, 14.0
+# A phase's colour, by its place in the recovery.
+SHADES = ("wait", "hand-over", "work", "answered", "work")
+
+
+def spread(title: str, figures: Mapping[str, Sequence[float]]) -> str:
+    """Draw a row a figure: a dot a run, a line from the least to p95, a bar at p50."""
+    longest = max(max(values) for values in figures.values())
+    scale = Scale(0.0, longest * 1.05 + 0.1, 0.0)
+    bottom = TOP + len(figures) * ROW
+    rows = [
+        _spread_row(name, values, TOP + row * ROW, scale)
+        for row, (name, values) in enumerate(figures.items())
+    ]
+    return drawing(title, bottom + FOOT, [axis(scale, bottom), *rows])
+
+
+def recoveries(title: str, runs: Sequence[Run]) -> str:
+    """Draw a row a run, cut where a phase was reached."""
+    longest = max(max(run.phases.values()) for run in runs)
+    scale = Scale(0.0, longest * 1.05 + 0.1, 0.0)
+    bottom = TOP + len(runs) * ROW
+    rows = [_recovery(run, TOP + row * ROW, scale) for row, run in enumerate(runs)]
+    return drawing(title, bottom + FOOT, [axis(scale, bottom), *rows])
+
+
+def _spread_row(name: str, values: Sequence[float], y: float, scale: Scale) -> str:
+    middle = y + ROW / 2
+    least, half, most = min(values), quantile(values, 0.5), quantile(values, 0.95)
+    words = f"{name}: p50 {half:.1f} s, p95 {most:.1f} s, max {max(values):.1f} s"
+    dots = "".join(
+        f'<circle class="work" cx="{scale.x(value):.1f}" cy="{middle:.1f}" r="{DOT:.0f}" '
+        'opacity=".6"/>'
+        for value in values
+    )
+    left, right = scale.x(least), scale.x(most)
+    return (
+        f"<g><title>{escape(words)}</title>{_label(name, middle)}"
+        f'<rect class="wait" x="{left:.1f}" y="{middle - 1.5:.1f}" '
+        f'width="{max(right - left, 1.0):.1f}" height="3"/>{dots}'
+        f'<rect class="hand-over" x="{scale.x(half) - 1.5:.1f}" y="{middle - 9:.1f}" '
+        f'width="3" height="18"/>'
+        f'<text class="soft" x="{scale.x(max(values)) + 8:.1f}" y="{middle + 4:.1f}">'
+        f"{seconds_in_words(max(values))}</text></g>"
+    )
+
+
+def _recovery(run: Run, y: float, scale: Scale) -> str:
+    middle, from_, parts = y + ROW / 2, 0.0, []
+    ordered = sorted(run.phases.items(), key=lambda phase: phase[1])
+    for (name, at), shade in zip(ordered, SHADES, strict=False):
+        left, right = scale.x(from_), scale.x(at)
+        words = f"{name} after {seconds_in_words(at)}"
+        parts.append(
+            f'<g><title>{escape(words)}</title><rect class="{shade}" x="{left:.1f}" '
+            f'y="{middle - BAR / 2:.1f}" width="{max(right - left, 1.0):.1f}" '
+            f'height="{BAR:.0f}"/></g>'
+        )
+        from_ = at
+    end = (
+        f'<text class="soft" x="{scale.x(from_) + 8:.1f}" y="{middle + 4:.1f}">'
+        f"{seconds_in_words(from_)}</text>"
+    )
+    label = f"{run.started[:16].replace('T', ' ')}, load {run.load:.0f}"
+    return _label(label, middle) + "".join(parts) + end
+
+
+def _label(words: str, middle: float) -> str:
+    return f'<text class="end" x="{LABELS - 12:.0f}" y="{middle + 4:.1f}">{escape(words)}</text>'

@@ -1,0 +1,17 @@
+"""A worker's raylet is killed.
+
+In the field: the kernel out of memory, a crash in Ray.
+Must hold: systemd starts Ray again on the same instance, which joins as a new node; head and other
+workers do not notice.
+Runbook: docs/runbooks/head-not-ready.md
+"""
+
+from tests.drills.kit.phases import Recovery
+from tests.drills.kit.scene import Scene
+
+RECOVERY = Recovery.WORKERS
+
+
+def run(scene: Scene) -> None:
+    """Kill the raylet of one worker."""
+    scene.kill(scene.workers[0], "raylet")

@@ -1,0 +1,37 @@
+"""Every file beside the kit is a drill that says what breaks, what must hold, and what to read."""
+
+from pathlib import Path
+
+import pytest
+
+from deploy.errors import Refused
+from tests.drills.kit.phases import Recovery
+from tests.drills.kit.registry import PARTS, Drill, drill_named, drills
+
+ROOT = Path(__file__).resolve().parents[3]
+DRILLS = {drill.name: drill for drill in drills()}
+
+
+@pytest.mark.parametrize("drill", DRILLS.values(), ids=DRILLS.keys())
+def test_a_drill_says_what_breaks_and_which_runbook_goes_with_it(drill: Drill) -> None:
+    assert drill.title.endswith(".")
+    assert tuple(drill.parts) == PARTS
+    assert (ROOT / drill.parts["Runbook"]).is_file()
+    assert isinstance(drill.recovery, Recovery)
+    assert drill.within > 0
+    assert callable(drill.run)
+
+
+def test_every_drill_is_in_the_documentation() -> None:
+    page = (ROOT / "docs/drills.md").read_text()
+
+    assert [name for name in DRILLS if f"`{name}`" not in page] == []
+
+
+def test_a_drill_is_found_by_either_way_of_writing_its_name() -> None:
+    assert drill_named("gcs-killed").name == drill_named("gcs_killed").name == "gcs_killed"
+
+
+def test_a_name_that_is_no_drill_is_refused() -> None:
+    with pytest.raises(Refused, match="no drill 'kit'"):
+        drill_named("kit")
