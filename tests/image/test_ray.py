@@ -6,6 +6,16 @@ from typing import Any
 from bake.lock import Target, pins
 from tests.image.conftest import Expected
 
+# node/ takes hold of parts of Ray that no document promises.
+HOLDS = """
+from node.dashboard import import_everything
+from node.head_start import OVERRIDDEN
+from ray._private import node, services
+
+print(*[name for name in OVERRIDDEN if not hasattr(node.Node, name)], sep="\\n")
+assert {"command", "process_type"} <= set(services.start_ray_process.__annotations__)
+import_everything()
+"""
 IMPORT = "import json, ray, boto3, yaml; print(json.dumps([ray.__version__, ray.__file__]))"
 
 
@@ -51,3 +61,9 @@ def test_the_command_ray_uses_the_clusters_token(machine: Any, expected: Expecte
         "export RAY_AUTH_MODE=token",
         'export RAY_AUTH_TOKEN_PATH="${RAY_AUTH_TOKEN_PATH:-/run/ray/token}"',
     } <= set(machine.check_output("cat /usr/local/bin/ray").splitlines())
+
+
+def test_ray_has_what_the_head_takes_hold_of(machine: Any) -> None:
+    done = machine.run("cd /opt/raykiln && /opt/ray/bin/python -B -c %s", HOLDS)
+
+    assert (done.rc, done.stdout.split()) == (0, []), done.stderr

@@ -10,22 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.node import pretended_ray
+
 REPOSITORY = Path(__file__).parents[3]
-
-# Says what it was called with, leaves a daemon behind as Ray does, and stays.
-PRETENDED_RAY = """
-import json, os, subprocess, sys, time
-
-def main():
-    daemon = [sys.executable, "-c", "import os, time; os.setsid(); time.sleep(600)"]
-    subprocess.Popen(daemon)
-    settings = {k: v for k, v in os.environ.items() if k.startswith("RAY_")}
-    stdin = os.readlink("/proc/self/fd/0")
-    with open(os.environ["TOLD"], "w") as told:
-        json.dump({"argv": sys.argv, "settings": settings, "stdin": stdin}, told)
-    os.rename(os.environ["TOLD"], os.environ["TOLD"] + ".whole")
-    time.sleep(600)
-"""
 
 GUARD = """
 import os, sys, time
@@ -41,7 +28,7 @@ def wait(is_so):
 
 ray = RayHeadProcess(an_identity(), FakeGcs("10.0.0.1"))
 wait(ray.warm)
-assert len(descendants()) == 1, "nothing of Ray runs yet"
+assert not os.path.exists(os.environ["TOLD"] + ".whole"), "nothing of Ray runs yet"
 ray.start()
 wait(lambda: os.path.exists(os.environ["TOLD"] + ".whole"))
 assert ray.is_running()
@@ -50,15 +37,11 @@ assert ray.is_healthy()
 """
 
 
-def guarded(tmp_path: Path, then: str) -> Path:
+def guarded(tmp_path: Path, then: str, **settings: str) -> Path:
     """Run a guard that warms and starts the pretended Ray, and return what Ray was told."""
-    package = tmp_path / "site" / "ray" / "scripts"
-    package.mkdir(parents=True)
-    (package.parent / "__init__.py").touch()
-    (package / "__init__.py").touch()
-    (package / "scripts.py").write_text(PRETENDED_RAY)
-    told = tmp_path / "told"
-    environment = {**os.environ, "TOLD": str(told), "PYTHONPATH": str(tmp_path / "site")}
+    site, told = tmp_path / "site", tmp_path / "told"
+    pretended_ray.install(site)
+    environment = {**os.environ, "TOLD": str(told), "PYTHONPATH": str(site), **settings}
     command = [sys.executable, "-c", GUARD.format(then=then)]
     subprocess.run(command, check=True, cwd=REPOSITORY, env=environment, timeout=90)
     return Path(f"{told}.whole")
@@ -93,6 +76,24 @@ def test_ray_finds_its_token_by_path_and_its_instance_by_name(told: dict[str, ob
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_enable_autoscaler_v2": "1",
     }
+
+
+def test_what_clients_and_workers_wait_for_starts_first(told: dict[str, object]) -> None:
+    assert told["started"] == [
+        "GCS",
+        "raylet",
+        "dashboard: warm,heard",
+        "raylet is alive",
+        "autoscaler",
+        "client server",
+        "log monitor",
+    ]
+
+
+def test_without_a_warm_dashboard_ray_starts_its_own(tmp_path: Path) -> None:
+    path = guarded(tmp_path, "wait(ray.kill)", RAY_BREAKS_THE_DASHBOARD="1")
+
+    assert json.loads(path.read_text())["started"][2] == "dashboard: cold,heard"
 
 
 def test_the_guards_socket_is_not_left_to_ray(told: dict[str, object]) -> None:

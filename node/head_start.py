@@ -1,0 +1,76 @@
+"""The order in which a head starts Ray's processes. No AWS. Changes Ray, in this process alone.
+
+``ray start --head`` starts GCS, autoscaler, Ray client server and dashboard, waits for the
+dashboard, and only then starts the log monitor and the raylet with its two agents
+(ray/_private/node.py, Ray 2.60). Each but GCS and raylet is a Python process that spends a second
+or two of CPU on imports, while clients and workers wait for dashboard and raylet alone. So those
+start first, side by side, the dashboard warm (dashboard.py), and the others when these are up.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from node.dashboard import WarmDashboard
+
+# Methods of Ray's Node; that the Ray in an image has them is a test of the image.
+OVERRIDDEN = (
+    "start_api_server",
+    "start_log_monitor",
+    "start_monitor",
+    "start_ray_client_server",
+    "start_ray_processes",
+)
+
+
+def start_in_order(dashboard: WarmDashboard) -> None:
+    """Have ``ray start --head`` in this process start what is waited for first."""
+    from ray._private import node, services
+
+    node.Node = head_node(node.Node)
+    services.start_ray_process = starter(services, dashboard)
+
+
+def head_node(node: Any) -> Any:
+    """Return a subclass of Ray's Node that starts the same processes in our order."""
+
+    class HeadNode(node):  # type: ignore[misc]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            self._last: list[Callable[[], None]] = []
+            super().__init__(*arguments, **options)
+            for start in self._last:
+                start()
+
+        def start_api_server(self, **options: Any) -> None:
+            self._start_dashboard = partial(super().start_api_server, **options)
+
+        def start_ray_processes(self) -> None:
+            super().start_ray_processes()
+            self._start_dashboard()
+
+        def start_monitor(self) -> None:
+            self._last.append(super().start_monitor)
+
+        def start_log_monitor(self) -> None:
+            self._last.append(super().start_log_monitor)
+
+        def start_ray_client_server(self) -> None:
+            self._last.append(super().start_ray_client_server)
+
+    return HeadNode
+
+
+def starter(services: Any, dashboard: WarmDashboard) -> Callable[..., Any]:
+    """Return Ray's ``start_ray_process``, which has the warm dashboard be the dashboard.
+
+    Where that has died, Ray starts one as it always does.
+    """
+    start = services.start_ray_process
+
+    def start_ray_process(command: list[str], process_type: str, **options: Any) -> Any:
+        if process_type != "dashboard" or not dashboard.become(command):
+            return start(command, process_type, **options)
+        nothing_special = dict.fromkeys(services.ProcessInfo._fields)
+        return services.ProcessInfo(**{**nothing_special, "process": dashboard.process})
+
+    return start_ray_process
