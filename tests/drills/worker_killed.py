@@ -1,8 +1,8 @@
 """A worker's raylet is killed.
 
 In the field: the kernel out of memory, a crash in Ray.
-Must hold: systemd starts Ray again on the same instance, which joins as a new node; head and other
-workers do not notice.
+Must hold: systemd starts Ray again on the same instance, which joins as a new node, or Ray's
+autoscaler is faster and replaces the instance; head and other workers do not notice.
 Runbook: docs/runbooks/head-not-ready.md
 """
 

@@ -15,7 +15,7 @@ from uuid import uuid4
 from deploy.errors import PipelineError
 from deploy.ray_api import RayApi
 
-EVERY, NEW_EVERY = 0.2, 4.0  # seconds between two tries, and between two jobs
+EVERY, NEW_EVERY = 0.2, 20.0  # seconds between two tries, and between two jobs
 KNOWN = "already exists"  # what Ray says of a job that it took before (job_manager.py)
 # As many tries may hang at once: one that is held up must hold up no other, nor fill this machine.
 HANGING = 100

@@ -12,7 +12,7 @@ from localcloud.paths import paths
 from tests.drills.kit.scene import DrillFailed, Scene
 
 TABLE = "raykiln_drill"  # of nft, in the VPC's namespace
-# Chosen addresses are cut off in both directions, the VPC's own services and balancers included.
+# What crosses the VPC's router, its own services and the operator included.
 RULES = """
 table inet {table} {{
   chain arriving {{
@@ -44,13 +44,14 @@ def declare_shortage(scene: Scene) -> None:
     paths().shortages.write_text("* *\n")
 
 
-def cut(scene: Scene, words: str, pairs: Iterable[tuple[str, str]]) -> None:
-    """Drop every packet between the addresses of each pair, both ways; nobody is told."""
-    drops = "\n    ".join(
-        f"ip saddr {one} ip daddr {other} drop"
-        for pair in pairs
-        for one, other in (pair, pair[::-1])
-    )
+def between(one: str, other: str) -> list[str]:
+    """Return what matches all packets between two addresses."""
+    return [f"ip saddr {one} ip daddr {other}", f"ip saddr {other} ip daddr {one}"]
+
+
+def cut(scene: Scene, words: str, packets: Iterable[str]) -> None:
+    """Drop the packets that nft's words match; nobody is told."""
+    drops = "\n    ".join(f"{match} drop" for match in packets)
     scene.undo.callback(mend)
     scene.breaks(words)
     _nft("-f", "-", text=RULES.format(table=TABLE, drops=drops))

@@ -39,7 +39,7 @@ class LeaseLook:
 
 @dataclass(frozen=True)
 class NodesLook:
-    """Ray's living nodes at a moment, by address."""
+    """Ray's living nodes at a moment: heads by address, workers by the id of each life."""
 
     at: float
     heads: frozenset[str]
@@ -57,12 +57,16 @@ class Seen:
 
 @dataclass(frozen=True)
 class Before:
-    """The cluster when it was whole: its lease's epoch, and its nodes by id and address."""
+    """The cluster when it was whole: its lease's epoch, its instances, its workers' node ids.
+
+    ``workers`` are addresses by instance.
+    """
 
     epoch: int
     leader: str
     heads: tuple[str, ...]
     workers: dict[str, str]
+    nodes: frozenset[str]
 
 
 def phases(recovery: Recovery, before: Before, began: float, seen: Seen) -> dict[str, float]:
@@ -88,7 +92,7 @@ def _head(before: Before, began: float, seen: Seen) -> dict[str, float]:
         return found
     for nodes in (look for look in seen.nodes if look.at > found[TAKEN] and address in look.heads):
         found.setdefault(ANSWERS, nodes.at)
-        if len(nodes.workers) >= len(before.workers):
+        if len(nodes.workers) >= len(before.nodes):
             found.setdefault(BACK, nodes.at)
     jobs = [s.ended for s in seen.samples if s.taken and s.ended > found[TAKEN]]
     return found | ({JOB: min(jobs)} if jobs else {})
@@ -96,10 +100,9 @@ def _head(before: Before, began: float, seen: Seen) -> dict[str, float]:
 
 def _workers(before: Before, began: float, nodes: Sequence[NodesLook]) -> dict[str, float]:
     found: dict[str, float] = {}
-    known = set(before.workers.values())
     for look in (look for look in nodes if look.at >= began):
-        if not known <= look.workers:
+        if not before.nodes <= look.workers:
             found.setdefault(LOST, look.at)
-        if LOST in found and len(look.workers) >= len(known):
+        if LOST in found and len(look.workers) >= len(before.nodes):
             found.setdefault(BACK, look.at)
     return found

@@ -11,13 +11,15 @@ from deploy.environment import Environment
 from deploy.errors import Refused
 from deploy.prepare import read_status
 from deploy.progress import Progress
-from deploy.ray_api import RayApi
+from deploy.ray_api import RayApi, alive_workers
 from deploy.state import find_instances, find_lease
 from deploy.waiting import Clock, Seen, wait_for
 from tests.drills.kit.phases import Before
 from tests.drills.kit.scene import Scene
 from tests.drills.kit.witness import Witness
 
+# The restarts that systemd allows a unit are counted anew: the drill before this one used some up.
+ALL_LIVES = "systemctl reset-failed"
 SETTLE = 120.0  # seconds that what is still on its way has to arrive
 
 
@@ -41,7 +43,10 @@ def set_scene(
         progress=progress.say,
     )
     witness = Witness(clients, environment, api)
-    return Scene(environment, clients, clock, api, before, witness, progress)
+    scene = Scene(environment, clients, clock, api, before, witness, progress)
+    for instance_id in (*before.heads, *before.workers):
+        scene.on(instance_id, ALL_LIVES)
+    return scene
 
 
 def _look(environment: Environment, clients: Clients, api: RayApi) -> Seen[Before]:
@@ -57,8 +62,9 @@ def _look(environment: Environment, clients: Clients, api: RayApi) -> Seen[Befor
     found = find_instances(clients, environment.name)
     running = [instance for instance in found if instance.state == "running"]
     workers = {i.id: i.address for i in running if i.role == "worker"}
-    joined = {node.address for node in api.nodes() if node.is_alive and not node.is_head}
-    if not set(workers.values()) <= joined:
+    joined = alive_workers(api)
+    if {node.address for node in joined} != set(workers.values()):
         return Seen(None, f"{len(joined)} of {len(workers)} workers have joined")
     heads = tuple(i.id for i in running if i.role == "head")
-    return Seen(Before(lease.epoch, lease.holder, heads, workers), "")
+    nodes = frozenset(node.id for node in joined)
+    return Seen(Before(lease.epoch, lease.holder, heads, workers, nodes), "")

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from deploy.report_axis import FOOT, LABELS, ROW, TOP, Scale, axis, drawing, seconds_in_words
+from tests.drills.kit.phases import ANSWERS, BACK, LET_GO, LOST, TAKEN
 from tests.drills.kit.record import Run, quantile
 
 DOT, BAR = 4.0, 14.0
-# A phase's colour, by its place in the recovery.
-SHADES = ("wait", "hand-over", "work", "answered", "work")
+# What is drawn of a recovery, and in which colour; the first job comes with Ray's first answer.
+SHADES = {LET_GO: "wait", LOST: "wait", TAKEN: "hand-over", ANSWERS: "work", BACK: "answered"}
 
 
 def spread(title: str, figures: Mapping[str, Sequence[float]]) -> str:
@@ -32,7 +33,7 @@ def recoveries(title: str, runs: Sequence[Run]) -> str:
     scale = Scale(0.0, longest * 1.05 + 0.1, 0.0)
     bottom = TOP + len(runs) * ROW
     rows = [_recovery(run, TOP + row * ROW, scale) for row, run in enumerate(runs)]
-    return drawing(title, bottom + FOOT, [axis(scale, bottom), *rows])
+    return drawing(title, bottom + FOOT, [axis(scale, bottom), _legend(runs), *rows])
 
 
 def _spread_row(name: str, values: Sequence[float], y: float, scale: Scale) -> str:
@@ -58,8 +59,8 @@ def _spread_row(name: str, values: Sequence[float], y: float, scale: Scale) -> s
 
 def _recovery(run: Run, y: float, scale: Scale) -> str:
     middle, from_, parts = y + ROW / 2, 0.0, []
-    ordered = sorted(run.phases.items(), key=lambda phase: phase[1])
-    for (name, at), shade in zip(ordered, SHADES, strict=False):
+    drawn = [(at, name, SHADES[name]) for name, at in run.phases.items() if name in SHADES]
+    for at, name, shade in sorted(drawn):
         left, right = scale.x(from_), scale.x(at)
         words = f"{name} after {seconds_in_words(at)}"
         parts.append(
@@ -74,6 +75,19 @@ def _recovery(run: Run, y: float, scale: Scale) -> str:
     )
     label = f"{run.started[:16].replace('T', ' ')}, load {run.load:.0f}"
     return _label(label, middle) + "".join(parts) + end
+
+
+def _legend(runs: Sequence[Run]) -> str:
+    """Name the colours of the phases, in their order."""
+    names = [name for name in SHADES if any(name in run.phases for run in runs)]
+    parts = []
+    for place, name in enumerate(names):
+        x = LABELS + place * 130
+        parts.append(
+            f'<rect class="{SHADES[name]}" x="{x:.0f}" y="6" width="12" height="12"/>'
+            f'<text class="soft" x="{x + 18:.0f}" y="16">{escape(name)}</text>'
+        )
+    return "".join(parts)
 
 
 def _label(words: str, middle: float) -> str:

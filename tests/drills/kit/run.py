@@ -52,6 +52,11 @@ def reached(drill: Drill, scene: Scene) -> dict[str, float]:
     return phases(drill.recovery, scene.before, scene.began, scene.witness.seen)
 
 
+def gap_of(scene: Scene) -> float:
+    """Return the longest time since the break that the client was without a job taken."""
+    return longest_gap(scene.witness.seen.samples, scene.began or 0.0)
+
+
 def _await_phases(drill: Drill, scene: Scene) -> None:
     wanted = drill.recovery.value
 
@@ -72,21 +77,21 @@ def _judge(drill: Drill, scene: Scene) -> None:
     """Raise DrillFailed unless it was broken, and whole again in time."""
     if scene.began is None:
         raise DrillFailed("nothing was broken")
-    late = {n: s for n, s in reached(drill, scene).items() if s > drill.within}
+    took = {**reached(drill, scene), "a job taken again": gap_of(scene)}
+    late = {name: seconds for name, seconds in took.items() if seconds > drill.within}
     if late:
         words = ", ".join(f"{name} after {seconds:.0f} s" for name, seconds in late.items())
         raise DrillFailed(f"not within {drill.within:.0f} s: {words}")
 
 
 def _run_of(drill: Drill, scene: Scene, started: datetime, seen: str) -> Run:
-    began = scene.began or started.timestamp()
     return Run(
         started=started.isoformat(timespec="seconds"),
         drill=drill.name,
         environment=scene.environment.name,
         broken=tuple(scene.broken),
         phases=_rounded(reached(drill, scene)),
-        gap=round(longest_gap(scene.witness.seen.samples, began), 2),
+        gap=round(gap_of(scene), 2),
         load=round(os.getloadavg()[0], 2),
         verdict="failed" if seen else "held",
         seen=seen,

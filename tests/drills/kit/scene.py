@@ -15,6 +15,7 @@ from deploy.errors import PipelineError, TimedOut
 from deploy.progress import Progress
 from deploy.ray_api import RayApi
 from deploy.run_command import Ran, run_command
+from deploy.state import find_instances
 from deploy.waiting import Clock, Seen, wait_for
 from tests.drills.kit.phases import Before
 from tests.drills.kit.witness import Witness
@@ -53,6 +54,11 @@ class Scene:
     def workers(self) -> list[str]:
         """The workers that were there when it was whole."""
         return sorted(self.before.workers)
+
+    def address(self, instance_id: str) -> str:
+        """Return the address of an instance that was there when it was whole."""
+        found = find_instances(self.clients, self.environment.name)
+        return next(instance.address for instance in found if instance.id == instance_id)
 
     def breaks(self, words: str, at: float | None = None) -> None:
         """Note what is broken, and when: the first time is what the phases count from."""

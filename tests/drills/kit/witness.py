@@ -51,6 +51,6 @@ class Witness:
             NodesLook(
                 time.time(),
                 frozenset(node.address for node in alive if node.is_head),
-                frozenset(node.address for node in alive if not node.is_head),
+                frozenset(node.id for node in alive if not node.is_head),
             )
         )

@@ -1,0 +1,58 @@
+"""A drill's deploy wants another release of the same cluster, and nothing lasting."""
+
+import pytest
+
+from deploy.environment import load_environment
+from deploy.release import settings_of
+from deploy.waiting import SystemClock
+from tests.drills.kit.deployer import SkewedClock, changed, next_size
+from tests.drills.kit.registry import drill_named
+from tests.drills.kit.series import warning
+
+LOCAL = load_environment("local")
+
+
+@pytest.mark.parametrize("change", ["head", "tag"])
+def test_a_change_is_another_release_of_the_same_cluster(change: str) -> None:
+    other = changed(LOCAL, change)
+
+    assert settings_of(other) != settings_of(LOCAL)
+    assert (other.stack, other.head_group, other.bucket) == (
+        LOCAL.stack,
+        LOCAL.head_group,
+        LOCAL.bucket,
+    )
+
+
+def test_a_change_of_heads_leaves_the_workers_alone() -> None:
+    other = changed(LOCAL, "head")
+
+    assert other.head.instance_type == "m6i.xlarge"
+    assert other.workers == LOCAL.workers
+    assert other.tags == LOCAL.tags
+
+
+def test_a_limit_is_no_other_release() -> None:
+    other = changed(LOCAL, "none", hand_over_seconds=60)
+
+    assert other.limits.hand_over_seconds == 60
+    assert settings_of(other) == settings_of(LOCAL)
+
+
+def test_sizes_go_up_within_a_family() -> None:
+    assert [next_size(size) for size in ("m6g.medium", "m6i.large", "r5.2xlarge")] == [
+        "m6g.large",
+        "m6i.xlarge",
+        "r5.4xlarge",
+    ]
+
+
+def test_a_skewed_clock_is_off_by_what_it_was_told() -> None:
+    assert SkewedClock(600.0).now() - SystemClock().now() == pytest.approx(600.0, abs=1.0)
+
+
+def test_before_a_real_cluster_is_broken_it_is_told_what_breaks_and_what_it_costs() -> None:
+    words = warning(drill_named("head_terminated"), LOCAL, 3)
+
+    assert "head_terminated on local, 3 times: The head's instance is terminated." in words
+    assert "m6i.large $0.10 an hour" in words
