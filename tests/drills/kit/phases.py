@@ -4,7 +4,6 @@ Every look carries the moment at which its answer arrived, so that a phase is ne
 than a client could have known of it.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -48,7 +47,7 @@ class NodesLook:
 
 @dataclass
 class Seen:
-    """Everything that was seen, in the order of time."""
+    """Everything that was seen; a look that took long comes after younger ones."""
 
     leases: list[LeaseLook] = field(default_factory=list)
     nodes: list[NodesLook] = field(default_factory=list)
@@ -71,18 +70,26 @@ class Before:
 
 def phases(recovery: Recovery, before: Before, began: float, seen: Seen) -> dict[str, float]:
     """Return the phases that were reached, in seconds since ``began``."""
+    leases = sorted((look for look in list(seen.leases) if look.at >= began), key=_moment)
+    nodes = sorted((look for look in list(seen.nodes) if look.at >= began), key=_moment)
     found: dict[str, float] = {}
     if recovery is Recovery.HEAD:
-        found = _head(before, began, seen)
+        found = _head(before, leases, nodes, list(seen.samples))
     elif recovery is Recovery.WORKERS:
-        found = _workers(before, began, seen.nodes)
+        found = _workers(before, nodes)
     return {name: found[name] - began for name in recovery.value if name in found}
 
 
-def _head(before: Before, began: float, seen: Seen) -> dict[str, float]:
+def _moment(look: LeaseLook | NodesLook) -> float:
+    return look.at
+
+
+def _head(
+    before: Before, leases: list[LeaseLook], nodes: list[NodesLook], samples: list[Sample]
+) -> dict[str, float]:
     found: dict[str, float] = {}
     address = ""
-    for look in (look for look in seen.leases if look.at >= began):
+    for look in leases:
         if look.released or look.epoch > before.epoch:
             found.setdefault(LET_GO, look.at)
         if not look.released and look.epoch > before.epoch:
@@ -90,17 +97,17 @@ def _head(before: Before, began: float, seen: Seen) -> dict[str, float]:
             address = look.address  # the last one counts: a head may die before its Ray is up
     if not address:
         return found
-    for nodes in (look for look in seen.nodes if look.at > found[TAKEN] and address in look.heads):
-        found.setdefault(ANSWERS, nodes.at)
-        if len(nodes.workers) >= len(before.nodes):
-            found.setdefault(BACK, nodes.at)
-    jobs = [s.ended for s in seen.samples if s.taken and s.ended > found[TAKEN]]
+    for seen in (look for look in nodes if look.at > found[TAKEN] and address in look.heads):
+        found.setdefault(ANSWERS, seen.at)
+        if len(seen.workers) >= len(before.nodes):
+            found.setdefault(BACK, seen.at)
+    jobs = [sample.ended for sample in samples if sample.taken and sample.ended > found[TAKEN]]
     return found | ({JOB: min(jobs)} if jobs else {})
 
 
-def _workers(before: Before, began: float, nodes: Sequence[NodesLook]) -> dict[str, float]:
+def _workers(before: Before, nodes: list[NodesLook]) -> dict[str, float]:
     found: dict[str, float] = {}
-    for look in (look for look in nodes if look.at >= began):
+    for look in nodes:
         if not before.nodes <= look.workers:
             found.setdefault(LOST, look.at)
         if LOST in found and len(look.workers) >= len(before.nodes):
