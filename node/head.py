@@ -1,11 +1,10 @@
-"""Run the head guard on a real instance: clients, clock, loop, systemd. ``python -m node.head``
-in ray-head.service.
+"""Run the head guard on a real instance: its clients, its clock. ``python -m node.head`` in
+ray-head.service.
 
 Decides nothing: guard.py does. Touches AWS through the clients it makes.
 """
 
 import os
-import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -17,12 +16,12 @@ from node.clients import LEASE, make_client
 from node.errands import Errands
 from node.grpc_gcs import GrpcGcs
 from node.guard import Guard
+from node.guard_loop import StopRequest, run
 from node.identity import Identity, instance_tag
 from node.journal import Journal, Say
+from node.kill_timer import KillTimer
 from node.lease import Lease
 from node.lease_table import DynamoLeaseTable
-from node.notify import notify
-from node.phases import Phase
 from node.ray_process import RayHeadProcess
 from node.ray_settings import AUTOSCALER, TOKEN
 from node.reports import Reports
@@ -31,7 +30,6 @@ from node.settings import NotFit
 from node.web import serve_leader
 
 LOG = Path("/var/log/ray-head-bootstrap.log")
-TICK = 0.25
 boot_clock = partial(
     time.clock_gettime, time.CLOCK_BOOTTIME
 )  # goes on while the machine is suspended
@@ -53,41 +51,22 @@ def make_guard(identity: Identity, executor: ThreadPoolExecutor, say: Say) -> Gu
         ),
         say=say,
     )
+    lease = Lease(
+        table,
+        identity.instance_id,
+        identity.address,
+        clock=boot_clock,
+        say=say,
+        die_at=KillTimer().set,
+    )
     return Guard(
-        Lease(table, identity.instance_id, identity.address, clock=boot_clock, say=say),
+        lease,
         RayHeadProcess(identity, GrpcGcs(identity.address, TOKEN)),
         services,
         Errands(executor, clock=boot_clock, say=say, final=NotFit),
         clock=boot_clock,
         say=say,
     )
-
-
-class StopRequest:
-    """Set by SIGTERM and looked at between steps: a handler must not change a step under way."""
-
-    def __init__(self) -> None:
-        self.made = False
-        signal.signal(signal.SIGTERM, self._handle)
-
-    def _handle(self, *_: object) -> None:
-        self.made = True
-
-
-def run(guard: Guard, stop: StopRequest) -> int:
-    """Step until the end; feed systemd's watchdog only when the guard says so."""
-    ready = False
-    while guard.phase is not Phase.ENDED:
-        if stop.made and guard.exit_code is None:
-            guard.shut_down()
-        guard.step()
-        if not ready and guard.phase is Phase.STANDBY:
-            ready = True
-            notify("READY=1")
-        if guard.is_vital():
-            notify(f"WATCHDOG=1\nSTATUS={guard.phase.value}, epoch {guard.lease.epoch}")
-        time.sleep(TICK)
-    return guard.exit_code or 0
 
 
 def main() -> NoReturn:
@@ -100,7 +79,7 @@ def main() -> NoReturn:
     executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="errands")
     guard = make_guard(Identity.read(), executor, say)
     serve_leader(lambda: guard.takes_traffic, guard.status)
-    code = run(guard, StopRequest())
+    code = run(guard, StopRequest().listen())
     say("guard ended", code=code)
     os._exit(code)
 

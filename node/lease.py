@@ -4,19 +4,22 @@ The scheme is the DynamoDB lock client's (aws.amazon.com/blogs/database/
 building-distributed-locks-with-the-dynamodb-lock-client): counters in the item show that the
 holder lives, and each side measures time on its own clock alone. All times below are on one
 instance's clock, which must go on while the machine is suspended (CLOCK_BOOTTIME), and whose rate
-may be off by as much as fence and length leave room for.
+may be off by as much as kill and length leave room for: with a second for systemd to end Ray, a
+tenth either way. test_lease_races.py is the model of all this, and of what breaks it.
 
 Invariant: **at no moment may two guards run Ray.** Proof:
 
 1.  A holder may run Ray until ``sent + fence``, where ``sent`` is its clock just before it sent
     its last take or renewal that was answered with success. The item got its (epoch, beat) at some
-    moment after ``sent``. (A step may last two seconds, so Ray may die that much later; systemd's
-    watchdog bounds it when the guard hangs, see ray-head.service.)
+    moment after ``sent``. A step may last two seconds, and a process may be paused anywhere for
+    any time; so at ``sent + kill`` the kernel kills the guard (``die_at``), and systemd all that is
+    left of Ray. That moment is absolute: no pause before or after its setting moves it, and until
+    a renewal is answered the last one's stands.
 2.  Another takes an unreleased epoch only after it has seen one same (epoch, beat) for ``length``
     on its own clock, counted from the return of the first read that showed it: a moment after the
-    write of (1). So it takes at the earliest at ``sent + length``, which is ``length - fence``
-    after the holder's fence. Its write is conditional on that (epoch, beat), so a renewal that
-    slips in between makes the take fail.
+    write of (1). So it takes at the earliest at ``sent + length``, which is ``length - kill``
+    after the holder's end. Its write is conditional on that (epoch, beat): a read that was looked
+    at long after it was answered may show what has been renewed since, and then the take fails.
 3.  A renewal that took effect but was not answered only makes others wait longer; one that arrives
     after a take is refused by the epoch.
 4.  A release is sent only after Ray is dead, and a guard never renews an epoch it has sent a
@@ -35,6 +38,7 @@ Invariant: **at no moment may two guards run Ray.** Proof:
     costs ``length``, never the cluster. What a take writes names none.
 """
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -46,11 +50,15 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True)
 class Terms:
-    """Seconds. ``fence`` < ``length``; see the proof above for what the difference buys."""
+    """Seconds. ``fence`` < ``kill`` < ``length``; the proof above says what the differences buy.
+
+    Renewals, reads and retries come after at most as long as said here, see ``_spread``.
+    """
 
     length: float = 10.0
     renew_every: float = 2.0
     fence: float = 6.0
+    kill: float = 7.0
     read_every: float = 0.5
 
 
@@ -70,10 +78,12 @@ class Lease:
         *,
         clock: Clock,
         say: Say,
+        die_at: Callable[[float | None], None] = lambda _: None,
         terms: Terms = TERMS,
     ) -> None:
         self._table, self._holder, self._address = table, holder, address
         self._clock, self._say, self._terms = clock, say, terms
+        self._die_at = die_at
         self._next_call = 0.0
         self._sent = float("-inf")  # before the last answered take or renewal
         self._seen: LeaseItem | None = None
@@ -116,13 +126,14 @@ class Lease:
             elif self._clock() >= self._next_call:
                 self._renew(self.epoch)
         elif self._clock() >= self._next_call:
-            self._next_call = self._clock() + self._terms.read_every
+            self._next_call = self._clock() + _spread(self._terms.read_every)
             self._look_or_take(wanted)
 
     def release(self) -> None:
         """Give the epoch up. Call only when Ray is dead; never fails: at worst the lease lapses
-        by itself.
+        by itself. Dead as Ray is, this process may live on.
         """
+        self._die_at(None)
         if self.epoch is None:
             return
         epoch, self.epoch = self.epoch, None
@@ -134,18 +145,17 @@ class Lease:
             self._say("lease not released", level=WARNING, epoch=epoch, error=error)
 
     def _renew(self, epoch: int) -> None:
-        """Renew; an unanswered renewal is tried again at the next step, until the fence."""
+        """Renew; an unanswered renewal is tried again within a read's time, until the fence."""
         sent = self._clock()
         try:
             item = self._table.renew(epoch, self._holder, self.autoscaler)
         except Unknown as error:
-            self._next_call = self._clock()
+            self._next_call = self._clock() + _spread(self._terms.read_every)
             self._say("lease renewal unanswered", level=WARNING, epoch=epoch, error=error)
         except Refused:
             self._drop("another has taken it")
         else:
-            self._sent, self._next_call = sent, sent + self._terms.renew_every
-            self.renewals += 1
+            self._extend(sent)
             self.leader = item
 
     def _look_or_take(self, wanted: bool) -> None:
@@ -186,13 +196,18 @@ class Lease:
             self._hold(epoch, sent)
 
     def _hold(self, epoch: int, sent: float) -> None:
-        self.epoch, self._sent = epoch, sent
-        self._next_call = sent + self._terms.renew_every
+        self.epoch = epoch
+        self._extend(sent)
         self.leader = LeaseItem(
             epoch, 0, self._holder, self._address, released=False, autoscaler=self.autoscaler
         )
-        self.renewals += 1
         self._say("lease taken", epoch=epoch)
+
+    def _extend(self, sent: float) -> None:
+        """Count from ``sent`` on: until the fence, and in the kernel until the kill."""
+        self._die_at(sent + self._terms.kill)
+        self._sent, self._next_call = sent, sent + _spread(self._terms.renew_every)
+        self.renewals += 1
 
     def _drop(self, why: str) -> None:
         self._say("lease lost", level=WARNING, epoch=self.epoch, why=why)
@@ -205,6 +220,11 @@ class Lease:
         self._seen, self._seen_since = None, self._clock()
         self._ever_seen = True
         self._next_call = self._clock()
+
+
+def _spread(seconds: float) -> float:
+    """Return up to a quarter less, so that heads and clusters do not call in step."""
+    return seconds * random.uniform(0.75, 1.0)  # noqa: S311 (no secret)
 
 
 def _beat(item: LeaseItem | None) -> tuple[int, int] | None:

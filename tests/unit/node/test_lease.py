@@ -75,14 +75,14 @@ def test_an_unwanted_lease_is_only_watched() -> None:
     assert table.item is None
 
 
-def test_a_holder_renews_every_two_seconds() -> None:
+def test_a_holder_renews_every_two_seconds_or_a_little_sooner() -> None:
     table, clock = MemoryTable(), FakeClock()
     lease = a_lease(table, clock)
 
     step_for(20.25, clock, lease)
 
     assert table.item
-    assert table.item.beat == 10
+    assert 10 <= table.item.beat <= 20 / 1.5
 
 
 def test_a_holder_that_cannot_renew_may_not_run_ray_from_the_fence_time_on() -> None:

@@ -1,303 +1,261 @@
-"""Whatever network, clocks and schedulers do: never two heads at once, and soon one again.
+"""Whatever network, clocks, schedulers and power do: never two heads at once, and soon one again.
 
-Each guard runs as it is, in a thread of its own that waits wherever the real one would block; one
-at a time is let go, in the order of simulated time, so that a story is told the same way twice.
-Writes take effect late, after their time-out or never, answers are lost, clocks run differently,
-processes are frozen, Rays die; systemd's watchdog kills what is frozen too long.
+A model in the sense of hypothesis' stateful tests: rules that disturb, in any order, and an
+invariant that every start of Ray checks. ``MUTATIONS`` are mistakes one could make in lease and
+guard; the model has to find each. ``RAYKILN_THOROUGH=1`` tells a hundred times as many stories.
 """
 
-import heapq
-import itertools
+import os
 from collections.abc import Callable
-from functools import partial
-from random import Random
-from threading import Semaphore, Thread
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    rule,
+    run_state_machine_as_test,
+)
 
-from node.errands import Errands
+from node import phases
 from node.guard import Guard
-from node.lease import Lease
+from node.lease import TERMS, Lease
 from node.lease_table import LeaseItem, Refused, Unknown
-from node.phases import Limits
-from node.settings import NotFit
-from tests.unit.node.fakes import AtOnce, FakeRay, FakeServices, MemoryTable, silent
+from tests.unit.node.fakes import MemoryTable
+from tests.unit.node.lease_world import Fate, Machine, Parts, World
 
-TIMEOUT = 2.0  # a second to connect, a second to read: node/clients.py
-WATCHDOG = 7.0  # ray-head.service
-STORY = 90.0
-CALM = 45.0  # without faults, at the end
-PATIENT = Limits(failures=10_000, unhealthy=3.0, pause=1.0)  # more happens in a story
+DEEP = 100 if os.environ.get("RAYKILN_THOROUGH") == "1" else 1
+UNDER_WAY = 12.0  # the longest that a call or a pause lasts
+FIND = 150  # so many stories at most until a mistake is found
+SOON = 25.0  # a lease's length and a Ray's start, on the slowest clock, and a restart
+STORIES = settings(
+    derandomize=DEEP == 1,
+    database=None,
+    deadline=None,
+    stateful_step_count=20,
+    suppress_health_check=list(HealthCheck),
+)
+
+machines = st.integers(0, 3)
+calls = st.sampled_from(["read", "take", "renew", "release"])
+points = st.sampled_from(["feed", "deadline", "start"])
+pauses = st.sampled_from([0.5, 2.0, 4.0, 5.0, 6.5, 12.0])
+fates = st.builds(
+    Fate,
+    there=st.sampled_from([0.01, 0.5, 1.9, 5.0, UNDER_WAY]),
+    back=st.sampled_from([0.01, 0.9, 3.0]),
+    paused=st.sampled_from([0.0, 0.0, 1.0, 4.0, 5.0, 6.5]),
+    lost=st.booleans(),
+    twice=st.booleans(),
+    throttled=st.sampled_from([False, False, True]),
+)
 
 
-class Killed(BaseException):
-    """systemd has killed this guard's process."""
+class Heads(RuleBasedStateMachine):
+    """Two or three heads; time passes in each rule."""
 
+    parts: ClassVar[Parts] = Parts()
+    ends_well = True
 
-class Stage:
-    """Simulated time; lets one actor run at a time."""
+    @initialize(
+        rates=st.lists(st.sampled_from([0.9, 1.0, 1.1]), min_size=2, max_size=3),
+        reaping=st.sampled_from([0.0, 1.0]),
+    )
+    def start(self, rates: list[float], reaping: float) -> None:
+        self.world = World(self.parts, rates, reaping)
+        self.pass_time(8.0)
 
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.over = False
-        self.errors: list[BaseException] = []
-        self._queue: list[tuple[float, int, Callable[[], None]]] = []
-        self._order = itertools.count()
-        self._back = Semaphore(0)
-
-    def at(self, time: float, act: Callable[[], None]) -> None:
-        heapq.heappush(self._queue, (time, next(self._order), act))
-
-    def actor(self, play: Callable[[], None]) -> None:
-        """Have ``play`` run from now on; it may call ``wait``."""
-        thread = Thread(target=self._played, args=(play,), daemon=True)
-        self.at(self.now, lambda: self._let_go(thread.start))
-
-    def wait(self, seconds: float) -> None:
-        turn = Semaphore(0)
-        self.at(self.now + seconds, lambda: self._let_go(turn.release))
-        self._back.release()
-        turn.acquire()
-        if self.over:
-            raise Killed
-
-    def run(self, until: float) -> None:
-        while self._queue and self._queue[0][0] <= until and not self.errors:
-            self.now, _, act = heapq.heappop(self._queue)
-            act()
-        self.now = until
-
-    def end(self) -> None:
-        """Let every actor that still waits end."""
-        self.over = True
-        while self._queue:
-            heapq.heappop(self._queue)[2]()
-
-    def _let_go(self, go: Callable[[], None]) -> None:
-        go()
-        self._back.acquire()
-
-    def _played(self, play: Callable[[], None]) -> None:
+    def pass_time(self, seconds: float) -> None:
         try:
-            play()
-        except Killed:
-            pass
-        except BaseException as error:
-            self.errors.append(error)
-        self._back.release()
+            self.world.run(seconds)
+        except BaseException:
+            self.ends_well = False
+            raise
 
+    def machine(self, number: int) -> Machine:
+        """Return who leads for 0, if anyone does; else one of all, by number."""
+        if number == 0 and self.world.leaders:
+            return self.world.leaders[0]
+        return self.world.machines[number % len(self.world.machines)]
 
-class Network:
-    """A guard's way to the table: slow, lossy, and at times the process itself is frozen."""
+    @rule(seconds=st.sampled_from([0.25, 1.0, 2.0, 5.0, 11.0]))
+    def wait(self, seconds: float) -> None:
+        self.pass_time(seconds)
 
-    def __init__(self, stage: Stage, table: MemoryTable, random: Random, trouble: float) -> None:
-        self._stage, self._table, self._random, self._trouble = stage, table, random, trouble
+    @rule(number=machines, call=calls, fate=fates, times=st.sampled_from([1, 1, 2, 20]))
+    def disturb_calls(self, number: int, call: str, fate: Fate, times: int) -> None:
+        self.machine(number).fates[call] = [fate] * times
+        self.pass_time(0.5)
 
-    def read(self) -> LeaseItem | None:
-        found: LeaseItem | None = self._call(self._table.read)
-        return found
+    @rule(number=machines, fate=fates, times=st.sampled_from([3, 30]))
+    def cut_off(self, number: int, fate: Fate, times: int) -> None:
+        for call in ("read", "take", "renew", "release"):
+            self.machine(number).fates[call] = [replace(fate, lost=True)] * times
+        self.pass_time(2.0)
 
-    def take(self, seen: LeaseItem | None, holder: str, address: str, autoscaler: str) -> None:
-        self._call(lambda: self._table.take(seen, holder, address, autoscaler))
+    @rule(number=machines, point=points, seconds=pauses)
+    def pause(self, number: int, point: str, seconds: float) -> None:
+        self.machine(number).pauses[point] = seconds
+        self.pass_time(1.0)
 
-    def renew(self, epoch: int, holder: str, autoscaler: str) -> LeaseItem:
-        item: LeaseItem = self._call(lambda: self._table.renew(epoch, holder, autoscaler))
-        return item
+    @rule(paused=st.sampled_from([2.0, 4.0, 5.0]), again=st.sampled_from([4.0, 6.5, 12.0]))
+    def pause_around_an_answer(self, paused: float, again: float) -> None:
+        """The leader, once after a renewal was answered, and again when the next has got lost."""
+        lost = Fate(paused=again, lost=True)
+        self.machine(0).fates["renew"] = [Fate(paused=paused), lost]
+        self.pass_time(15.0)
 
-    def release(self, epoch: int, holder: str) -> None:
-        self._call(lambda: self._table.release(epoch, holder))
+    @rule(silent=st.sampled_from([4.0, 5.0]), paused=st.sampled_from([1.0, 4.5, 5.2]))
+    def pause_over_a_beat(self, silent: float, paused: float) -> None:
+        """Standbys look late at what they read before a renewal that came just in time."""
+        leader = self.machine(0)
+        leader.fates["renew"] = [Fate(lost=True), Fate(there=1.9)]
+        self.pass_time(silent)
+        for standby in self.world.machines:
+            if standby is not leader:
+                standby.fates["read"] = [Fate(paused=paused)]
+        self.pass_time(10.0)
 
-    def _call(self, operation: Callable[[], Any]) -> Any:
-        there, back, lost, frozen = self._fate()
-        outcomes: list[tuple[Any, Exception | None]] = []
+    @rule(fate=fates)
+    def fail_with_a_release_under_way(self, fate: Fate) -> None:
+        leader = self.machine(0)
+        leader.fates["release"] = [fate]
+        leader.ray.die()
+        self.pass_time(UNDER_WAY)
 
-        def arrive() -> None:
-            try:
-                outcomes.append((operation(), None))
-            except Refused as refused:
-                outcomes.append((None, refused))
+    @rule(number=machines, seconds=st.sampled_from([0.5, 3.0, 15.0]))
+    def power_off(self, number: int, seconds: float) -> None:
+        self.machine(number).power_off(seconds)
+        self.pass_time(1.0)
 
-        if not lost:
-            self._stage.at(self._stage.now + there, arrive)
-        self._stage.wait(min(there + back, TIMEOUT))
-        answered = not lost and there + back < TIMEOUT
-        self._stage.wait(frozen)  # stopped between the answer and its being looked at
-        if not answered:
-            raise Unknown("no answer")
-        value, error = outcomes[0]
-        if error:
-            raise error
-        return value
+    @rule(number=machines)
+    def restart_unit(self, number: int) -> None:
+        if process := self.machine(number).process:
+            process.ask_to_stop()
+        self.pass_time(1.0)
 
-    def _fate(self) -> tuple[float, float, bool, float]:
-        """Return seconds there and back, whether the call is lost, seconds frozen afterwards."""
-        chance = self._random.random
-        if chance() >= self._trouble or self._stage.now > STORY:
-            return 0.01, 0.01, False, 0.0
-        there = self._random.choice([0.01, 0.1, 0.5, 0.9, 1.5, 5.0, 11.0, 25.0])
-        back = self._random.choice([0.0, 0.5, 1.2, 3.0])
-        frozen = self._random.choice([0.0] * 8 + [1.0, 4.0, 6.5, 30.0])
-        return there, back, chance() < 0.3, frozen
+    @rule(number=machines, dies=st.booleans(), hangs=st.booleans(), stubborn=st.booleans())
+    def trouble_ray(self, number: int, dies: bool, hangs: bool, stubborn: bool) -> None:
+        ray = self.machine(number).ray
+        if dies:
+            ray.die()
+        ray.responsive, ray.stubborn = not hangs, stubborn
+        self.pass_time(5.0)
 
+    @rule(whom=st.sampled_from(["a standby", "a standby", "the leader", "a dead one", "nobody"]))
+    def name_successor(self, whom: str) -> None:
+        """Begin a hand-over, one that cannot end well, or call it off."""
+        leader = self.machine(0)
+        standbys = [machine for machine in self.world.machines if machine is not leader]
+        names = {"a standby": standbys[0].name, "the leader": leader.name, "a dead one": "i-dead"}
+        self.world.table.name_successor(names.get(whom, ""))
+        self.pass_time(1.0)
 
-class Machine:
-    """One head instance: systemd, which restarts the guard, and Ray below it."""
-
-    def __init__(self, stage: Stage, name: str, table: MemoryTable, random: Random) -> None:
-        self._stage, self.name, self._random = stage, name, random
-        self._trouble = random.choice([0.0, 0.1, 0.3, 0.6])
-        self._ray_trouble = random.choice([0.0, 0.01, 0.05])  # each quarter of a second
-        self._rate, self._offset = random.uniform(0.97, 1.03), random.uniform(0, 1e6)
-        self._network = Network(stage, table, random, self._trouble)
-        self.ray = FakeRay(self.clock, boot=random.uniform(1, 8))
-        self.guard: Guard | None = None
-        self._life = 0
-        self._deadline = float("inf")
-
-    def clock(self) -> float:
-        return self._offset + self._rate * self._stage.now
-
-    def boot(self) -> None:
-        """Start the guard's process anew; what ran before is dead."""
-        self._life += 1
-        self._deadline = float("inf")
-        self.ray.die()
-        self.ray.responsive, self.ray.stubborn = True, False
-        life = self._life
-        self._stage.actor(lambda: self._run(life))
-
-    def _run(self, life: int) -> None:
-        errands = Errands(AtOnce(), clock=self.clock, say=silent, final=NotFit)
-        network = LifeBound(self._network, lambda: self._life == life)
-        lease = Lease(network, self.name, self.name, clock=self.clock, say=silent)
-        guard = Guard(
-            lease,
-            self.ray,
-            FakeServices(),
-            errands,
-            clock=self.clock,
-            say=silent,
-            limits=PATIENT,
-        )
-        self.guard = guard
-        while True:
-            guard.step()
-            if guard.is_vital():
-                self._feed(life)
-            self._stage.wait(0.25)
-            if self._life != life:
-                raise Killed
-            self._trouble_ray()
-
-    def _trouble_ray(self) -> None:
-        """Have Ray die, hang, or refuse to die, now and then."""
-        calm = self._stage.now > STORY
-        self.ray.responsive = self.ray.responsive or calm
-        self.ray.stubborn = self.ray.stubborn and not calm
-        if calm or self._random.random() >= self._ray_trouble:
+    def teardown(self) -> None:
+        if not hasattr(self, "world"):
             return
-        happening = self._random.choice(["dies", "hangs", "is stubborn"])
-        if happening == "dies":
-            self.ray.die()
-        self.ray.responsive = happening != "hangs"
-        self.ray.stubborn = happening == "is stubborn"
+        try:
+            if self.ends_well:
+                self.recover()
+        finally:
+            self.world.stage.end()
 
-    def _feed(self, life: int) -> None:
-        """Do as systemd does with WATCHDOG=1, timed by this machine's clock."""
-        self._deadline = self._stage.now + WATCHDOG / self._rate
-        self._stage.at(self._deadline, lambda: self._check(life))
-
-    def _check(self, life: int) -> None:
-        if self._life == life and self._stage.now >= self._deadline and not self._stage.over:
-            self.boot()
-
-
-class LifeBound:
-    """Ends the process that waits for an answer when systemd has killed it meanwhile."""
-
-    def __init__(self, network: Network, lives: Callable[[], bool]) -> None:
-        self._network, self._lives = network, lives
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        operation = getattr(self._network, name)
-
-        def call(*arguments: Any) -> Any:
-            try:
-                return operation(*arguments)
-            finally:
-                if not self._lives():
-                    raise Killed
-
-        return call
+    def recover(self) -> None:
+        """Without faults exactly one leads soon; and then whoever is named."""
+        self.world.calm()
+        self.pass_time(UNDER_WAY + SOON)
+        assert len(self.world.leaders) == 1
+        heir = self.world.machines[-1]
+        self.world.table.name_successor(heir.name)
+        self.pass_time(10.0)
+        assert self.world.leaders == [heir]
 
 
-def watch_for_two_heads(machines: list[Machine]) -> None:
-    """Have every start of Ray check that no other Ray runs."""
-    for machine in machines:
-        others = [other for other in machines if other is not machine]
-
-        def start(original: Callable[[], None] = machine.ray.start, others: Any = others) -> None:
-            assert not any(other.ray.is_running() for other in others), "two heads at once"
-            original()
-
-        machine.ray.start = start  # type: ignore[method-assign]
+def test_two_heads_never_run_ray_together_and_in_calm_weather_one_does() -> None:
+    run_state_machine_as_test(Heads, settings=settings(STORIES, max_examples=30 * DEEP))
 
 
-def name_successors(stage: Stage, table: MemoryTable, names: list[str], random: Random) -> None:
-    """Have a deploy name successors now and then, a dead one among them, and call it off."""
-    for _ in range(random.randint(0, 12)):
-        name = random.choice([*names, *names, "i-dead", ""])
-        stage.at(random.uniform(5, STORY), partial(table.name_successor, name))
+class TakesByEpochAlone(MemoryTable):
+    def take(self, seen: LeaseItem | None, holder: str, address: str, autoscaler: str) -> None:
+        same_epoch = self.item and seen and self.item.epoch == seen.epoch
+        super().take(self.item if same_epoch else seen, holder, address, autoscaler)
 
 
-@settings(max_examples=50, deadline=None)
-@given(seed=st.integers(0, 2**32), heads=st.integers(2, 3))
-def test_two_heads_never_run_ray_together_and_in_calm_weather_one_does(
-    seed: int, heads: int
-) -> None:
-    random, stage, table = Random(seed), Stage(), MemoryTable()  # noqa: S311 (a story, no secret)
-    machines = [Machine(stage, f"i-0{n}", table, random) for n in range(heads)]
-    watch_for_two_heads(machines)
-    for machine in machines:
-        stage.at(random.uniform(0, 20), machine.boot)
-    name_successors(stage, table, [machine.name for machine in machines], random)
+class ReleasesFirst(Guard):
+    def _stop_ray(self) -> None:
+        self.lease.release()
+        super()._stop_ray()
 
-    stage.run(STORY + CALM)
-    leaders = [m for m in machines if m.guard and m.guard.is_leader]
-    stage.end()
-
-    assert stage.errors == []
-    assert len(leaders) == 1
+    _steps: ClassVar[dict[phases.Phase, Callable[[Guard], None]]] = {
+        **Guard._steps,
+        phases.Phase.STOPPING: lambda self: self._stop_ray(),
+    }
 
 
-@settings(max_examples=10, deadline=None)
-@given(seed=st.integers(0, 2**32))
-def test_in_calm_weather_whoever_is_named_leads(seed: int) -> None:
-    random, stage, table = Random(seed), Stage(), MemoryTable()  # noqa: S311 (a story, no secret)
-    machines = [Machine(stage, f"i-0{n}", table, random) for n in range(3)]
-    watch_for_two_heads(machines)
-    for machine in machines:
-        stage.at(random.uniform(0, 20), machine.boot)
-    heir = random.choice(machines)
-
-    stage.run(STORY + CALM)
-    table.name_successor(heir.name)
-    stage.run(STORY + CALM + 15)
-    leads = heir.guard and heir.guard.is_leader
-    stage.end()
-
-    assert stage.errors == []
-    assert leads
+class RenewsWhatItReleased(Lease):
+    def release(self) -> None:
+        epoch = self.epoch
+        if epoch is None:
+            return
+        try:
+            self._table.release(epoch, self._holder)
+        except (Refused, Unknown):
+            return
+        self.epoch = None
+        self._forget()
 
 
-def test_the_stage_would_notice_two_heads() -> None:
-    stage, table = Stage(), MemoryTable()
-    machines = [Machine(stage, f"i-0{n}", table, Random(1)) for n in range(2)]  # noqa: S311
-    watch_for_two_heads(machines)
-    machines[0].ray.start()
+class CountsFromTheAnswer(Lease):
+    def _extend(self, sent: float) -> None:
+        super()._extend(self._clock())
 
-    with pytest.raises(AssertionError, match="two heads"):
-        machines[1].ray.start()
+
+class WaitsForNoBeat(Lease):
+    def _observe(self, item: LeaseItem | None) -> None:
+        since, seen = self._seen_since, self._ever_seen
+        super()._observe(item)
+        self._seen_since = since if seen else self._seen_since
+
+
+class SuccessorTakesAtOnce(Lease):
+    def _is_free(self, item: LeaseItem | None) -> bool:
+        return (item is not None and item.heir == self._holder) or super()._is_free(item)
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A mistake; ``parts`` make it."""
+
+    what: str
+    parts: Parts
+
+
+MUTATIONS = [
+    Mutation("fence beyond the length", Parts(terms=replace(TERMS, fence=12.0, kill=13.0))),
+    Mutation("kill beyond the length", Parts(terms=replace(TERMS, kill=13.0))),
+    Mutation("take not conditional on the beat", Parts(table=TakesByEpochAlone)),
+    Mutation("release before Ray is dead", Parts(guard=ReleasesFirst)),
+    Mutation("renewal after a release", Parts(lease=RenewsWhatItReleased)),
+    Mutation("time counted from the answer", Parts(lease=CountsFromTheAnswer)),
+    Mutation("a beat does not restart the wait", Parts(lease=WaitsForNoBeat)),
+    Mutation("a successor takes what is held", Parts(lease=SuccessorTakesAtOnce)),
+    Mutation("no deadline in the kernel", Parts(kernel_kills=False)),
+]
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.what)
+def test_the_model_finds_a_planted_mistake(mutation: Mutation) -> None:
+    class Mutants(Heads):
+        parts = mutation.parts
+
+        def recover(self) -> None:
+            """Only safety is asked for."""
+
+    with pytest.raises(AssertionError, match="two heads at once"):
+        run_state_machine_as_test(
+            Mutants,
+            settings=settings(STORIES, max_examples=FIND, phases=[Phase.generate]),
+        )
