@@ -1,11 +1,12 @@
-"""How long a cluster is without a head when the lease is handed over, as a client sees it.
+"""How long a cluster is without a head when the lease is handed over, as a client sees it, and how
+long when a head is replaced the usual way.
 
-    .venv/bin/python -m tests.bench.hand_over --runs 20
+    .venv/bin/python -m tests.bench.hand_over --runs 20 --usual 5
 
 needs a cluster in the local cloud (`./run.sh demo`). A second head is brought up beside the first,
-the lease goes to and fro between them, and a client submits a job every 200 ms all along. The
-second head goes again at the end. Prints each run and the distribution; times are seconds since
-the successor was named.
+the lease goes to and fro between them, and a client submits a job every 200 ms all along. Then the
+second head goes, and the only one is terminated, so that the group replaces it. Prints each run
+and the distributions; times are seconds since the successor was named, or the head was ended.
 """
 
 import argparse
@@ -25,7 +26,8 @@ from deploy.state import Lease, find_instances, find_lease
 from localcloud import session
 from tests.drills.kit.client import Client
 
-SECONDS = 120.0
+SECONDS = 300.0
+PAUSE = 10.0
 PHASES = ("released", "taken", "Ray answers", "workers back", "gap")
 
 
@@ -62,12 +64,19 @@ class Bench:
             MaxSize=max(2, size),
         )
 
-    def run(self, client: Client) -> dict[str, float]:
-        """Hand the lease over once; return when each phase was reached."""
-        before, workers = self.lease(), self.workers()
+    def hand_over(self) -> None:
+        """Name the head that stands by as successor."""
+        before = self.lease()
         (successor,) = set(self.heads()) - {before.holder}
-        began = time.time()
         name_successor(self.clients, self.environment, before, successor)
+
+    def replace(self) -> None:
+        """End the head, and leave the rest to the group."""
+        end_member(self.clients, self.lease().holder, replaced=True)
+
+    def run(self, change: Callable[[], None], every: float) -> dict[str, float]:
+        """Change heads once under a client's eyes; return when each phase was reached."""
+        before, workers = self.lease(), self.workers()
         reached: dict[str, float] = {}
 
         def reach(phase: str, is_reached: Callable[[], bool]) -> None:
@@ -77,14 +86,22 @@ class Bench:
                 time.sleep(0.05)
             reached[phase] = time.time() - began
 
-        reach("released", lambda: self.lease().released or self.lease().holder == successor)
-        reach("taken", lambda: self.lease().holder == successor)
-        address = self.lease().address
-        reach("Ray answers", lambda: address in self.alive())
-        reach("workers back", lambda: workers <= self.alive())
-        time.sleep(2)
-        reached["gap"] = client.gap(since=began)
+        with Client(self.api, every) as client:
+            time.sleep(3)
+            began = time.time()
+            change()
+            reach("released", lambda: self.has_changed(before))
+            reach("taken", lambda: self.lease().epoch > before.epoch)
+            address = self.lease().address
+            reach("Ray answers", lambda: address in self.alive())
+            reach("workers back", lambda: workers <= self.alive())
+            time.sleep(2)
+            reached["gap"] = client.gap(since=began)
         return reached
+
+    def has_changed(self, before: Lease) -> bool:
+        """Say whether the epoch ``before`` has been given up, or has another after it."""
+        return self.lease().released or self.lease().epoch > before.epoch
 
     def alive(self) -> set[str]:
         """Return the addresses of the nodes that are alive."""
@@ -108,10 +125,30 @@ def quantile(values: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, round(share * len(ordered) + 0.5) - 1)]
 
 
+def measured(
+    bench: Bench, title: str, change: Callable[[], None], options: argparse.Namespace, runs: int
+) -> float:
+    """Change heads so many times and print what was seen; return the median gap."""
+    found = []
+    for number in range(runs):
+        found.append(bench.run(change, options.every))
+        words = ", ".join(f"{phase} {found[-1][phase]:.1f}" for phase in PHASES)
+        print(f"{title} {number + 1}: {words}; load {os.getloadavg()[0]:.1f}", flush=True)
+        time.sleep(PAUSE)
+    for phase in PHASES:
+        values = [run[phase] for run in found]
+        print(
+            f"{title}, {phase}: median {statistics.median(values):.1f}, "
+            f"p95 {quantile(values, 0.95):.1f}, max {max(values):.1f} ({len(values)} runs)"
+        )
+    return statistics.median(run["gap"] for run in found)
+
+
 def main() -> None:
     """Measure, and leave one head."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--usual", type=int, default=5)
     parser.add_argument("--env", default="local")
     parser.add_argument("--every", type=float, default=0.2, help="seconds between two jobs")
     options = parser.parse_args()
@@ -119,25 +156,15 @@ def main() -> None:
     bench.resize(2)
     while len(bench.heads()) < 2:
         time.sleep(1)
-    time.sleep(15)
-    found = []
+    time.sleep(PAUSE)
     try:
-        for number in range(options.runs):
-            with Client(bench.api, options.every) as client:
-                time.sleep(3)
-                found.append(bench.run(client))
-            words = ", ".join(f"{phase} {found[-1][phase]:.1f}" for phase in PHASES)
-            print(f"run {number + 1}: {words}; load {os.getloadavg()[0]:.1f}", flush=True)
-            time.sleep(10)
+        handed = measured(bench, "hand-over", bench.hand_over, options, options.runs)
     finally:
         (surplus, *_) = [name for name in bench.heads() if name != bench.lease().holder]
         end_member(bench.clients, surplus, replaced=False)
-    for phase in PHASES:
-        values = [run[phase] for run in found]
-        print(
-            f"{phase:>12}: median {statistics.median(values):.1f}, "
-            f"p95 {quantile(values, 0.95):.1f}, max {max(values):.1f} ({len(values)} runs)"
-        )
+    time.sleep(PAUSE)
+    replaced = measured(bench, "usual way", bench.replace, options, options.usual)
+    print(f"the usual way takes {replaced / handed:.1f} times as long, by the median gap")
 
 
 if __name__ == "__main__":
