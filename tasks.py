@@ -597,13 +597,14 @@ def run(
         environment = environment_at(env)
         from deploy.console import live_steps
         from localcloud.paths import paths
-        from tests.drills.kit.registry import drill_named
+        from tests.drills.kit.registry import drill_for
         from tests.drills.kit.series import run_series, warning
 
-        drill, clients, home = drill_named(name), clients_of(environment), paths().home
+        drill, clients = drill_for(name, environment), clients_of(environment)
         if environment.provider == "aws":
             approve(f"{warning(drill, environment, runs)}\nGo ahead?", yes)
         with live_steps() as steps:
+            home = paths().home
             run_series(drill, environment, clients, steps, home=home, runs=runs, job_every=every)
 
 

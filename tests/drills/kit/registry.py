@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+from deploy.environment import Environment
 from deploy.errors import Refused
 from tests.drills.kit.phases import Recovery
 from tests.drills.kit.scene import Scene
@@ -80,3 +81,14 @@ def drill_named(name: str) -> Drill:
     if name.replace("-", "_") not in found:
         raise Refused(f"there is no drill {name!r}", hint="invoke drill --list")
     return found[name.replace("-", "_")]
+
+
+def drill_for(name: str, environment: Environment) -> Drill:
+    """Return a drill; raises Refused when there is none, or when it cannot be done there."""
+    drill = drill_named(name)
+    if drill.local_only and environment.provider != "localcloud":
+        raise Refused(
+            f"{drill.name} can be done on the local cloud only: {drill.local_only}",
+            hint=f"invoke drill {drill.name} --env local",
+        )
+    return drill

@@ -6,7 +6,8 @@ import pytest
 
 from deploy.errors import Refused
 from tests.drills.kit.phases import Recovery
-from tests.drills.kit.registry import PARTS, Drill, drill_named, drills
+from tests.drills.kit.registry import PARTS, Drill, drill_for, drill_named, drills
+from tests.unit.deploy.builders import an_environment
 
 ROOT = Path(__file__).resolve().parents[3]
 DRILLS = {drill.name: drill for drill in drills()}
@@ -35,3 +36,10 @@ def test_a_drill_is_found_by_either_way_of_writing_its_name() -> None:
 def test_a_name_that_is_no_drill_is_refused() -> None:
     with pytest.raises(Refused, match="no drill 'kit'"):
         drill_named("kit")
+
+
+def test_what_only_the_local_cloud_can_break_is_refused_on_aws() -> None:
+    with pytest.raises(Refused, match="local cloud only: EC2 has no call"):
+        drill_for("power_lost", an_environment(provider="aws"))
+
+    assert drill_for("power_lost", an_environment(provider="localcloud")).name == "power_lost"

@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import pytest
 
-from deploy.errors import Refused
 from deploy.progress import Silent
 from tests.drills.kit import run as module
 from tests.drills.kit.client import Sample
@@ -53,10 +52,10 @@ def a_drill(run: Break, recovery: Recovery = Recovery.NOTHING, **facts: Any) -> 
     return Drill(found)
 
 
-def a_scene(seen: Seen | None = None, **environment: Any) -> Scene:
+def a_scene(seen: Seen | None = None) -> Scene:
     nobody = cast(Any, None)
     witness = cast(Any, Onlooker(seen or Seen()))
-    return Scene(an_environment(**environment), nobody, Time(), nobody, WHOLE, witness, Silent())
+    return Scene(an_environment(), nobody, Time(), nobody, WHOLE, witness, Silent())
 
 
 def do(drill: Drill, scene: Scene) -> Run:
@@ -139,8 +138,3 @@ def test_a_recovery_that_takes_too_long_fails_though_it_came() -> None:
     assert run.verdict == "failed"
     assert "not within 60 s: Ray answers after 90 s" in run.seen
     assert run.phases["lease taken"] == 9
-
-
-def test_what_only_the_local_cloud_can_break_is_refused_on_aws() -> None:
-    with pytest.raises(Refused, match="local cloud only: no plug"):
-        do(a_drill(breaking, LOCAL_ONLY="no plug"), a_scene())
