@@ -309,11 +309,15 @@ def diff(c: Context, old: str, new: str, env: str = DEFAULT_ENV) -> None:
         from deploy.console import console
         from deploy.release import differences
         from deploy.releases import release_named
+        from deploy.software import image_changes
 
         clients = clients_of(environment)
         one, other = (release_named(clients, environment, name) for name in (old, new))
         for words in differences(one, other) or ("they are the same",):
             console.print(words, markup=False)
+        for change in image_changes(clients, one, other):
+            for words in change.words:
+                console.print(words, markup=False)
 
 
 @task(help={"env": ENV, "json": "as data", "watch": "again every two seconds, until Ctrl-C"})

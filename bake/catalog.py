@@ -1,12 +1,14 @@
 """The images that were baked: found by their tags. Reads AWS (EC2), and tags images there.
 
 Tags: ``raykiln:role``, ``raykiln:digest``, ``raykiln:ray-version``, ``raykiln:git``, and
-``raykiln:verified`` (ISO 8601, UTC) once image tests have passed on a fresh instance.
+``raykiln:verified`` (ISO 8601, UTC) once image tests have passed on a fresh instance; then also
+what software is in it (software.py).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from bake.software import Software, software_tags, tagged_software
 from deploy.clients import Clients, translated
 from deploy.errors import PipelineError
 
@@ -17,7 +19,10 @@ DEPRECATED_AFTER = timedelta(days=365)
 
 @dataclass(frozen=True)
 class Image:
-    """An AMI of ours. ``created`` and ``verified`` are ISO 8601; ``verified`` may be empty."""
+    """An AMI of ours. ``created`` and ``verified`` are ISO 8601; ``verified`` may be empty.
+
+    ``software`` is None when its tags do not tell.
+    """
 
     ami_id: str
     role: str
@@ -28,6 +33,7 @@ class Image:
     verified: str
     architecture: str
     root_device: str = ""
+    software: Software | None = field(default=None, repr=False)
 
 
 def images(clients: Clients) -> tuple[Image, ...]:
@@ -56,6 +62,7 @@ def _image(entry: dict[str, object]) -> Image:
         verified=tags.get("raykiln:verified", ""),
         architecture=str(entry.get("Architecture", "")),
         root_device=str(entry.get("RootDeviceName", "")),
+        software=tagged_software(tags),
     )
 
 
@@ -92,10 +99,11 @@ def harden(clients: Clients, ami_id: str, now: datetime) -> None:
         )
 
 
-def mark_verified(clients: Clients, ami_id: str, now: datetime) -> None:
-    """Say that image tests have passed; from then on deploy may use it."""
+def mark_verified(clients: Clients, ami_id: str, now: datetime, software: Software) -> None:
+    """Say that image tests have passed, and what is in it; from then on deploy may use it."""
     moment = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    tags = {**software_tags(software), "raykiln:verified": moment}
     with translated(f"tagging {ami_id}"):
         clients("ec2").create_tags(
-            Resources=[ami_id], Tags=[{"Key": "raykiln:verified", "Value": moment}]
+            Resources=[ami_id], Tags=[{"Key": key, "Value": value} for key, value in tags.items()]
         )

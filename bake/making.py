@@ -20,6 +20,7 @@ from bake.image_tests import Outcome, check_images
 from bake.leftovers import find_leftovers, remove_leftovers
 from bake.lock import Target, pins, ray_version
 from bake.owner import this_process
+from bake.software import software_in
 from bake.subnet import resolve_subnet
 from bake.wheelhouse import check_wheels, fetch_wheelhouse
 from deploy.clients import Clients
@@ -98,7 +99,8 @@ def _judge(clients: Clients, outcomes: tuple[Outcome, ...], recipe: Recipe, cloc
     """Tag the images that passed; raise PipelineError naming every test that failed."""
     for outcome in outcomes:
         if not outcome.failures:
-            mark_verified(clients, outcome.ami_id, _now(clock))
+            report = (recipe.folder / f"software-{outcome.role}.json").read_text()
+            mark_verified(clients, outcome.ami_id, _now(clock), software_in(report))
     failures = [
         f"  {outcome.role} ({outcome.ami_id}): {failure}"
         for outcome in outcomes

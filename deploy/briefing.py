@@ -1,10 +1,10 @@
-"""What a person should know of a plan before it is carried out. Reads AWS (S3) and asks Ray.
+"""What a person should know of a plan before it is carried out. Reads AWS (S3, EC2), asks Ray.
 
 How the cluster comes to its release, what differs, what would be interrupted, for how long there
 would be no head, what it costs. A plan that has nothing to do asks nobody.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from deploy.prepare import Prepared
 from deploy.prices import Fleet, cost_change
 from deploy.ray_api import RayApi
 from deploy.release import Settings
+from deploy.software import ImageChange, image_changes
 from deploy.state import ClusterState
 from deploy.steps import ROLLS, EndHeads, HandOver, Plan, PutTemplate, RollWorkers
 from deploy.wanted import Wanted
@@ -52,6 +53,7 @@ class Briefing:
     plan: Plan
     manner: str
     differences: tuple[str, ...] = ()
+    software: tuple[ImageChange, ...] = ()
     interrupted: tuple[str, ...] = ()
     without_head: Outage = NO_OUTAGE
     cost: tuple[str, ...] = ()
@@ -64,6 +66,7 @@ class Briefing:
         return (
             f"{self.plan.environment}: release {self.plan.release}; {self.manner}",
             *_part("what differs", self.differences),
+            *_part("in their software", [line for one in self.software for line in one.words]),
             *_part("what would be interrupted", self.interrupted),
             *_part("time without a head", (self.without_head.words,)),
             *_part("change in cost", self.cost),
@@ -75,6 +78,7 @@ class Briefing:
         return {
             **self.plan.as_json(),
             "manner_words": self.manner,
+            "software": {one.role: one.packages for one in self.software},
             "interrupted": list(self.interrupted),
             "without_head": {
                 "words": self.without_head.words,
@@ -95,7 +99,11 @@ def brief(prepared: Prepared) -> Briefing:
         environment = wanted.environment
         clients = prepared.rollout.clients
         journals = read_journals(clients, environment.bucket, environment.name, JOURNALS)
-    return briefing_of(plan, wanted, prepared.state, running, node_ids, journals)
+    before = prepared.state.release
+    software: tuple[ImageChange, ...] = ()
+    if before and not plan.is_empty:
+        software = image_changes(prepared.rollout.clients, before, wanted.release)
+    return briefing_of(plan, wanted, prepared.state, running, node_ids, journals, software)
 
 
 def briefing_of(
@@ -105,6 +113,7 @@ def briefing_of(
     running: Running,
     node_ids: frozenset[str],
     journals: tuple[Journal, ...],
+    software: tuple[ImageChange, ...] = (),
 ) -> Briefing:
     """Return what the plan means, from what runs, Ray's ids of stale workers, and journals.
 
@@ -116,6 +125,7 @@ def briefing_of(
         plan,
         _manner(plan, wanted, state),
         _differences(plan, state),
+        software,
         _interrupted(plan, wanted, running, node_ids),
         outage(plan, journals),
         _cost(wanted, state),
@@ -164,7 +174,7 @@ def hand_over_seconds(journal: Journal) -> float | None:
     return ended.ended - began.began if began and ended else None
 
 
-def _part(title: str, lines: tuple[str, ...]) -> tuple[str, ...]:
+def _part(title: str, lines: Sequence[str]) -> tuple[str, ...]:
     return (f"{title}:", *(f"  {line}" for line in lines)) if lines else ()
 
 

@@ -7,6 +7,7 @@ from bake.catalog import find_verified, harden, images, mark_verified
 from deploy.clients import Clients
 from tests.unit.bake.conftest import register
 
+SOFTWARE = {"debian": {"openssl": "3.0.17"}, "python": {"ray": "2.60.0"}}
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
@@ -32,11 +33,12 @@ def test_an_image_is_verified_from_the_moment_it_is_marked(clients: Clients) -> 
     (image,) = images(clients)
     assert find_verified(images(clients), "head", image.digest) is None
 
-    mark_verified(clients, ami_id, NOW)
+    mark_verified(clients, ami_id, NOW, SOFTWARE)
 
     found = find_verified(images(clients), "head", image.digest)
     assert found is not None
     assert found.verified == "2026-11-22T12:00:00Z"
+    assert found.software == SOFTWARE
 
 
 def test_a_hardened_image_requires_imdsv2_and_grows_old(clients: Clients) -> None:

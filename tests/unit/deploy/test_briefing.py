@@ -216,10 +216,12 @@ def test_ray_and_the_journals_are_asked_only_where_something_would_end(cluster: 
 
     assert asked(state, a_wanted(), cluster).plan.is_empty
     assert asked(state, a_wanted(a_release(workers_min=2)), cluster).interrupted == ()
+    assert cluster.clients.calls == before
     workers = asked(state, a_wanted(a_release(worker="ami-next")), cluster)
 
     assert "nobody there" in workers.interrupted[0]
-    assert cluster.clients.calls == before
+    assert "worker: not known" in workers.software[0].words[0]
+    assert cluster.clients.calls == before + 1  # what is in the images
     head = asked(state, a_wanted(a_release(head="ami-next")), cluster)
     assert "nobody there" in head.interrupted[0]
     assert head.without_head.seconds is None
