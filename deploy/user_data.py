@@ -33,6 +33,8 @@ def user_data(environment: Environment, role: Role) -> str:
         "secret": environment.secret,
         "metric_namespace": environment.names.metric_namespace,
     }
+    if environment.head.redis:
+        facts["redis"] = environment.head.redis
     if role == "head":
         facts["lifecycle_hook"] = environment.names.lifecycle_hook
     content = indent(yaml.safe_dump(facts, sort_keys=False, width=1000), " " * 6)

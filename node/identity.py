@@ -54,6 +54,7 @@ class Identity:
     zone: str
     group: str
     node_type: str
+    redis: str = ""  # host:port of the Redis that keeps Ray's state, or nothing
 
     @classmethod
     def read(cls, path: Path = RUN / "identity.json") -> "Identity":
@@ -94,7 +95,10 @@ def find_identity(node_yaml: str, image_json: str, metadata: Metadata) -> Identi
 
 
 def _parse_config(text: str) -> dict[str, str]:
-    """Check node.yaml's keys, all mistakes at once; those of the head are empty on a worker."""
+    """Check node.yaml's keys, all mistakes at once; those of the head are empty on a worker.
+
+    Without ``redis`` Ray keeps no state.
+    """
     found = yaml.safe_load(text)
     if not isinstance(found, dict):
         raise BadIdentity("node.yaml is not a mapping")
@@ -102,7 +106,7 @@ def _parse_config(text: str) -> dict[str, str]:
     role = found.get("role")
     if role not in ("head", "worker"):
         raise BadIdentity(f"node.yaml: role is {role!r}, not head or worker")
-    wanted = names if role == "head" else names - HEAD_ONLY
+    wanted = names - OPTIONAL - (HEAD_ONLY if role == "worker" else set())
     missing = sorted(name for name in wanted if not found.get(name))
     if missing:
         raise BadIdentity(f"node.yaml lacks {', '.join(missing)}")
@@ -111,6 +115,7 @@ def _parse_config(text: str) -> dict[str, str]:
 
 FROM_METADATA = {"instance_id", "address", "region", "zone", "group", "node_type"}
 HEAD_ONLY = {"lifecycle_hook"}
+OPTIONAL = {"redis"}
 
 
 def _node_type(role: str, metadata: Metadata) -> str:

@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import Sequence
 
+from node import redis_password
 from node.dashboard import WarmDashboard
 from node.head_start import start_in_order
 from node.processes import die_with_parent
@@ -27,6 +28,8 @@ def run_ray(arguments: Sequence[str]) -> None:
     from ray.scripts.scripts import main
 
     sys.argv = ["ray", *arguments]
+    if "RAY_REDIS_ADDRESS" in os.environ:
+        sys.argv += redis_password.arguments()
     main()
 
 

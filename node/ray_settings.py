@@ -26,8 +26,16 @@ def common_environment(identity: Identity) -> dict[str, str]:
 
 
 def head_environment(identity: Identity) -> dict[str, str]:
-    """Return what a head's Ray adds to its environment; v2 replaces dead workers, v1 never does."""
-    return {**common_environment(identity), "RAY_enable_autoscaler_v2": "1"}
+    """Return what a head's Ray adds to its environment; v2 replaces dead workers, v1 never does.
+
+    With Redis the GCS keeps its tables there, under the environment's name; the password is
+    redis_password.py's business.
+    """
+    environment = {**common_environment(identity), "RAY_enable_autoscaler_v2": "1"}
+    if identity.redis:
+        environment["RAY_REDIS_ADDRESS"] = identity.redis
+        environment["RAY_external_storage_namespace"] = identity.environment
+    return environment
 
 
 def head_arguments(identity: Identity) -> list[str]:
@@ -50,14 +58,15 @@ def worker_environment(identity: Identity) -> dict[str, str]:
     """Return what makes a raylet its own watchdog; measured with Ray 2.60 (docs on Ray).
 
     It looks every second whether its GCS still knows it (default 60 s), notices a silent one by
-    keepalive within 8 s, and gives up 20 s after the last answer.
+    keepalive within 8 s, and gives up 20 s after the last answer. With stored state the next
+    head knows it, and it waits for that one: its tasks and actors go on meanwhile.
     """
     return {
         **common_environment(identity),
         "RAY_raylet_liveness_self_check_interval_ms": "1000",
         "RAY_grpc_client_keepalive_time_ms": "5000",
         "RAY_grpc_client_keepalive_timeout_ms": "3000",
-        "RAY_gcs_rpc_server_reconnect_timeout_s": "20",
+        "RAY_gcs_rpc_server_reconnect_timeout_s": "600" if identity.redis else "20",
     }
 
 

@@ -124,3 +124,26 @@ def test_a_shipped_environment_lacks_only_what_its_owner_alone_knows(
 
 def test_the_local_environment_is_complete() -> None:
     assert load_environment("local", FOLDER).provider == "localcloud"
+
+
+def in_head(line: str) -> str:
+    return COMPLETE.replace("[workers]", f"{line}\n[workers]")
+
+
+def test_ray_s_state_can_be_kept_in_redis(tmp_path: Path) -> None:
+    (tmp_path / "dev.toml").write_text(in_head('state = "redis"\nredis = "state.ray:6379"'))
+
+    assert load_environment("dev", tmp_path).head.redis == "state.ray:6379"
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ('state = "redis"', 'needs redis = "host:port"'),
+        ('redis = "state.ray:6379"', 'state = "none" would not use it'),
+        ('state = "redis"\nredis = "state.ray"', "head.redis: String should match"),
+        ('state = "redis"\nredis = "redis://state.ray:6379"', "head.redis: String should match"),
+    ],
+)
+def test_state_and_its_address_go_together(tmp_path: Path, lines: str, words: str) -> None:
+    assert words in refusal(tmp_path, in_head(lines))

@@ -111,6 +111,14 @@ def test_the_subnets_fill_whatever_range_the_vpc_has() -> None:
     assert parameters(an_environment(network=network))["SubnetBits"] == "7"
 
 
+def test_heads_may_reach_the_redis_that_keeps_ray_s_state_and_only_then(ground: Ground) -> None:
+    stateful = {"instance_type": "m6i.large", "state": "redis", "redis": "state.ray:6380"}
+
+    assert "HeadToState" not in names(ground.plan(an_environment()).changes)
+    assert "HeadToState" in names(ground.plan(an_environment(head=stateful)).changes)
+    assert parameters(an_environment(head=stateful))["StatePort"] == "6380"
+
+
 def test_more_operators_than_the_template_knows_are_refused() -> None:
     cidrs = [f"10.{number}.0.0/16" for number in range(5)]
 

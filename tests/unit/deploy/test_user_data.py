@@ -38,3 +38,13 @@ def test_names_are_read_as_text_whatever_they_look_like() -> None:
     facts = node_file(user_data(environment, "worker"))
 
     assert (facts["lease_table"], facts["secret"]) == ("0123", "/a: b")
+
+
+def test_head_and_workers_are_told_where_ray_s_state_is() -> None:
+    environment = an_environment(
+        head={"instance_type": "m6i.large", "state": "redis", "redis": "state.ray:6379"}
+    )
+
+    for role in ("head", "worker"):
+        facts = node_file(user_data(environment, role))
+        assert facts["redis"] == "state.ray:6379"

@@ -1,0 +1,46 @@
+"""Give Ray the password of its Redis, and keep it out of every argv and environment. No AWS.
+
+``ray start`` takes it as --redis-password, here a word in Python's memory, and would hand it on to
+gcs_server, to the raylet for all its workers (ray/_private/services.py, start_gcs_server and
+start_raylet) and to the client server. Of these only the GCS talks to Redis; it reads its flags
+with gflags, which takes them from a file too: gflags.github.io/gflags, --flagfile. Ray 2.60.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from node.identity import RUN, write_whole
+
+FLAGS = RUN / "redis.flags"
+VARIABLE = "RAY_REDIS_PASSWORD"
+
+
+def arguments(flags: Path = FLAGS) -> list[str]:
+    """Return what ``ray start`` is to be told; from now on Ray's processes are started without it.
+
+    The password is the cluster's secret, and is read from where Ray reads its token.
+    """
+    from ray._private import services
+
+    password = Path(os.environ["RAY_AUTH_TOKEN_PATH"]).read_text(encoding="utf-8").strip()
+    write_whole(flags, f"--redis_password={password}\n", 0o600)
+    services.start_ray_process = without_password(services.start_ray_process, password, flags)
+    return [f"--redis-password={password}"]
+
+
+def without_password(start: Callable[..., Any], password: str, flags: Path) -> Callable[..., Any]:
+    """Return Ray's ``start_ray_process``, which leaves the password out of what it starts."""
+
+    def start_without(command: list[str], *others: Any, **options: Any) -> Any:
+        own = f"--redis_password={password}"
+        kept = [f"--flagfile={flags}" if word == own else word for word in command]
+        # The raylet is told its workers' command in one word.
+        hidden = [word.replace(f"--redis-password={password}", "") for word in kept]
+        if options.get("env_updates"):
+            updates = options["env_updates"]
+            options["env_updates"] = {k: v for k, v in updates.items() if k != VARIABLE}
+        return start(hidden, *others, **options)
+
+    return start_without
