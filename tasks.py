@@ -455,12 +455,12 @@ def head_logs(
     """Print what a head's journal says; of one that has gone, what it said last."""
     with plain_errors():
         environment = environment_at(env)
-        from deploy.head_logs import Wish, log_lines
+        from deploy.head_logs import HeadLog, Wish
         from deploy.waiting import SystemClock
 
         wish = Wish(id, tuple(unit.split(",")), lines, follow)
         clients = clients_of(environment)
-        for line in log_lines(clients, environment, wish, clock=SystemClock()):
+        for line in HeadLog(clients, environment, wish, SystemClock()).lines():
             print(line, flush=True)
 
 

@@ -55,6 +55,7 @@ expect "user ray" id ray
 expect "/etc/raykiln/image.json" grep -q "\"role\": \"${ROLE}\"" /etc/raykiln/image.json
 expect "/etc/raykiln/software.json" test -s /etc/raykiln/software.json
 expect "ray-identity.service is not enabled" systemctl is-enabled ray-identity.service
+expect "ray-logs.service is not enabled" systemctl is-enabled ray-logs.service
 expect "ray-${ROLE}.service is not enabled" systemctl is-enabled "ray-${ROLE}.service"
 if [[ "${SSM_AGENT_REQUIRED}" == true ]]; then
   expect "the SSM agent is not enabled" ssm_agent_enabled

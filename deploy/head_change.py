@@ -10,7 +10,7 @@ from typing import Literal
 
 from deploy.clients import Clients
 from deploy.environment import Environment
-from deploy.errors import PipelineError, Refused
+from deploy.errors import PipelineError, Refused, Unwell
 from deploy.hand_over import hand_over
 from deploy.head_gap import HeadGap
 from deploy.head_group_changes import end_member
@@ -176,6 +176,11 @@ class HeadChange:
             lease = find_lease(self.clients, self.environment)
             if lease is None or lease.released or lease.epoch <= epoch:
                 return Seen(None, "nobody leads yet")
+            if change.standby and lease.holder != change.standby:
+                raise Unwell(
+                    f"{change.standby} did not keep the lease: {lease.holder} leads",
+                    hint=f"invoke head.logs --env {self.environment.name} --id {change.standby}",
+                )
             heads = [n.address for n in gap.nodes() if n.is_head and n.is_alive]
             words = f"{lease.holder} holds the lease; Ray's head is {', '.join(heads) or 'nobody'}"
             return Seen(lease if lease.address in heads else None, words)

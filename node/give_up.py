@@ -7,12 +7,14 @@ ray-give-up.service's FailureAction waits for.
 """
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from node.clients import make_client
 from node.identity import Identity
 from node.journal import ERROR, INFO, WARNING, Journal, Say
+from node.log_progress import PROGRESS, Progress
 from node.reports import Reports
 
 LINES = 20
@@ -21,6 +23,7 @@ LOGS = {
     "worker": Path("/var/log/ray-worker-bootstrap.log"),
 }
 HANDED_BACK, POWER_OFF = 0, 1
+SHIPPED_SECONDS = 5.0  # ray-logs.service sends what is said within about a second
 
 
 def hand_back(identity: Identity, reports: Reports, say: Say) -> int:
@@ -56,17 +59,33 @@ def last_words(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8", errors="replace").splitlines()[-LINES:]
 
 
+def await_shipped(
+    since: float, progress: Progress, *, seconds: float = SHIPPED_SECONDS, every: float = 0.2
+) -> None:
+    """Wait until what was said since then (seconds since the epoch) has left this machine.
+
+    Raises TimeoutError; shutting down, ray-logs.service still tries once more.
+    """
+    deadline = time.monotonic() + seconds
+    while progress.shipped_until() < since * 1000:
+        if time.monotonic() >= deadline:
+            raise TimeoutError(f"not within {seconds:.0f} s")
+        time.sleep(every)
+
+
 def main() -> int:
-    """Say the last words on journal and console, then hand back."""
-    say = Journal()
+    """Say the last words on journal and console, have them shipped, then hand back."""
+    say, began = Journal(), time.time()
     try:
         identity = Identity.read()
     except (OSError, ValueError, TypeError) as error:
         say("giving up without an identity", level=ERROR, error=error)
+        attempt("logs", lambda: await_shipped(began, Progress(PROGRESS)), say)
         return POWER_OFF
     say("giving up", level=ERROR, instance=identity.instance_id, role=identity.role)
     for line in last_words(LOGS[identity.role]):
         print(line, file=sys.stderr)
+    attempt("logs", lambda: await_shipped(began, Progress(PROGRESS)), say)
     cloudwatch = make_client("cloudwatch", identity.region)
     autoscaling = make_client("autoscaling", identity.region)
     return hand_back(identity, Reports(identity, cloudwatch, autoscaling), say)

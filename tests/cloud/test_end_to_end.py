@@ -171,6 +171,9 @@ def test_the_cluster_outlives_its_head(invoke: Invoke) -> None:
     checks = json.loads(invoke("verify", "--destructive", "--yes", "--json").stdout)
 
     after = json.loads(invoke("status", "--json").stdout)
+    last = invoke("head.logs", "--id", before["leader"], "--lines", "500").stdout
+    assert "now=leading" in last
+    assert "stopping Ray" in last
     assert [check["name"] for check in checks if not check["passed"]] == []
     assert after["leader"] != before["leader"]
     assert after["epoch"] > before["epoch"]

@@ -3,27 +3,33 @@
 The command that a page is asked for with really runs here, over a journalctl of our own.
 """
 
+import contextlib
 import json
 import os
 import random
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from deploy.clients import Clients
 from deploy.errors import PipelineError
 from deploy.head_journal import Reader, page_of
-from deploy.head_logs import Wish, log_lines
+from deploy.head_logs import HeadLog, Wish
 from localcloud.driver import Answer
 from localcloud.world import World
 from tests.unit.deploy.builders import REGION, an_environment
 from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
 SSM_SHOWS = 24_000
+BEGAN = int(time.time()) * 1_000_000  # CloudWatch Logs takes nothing old
 # journalctl(1) as far as it is used: entries of a unit, the newest so many or those after a cursor.
 JOURNALCTL = """#!{python}
 import sys
@@ -75,7 +81,7 @@ class Head:
                 self.said.append(str(message))
                 entry = {
                     "__CURSOR": str(len(self.said)),
-                    "__REALTIME_TIMESTAMP": str(1_795_000_000_000_000 + len(self.said)),
+                    "__REALTIME_TIMESTAMP": str(BEGAN + len(self.said) - 1),
                     "_SYSTEMD_UNIT": unit,
                     "MESSAGE": message,
                 }
@@ -102,7 +108,8 @@ def test_the_newest_lines_come_in_order_with_time_and_unit(head: Head) -> None:
     lines = list(head.reader.newest(3))
 
     assert messages(lines) == ["line 97", "line 98", "line 99"]
-    assert str(lines[0]) == "2026-11-18T11:06:40.000Z ray-head line 97"
+    when = datetime.fromtimestamp(BEGAN / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    assert str(lines[0]) == f"{when}.000Z ray-head line 97"
 
 
 def test_more_than_a_page_is_read_whole(head: Head) -> None:
@@ -168,22 +175,68 @@ def test_a_unit_is_one_word_to_the_shell(head: Head) -> None:
     assert "'--unit=a; touch /tmp/no'" in head.driver.scripts[0][1]
 
 
-def test_a_head_that_goes_is_quoted_to_its_end_and_the_command_fails(
-    head: Head, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    head.say("here", "still here")
-    head.driver.consoles[head.id] = "power is failing\n"
-    wish = Wish(head.id, ("ray-head",), 5, follow=True)
-    lines = log_lines(Clients(REGION), an_environment(), wish, clock=head.clock)
-    shown = list(islice(lines, 2))
+def log(head: Head, *, lines: int = 5, follow: bool = False) -> Iterator[str]:
+    """Return what `invoke head.logs` prints, without times and unit."""
+    wish = Wish(head.id, ("ray-head",), lines, follow)
+    found = HeadLog(Clients(REGION), an_environment(), wish, head.clock).lines()
+    return (line.rpartition("ray-head ")[2] for line in found)
+
+
+def ship(head: Head, *messages: str, unit: str = "ray-head") -> None:
+    """Store lines of the journal as node/log_shipper.py does."""
+    logs = boto3.client("logs", region_name=REGION)
+    where = {"logGroupName": "/raykiln/dev/head", "logStreamName": head.id}
+    with contextlib.suppress(ClientError):
+        logs.create_log_group(logGroupName="/raykiln/dev/head")
+        logs.create_log_stream(**where)
+    events = [
+        {
+            "timestamp": (BEGAN + head.said.index(message)) // 1000,
+            "message": json.dumps({"unit": unit, "priority": 6, "message": message}),
+        }
+        for message in messages
+    ]
+    answer = logs.put_log_events(**where, logEvents=events)
+    assert not answer.get("rejectedLogEventsInfo")
+
+
+def end(head: Head) -> None:
     boto3.client("ec2", region_name=REGION).terminate_instances(InstanceIds=[head.id])
     head.clock.advance(5)
 
-    with pytest.raises(PipelineError, match="console said last"):
+
+def test_a_head_that_goes_is_followed_to_the_last_line_it_shipped(head: Head) -> None:
+    head.say(*(f"line {n}" for n in range(10)))
+    lines = log(head, follow=True)
+    shown = list(islice(lines, 5))
+    head.say("the same", "the same millisecond")
+    shown += islice(lines, 2)
+    head.say("good-bye")
+    ship(head, *head.said)
+    end(head)
+
+    with pytest.raises(PipelineError, match="does not answer any more"):
         shown.extend(lines)
 
-    assert [line.rpartition("ray-head ")[2] for line in shown] == [
-        "here",
-        "still here",
-        "power is failing",
-    ]
+    assert shown == head.said[5:]
+
+
+def test_a_head_that_has_gone_is_quoted_from_what_it_shipped(head: Head) -> None:
+    head.say(*(f"line {n}" for n in range(10)), "another unit's")
+    ship(head, *head.said[:10])
+    ship(head, "another unit's", unit="cloud-init")
+    end(head)
+
+    assert list(log(head, lines=3)) == ["line 7", "line 8", "line 9"]
+
+
+def test_without_shipped_lines_there_is_the_console_and_the_command_fails(head: Head) -> None:
+    head.driver.consoles[head.id] = "power is failing\n"
+    end(head)
+    shown: list[str] = []
+
+    with pytest.raises(PipelineError, match="does not answer any more") as raised:
+        shown.extend(log(head))
+
+    assert shown == ["power is failing"]
+    assert raised.value.exit_code == 2

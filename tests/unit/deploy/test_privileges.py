@@ -185,6 +185,26 @@ def metric(namespace: str) -> Request:
     )
 
 
+def log_stream(group: str) -> Request:
+    return lambda place: place.aws("logs").create_log_stream(
+        logGroupName=group, logStreamName="i-1"
+    )
+
+
+def log_line(group: str) -> Request:
+    return lambda place: place.aws("logs").put_log_events(
+        logGroupName=group, logStreamName="i-1", logEvents=[{"timestamp": 1, "message": "x"}]
+    )
+
+
+def read_logs(group: str) -> Request:
+    return lambda place: place.aws("logs").get_log_events(logGroupName=group, logStreamName="i-1")
+
+
+def log_group(call: str, name: str) -> Request:
+    return lambda place: getattr(place.aws("logs"), call)(logGroupName=name)
+
+
 def health(group: str) -> Request:
     return lambda place: place.aws("autoscaling").complete_lifecycle_action(
         LifecycleHookName="ray-head-ready",
@@ -252,6 +272,8 @@ HEAD_MUST: dict[str, Request] = {
     "untag a head": untag,
     "launch a worker": launch(),
     "terminate a worker": terminate("worker"),
+    "make its log stream": log_stream("/raykiln/dev/head"),
+    "ship its logs": log_line("/raykiln/dev/head"),
 }
 HEAD_MUST_NOT: dict[str, Request] = {
     "read another parameter": parameter("/ray/other/redis_password"),
@@ -280,6 +302,13 @@ HEAD_MUST_NOT: dict[str, Request] = {
     "read the deploy lock": read_item(cluster="dev#deploy"),
     "launch for another cluster": launch(tags=WORKER_TAGS | {"ray-cluster-name": "prod"}),
     "launch what is no worker": launch(tags=WORKER_TAGS | {"ray-node-type": "head"}),
+    "make a stream among the workers'": log_stream("/raykiln/dev/worker"),
+    "ship to the workers' logs": log_line("/raykiln/dev/worker"),
+    "ship to another cluster's logs": log_line("/raykiln/prod/head"),
+    "read its logs": read_logs("/raykiln/dev/head"),
+    "list the log streams": log_group("describe_log_streams", "/raykiln/dev/head"),
+    "delete its logs": log_group("delete_log_group", "/raykiln/dev/head"),
+    "make a log group": log_group("create_log_group", "/raykiln/dev/more"),
     "list the buckets": describe("s3", "list_buckets"),
     "list the roles": describe("iam", "list_roles"),
 }
@@ -287,6 +316,8 @@ WORKER_MUST: dict[str, Request] = {
     "read the secret": parameter("/ray/dev/redis_password"),
     "see who leads": read_item(),
     "say that it gave up": metric("Ray/Head"),
+    "make its log stream": log_stream("/raykiln/dev/worker"),
+    "ship its logs": log_line("/raykiln/dev/worker"),
 }
 WORKER_MUST_NOT: dict[str, Request] = {
     "read another parameter": parameter("/ray/other/redis_password"),
@@ -300,6 +331,10 @@ WORKER_MUST_NOT: dict[str, Request] = {
     "terminate a head": terminate("head"),
     "tag a head": tagging("head", ray_node_type="head"),
     "complete the head's lifecycle action": health("ray-head-asg-dev"),
+    "make a stream among the heads'": log_stream("/raykiln/dev/head"),
+    "ship to the heads' logs": log_line("/raykiln/dev/head"),
+    "read its logs": read_logs("/raykiln/dev/worker"),
+    "make a log group": log_group("create_log_group", "/raykiln/dev/more"),
 }
 
 

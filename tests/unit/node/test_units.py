@@ -17,6 +17,7 @@ MOST_EXPOSED = {
     "ray-give-up.service": 24,
     "ray-head.service": 23,
     "ray-identity.service": 13,
+    "ray-logs.service": 15,
     "ray-watchdog.service": 23,
     "ray-worker.service": 26,
 }
@@ -74,7 +75,25 @@ def test_a_unit_is_no_more_exposed_than_it_was(root: Path, name: str) -> None:
     assert done.returncode == 0, done.stdout.splitlines()[-1]
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n != "ray-give-up.service"])
+LOGS, GIVE_UP = "ray-logs.service", "ray-give-up.service"
+
+
+def test_logs_that_do_not_arrive_never_cost_a_node() -> None:
+    unit = settings_of(LOGS)
+
+    assert unit["Unit"]["ConditionPathExists"] == "/etc/raykiln/node.yaml"
+    assert "OnFailure" not in unit["Unit"]
+    assert unit["Unit"]["StartLimitIntervalSec"] == "0"
+    assert unit["Service"]["Restart"] == "always"
+
+
+def test_logs_are_shipped_before_any_other_unit_speaks_and_after_all_have() -> None:
+    before = settings_of(LOGS)["Unit"]["Before"].split()
+
+    assert set(before) == set(NAMES) - {LOGS}
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in (GIVE_UP, LOGS)])
 def test_a_unit_is_inert_without_user_data_and_hands_back_what_cannot_recover(name: str) -> None:
     unit = settings_of(name)["Unit"]
 

@@ -192,3 +192,15 @@ def test_a_head_that_hangs_can_be_restarted_by_its_id(single: Cluster) -> None:
 
     assert outcome is None or outcome.gap is None
     assert single.failed_checks(CALM) == []
+
+
+def test_a_head_that_leads_again_after_all_is_not_ended(doubled: Cluster) -> None:
+    before, standby = doubled.leader(), standby_of(doubled)
+    # Both heads are of one image, so only what is started from now on is broken.
+    doubled.cloud.faults.broken_images.add(before.host.ami_id)
+    change = planned(doubled, "replace")
+
+    with pytest.raises(PipelineError):
+        changed(doubled, change)
+
+    assert {before.host.instance_id, standby} <= set(doubled.head_ids)

@@ -1,0 +1,107 @@
+"""Journal entries as CloudWatch Logs takes them, as many at once as one call may hold. No AWS.
+
+The limits are PutLogEvents' own:
+docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+BATCH_BYTES = 1_048_576  # of all messages in UTF-8, and EVENT_BYTES for each
+EVENT_BYTES = 26
+BATCH_EVENTS = 10_000
+BATCH_SPAN_MS = 24 * 3600 * 1000
+# Far below what one event may have (1 MB): more is no line of a log.
+MESSAGE_BYTES = 64 * 1024
+CUT = " (cut)"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line: ``at`` in milliseconds since the epoch, and where it stands in the journal."""
+
+    at: int
+    text: str
+    cursor: str
+
+    @property
+    def size(self) -> int:
+        """Bytes that it counts for."""
+        return len(self.text.encode()) + EVENT_BYTES
+
+
+def event_of(entry: dict[str, Any]) -> Event:
+    """Return a journal entry (``journalctl --output=json``) as an event that people can read.
+
+    Raises AttributeError, KeyError, ValueError or TypeError for what is no entry.
+    """
+    # What systemd says about a unit names it in UNIT.
+    unit = entry.get("UNIT") or entry.get("_SYSTEMD_UNIT") or entry.get("SYSLOG_IDENTIFIER") or ""
+    told = {
+        "unit": str(unit).removesuffix(".service"),
+        "priority": int(entry.get("PRIORITY") or 6),
+        "message": _shortened(_message(entry.get("MESSAGE"))),
+    }
+    return Event(
+        int(entry["__REALTIME_TIMESTAMP"]) // 1000,
+        json.dumps(told, ensure_ascii=False),
+        str(entry["__CURSOR"]),
+    )
+
+
+def _message(value: object) -> str:
+    """Return a field as text; journalctl gives what is not UTF-8 as a list of bytes."""
+    if isinstance(value, list) and all(isinstance(byte, int) for byte in value):
+        return bytes(value).decode("utf-8", "replace")
+    return "" if value is None else str(value)
+
+
+def _shortened(text: str) -> str:
+    data = text.encode("utf-8", "replace")
+    if len(data) <= MESSAGE_BYTES:
+        return data.decode()
+    return data[: MESSAGE_BYTES - len(CUT)].decode("utf-8", "ignore") + CUT
+
+
+class Batch:
+    """Events of one call, in the order of the journal."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+        self._bytes = 0
+        self._first_ms, self._last_ms = 0, 0
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    @property
+    def last(self) -> Event:
+        """The event that the journal has last."""
+        return self._events[-1]
+
+    def has_room(self, event: Event) -> bool:
+        """Say whether one more fits; the first always does."""
+        first, last = self._span(event)
+        return (
+            len(self._events) < BATCH_EVENTS
+            and self._bytes + event.size <= BATCH_BYTES
+            and last - first < BATCH_SPAN_MS
+        )
+
+    def add(self, event: Event) -> None:
+        """Take one more."""
+        self._first_ms, self._last_ms = self._span(event)
+        self._events.append(event)
+        self._bytes += event.size
+
+    def _span(self, event: Event) -> tuple[int, int]:
+        """Return the earliest and the latest time there would be with one more."""
+        if not self._events:
+            return event.at, event.at
+        return min(self._first_ms, event.at), max(self._last_ms, event.at)
+
+    def as_request(self) -> list[dict[str, Any]]:
+        """Return the events by time, as they must be; a clock that was set may have mixed them."""
+        ordered = sorted(self._events, key=lambda event: event.at)
+        return [{"timestamp": event.at, "message": event.text} for event in ordered]
