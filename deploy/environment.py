@@ -122,6 +122,8 @@ class Workers(Table):
     min: int = Field(ge=0, le=10_000)
     max: int = Field(ge=1, le=10_000)
     idle_timeout_minutes: int = Field(default=5, ge=1)
+    # Over so many seconds workers spread their way to a head that is new: about 1 for each 200.
+    rejoin_seconds: int = Field(default=0, ge=0, le=120)
 
     @model_validator(mode="after")
     def _min_is_not_above_max(self) -> "Workers":

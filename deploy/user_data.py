@@ -35,6 +35,8 @@ def user_data(environment: Environment, role: Role) -> str:
     }
     if environment.head.redis:
         facts["redis"] = environment.head.redis
+    if role == "worker" and environment.workers.rejoin_seconds:
+        facts["rejoin_seconds"] = str(environment.workers.rejoin_seconds)
     if role == "head":
         facts["lifecycle_hook"] = environment.names.lifecycle_hook
     content = indent(yaml.safe_dump(facts, sort_keys=False, width=1000), " " * 6)

@@ -32,16 +32,36 @@ class Gate:
         refresh_secret: Callable[[], None],
         clock: Clock,
         say: Say,
+        spread: float = 0.0,
     ) -> None:
         self._table, self._head_name = table, head_name
         self._resolve, self._gcs, self._refresh_secret = resolve, gcs, refresh_secret
         self._clock, self._say = clock, say
+        self._spread = spread
+        self._turn: float | None = None
         self._said = ""
         self._ready_since: float | None = None
         self._refreshed_at = clock()
 
     def step(self) -> bool:
-        """Look once; True when ``ray start`` can join through the head's name now."""
+        """Look once; True when ``ray start`` can join through the head's name now.
+
+        A thousand workers find the same head ready in the same second. So each waits a random part
+        of ``spread`` seconds for its turn, asks nobody meanwhile, and looks once more.
+        """
+        if self._turn is not None and self._clock() < self._turn:
+            return False
+        if not self._head_is_ready():
+            self._turn = None
+            return False
+        if self._turn is None:
+            self._turn = self._clock() + random.uniform(0.0, self._spread)  # noqa: S311 (no secret)
+        if self._clock() < self._turn:
+            return self._closed("waiting for our turn")
+        self._say("gate open")
+        return True
+
+    def _head_is_ready(self) -> bool:
         leader, by_name = self._leader()
         if leader is None:
             return self._closed("nobody leads")
@@ -81,7 +101,7 @@ class Gate:
             self._ready_since = now
         named = self._named()
         if named == leader or (named and now - self._ready_since >= NAME_PATIENCE):
-            self._say("gate open", leader=leader, name_leads_to=named)
+            self._say("head ready", leader=leader, name_leads_to=named)
             return True
         return self._closed(f"{self._head_name} leads to {named}")
 

@@ -13,7 +13,8 @@ import grpc  # type: ignore[import-untyped]
 from node.gcs import NODE_ID_BYTES, NotAdmitted, RayNode, Unreachable
 from node.protobuf import counted, decoded
 
-SERVICE = "/ray.rpc.NodeInfoGcsService/"
+NODES = "/ray.rpc.NodeInfoGcsService/"
+DRAIN = "/ray.rpc.autoscaler.AutoscalerStateService/DrainNode"
 PORT = 6379
 STATE_ALIVE = 0  # gcs.proto, GcsNodeInfo.GcsNodeState
 # A GCS that went away must not keep us in gRPC's back-off of up to two minutes once it is back.
@@ -38,7 +39,7 @@ class GrpcGcs:
         self._channel.close()
 
     def alive_nodes(self) -> tuple[RayNode, ...]:
-        reply = self._call("GetAllNodeAddressAndLiveness", b"")
+        reply = self._call(f"{NODES}GetAllNodeAddressAndLiveness", b"")
         infos = [value for number, value in decoded(reply) if number == 2]
         return tuple(node for info in infos if (node := _alive_node(_bytes(info))))
 
@@ -48,12 +49,16 @@ class GrpcGcs:
         """
         if len(node_id) != NODE_ID_BYTES:
             raise ValueError(f"a node id has {NODE_ID_BYTES} bytes, not {len(node_id)}")
-        reply = dict(decoded(self._call("CheckAlive", counted(1, node_id))))
+        reply = dict(decoded(self._call(f"{NODES}CheckAlive", counted(1, node_id))))
         # raylet_alive = 3 is a packed repeated bool: one byte for our one id, absent when empty.
         return reply.get(3) == b"\x01"
 
+    def drain(self, request: bytes) -> bool:
+        """Send a DrainNodeRequest (departure.py); say whether the head does so: is_accepted = 1."""
+        return dict(decoded(self._call(DRAIN, request))).get(1) == 1
+
     def _call(self, method: str, request: bytes) -> bytes:
-        call: Callable[..., Any] = self._channel.unary_unary(SERVICE + method)
+        call: Callable[..., Any] = self._channel.unary_unary(method)
         try:
             token = self._token_path.read_text(encoding="utf-8").strip()
             metadata = (("authorization", f"Bearer {token}"),)

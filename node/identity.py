@@ -55,6 +55,7 @@ class Identity:
     group: str
     node_type: str
     redis: str = ""  # host:port of the Redis that keeps Ray's state, or nothing
+    rejoin_seconds: str = ""  # over which workers spread their way to a head that is new
 
     @classmethod
     def read(cls, path: Path = RUN / "identity.json") -> "Identity":
@@ -115,7 +116,7 @@ def _parse_config(text: str) -> dict[str, str]:
 
 FROM_METADATA = {"instance_id", "address", "region", "zone", "group", "node_type"}
 HEAD_ONLY = {"lifecycle_hook"}
-OPTIONAL = {"redis"}
+OPTIONAL = {"redis", "rejoin_seconds"}
 
 
 def _node_type(role: str, metadata: Metadata) -> str:

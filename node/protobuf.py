@@ -15,6 +15,15 @@ def counted(number: int, value: bytes) -> bytes:
     return bytes([number << 3 | 2, len(value)]) + value
 
 
+def varint_field(number: int, value: int) -> bytes:
+    """Encode an enum or a whole number, which is not negative."""
+    encoded = [number << 3]
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*encoded, value])
+
+
 def decoded(message: bytes) -> Iterator[tuple[int, Value]]:
     """Yield (field number, value); raises ValueError when it is cut short or of a kind we do not
     read.

@@ -1,5 +1,5 @@
 """Run the watchdog on a real worker. ``python -m node.watch`` in ray-watchdog.service. Reads
-DynamoDB.
+DynamoDB and the metadata service.
 
 Decides nothing: watchdog.py does.
 """
@@ -9,9 +9,11 @@ import time
 from functools import lru_cache
 
 from node.clients import LEASE, make_client
+from node.departure import Departure
+from node.gcs import NotAdmitted, Unreachable
 from node.grpc_gcs import GrpcGcs
 from node.hosts import point_name
-from node.identity import Identity
+from node.identity import Identity, metadata_service
 from node.journal import Journal
 from node.lease_table import DynamoLeaseTable
 from node.ray_settings import TOKEN
@@ -30,14 +32,24 @@ def main() -> int:
         if point_name(identity.head_name, address):
             say("name follows the leader", name=identity.head_name, address=address)
 
+    gcs = lru_cache(maxsize=2)(lambda address: GrpcGcs(address, TOKEN))
+    departure = Departure(
+        metadata=metadata_service,
+        drain=lambda address, request: gcs(address).drain(request),
+        unreachable=(Unreachable, NotAdmitted, ValueError),
+        clock=time.monotonic,
+        wall_clock=time.time,
+        say=say,
+    )
     dynamodb = make_client("dynamodb", identity.region, LEASE)
     watchdog = Watchdog(
         DynamoLeaseTable(dynamodb, identity.lease_table, identity.environment),
         SystemdWorkerUnit(),
-        gcs=lru_cache(maxsize=2)(lambda address: GrpcGcs(address, TOKEN)),
+        gcs=gcs,
         follow=follow,
         clock=time.monotonic,
         say=say,
+        leaving=departure.step,
     )
     while not watchdog.given_up:
         time.sleep(watchdog.step())

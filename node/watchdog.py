@@ -9,7 +9,8 @@ without); - a raylet that a live GCS does not count among the living, twice in a
 a head of the past; - a node that does not join a head that is there, however often its unit is
 started: handed back.
 
-A GCS that cannot be reached says nothing about us, and one failed check is none.
+A GCS that cannot be reached says nothing about us, and one failed check is none. A node that is
+leaving (departure.py) is left to end.
 """
 
 import random
@@ -65,9 +66,11 @@ class Watchdog:
         follow: Callable[[str], None],
         clock: Clock,
         say: Say,
+        leaving: Callable[[LeaseItem | None, Raylet | None], bool] = lambda *_: False,
         patience: Patience = PATIENCE,
     ) -> None:
         self._table, self._unit, self._gcs, self._follow = table, unit, gcs, follow
+        self._leaving = leaving
         self._clock, self._say, self._patience = clock, say, patience
         self.leader: LeaseItem | None = None
         self.standing = Standing.UNKNOWN
@@ -87,7 +90,8 @@ class Watchdog:
         if self.standing is not Standing.ALIVE:
             self._look_at_lease()
         self._note(self._ask_head(raylet))
-        self._act(raylet)
+        if not self._leaving(self.leader, raylet):
+            self._act(raylet)
         calm = self.standing is Standing.ALIVE
         seconds = self._patience.check if calm else self._patience.check_soon
         return seconds * random.uniform(0.5, 1.5)  # noqa: S311 (no secret)

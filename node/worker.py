@@ -39,6 +39,7 @@ def make_gate(identity: Identity, gcs: Callable[[str], Gcs], ssm: Any, say: Say)
         refresh_secret=partial(refresh_secret, ssm, identity, say),
         clock=time.monotonic,
         say=say,
+        spread=float(identity.rejoin_seconds or 0),
     )
 
 

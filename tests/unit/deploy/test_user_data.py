@@ -48,3 +48,11 @@ def test_head_and_workers_are_told_where_ray_s_state_is() -> None:
     for role in ("head", "worker"):
         facts = node_file(user_data(environment, role))
         assert facts["redis"] == "state.ray:6379"
+
+
+def test_only_workers_are_told_to_spread_their_way_back() -> None:
+    workers = {"instance_type": "m6i.large", "cpus": 2, "min": 1, "max": 1000}
+    environment = an_environment(workers={**workers, "rejoin_seconds": 5})
+
+    assert node_file(user_data(environment, "worker"))["rejoin_seconds"] == "5"
+    assert "rejoin_seconds" not in node_file(user_data(environment, "head"))

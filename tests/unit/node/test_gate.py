@@ -127,3 +127,38 @@ def test_a_reason_is_said_once(worker: Worker) -> None:
     worker.opens_within(60)
 
     assert worker.notes.events == ["gate closed"]
+
+
+def a_patient_worker(spread: float) -> Worker:
+    worker = Worker()
+    worker.gate = Gate(
+        worker.table,
+        NAME,
+        resolve=worker.resolve,
+        gcs=worker.gcs,
+        refresh_secret=worker.refresh,
+        clock=worker.clock,
+        say=worker.notes,
+        spread=spread,
+    )
+    return worker
+
+
+def test_a_worker_that_waits_for_its_turn_asks_nobody_meanwhile() -> None:
+    worker = a_patient_worker(spread=1e6)
+    assert not worker.gate.step()
+    worker.heads.clear()
+
+    assert not worker.opens_within(100)
+    assert worker.notes.events.count("gate closed") == 1
+
+
+def test_a_head_that_is_lost_before_our_turn_costs_the_turn() -> None:
+    worker = a_patient_worker(spread=10)
+    worker.gate.step()
+    worker.heads[HEAD].nodes.clear()
+    worker.clock.advance(10)
+    assert not worker.gate.step()
+    worker.heads[HEAD] = FakeGcs(HEAD)
+
+    assert worker.opens_within(12)
