@@ -101,7 +101,9 @@ def _retire(
     """End what the cluster has been verified without."""
     first = wanted.environment.rollout.launch == "first"
     stale = _stale_heads(state, chain) if first and manner in HANDS_OVER else ()
-    names = tuple(dict.fromkeys((*stale, *surplus)))
+    living = len(state.group.living) if state.group else 0
+    others = [name for name in surplus if name not in stale]
+    names = (*stale, *others[: max(0, living - len(stale) - wanted.head_count)])
     if not names:
         return ()
     why = "not needed any more"

@@ -18,6 +18,7 @@ from tests.unit.deploy.builders import (
     a_change,
     a_release,
     a_wanted,
+    an_instance,
     serving,
 )
 
@@ -201,6 +202,29 @@ def test_a_roll_that_was_stopped_after_the_hand_over_goes_on_from_there() -> Non
     assert "group" not in kinds(plan)
     assert [s.what for s in plan.steps if isinstance(s, EndHeads)] == ["head i-old"]
     assert kinds(plan)[-1] == "current"
+
+
+def test_the_standby_that_is_to_lead_is_not_named_among_those_that_go() -> None:
+    old, new = a_wanted(), a_wanted(a_release(head="ami-next"))
+    state = serving(new)
+    assert state.group is not None
+    assert state.lease is not None
+    leading = Member("i-old", "InService", 3, healthy=True)
+
+    plan = plan_deploy(
+        new,
+        replace(
+            state,
+            group=replace(state.group, members=(leading, *state.group.members)),
+            instances=(an_instance("i-old", "head"), *state.instances),
+            lease=replace(state.lease, holder="i-old"),
+            release=old.release,
+        ),
+        UNCHANGED,
+    )
+
+    assert "hand-over" in kinds(plan)
+    assert [s.what for s in plan.steps if isinstance(s, EndHeads)] == ["head i-old"]
 
 
 def test_another_number_of_standbys_is_changed_in_place() -> None:
