@@ -22,7 +22,7 @@ from localcloud import behaviour, patches
 from localcloud.account import REGION, ec2_backend
 from localcloud.behaviour import Behaviour
 from localcloud.patches import shortages
-from localcloud.simulation import descriptions
+from localcloud.simulation import answers, descriptions
 from localcloud.simulation.autoscaler import Autoscaler
 from localcloud.simulation.driver import SimulatedDriver
 from localcloud.simulation.faults import Faults
@@ -171,6 +171,7 @@ def simulated_cloud(settings: Settings = DEFAULTS) -> Iterator[Cloud]:
         install_world(cloud.world)
         patches.install(cloud.world)
         descriptions.install()
+        answers.install()
         cloud.world.reconcilers.append(cloud.names.reconcile)
         cloud.clock.every(settings.tick, cloud.world.step)
         yield cloud

@@ -6,8 +6,8 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
-from moto.dynamodb.exceptions import ResourceNotFoundException
-from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.exceptions import ConditionalCheckFailed, ResourceNotFoundException
+from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 
 from localcloud.account import ACCOUNT, REGION
 from localcloud.simulation.machine import AWS, Machine
@@ -56,19 +56,40 @@ class NodeClient:
 
 
 class LeaseClient(NodeClient):
-    """DynamoDB for the lease: GetItem straight from moto's table, since a thousand nodes ask."""
+    """DynamoDB for the lease: straight to moto's table, since a thousand nodes ask for it.
+
+    A renewal goes there, too, since each head renews every second.
+    """
 
     def __init__(self, machine: Machine) -> None:
         super().__init__(machine, "dynamodb", LEASE_SECONDS)
 
     def _answer(self, operation: str, arguments: dict[str, Any]) -> Any:
-        if operation != "get_item":
+        direct = DIRECT.get(operation)
+        if direct is None:
             return super()._answer(operation, arguments)
-        backend = dynamodb_backends[ACCOUNT][REGION]
         try:
-            item = backend.get_item(arguments["TableName"], arguments["Key"])
-        except ResourceNotFoundException as error:
-            raise ClientError(
-                {"Error": {"Code": "ResourceNotFoundException"}}, "GetItem"
-            ) from error
-        return {"Item": item.to_json()["Attributes"]} if item else {}
+            return direct(dynamodb_backends[ACCOUNT][REGION], arguments)
+        except (ConditionalCheckFailed, ResourceNotFoundException) as error:
+            code = error.error_type.rpartition("#")[2]
+            raise ClientError({"Error": {"Code": code}}, operation) from error
+
+
+def _get_item(table: DynamoDBBackend, arguments: dict[str, Any]) -> dict[str, Any]:
+    item = table.get_item(arguments["TableName"], arguments["Key"])
+    return {"Item": item.to_json()["Attributes"]} if item else {}
+
+
+def _update_item(table: DynamoDBBackend, arguments: dict[str, Any]) -> dict[str, Any]:
+    item = table.update_item(
+        arguments["TableName"],
+        arguments["Key"],
+        update_expression=arguments["UpdateExpression"],
+        expression_attribute_names={},
+        expression_attribute_values=arguments["ExpressionAttributeValues"],
+        condition_expression=arguments["ConditionExpression"],
+    )
+    return {"Attributes": item.to_json()["Attributes"]}
+
+
+DIRECT = {"get_item": _get_item, "update_item": _update_item}

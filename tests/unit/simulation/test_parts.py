@@ -1,7 +1,7 @@
 """The simulation's own parts: a fake that is wrong proves nothing."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,14 @@ from localcloud.driver import Host, Power, Probed
 from localcloud.simulation.driver import SimulatedDriver
 from localcloud.simulation.machine import Machine
 from localcloud.simulation.network import Network, NobodyListens, Silence
+from localcloud.simulation.node_aws import LeaseClient, client
 from localcloud.simulation.ray import HeadRay, Rays, TwoHeads
 from localcloud.simulation.service import Rules, Service
 from localcloud.simulation.settings import Settings
 from localcloud.simulation.timeline import Timeline
 from localcloud.simulation.worker_ray import WorkerRay
+from node.lease_table import DynamoLeaseTable, Refused
+from tests.unit.simulation.conftest import Cluster
 
 
 def dev() -> dict[str, Any]:
@@ -335,3 +338,21 @@ def test_a_node_that_nobody_knows_counts_as_drained(join: Join) -> None:
 
     assert joining.rays.worker_count("dev") == 1
     assert joining.life.draining == set()
+
+
+def test_a_lease_is_renewed_past_the_api_as_through_it(single: Cluster) -> None:
+    name, cluster = single.environment.lease_table, single.name
+    direct = DynamoLeaseTable(LeaseClient(single.leader()), name, cluster)
+    through = DynamoLeaseTable(client("dynamodb"), name, cluster)
+    seen = direct.read()
+    assert seen is not None
+    assert seen == through.read()
+
+    for table in (direct, through):
+        with pytest.raises(Refused):
+            table.renew(seen.epoch, "i-another", seen.autoscaler)
+        with pytest.raises(Refused):
+            table.renew(seen.epoch - 1, seen.holder, seen.autoscaler)
+    for beats, table in enumerate((direct, through), start=seen.beat + 1):
+        renewed = table.renew(seen.epoch, seen.holder, seen.autoscaler)
+        assert renewed == replace(seen, beat=beats) == through.read()
