@@ -14,11 +14,12 @@ from typing import Any, Protocol, cast
 from unittest.mock import patch
 
 import botocore.endpoint
-from botocore.awsrequest import AWSResponse
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ReadTimeoutError
 
 from deploy.clients import CONFIG, Clients
 from localcloud.simulation.timeline import Timeline
+from tests.unit.simulation.calls import MESSAGE, NO_CALL, Call, fingerprint, place
 
 FAULTS = ("killed", "killed after", "throttled", "denied", "failing", "timed out", "sent twice")
 SERVICES = (
@@ -60,46 +61,6 @@ Responses = list[tuple[Any, Any]]
 
 class Killed(BaseException):
     """The deployer is dead, in this copy of the process."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call as deploy makes it, in a step of its plan; botocore may send it several times."""
-
-    number: int
-    step: str
-    service: str
-    operation: str
-    arguments: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        """The call as AWS's documentation has it."""
-        return f"{self.service}:{self.operation}"
-
-    @property
-    def words(self) -> str:
-        """Say where in the story it is."""
-        return f"{self.number} {self.name} ({self.step or 'before the first step'})"
-
-    @property
-    def ends_something(self) -> bool:
-        """It ends what runs, or has it ended."""
-        match self.operation:
-            case "TerminateInstanceInAutoScalingGroup" | "TerminateInstances":
-                return True
-            case "DeleteAutoScalingGroup" | "DeleteStack":
-                return True
-            case "UpdateAutoScalingGroup":
-                return self.arguments.get("DesiredCapacity") == 0
-            case "SendCommand":
-                return "drain-node" in str(self.arguments["Parameters"])
-            case "UpdateItem":
-                return "SET successor" in str(self.arguments["UpdateExpression"])
-        return False
-
-
-NO_CALL = Call(0, "", "", "", {})
 
 
 @dataclass
@@ -145,12 +106,12 @@ class _Raw(io.BytesIO):
 
 def _answer(code: str, status: int, protocol: str, method: str) -> AWSResponse:
     """Return AWS's answer that says no, as the protocol has it."""
-    words = f"<Code>{code}</Code><Message>as the test wants it</Message>"
+    words = f"<Code>{code}</Code><Message>{MESSAGE}</Message>"
     bodies = {
         "ec2": f"<Response><Errors><Error>{words}</Error></Errors></Response>",
         "query": f"<ErrorResponse><Error><Type>Sender</Type>{words}</Error></ErrorResponse>",
         "rest-xml": f"<Error>{words}</Error>",
-        "json": json.dumps({"__type": code, "message": "as the test wants it"}),
+        "json": json.dumps({"__type": code, "message": MESSAGE}),
     }
     body = "" if method == "HEAD" else bodies[protocol]
     return AWSResponse("", status, {}, _Raw(body.encode()))
@@ -166,12 +127,17 @@ class _Emitter:
         return getattr(self._emitter, name)
 
     def emit(self, event_name: str, **arguments: Any) -> Responses:
-        def send() -> Responses:
+        def emit() -> Responses:
             return cast(Responses, self._emitter.emit(event_name, **arguments))
 
+        def send() -> Responses:
+            self._wire.note(request)
+            return emit()
+
         if not event_name.startswith("before-send."):
-            return send()
-        return self._wire.send(self._protocol, arguments["request"].method, send)
+            return emit()
+        request = arguments["request"]
+        return self._wire.send(self._protocol, request.method, send)
 
 
 class Watching(Protocol):
@@ -184,12 +150,17 @@ class Watching(Protocol):
 
 
 class Wire:
-    """Between the deployer's clients and AWS: sees every call, and has one fault at most."""
+    """Between the deployer's clients and AWS: sees every call, and has one fault at most.
+
+    ``changes`` has every request that reached AWS and was no read; ``answered`` is told the rest.
+    """
 
     def __init__(self, clock: Timeline, watch: Watching) -> None:
         self._clock, self._watch = clock, watch
         self.calls = 0
         self.call = NO_CALL
+        self.changes: list[str] = []
+        self.answered: Callable[[Call, dict[str, Any]], None] = lambda call, answer: None
         self.fault: Fault | None = None
         # Asked once a call, before it is sent for the first time; None once there is a fault.
         self.fault_for: Callable[[Call], Fault | None] = lambda call: None
@@ -204,6 +175,7 @@ class Wire:
             client.meta.events.register_first(
                 "before-parameter-build", self._begin, unique_id=f"wire-{service}"
             )
+            client.meta.events.register("after-call", self._end, unique_id=f"wire-{service}")
             endpoint = client._endpoint
             endpoint._event_emitter = _Emitter(endpoint._event_emitter, self, protocol)
         with patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=self._clock.sleep)):
@@ -212,7 +184,16 @@ class Wire:
     def _begin(self, params: dict[str, Any], model: Any, **_: object) -> None:
         self.calls += 1
         service = model.service_model.service_name
-        self.call = Call(self.calls, self._watch.title, service, model.name, dict(params))
+        title, arguments = self._watch.title, dict(params)
+        self.call = Call(self.calls, title, service, model.name, arguments, place())
+
+    def _end(self, parsed: dict[str, Any], **_: object) -> None:
+        self.answered(self.call, parsed)
+
+    def note(self, request: AWSPreparedRequest) -> None:
+        """A request reaches AWS."""
+        if not self.call.only_reads:
+            self.changes.append(f"{self._clock.now()} {self.call.name} {fingerprint(request)}")
 
     def send(self, protocol: str, method: str, send: Callable[[], Responses]) -> Responses:
         """Send a request, or have the fault happen."""

@@ -1,0 +1,95 @@
+"""A call to AWS, and what makes it the same as another."""
+
+import re
+import sys
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from botocore.awsrequest import AWSPreparedRequest
+
+MESSAGE = "as the test wants it"
+LOCK = "#deploy"  # the key of a deployer's lock ends in it
+# What decides nothing: a UUID, the number of a process, and what people are told about a fault.
+_CHANCE = re.compile(rb"\b[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\b|process \d+")
+_TOLD = re.compile(rb"as.the.test.wants.it|Read.timeout.on.endpoint")
+_TEXT = re.compile(rb'[^"&]+')  # of a string in JSON, or of a parameter
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call as deploy makes it, in a step of its plan; botocore may send it several times.
+
+    ``place`` has every line of deploy/ that is waiting for it, the innermost first.
+    """
+
+    number: int
+    step: str
+    service: str
+    operation: str
+    arguments: dict[str, Any]
+    place: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The call as AWS's documentation has it."""
+        return f"{self.service}:{self.operation}"
+
+    @property
+    def words(self) -> str:
+        """Say where in the story it is."""
+        return f"{self.number} {self.name} ({self.step or 'before the first step'})"
+
+    @property
+    def only_reads(self) -> bool:
+        """It changes nothing."""
+        return self.operation.startswith(("Describe", "Get", "Head", "List"))
+
+    @property
+    def keeps_lock(self) -> bool:
+        """It says that the deployer still works, as it does every few seconds."""
+        return self.operation == "UpdateItem" and LOCK in str(self.arguments["Key"])
+
+    @property
+    def ends_something(self) -> bool:
+        """It ends what runs, or has it ended."""
+        match self.operation:
+            case "TerminateInstanceInAutoScalingGroup" | "TerminateInstances":
+                return True
+            case "DeleteAutoScalingGroup" | "DeleteStack":
+                return True
+            case "UpdateAutoScalingGroup":
+                return self.arguments.get("DesiredCapacity") == 0
+            case "SendCommand":
+                return "drain-node" in str(self.arguments["Parameters"])
+            case "UpdateItem":
+                return "SET successor" in str(self.arguments["UpdateExpression"])
+        return False
+
+
+NO_CALL = Call(0, "", "", "", {})
+
+
+def place() -> tuple[str, ...]:
+    """Return where in deploy/ the running call comes from: see Call."""
+    lines, frame = [], sys._getframe()
+    while frame := frame.f_back:  # type: ignore[assignment]
+        module = frame.f_globals["__name__"]
+        if module.startswith("deploy."):
+            lines.append(f"{module}:{frame.f_lineno}")
+    return tuple(lines)
+
+
+def fingerprint(request: AWSPreparedRequest) -> str:
+    """Return what tells a request from every other that asks for something else."""
+    sent = _CHANCE.sub(b"", f"{request.url}\n".encode() + _body(request))
+    return sha256(b"&".join(t for t in _TEXT.findall(sent) if not _TOLD.search(t))).hexdigest()
+
+
+def _body(request: AWSPreparedRequest) -> bytes:
+    body = request.body
+    if hasattr(body, "read"):
+        content = bytes(body.read())
+        body.seek(0)
+        return content
+    return body.encode() if isinstance(body, str) else body or b""
