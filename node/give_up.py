@@ -23,7 +23,7 @@ LOGS = {
     "worker": Path("/var/log/ray-worker-bootstrap.log"),
 }
 HANDED_BACK, POWER_OFF = 0, 1
-SHIPPED_SECONDS = 5.0  # ray-logs.service sends what is said within about a second
+SHIPPED_SECONDS = 5.0  # ray-logs.service sends what is said within about two
 
 
 def hand_back(identity: Identity, reports: Reports, say: Say) -> int:

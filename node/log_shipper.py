@@ -33,7 +33,7 @@ UNITS = (
     *("cloud-config", "cloud-final", "ray-identity", "ray-head", "ray-worker", "ray-watchdog"),
     *("ray-give-up", "ray-logs"),
 )
-LINGER = 1.0  # seconds that the first line of a batch waits for others
+LINGER = 2.0  # seconds that the first line of a batch waits for others; each call costs CPU
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between tries, doubled each time
 ANOTHER_PAUSE = 10.0  # seconds until another journalctl is started
 LAST_SECONDS = 8.0  # for what is left at the end; ray-logs.service gives ten
