@@ -2,12 +2,15 @@
 bear.
 """
 
+import time
 from functools import cache
 from typing import Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
+
+from node.journal import WARNING, Journal
 
 # The lease counts on a reply within a second of being sent (lease.py): no retry hidden in the
 # client, since a retry of a conditional write that did take effect reports that it did not.
@@ -20,14 +23,30 @@ OTHERS = Config(
 )
 
 
+PAUSE = 0.5  # seconds between two looks for credentials
+
+
 @cache
 def _session(region: str) -> Any:
-    """Return the one session of a region: each more would hold the endpoint data again."""
-    return boto3.session.Session(region_name=region)
+    """Return the one session of a region: each more would hold the endpoint data again.
+
+    A client that is made while there are no credentials never has any (botocore/session.py,
+    create_client): so this waits until the metadata service has the role's, which it may not yet
+    have when an instance boots.
+    """
+    session = boto3.session.Session(region_name=region)
+    if session.get_credentials() is None:
+        Journal()("no credentials yet", level=WARNING, source="metadata service")
+    while session.get_credentials() is None:
+        time.sleep(PAUSE)
+    return session
 
 
 def make_client(service: str, region: str, config: Config = OTHERS) -> Any:
-    """Return a client; credentials come from the instance's role through the metadata service."""
+    """Return a client; credentials come from the instance's role through the metadata service.
+
+    Blocks for as long as there are none.
+    """
     return _session(region).client(service, config=config)
 
 
