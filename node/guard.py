@@ -54,6 +54,8 @@ class Guard:
         self._next_heartbeat = 0.0
         self._next_look = 0.0
         self._compete_at = 0.0
+        self._leave_at: float | None = None  # we hand over then
+        self._warm_up_at = 0.0
         self._failed_at: list[float] = []
         self._launch_completed = False
         self._vital_sign = 0
@@ -130,7 +132,7 @@ class Guard:
             self._fail("not prepared in time: see the errands that failed", FAILED)
 
     def _stand_by(self) -> None:
-        self._warm = self._ray.warm()
+        self._warm = self._clock() >= self._warm_up_at and self._ray.warm()
         if self.lease.held and self._warm:
             self._errands.again("secret", "tags")
             self._enter(Phase.TAGGING)
@@ -196,13 +198,18 @@ class Guard:
     }
 
     def _heed_lease(self) -> None:
-        """Stop Ray when the lease is lost, or is to go to another.
+        """Stop Ray when the lease is lost, or a moment after it is to go to another.
 
         Not while tags are being moved: the successor's would not be the last ones written.
         """
         if not self.lease.held:
             self._stop("the lease is lost")
-        elif self.lease.successor and not self._errands.under_way("tags"):
+        elif not self.lease.successor:
+            self._leave_at = None
+        elif self._leave_at is None:
+            self._leave_at = self._clock() + self._limits.notice
+        elif self._clock() >= self._leave_at and not self._errands.under_way("tags"):
+            self._warm_up_at = self._clock() + self._limits.rest
             self._stop(f"the lease is handed over to {self.lease.successor}")
 
     def _is_fit(self) -> bool:
@@ -234,6 +241,7 @@ class Guard:
         """Kill Ray in this very step; later steps see to it that nothing is left."""
         self._say("stopping Ray", level=WARNING, why=why, phase=self.phase.value)
         self._healthy = self._warm = False
+        self._leave_at = None
         self._enter(Phase.STOPPING)
         self._stop_ray()
 

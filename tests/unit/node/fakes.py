@@ -159,9 +159,10 @@ class FakeRay:
         self._clock, self._boot = clock, boot
         self.warmed, self.responsive, self.stubborn = True, True, False
         self.started_at: float | None = None
-        self.starts = 0
+        self.starts = self.warm_ups = 0
 
     def warm(self) -> bool:
+        self.warm_ups += 1
         return self.warmed
 
     def start(self) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from node.lease import TERMS
 from node.lease_table import LeaseItem
 from node.phases import FAILED, LIMITS, STOPPED, UNFIT, Phase
 from node.settings import NotFit, NotNow
@@ -415,11 +416,57 @@ def test_a_dead_successor_costs_the_leases_length_and_the_former_leader_is_back(
 
     leader.run(9)
     assert leader.lease.epoch is None
-    leader.run(10)
+    leader.run(13)
 
     assert leader.guard.is_leader
     assert table.item
     assert (table.item.epoch, table.item.successor) == (2, "")
+
+
+def test_a_holder_serves_on_until_its_successor_can_get_traffic(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    table.name_successor("i-0b")
+    leader.run(TERMS.renew_every)
+    heard = clock()
+
+    leader.run(LIMITS.notice - 0.5)
+    assert leader.guard.is_leader
+    leader.run(1)
+
+    assert not leader.ray.is_running()
+    assert clock() - heard < LIMITS.notice + 1
+
+
+def test_a_successor_that_is_taken_back_in_time_costs_nothing(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    table.name_successor("i-0b")
+    leader.run(TERMS.renew_every)
+    table.name_successor("")
+
+    leader.run(20)
+
+    assert leader.guard.is_leader
+    assert leader.ray.starts == 1
+
+
+def test_a_head_that_has_handed_over_leaves_the_cpu_to_the_next_one(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = two_heads(table, clock)
+    table.name_successor("i-0b")
+    run_all([leader, standby], TERMS.renew_every + LIMITS.notice + 1)
+    assert standby.lease.held
+
+    before = leader.ray.warm_ups
+    run_all([leader, standby], LIMITS.rest - 4)
+    assert leader.ray.warm_ups == before
+    run_all([leader, standby], 6)
+
+    assert leader.ray.warm_ups > before
 
 
 def test_a_successor_that_can_no_longer_lead_leaves_the_lease_to_others(

@@ -13,9 +13,11 @@ from deploy.run_command import run_command
 from deploy.state import Lease, find_lease
 from localcloud.simulation.machine import Machine
 from node.lease import TERMS
+from node.phases import LIMITS
 from tests.unit.simulation.conftest import Cluster
 
-HAND_OVER = 2.0 + 0.5 + 1.5  # a renewal, a look of the successor's, tags
+# A renewal, the holder's last service, a look of the successor's, tags.
+HAND_OVER = 2.0 + LIMITS.notice + 0.5 + 1.5
 CALM = 130.0  # until alarms are quiet and heartbeats steady again
 
 
