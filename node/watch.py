@@ -50,6 +50,7 @@ def main() -> int:
         clock=time.monotonic,
         say=say,
         leaving=departure.step,
+        outlives_heads=bool(identity.redis),
     )
     while not watchdog.given_up:
         time.sleep(watchdog.step())

@@ -2,12 +2,16 @@
 handed back.
 
 AWS only through the lease table it is given. With the worker's settings a raylet ends itself when
-its head is gone or new; left are:
+its head is gone or new. Left are:
 
-- a unit that had a raylet and has none any more (after a drain ``ray start --block`` runs on
-without); - a raylet that a live GCS does not count among the living, twice in a row: it hangs on
-a head of the past; - a node that does not join a head that is there, however often its unit is
-started: handed back.
+* a raylet whose epoch is over: the lease says so seconds before the next head can, and until that
+  one is up Ray is imported again. Where Ray's state is stored the next head knows the raylet, and
+  it lives on;
+* a unit that had a raylet and has none any more: after a drain ``ray start --block`` runs on
+  without;
+* a raylet that a live GCS does not count among the living, twice in a row: it hangs on a head of
+  the past;
+* a node that does not join a head that is there, however often its unit is started: handed back.
 
 A GCS that cannot be reached says nothing about us, and one failed check is none. A node that is
 leaving (departure.py) is left to end.
@@ -67,10 +71,11 @@ class Watchdog:
         clock: Clock,
         say: Say,
         leaving: Callable[[LeaseItem | None, Raylet | None], bool] = lambda *_: False,
+        outlives_heads: bool = False,
         patience: Patience = PATIENCE,
     ) -> None:
         self._table, self._unit, self._gcs, self._follow = table, unit, gcs, follow
-        self._leaving = leaving
+        self._leaving, self._outlives_heads = leaving, outlives_heads
         self._clock, self._say, self._patience = clock, say, patience
         self.leader: LeaseItem | None = None
         self.standing = Standing.UNKNOWN
@@ -81,6 +86,7 @@ class Watchdog:
         self._raylet_changed = clock()
         self._had_raylet = False
         self._was_alive = False  # this very raylet, at any time
+        self._epoch_is_over = False  # the one that it was alive in
         self._no_kill_before = clock()
         self._outside_since: float | None = None  # beside a live head, without being alive
 
@@ -103,6 +109,8 @@ class Watchdog:
         except Unknown as error:
             self._say("lease unreadable", level=WARNING, error=error)
             return
+        if item and self.leader and self._was_alive:
+            self._epoch_is_over = item.released or item.epoch != self.leader.epoch
         if item and not item.released:
             if self.leader is None or self.leader.epoch != item.epoch:
                 self._say("new leader", epoch=item.epoch, address=item.address)
@@ -115,7 +123,7 @@ class Watchdog:
         if raylet != self._raylet:
             self._raylet, self._raylet_changed = raylet, self._clock()
             self._had_raylet = self._had_raylet or raylet is not None
-            self._was_alive = False
+            self._was_alive = self._epoch_is_over = False
             self._strikes = 0
         return raylet
 
@@ -150,6 +158,11 @@ class Watchdog:
 
     def _act(self, raylet: Raylet | None) -> None:
         now = self._clock()
+        if self._epoch_is_over and raylet and not self._outlives_heads:
+            self._say("epoch over: killing the worker", level=WARNING)
+            self._was_alive = self._epoch_is_over = False
+            self._unit.kill()
+            return
         if self._outside_since is None:
             return
         if now - self._outside_since >= self._patience.give_back:

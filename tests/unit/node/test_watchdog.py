@@ -1,6 +1,6 @@
 """The worker's watchdog: what it acts on, and what it lets be."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -27,6 +27,7 @@ class Node:
     notes: Notes = field(default_factory=Notes)
     followed: list[str] = field(default_factory=list)
     heads: dict[str, FakeGcs] = field(default_factory=dict)
+    outlives_heads: bool = False
 
     def __post_init__(self) -> None:
         self.table.item = led_by(HEAD)
@@ -39,6 +40,7 @@ class Node:
             follow=self.followed.append,
             clock=self.clock,
             say=self.notes,
+            outlives_heads=self.outlives_heads,
         )
 
     def gcs(self, address: str) -> Gcs:
@@ -113,6 +115,36 @@ def test_a_leader_that_released_its_lease_is_followed_until_there_is_another(nod
     assert node.followed[-1] == HEAD
 
 
+@pytest.mark.parametrize(
+    "item",
+    [led_by(NEXT_HEAD, epoch=2), led_by(HEAD, epoch=2), replace(led_by(HEAD), released=True)],
+    ids=["another leads", "the same one anew", "given up"],
+)
+def test_a_raylet_whose_epoch_is_over_is_killed_once_before_the_next_head_is_up(
+    node: Node, item: LeaseItem
+) -> None:
+    node.heads[HEAD].nodes.clear()
+    node.table.item = item
+
+    node.run(6)
+    assert node.unit.kills == 1
+    node.start_raylet(pid=2)
+    node.run(60)
+
+    assert node.unit.kills == 1
+
+
+def test_a_raylet_that_has_joined_the_next_head_by_itself_is_not_killed(node: Node) -> None:
+    node.start_raylet(pid=2)
+    node.heads[HEAD].nodes.clear()
+    node.heads[NEXT_HEAD] = FakeGcs(NEXT_HEAD, US)
+    node.table.item = led_by(NEXT_HEAD, epoch=2)
+
+    node.run(600)
+
+    assert node.unit.kills == 0
+
+
 def test_a_raylet_that_hangs_on_the_last_head_is_killed_when_the_next_does_not_know_it(
     node: Node,
 ) -> None:
@@ -125,10 +157,13 @@ def test_a_raylet_that_hangs_on_the_last_head_is_killed_when_the_next_does_not_k
     assert node.unit.kills == 1
 
 
-def test_a_raylet_that_the_next_head_knows_is_left_alone(node: Node) -> None:
+def test_a_raylet_that_the_next_head_knows_is_left_alone() -> None:
+    node = Node(outlives_heads=True)
+    node.run(5)
     node.heads[HEAD].nodes.clear()
-    node.heads[NEXT_HEAD] = FakeGcs(NEXT_HEAD, US)
     node.table.item = led_by(NEXT_HEAD, epoch=2)
+    node.run(60)
+    node.heads[NEXT_HEAD] = FakeGcs(NEXT_HEAD, US)
 
     node.run(600)
 
