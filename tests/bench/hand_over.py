@@ -10,6 +10,7 @@ and the distributions; times are seconds since the successor was named, or the h
 """
 
 import argparse
+import math
 import os
 import statistics
 import time
@@ -122,7 +123,7 @@ def enter_vpc(name: str) -> Environment:
 def quantile(values: list[float], share: float) -> float:
     """Return the value that so large a share of the values does not exceed."""
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, round(share * len(ordered) + 0.5) - 1)]
+    return ordered[math.ceil(share * len(ordered)) - 1]
 
 
 def measured(
