@@ -10,7 +10,6 @@ and the distributions; times are seconds since the successor was named, or the h
 """
 
 import argparse
-import math
 import os
 import statistics
 import time
@@ -26,6 +25,7 @@ from deploy.ray_api import RayApi, Unreachable
 from deploy.state import Lease, find_instances, find_lease
 from localcloud import session
 from tests.drills.kit.client import Client
+from tests.drills.kit.record import quantile
 
 SECONDS = 300.0
 PAUSE = 10.0
@@ -118,12 +118,6 @@ def enter_vpc(name: str) -> Environment:
     if environment.provider == "localcloud" and not session.is_inside():
         session.enter()
     return environment
-
-
-def quantile(values: list[float], share: float) -> float:
-    """Return the value that so large a share of the values does not exceed."""
-    ordered = sorted(values)
-    return ordered[math.ceil(share * len(ordered)) - 1]
 
 
 def measured(
