@@ -37,12 +37,12 @@ class WarmDashboard:
         self._talk = ours.makefile("rw", encoding="utf-8")
         ours.close()
 
-    def wait_until_warm(self) -> None:
-        """Return when everything is imported, or when it has died of that."""
-        self._talk.readline()
-
     def become(self, command: Sequence[str]) -> bool:
-        """Have it run a ``python [options] …/dashboard.py arguments``; False when it has died."""
+        """Have it run a ``python [options] …/dashboard.py arguments``, once everything is
+        imported; False when it has died of that, or since.
+        """
+        if not self._talk.readline():
+            return False
         script = next(i for i, word in enumerate(command) if PurePath(word).name == SCRIPT)
         order = {"argv": list(command[script:]), "environ": dict(os.environ)}
         try:

@@ -13,15 +13,6 @@ from typing import Any
 
 from node.dashboard import WarmDashboard
 
-# Methods of Ray's Node; that the Ray in an image has them is a test of the image.
-OVERRIDDEN = (
-    "start_api_server",
-    "start_log_monitor",
-    "start_monitor",
-    "start_ray_client_server",
-    "start_ray_processes",
-)
-
 
 def start_in_order(dashboard: WarmDashboard) -> None:
     """Have ``ray start --head`` in this process start what is waited for first."""
@@ -32,7 +23,10 @@ def start_in_order(dashboard: WarmDashboard) -> None:
 
 
 def head_node(node: Any) -> Any:
-    """Return a subclass of Ray's Node that starts the same processes in our order."""
+    """Return a subclass of Ray's Node that starts the same processes in our order.
+
+    That the Ray in an image has the methods that it overrides is a test of the image.
+    """
 
     class HeadNode(node):  # type: ignore[misc]
         def __init__(self, *arguments: Any, **options: Any) -> None:

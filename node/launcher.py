@@ -1,9 +1,9 @@
 """Run Ray's command line in this process, imported ahead of time. No AWS.
 
 Importing Ray costs a second of CPU, which a standby or a waiting worker spends before it matters.
-As ``python -m node.launcher`` this is the guard's child: it imports Ray, has the dashboard do so,
-says "warm" on the socket that is its standard input, waits for the arguments there, and becomes
-``ray start``.
+As ``python -m node.launcher`` this is the guard's child: it has the dashboard warm up beside it,
+imports Ray, says "warm" on the socket that is its standard input, waits for the arguments there,
+and becomes ``ray start``.
 """
 
 import json
@@ -39,7 +39,6 @@ def main() -> None:
     with socket.socket(fileno=os.dup(0)) as guard, guard.makefile("rw") as talk:
         dashboard = WarmDashboard()
         warm_up()
-        dashboard.wait_until_warm()
         start_in_order(dashboard)
         talk.write("warm\n")
         talk.flush()
