@@ -131,7 +131,7 @@ class HeadChange:
     def _workers(self, gap: HeadGap) -> frozenset[str]:
         """Return the addresses of the workers to wait for: all that run, if Ray does not answer."""
         if nodes := gap.nodes():
-            return frozenset(n.address for n in nodes if n.is_alive and not n.is_head)
+            return frozenset(node.address for node in nodes if node.works)
         found = find_instances(self.clients, self.environment.name)
         return frozenset(i.address for i in found if i.role == "worker" and i.state == "running")
 
@@ -181,7 +181,7 @@ class HeadChange:
                     f"{change.standby} did not keep the lease: {lease.holder} leads",
                     hint=f"invoke head.logs --env {self.environment.name} --id {change.standby}",
                 )
-            heads = [n.address for n in gap.nodes() if n.is_head and n.is_alive]
+            heads = [node.address for node in gap.nodes() if node.leads]
             words = f"{lease.holder} holds the lease; Ray's head is {', '.join(heads) or 'nobody'}"
             return Seen(lease if lease.address in heads else None, words)
 

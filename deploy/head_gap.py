@@ -40,7 +40,7 @@ class HeadGap:
             found = self.api().nodes()
         except Unreachable:
             found = ()
-        answered = any(node.is_head and node.is_alive for node in found)
+        answered = any(node.leads for node in found)
         self._tries.append(Try(self.clock.now(), answered))
         return found
 

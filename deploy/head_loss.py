@@ -129,7 +129,7 @@ def _looks(subject: Subject, before: Before) -> dict[str, Look]:
         nodes = subject.api.nodes()
         if any(node.is_head and node.address == before.leader.address for node in nodes):
             return ""
-        back = {node.address for node in nodes if node.is_alive and not node.is_head}
+        back = {node.address for node in nodes if node.works}
         return f"{len(back & before.workers)} the same" if len(back) >= len(before.workers) else ""
 
     def accepted() -> str:

@@ -42,6 +42,16 @@ class RayNode:
         """Ray schedules on it."""
         return self.state == "ALIVE"
 
+    @property
+    def leads(self) -> bool:
+        """It is a head that is alive."""
+        return self.is_head and self.is_alive
+
+    @property
+    def works(self) -> bool:
+        """It is a worker that is alive."""
+        return self.is_alive and not self.is_head
+
 
 @dataclass(frozen=True)
 class Job:
@@ -186,7 +196,7 @@ class RayApi:
 
 def alive_workers(api: RayApi) -> tuple[RayNode, ...]:
     """Return the workers that Ray schedules on; raises as ``RayApi.nodes`` does."""
-    return tuple(node for node in api.nodes() if node.is_alive and not node.is_head)
+    return tuple(node for node in api.nodes() if node.works)
 
 
 def _check(url: str, status: int, body: bytes) -> None:

@@ -240,7 +240,7 @@ class Watch:
             ports = f"{len(targets) - len(missing)} of {len(targets)} ports"
             return Seen(None, f"{ports}; {', '.join(words)}")
         try:
-            heads = [n.address for n in api().nodes() if n.is_head and n.is_alive]
+            heads = [node.address for node in api().nodes() if node.leads]
         except Unreachable as error:
             return Seen(None, error.message)
         if heads != [lease.address]:

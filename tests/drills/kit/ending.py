@@ -68,11 +68,11 @@ def _status(scene: Scene) -> Iterator[str]:
 def _nodes(scene: Scene) -> Iterator[str]:
     """Ray's head is the holder of the lease, and every running worker is in."""
     lease = find_lease(scene.clients, scene.environment)
-    alive = [node for node in scene.api.nodes() if node.is_alive]
-    heads = [node.address for node in alive if node.is_head]
+    nodes = scene.api.nodes()
+    heads = [node.address for node in nodes if node.leads]
     if lease is None or heads != [lease.address]:
         yield f"Ray's heads are {', '.join(heads) or 'nobody'}"
-    joined = {node.address for node in alive if not node.is_head}
+    joined = {node.address for node in nodes if node.works}
     for worker in _running(scene, "worker"):
         if worker.address not in joined:
             yield f"{worker.id} has not joined"

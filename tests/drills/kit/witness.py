@@ -44,13 +44,13 @@ class Witness:
 
     def _look_at_nodes(self) -> None:
         try:
-            alive = [node for node in self._api.nodes() if node.is_alive]
+            nodes = self._api.nodes()
         except PipelineError:
             return
         self.seen.nodes.append(
             NodesLook(
                 time.time(),
-                frozenset(node.address for node in alive if node.is_head),
-                frozenset(node.id for node in alive if not node.is_head),
+                frozenset(node.address for node in nodes if node.leads),
+                frozenset(node.id for node in nodes if node.works),
             )
         )
