@@ -21,15 +21,19 @@ from deploy.hand_over import name_successor
 from deploy.head_group import find_group
 from deploy.head_group_changes import end_member
 from deploy.job import ray_api
-from deploy.ray_api import RayApi, Unreachable
-from deploy.state import Lease, find_instances, find_lease
+from deploy.progress import Silent
+from deploy.state import Lease, find_lease
+from deploy.waiting import SystemClock
 from localcloud import session
-from tests.drills.kit.client import Client
+from tests.drills.kit.phases import Recovery, phases
+from tests.drills.kit.place import set_scene
 from tests.drills.kit.record import quantile
+from tests.drills.kit.run import AFTERWARDS, WARM_UP, gap_of
+from tests.drills.kit.scene import Scene
 
 SECONDS = 300.0
 PAUSE = 10.0
-PHASES = ("released", "taken", "Ray answers", "workers back", "gap")
+PHASES = (*Recovery.HEAD.value, "gap")
 
 
 class Bench:
@@ -38,7 +42,6 @@ class Bench:
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
         self.clients = Clients(environment.region)
-        self.api: RayApi = ray_api(self.clients, environment)
 
     def lease(self) -> Lease:
         """Return the head lease."""
@@ -51,11 +54,6 @@ class Bench:
         group = find_group(self.clients, self.environment.head_group, "")
         assert group, "there is no cluster"
         return [member.instance_id for member in group.serving]
-
-    def workers(self) -> set[str]:
-        """Return the addresses of the workers that run."""
-        found = find_instances(self.clients, self.environment.name)
-        return {i.address for i in found if i.role == "worker" and i.state == "running"}
 
     def resize(self, size: int) -> None:
         """Have so many heads, whatever the environment says."""
@@ -75,41 +73,27 @@ class Bench:
         """End the head, and leave the rest to the group."""
         end_member(self.clients, self.lease().holder, replaced=True)
 
+    def scene(self) -> Scene:
+        """Return the cluster as it is now, when it is well."""
+        api = ray_api(self.clients, self.environment)
+        return set_scene(self.environment, self.clients, SystemClock(), api, Silent())
+
     def run(self, change: Callable[[], None], every: float) -> dict[str, float]:
         """Change heads once under a client's eyes; return when each phase was reached."""
-        before, workers = self.lease(), self.workers()
-        reached: dict[str, float] = {}
+        scene = self.scene()
 
-        def reach(phase: str, is_reached: Callable[[], bool]) -> None:
-            deadline = began + SECONDS
-            while not is_reached():
-                assert time.time() < deadline, f"not within {SECONDS:.0f} s: {phase}"
-                time.sleep(0.05)
-            reached[phase] = time.time() - began
+        def reached() -> dict[str, float]:
+            return phases(Recovery.HEAD, scene.before, scene.began or 0.0, scene.witness.seen)
 
-        with Client(self.api, every) as client:
-            time.sleep(3)
-            began = time.time()
+        with scene.witness.watching(every):
+            time.sleep(WARM_UP)
+            scene.breaks("another head is to lead")
             change()
-            reach("released", lambda: self.has_changed(before))
-            reach("taken", lambda: self.lease().epoch > before.epoch)
-            address = self.lease().address
-            reach("Ray answers", lambda: address in self.alive())
-            reach("workers back", lambda: workers <= self.alive())
-            time.sleep(2)
-            reached["gap"] = client.gap(since=began)
-        return reached
-
-    def has_changed(self, before: Lease) -> bool:
-        """Say whether the epoch ``before`` has been given up, or has another after it."""
-        return self.lease().released or self.lease().epoch > before.epoch
-
-    def alive(self) -> set[str]:
-        """Return the addresses of the nodes that are alive."""
-        try:
-            return {node.address for node in self.api.nodes() if node.is_alive}
-        except Unreachable:
-            return set()
+            scene.wait(
+                "the cluster back", lambda: len(reached()) == len(Recovery.HEAD.value), SECONDS
+            )
+            time.sleep(AFTERWARDS)
+        return {**reached(), "gap": gap_of(scene)}
 
 
 def enter_vpc(name: str) -> Environment:
