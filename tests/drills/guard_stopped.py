@@ -1,8 +1,8 @@
 """The guard of the head hangs: it is there, and does nothing.
 
 In the field: a frozen process, a host that stalls for long.
-Must hold: systemd's watchdog kills it and Ray 7 s after its last renewal, before the lease of 10 s
-can be taken by anyone else; another life or another head follows.
+Must hold: the kernel kills it 7 s after its last renewal, and systemd what is left of Ray, before
+the lease of 10 s can be taken by anyone else; another life or another head follows.
 Runbook: docs/runbooks/no-leader.md
 """
 
