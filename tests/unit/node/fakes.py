@@ -15,6 +15,8 @@ from node.phases import LIMITS, Limits
 from node.settings import NotFit
 from node.worker_unit import Raylet
 
+STEP = 0.25  # seconds
+
 
 def an_identity(**changes: str) -> Identity:
     head = Identity(
@@ -221,7 +223,7 @@ class FakeServices:
 
 
 class FakeHead:
-    """A guard with everything around it; ``run`` steps it every quarter of a second."""
+    """A guard with everything around it; ``run`` steps it every ``STEP``."""
 
     def __init__(
         self,
@@ -250,11 +252,11 @@ class FakeHead:
 
 
 def run_all(heads: list[FakeHead], seconds: float) -> None:
-    """Let time pass for all of them, a quarter of a second a step."""
-    for _ in range(round(seconds / 0.25)):
+    """Let time pass for all of them."""
+    for _ in range(round(seconds / STEP)):
         for head in heads:
             head.guard.step()
-        heads[0].clock.advance(0.25)
+        heads[0].clock.advance(STEP)
 
 
 class FakeGcs:
