@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from localcloud.account import ACCOUNT, REGION, ec2_backend
+from localcloud.patches import interruptions
+from localcloud.patches.autoscaling import records
 
 
 def find_instance(address: str) -> Any:
@@ -55,7 +57,21 @@ def facts(instance: Any) -> dict[str, str]:
         f"{card}/subnet-ipv4-cidr-block": subnet.cidr_block,
         f"{card}/vpc-id": subnet.vpc_id,
     }
-    return known | _keys_of(instance) | tags_of(instance)
+    notices = interruptions.notice_of(instance.id) | _target_state_of(instance)
+    return known | notices | _keys_of(instance) | tags_of(instance)
+
+
+def _target_state_of(instance: Any) -> dict[str, str]:
+    """Return the state that its group, if it has one, is bringing an instance to.
+
+    https://docs.aws.amazon.com/autoscaling/ec2/userguide/retrieving-target-lifecycle-state-through-imds.html
+    """
+    for group in records.groups():
+        for member in records.members(group):
+            if member.instance_id == instance.id:
+                target = "Terminated" if member.goes else "InService"
+                return {"autoscaling/target-lifecycle-state": target}
+    return {}
 
 
 def _keys_of(instance: Any) -> dict[str, str]:

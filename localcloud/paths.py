@@ -59,6 +59,11 @@ class Paths:
         return self.run / "shortages"
 
     @property
+    def interruptions(self) -> Path:
+        """Which instances EC2 takes back, and when: an id and a time on each line."""
+        return self.run / "interruptions"
+
+    @property
     def log(self) -> Path:
         return self.home / "server.log"
 

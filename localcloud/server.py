@@ -66,7 +66,7 @@ def serve(place: Paths, stopping: threading.Event) -> None:
 def _open(here: world.World, place: Paths, images: Images, network: Network) -> None:
     from localcloud.api import ApiServer
     from localcloud.balancer import Balancers
-    from localcloud.patches import iam, internal, machine_images, shortages
+    from localcloud.patches import iam, internal, interruptions, machine_images, shortages
     from localcloud.security_groups import SecurityGroups
 
     patches.install(here)
@@ -77,6 +77,7 @@ def _open(here: world.World, place: Paths, images: Images, network: Network) -> 
     write_credentials(place.credentials, iam.make_user("operator", EVERYTHING))
     iam.enforce()
     shortages.follow(place.shortages)
+    interruptions.follow(place.interruptions)
     resolver = Resolver(place.run / "resolver")
     resolver.start()
     here.reconcilers.append(SecurityGroups(network).reconcile)

@@ -1,13 +1,15 @@
-"""What only the local cloud can break: a machine's plug, EC2's capacity, cables. No AWS.
+"""What only the local cloud can break: a machine's plug, EC2's capacity, spot, cables. No AWS.
 
 Each is put right when the scene ends; ``left_behind`` says what was not.
 """
 
 import subprocess
+import time
 from collections.abc import Iterable
 
 from localcloud import nspawn
 from localcloud.cgroups import Group
+from localcloud.patches.interruptions import NOTICE
 from localcloud.paths import paths
 from tests.drills.kit.scene import DrillFailed, Scene
 
@@ -44,6 +46,14 @@ def declare_shortage(scene: Scene) -> None:
     paths().shortages.write_text("* *\n")
 
 
+def interrupt(scene: Scene, instance_id: str) -> None:
+    """Have EC2 take an instance back as it does a spot instance: announced, two minutes later."""
+    place = paths().interruptions
+    scene.undo.callback(place.unlink, missing_ok=True)
+    scene.breaks(f"the interruption of {instance_id} is announced")
+    place.write_text(f"{instance_id} {time.time() + NOTICE:.0f}\n")
+
+
 def between(one: str, other: str) -> list[str]:
     """Return what matches all packets between two addresses."""
     return [f"ip saddr {one} ip daddr {other}", f"ip saddr {other} ip daddr {one}"]
@@ -66,6 +76,7 @@ def mend() -> None:
 def left_behind() -> list[str]:
     """Name what is still broken."""
     left = ["EC2's shortage is still declared"] if paths().shortages.exists() else []
+    left += ["an interruption is still announced"] if paths().interruptions.exists() else []
     return left + (["cables are still cut"] if TABLE in _nft("list", "tables") else [])
 
 

@@ -1,0 +1,31 @@
+"""The head is lost ten times, each time as soon as a new one answers.
+
+In the field: an incident in a zone, a script that runs wild.
+Must hold: the tenth recovery works as the first did; nothing is used up, nothing is left over.
+Runbook: docs/runbooks/head-launch.md
+"""
+
+from functools import partial
+
+from deploy.state import find_lease
+from tests.drills.kit.phases import Recovery
+from tests.drills.kit.scene import Scene
+
+RECOVERY = Recovery.NOTHING
+LOSSES = 10
+
+
+def run(scene: Scene) -> None:
+    """Terminate the leader, wait until another one has all workers, and so on."""
+    for number in range(1, LOSSES + 1):
+        lease = find_lease(scene.clients, scene.environment)
+        assert lease
+        scene.terminate(lease.holder)
+        words = f"head {number} of {LOSSES} replaced"
+        scene.figures[f"loss {number}"] = scene.wait(words, partial(is_back, scene, lease.address))
+
+
+def is_back(scene: Scene, gone: str) -> bool:
+    """Say whether Ray has another head than the one that is gone, and all workers."""
+    nodes = scene.witness.seen.nodes[-1]
+    return gone not in nodes.heads and len(nodes.workers) >= len(scene.before.nodes)

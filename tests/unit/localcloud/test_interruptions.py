@@ -1,0 +1,79 @@
+"""Instances that are told of their end: spot interruptions, and a group's target state."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from localcloud.metadata import Metadata
+from localcloud.patches import interruptions
+from localcloud.world import World
+from tests.unit.localcloud.conftest import Clients
+from tests.unit.localcloud.fakes import FakeClock
+from tests.unit.localcloud.groups import TERMINATING, Group
+from tests.unit.localcloud.test_metadata import Launcher, Machine
+
+ACTION = "/latest/meta-data/spot/instance-action"
+STATE = "/latest/meta-data/autoscaling/target-lifecycle-state"
+
+
+@pytest.fixture
+def announced(world: World, tmp_path: Path) -> Path:
+    """Where interruptions are declared."""
+    path = tmp_path / "interruptions"
+    interruptions.follow(path)
+    return path
+
+
+def status(machine: Machine, path: str) -> int:
+    return machine.get(path, machine.token("600")).status
+
+
+def test_what_is_announced_is_told_to_that_instance_alone_and_done_in_time(
+    world: World, aws: Clients, clock: FakeClock, announced: Path
+) -> None:
+    launch = Launcher(aws("ec2"), Metadata(world), clock)
+    goes, stays = launch(), launch()
+    assert (status(goes, ACTION), status(stays, ACTION)) == (404, 404)
+
+    announced.write_text(f"{goes.id} {clock.now() + interruptions.NOTICE:.0f}\n")
+
+    assert json.loads(goes.read(ACTION))["action"] == "terminate"
+    assert status(stays, ACTION) == 404
+    clock.advance(interruptions.NOTICE - 5)
+    assert state_of(aws, goes) == "running"
+    clock.advance(5)
+    assert state_of(aws, goes) in ("shutting-down", "terminated")
+    assert state_of(aws, stays) == "running"
+
+
+def test_an_announcement_can_be_taken_back(
+    world: World, aws: Clients, clock: FakeClock, announced: Path
+) -> None:
+    machine = Launcher(aws("ec2"), Metadata(world), clock)()
+    announced.write_text(f"{machine.id} {clock.now() + 10:.0f}\n")
+    announced.unlink()
+
+    clock.advance(60)
+
+    assert state_of(aws, machine) == "running"
+
+
+def test_a_member_is_told_what_its_group_brings_it_to(world: World, group: Group) -> None:
+    group.create()
+    group.settle()
+    (member,) = group.ids
+    machine = Machine(Metadata(world), group.instance(member))
+    assert machine.read(STATE) == "InService"
+
+    group.hook(TERMINATING)
+    group.resize(0)
+    group.settle(5)
+
+    assert group.states == ["Terminating:Wait"]
+    assert machine.read(STATE) == "Terminated"
+
+
+def state_of(aws: Clients, machine: Machine) -> str:
+    found = aws("ec2").describe_instances(InstanceIds=[machine.id])
+    return str(found["Reservations"][0]["Instances"][0]["State"]["Name"])
