@@ -97,16 +97,17 @@ class Head(Table):
 
     instance_type: str
     standby: Literal[0, 1] = 0
-    # redis: nodes, actors and jobs outlive a head. The password is the cluster's secret.
+    # redis: nodes, actors and jobs outlive a head. The password is the cluster's secret. With
+    # rediss:// before host:port it is spoken to by TLS, as ElastiCache asks for with a password.
     state: Literal["none", "redis"] = "none"
-    redis: Annotated[Text, Field(pattern=r"^([a-z0-9][a-z0-9.-]*:\d{1,5})?$")] = ""
+    redis: Annotated[Text, Field(pattern=r"^((rediss://)?[a-z0-9][a-z0-9.-]*:\d{1,5})?$")] = ""
 
     @model_validator(mode="after")
     def _state_is_somewhere(self) -> "Head":
         if self.state == "redis" and not self.redis:
             raise ValueError(
-                'state = "redis" needs redis = "host:port": the address of a Redis whose password '
-                "is the cluster's secret"
+                'state = "redis" needs redis = "host:port", or "rediss://host:port" for TLS: the '
+                "address of a Redis whose password is the cluster's secret"
             )
         if self.redis and self.state == "none":
             raise ValueError('redis is given, but state = "none" would not use it')

@@ -100,7 +100,7 @@ def settings_for(records: Records) -> list[str]:
 def wanted_records() -> Records:
     """Return what private zones and load balancers say now."""
     balancers = _balancers()
-    records = Records(addresses=dict(balancers))
+    records = Records(addresses=balancers | _stores())
     zones = []
     for zone in _private_zones():
         zones.append(zone.name.rstrip("."))
@@ -124,6 +124,13 @@ def _balancers() -> dict[str, tuple[str, ...]]:
 
     found = elbv2_backends[ACCOUNT][REGION].load_balancers.values()
     return {b.dns_name.lower(): tuple(getattr(b, "addresses", ())) for b in found}
+
+
+def _stores() -> dict[str, tuple[str, ...]]:
+    """Return each cache's name and address."""
+    from localcloud.patches.elasticache import plans
+
+    return {plan.endpoint: (plan.address,) for plan in plans()}
 
 
 def _add(records: Records, record: Any, balancers: dict[str, tuple[str, ...]]) -> None:

@@ -68,6 +68,7 @@ def _open(here: world.World, place: Paths, images: Images, network: Network) -> 
     from localcloud.balancer import Balancers
     from localcloud.patches import iam, internal, interruptions, machine_images, shortages
     from localcloud.security_groups import SecurityGroups
+    from localcloud.stores import Stores
 
     patches.install(here)
     found = certificates(place.certificates)
@@ -82,6 +83,7 @@ def _open(here: world.World, place: Paths, images: Images, network: Network) -> 
     resolver.start()
     here.reconcilers.append(SecurityGroups(network).reconcile)
     here.reconcilers.append(Balancers(network, place.run / "balancers").reconcile)
+    here.reconcilers.append(Stores(network, place.run / "stores", found).reconcile)
     here.reconcilers.append(resolver.reconcile)
     step(here)
     threading.Thread(target=internal.prepare, daemon=True).start()

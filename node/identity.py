@@ -54,7 +54,7 @@ class Identity:
     zone: str
     group: str
     node_type: str
-    redis: str = ""  # host:port of the Redis that keeps Ray's state, or nothing
+    redis: str = ""  # [rediss://]host:port of the Redis that keeps Ray's state, or nothing
     rejoin_seconds: str = ""  # over which workers spread their way to a head that is new
 
     @classmethod

@@ -8,6 +8,7 @@ from node.identity import RUN, Identity
 
 TOKEN = RUN / "token"
 AUTOSCALER = RUN / "autoscaler.yaml"
+AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"  # Debian, Ubuntu: update-ca-certificates(8)
 
 
 def common_environment(identity: Identity) -> dict[str, str]:
@@ -29,12 +30,14 @@ def head_environment(identity: Identity) -> dict[str, str]:
     """Return what a head's Ray adds to its environment; v2 replaces dead workers, v1 never does.
 
     With Redis the GCS keeps its tables there, under the environment's name; the password is
-    redis_password.py's business.
+    redis_password.py's business. By TLS it trusts whom the machine trusts; by itself nobody.
     """
     environment = {**common_environment(identity), "RAY_enable_autoscaler_v2": "1"}
     if identity.redis:
         environment["RAY_REDIS_ADDRESS"] = identity.redis
         environment["RAY_external_storage_namespace"] = identity.environment
+    if identity.redis.startswith("rediss://"):
+        environment["RAY_REDIS_CA_CERT"] = AUTHORITIES
     return environment
 
 

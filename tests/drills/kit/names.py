@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from uuid import uuid4
 
+from deploy.acceptance import addresses
 from deploy.clients import translated
 from deploy.foundation.stack import find_foundation
 from tests.drills.kit.scene import DrillFailed, Scene
@@ -26,8 +27,14 @@ def hidden(scene: Scene, *domains: str) -> Iterator[None]:
     vpc = {"VPCRegion": scene.environment.region, "VPCId": foundation.vpc_id}
     with translated(f"hiding {', '.join(domains)}"), ExitStack() as zones:
         for domain in domains:
-            made = route53.create_hosted_zone(Name=domain, VPC=vpc, CallerReference=uuid4().hex)
+            made = route53.create_hosted_zone(
+                Name=domain,
+                VPC=vpc,
+                HostedZoneConfig={"PrivateZone": True},
+                CallerReference=uuid4().hex,
+            )
             zones.callback(route53.delete_hosted_zone, Id=made["HostedZone"]["Id"])
+        scene.wait("the names hidden", lambda: not any(addresses(name) for name in domains))
         scene.breaks(f"{', '.join(domains)} cannot be resolved")
         yield
 
@@ -41,6 +48,7 @@ def leading_to(scene: Scene, address: str) -> Iterator[None]:
         wrong = {"Name": name, "Type": "A", "TTL": 5, "ResourceRecords": [{"Value": address}]}
         try:
             _put(scene, zone, wrong)
+            scene.wait("the name astray", lambda: addresses(name) == {address})
             scene.breaks(f"{name} leads to {address}")
             yield
         finally:

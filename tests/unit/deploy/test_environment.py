@@ -6,6 +6,7 @@ import pytest
 
 from deploy.environment import FOLDER, load_environment
 from deploy.errors import Refused
+from deploy.foundation.wanted import parameters
 
 COMPLETE = """
 region = "eu-central-1"
@@ -134,6 +135,15 @@ def test_ray_s_state_can_be_kept_in_redis(tmp_path: Path) -> None:
     (tmp_path / "dev.toml").write_text(in_head('state = "redis"\nredis = "state.ray:6379"'))
 
     assert load_environment("dev", tmp_path).head.redis == "state.ray:6379"
+
+
+def test_redis_can_be_spoken_to_by_tls(tmp_path: Path) -> None:
+    (tmp_path / "dev.toml").write_text(in_head('state = "redis"\nredis = "rediss://state:6380"'))
+
+    environment = load_environment("dev", tmp_path)
+
+    assert environment.head.redis == "rediss://state:6380"
+    assert parameters(environment)["StatePort"] == "6380"
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,14 @@ def test_with_redis_a_head_keeps_its_tables_there_and_raylets_wait_for_the_next(
     assert worker_environment(an_identity(redis=REDIS))[RECONNECT] == "600"
 
 
+def test_a_redis_by_tls_is_trusted_when_the_machine_trusts_it() -> None:
+    plain, secure = (head_environment(an_identity(redis=r)) for r in (REDIS, f"rediss://{REDIS}"))
+
+    assert secure["RAY_REDIS_ADDRESS"] == f"rediss://{REDIS}"
+    assert secure["RAY_REDIS_CA_CERT"] == "/etc/ssl/certs/ca-certificates.crt"
+    assert "RAY_REDIS_CA_CERT" not in plain
+
+
 def test_no_password_is_among_what_anyone_can_read() -> None:
     identity = an_identity(redis=REDIS)
     told = [*head_arguments(identity), *head_environment(identity)]

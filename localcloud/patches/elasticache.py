@@ -1,0 +1,117 @@
+"""ElastiCache replication groups that somebody can connect to: one node, one address, one name.
+
+Follows CreateReplicationGroup (docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/
+API_CreateReplicationGroup.html: AuthToken needs TransitEncryptionEnabled and has 16 to 128
+printable characters) and "Accessing your cluster" (a cache is in its subnet group's VPC, behind
+security groups). moto gives names that lead nowhere, forgets the token and deletes nothing. What
+runs behind the name is localcloud/stores.py's business, which sets the status to available.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from moto.elasticache.exceptions import InvalidParameterCombinationException as Refused
+from moto.elasticache.models import ElastiCacheBackend, elasticache_backends
+
+from localcloud.account import ACCOUNT, REGION, ec2_backend
+from localcloud.world import World
+
+UNSUPPORTED = ("num_node_groups", "replicas_per_node_group", "primary_cluster_id", "snapshot_name")
+
+
+@dataclass(frozen=True)
+class StorePlan:
+    """One replication group: what runs for it, and where. ``token`` is its password or nothing."""
+
+    name: str
+    endpoint: str
+    address: str
+    port: int
+    encrypted: bool
+    token: str
+
+
+def plans() -> tuple[StorePlan, ...]:
+    """Return the plan of every replication group."""
+    return tuple(_plan(group) for group in _groups())
+
+
+def mark_available(name: str) -> None:
+    """Say that the replication group answers."""
+    _backend().replication_groups[name].status = "available"
+
+
+def _plan(group: Any) -> StorePlan:
+    return StorePlan(
+        name=group.replication_group_id,
+        endpoint=group.node_groups[0]["primary_endpoint_address"],
+        address=group.interface.private_ip_address,
+        port=int(group.port),
+        encrypted=bool(group.transit_encryption_enabled),
+        token=group.token,
+    )
+
+
+def _groups() -> Iterator[Any]:
+    yield from _backend().replication_groups.values()
+
+
+def _backend() -> Any:
+    return elasticache_backends[ACCOUNT][REGION]
+
+
+def _check(backend: Any, wanted: dict[str, Any]) -> None:
+    token = wanted["auth_token"] or ""
+    if any(wanted[name] for name in UNSUPPORTED) or wanted["cluster_mode"] == "enabled":
+        raise Refused("The local cloud has replication groups of one new node only")
+    if (wanted["num_cache_clusters"] or 1) > 1:
+        raise Refused("The local cloud has replication groups of one new node only")
+    if token and not wanted["transit_encryption_enabled"]:
+        raise Refused("AuthToken is only supported when TransitEncryptionEnabled is true")
+    if token and not 16 <= len(token) <= 128:
+        raise Refused("AuthToken must have 16 to 128 characters")
+    if wanted["cache_subnet_group_name"] not in backend.cache_subnet_groups:
+        raise Refused("The local cloud needs a CacheSubnetGroupName that there is")
+
+
+def _make(create: Any) -> Any:
+    def create_replication_group(self: Any, **wanted: Any) -> Any:
+        _check(self, wanted)
+        group = create(self, **wanted)
+        subnets = self.cache_subnet_groups[wanted["cache_subnet_group_name"]].subnet_ids
+        interface = ec2_backend().create_network_interface(
+            subnets[0],
+            "",
+            group_ids=wanted["security_group_ids"] or [],
+            description=f"ElastiCache {group.replication_group_id}",
+        )
+        interface.status, interface.requester_managed = "in-use", True
+        group.interface, group.token = interface, wanted["auth_token"] or ""
+        group.transit_encryption_enabled = bool(wanted["transit_encryption_enabled"])
+        group.status = "creating"
+        return group
+
+    return create_replication_group
+
+
+def _delete(self: Any, replication_group_id: str, retain_primary_cluster: bool | None) -> Any:
+    """Delete at once what AWS deletes in minutes."""
+    (group,) = self.describe_replication_groups(replication_group_id)
+    group.interface.status = "available"
+    ec2_backend().delete_network_interface(group.interface.id)
+    del self.replication_groups[replication_group_id]
+    group.status = "deleting"
+    return group
+
+
+@cache
+def install() -> None:
+    """Have replication groups with an interface, a token and an end."""
+    ElastiCacheBackend.create_replication_group = _make(ElastiCacheBackend.create_replication_group)
+    ElastiCacheBackend.delete_replication_group = _delete
+
+
+def attach(world: World) -> None:
+    """They do nothing by themselves."""

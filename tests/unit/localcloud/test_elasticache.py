@@ -1,0 +1,88 @@
+"""Replication groups: what is refused, where they are, and that they end."""
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from localcloud.patches.elasticache import mark_available, plans
+from tests.unit.localcloud.conftest import Clients
+
+TOKEN = "not-a-secret-but-long-enough"
+
+
+@pytest.fixture
+def subnet_group(aws: Clients) -> str:
+    ec2 = aws("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.77.16.0/24")["Subnet"]["SubnetId"]
+    aws("elasticache").create_cache_subnet_group(
+        CacheSubnetGroupName="state", CacheSubnetGroupDescription="Ray's", SubnetIds=[subnet]
+    )
+    return "state"
+
+
+def create(aws: Clients, subnet_group: str, **more: Any) -> Any:
+    wanted: dict[str, Any] = {
+        "ReplicationGroupId": "ray-state",
+        "ReplicationGroupDescription": "Ray's state",
+        "Engine": "redis",
+        "CacheNodeType": "cache.t4g.micro",
+        "CacheSubnetGroupName": subnet_group,
+        "TransitEncryptionEnabled": True,
+        "AuthToken": TOKEN,
+    }
+    return aws("elasticache").create_replication_group(**(wanted | more))["ReplicationGroup"]
+
+
+def status(aws: Clients) -> str:
+    found = aws("elasticache").describe_replication_groups(ReplicationGroupId="ray-state")
+    return str(found["ReplicationGroups"][0]["Status"])
+
+
+def test_a_group_has_an_address_of_its_subnet_and_is_there_when_it_answers(
+    aws: Clients, subnet_group: str
+) -> None:
+    made = create(aws, subnet_group)
+
+    (plan,) = plans()
+    assert plan.address.startswith("10.77.16.")
+    assert plan.endpoint == made["NodeGroups"][0]["PrimaryEndpoint"]["Address"]
+    assert (plan.port, plan.encrypted, plan.token) == (6379, True, TOKEN)
+    assert status(aws) == "creating"
+    mark_available("ray-state")
+    assert status(aws) == "available"
+
+
+def test_nobody_is_told_the_token(aws: Clients, subnet_group: str) -> None:
+    made = create(aws, subnet_group)
+
+    found = aws("elasticache").describe_replication_groups()
+    assert TOKEN not in str(made) + str(found)
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"TransitEncryptionEnabled": False}, "TransitEncryptionEnabled is true"),
+        ({"AuthToken": "short"}, "16 to 128 characters"),
+        ({"NumCacheClusters": 2}, "one new node only"),
+        ({"CacheSubnetGroupName": "nowhere"}, "CacheSubnetGroupName that there is"),
+    ],
+)
+def test_what_elasticache_or_the_local_cloud_does_not_have_is_refused(
+    aws: Clients, subnet_group: str, more: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(ClientError, match=why):
+        create(aws, subnet_group, **more)
+
+    assert plans() == ()
+
+
+def test_a_deleted_group_gives_its_address_back(aws: Clients, subnet_group: str) -> None:
+    create(aws, subnet_group)
+
+    aws("elasticache").delete_replication_group(ReplicationGroupId="ray-state")
+
+    assert plans() == ()
+    assert aws("ec2").describe_network_interfaces()["NetworkInterfaces"] == []
