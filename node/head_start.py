@@ -7,6 +7,10 @@ or two of CPU on imports, while clients and workers wait for dashboard and rayle
 start first, side by side, the dashboard warm (dashboard.py), and the others when these are up.
 """
 
+import os
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -55,16 +59,35 @@ def head_node(node: Any) -> Any:
 
 
 def starter(services: Any, dashboard: WarmDashboard) -> Callable[..., Any]:
-    """Return Ray's ``start_ray_process``, which has the warm dashboard be the dashboard.
+    """Return Ray's ``start_ray_process``, which has the warm dashboard be the dashboard, and ends
+    with the GCS.
 
-    Where that has died, Ray starts one as it always does.
+    Where the dashboard has died, Ray starts one as it always does.
     """
     start = services.start_ray_process
 
     def start_ray_process(command: list[str], process_type: str, **options: Any) -> Any:
-        if process_type != "dashboard" or not dashboard.become(command):
-            return start(command, process_type, **options)
-        nothing_special = dict.fromkeys(services.ProcessInfo._fields)
-        return services.ProcessInfo(**{**nothing_special, "process": dashboard.process})
+        if process_type == "dashboard" and dashboard.become(command):
+            nothing_special = dict.fromkeys(services.ProcessInfo._fields)
+            return services.ProcessInfo(**{**nothing_special, "process": dashboard.process})
+        started = start(command, process_type, **options)
+        if process_type == "gcs_server":
+            end_with(started.process)
+        return started
 
     return start_ray_process
+
+
+def end_with(gcs: "subprocess.Popen[bytes]") -> None:
+    """End this process, which the guard watches, as soon as the GCS has ended.
+
+    ``ray start`` waits for a GCS that has died of its start for a minute, and looks once a second
+    for one that dies later (ray/scripts/scripts.py, Ray 2.60).
+    """
+
+    def watch() -> None:
+        gcs.wait()
+        print(f"gcs_server has ended: {gcs.returncode}", file=sys.stderr, flush=True)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

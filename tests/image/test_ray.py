@@ -10,12 +10,14 @@ from tests.image.conftest import Expected
 HOLDS = """
 from node.dashboard import import_everything
 from node.head_start import head_node
-from ray._private import node, services
+from ray._private import node, ray_constants, services
 
 overridden = [name for name in vars(head_node(node.Node)) if name.startswith("start_")]
 assert "start_api_server" in overridden
 print(*[name for name in overridden if not hasattr(node.Node, name)], sep="\\n")
 assert {"command", "process_type"} <= set(services.start_ray_process.__annotations__)
+assert ray_constants.PROCESS_TYPE_GCS_SERVER == "gcs_server"
+assert ray_constants.PROCESS_TYPE_DASHBOARD == "dashboard"
 import_everything()
 """
 IMPORT = "import json, ray, boto3, yaml; print(json.dumps([ray.__version__, ray.__file__]))"

@@ -29,6 +29,7 @@ from ray._private import services
 class Node:
     def __init__(self, head):
         self.started = []
+        services.start_gcs()
         self.started.append("GCS")
         self.start_monitor()
         self.start_ray_client_server()
@@ -61,6 +62,12 @@ ProcessInfo = collections.namedtuple("ProcessInfo", ["process", "stdout_file", "
 
 def start_ray_process(command, process_type, fate_share):
     return ProcessInfo(process=subprocess.Popen(command), stdout_file=None, use_tmux=False)
+
+def start_gcs():
+    gcs = [sys.executable, "-c", "import time; time.sleep(600)"]
+    started = start_ray_process(gcs, "gcs_server", fate_share=True)
+    with open(os.environ["TOLD"] + ".gcs", "w") as file:
+        file.write(str(started.process.pid))
 
 def start_dashboard():
     script = os.path.join(os.path.dirname(ray.dashboard.__file__), "dashboard.py")

@@ -106,6 +106,16 @@ def test_a_ray_that_was_killed_can_be_warmed_and_started_again(tmp_path: Path) -
     assert guarded(tmp_path, then).exists()
 
 
+def test_ray_has_ended_when_its_gcs_has(tmp_path: Path) -> None:
+    then = """
+os.kill(int(open(os.environ["TOLD"] + ".gcs").read()), 9)
+wait(lambda: not ray.is_running())
+wait(ray.kill)
+"""
+
+    assert guarded(tmp_path, then).exists()
+
+
 def test_a_ray_that_is_not_warm_cannot_be_started(tmp_path: Path) -> None:
     then = """
 wait(ray.kill)
