@@ -4,7 +4,8 @@ Each kind of rollout runs once; at the calls that are chosen, a copy of the whol
 fault, is watched while it comes to terms with it, and gets the same command again. It must end in
 what the run without a fault ends in. ``RAYKILN_THOROUGH=1`` has every fault at every call, but for
 what is the same as a case before it (``same_cases``), and ``RAYKILN_THOROUGH=all`` has that too;
-else it is a sample that is always the same.
+else it is a sample that is always the same. Thorough takes hours and may be ended at any time: its
+results stay in ``.raykiln/faults``, under what the code says, and the next run goes on from there.
 """
 
 import json
@@ -12,6 +13,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -36,7 +38,22 @@ QUICK = {
         "hand_over_seconds": 60,
     },
 }
+ROOT = Path(__file__).resolve().parents[3]
+CODE = ("deploy", "node", "localcloud", "tests/unit/simulation")
 SETTLES = 30.0  # seconds, until what was ended has gone
+
+
+@pytest.fixture
+def results(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Return the file for the results of a test's trials; see above."""
+    if not THOROUGH:
+        return tmp_path / "results"
+    files = sorted(path for folder in CODE for path in (ROOT / folder).rglob("*.py"))
+    digest = sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
+    kind = re.sub(r"\W+", "_", request.node.name)
+    folder = ROOT / ".raykiln/faults" / digest / os.environ["RAYKILN_THOROUGH"] / kind
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / "results"
 
 
 @dataclass
@@ -151,13 +168,13 @@ class Sample:
         return True
 
 
-def test_a_first_deploy_comes_through_every_fault(deployed: Deployed, tmp_path: Path) -> None:
+def test_a_first_deploy_comes_through_every_fault(deployed: Deployed, results: Path) -> None:
     cluster = Watched(deployed.cloud, sized(1, name="fresh", **QUICK), deployed.doubled)
     cluster.watch = Watch(cluster, floor=0, serves=False)
 
     story = Story(cluster.deploy, cluster.deploy, lambda: ending(cluster, named=False))
     sample = Sample(CreateAutoScalingGroup="timed out")
-    try_all(cluster, story, sample, tmp_path)
+    try_all(cluster, story, sample, results)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +211,7 @@ def test_a_first_deploy_comes_through_every_fault(deployed: Deployed, tmp_path: 
 )
 def test_a_rollout_comes_through_every_fault(
     serving: Watched,
-    tmp_path: Path,
+    results: Path,
     bake: Bake,
     floor: int,
     manner: str,
@@ -206,10 +223,10 @@ def test_a_rollout_comes_through_every_fault(
     serving.watch = Watch(serving, floor, serves=True, keeps=keeps)
 
     story = Story(serving.deploy, serving.deploy, lambda: ending(serving))
-    try_all(serving, story, sample, tmp_path)
+    try_all(serving, story, sample, results)
 
 
-def test_a_rollback_comes_through_every_fault(serving: Watched, tmp_path: Path) -> None:
+def test_a_rollback_comes_through_every_fault(serving: Watched, results: Path) -> None:
     before = serving.prepare().rollout.wanted.release
     both_new(serving)
     serving.deploy()
@@ -223,7 +240,7 @@ def test_a_rollback_comes_through_every_fault(serving: Watched, tmp_path: Path) 
 
     story = Story(serving.rollback, again, lambda: ending(serving, before))
     sample = Sample(TerminateInstances="timed out")
-    try_all(serving, story, sample, tmp_path)
+    try_all(serving, story, sample, results)
 
 
 def serves(cluster: Cluster) -> Release | None:
@@ -232,14 +249,14 @@ def serves(cluster: Cluster) -> Release | None:
     return current_release(cluster.cloud.clients, environment.bucket, environment.name)
 
 
-def try_all(cluster: Watched, story: Story, sample: Sample, folder: Path) -> None:
+def try_all(cluster: Watched, story: Story, sample: Sample, results: Path) -> None:
     """Try all faults or a sample, say how that went, and fail where one was not overcome."""
     assert cluster.watch is not None
     chosen: Chosen = everything if THOROUGH else sample
     once = THOROUGH and os.environ["RAYKILN_THOROUGH"] != "all"
     if once:
         cluster.neighbour.destroy()  # in a thousand copies it would take a fifth of the time
-    trials = Trials(cluster, cluster.watch, story, chosen, folder / "results", once)
+    trials = Trials(cluster, cluster.watch, story, chosen, results, once)
     trials.run()
 
     words = (

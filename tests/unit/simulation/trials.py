@@ -34,7 +34,8 @@ class Story:
 class Trials:
     """Has every fault happen at those calls of a story that are chosen, each in a copy.
 
-    With ``once``, what is the same as a case before is not tried again (``same_cases``).
+    With ``once``, what is the same as a case before is not tried again (``same_cases``). What is
+    in ``results`` already, since a run before was ended in the middle, is not tried again either.
     """
 
     cluster: Cluster
@@ -58,6 +59,7 @@ class Trials:
         self.wire.fault_for = self._fault_for
         self.known = Cases(self.wire, cloud.clock)
         before = cloud.clients.calls
+        self.done = {(result["fault"], result["call"]) for result in self._written()}
         gc.freeze()  # the copies need not look at what is there now
         with self.wire.installed(cloud.clients):
             try:
@@ -82,6 +84,9 @@ class Trials:
             self.cases += 1
             if self.once and not self.known.is_new(call, name):
                 continue
+            self.tried[name] += 1
+            if (name, call.words) in self.done:
+                continue
             copy = Copy(self.cluster.cloud.folder)
             if copy.is_this:
                 gc.disable()
@@ -89,7 +94,6 @@ class Trials:
                 self.copy = copy
                 return Fault(name, call, self.cluster.cloud.clock)
             failure = copy.failure()
-            self.tried[name] += 1
             if failure:
                 self._write({"fault": name, "call": call.words, "failure": failure})
         return None
