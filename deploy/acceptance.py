@@ -48,6 +48,10 @@ class Subject:
         """Ray at the stable name."""
         return ray_api(self.clients, self.environment)
 
+    def now_at_aws(self) -> float:
+        """Return seconds since the epoch by AWS's clock."""
+        return self.clock.now() + self.clients.ahead
+
     def instances(self, role: str) -> tuple[Instance, ...]:
         """Return the running instances of a role."""
         found = find_instances(self.clients, self.environment.name)
@@ -161,7 +165,7 @@ def workers_have_joined(subject: Subject) -> Verdict:
 
 def head_ready_arrives(subject: Subject) -> Verdict:
     """HeadReady has come every minute since the leader's first word."""
-    now = subject.clock.now()
+    now = subject.now_at_aws()
     launched = datetime.fromisoformat(subject.leader().launched).timestamp()
     since = max(now - WINDOW, launched)
     beats = heartbeat(subject.clients, subject.environment, since=since, now=now)

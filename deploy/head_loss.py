@@ -38,7 +38,8 @@ class Before:
     lease: Lease
     workers: frozenset[str]  # addresses
     ready_count: int
-    begun: float
+    begun: float  # by this machine's clock
+    minute: float  # by AWS's
 
 
 def check_head_loss(
@@ -96,14 +97,15 @@ def _before(subject: Subject) -> Before:
     lease = find_lease(subject.clients, subject.environment)
     if lease is None or lease.holder != leader.id:
         raise Refused("the lease is changing hands", hint="wait a moment and try again")
-    begun = subject.clock.now()
+    begun, minute = subject.clock.now(), subject.now_at_aws()
     return Before(
         heads=frozenset(head.id for head in subject.instances("head")),
         leader=leader,
         lease=lease,
         workers=workers,
-        ready_count=ready_count(subject.clients, subject.environment, since=begun, now=begun),
+        ready_count=ready_count(subject.clients, subject.environment, since=minute, now=minute),
         begun=begun,
+        minute=minute,
     )
 
 
@@ -121,8 +123,8 @@ def _looks(subject: Subject, before: Before) -> dict[str, Look]:
         return f"{found.holder}, epoch {found.epoch}" if found and taken else ""
 
     def ready() -> str:
-        now = subject.clock.now()
-        count = ready_count(clients, environment, since=before.begun, now=now)
+        now = subject.now_at_aws()
+        count = ready_count(clients, environment, since=before.minute, now=now)
         return f"{count - before.ready_count} since" if count > before.ready_count else ""
 
     def workers() -> str:

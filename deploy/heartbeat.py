@@ -1,4 +1,7 @@
-"""The head's heartbeat as CloudWatch has it, minute by minute. Touches AWS, changes nothing."""
+"""The head's heartbeat as CloudWatch has it, minute by minute. Touches AWS, changes nothing.
+
+All times are AWS's, which a deployer's clock may be minutes off: see ``Clients.ahead``.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -1,7 +1,9 @@
 """Clients: what a person hears when AWS does not let them in or does not answer."""
 
 import os
+import time
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from moto import mock_aws
@@ -44,3 +46,13 @@ def test_every_request_is_counted() -> None:
         clients("sts").get_caller_identity()
 
     assert clients.calls == 2
+
+
+@pytest.mark.parametrize("off", [-240.0, 0.0, 240.0])
+def test_aws_s_time_is_known_to_a_machine_whose_clock_is_off(off: float) -> None:
+    right, clients = time.time, Clients("us-east-1")
+    with patch("time.time", lambda: right() + off), mock_aws():
+        clients("sts").get_caller_identity()
+
+        assert time.time() + clients.ahead == pytest.approx(right(), abs=2.0)
+        assert clients.ahead == pytest.approx(-off, abs=2.0)

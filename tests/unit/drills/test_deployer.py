@@ -1,11 +1,13 @@
 """A drill's deploy wants another release of the same cluster, and nothing lasting."""
 
+import time
+
 import pytest
 
 from deploy.environment import load_environment
 from deploy.release import settings_of
 from deploy.waiting import SystemClock
-from tests.drills.kit.deployer import SkewedClock, changed, next_size
+from tests.drills.kit.deployer import changed, clock_off, next_size
 from tests.drills.kit.registry import drill_named
 from tests.drills.kit.series import warning
 
@@ -47,8 +49,11 @@ def test_sizes_go_up_within_a_family() -> None:
     ]
 
 
-def test_a_skewed_clock_is_off_by_what_it_was_told() -> None:
-    assert SkewedClock(600.0).now() - SystemClock().now() == pytest.approx(600.0, abs=1.0)
+def test_a_clock_that_is_off_is_so_for_a_while() -> None:
+    before = time.time()
+    with clock_off(240.0):
+        assert SystemClock().now() - before == pytest.approx(240.0, abs=1.0)
+    assert SystemClock().now() - before == pytest.approx(0.0, abs=1.0)
 
 
 def test_before_a_real_cluster_is_broken_it_is_told_what_breaks_and_what_it_costs() -> None:
