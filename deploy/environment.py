@@ -162,10 +162,12 @@ class Rollout(Table):
 
 
 class Alarms(Table):
-    """Who hears of alarms, and how soon a missing head is one."""
+    """Who hears of alarms, how soon a missing head is one, and whether anything is done."""
 
     email: Text = ""
     head_missing_minutes: int = Field(default=3, ge=1, le=60)
+    # An alarm has the head to blame replaced when nobody leads.
+    remediate: bool = False
 
 
 class Limits(Table):

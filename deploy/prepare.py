@@ -20,6 +20,7 @@ from deploy.preflight import Finding, check_credentials, preflight
 from deploy.ray_api import RayApi
 from deploy.release import Release
 from deploy.release_choice import wanted_release
+from deploy.remediations import last_remediation
 from deploy.rollout import Rollout, Verifier
 from deploy.state import ClusterState, find_alarms, read_state
 from deploy.status import StatusReport, status_report
@@ -80,7 +81,14 @@ def read_status(
     lock = find_lock(clients, environment) if state.foundation else None
     deployer = lock.words((clock or SystemClock()).now()) if lock else ""
     unfinished = "" if lock else _unfinished(environment, clients, state)
-    return status_report(environment, state, alarms, deployer=deployer, unfinished=unfinished)
+    return status_report(
+        environment,
+        state,
+        alarms,
+        deployer=deployer,
+        unfinished=unfinished,
+        remediation=last_remediation(clients, environment) if state.foundation else "",
+    )
 
 
 def _unfinished(environment: Environment, clients: Clients, state: ClusterState) -> str:

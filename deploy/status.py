@@ -34,6 +34,8 @@ class StatusReport:
     # Who holds the deploy lock and what for, and a rollout that nobody finishes; else empty.
     deployer: str = ""
     unfinished: str = ""
+    # What an alarm had done last, or why it did nothing; empty where none rang, or none may.
+    remediation: str = ""
 
     @property
     def is_healthy(self) -> bool:
@@ -61,6 +63,7 @@ class StatusReport:
             ("leader", f"{self.leader} (epoch {self.epoch})" if self.leader else "nobody"),
             ("stack", self.stack or "not there"),
             ("at work", self._at_work()),
+            *((("remediation", self.remediation),) if self.remediation else ()),
             ("health", "well" if self.is_healthy else "; ".join(self.problems)),
         )
         return Section(self.environment, ("", ""), rows)
@@ -90,6 +93,7 @@ def status_report(
     *,
     deployer: str = "",
     unfinished: str = "",
+    remediation: str = "",
 ) -> StatusReport:
     """Return the report of a snapshot, the alarms beside it, and who changes it."""
     return StatusReport(
@@ -106,6 +110,7 @@ def status_report(
         problems=problems(environment, state, alarms),
         deployer=deployer,
         unfinished=unfinished,
+        remediation=remediation,
     )
 
 

@@ -1,5 +1,6 @@
 """What the control plane asks of whatever runs the machines: real ones, or simulated ones."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -43,6 +44,17 @@ class Answer:
     exit_code: int
     stdout: str
     stderr: str
+
+
+@dataclass(frozen=True)
+class Work:
+    """A function to run on an event: a zip of its code, and MODULE.FUNCTION within it."""
+
+    archive: bytes
+    handler: str
+    event: str
+    environment: Mapping[str, str]
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -99,3 +111,9 @@ class Driver(Protocol):
 
         None while it is under way; once told, the next call begins another.
         """
+
+    def invoke(self, request_id: str, work: Work) -> None:
+        """Begin to run a function, on no machine, for so long at most."""
+
+    def invoked(self, request_id: str) -> Answer | None:
+        """Tell once what it gave (exit code 124: it was ended for its time); None while it runs."""

@@ -12,11 +12,13 @@ from collections.abc import Callable
 
 from localcloud import nspawn
 from localcloud.cgroups import Group, Limits
-from localcloud.driver import Answer, Copying, Host, Power, Probed
+from localcloud.driver import Answer, Copying, Host, Power, Probed, Work
+from localcloud.functions import Functions
 from localcloud.images import Images
 from localcloud.network import Network
 from localcloud.paths import Paths
 from localcloud.probes import Probes
+from localcloud.processes import run_for
 
 BOOT_SECONDS = 60.0
 STOP_SECONDS = 60.0
@@ -179,6 +181,7 @@ class Machines:
         self._copies: dict[str, Copying] = {}
         self._answers: dict[tuple[str, str], Answer | None] = {}
         self._probes = Probes(network)
+        self._functions = Functions(paths)
 
     def launch(self, host: Host) -> None:
         machine = Machine(host, self._paths, self._network, self._images)
@@ -251,6 +254,12 @@ class Machines:
     ) -> Probed | None:
         return self._probes.probe(from_ip, ip, port, http_path, seconds)
 
+    def invoke(self, request_id: str, work: Work) -> None:
+        self._functions.invoke(request_id, work)
+
+    def invoked(self, request_id: str) -> Answer | None:
+        return self._functions.invoked(request_id)
+
     def leader(self, instance_id: str) -> int | None:
         """Return a machine's PID 1 as the host sees it."""
         machine = self._machines.get(instance_id)
@@ -259,18 +268,3 @@ class Machines:
     def console(self, instance_id: str) -> str:
         machine = self._machines.get(instance_id)
         return machine.console() if machine else self._gone.get(instance_id, "")
-
-
-def run_for(command: list[str], text: str, seconds: float) -> Answer:
-    """Run a command with ``text`` as its input, for so long at most (then exit code 124)."""
-    try:
-        done = subprocess.run(
-            command, input=text, capture_output=True, text=True, timeout=seconds, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        return Answer(124, _text(error.stdout), _text(error.stderr))
-    return Answer(done.returncode, done.stdout, done.stderr)
-
-
-def _text(output: str | bytes | None) -> str:
-    return output.decode(errors="replace") if isinstance(output, bytes) else output or ""

@@ -51,16 +51,21 @@ def enter() -> None:
     """
     place = paths()
     try:
-        network.enter(place.namespace)
+        join(place)
     except FileNotFoundError as error:
         raise Refused("the local cloud is not up", hint="./run.sh cloud.up") from error
     except PermissionError as error:
         raise Refused("only root may enter the local cloud", hint="run it as root") from error
-    files = [str(place.run / "resolv.conf"), str(place.run / "nsswitch.conf")]
-    subprocess.run(["sh", "-c", BIND, "sh", *files], check=True)
     for name in REMOVED:
         os.environ.pop(name, None)
     os.environ.update(environment(place))
+
+
+def join(place: Paths) -> None:
+    """Put this process into the VPC's network, with its resolver, for good; raises OSError."""
+    network.enter(place.namespace)
+    files = [str(place.run / "resolv.conf"), str(place.run / "nsswitch.conf")]
+    subprocess.run(["sh", "-c", BIND, "sh", *files], check=True)
 
 
 def operator_command(argv: list[str]) -> list[str]:

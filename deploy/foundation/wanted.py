@@ -1,13 +1,11 @@
 """What the stack of an environment shall be: template, parameters, tags. Pure: no AWS."""
 
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 from deploy.environment import Environment
 from deploy.errors import Refused
+from deploy.foundation.body import template_body
 
-TEMPLATE = Path(__file__).with_name("template.yaml")
 OPERATOR_SLOTS = 4  # the template has a parameter for each; CloudFormation knows no loops
 
 
@@ -29,12 +27,6 @@ def wanted_stack(environment: Environment) -> WantedStack:
         parameters=parameters(environment),
         tags=environment.tags | {"raykiln:environment": environment.name},
     )
-
-
-@cache
-def template_body() -> str:
-    """Return the template as it is in the repository."""
-    return TEMPLATE.read_text()
 
 
 def parameters(environment: Environment) -> dict[str, str]:
@@ -92,6 +84,7 @@ def _health(environment: Environment) -> dict[str, str]:
         "HealthCheckThreshold": str(environment.limits.health_check_threshold),
         "AlarmMinutes": str(environment.alarms.head_missing_minutes),
         "AlarmEmail": environment.alarms.email,
+        "Remediate": _flag(environment.alarms.remediate),
         "LogRetentionDays": "30",
     }
 

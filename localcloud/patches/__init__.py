@@ -9,6 +9,7 @@ from typing import Protocol
 from localcloud.patches import (
     addresses,
     autoscaling,
+    awslambda,
     cloudformation,
     cloudwatch,
     console,
@@ -53,6 +54,7 @@ PATCHES: tuple[Patch, ...] = (
     elbv2,
     elasticache,
     cloudwatch,
+    awslambda,
     sns,
     ssm,
     cloudformation,

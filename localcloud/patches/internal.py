@@ -88,6 +88,7 @@ USED = (
     "route53",
     "logs",
     "cloudformation",
+    "lambda",
     "ssm",
     "sts",
 )

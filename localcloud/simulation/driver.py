@@ -5,7 +5,7 @@ the simulation's clock, and what goes wrong goes wrong on request.
 from collections.abc import Callable
 from pathlib import Path
 
-from localcloud.driver import Answer, Copying, Host, Power, Probed
+from localcloud.driver import Answer, Copying, Host, Power, Probed, Work
 from localcloud.simulation.machine import Machine
 from localcloud.simulation.network import Network, NobodyListens, Silence
 from localcloud.simulation.settings import Settings
@@ -110,6 +110,12 @@ class SimulatedDriver:
         if found is not None:
             del self._probes[key]
         return found
+
+    def invoke(self, request_id: str, work: Work) -> None:
+        raise NotImplementedError("the simulated cloud runs no Lambda functions")
+
+    def invoked(self, request_id: str) -> Answer | None:
+        raise NotImplementedError("the simulated cloud runs no Lambda functions")
 
     def _met(self, ip: str, port: int, http_path: str | None) -> Probed | None:
         """None when nothing comes back."""

@@ -14,6 +14,7 @@ from localcloud.patches.cloudformation import (  # noqa: F401 - importing a modu
     stack_api,
     types_data,
     types_iam,
+    types_lambda,
     types_monitoring,
     types_network,
     types_routing,

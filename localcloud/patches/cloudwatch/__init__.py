@@ -1,7 +1,8 @@
-"""CloudWatch alarms that are evaluated, publish to SNS, and have a history.
+"""CloudWatch alarms that are evaluated, act, and have a history.
 
 moto stores alarms and metrics and looks at neither. ``evaluation`` decides, ``series`` keeps the
-data, ``alarms`` acts, ``service_metrics`` reports what AWS's own services would.
+data, ``alarms`` change and do their ``actions``, ``service_metrics`` reports what AWS's own
+services would.
 """
 
 from functools import cache

@@ -13,8 +13,7 @@ from typing import Any
 from moto.cloudwatch.exceptions import InvalidParameterValue, ResourceNotFound
 
 from localcloud import world
-from localcloud.patches import internal
-from localcloud.patches.cloudwatch import series
+from localcloud.patches.cloudwatch import actions, series
 from localcloud.patches.cloudwatch.evaluation import (
     COMPARISONS,
     EXTRA_PERIODS,
@@ -42,10 +41,12 @@ def check_supported(alarm: Any) -> None:
         raise InvalidParameterValue("The local cloud has no composite and no metric math alarms")
     if alarm.comparison_operator not in COMPARISONS or alarm.extended_statistic:
         raise InvalidParameterValue("The local cloud has no anomaly or percentile alarms")
-    for actions in ACTIONS.values():
-        for arn in getattr(alarm, actions):
-            if not arn.startswith("arn:aws:sns:"):
-                raise InvalidParameterValue(f"The local cloud's alarms only publish to SNS: {arn}")
+    for name in ACTIONS.values():
+        for arn in getattr(alarm, name):
+            if not actions.is_supported(arn):
+                raise InvalidParameterValue(
+                    f"The local cloud's alarms only publish to SNS and invoke functions: {arn}"
+                )
 
 
 def begin(alarm: Any, previous: Any | None) -> None:
@@ -129,62 +130,21 @@ def set_state(backend: Any, name: str, reason: str, data: str | None, state: str
 
 def change_state(alarm: Any, state: str, reason: str, data: str) -> None:
     """Put an alarm into a state, note it, and run the actions of that state."""
-    old = alarm.state_value
+    previous = actions.state_of(alarm)
     alarm.state_value, alarm.state_reason, alarm.state_reason_data = state, reason, data
     alarm.state_updated_timestamp = _now()
-    summary = f"Alarm updated from {old} to {state}"
-    states = {"oldState": {"stateValue": old}, "newState": {"stateValue": state}}
+    summary = f"Alarm updated from {previous['value']} to {state}"
+    states = {"oldState": {"stateValue": previous["value"]}, "newState": {"stateValue": state}}
     record(alarm, "StateUpdate", summary, states)
     if alarm.actions_enabled:
         for arn in getattr(alarm, ACTIONS[state]):
-            _publish(alarm, arn, old)
+            _execute(alarm, arn, previous)
 
 
-def _publish(alarm: Any, arn: str, old: str) -> None:
-    subject = f'{alarm.state_value}: "{alarm.name}" in US East (N. Virginia)'
+def _execute(alarm: Any, arn: str, previous: actions.State) -> None:
     try:
-        internal.call(
-            "sns",
-            "publish",
-            TopicArn=arn,
-            Subject=subject[:100],
-            Message=json.dumps(message(alarm, old)),
-        )
+        actions.execute(alarm, arn, previous)
     except Exception as error:  # AWS, too, only notes an action that failed
         record(alarm, "Action", f"Failed to execute action {arn}", {"error": str(error)})
         return
     record(alarm, "Action", f"Successfully executed action {arn}", {"actionState": "Succeeded"})
-
-
-def message(alarm: Any, old: str) -> dict[str, Any]:
-    """Return what subscribers get, in the shape that CloudWatch sends."""
-    trigger = {
-        "MetricName": alarm.metric_name,
-        "Namespace": alarm.namespace,
-        "StatisticType": "Statistic",
-        "Statistic": alarm.statistic.upper(),
-        "Unit": alarm.unit,
-        "Dimensions": [{"value": d.value, "name": d.name} for d in alarm.dimensions],
-        "Period": int(alarm.period),
-        "EvaluationPeriods": int(alarm.evaluation_periods),
-        "DatapointsToAlarm": int(alarm.datapoints_to_alarm or alarm.evaluation_periods),
-        "ComparisonOperator": alarm.comparison_operator,
-        "Threshold": float(alarm.threshold),
-        "TreatMissingData": alarm.treat_missing_data or "missing",
-    }
-    return {
-        "AlarmName": alarm.name,
-        "AlarmDescription": alarm.description,
-        "AWSAccountId": alarm.alarm_arn.split(":")[4],
-        "AlarmConfigurationUpdatedTimestamp": f"{alarm.configuration_updated_timestamp}Z",
-        "NewStateValue": alarm.state_value,
-        "NewStateReason": alarm.state_reason,
-        "StateChangeTime": alarm.state_updated_timestamp.isoformat() + "+0000",
-        "Region": "US East (N. Virginia)",
-        "AlarmArn": alarm.alarm_arn,
-        "OldStateValue": old,
-        "OKActions": alarm.ok_actions,
-        "AlarmActions": alarm.alarm_actions,
-        "InsufficientDataActions": alarm.insufficient_data_actions,
-        "Trigger": trigger,
-    }

@@ -12,7 +12,7 @@ local cloud the metadata service hands out the same. Calls of the control plane 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -26,7 +26,7 @@ from moto.s3.models import FakeBucket, s3_backends
 from localcloud.account import ACCOUNT
 from localcloud.patches.iam import errors, requests, signatures
 from localcloud.patches.iam.policies import Answer, Check, decide
-from localcloud.patches.iam.principals import Principal, find_principal
+from localcloud.patches.iam.principals import Principal, documents_of, find_principal
 from localcloud.patches.internal import call, is_internal
 from localcloud.world import World
 
@@ -58,6 +58,26 @@ def role_credentials(role: str, session: str = "test") -> dict[str, str]:
         "aws_secret_access_key": made["SecretAccessKey"],
         "aws_session_token": made["SessionToken"],
     }
+
+
+def role_may(arn: str, actions: Iterable[str], resource: str) -> bool:
+    """Say whether a role's own policies allow actions that AWS does in its name."""
+    role = _role(arn)
+    documents = documents_of(role) if role else []
+    asked = [Check(action, resource, {}) for action in actions]
+    return all(decide(documents, check) is Answer.ALLOWED for check in asked)
+
+
+def may_assume(service: str, arn: str) -> bool:
+    """Say whether the role's trust policy lets an AWS service be that role."""
+    role = _role(arn)
+    trust = [role.assume_role_policy_document] if role else []
+    return decide(trust, Check("sts:AssumeRole", arn, {}), service) is Answer.ALLOWED
+
+
+def _role(arn: str) -> Any:
+    roles = iam_backends[ACCOUNT]["aws"].roles.values()
+    return next((role for role in roles if role.arn == arn), None)
 
 
 def make_user(name: str, policy: dict[str, Any]) -> dict[str, str]:

@@ -70,7 +70,7 @@ def _role_session(account: str, session: Any) -> Principal | None:
     return Principal(
         arn,
         secret,
-        tuple(_role_documents(role)),
+        tuple(documents_of(role)),
         _boundary(backend, role),
         session.policy or None,
         _known(arn, known),
@@ -108,7 +108,8 @@ def _user_documents(backend: Any, user: Any) -> list[str]:
     return found
 
 
-def _role_documents(role: Any) -> list[str]:
+def documents_of(role: Any) -> list[str]:
+    """Return the documents of a role's policies, inline and managed."""
     found = [str(document) for document in role.policies.values()]
     return found + [document_of(policy) for policy in role.managed_policies.values()]
 

@@ -1,9 +1,11 @@
 """The foundation's stack against CloudFormation as the local cloud has it."""
 
+import ast
 import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -15,10 +17,12 @@ from deploy.clients import Clients
 from deploy.environment import Environment
 from deploy.errors import PipelineError, Refused
 from deploy.foundation import wanted
+from deploy.foundation.body import FUNCTION, TEMPLATE, template_body
 from deploy.foundation.changes import apply_foundation, plan_foundation, remove_foundation
 from deploy.foundation.plan import ResourceChange, StackPlan
 from deploy.foundation.stack import Foundation, find_foundation
-from deploy.foundation.wanted import TEMPLATE, parameters, template_body, wanted_stack
+from deploy.foundation.wanted import parameters, wanted_stack
+from localcloud.patches.cloudformation.template import parse
 from localcloud.world import World
 from tests.unit.deploy.builders import an_environment
 from tests.unit.localcloud.fakes import FakeClock
@@ -86,6 +90,33 @@ def test_cfn_lint_has_nothing_to_say_about_the_template() -> None:
     assert [str(match) for match in lint_file(TEMPLATE)] == []
 
 
+def test_cfn_lint_has_nothing_to_say_about_what_cloudformation_gets(tmp_path: Path) -> None:
+    body = tmp_path / "body.yaml"
+    body.write_text(template_body())
+
+    assert [str(match) for match in lint_file(body)] == []
+
+
+def test_what_is_left_out_of_the_template_changes_nothing_in_it() -> None:
+    written, sent = parse(TEMPLATE.read_text()), parse(template_body())
+    code = sent["Resources"]["Remediation"]["Properties"].pop("Code")["ZipFile"]
+
+    assert written["Resources"]["Remediation"]["Properties"].pop("Code") == {
+        "ZipFile": FUNCTION.name
+    }
+    assert sent == written
+    assert undocumented(code) == undocumented(FUNCTION.read_text())
+
+
+def undocumented(code: str) -> str:
+    """Return code in one form, without what was written for readers alone."""
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and len(node.body) > 1:
+            node.body = node.body[bool(ast.get_docstring(node)) :]
+    return ast.dump(tree)
+
+
 def test_the_template_fits_into_a_request() -> None:
     # 51,200 bytes: CloudFormation quotas, template body size in a request.
     assert len(template_body().encode()) < 51_200
@@ -93,7 +124,7 @@ def test_the_template_fits_into_a_request() -> None:
 
 def test_every_alarm_has_a_runbook() -> None:
     pages = {page.name for page in (TEMPLATE.parents[2] / "docs" / "runbooks").iterdir()}
-    pages.remove("stuck-deploy.md")  # of no alarm
+    pages -= {"stuck-deploy.md", "remediation.md"}  # of no alarm
 
     assert set(re.findall(r"docs/runbooks/([\w-]+\.md)", template_body())) == pages
     assert {f"{name}.md" for name in ALARMS} == pages
@@ -124,6 +155,58 @@ def test_more_operators_than_the_template_knows_are_refused() -> None:
 
     with pytest.raises(Refused, match="operator_cidrs has 5 ranges, 4 are possible"):
         wanted_stack(an_environment(network={"operator_cidrs": cidrs}))
+
+
+# --- What alarms do -------------------------------------------------------------------------------
+
+
+def functions_of(ground: Ground, environment: Environment) -> dict[str, list[str]]:
+    """Return the functions that each alarm invokes."""
+    ground.apply(environment)
+    alarms = boto3.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    return {
+        alarm["AlarmName"]: [arn for arn in alarm["AlarmActions"] if ":lambda:" in arn]
+        for alarm in alarms
+    }
+
+
+def test_no_alarm_does_more_than_tell_unless_it_is_switched_on(ground: Ground) -> None:
+    environment = an_environment()
+
+    assert not environment.alarms.remediate
+    assert set(map(tuple, functions_of(ground, environment).values())) == {()}
+    assert boto3.client("lambda").list_functions()["Functions"] == []
+
+
+def test_three_alarms_remediate_where_it_is_switched_on(ground: Ground) -> None:
+    ground.apply(an_environment())
+    switched_on = an_environment(alarms={"remediate": True})
+
+    added = {change for change in ground.plan(switched_on).changes if change.action == "add"}
+
+    (function,) = functions_of(ground, switched_on)["raykiln-dev-no-leader"]
+    assert function.endswith(":function:raykiln-dev-remediation")
+    assert functions_of(ground, switched_on) == {
+        "raykiln-dev-head-not-ready": [function],
+        "raykiln-dev-no-leader": [function],
+        "raykiln-dev-no-healthy-target": [function],
+        "raykiln-dev-head-launch": [],
+    }
+    assert {change.name for change in added} == {
+        "Remediation",
+        "RemediationLogs",
+        "RemediationPermission",
+        "RemediationRole",
+    }
+
+
+def test_switched_off_again_nothing_of_it_is_left(ground: Ground) -> None:
+    ground.apply(an_environment(alarms={"remediate": True}))
+
+    assert set(map(tuple, functions_of(ground, an_environment()).values())) == {()}
+    assert boto3.client("lambda").list_functions()["Functions"] == []
+    groups = boto3.client("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/")
+    assert groups["logGroups"] == []
 
 
 # --- From nothing to a foundation, and back -------------------------------------------------------

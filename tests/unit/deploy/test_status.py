@@ -49,6 +49,14 @@ def test_without_a_stack_there_is_one_thing_to_say() -> None:
     assert problems(an_environment(), ClusterState(), ()) == ("the stack is not there",)
 
 
+def test_what_an_alarm_had_done_last_is_shown_where_it_did_something() -> None:
+    quiet = status_report(an_environment(), serving(a_wanted()), ())
+    acted = status_report(an_environment(), serving(a_wanted()), (), remediation="i-1 is replaced")
+
+    assert ("remediation", "i-1 is replaced") in acted.sections()[0].rows
+    assert "remediation" not in [row[0] for row in quiet.sections()[0].rows]
+
+
 @pytest.mark.parametrize(
     ("changed", "words"),
     [

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from localcloud.driver import Answer, Copying, Host, Power, Probed
+from localcloud.driver import Answer, Copying, Host, Power, Probed, Work
 
 
 class FakeClock:
@@ -64,6 +64,10 @@ class FakeDriver:
         self.consoles: dict[str, str] = {}
         self.scripts: list[tuple[str, str]] = []
         self.on_run: Callable[[str, str], Answer] = lambda instance_id, script: Answer(0, "", "")
+        self.works: list[Work] = []
+        self.on_invoke: Callable[[Work], Answer] = lambda work: Answer(0, "", "")
+        self.work_seconds = 0.0
+        self._works: dict[str, tuple[float, Work]] = {}
         self._answers: dict[tuple[str, str], tuple[float, Answer]] = {}
         self.probed: list[tuple[str, str, int, str | None]] = []
         self._probes: dict[tuple[str, str, int, str | None], float] = {}
@@ -135,6 +139,14 @@ class FakeDriver:
             return None
         del self._probes[key]
         return met or Probed(connected=False)
+
+    def invoke(self, request_id: str, work: Work) -> None:
+        self.works.append(work)
+        self._works[request_id] = (self.clock.now() + self.work_seconds, work)
+
+    def invoked(self, request_id: str) -> Answer | None:
+        due, work = self._works[request_id]
+        return self.on_invoke(work) if due <= self.clock.now() else None
 
     # What tests do to machines.
 

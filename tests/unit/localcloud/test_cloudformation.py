@@ -112,6 +112,7 @@ LISTINGS = {
     "logs": {"describe_log_groups": "logGroups"},
     "route53": {"list_hosted_zones": "HostedZones"},
     "s3": {"list_buckets": "Buckets"},
+    "lambda": {"list_functions": "Functions"},
     "sns": {"list_subscriptions": "Subscriptions", "list_topics": "Topics"},
 }
 
@@ -182,6 +183,40 @@ def test_each_service_tells_of_what_the_template_wanted(aws: Clients, stacks: St
     (logs,) = aws("logs").describe_log_groups()["logGroups"]
     assert logs["retentionInDays"] == 7
 
+    function = aws("lambda").get_function(FunctionName="everything")
+    told = function["Configuration"]
+    assert (told["Handler"], told["Timeout"], told["MemorySize"]) == ("index.handler", 7, 256)
+    assert function["Concurrency"] == {"ReservedConcurrentExecutions": 1}
+    assert function["Tags"] == {"team": "ray"}
+    (statement,) = json.loads(aws("lambda").get_policy(FunctionName="everything")["Policy"])[
+        "Statement"
+    ]
+    assert statement["Principal"] == {"Service": "lambda.alarms.cloudwatch.amazonaws.com"}
+
+
+def test_a_function_s_code_and_settings_change_in_place(aws: Clients, stacks: Stacks) -> None:
+    stack = stacks.create(EVERYTHING)
+    code = "def handler(event, context): ..."
+    before = aws("lambda").get_function_configuration(FunctionName="everything")
+
+    stacks.update(EVERYTHING.replace(code, "def handler(event, context): 1"))
+    between = aws("lambda").get_function_configuration(FunctionName="everything")
+    stacks.update(EVERYTHING.replace("ReservedConcurrentExecutions: 1", "Description: it"))
+
+    after = aws("lambda").get_function(FunctionName="everything")
+    assert "Concurrency" not in after
+    assert after["Configuration"]["Description"] == "it"
+    assert after["Configuration"]["CodeSha256"] == before["CodeSha256"] != between["CodeSha256"]
+    assert stacks.physical(stack, "Function") == "everything"
+
+
+def test_a_function_needs_a_role_that_lambda_may_assume(stacks: Stacks) -> None:
+    body = EVERYTHING.replace("lambda.amazonaws.com}", "ec2.amazonaws.com}")
+
+    stack = stacks.create(body)
+
+    assert "cannot be assumed by Lambda" in stacks.reason(stack, "Function", "CREATE_FAILED")
+
 
 def test_outputs_are_what_the_expressions_give(stacks: Stacks) -> None:
     stack = stacks.create(EVERYTHING)
@@ -215,6 +250,7 @@ def test_an_update_changes_in_place_and_replaces_only_what_must_be(
         "Address": ("Remove", None),
         "Alarm": ("Modify", "False"),
         "Bucket": ("Modify", "False"),
+        "Function": ("Modify", "False"),
         "Logs": ("Modify", "False"),
         "NatGateway": ("Remove", None),
         "Subscription": ("Modify", "Conditional"),

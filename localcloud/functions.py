@@ -1,0 +1,60 @@
+"""Lambda functions run as processes of this host, each invocation a fresh one. No AWS.
+
+What a process does is in localcloud/function_runtime.py. Unlike AWS's, its time-out includes the
+interpreter's start, and no environment is used twice.
+"""
+
+import io
+import json
+import os
+import sys
+import threading
+import zipfile
+from tempfile import TemporaryDirectory
+
+from localcloud.driver import Answer, Work
+from localcloud.paths import REPOSITORY, Paths
+from localcloud.processes import run_for
+
+RUNTIME = "localcloud.function_runtime"
+
+
+class Functions:
+    """Runs functions in threads, and keeps what each gave until it is asked."""
+
+    def __init__(self, place: Paths) -> None:
+        self._place = place
+        self._answers: dict[str, Answer | None] = {}
+
+    def invoke(self, request_id: str, work: Work) -> None:
+        """Begin to run a function."""
+        self._answers[request_id] = None
+        threading.Thread(target=self._run, args=(request_id, work), daemon=True).start()
+
+    def invoked(self, request_id: str) -> Answer | None:
+        """Tell once what it gave; None while it runs."""
+        answer = self._answers[request_id]
+        if answer is not None:
+            del self._answers[request_id]
+        return answer
+
+    def _run(self, request_id: str, work: Work) -> None:
+        try:
+            self._answers[request_id] = self._ran(work)
+        except (OSError, zipfile.BadZipFile) as error:
+            self._answers[request_id] = Answer(1, "", f"the function was not started: {error}\n")
+
+    def _ran(self, work: Work) -> Answer:
+        with TemporaryDirectory(prefix="function-", dir=self._place.run) as folder:
+            with zipfile.ZipFile(io.BytesIO(work.archive)) as archive:
+                archive.extractall(folder)
+            # By its input, and not by argument or environment, where others could read the keys.
+            asked = {
+                "folder": folder,
+                "handler": work.handler,
+                "event": work.event,
+                "environment": {**work.environment, "AWS_CA_BUNDLE": str(self._place.ca)},
+            }
+            command = [sys.executable, "-m", RUNTIME]
+            environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+            return run_for(command, json.dumps(asked), work.seconds, environment)

@@ -1,0 +1,71 @@
+"""Lambda functions that run: asynchronously, with their role's keys, for whom their policy allows.
+
+moto keeps functions and their policies, and needs Docker to run one. Here the world's driver runs
+them (``events`` is the queue before it, ``logs`` takes what they print). Who waits for an answer is
+refused: nothing of the project does, and a step of the world must not wait.
+"""
+
+import json
+from functools import cache
+from typing import Any
+
+from moto.awslambda.models import LambdaBackend, LambdaFunction, lambda_backends
+
+from localcloud.account import ACCOUNT, REGION
+from localcloud.patches.awslambda import events
+from localcloud.patches.iam.policies import Answer, Check, decide
+from localcloud.world import World, current
+
+ACTION = "lambda:InvokeFunction"
+
+
+class NotAllowed(Exception):
+    """The function's policy does not let this caller in."""
+
+
+def invoke_for(service: str, arn: str, payload: str, source: str) -> None:
+    """Take an event from an AWS service on behalf of the resource ``source``.
+
+    Raises NotAllowed unless the function's own policy allows it, LookupError without the function:
+    docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html
+    """
+    backend = lambda_backends[ACCOUNT][REGION]
+    function = next((one for one in backend.list_functions() if one.function_arn == arn), None)
+    if function is None:
+        raise LookupError(f"Function not found: {arn}")
+    policy = json.dumps({"Statement": function.policy.statements})
+    context = {"aws:sourcearn": (source,), "aws:sourceaccount": (source.split(":")[4],)}
+    if decide([policy], Check(ACTION, arn, context), service) is not Answer.ALLOWED:
+        raise NotAllowed(
+            f"{service} is not authorized to perform: {ACTION} on resource: {arn} "
+            f"because no resource-based policy allows the {ACTION} action"
+        )
+    events.accept(backend, function.function_name, payload, current().clock.now())
+
+
+def _invoke(
+    self: Any, function_name: str, qualifier: Any, body: Any, headers: Any, response_headers: Any
+) -> bytes:
+    """Invoke of the Lambda API, as InvocationType Event."""
+    if headers.get("X-Amz-Invocation-Type") != "Event":
+        raise NotImplementedError("the local cloud's functions are invoked asynchronously alone")
+    function = self.get_function(function_name, qualifier)
+    payload = body.decode() if isinstance(body, bytes) else body
+    events.accept(self, function.function_name, payload or "{}", current().clock.now())
+    return b""
+
+
+def _no_docker(self: Any, *_: Any) -> None:
+    raise NotImplementedError("the local cloud's functions are invoked asynchronously alone")
+
+
+@cache
+def install() -> None:
+    """Put the queue in place of Docker."""
+    LambdaBackend.invoke = _invoke
+    LambdaFunction.invoke = _no_docker
+
+
+def attach(world: World) -> None:
+    """Let the world's clock carry events to functions."""
+    world.reconcilers.append(lambda now: events.carry_all(world, now))
