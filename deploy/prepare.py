@@ -79,6 +79,7 @@ def read_status(
     state = read_state(clients, environment)
     alarms = find_alarms(clients, environment.name)
     lock = find_lock(clients, environment) if state.foundation else None
+    acts = environment.alarms.remediate and state.foundation
     deployer = lock.words((clock or SystemClock()).now()) if lock else ""
     unfinished = "" if lock else _unfinished(environment, clients, state)
     return status_report(
@@ -87,7 +88,7 @@ def read_status(
         alarms,
         deployer=deployer,
         unfinished=unfinished,
-        remediation=last_remediation(clients, environment) if state.foundation else "",
+        remediation=last_remediation(clients, environment) if acts else "",
     )
 
 
