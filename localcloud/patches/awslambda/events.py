@@ -58,11 +58,11 @@ def carry_all(world: World, now: float) -> None:
         for backend in list(account.values()):
             queue = events_of(backend)
             for event in list(queue):
-                if _is_over(world, backend, event, now):
+                if _advance(world, backend, event, now):
                     queue.remove(event)
 
 
-def _is_over(world: World, backend: Any, event: Event, now: float) -> bool:
+def _advance(world: World, backend: Any, event: Event, now: float) -> bool:
     """Take an event one step further; say whether it leaves the queue."""
     found = {function.function_name: function for function in backend.list_functions()}
     function = found.get(event.function)

@@ -1,0 +1,100 @@
+"""Lambda functions are processes: with their role's keys and nothing of ours, ended in time."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.cloud.harness import Cloud, eventually
+
+NAME = "probe"
+LOGS = f"/aws/lambda/{NAME}"
+CODE = """
+import time
+import boto3
+
+def handler(event, context):
+    if event == "fail":
+        raise ValueError("as it was told")
+    if event == "sleep":
+        print("good night", flush=True)
+        time.sleep(60)
+    print(boto3.client("sts").get_caller_identity()["Arn"])
+    try:
+        import localcloud
+    except ImportError:
+        print("alone")
+"""
+TRUST = {
+    "Effect": "Allow",
+    "Principal": {"Service": "lambda.amazonaws.com"},
+    "Action": "sts:AssumeRole",
+}
+LOG = {"Effect": "Allow", "Action": "logs:*", "Resource": "*"}
+TEMPLATE = {
+    "Resources": {
+        "Logs": {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": LOGS}},
+        "Role": {
+            "Type": "AWS::IAM::Role",
+            "Properties": {
+                "RoleName": NAME,
+                "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [TRUST]},
+                "Policies": [
+                    {
+                        "PolicyName": "log",
+                        "PolicyDocument": {"Version": "2012-10-17", "Statement": [LOG]},
+                    }
+                ],
+            },
+        },
+        "Function": {
+            "Type": "AWS::Lambda::Function",
+            "DependsOn": "Logs",
+            "Properties": {
+                "FunctionName": NAME,
+                "Runtime": "python3.13",
+                "Handler": "index.handler",
+                "Timeout": 20,
+                "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+                "Code": {"ZipFile": CODE},
+            },
+        },
+    }
+}
+
+
+@pytest.fixture
+def functions(cloud: Cloud) -> Iterator[Any]:
+    """The Lambda API of a cloud that has one function."""
+    stack = {"StackName": NAME}
+    cloud.aws.cloudformation.create_stack(
+        **stack, TemplateBody=json.dumps(TEMPLATE), Capabilities=["CAPABILITY_NAMED_IAM"]
+    )
+    api = getattr(cloud.aws, "lambda")
+    eventually("the function", lambda: api.list_functions()["Functions"])
+    yield api
+    cloud.aws.cloudformation.delete_stack(**stack)
+    eventually("the function's end", lambda: not api.list_functions()["Functions"])
+
+
+def printed(cloud: Cloud) -> list[str]:
+    events = cloud.aws.logs.filter_log_events(logGroupName=LOGS)["events"]
+    return [event["message"] for event in events]
+
+
+def test_a_function_is_its_role_alone_fails_by_itself_and_is_ended_in_time(
+    cloud: Cloud, functions: Any
+) -> None:
+    for event in ("be", "fail", "sleep"):
+        functions.invoke(FunctionName=NAME, InvocationType="Event", Payload=json.dumps(event))
+
+    eventually("all three", lambda: sum(line.startswith("END") for line in printed(cloud)) >= 3)
+
+    said = printed(cloud)
+    assert f"arn:aws:sts::123456789012:assumed-role/{NAME}/{NAME}" in said
+    assert "alone" in said
+    assert "[ERROR] ValueError: as it was told" in said
+    assert "good night" in said
+    assert [line for line in said if line.endswith("Task timed out after 20.00 seconds")]
+    assert not [*cloud.place.run.glob("function-*")]
