@@ -18,6 +18,8 @@ from typing import Any
 from localcloud import session
 from localcloud.paths import REPOSITORY, paths
 
+OURS = ("localcloud", "deploy")
+
 
 def main() -> int:
     """Return 0 when the handler returned, 1 when it raised."""
@@ -26,7 +28,8 @@ def main() -> int:
     os.environ.clear()
     os.environ.update(asked["environment"])
     os.chdir(asked["folder"])
-    sys.path[:] = [asked["folder"], *filter(_is_no_code_of_ours, sys.path)]
+    _hide_ourselves()
+    sys.path.insert(0, asked["folder"])
     try:
         _handler(asked["handler"])(json.loads(asked["event"]), None)
     except Exception as error:
@@ -36,8 +39,11 @@ def main() -> int:
     return 0
 
 
-def _is_no_code_of_ours(folder: str) -> bool:
-    return Path(folder).resolve() != REPOSITORY
+def _hide_ourselves() -> None:
+    """Let the function import what Lambda has, and nothing of this repository."""
+    sys.path[:] = [folder for folder in sys.path if Path(folder).resolve() != REPOSITORY]
+    for name in [name for name in sys.modules if name.partition(".")[0] in OURS]:
+        del sys.modules[name]
 
 
 def _handler(name: str) -> Any:

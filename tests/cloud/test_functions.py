@@ -97,4 +97,4 @@ def test_a_function_is_its_role_alone_fails_by_itself_and_is_ended_in_time(
     assert "[ERROR] ValueError: as it was told" in said
     assert "good night" in said
     assert [line for line in said if line.endswith("Task timed out after 20.00 seconds")]
-    assert not [*cloud.place.run.glob("function-*")]
+    eventually("the end of every run", lambda: not [*cloud.place.run.glob("function-*")])
