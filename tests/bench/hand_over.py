@@ -33,7 +33,8 @@ from tests.drills.kit.scene import Scene
 
 SECONDS = 300.0
 PAUSE = 10.0
-PHASES = (*Recovery.HEAD.value, "gap")
+
+Run = Callable[[Callable[[], None], float], dict[str, float]]
 
 
 class Bench:
@@ -73,6 +74,10 @@ class Bench:
         """End the head, and leave the rest to the group."""
         end_member(self.clients, self.lease().holder, replaced=True)
 
+    def lose(self) -> None:
+        """Have EC2 terminate the head that leads."""
+        self.clients("ec2").terminate_instances(InstanceIds=[self.lease().holder])
+
     def scene(self) -> Scene:
         """Return the cluster as it is now, when it is well."""
         api = ray_api(self.clients, self.environment)
@@ -105,22 +110,24 @@ def enter_vpc(name: str) -> Environment:
 
 
 def measured(
-    bench: Bench, title: str, change: Callable[[], None], options: argparse.Namespace, runs: int
-) -> float:
-    """Change heads so many times and print what was seen; return the median gap."""
+    run: Run, title: str, change: Callable[[], None], options: argparse.Namespace, runs: int
+) -> dict[str, float]:
+    """Change heads so many times and print what was seen; return the medians."""
     found = []
     for number in range(runs):
-        found.append(bench.run(change, options.every))
-        words = ", ".join(f"{phase} {found[-1][phase]:.1f}" for phase in PHASES)
+        found.append(run(change, options.every))
+        words = ", ".join(f"{phase} {seconds:.1f}" for phase, seconds in found[-1].items())
         print(f"{title} {number + 1}: {words}; load {os.getloadavg()[0]:.1f}", flush=True)
         time.sleep(PAUSE)
-    for phase in PHASES:
-        values = [run[phase] for run in found]
+    medians = {}
+    for phase in found[0]:
+        values = [one[phase] for one in found]
+        medians[phase] = statistics.median(values)
         print(
-            f"{title}, {phase}: median {statistics.median(values):.1f}, "
+            f"{title}, {phase}: median {medians[phase]:.1f}, "
             f"p95 {quantile(values, 0.95):.1f}, max {max(values):.1f} ({len(values)} runs)"
         )
-    return statistics.median(run["gap"] for run in found)
+    return medians
 
 
 def main() -> None:
@@ -137,13 +144,14 @@ def main() -> None:
         time.sleep(1)
     time.sleep(PAUSE)
     try:
-        handed = measured(bench, "hand-over", bench.hand_over, options, options.runs)
+        handed = measured(bench.run, "hand-over", bench.hand_over, options, options.runs)
     finally:
         (surplus, *_) = [name for name in bench.heads() if name != bench.lease().holder]
         end_member(bench.clients, surplus, replaced=False)
     time.sleep(PAUSE)
-    replaced = measured(bench, "usual way", bench.replace, options, options.usual)
-    print(f"the usual way takes {replaced / handed:.1f} times as long, by the median gap")
+    replaced = measured(bench.run, "usual way", bench.replace, options, options.usual)
+    times = replaced["gap"] / handed["gap"]
+    print(f"the usual way takes {times:.1f} times as long, by the median gap")
 
 
 if __name__ == "__main__":

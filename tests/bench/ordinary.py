@@ -1,0 +1,153 @@
+"""A cluster run the ordinary way, on the images, the network and the balancer of one of Raykiln's.
+
+`ray start` in a unit with Restart=always and Ray's own time-outs, the head in its Auto Scaling
+group and the workers at the balancer's name: what Ray's guide for machines of one's own leads to
+(docs.ray.io/en/latest/cluster/vms/user-guides/launching-clusters/on-premises.html). Touches AWS.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from textwrap import dedent, indent
+
+from deploy.clients import Clients
+from deploy.environment import Environment
+from deploy.foundation.stack import find_foundation
+from deploy.head_group import find_group
+from deploy.head_group_changes import end_member, ensure_group
+from deploy.launch_template import TemplateVersion, ensure_version, find_template
+from deploy.release import Role
+from deploy.state import find_instances
+from deploy.waiting import SystemClock
+
+START = {
+    "head": "--head --port=6379 --dashboard-host=0.0.0.0 --num-cpus=0",
+    "worker": "--address={head}:6379",
+}
+UNIT = """\
+[Unit]
+Description=Ray, the ordinary way
+
+[Service]
+User=ray
+RuntimeDirectory=ordinary
+Environment=RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH=/run/ordinary/token RAY_USAGE_STATS_ENABLED=0
+ExecStartPre=/opt/ray/bin/python -c '{token}'
+ExecStart=/opt/ray/bin/ray start --block --disable-usage-stats {arguments}
+Restart=always
+RestartSec=1
+"""
+TOKEN = (
+    'import boto3, os; ssm = boto3.client("ssm", region_name="{region}"); os.umask(0o077); '
+    'open("/run/ordinary/token", "w").write(ssm.get_parameter(Name="{secret}", '
+    'WithDecryption=True)["Parameter"]["Value"].strip())'
+)
+
+
+def user_data(environment: Environment, role: Role) -> str:
+    """Return cloud-config that runs Ray alone: our own units want a file that it does not write."""
+    token = TOKEN.format(region=environment.region, secret=environment.secret)
+    unit = UNIT.format(token=token, arguments=START[role].format(head=environment.head_dns))
+    return dedent("""\
+        #cloud-config
+        write_files:
+          - path: /etc/systemd/system/ordinary.service
+            content: |
+        {unit}
+        runcmd:
+          - systemctl start --no-block ordinary.service
+        """).format(unit=indent(unit, " " * 6))
+
+
+class Ordinary:
+    """The ordinary cluster in an environment's place."""
+
+    def __init__(self, environment: Environment, clients: Clients) -> None:
+        self._environment, self._clients = environment, clients
+        foundation = find_foundation(clients, environment)
+        assert foundation, "there is no cluster"
+        self._foundation = foundation
+
+    @contextmanager
+    def in_place(self, workers: int) -> Iterator[None]:
+        """Have the ordinary cluster with so many workers until the end of the block."""
+        found = find_group(
+            self._clients, self._environment.head_group, self._environment.names.lifecycle_hook
+        )
+        assert found, "there is no cluster"
+        raykilns = found.settings
+        try:
+            self._check_targets("TCP")
+            self._have_heads(self._version("head"))
+            self._end_all()
+            self._launch_workers(self._version("worker"), workers)
+            yield
+        finally:
+            self._check_targets("HTTP")
+            ensure_group(self._clients, self._environment.head_group, raykilns, clock=SystemClock())
+            self._end_all()
+
+    def lose_head(self) -> None:
+        """Terminate the head's instance."""
+        (head,) = self._living("head")
+        self._clients("ec2").terminate_instances(InstanceIds=[head])
+
+    def _version(self, role: Role) -> TemplateVersion:
+        environment = self._environment
+        name = environment.head_template if role == "head" else environment.worker_template
+        template = find_template(self._clients, name)
+        assert template, "there is no cluster"
+        content = replace(template.versions[0].content, user_data=user_data(environment, role))
+        return ensure_version(self._clients, name, content.named(), {})
+
+    def _have_heads(self, version: TemplateVersion) -> None:
+        """Have the group launch such heads, one, in service as soon as they run."""
+        scaling, name = self._clients("autoscaling"), self._environment.head_group
+        scaling.delete_lifecycle_hook(
+            AutoScalingGroupName=name,
+            LifecycleHookName=self._environment.names.lifecycle_hook,
+        )
+        scaling.update_auto_scaling_group(
+            AutoScalingGroupName=name,
+            LaunchTemplate={
+                "LaunchTemplateId": version.template_id,
+                "Version": str(version.number),
+            },
+            DesiredCapacity=1,
+            MinSize=1,
+        )
+
+    def _launch_workers(self, version: TemplateVersion, count: int) -> None:
+        self._clients("ec2").run_instances(
+            LaunchTemplate={
+                "LaunchTemplateId": version.template_id,
+                "Version": str(version.number),
+            },
+            SubnetId=self._foundation.private_subnet_ids[0],
+            MinCount=count,
+            MaxCount=count,
+        )
+
+    def _check_targets(self, protocol: str) -> None:
+        """Have the balancer ask for a connection (TCP), or for the leader (HTTP)."""
+        asks = {"TCP": {"HealthCheckPort": "traffic-port"}, "HTTP": {"HealthCheckPort": "8479"}}
+        path = {"HealthCheckPath": "/leader"} if protocol == "HTTP" else {}
+        for arn in self._foundation.target_group_arns:
+            self._clients("elbv2").modify_target_group(
+                TargetGroupArn=arn, HealthCheckProtocol=protocol, **asks[protocol], **path
+            )
+
+    def _end_all(self) -> None:
+        """End every instance there is; heads are the group's to replace, one for one."""
+        for head in self._living("head"):
+            end_member(self._clients, head, replaced=True)
+        if workers := self._living("worker"):
+            self._clients("ec2").terminate_instances(InstanceIds=workers)
+        while set(workers) & set(self._living("worker")):
+            time.sleep(1)
+
+    def _living(self, role: Role) -> list[str]:
+        found = find_instances(self._clients, self._environment.name)
+        going = ("shutting-down", "stopping")
+        return [i.id for i in found if i.role == role and i.state not in going]
