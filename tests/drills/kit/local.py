@@ -1,4 +1,5 @@
-"""What only the local cloud can break: a machine's plug, EC2's capacity, spot, cables. No AWS.
+"""What only the local cloud can break: a machine's plug and its time, EC2's capacity, spot, cables.
+No AWS.
 
 Each is put right when the scene ends; ``left_behind`` says what was not.
 """
@@ -6,9 +7,10 @@ Each is put right when the scene ends; ``left_behind`` says what was not.
 import subprocess
 import time
 from collections.abc import Iterable
+from contextlib import ExitStack
 
 from localcloud import nspawn
-from localcloud.cgroups import Group
+from localcloud.cgroups import Group, is_v2
 from localcloud.patches.interruptions import NOTICE
 from localcloud.paths import paths
 from tests.drills.kit.scene import DrillFailed, Scene
@@ -37,6 +39,24 @@ def pull_plug(scene: Scene, instance_id: str) -> None:
         raise DrillFailed(f"{instance_id} is not a running machine of this cloud")
     scene.breaks(f"the plug of {instance_id} is pulled")
     nspawn.kill(launchers[0])
+
+
+def pause(scene: Scene, instance_id: str, seconds: float) -> None:
+    """Have no process of a machine run for a while: its clocks jump. See the kernel's
+    admin-guide/cgroup-v1/freezer-subsystem.rst, and cgroup.freeze in cgroup-v2.rst.
+    """
+    group = Group(paths().name, instance_id)
+    if is_v2():
+        (switch,), stop, go = group.paths, "1", "0"
+        switch /= "cgroup.freeze"
+    else:
+        switch = next(path for path in group.paths if "freezer" in path.parts) / "freezer.state"
+        stop, go = "FROZEN", "THAWED"
+    with ExitStack() as waking:
+        waking.callback(switch.write_text, go)
+        scene.breaks(f"{instance_id} is paused")
+        switch.write_text(stop)
+        scene.clock.sleep(seconds)
 
 
 def declare_shortage(scene: Scene) -> None:

@@ -23,6 +23,11 @@ def test_a_drill_says_what_breaks_and_which_runbook_goes_with_it(drill: Drill) -
     assert callable(drill.run)
 
 
+@pytest.mark.parametrize("drill", DRILLS.values(), ids=DRILLS.keys())
+def test_its_runbook_names_the_drill(drill: Drill) -> None:
+    assert drill.name in (ROOT / drill.parts["Runbook"]).read_text()
+
+
 def test_every_drill_is_in_the_documentation() -> None:
     page = (ROOT / "docs/drills.md").read_text()
 
