@@ -32,6 +32,7 @@ RENEW_EVERY = 5.0  # seconds
 LAPSE = 30.0  # seconds that a lock must stand still until it is a dead deployer's
 UNANSWERED = LAPSE / 2  # seconds without a renewal after which the holder gives up by itself
 TRY_AGAIN = 1.0  # seconds after a renewal that was not answered
+DENIED = "AccessDeniedException"  # of DynamoDB: trying again does not help
 
 Progress = Callable[[str], None]
 
@@ -247,9 +248,11 @@ class _Keeper:
         return self._lost
 
     def _unanswered(self, error: Exception) -> None:
+        """Try again soon; stop when that has been of no use for long, or will never be of any."""
         now = self._clock.now()
         self._due = now + TRY_AGAIN
-        if self._held and now - self._answered >= UNANSWERED:
+        denied = isinstance(error, ClientError) and error_code(error) == DENIED
+        if self._held and (denied or now - self._answered >= UNANSWERED):
             raise PipelineError(
                 f"the deploy lock could not be renewed for {now - self._answered:.0f} s, "
                 f"so that another deployer may take it: {error}",

@@ -6,12 +6,12 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ConnectTimeoutError
+from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from deploy.actor import actor
 from deploy.clients import Clients
 from deploy.errors import PipelineError, Refused
-from deploy.lock import LAPSE, LockLost, deploy_lock, find_lock
+from deploy.lock import LAPSE, RENEW_EVERY, LockLost, deploy_lock, find_lock
 from deploy.waiting import Clock, Seen, wait_for
 from localcloud.world import World
 from tests.unit.deploy.builders import REGION, an_environment
@@ -23,13 +23,15 @@ KEY = {"cluster": {"S": "dev#deploy"}}
 
 
 class WeakClients(Clients):
-    """Clients whose requests to DynamoDB can be left without an answer."""
+    """Clients whose requests to DynamoDB can be left without an answer, or be denied."""
 
-    silent = False
+    silent = denied = False
 
     def _count(self, **_: object) -> None:
         if self.silent:
             raise ConnectTimeoutError(endpoint_url="dynamodb")
+        if self.denied:
+            raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "UpdateItem")
         super()._count()
 
 
@@ -302,6 +304,19 @@ def test_aws_silent_for_long_ends_it_before_another_may_take_over(
 
     assert not isinstance(failed.value, Refused)
     assert clock.now() - began < LAPSE
+
+
+def test_one_who_may_not_renew_it_any_more_stops_at_once(
+    table: None, clients: WeakClients, clock: FakeClock
+) -> None:
+    with lock(clients, clock) as kept:
+        began, clients.denied = clock.now(), True
+        with pytest.raises(PipelineError, match="could not be renewed") as failed:
+            kept.sleep(600)
+        clients.denied = False
+
+    assert "check the network and the permissions" in failed.value.hint
+    assert clock.now() - began <= RENEW_EVERY + 1.0
 
 
 def test_a_release_that_fails_hides_nothing_and_is_said(
