@@ -50,6 +50,7 @@ class Trials:
     failures: list[str] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
     tried: Counter[str] = field(default_factory=Counter)
+    turns: Counter[str] = field(default_factory=Counter)
     copy: Copy | None = None
 
     def run(self) -> None:
@@ -59,7 +60,7 @@ class Trials:
         self.wire.fault_for = self._fault_for
         self.known = Cases(self.wire, cloud.clock)
         before = cloud.clients.calls
-        self.done = {(r["fault"], r["call"]) for r in self._written() if "fault" in r}
+        self.done = {(r["fault"], r["case"]) for r in self._written() if "fault" in r}
         gc.freeze()  # the copies need not look at what is there now
         if self.once:
             self._note_clean()
@@ -88,7 +89,16 @@ class Trials:
         self.story.command()
         self._write({"clean": self.story.ending()})
 
+    def _case_of(self, call: Call) -> str:
+        """Say which call this is so that it can be found in another run: a poll may look once more
+        there, and all numbers after it differ.
+        """
+        where = f"{call.name} ({call.step}) by {' '.join(call.place)}"
+        self.turns[where] += 1
+        return f"{where}, {self.turns[where]}"
+
     def _fault_for(self, call: Call) -> Fault | None:
+        self.case = self._case_of(call)
         for name in FAULTS:
             if not self.chosen(call, name):
                 continue
@@ -96,7 +106,7 @@ class Trials:
             if self.once and not self.known.is_new(call, name):
                 continue
             self.tried[name] += 1
-            if (name, call.words) in self.done:
+            if (name, self.case) in self.done:
                 continue
             copy = Copy(self.cluster.cloud.folder)
             if copy.is_this:
@@ -106,7 +116,8 @@ class Trials:
                 return Fault(name, call, self.cluster.cloud.clock)
             failure = copy.failure()
             if failure:
-                self._write({"fault": name, "call": call.words, "failure": failure})
+                found = {"fault": name, "case": self.case, "call": call.words}
+                self._write({**found, "failure": failure})
         return None
 
     def _go_on(self, outcome: str) -> None:
@@ -123,6 +134,7 @@ class Trials:
             file.write(f"{state}\n")
         result: dict[str, object] = {
             "fault": fault.name,
+            "case": self.case,
             "call": fault.call.words,
             "outcome": outcome,
             "state": state,
