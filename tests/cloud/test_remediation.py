@@ -15,6 +15,7 @@ from tests.cloud.harness import AwsError, Cloud, eventually, until
 from tests.unit.deploy.builders import an_environment
 
 ALARM = "raykiln-dev-no-leader"
+HOLDER = "i-0before"
 LOGS = "/aws/lambda/raykiln-dev-remediation"
 SMALL = {"operator_cidrs": ["10.77.0.1/32"], "endpoints": False}
 
@@ -51,7 +52,20 @@ def is_gone(cloud: Cloud, name: str) -> bool:
 
 @pytest.fixture
 def head(cloud: Cloud, environment: Environment) -> Iterator[str]:
-    """A head in service, the last that held the lease."""
+    """A head in service, while a lease stands still that another one took.
+
+    The lease is there first: alarms ring by themselves as soon as there is an environment.
+    """
+    cloud.aws.dynamodb.put_item(
+        TableName=environment.lease_table,
+        Item={
+            "cluster": {"S": "dev"},
+            "epoch": {"N": "1"},
+            "beat": {"N": "7"},
+            "holder": {"S": HOLDER},
+            "released": {"BOOL": False},
+        },
+    )
     outputs = cloud.aws.cloudformation.describe_stacks(StackName=environment.stack)["Stacks"][0]
     subnets = {o["OutputKey"]: o["OutputValue"] for o in outputs["Outputs"]}["PrivateSubnetIds"]
     cloud.aws.ec2.create_launch_template(
@@ -67,16 +81,6 @@ def head(cloud: Cloud, environment: Environment) -> Iterator[str]:
     )
     eventually("a head in service", lambda: "InService" in members(cloud, environment).values())
     (found,) = members(cloud, environment)
-    cloud.aws.dynamodb.put_item(
-        TableName=environment.lease_table,
-        Item={
-            "cluster": {"S": "dev"},
-            "epoch": {"N": "1"},
-            "beat": {"N": "7"},
-            "holder": {"S": found},
-            "released": {"BOOL": False},
-        },
-    )
     yield found
     name = {"AutoScalingGroupName": environment.head_group}
     cloud.aws.autoscaling.delete_auto_scaling_group(**name, ForceDelete=True)
@@ -117,7 +121,7 @@ def test_a_head_that_renews_no_lease_is_replaced_by_the_alarm(
     )["Item"]
     (act,) = record["acts"]["L"]
     assert act["M"]["head"]["S"] == head
-    words = f"{head} is replaced: nobody leads, and the lease was last {head}'s"
+    words = f"{head} is replaced: nobody leads, and the lease was last {HOLDER}'s"
     eventually("its words in the log", lambda: words in printed(cloud))
     # All three alarms ring: none of their runs leaves anything.
     eventually("the end of every run", lambda: not [*cloud.place.run.glob("function-*")])
