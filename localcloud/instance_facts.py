@@ -66,12 +66,10 @@ def _target_state_of(instance: Any) -> dict[str, str]:
 
     https://docs.aws.amazon.com/autoscaling/ec2/userguide/retrieving-target-lifecycle-state-through-imds.html
     """
-    for group in records.groups():
-        for member in records.members(group):
-            if member.instance_id == instance.id:
-                target = "Terminated" if member.goes else "InService"
-                return {"autoscaling/target-lifecycle-state": target}
-    return {}
+    member = records.member_of(instance.id)
+    if member is None:
+        return {}
+    return {"autoscaling/target-lifecycle-state": "Terminated" if member.goes else "InService"}
 
 
 def _keys_of(instance: Any) -> dict[str, str]:

@@ -4,7 +4,7 @@ Follows CreateReplicationGroup (docs.aws.amazon.com/AmazonElastiCache/latest/API
 API_CreateReplicationGroup.html: AuthToken needs TransitEncryptionEnabled and has 16 to 128
 printable characters) and "Accessing your cluster" (a cache is in its subnet group's VPC, behind
 security groups). moto gives names that lead nowhere, forgets the token and deletes nothing. What
-runs behind the name is localcloud/stores.py's business, which sets the status to available.
+runs behind the name is localcloud/stores.py's business, which marks a group available once started.
 """
 
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def plans() -> tuple[StorePlan, ...]:
 
 
 def mark_available(name: str) -> None:
-    """Say that the replication group answers."""
+    """Say that what answers for the replication group has been started."""
     _backend().replication_groups[name].status = "available"
 
 

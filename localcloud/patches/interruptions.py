@@ -6,49 +6,37 @@ Which instance, and when it ends (seconds since the epoch), another process writ
 (``follow``), as the Fault Injection Service does for spot instances.
 """
 
-from contextlib import suppress
+import json
 from datetime import UTC, datetime
-from pathlib import Path
 
 from localcloud.account import ec2_backend
+from localcloud.declarations import Declarations
 from localcloud.patches import internal
 from localcloud.world import World
 
 NOTICE = 120.0  # seconds
 
-_followed: list[Path] = []
-
-
-def follow(path: Path) -> None:
-    """Heed this file from now on, while it is there: on each line an instance and a time."""
-    _followed[:] = [path]
+_announced = Declarations()
+follow = _announced.follow  # on each line an instance and a time
 
 
 def notice_of(instance_id: str) -> dict[str, str]:
     """Return what the metadata service tells an instance that is to be interrupted, by path."""
-    at = _announced().get(instance_id)
+    at = dict(_announced.pairs()).get(instance_id)
     if at is None:
         return {}
-    time = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    time = datetime.fromtimestamp(float(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
-        "spot/instance-action": f'{{"action": "terminate", "time": "{time}"}}',
+        "spot/instance-action": json.dumps({"action": "terminate", "time": time}),
         "spot/termination-time": time,
     }
 
 
-def _announced() -> dict[str, float]:
-    text = ""
-    with suppress(FileNotFoundError):
-        text = "".join(path.read_text() for path in _followed)
-    lines = [line.split() for line in text.splitlines()]
-    return {line[0]: float(line[1]) for line in lines if len(line) == 2}
-
-
 def _end_those_due(now: float) -> None:
-    living = {i.id for i in ec2_backend().all_instances() if i.state in ("pending", "running")}
-    for instance_id, at in _announced().items():
-        if now >= at and instance_id in living:
-            internal.call("ec2", "terminate_instances", InstanceIds=[instance_id])
+    due = {instance_id for instance_id, at in _announced.pairs() if now >= float(at)}
+    for instance in ec2_backend().all_instances() if due else ():
+        if instance.id in due and instance.state in ("pending", "running"):
+            internal.call("ec2", "terminate_instances", InstanceIds=[instance.id])
 
 
 def install() -> None:
@@ -57,5 +45,5 @@ def install() -> None:
 
 def attach(world: World) -> None:
     """End what is to be interrupted when its time has come."""
-    _followed.clear()
+    follow(None)
     world.reconcilers.append(_end_those_due)

@@ -6,21 +6,21 @@ all of them. moto never runs out of anything. What a file names (``follow``) is 
 another process can declare it.
 """
 
-from contextlib import suppress
 from fnmatch import fnmatch
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.responses.instances import InstanceResponse
 
+from localcloud.declarations import Declarations
 from localcloud.world import World
 
 CODE = "InsufficientInstanceCapacity"
 
 _declared: set[tuple[str, str]] = set()
-_followed: list[Path] = []
+_written = Declarations()
+follow = _written.follow  # on each line a type and a zone
 
 
 def declare(instance_type: str = "*", zone: str = "*") -> None:
@@ -33,22 +33,9 @@ def clear() -> None:
     _declared.clear()
 
 
-def follow(path: Path) -> None:
-    """Heed this file from now on, while it is there: on each line a type and a zone."""
-    _followed[:] = [path]
-
-
 def is_short(instance_type: str, zone: str) -> bool:
-    short = _declared | _written()
+    short = _declared.union(_written.pairs())
     return any(fnmatch(instance_type, kind) and fnmatch(zone, where) for kind, where in short)
-
-
-def _written() -> set[tuple[str, str]]:
-    text = ""
-    with suppress(FileNotFoundError):
-        text = "".join(path.read_text() for path in _followed)
-    lines = [line.split() for line in text.splitlines()]
-    return {(line[0], line[1]) for line in lines if len(line) == 2}
 
 
 def _refuse_if_short(response: Any) -> None:

@@ -101,6 +101,16 @@ class Bench:
         return {**reached(), "gap": gap_of(scene)}
 
 
+def arguments(description: str | None, **runs: int) -> argparse.Namespace:
+    """Return what the command line says: an environment, and how often each thing is done."""
+    parser = argparse.ArgumentParser(description=description)
+    for name, count in runs.items():
+        parser.add_argument(f"--{name}", type=int, default=count)
+    parser.add_argument("--env", default="local")
+    parser.add_argument("--every", type=float, default=0.2, help="seconds between two jobs")
+    return parser.parse_args()
+
+
 def enter_vpc(name: str) -> Environment:
     """Return the environment, with this process inside its VPC, as tasks.py does."""
     environment = load_environment(name)
@@ -132,12 +142,7 @@ def measured(
 
 def main() -> None:
     """Measure, and leave one head."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=20)
-    parser.add_argument("--usual", type=int, default=5)
-    parser.add_argument("--env", default="local")
-    parser.add_argument("--every", type=float, default=0.2, help="seconds between two jobs")
-    options = parser.parse_args()
+    options = arguments(__doc__, runs=20, usual=5)
     bench = Bench(enter_vpc(options.env))
     bench.resize(2)
     while len(bench.heads()) < 2:

@@ -25,6 +25,11 @@ START = {
     "head": "--head --port=6379 --dashboard-host=0.0.0.0 --num-cpus=0",
     "worker": "--address={head}:6379",
 }
+# How the balancer checks its targets: by a connection, or as Raykiln's template has it.
+CHECKS = {
+    "TCP": {"HealthCheckPort": "traffic-port"},
+    "HTTP": {"HealthCheckPort": "8479", "HealthCheckPath": "/leader"},
+}
 UNIT = """\
 [Unit]
 Description=Ray, the ordinary way
@@ -58,6 +63,11 @@ def user_data(environment: Environment, role: Role) -> str:
         runcmd:
           - systemctl start --no-block ordinary.service
         """).format(unit=indent(unit, " " * 6))
+
+
+def named(version: TemplateVersion) -> dict[str, str]:
+    """Return a version as EC2 and Auto Scaling are told of it."""
+    return {"LaunchTemplateId": version.template_id, "Version": str(version.number)}
 
 
 class Ordinary:
@@ -110,32 +120,23 @@ class Ordinary:
         )
         scaling.update_auto_scaling_group(
             AutoScalingGroupName=name,
-            LaunchTemplate={
-                "LaunchTemplateId": version.template_id,
-                "Version": str(version.number),
-            },
+            LaunchTemplate=named(version),
             DesiredCapacity=1,
             MinSize=1,
         )
 
     def _launch_workers(self, version: TemplateVersion, count: int) -> None:
         self._clients("ec2").run_instances(
-            LaunchTemplate={
-                "LaunchTemplateId": version.template_id,
-                "Version": str(version.number),
-            },
+            LaunchTemplate=named(version),
             SubnetId=self._foundation.private_subnet_ids[0],
             MinCount=count,
             MaxCount=count,
         )
 
     def _check_targets(self, protocol: str) -> None:
-        """Have the balancer ask for a connection (TCP), or for the leader (HTTP)."""
-        asks = {"TCP": {"HealthCheckPort": "traffic-port"}, "HTTP": {"HealthCheckPort": "8479"}}
-        path = {"HealthCheckPath": "/leader"} if protocol == "HTTP" else {}
         for arn in self._foundation.target_group_arns:
             self._clients("elbv2").modify_target_group(
-                TargetGroupArn=arn, HealthCheckProtocol=protocol, **asks[protocol], **path
+                TargetGroupArn=arn, HealthCheckProtocol=protocol, **CHECKS[protocol]
             )
 
     def _end_all(self) -> None:

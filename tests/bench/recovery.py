@@ -7,7 +7,6 @@ needs a cluster in the local cloud (`./run.sh demo`), with or without standby an
 its environment says. Prints each run and the distributions; times are seconds since the loss.
 """
 
-import argparse
 import time
 from collections.abc import Callable
 
@@ -15,10 +14,10 @@ from deploy.clients import Clients
 from deploy.environment import Environment
 from deploy.job import ray_api
 from deploy.waiting import Seen, SystemClock, wait_for
-from tests.bench.hand_over import Bench, enter_vpc, measured
+from tests.bench.hand_over import Bench, arguments, enter_vpc, measured
 from tests.bench.ordinary import Ordinary
 from tests.drills.kit.client import longest_gap
-from tests.drills.kit.phases import ANSWERS, BACK, JOB, NodesLook
+from tests.drills.kit.phases import ANSWERS, BACK, JOB, NOBODY, NodesLook
 from tests.drills.kit.run import AFTERWARDS, WARM_UP
 from tests.drills.kit.witness import NODES_EVERY, Witness
 
@@ -37,15 +36,16 @@ class OrdinaryBench:
         api = ray_api(self._clients, self._environment)
         witness = Witness(self._clients, self._environment, api)
         with witness.watching(every):
-            before = self._whole(witness, time.time(), frozenset(), SETTLE)
+            before = self._whole(witness, time.time(), NOBODY, SETTLE)
             time.sleep(WARM_UP)
             began = time.time()
             change()
             self._whole(witness, began, before.heads, SECONDS)
             time.sleep(AFTERWARDS)
         looks = sorted(witness.seen.nodes, key=lambda look: look.at)
-        answers = [look.at for look in looks if self._is_new(look, began, before.heads)]
-        back = [look.at for look in looks if self._is_whole(look, began, before.heads)]
+        later = [look for look in looks if look.at > began]
+        answers = [look.at for look in later if look.has_head(before.heads)]
+        back = [look.at for look in later if look.is_whole(self._workers, before.heads)]
         jobs = [
             s.ended for s in witness.seen.samples if s.taken and s.ended > answers[0] - NODES_EVERY
         ]
@@ -62,7 +62,8 @@ class OrdinaryBench:
         """Wait until a head other than those has all workers, and a job is taken after that."""
 
         def look() -> Seen[NodesLook]:
-            found = [n for n in list(witness.seen.nodes) if self._is_whole(n, since, but)]
+            later = [look for look in list(witness.seen.nodes) if look.at > since]
+            found = [look for look in later if look.is_whole(self._workers, but)]
             taken = [s for s in list(witness.seen.samples) if s.taken]
             done = found and any(s.began > found[0].at for s in taken)
             last = witness.seen.nodes[-1:]
@@ -70,21 +71,10 @@ class OrdinaryBench:
 
         return wait_for("the ordinary cluster whole", look, clock=SystemClock(), seconds=seconds)
 
-    def _is_new(self, look: NodesLook, since: float, but: frozenset[str]) -> bool:
-        return look.at > since and bool(look.heads) and not look.heads & but
-
-    def _is_whole(self, look: NodesLook, since: float, but: frozenset[str]) -> bool:
-        return self._is_new(look, since, but) and len(look.workers) >= self._workers
-
 
 def main() -> None:
     """Measure both, and leave the cluster as it was."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=30)
-    parser.add_argument("--ordinary", type=int, default=10)
-    parser.add_argument("--env", default="local")
-    parser.add_argument("--every", type=float, default=0.2, help="seconds between two jobs")
-    options = parser.parse_args()
+    options = arguments(__doc__, runs=30, ordinary=10)
     environment = enter_vpc(options.env)
     bench = Bench(environment)
     workers = len(bench.scene().workers)

@@ -22,10 +22,5 @@ def run(scene: Scene) -> None:
         scene.clock.sleep(SECONDS)
         looks = len(scene.witness.seen.nodes)
     scene.wait("Ray at the stable name", lambda: len(scene.witness.seen.nodes) > looks)
-    took = scene.wait("all workers", lambda: all_in(scene))
+    took = scene.wait("all workers", scene.is_back)
     scene.expect(took < AT_ONCE, f"workers came {took:.0f} s after the name was right")
-
-
-def all_in(scene: Scene) -> bool:
-    """Say whether as many workers are seen as there were."""
-    return len(scene.witness.seen.nodes[-1].workers) >= len(scene.before.nodes)

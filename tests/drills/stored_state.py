@@ -43,7 +43,7 @@ def run(scene: Scene) -> None:
     pid, calls = before.split()
     gone = scene.address(scene.leader)
     scene.terminate(scene.leader)
-    scene.wait("another head with all workers", lambda: is_back(scene, gone))
+    scene.wait("another head with all workers", lambda: scene.is_back(gone))
     said(scene, f"{pid} {int(calls) + 1}")
 
 
@@ -57,9 +57,3 @@ def said(scene: Scene, check: str) -> str:
     scene.expect(scene.api.job(name).succeeded, f"the actor is another: {log[-300:]}")
     found = [line for line in log.splitlines() if line.startswith("actor ")]
     return found[-1].removeprefix("actor ") if found else ""
-
-
-def is_back(scene: Scene, gone: str) -> bool:
-    """Say whether Ray has another head than the one that is gone, and all workers."""
-    last = scene.witness.seen.nodes[-1]
-    return bool(last.heads - {gone}) and len(last.workers) >= len(scene.workers)

@@ -22,10 +22,4 @@ def run(scene: Scene) -> None:
         assert lease
         scene.terminate(lease.holder)
         words = f"head {number} of {LOSSES} replaced"
-        scene.figures[f"loss {number}"] = scene.wait(words, partial(is_back, scene, lease.address))
-
-
-def is_back(scene: Scene, gone: str) -> bool:
-    """Say whether Ray has another head than the one that is gone, and all workers."""
-    nodes = scene.witness.seen.nodes[-1]
-    return gone not in nodes.heads and len(nodes.workers) >= len(scene.before.nodes)
+        scene.figures[f"loss {number}"] = scene.wait(words, partial(scene.is_back, lease.address))

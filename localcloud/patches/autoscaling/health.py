@@ -17,7 +17,14 @@ from moto.core.responses import EmptyResult
 from localcloud import behaviour
 from localcloud.patches.autoscaling import targets
 from localcloud.patches.autoscaling.lifecycle import end
-from localcloud.patches.autoscaling.records import Member, members, record, stamp, suspended
+from localcloud.patches.autoscaling.records import (
+    Member,
+    member_of,
+    members,
+    record,
+    stamp,
+    suspended,
+)
 from localcloud.world import current
 
 NOT_RUNNING = "an EC2 health check indicating it has been terminated or stopped"
@@ -71,15 +78,14 @@ def _complaint(group: Any, member: Member, now: float) -> str:
     return ""
 
 
-def find_member(backend: Any, instance_id: str) -> Member:
+def find_member(instance_id: str) -> Member:
     """Return the member of any group; raises ValidationError when there is none."""
-    for group in backend.autoscaling_groups.values():
-        for member in members(group):
-            if member.instance_id == instance_id:
-                return member
-    raise ValidationError(
-        f"Instance Id not found - No managed instance found for instance ID: {instance_id}"
-    )
+    member = member_of(instance_id)
+    if member is None:
+        raise ValidationError(
+            f"Instance Id not found - No managed instance found for instance ID: {instance_id}"
+        )
+    return member
 
 
 def _set_instance_health(self: Any) -> EmptyResult:
@@ -87,7 +93,7 @@ def _set_instance_health(self: Any) -> EmptyResult:
     status = self._get_param("HealthStatus")
     if status not in ("Healthy", "Unhealthy"):
         raise ValidationError("Valid instance health states are: [Healthy, Unhealthy]")
-    member = find_member(self.autoscaling_backend, self._get_param("InstanceId"))
+    member = find_member(self._get_param("InstanceId"))
     if member.goes:
         raise ValidationError(f"Instance {member.instance_id} is already being terminated.")
     respect = self._get_bool_param("ShouldRespectGracePeriod", True)

@@ -37,7 +37,7 @@ def _shrink(group: Any, count: int) -> str:
 
 
 def _terminate_instance(self: Any, instance_id: str, should_decrement: bool) -> Activity:
-    member = find_member(self, instance_id)
+    member = find_member(instance_id)
     if member.goes and member.activity:
         return member.activity
     shrunk = _shrink(member.auto_scaling_group, 1) if should_decrement else ""

@@ -126,6 +126,12 @@ def members(group: Any) -> list[Member]:
     return found
 
 
+def member_of(instance_id: str) -> Member | None:
+    """Return an instance as a member of its group, if it has one."""
+    found = (member for group in groups() for member in members(group))
+    return next((member for member in found if member.instance_id == instance_id), None)
+
+
 def suspended(group: Any, process: str) -> bool:
     """Say whether a process is suspended.
 

@@ -14,6 +14,7 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
 
+from localcloud.patches.autoscaling import records
 from localcloud.patches.iam.resources_ec2 import Namer, Tree, pass_roles, request_tags
 
 Named = tuple[str, dict[str, Any]]  # ARN, condition keys
@@ -110,7 +111,7 @@ def _autoscaling(where: Where, action: str, asked: Tree) -> list[Named]:
     if action.startswith("Describe"):
         return []
     groups = autoscaling_backends[where[0]][where[1]].autoscaling_groups
-    name = asked.get("AutoScalingGroupName") or _group_of(groups, asked.get("InstanceId"))
+    name = asked.get("AutoScalingGroupName") or _group_of(asked.get("InstanceId"))
     keys = request_tags(asked.get("Tags") or [])
     if name in groups:
         group = groups[name]
@@ -119,11 +120,9 @@ def _autoscaling(where: Where, action: str, asked: Tree) -> list[Named]:
     return [(_arn("autoscaling", where, f"autoScalingGroup:*:autoScalingGroupName/{name}"), keys)]
 
 
-def _group_of(groups: Any, instance_id: str | None) -> str | None:
-    for name, group in groups.items():
-        if any(state.instance.id == instance_id for state in group.instance_states):
-            return str(name)
-    return None
+def _group_of(instance_id: str | None) -> str | None:
+    member = records.member_of(instance_id) if instance_id else None
+    return member.auto_scaling_group_name if member else None
 
 
 def _cloudwatch(where: Where, action: str, asked: Tree) -> list[Named]:

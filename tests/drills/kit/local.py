@@ -7,7 +7,6 @@ Each is put right when the scene ends; ``left_behind`` says what was not.
 import subprocess
 import time
 from collections.abc import Iterable
-from contextlib import ExitStack
 
 from localcloud import nspawn
 from localcloud.cgroups import Group, is_v2
@@ -52,11 +51,12 @@ def pause(scene: Scene, instance_id: str, seconds: float) -> None:
     else:
         switch = next(path for path in group.paths if "freezer" in path.parts) / "freezer.state"
         stop, go = "FROZEN", "THAWED"
-    with ExitStack() as waking:
-        waking.callback(switch.write_text, go)
-        scene.breaks(f"{instance_id} is paused")
+    scene.breaks(f"{instance_id} is paused")
+    try:
         switch.write_text(stop)
         scene.clock.sleep(seconds)
+    finally:
+        switch.write_text(go)
 
 
 def declare_shortage(scene: Scene) -> None:

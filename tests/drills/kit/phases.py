@@ -15,6 +15,7 @@ ANSWERS = "Ray answers"
 LOST = "loss seen"
 BACK = "workers back"
 JOB = "first job taken"
+NOBODY: frozenset[str] = frozenset()
 
 
 class Recovery(Enum):
@@ -43,6 +44,14 @@ class NodesLook:
     at: float
     heads: frozenset[str]
     workers: frozenset[str]
+
+    def has_head(self, but: frozenset[str] = NOBODY) -> bool:
+        """Say whether Ray has a head, and none of those."""
+        return bool(self.heads) and not self.heads & but
+
+    def is_whole(self, workers: int, but: frozenset[str] = NOBODY) -> bool:
+        """Say whether Ray has a head, none of those, and so many workers."""
+        return self.has_head(but) and len(self.workers) >= workers
 
 
 @dataclass

@@ -60,6 +60,10 @@ class Scene:
         found = find_instances(self.clients, self.environment.name)
         return next(instance.address for instance in found if instance.id == instance_id)
 
+    def is_back(self, but: str = "") -> bool:
+        """Say whether Ray was last seen with a head at another address, and all workers."""
+        return self.witness.seen.nodes[-1].is_whole(len(self.before.nodes), frozenset({but}))
+
     def breaks(self, words: str, at: float | None = None) -> None:
         """Note what is broken, and when: the first time is what the phases count from."""
         self.began = self.began or at or time.time()

@@ -1,0 +1,24 @@
+"""What another process declares in a file, for as long as the file is there. No AWS."""
+
+from contextlib import suppress
+from pathlib import Path
+
+
+class Declarations:
+    """Two words on each line; any other line is nobody's."""
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+
+    def follow(self, path: Path | None) -> None:
+        """Heed this file from now on, or none."""
+        self._path = path
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return what is declared now."""
+        text = ""
+        if self._path:
+            with suppress(FileNotFoundError):
+                text = self._path.read_text()
+        lines = [line.split() for line in text.splitlines()]
+        return [(line[0], line[1]) for line in lines if len(line) == 2]
