@@ -22,6 +22,7 @@ TOOLS=(
   mmdebstrap:mmdebstrap
   haproxy:haproxy
   dnsmasq:dnsmasq-base
+  redis-server:redis-server
   nft:nftables
   ip:iproute2
   nsenter:util-linux

@@ -32,7 +32,7 @@ class Chain:
 def chain_of(wanted: Wanted, state: ClusterState, plan: StackPlan) -> Chain:
     """Follow the chain as far as it is known."""
     found = state.foundation
-    if found is None or not _keeps_outputs(plan):
+    if found is None or not _keeps_outputs(plan) or wanted.lacks_redis(found):
         return Chain()
     worker = _version(state.worker_template, wanted.worker_content(found))
     return Chain(

@@ -97,16 +97,21 @@ class Head(Table):
 
     instance_type: str
     standby: Literal[0, 1] = 0
-    # redis: nodes, actors and jobs outlive a head. The password is the cluster's secret. With
-    # rediss:// before host:port it is spoken to by TLS, as ElastiCache asks for with a password.
+    # redis: nodes, actors and jobs outlive a head. The foundation makes an ElastiCache of that node
+    # type, or an address is given of a Redis whose password is the cluster's secret; rediss://
+    # before host:port is TLS.
     state: Literal["none", "redis"] = "none"
+    redis_node_type: Annotated[Text, Field(pattern=r"^(cache\.[a-z0-9.-]+)?$")] = ""
     redis: Annotated[Text, Field(pattern=r"^((rediss://)?[a-z0-9][a-z0-9.-]*:\d{1,5})?$")] = ""
 
     @model_validator(mode="after")
     def _state_is_somewhere(self) -> "Head":
-        if self.state == "redis" and not self.redis:
+        if self.redis and self.redis_node_type:
+            raise ValueError("give redis or redis_node_type: where a Redis is, or what is made")
+        if self.state == "redis" and not (self.redis or self.redis_node_type):
             raise ValueError(
-                'state = "redis" needs redis = "host:port", or "rediss://host:port" for TLS: the '
+                'state = "redis" needs redis_node_type, for example "cache.t4g.small", and '
+                'one is made; or redis = "host:port", or "rediss://host:port" for TLS: the '
                 "address of a Redis whose password is the cluster's secret"
             )
         if self.redis and self.state == "none":

@@ -32,6 +32,7 @@ from deploy.steps import (
 )
 from deploy.wanted import Wanted
 
+REDIS = "AWS::ElastiCache::ReplicationGroup"
 LATER = "known after the steps before it"
 
 
@@ -41,11 +42,12 @@ def plan_deploy(wanted: Wanted, state: ClusterState, foundation: StackPlan) -> P
     Raises Refused when a node type would vanish under the workers that are of it.
     """
     _refuse_lost_types(wanted, state)
+    _refuse_lost_redis(state, foundation)
     chain = chain_of(wanted, state, foundation)
     manner = manner_of(wanted, state, chain)
     changes = (
-        *_foundation(foundation),
         *_secret(wanted, state),
+        *_foundation(foundation),
         *_release(wanted, state),
         *_worker_template(wanted, state, chain),
         *_autoscaler(wanted, state, chain),
@@ -79,6 +81,20 @@ def _refuse_lost_types(wanted: Wanted, state: ClusterState) -> None:
             f"the autoscaler would lose the node types {', '.join(lost)}, "
             "and stop scaling while workers of them run",
             hint="keep them with max_workers: 0, deploy, and remove them when no worker is left",
+        )
+
+
+def _refuse_lost_redis(state: ClusterState, plan: StackPlan) -> None:
+    """A GCS ends with the Redis that it keeps its state in."""
+    address = state.foundation.state_address if state.foundation else ""
+    lost = [change for change in plan.changes if change.type == REDIS and change.goes]
+    if not (lost and address and state.group and state.head_template):
+        return
+    used = {v.number for v in state.head_template.versions if address in v.content.user_data}
+    if any(member.template_version in used for member in state.group.serving):
+        raise Refused(
+            f"heads that serve keep Ray's state in {address}, which would go",
+            hint='deploy with state = "none" first, and take redis_node_type away after that',
         )
 
 

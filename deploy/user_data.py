@@ -23,8 +23,8 @@ write_files:
 {content}"""
 
 
-def user_data(environment: Environment, role: Role) -> str:
-    """Return the cloud-config of a role."""
+def user_data(environment: Environment, role: Role, redis: str = "") -> str:
+    """Return the cloud-config of a role; ``redis`` is where Ray's state is kept, if anywhere."""
     facts = {
         "environment": environment.name,
         "role": role,
@@ -33,8 +33,8 @@ def user_data(environment: Environment, role: Role) -> str:
         "secret": environment.secret,
         "metric_namespace": environment.names.metric_namespace,
     }
-    if environment.head.redis:
-        facts["redis"] = environment.head.redis
+    if redis:
+        facts["redis"] = redis
     if role == "worker" and environment.workers.rejoin_seconds:
         facts["rejoin_seconds"] = str(environment.workers.rejoin_seconds)
     if role == "head":

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 DOMAIN = "amazonaws.com"
+CACHES = f"local.use1.cache.{DOMAIN}"  # what patches/elasticache.py names a cache below
 NAMES = (
     DOMAIN,
     f"*.{DOMAIN}",
@@ -25,6 +26,7 @@ NAMES = (
     f"*.s3.us-east-1.{DOMAIN}",
     f"*.dualstack.us-east-1.{DOMAIN}",
     f"*.s3.dualstack.us-east-1.{DOMAIN}",
+    f"*.{CACHES}",
 )
 LIFE = timedelta(days=3650)
 RENEW_BEFORE = timedelta(days=30)
@@ -40,7 +42,9 @@ class Certificates:
 
 
 def certificates(folder: Path) -> Certificates:
-    """Return the certificates in ``folder``, made anew when missing or about to run out."""
+    """Return the certificates in ``folder``, made anew when missing or about to run out, or when
+    they lack a name.
+    """
     found = Certificates(folder / "ca.crt", folder / "server.crt", folder / "server.key")
     if not _is_current(found):
         _make(found)
@@ -50,8 +54,10 @@ def certificates(folder: Path) -> Certificates:
 def _is_current(found: Certificates) -> bool:
     if not (found.ca.exists() and found.server.exists() and found.server_key.exists()):
         return False
-    end = x509.load_pem_x509_certificate(found.server.read_bytes()).not_valid_after_utc
-    return end - RENEW_BEFORE > datetime.now(UTC)
+    server = x509.load_pem_x509_certificate(found.server.read_bytes())
+    names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    lasts = server.not_valid_after_utc - RENEW_BEFORE > datetime.now(UTC)
+    return lasts and set(NAMES) <= set(names.get_values_for_type(x509.DNSName))
 
 
 def _make(wanted: Certificates) -> None:

@@ -31,6 +31,7 @@ TOOLS = {
     "mmdebstrap": "mmdebstrap",
     "dnsmasq": "dnsmasq-base",
     "haproxy": "haproxy",
+    "redis-server": "redis-server",
     "nft": "nftables",
     "ip": "iproute2",
     "nsenter": "util-linux",

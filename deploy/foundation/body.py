@@ -1,33 +1,46 @@
 """The text that CloudFormation is given: the template with its function's code in it. Pure: no AWS.
 
-A request takes 51,200 bytes of template (CloudFormation quotas); what is there for its readers
-alone stays in the repository. The code within may be of any length:
+A request takes 51,200 bytes of template (CloudFormation quotas). So each resource stands in one
+line there, and what is for readers alone stays in the repository. The code may be of any length:
 docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-lambda-function-code.html
 """
 
 import ast
-import json
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 TEMPLATE = Path(__file__).with_name("template.yaml")
 FUNCTION = Path(__file__).with_name("remediation.py")
+IN_LINES = 2  # sections and what they name; what is deeper goes on in the line
+WIDTH = 1_000_000
 
 
 @cache
 def template_body() -> str:
     """Return the template, the code in place of its file's name, without comments."""
-    code = _without_docstrings(FUNCTION.read_text())
-    whole = TEMPLATE.read_text().replace(
-        f"ZipFile: {FUNCTION.name}\n",
-        f"ZipFile: {json.dumps(_without_comments(code))}\n",  # as YAML quotes it
-    )
-    return _without_comments(whole)
+    root: Any = yaml.compose(TEMPLATE.read_text(), yaml.CSafeLoader)
+    _shorten(root, _code())
+    return yaml.serialize(root, Dumper=yaml.CSafeDumper, width=WIDTH, allow_unicode=True)
 
 
-def _without_comments(text: str) -> str:
-    """Leave out lines that are empty, or a comment, in YAML as in Python."""
-    lines = text.splitlines(keepends=True)
+def _shorten(node: Any, code: str, depth: int = 0) -> None:
+    """Put everything from a depth on into one line, and the code where it belongs."""
+    if isinstance(node, yaml.ScalarNode):
+        if node.value == FUNCTION.name:
+            node.value, node.style = code, '"'
+        return
+    node.flow_style = depth >= IN_LINES
+    below = [value for _, value in node.value] if isinstance(node, yaml.MappingNode) else node.value
+    for child in below:
+        _shorten(child, code, depth + 1)
+
+
+def _code() -> str:
+    """Return the function without docstrings, comments and empty lines."""
+    lines = _without_docstrings(FUNCTION.read_text()).splitlines(keepends=True)
     return "".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
 
 

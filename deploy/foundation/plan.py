@@ -19,9 +19,14 @@ class ResourceChange:
     because: tuple[str, ...] = ()
 
     @property
+    def goes(self) -> bool:
+        """The resource would not be there any more, or another in its place."""
+        return self.action in ("replace", "may replace", "remove")
+
+    @property
     def loses_state(self) -> bool:
         """Data would be left behind or be gone."""
-        return self.type in STATEFUL and self.action in ("replace", "may replace", "remove")
+        return self.type in STATEFUL and self.goes
 
     def __str__(self) -> str:
         what = f"{self.action} {self.name} ({self.type.removeprefix('AWS::')})"

@@ -43,6 +43,7 @@ class Foundation:
     target_group_arns: tuple[str, ...]
     topic_arn: str
     head_name: str
+    state_address: str = ""  # rediss://host:port of a Redis made here, if one is
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ def foundation_of(stack: Stack) -> Foundation:
             target_group_arns=tuple(outputs["TargetGroupArns"].split(",")),
             topic_arn=outputs["TopicArn"],
             head_name=outputs["HeadName"],
+            state_address=outputs.get("StateAddress", ""),
         )
     except KeyError as error:
         raise PipelineError(

@@ -79,6 +79,7 @@ def _operators(environment: Environment) -> dict[str, str]:
 def _health(environment: Environment) -> dict[str, str]:
     return {
         "StatePort": environment.head.redis.rpartition(":")[2] or "0",
+        "StateNodeType": environment.head.redis_node_type,
         "HeadCount": str(1 + environment.head.standby),
         "HealthCheckIntervalSeconds": str(environment.limits.health_check_interval_seconds),
         "HealthCheckThreshold": str(environment.limits.health_check_threshold),

@@ -2,9 +2,10 @@
 
 Follows CreateReplicationGroup (docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/
 API_CreateReplicationGroup.html: AuthToken needs TransitEncryptionEnabled and has 16 to 128
-printable characters) and "Accessing your cluster" (a cache is in its subnet group's VPC, behind
-security groups). moto gives names that lead nowhere, forgets the token and deletes nothing. What
-runs behind the name is localcloud/stores.py's business, which marks a group available once started.
+printable characters), DeleteCacheSubnetGroup, and "Accessing your cluster" (a cache is in its
+subnet group's VPC, behind security groups). moto gives names that lead nowhere, forgets the token
+and deletes nothing. What runs behind the name is localcloud/stores.py's business, which marks a
+group available once started.
 """
 
 from collections.abc import Iterator
@@ -12,13 +13,23 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from moto.core.responses import ActionResult
+from moto.elasticache.exceptions import ElastiCacheException
 from moto.elasticache.exceptions import InvalidParameterCombinationException as Refused
 from moto.elasticache.models import ElastiCacheBackend, elasticache_backends
+from moto.elasticache.responses import ElastiCacheResponse
 
 from localcloud.account import ACCOUNT, REGION, ec2_backend
+from localcloud.certificates import CACHES
 from localcloud.world import World
 
 UNSUPPORTED = ("num_node_groups", "replicas_per_node_group", "primary_cluster_id", "snapshot_name")
+
+
+class SubnetGroupInUse(ElastiCacheException):  # type: ignore[misc]
+    """A cache is in the subnet group that shall go."""
+
+    code = "CacheSubnetGroupInUse"
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,7 @@ def mark_available(name: str) -> None:
 def _plan(group: Any) -> StorePlan:
     return StorePlan(
         name=group.replication_group_id,
-        endpoint=group.node_groups[0]["primary_endpoint_address"],
+        endpoint=group.node_groups[0]["primary_endpoint"]["address"],
         address=group.interface.private_ip_address,
         port=int(group.port),
         encrypted=bool(group.transit_encryption_enabled),
@@ -87,13 +98,27 @@ def _make(create: Any) -> Any:
             group_ids=wanted["security_group_ids"] or [],
             description=f"ElastiCache {group.replication_group_id}",
         )
+        group.node_groups[0]["primary_endpoint"]["address"] = (
+            f"{group.replication_group_id}.{CACHES}"
+        )
         interface.status, interface.requester_managed = "in-use", True
+        group.cache_subnet_group_name = wanted["cache_subnet_group_name"]
         group.interface, group.token = interface, wanted["auth_token"] or ""
         group.transit_encryption_enabled = bool(wanted["transit_encryption_enabled"])
         group.status = "creating"
         return group
 
     return create_replication_group
+
+
+def _delete_subnet_group(self: ElastiCacheResponse) -> ActionResult:
+    """Follow DeleteCacheSubnetGroup: not while a cache is in it."""
+    backend, name = self.elasticache_backend, self._get_param("CacheSubnetGroupName")
+    backend.describe_cache_subnet_groups(name)  # or it is not found
+    if any(group.cache_subnet_group_name == name for group in _groups()):
+        raise SubnetGroupInUse(f"Cache subnet group {name} is currently in use by a cache cluster.")
+    del backend.cache_subnet_groups[name]
+    return ActionResult({})
 
 
 def _delete(self: Any, replication_group_id: str, retain_primary_cluster: bool | None) -> Any:
@@ -108,7 +133,8 @@ def _delete(self: Any, replication_group_id: str, retain_primary_cluster: bool |
 
 @cache
 def install() -> None:
-    """Have replication groups with an interface, a token and an end."""
+    """Have replication groups with an interface, a token and an end, and subnet groups too."""
+    ElastiCacheResponse.delete_cache_subnet_group = _delete_subnet_group
     ElastiCacheBackend.create_replication_group = _make(ElastiCacheBackend.create_replication_group)
     ElastiCacheBackend.delete_replication_group = _delete
 

@@ -21,7 +21,7 @@ from deploy.clients import Clients
 from localcloud import behaviour, patches
 from localcloud.account import REGION, ec2_backend
 from localcloud.behaviour import Behaviour
-from localcloud.patches import shortages
+from localcloud.patches import elasticache, shortages
 from localcloud.simulation import answers, descriptions
 from localcloud.simulation.autoscaler import Autoscaler
 from localcloud.simulation.driver import SimulatedDriver
@@ -53,6 +53,12 @@ def operator() -> Clients:
     return Clients(REGION)
 
 
+def have_stores(now: float) -> None:
+    """Have every Redis there at once: what it keeps is not simulated."""
+    for plan in elasticache.plans():
+        elasticache.mark_available(plan.name)
+
+
 class Cloud:
     """The simulation's parts, and what a test does to its machines."""
 
@@ -77,6 +83,7 @@ class Cloud:
         )
         self.nodes.power_off = self.driver.stop
         self.world = World(self.clock, self.driver)
+        self.world.reconcilers.append(have_stores)
         self.autoscalers: dict[str, Autoscaler] = {}
         self.rays.on_head_joined = self._autoscale
         self.clients = operator()

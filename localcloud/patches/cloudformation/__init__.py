@@ -13,6 +13,7 @@ from localcloud.patches.cloudformation import (  # noqa: F401 - importing a modu
     change_set_api,
     stack_api,
     types_data,
+    types_elasticache,
     types_iam,
     types_lambda,
     types_monitoring,

@@ -95,9 +95,9 @@ def an_instance(name: str, role: str, content: str = "", autoscaler: str = "") -
     )
 
 
-def serving(wanted: Wanted) -> ClusterState:
-    """Return the state of a cluster that serves just what is wanted."""
-    foundation = a_foundation()
+def serving(wanted: Wanted, **outputs: Any) -> ClusterState:
+    """Return the state of a cluster that serves just what is wanted; ``outputs`` replace some."""
+    foundation = replace(a_foundation(), **outputs)
     worker = TemplateVersion("lt-worker", 4, wanted.worker_content(foundation))
     document = wanted.autoscaler(foundation, worker)
     head = TemplateVersion("lt-head", 7, wanted.head_content(foundation))

@@ -149,7 +149,9 @@ def test_redis_can_be_spoken_to_by_tls(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        ('state = "redis"', 'needs redis = "host:port"'),
+        ('state = "redis"', "needs redis_node_type, for example"),
+        ('redis = "a:1"\nredis_node_type = "cache.t4g.small"', "give redis or redis_node_type"),
+        ('redis_node_type = "t4g.small"', "head.redis_node_type: String should match"),
         ('redis = "state.ray:6379"', 'state = "none" would not use it'),
         ('state = "redis"\nredis = "state.ray"', "head.redis: String should match"),
         ('state = "redis"\nredis = "redis://state.ray:6379"', "head.redis: String should match"),

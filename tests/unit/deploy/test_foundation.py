@@ -22,12 +22,16 @@ from deploy.foundation.changes import apply_foundation, plan_foundation, remove_
 from deploy.foundation.plan import ResourceChange, StackPlan
 from deploy.foundation.stack import Foundation, find_foundation
 from deploy.foundation.wanted import parameters, wanted_stack
+from deploy.secret import ensure_secret
+from localcloud.patches import elasticache
 from localcloud.patches.cloudformation.template import parse
+from localcloud.simulation.cloud import have_stores
 from localcloud.world import World
 from tests.unit.deploy.builders import an_environment
 from tests.unit.localcloud.fakes import FakeClock
 
 Client = Callable[[str], Any]
+KEEPING = {"instance_type": "m6i.large", "state": "redis", "redis_node_type": "cache.t4g.small"}
 
 
 class Ground:
@@ -62,6 +66,7 @@ class Ground:
 
 @pytest.fixture
 def ground(world: World, clock: FakeClock) -> Ground:
+    world.reconcilers.append(have_stores)
     return Ground(clock)
 
 
@@ -148,6 +153,44 @@ def test_heads_may_reach_the_redis_that_keeps_ray_s_state_and_only_then(ground: 
     assert "HeadToState" not in names(ground.plan(an_environment()).changes)
     assert "HeadToState" in names(ground.plan(an_environment(head=stateful)).changes)
     assert parameters(an_environment(head=stateful))["StatePort"] == "6380"
+
+
+def test_a_redis_is_made_behind_the_secret_and_its_address_is_told(ground: Ground) -> None:
+    ensure_secret(ground.clients, an_environment().secret, {})
+    assert ground.apply(an_environment()).state_address == ""
+
+    made = ground.apply(an_environment(head=KEEPING))
+
+    (plan,) = elasticache.plans()
+    assert made.state_address == f"rediss://{plan.endpoint}:6379"
+    parameter = boto3.client("ssm").get_parameter(
+        Name="/ray/dev/redis_password", WithDecryption=True
+    )
+    assert plan.token == parameter["Parameter"]["Value"]
+    assert plan.token not in str(stack_as_told())
+    added = {"HeadToMadeState", "State", "StateSecurityGroup", "StateSubnets"}
+    assert added == names(ground.plan(an_environment()).changes)  # they would go again
+
+
+def stack_as_told() -> list[Any]:
+    """Return what CloudFormation tells of the stack to who may read it."""
+    client, name = boto3.client("cloudformation"), "raykiln-dev"
+    return [
+        client.describe_stacks(StackName=name)["Stacks"],
+        client.describe_stack_events(StackName=name)["StackEvents"],
+        client.get_template(StackName=name)["TemplateBody"],
+    ]
+
+
+def test_a_redis_that_is_not_wanted_any_more_goes(ground: Ground) -> None:
+    ensure_secret(ground.clients, an_environment().secret, {})
+    ground.apply(an_environment(head=KEEPING))
+
+    assert ground.apply(an_environment()).state_address == ""
+
+    assert elasticache.plans() == ()
+    client = boto3.client("elasticache")
+    assert client.describe_cache_subnet_groups()["CacheSubnetGroups"] == []
 
 
 def test_more_operators_than_the_template_knows_are_refused() -> None:

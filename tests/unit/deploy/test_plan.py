@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from deploy.errors import Refused
+from deploy.foundation.plan import ResourceChange, StackPlan
 from deploy.head_group import Member
 from deploy.plan import plan_deploy
 from deploy.release import Release
 from deploy.state import ClusterState
-from deploy.steps import EndHeads, Plan, RollWorkers
+from deploy.steps import EndHeads, Plan, PutTemplate, RollWorkers
 from tests.unit.deploy.builders import (
     NEW,
     UNCHANGED,
@@ -22,6 +23,8 @@ from tests.unit.deploy.builders import (
     serving,
 )
 
+MADE = "rediss://master.state.cache.amazonaws.com:6379"
+KEEPING = {"instance_type": "m6i.large", "state": "redis", "redis_node_type": "cache.t4g.small"}
 GPU = {"resources": {"GPU": 1}, "max_workers": 0, "node_config": {"SubnetIds": ["subnet-a"]}}
 
 
@@ -33,8 +36,8 @@ def test_from_nothing_everything_is_made_in_the_order_in_which_one_needs_the_oth
     plan = plan_deploy(a_wanted(), ClusterState(), NEW)
 
     assert kinds(plan) == [
-        "foundation",
         "secret",
+        "foundation",
         "release",
         "template",
         "autoscaler",
@@ -145,6 +148,31 @@ def test_a_node_type_does_not_vanish_under_its_workers() -> None:
 
     with pytest.raises(Refused, match="lose the node types gpu"):
         plan_deploy(a_wanted(a_release()), serving(a_wanted(with_gpu)), UNCHANGED)
+
+
+def test_what_a_redis_is_to_be_told_of_is_known_only_once_it_is_made() -> None:
+    added = ResourceChange("add", "State", "AWS::ElastiCache::ReplicationGroup")
+
+    plan = plan_deploy(
+        a_wanted(head=KEEPING),
+        serving(a_wanted()),
+        StackPlan("raykiln-dev", is_new=False, changes=(added,)),
+    )
+
+    assert plan.manner == "hand-over"
+    assert kinds(plan)[0] == "foundation"
+    assert [step.role for step in plan.steps if isinstance(step, PutTemplate)] == ["worker", "head"]
+    assert "roll-workers" in kinds(plan)
+
+
+def test_a_redis_is_not_taken_from_under_a_head_that_serves() -> None:
+    lost = ResourceChange("remove", "State", "AWS::ElastiCache::ReplicationGroup")
+    change = StackPlan("raykiln-dev", is_new=False, changes=(lost,))
+    unused = a_wanted(head=KEEPING | {"state": "none"})
+
+    with pytest.raises(Refused, match=f"keep Ray's state in {MADE}"):
+        plan_deploy(a_wanted(), serving(a_wanted(head=KEEPING), state_address=MADE), change)
+    assert kinds(plan_deploy(a_wanted(), serving(unused, state_address=MADE), change))
 
 
 def test_where_capacity_is_scarce_the_old_head_ends_first() -> None:
@@ -334,5 +362,5 @@ def test_a_foundation_that_may_give_something_else_makes_the_rest_look_again(act
 def test_a_plan_is_words_and_plain_data() -> None:
     plan = plan_deploy(a_wanted(), ClusterState(), NEW)
 
-    assert json.loads(json.dumps(plan.as_json()))["steps"][1]["kind"] == "secret"
+    assert json.loads(json.dumps(plan.as_json()))["steps"][0]["kind"] == "secret"
     assert all(line[0] in "+~-…" for line in plan.words)

@@ -1,9 +1,15 @@
 """User data: few lines, no secret, and just what the nodes read."""
 
+from dataclasses import replace
+
+import pytest
 import yaml
 
 from deploy.user_data import NODE_FILE, user_data
-from tests.unit.deploy.builders import an_environment
+from tests.unit.deploy.builders import a_foundation, a_wanted, an_environment
+
+GIVEN = "state.ray:6379"
+MADE = "rediss://master.state.cache.amazonaws.com:6379"
 
 
 def node_file(text: str) -> dict[str, str]:
@@ -41,13 +47,29 @@ def test_names_are_read_as_text_whatever_they_look_like() -> None:
 
 
 def test_head_and_workers_are_told_where_ray_s_state_is() -> None:
-    environment = an_environment(
-        head={"instance_type": "m6i.large", "state": "redis", "redis": "state.ray:6379"}
-    )
+    environment = an_environment()
 
     for role in ("head", "worker"):
-        facts = node_file(user_data(environment, role))
-        assert facts["redis"] == "state.ray:6379"
+        assert node_file(user_data(environment, role, GIVEN))["redis"] == GIVEN
+
+
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [
+        ({"state": "redis", "redis": GIVEN}, GIVEN),
+        ({"state": "redis", "redis_node_type": "cache.t4g.small"}, MADE),
+        ({"redis_node_type": "cache.t4g.small"}, None),  # made, and not in use
+        ({}, None),
+    ],
+)
+def test_the_state_is_where_a_redis_is_given_or_was_made(
+    head: dict[str, str], told: str | None
+) -> None:
+    wanted = a_wanted(head={"instance_type": "m6i.large", **head})
+    foundation = replace(a_foundation(), state_address=MADE)
+
+    for content in (wanted.worker_content(foundation), wanted.head_content(foundation)):
+        assert node_file(content.user_data).get("redis") == told
 
 
 def test_only_workers_are_told_to_spread_their_way_back() -> None:

@@ -1,7 +1,7 @@
 """A cluster that serves goes over to another release, and back: on the real node code."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -9,8 +9,9 @@ from deploy.errors import PipelineError, Refused, RolledBack
 from deploy.lock import deploy_lock, find_lock
 from deploy.prepare import Prepared
 from deploy.state import find_lease
+from localcloud.patches import elasticache
 from localcloud.simulation.machine import Machine
-from tests.unit.simulation.conftest import STANDBY, THOROUGH, Cluster, Start
+from tests.unit.simulation.conftest import STANDBY, THOROUGH, Cluster, Start, sized
 
 WORKERS = 6 if THOROUGH else 3
 LIMITS = {
@@ -126,6 +127,27 @@ def test_a_standby_is_rolled_with_the_leader(start: Start) -> None:
     assert len(cluster.head_ids) == 2
     assert witness.most_heads == 4
     settled(cluster)
+
+
+def test_a_redis_is_made_and_used_and_goes_once_nobody_uses_it(rolled: Cluster) -> None:
+    def with_head(**more: str) -> Cluster:
+        head = {"instance_type": "m6i.large"} | more
+        return replace(rolled, environment=sized(WORKERS, name="fresh", head=head, **WATCH))
+
+    idle, without = with_head(redis_node_type="cache.t4g.small"), with_head()
+    using = with_head(redis_node_type="cache.t4g.small", state="redis")
+    using.deploy()
+    settled(using)
+    (plan,) = elasticache.plans()
+    head = rolled.cloud.nodes.head_process(rolled.leader().host.instance_id)
+    assert head is not None
+    assert head.identity.redis == f"rediss://{plan.endpoint}:6379"
+    with pytest.raises(Refused, match='deploy with state = "none" first'):
+        without.deploy()
+    for cluster in (idle, without):
+        cluster.deploy()
+        settled(cluster)
+    assert elasticache.plans() == ()
 
 
 @pytest.mark.parametrize("head", [{"instance_type": "m6i.large"}, STANDBY])

@@ -1,0 +1,91 @@
+"""ElastiCache is a real Redis: by TLS, for who has the secret, within its security group."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from deploy.waiting import Seen
+from tests.cloud.harness import Cloud, eventually, until
+
+NAME = "kept"
+SECRET = "/kept/secret"
+VALUE = "made-for-this-test-alone"
+ASK = """
+import socket, ssl, sys
+host, password = sys.argv[1:]
+plain = socket.create_connection((host, 6379), 3)
+found = ssl.create_default_context().wrap_socket(plain, server_hostname=host)
+for words in (f"AUTH {password}", "SET actor alive", "GET actor"):
+    found.sendall(f"{words}\\r\\n".encode())
+    print(found.recv(100).decode().split("\\r\\n")[-2])
+"""
+
+
+def template(subnet: str, source: str) -> str:
+    rule = {"IpProtocol": "tcp", "FromPort": 6379, "ToPort": 6379, "CidrIp": f"{source}/32"}
+    resources = {
+        "Around": {
+            "Type": "AWS::EC2::SecurityGroup",
+            "Properties": {"GroupDescription": NAME, "SecurityGroupIngress": [rule]},
+        },
+        "Subnets": {
+            "Type": "AWS::ElastiCache::SubnetGroup",
+            "Properties": {"Description": NAME, "SubnetIds": [subnet]},
+        },
+        "State": {
+            "Type": "AWS::ElastiCache::ReplicationGroup",
+            "Properties": {
+                "ReplicationGroupDescription": NAME,
+                "Engine": "redis",
+                "CacheNodeType": "cache.t4g.small",
+                "CacheSubnetGroupName": {"Ref": "Subnets"},
+                "SecurityGroupIds": [{"Fn::GetAtt": ["Around", "GroupId"]}],
+                "TransitEncryptionEnabled": True,
+                "AuthToken": f"{{{{resolve:ssm-secure:{SECRET}}}}}",
+            },
+        },
+    }
+    address = {"Value": {"Fn::GetAtt": ["State", "PrimaryEndPoint.Address"]}}
+    return json.dumps({"Resources": resources, "Outputs": {"Address": address}})
+
+
+@pytest.fixture
+def address(cloud: Cloud, machine: dict[str, Any]) -> Iterator[str]:
+    """The name of a Redis that a stack has made, open to the machine."""
+    cloud.aws.ssm.put_parameter(Name=SECRET, Value=VALUE, Type="SecureString")
+    stack = {"StackName": NAME}
+    body = template(machine["SubnetId"], machine["PrivateIpAddress"])
+    cloud.aws.cloudformation.create_stack(**stack, TemplateBody=body)
+    found: list[dict[str, Any]] = []
+
+    def is_made() -> bool:
+        found[:] = cloud.aws.cloudformation.describe_stacks(**stack)["Stacks"]
+        return bool(found[0]["StackStatus"] == "CREATE_COMPLETE")
+
+    eventually("the stack", is_made)
+    yield found[0]["Outputs"][0]["OutputValue"]
+    cloud.aws.cloudformation.delete_stack(**stack)
+    groups = cloud.aws.elasticache.describe_replication_groups
+    eventually("its end", lambda: not groups()["ReplicationGroups"])
+    cloud.aws.ssm.delete_parameter(Name=SECRET)
+
+
+def test_who_has_the_secret_finds_what_it_kept_and_nobody_else(
+    cloud: Cloud, machine: dict[str, Any], address: str
+) -> None:
+    def asked(password: str) -> list[str]:
+        done = cloud.attempt(
+            machine["InstanceId"], f"python3 - {address} {password} <<'END'\n{ASK}\nEND"
+        )
+        return (done.stdout + done.stderr[-90:]).split("\n")[:3]
+
+    def look() -> Seen[list[str]]:
+        said = asked(VALUE)
+        return Seen(said if said[0].startswith("+") else None, str(said))
+
+    assert until("an answer by its name", look) == ["+OK", "+OK", "alive"]
+    refused = asked("something-else-altogether")
+    assert [line.split()[0] for line in refused] == ["-WRONGPASS", "-NOAUTH", "-NOAUTH"]
+    assert not cloud.aws.dial(address, 6379).startswith("from")  # the operator is not in the group
