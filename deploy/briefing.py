@@ -94,7 +94,7 @@ def brief(prepared: Prepared) -> Briefing:
     running, node_ids = Running(), frozenset[str]()
     journals: tuple[Journal, ...] = ()
     if moves_lease(plan) or _rolls_workers(plan):
-        running, node_ids = _asked(prepared, stale_addresses(plan, wanted, prepared.state))
+        running, node_ids = _asked(prepared, _addresses_that_go(plan, wanted, prepared.state))
     if moves_lease(plan):
         environment = wanted.environment
         clients = prepared.rollout.clients
@@ -115,7 +115,7 @@ def briefing_of(
     journals: tuple[Journal, ...],
     software: tuple[ImageChange, ...] = (),
 ) -> Briefing:
-    """Return what the plan means, from what runs, Ray's ids of stale workers, and journals.
+    """Return what the plan means, from what runs, Ray's ids of the nodes that go, and journals.
 
     Pure. Journals come newest first.
     """
@@ -126,7 +126,7 @@ def briefing_of(
         _manner(plan, wanted, state),
         _differences(plan, state),
         software,
-        _interrupted(plan, wanted, running, node_ids),
+        _interrupted(plan, wanted, state, running, node_ids),
         outage(plan, journals),
         _cost(wanted, state),
     )
@@ -135,6 +135,19 @@ def briefing_of(
 def moves_lease(plan: Plan) -> bool:
     """Another head will lead, which starts Ray anew."""
     return _hands_over(plan) or _ends_leader(plan)
+
+
+def _addresses_that_go(plan: Plan, wanted: Wanted, state: ClusterState) -> frozenset[str]:
+    """Return the addresses of the nodes that would be replaced."""
+    leader = state.leader if moves_lease(plan) else None
+    return stale_addresses(plan, wanted, state) | ({leader.address} if leader else set())
+
+
+def keeps_state(plan: Plan, wanted: Wanted, state: ClusterState) -> bool:
+    """Say whether the next head finds what this one stores: the same Redis, the same Ray."""
+    if plan.manner != "hand-over" or not state.foundation:
+        return False
+    return state.keeps_state_in(wanted.redis(state.foundation))
 
 
 def stale_addresses(plan: Plan, wanted: Wanted, state: ClusterState) -> frozenset[str]:
@@ -230,10 +243,15 @@ def readable(difference: str) -> str:
 
 
 def _interrupted(
-    plan: Plan, wanted: Wanted, running: Running, node_ids: frozenset[str]
+    plan: Plan,
+    wanted: Wanted,
+    state: ClusterState,
+    running: Running,
+    node_ids: frozenset[str],
 ) -> tuple[str, ...]:
     if moves_lease(plan):
-        return interrupted_by(running, "hand-over")
+        kept = keeps_state(plan, wanted, state)
+        return interrupted_by(running, "kept" if kept else "hand-over", node_ids)
     if _rolls_workers(plan):
         seconds = wanted.environment.rollout.drain_seconds
         return interrupted_by(running, "workers", node_ids, deadline_seconds=seconds)

@@ -1,9 +1,10 @@
 """What runs on a cluster now, and what of it a rollout would end. Asks Ray; touches no AWS.
 
 A head that takes over starts a new GCS, which knows nothing of the one before it: every node joins
-it anew, and what ran is gone, as long as Ray's state is not stored outside the head. A worker that
-is drained takes no new work; what has not ended on it by the deadline ends with its instance. Ray
-then tries a task again elsewhere, and an actor if it may be restarted.
+it anew, and what ran is gone. Where Ray's state is stored outside the head, the nodes stay, and
+only what ran on the head is gone: the drivers of most jobs. A worker that is drained takes no new
+work; what has not ended on it by the deadline ends with its instance. Ray then tries a task again
+elsewhere, and an actor if it may be restarted.
 """
 
 from collections import Counter
@@ -14,7 +15,8 @@ from typing import Literal
 from deploy.errors import PipelineError
 from deploy.ray_api import Actor, PlacementGroup, RayApi, RunningJob
 
-Kind = Literal["hand-over", "workers"]
+Kind = Literal["hand-over", "kept", "workers"]
+UNPLACED = ""  # the node of a driver that has connected by itself
 NAMED = 5  # of each sort; the rest are counted
 NOTHING = "nothing that runs now is interrupted"
 
@@ -51,22 +53,24 @@ def what_runs(api: RayApi) -> Running:
 def interrupted_by(
     running: Running,
     kind: Kind,
-    worker_node_ids: Collection[str] = (),
+    node_ids: Collection[str] = (),
     *,
     deadline_seconds: float | None = None,
 ) -> tuple[str, ...]:
     """Say what a change would end, for a plan: one line a sort, or one that says nothing does.
 
-    ``hand-over`` is one to another head without stored state; ``workers`` ends the nodes named,
-    by Ray's ids, ``deadline_seconds`` after they were drained.
+    ``hand-over`` is one to another head without stored state, ``kept`` one with it; that ends the
+    nodes named by Ray's ids, and so does ``workers``, ``deadline_seconds`` after they were drained.
     """
     if running.unknown:
         return (f"what runs now could not be asked, and may be interrupted: {running.unknown}",)
     if kind == "hand-over":
         found, condition = running, ""
+    elif kind == "kept":
+        found, condition = running.on({*node_ids, UNPLACED}), ""
     else:
         within = f" within {deadline_seconds:.0f} s" if deadline_seconds is not None else " in time"
-        found, condition = running.on(worker_node_ids), f" unless done{within}"
+        found, condition = running.on(node_ids), f" unless done{within}"
     sorts = {
         "job": [job.id for job in found.jobs],
         "actor": [actor.words for actor in found.actors],

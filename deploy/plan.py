@@ -88,10 +88,7 @@ def _refuse_lost_redis(state: ClusterState, plan: StackPlan) -> None:
     """A GCS ends with the Redis that it keeps its state in."""
     address = state.foundation.state_address if state.foundation else ""
     lost = [change for change in plan.changes if change.type == REDIS and change.goes]
-    if not (lost and address and state.group and state.head_template):
-        return
-    used = {v.number for v in state.head_template.versions if address in v.content.user_data}
-    if any(member.template_version in used for member in state.group.serving):
+    if lost and state.keeps_state_in(address):
         raise Refused(
             f"heads that serve keep Ray's state in {address}, which would go",
             hint='deploy with state = "none" first, and take redis_node_type away after that',

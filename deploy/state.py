@@ -109,6 +109,14 @@ class ClusterState:
         """Return the worker instances."""
         return tuple(i for i in self.instances if i.role == "worker")
 
+    def keeps_state_in(self, address: str) -> bool:
+        """Say whether a head that serves keeps Ray's state in that Redis."""
+        if not (address and self.group and self.head_template):
+            return False
+        versions = self.head_template.versions
+        used = {version.number for version in versions if address in version.content.user_data}
+        return any(member.template_version in used for member in self.group.serving)
+
     @property
     def leader(self) -> Instance | None:
         """Return the running head that holds the lease."""

@@ -38,9 +38,14 @@ class Wanted:
         """The leader and its standbys."""
         return 1 + self.environment.head.standby
 
+    def redis(self, foundation: Foundation) -> str:
+        """Return where Ray's state shall be kept, ``[rediss://]host:port``; empty for nowhere."""
+        head = self.environment.head
+        return "" if head.state == "none" else head.redis or foundation.state_address
+
     def lacks_redis(self, foundation: Foundation) -> bool:
         """Say whether a Redis that shall keep the state is still to be made."""
-        return self.environment.head.state == "redis" and not self._redis(foundation)
+        return self.environment.head.state == "redis" and not self.redis(foundation)
 
     def worker_content(self, foundation: Foundation) -> TemplateContent:
         """Return what workers are launched with."""
@@ -48,7 +53,7 @@ class Wanted:
             "worker",
             profile_arn=foundation.worker_instance_profile_arn,
             security_group_id=foundation.worker_security_group_id,
-            text=user_data(self.environment, "worker", self._redis(foundation)),
+            text=user_data(self.environment, "worker", self.redis(foundation)),
         )
 
     def autoscaler(self, foundation: Foundation, worker: TemplateVersion) -> Document:
@@ -68,7 +73,7 @@ class Wanted:
             "head",
             profile_arn=foundation.head_instance_profile_arn,
             security_group_id=foundation.head_security_group_id,
-            text=user_data(self.environment, "head", self._redis(foundation)),
+            text=user_data(self.environment, "head", self.redis(foundation)),
         )
 
     def group(
@@ -97,10 +102,6 @@ class Wanted:
     def release_document(self) -> Document:
         """Return the release under its id."""
         return release_document(self.environment.name, self.release)
-
-    def _redis(self, foundation: Foundation) -> str:
-        head = self.environment.head
-        return "" if head.state == "none" else head.redis or foundation.state_address
 
     def _content(
         self, role: Role, *, profile_arn: str, security_group_id: str, text: str

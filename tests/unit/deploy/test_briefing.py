@@ -68,6 +68,22 @@ def test_a_hand_over_says_what_differs_what_ends_and_what_it_costs() -> None:
     assert cost.startswith("head: +$70 a month (m6i.large to m6i.xlarge, prices of ")
 
 
+def test_what_is_stored_is_not_interrupted_unless_the_redis_is_another() -> None:
+    def interrupted(before: str, after: str) -> tuple[str, ...]:
+        heads = [
+            {"instance_type": "m6i.large", "state": "redis", "redis": r} for r in (before, after)
+        ]
+        state, wanted = (
+            serving(a_wanted(head=heads[0])),
+            a_wanted(a_release("ami-next"), head=heads[1]),
+        )
+        plan = plan_deploy(wanted, state, UNCHANGED)
+        return briefing_of(plan, wanted, state, BUSY, frozenset({"id-head"}), ()).interrupted
+
+    assert interrupted("one:6379", "one:6379") == ("1 job ends: train-7",)
+    assert interrupted("one:6379", "two:6379") == ("1 job ends: train-7", "1 actor ends: Trainer")
+
+
 def test_the_steps_come_last_and_exactly() -> None:
     found = a_briefing(a_release(head="ami-next"))
 

@@ -72,6 +72,13 @@ def test_more_than_a_hundred_are_seen(ray: RayStub) -> None:
     assert lines == ("250 actors end: 250 Trainer",)
 
 
+def test_with_stored_state_a_hand_over_ends_what_is_on_the_head(busy: RayStub) -> None:
+    assert interrupted_by(what_runs(busy.api()), "kept", ["id-head"]) == (
+        "2 jobs end: train-7, 04000000",
+        "1 actor ends: Counter hits",
+    )
+
+
 def test_a_hand_over_ends_all_of_it(busy: RayStub) -> None:
     assert interrupted_by(what_runs(busy.api()), "hand-over") == (
         "3 jobs end: train-7, index, 04000000",
