@@ -38,7 +38,7 @@ else:
 
 def run(scene: Scene) -> None:
     """Start an actor, terminate the leader, and ask the actor who it is."""
-    scene.expect(bool(scene.environment.head.redis), 'needs [head] state = "redis"')
+    scene.expect(scene.environment.head.state == "redis", 'needs [head] state = "redis"')
     before = said(scene, "")
     pid, calls = before.split()
     gone = scene.address(scene.leader)
