@@ -79,6 +79,8 @@ def main() -> None:
     bench = Bench(environment)
     workers = len(bench.scene().workers)
     lost = measured(bench.run, "Raykiln", bench.lose, options, options.runs)
+    if not options.ordinary:
+        return
     ordinary = Ordinary(environment, bench.clients)
     with ordinary.in_place(workers):
         other = OrdinaryBench(environment, bench.clients, workers)
