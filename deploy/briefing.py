@@ -143,7 +143,7 @@ def _addresses_that_go(plan: Plan, wanted: Wanted, state: ClusterState) -> froze
     return stale_addresses(plan, wanted, state) | ({leader.address} if leader else set())
 
 
-def keeps_state(plan: Plan, wanted: Wanted, state: ClusterState) -> bool:
+def _keeps_state(plan: Plan, wanted: Wanted, state: ClusterState) -> bool:
     """Say whether the next head finds what this one stores: the same Redis, the same Ray."""
     if plan.manner != "hand-over" or not state.foundation:
         return False
@@ -250,7 +250,7 @@ def _interrupted(
     node_ids: frozenset[str],
 ) -> tuple[str, ...]:
     if moves_lease(plan):
-        kept = keeps_state(plan, wanted, state)
+        kept = _keeps_state(plan, wanted, state)
         return interrupted_by(running, "kept" if kept else "hand-over", node_ids)
     if _rolls_workers(plan):
         seconds = wanted.environment.rollout.drain_seconds

@@ -113,8 +113,9 @@ class ClusterState:
         """Say whether a head that serves keeps Ray's state in that Redis."""
         if not (address and self.group and self.head_template):
             return False
+        line = f"redis: {address}\n"  # as user_data.py writes it; one name may end in another
         versions = self.head_template.versions
-        used = {version.number for version in versions if address in version.content.user_data}
+        used = {version.number for version in versions if line in version.content.user_data}
         return any(member.template_version in used for member in self.group.serving)
 
     @property

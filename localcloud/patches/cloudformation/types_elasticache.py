@@ -17,7 +17,7 @@ from localcloud.patches.internal import call
 SECURE = re.compile(r"\{\{resolve:ssm-secure:([\w./-]+)(:\d+)?\}\}")
 
 
-def revealed(reference: str) -> str:
+def _revealed(reference: str) -> str:
     """Return the SecureString that a reference leads to; anything else is not a secret."""
     found = SECURE.fullmatch(reference)
     if not found:
@@ -74,7 +74,7 @@ class ReplicationGroup(ResourceType):
     def create(self, place: Place, properties: Tree) -> str:
         wanted = {"ReplicationGroupId": place.name(40).lower()} | chosen(properties, *self.made)
         if "AuthToken" in properties:
-            wanted["AuthToken"] = revealed(properties["AuthToken"])
+            wanted["AuthToken"] = _revealed(properties["AuthToken"])
         tags = place.tags(properties)
         made = call("elasticache", "create_replication_group", Tags=tags, **wanted)
         return str(made["ReplicationGroup"]["ReplicationGroupId"])

@@ -82,6 +82,7 @@ def test_what_is_stored_is_not_interrupted_unless_the_redis_is_another() -> None
 
     assert interrupted("one:6379", "one:6379") == ("1 job ends: train-7",)
     assert interrupted("one:6379", "two:6379") == ("1 job ends: train-7", "1 actor ends: Trainer")
+    assert interrupted("an.one:6379", "one:6379")[1:] == ("1 actor ends: Trainer",)
 
 
 def test_the_steps_come_last_and_exactly() -> None:
