@@ -85,12 +85,13 @@ def leader_is_known(subject: Subject) -> Verdict:
 
 
 def target_is_healthy(subject: Subject) -> Verdict:
-    """Every port of the load balancer leads to the leader and to no other."""
+    """Every port of the load balancer leads to the leader; standbys pass on to it."""
     leader = subject.leader()
     groups = find_targets(subject.clients, subject.foundation.target_group_arns)
-    passed = bool(groups) and all(group.healthy == (leader.id,) for group in groups)
-    if passed:
-        return Verdict(True, f"{len(groups)} ports lead to {leader.id} alone")
+    if groups and all(leader.id in group.healthy for group in groups):
+        others = {name for group in groups for name in group.healthy} - {leader.id}
+        through = f", also through {', '.join(sorted(others))}" if others else ""
+        return Verdict(True, f"{len(groups)} ports lead to {leader.id}{through}")
     seen = [f"{group.name}: {', '.join(group.healthy) or 'none healthy'}" for group in groups]
     return Verdict(False, "; ".join(seen))
 

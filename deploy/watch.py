@@ -23,8 +23,6 @@ ATTEMPTS = 2
 # After the hook has given up, its activity says so a little later.
 MARGIN = 60
 NOT_YET = "not registered yet"
-# What the load balancer says of a target before its first checks are done.
-UNKNOWN = ("initial", NOT_YET)
 # A new target gets traffic 180 to 300 s after its registration.
 ENDPOINT_SECONDS = 600
 EVERY = 2.0
@@ -91,19 +89,22 @@ class Watch:
     def standby(self, count: int, version: int, foundation: Foundation) -> str:
         """Wait for so many heads of that version in service, whoever leads; return their ids.
 
-        The load balancer must have looked at each of them already: a new target takes it minutes,
-        a known one two checks. Raises HeadFailed or TimedOut, both with the reason.
+        The load balancer must send them traffic already, so that clients find the next leader as
+        soon as it leads: a new target takes minutes. Raises HeadFailed or TimedOut, both with the
+        reason.
         """
 
         def known(serving: list[str]) -> Seen[str]:
             targets = find_targets(self.clients, foundation.target_group_arns)
-            new = [
-                name
+            words = {
+                f"{name} {dict(t.health).get(name, NOT_YET)}"
                 for name in serving
-                if any(dict(t.health).get(name, NOT_YET).startswith(UNKNOWN) for t in targets)
-            ]
-            names = ", ".join(serving)
-            return Seen(None if new else names, f"{names} in service, not checked yet")
+                for t in targets
+                if name not in t.healthy
+            }
+            if words:
+                return Seen(None, f"in service; the load balancer: {', '.join(sorted(words))}")
+            return Seen(", ".join(serving), "")
 
         return self._in_service(count, version, known)
 

@@ -15,6 +15,7 @@ ROOT = Path("/sys/fs/cgroup")
 V1_HIERARCHIES = ("systemd", "unified", "memory", "cpu", "cpuacct", "pids", "freezer")
 V2_CONTROLLERS = ("cpu", "memory", "pids")
 PERIOD_US = 100_000
+EVEN = 100  # the kernel's weight of a group, which version 1 calls 1024 shares
 KILL_SECONDS = 10.0
 
 # The shell that becomes the command joins the groups first: what runs is never outside of them.
@@ -25,10 +26,13 @@ JOIN = (
 
 @dataclass(frozen=True)
 class Limits:
-    """What a group's processes may use together."""
+    """What a group's processes may use together; ``weight`` is its part where CPU is short, of
+    ``EVEN`` for any other.
+    """
 
     cpus: float
     memory_bytes: int
+    weight: int = EVEN
 
 
 def is_v2() -> bool:
@@ -91,7 +95,15 @@ class Group:
             wanted = " ".join(f"+{name}" for name in V2_CONTROLLERS if name in offered)
             (above / "cgroup.subtree_control").write_text(wanted)
 
+    def weigh(self, weight: int) -> None:
+        """Set the group's part where CPU is short."""
+        if is_v2():
+            _write(self.paths[0] / "cpu.weight", weight)
+        else:
+            _write(ROOT.joinpath("cpu", *self.parts, "cpu.shares"), weight * 1024 // EVEN)
+
     def _limit(self, limits: Limits) -> None:
+        self.weigh(limits.weight)
         quota = int(limits.cpus * PERIOD_US)
         if is_v2():
             _write(self.paths[0] / "memory.max", limits.memory_bytes)

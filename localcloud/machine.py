@@ -9,9 +9,10 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from localcloud import nspawn
-from localcloud.cgroups import Group, Limits
+from localcloud.cgroups import EVEN, Group, Limits
 from localcloud.driver import Answer, Copying, Host, Power, Probed, Work
 from localcloud.functions import Functions
 from localcloud.images import Images
@@ -25,6 +26,10 @@ STOP_SECONDS = 60.0
 DESTROY_SECONDS = 5.0
 KILL_SECONDS = 5.0
 LOOK_EVERY = 0.02
+# An instance of EC2 boots on CPUs of its own. Machines share the host's: one that boots, and then
+# imports what it will need, gets what the others leave.
+NEW_SECONDS = 30.0
+NEW_WEIGHT = 6
 CONSOLE_BYTES = 65_536  # as much as GetConsoleOutput gives
 
 log = logging.getLogger("localcloud.machine")
@@ -87,6 +92,7 @@ class Machine:
         limits = Limits(
             cpus=min(self.host.vcpus, os.cpu_count() or 1),
             memory_bytes=self.host.memory_mib << 20,
+            weight=NEW_WEIGHT,
         )
         return nspawn.spawn(
             nspawn.Container(
@@ -112,6 +118,7 @@ class Machine:
 
     def _watch(self, process: "subprocess.Popen[bytes]") -> None:
         """Wait for the machine's end, whoever caused it, and let go of what it used."""
+        self._await_age(process)
         process.wait()
         was_up = self.power in (Power.UP, Power.STOPPING)
         try:
@@ -120,6 +127,14 @@ class Machine:
             log.exception("%s left something behind", self.host.instance_id)
         self.power = Power.DOWN if was_up else Power.FAILED
         self._ended.set()
+
+    def _await_age(self, process: "subprocess.Popen[bytes]") -> None:
+        """Give the machine its even part of the CPUs once it is no longer new."""
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(NEW_SECONDS)
+            return
+        with suppress(OSError):  # it has ended this very moment
+            self._group.weigh(EVEN)
 
     def _release(self) -> None:
         nspawn.clean_up(self.host.instance_id, self._group)

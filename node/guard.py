@@ -7,6 +7,7 @@ arguments only.
                               ENDED               (stopped by systemd, or failed for good)
 
 A holder whose lease names a successor stops Ray too, without having failed, and is a standby again.
+A standby passes on to the leader what clients send it.
 
 ``step`` never sleeps and blocks for at most a call to the lease table and one to Ray (two seconds
 each at worst); all other calls are errands. What a step cannot see to, because the process hangs,
@@ -21,6 +22,7 @@ from node.journal import ERROR, WARNING, Say
 from node.lease import Lease
 from node.phases import FAILED, LIMITS, STOPPED, UNFIT, Limits, Phase, Status
 from node.ray_head import RayHead
+from node.relay import Relay
 from node.services import HeadServices
 from node.settings import NotFit
 
@@ -34,6 +36,7 @@ class Guard:
         self,
         lease: Lease,
         ray: RayHead,
+        relay: Relay,
         services: HeadServices,
         errands: Errands,
         *,
@@ -41,7 +44,8 @@ class Guard:
         say: Say,
         limits: Limits = LIMITS,
     ) -> None:
-        self.lease, self._ray, self._services, self._errands = lease, ray, services, errands
+        self.lease, self._ray, self._relay = lease, ray, relay
+        self._services, self._errands = services, errands
         self._clock, self._say, self._limits = clock, say, limits
         self.phase = Phase.PREPARING
         self.exit_code: int | None = None
@@ -54,7 +58,6 @@ class Guard:
         self._next_heartbeat = 0.0
         self._next_look = 0.0
         self._compete_at = 0.0
-        self._leave_at: float | None = None  # we hand over then
         self._warm_up_at = 0.0
         self._failed_at: list[float] = []
         self._launch_completed = False
@@ -89,13 +92,15 @@ class Guard:
 
     @property
     def takes_traffic(self) -> bool:
-        """True while clients and workers should come here, or soon.
+        """True while clients may come here. Any thread may ask; blocks for a second at most.
 
-        A load balancer needs a few checks to switch. So a head that is on its way to leading says
-        so beforehand: one that starts Ray, and the standby that the lease is to be handed over to.
+        A head that starts Ray says so beforehand, since a load balancer needs a few checks. A
+        standby that is cut off from a leader whom others still see must not swallow connections.
+        One that cannot reach a leader who renews no more may be the next.
         """
         if self.phase is Phase.STANDBY:
-            return self.lease.is_successor and self._is_fit()
+            passes = self._relay.is_open and self._is_fit()
+            return passes and (self._relay.reaches() or not self.lease.is_renewed)
         starts = self.phase in (Phase.TAGGING, Phase.STARTING) and self.lease.held
         return starts or self.is_leader
 
@@ -133,6 +138,8 @@ class Guard:
 
     def _stand_by(self) -> None:
         self._warm = self._clock() >= self._warm_up_at and self._ray.warm()
+        if self.lease.other:
+            self._relay.follow(self.lease.other)
         if self.lease.held and self._warm:
             self._errands.again("secret", "tags")
             self._enter(Phase.TAGGING)
@@ -198,17 +205,13 @@ class Guard:
     }
 
     def _heed_lease(self) -> None:
-        """Stop Ray when the lease is lost, or a moment after it is to go to another.
+        """Stop Ray when the lease is lost, or is to go to another.
 
         Not while tags are being moved: the successor's would not be the last ones written.
         """
         if not self.lease.held:
             self._stop("the lease is lost")
-        elif not self.lease.successor:
-            self._leave_at = None
-        elif self._leave_at is None:
-            self._leave_at = self._clock() + self._limits.notice
-        elif self._clock() >= self._leave_at and not self._errands.under_way("tags"):
+        elif self.lease.successor and not self._errands.under_way("tags"):
             self._warm_up_at = self._clock() + self._limits.rest
             self._stop(f"the lease is handed over to {self.lease.successor}")
 
@@ -241,7 +244,6 @@ class Guard:
         """Kill Ray in this very step; later steps see to it that nothing is left."""
         self._say("stopping Ray", level=WARNING, why=why, phase=self.phase.value)
         self._healthy = self._warm = False
-        self._leave_at = None
         self._enter(Phase.STOPPING)
         self._stop_ray()
 
@@ -270,5 +272,7 @@ class Guard:
             self._next_look = self._clock() + self._limits.autoscaler
 
     def _enter(self, phase: Phase) -> None:
+        if phase is not Phase.STANDBY:
+            self._relay.close()
         self.phase, self._since = phase, self._clock()
         self._say("phase", now=phase.value, epoch=self.lease.epoch)

@@ -24,6 +24,7 @@ from node.lease import Lease
 from node.lease_table import DynamoLeaseTable
 from node.ray_process import RayHeadProcess
 from node.ray_settings import AUTOSCALER, TOKEN
+from node.relay import SocketProxies
 from node.reports import Reports
 from node.services import AwsHeadServices
 from node.settings import NotFit
@@ -62,6 +63,7 @@ def make_guard(identity: Identity, executor: ThreadPoolExecutor, say: Say) -> Gu
     return Guard(
         lease,
         RayHeadProcess(identity, GrpcGcs(identity.address, TOKEN)),
+        SocketProxies(identity.address, clock=boot_clock, say=say),
         services,
         Errands(executor, clock=boot_clock, say=say, final=NotFit),
         clock=boot_clock,

@@ -89,7 +89,6 @@ class Lease:
         self._seen: LeaseItem | None = None
         self._seen_since = 0.0
         self._ever_seen = False
-        self._read_at = float("-inf")
         self.autoscaler = ""  # what a take or renewal says that the holder works by
         self.epoch: int | None = None
         self.renewals = 0
@@ -106,15 +105,17 @@ class Lease:
         return self.leader.heir if self.epoch is not None and self.leader else ""
 
     @property
-    def is_successor(self) -> bool:
-        """True while another holds the lease, or held it last, and is to give it to us.
+    def other(self) -> str:
+        """Return the address of another that holds the lease or held it last, or nothing."""
+        leader = self.leader
+        return leader.address if leader and leader.holder != self._holder else ""
 
-        What was read longer than ``fence`` ago does not count: we could not take it either.
-        """
-        if self.epoch is not None or self.leader is None:
+    @property
+    def is_renewed(self) -> bool:
+        """True while another was seen to renew of late: two renewals may have been missed."""
+        if self.epoch is not None or self.leader is None or self.leader.released:
             return False
-        fresh = self._clock() - self._read_at < self._terms.fence
-        return fresh and self.leader.heir == self._holder
+        return self._clock() - self._seen_since < 2 * self._terms.renew_every
 
     def step(self, *, wanted: bool = True) -> None:
         """Make at most one call: renew what we hold; else look, and take what is free if
@@ -161,7 +162,6 @@ class Lease:
     def _look_or_take(self, wanted: bool) -> None:
         try:
             item = self._table.read()
-            self._read_at = self._clock()
             self._observe(item)
             if wanted and self._is_free(item):
                 self._take(item)

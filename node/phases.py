@@ -28,10 +28,6 @@ class Limits:
     unhealthy: float = 10.0  # so long may Ray not answer
     heartbeat: float = 60.0
     autoscaler: float = 5.0  # between two looks at the tag that names its YAML
-    # A named successor gets no traffic before two checks have passed, at least 5 s apart
-    # (docs.aws.amazon.com/elasticloadbalancing/latest/network/target-group-health-checks.html),
-    # and we hear of it within a renewal's 2 s: so long we may as well go on serving.
-    notice: float = 2.0
     rest: float = 8.0  # before a head that has handed over warms up: the next one needs the CPU
     pause: float = 3.0  # before we compete again for a lease we gave up; a standby comes first
     failures: int = 3

@@ -1,6 +1,6 @@
 """Answer over HTTP who leads: for the load balancer's health check and for operators. No AWS.
 
-``GET /leader``: 200 while this head leads and its Ray is healthy, or is about to lead, else 503.
+``GET /leader``: 200 while clients may come here (``Guard.takes_traffic``), else 503.
 ``GET /status``: JSON, nothing secret.
 """
 

@@ -8,6 +8,7 @@ import yaml
 from localcloud.simulation.background import Background
 from localcloud.simulation.files import Files, tag_reader
 from localcloud.simulation.machine import Machine
+from localcloud.simulation.network import Network, NobodyListens, Silence
 from localcloud.simulation.node_aws import LeaseClient, NodeClient
 from localcloud.simulation.ray import HeadRay, Rays
 from localcloud.simulation.service import Service
@@ -18,9 +19,11 @@ from node.identity import Identity
 from node.lease import Lease
 from node.lease_table import DynamoLeaseTable
 from node.phases import Phase
+from node.relay import PORTS
 from node.reports import Reports
 from node.services import AwsHeadServices
 from node.settings import NotFit
+from node.web import PORT as GUARD
 
 PYTHON_STARTS = 0.5
 TICK = 0.25  # as in node/head.py
@@ -67,6 +70,35 @@ class FakeRayHead:
         return True
 
 
+class FakeRelay:
+    """Connections passed on, as the network carries them (``node.relay.Relay``)."""
+
+    def __init__(self, machine: Machine, network: Network) -> None:
+        self._machine, self._network = machine, network
+
+    @property
+    def is_open(self) -> bool:
+        """See node.relay.Relay."""
+        return bool(self._machine.passes_on)
+
+    def follow(self, address: str) -> None:
+        """See node.relay.Relay; no port is ever taken."""
+        self._machine.passes_on = dict.fromkeys(PORTS, address)
+
+    def close(self) -> None:
+        """See node.relay.Relay."""
+        self._machine.passes_on = {}
+
+    def reaches(self) -> bool:
+        """See node.relay.Relay; a balancer that asks waits for the answer, the guard does not."""
+        try:
+            for address in set(self._machine.passes_on.values()):
+                self._network.reach(self._machine, address, GUARD)
+        except (Silence, NobodyListens):
+            return False
+        return True
+
+
 @lru_cache(maxsize=8)
 def parsed(text: str) -> dict[str, Any]:
     """Parse the autoscaler's YAML, which is read in each of its rounds and seldom another."""
@@ -80,7 +112,8 @@ class HeadProcess:
         self.machine, self.identity, self._service = machine, identity, service
         files = Files(machine)
         self.ray = FakeRayHead(machine, files, rays)
-        self.guard = make_guard(machine, identity, files, self.ray)
+        self.relay = FakeRelay(machine, rays.network)
+        self.guard = make_guard(machine, identity, files, self.ray, self.relay)
         self.paused = False
         self._ready = self._over = False
         machine.after(PYTHON_STARTS, self._tick)
@@ -95,6 +128,7 @@ class HeadProcess:
     def kill(self) -> None:
         """SIGKILL to the whole cgroup."""
         self._over = True
+        self.relay.close()
         self.ray.kill()
 
     def _tick(self) -> None:
@@ -118,7 +152,9 @@ class HeadProcess:
         return spent()
 
 
-def make_guard(machine: Machine, identity: Identity, files: Files, ray: FakeRayHead) -> Guard:
+def make_guard(
+    machine: Machine, identity: Identity, files: Files, ray: FakeRayHead, relay: FakeRelay
+) -> Guard:
     """Wire one head together, as node/head.py does."""
     table = DynamoLeaseTable(LeaseClient(machine), identity.lease_table, identity.environment)
     reports = Reports(
@@ -142,6 +178,7 @@ def make_guard(machine: Machine, identity: Identity, files: Files, ray: FakeRayH
     return Guard(
         Lease(table, identity.instance_id, identity.address, clock=machine.clock, say=machine.say),
         ray,
+        relay,
         services,
         Errands(Background(machine), clock=machine.clock, say=machine.say, final=NotFit),
         clock=machine.clock,

@@ -35,6 +35,7 @@ class Machine:
         self.power = Power.BOOTING
         self.cuts: set[str] = set()
         self.loses_answers = False
+        self.passes_on: dict[int, str] = {}  # connections to a port, and where they go from here
         self.units: list[Unit] = []
         self.log: list[str] = []
         self._life = 0
@@ -75,7 +76,9 @@ class Machine:
         del self.log[:-KEPT_LINES]
 
     def cut_off(self, *what: str) -> None:
-        """Lose the way to ``what``: a service's name, AWS, NODES; both of these by default."""
+        """Lose the way to ``what``: a service's name, AWS, another machine's address, NODES; by
+        default to AWS and NODES.
+        """
         self.cuts |= set(what or (AWS, NODES))
 
     def reconnect(self) -> None:
@@ -85,6 +88,7 @@ class Machine:
     def lose_power(self, power: Power) -> None:
         """End everything that runs here, without a word to anyone."""
         self._life += 1
+        self.passes_on = {}
         units, self.units = self.units, []
         for unit in units:
             unit.kill()

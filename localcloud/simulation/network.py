@@ -32,14 +32,23 @@ class Network:
     def reach(self, origin: Machine | None, address: str, port: int) -> Machine:
         """Return the machine that answers there; ``origin`` None is the load balancer itself.
 
-        Raises Silence or NobodyListens.
+        A relay's connection ends where the relay leads. Raises Silence or NobodyListens.
         """
         target = self.balance(address, port) if origin else address
         if target is None:
             raise NobodyListens(address)
+        machine = self._station(origin, target)
+        return (
+            self._station(machine, machine.passes_on[port])
+            if port in machine.passes_on
+            else machine
+        )
+
+    def _station(self, origin: Machine | None, target: str) -> Machine:
         machine = self._machines.get(target)
         if machine is None or not machine.is_up:
-            raise Silence(address)
-        if origin is not machine and (NODES in machine.cuts or (origin and NODES in origin.cuts)):
-            raise Silence(address)
+            raise Silence(target)
+        cut = origin.cuts & {NODES, target} if origin else set()
+        if origin is not machine and (cut or NODES in machine.cuts):
+            raise Silence(target)
         return machine

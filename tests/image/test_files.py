@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from node.relay import PROXY
 from tests.image.conftest import Expected
 
 COMMANDS = "/usr/local/bin/"
@@ -84,3 +85,7 @@ def test_runtime_and_log_folders_are_made_at_boot(machine: Any, expected: Expect
         "/var/log/ray ray:adm 750",
         f"/var/log/ray-{expected.role}-bootstrap.log root:ray 660",
     ]
+
+
+def test_what_passes_connections_on_is_there(machine: Any) -> None:
+    assert machine.file(PROXY).is_executable

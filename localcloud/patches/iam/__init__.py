@@ -122,8 +122,8 @@ def _authorize(response: Any, _request_class: type, resource: str = "*") -> None
     who = find_principal(ACCOUNT, signed.key_id, token)
     if who is None:
         errors.unknown_key(response, protocol)
-    if not signatures.is_right(signed, who.credentials, response.normalized_request):
-        errors.wrong_signature(response, protocol)
+    if told := signatures.mistake(signed, who.credentials, response.normalized_request):
+        errors.wrong_signature(response, protocol, told)
     for check in requests.checks_of(response, signed, who, resource):
         _permit(response, protocol, who, check)
 

@@ -63,12 +63,11 @@ def unknown_key(response: Any, protocol: str) -> NoReturn:
     _refuse(response, 403, code, "The security token included in the request is invalid.")
 
 
-def wrong_signature(response: Any, protocol: str) -> NoReturn:
-    """Refuse a request that was not signed with the key's secret."""
+def wrong_signature(response: Any, protocol: str, told: str) -> NoReturn:
+    """Refuse a request that was not signed with the key's secret, or not now."""
     code = {"ec2": "AuthFailure", "json": "InvalidSignatureException"}.get(
         protocol, "SignatureDoesNotMatch"
     )
-    told = "The request signature we calculated does not match the signature you provided."
     _refuse(response, 403, code, told)
 
 

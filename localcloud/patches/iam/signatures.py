@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
 
@@ -23,6 +24,10 @@ _AUTHORIZATION = re.compile(
     r"Signature=(?P<signature>[0-9a-f]+)"
 )
 _BODY = "raykiln.signed_body"  # in the WSGI environment
+# So far may the sender's clock be off; a few services take 15 minutes. See "Troubleshoot Signature
+# Version 4", docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
+TOLERANCE = timedelta(minutes=5)
+_STAMP = "%Y%m%dT%H%M%SZ"
 
 
 @dataclass(frozen=True)
@@ -54,13 +59,30 @@ def keep_body(environ: dict[str, Any]) -> None:
             environ["wsgi.input"] = BytesIO(environ[_BODY])
 
 
-def is_right(signed: Signed, credentials: Credentials, request: Any) -> bool:
+def mistake(signed: Signed, credentials: Credentials, request: Any) -> str:
+    """Return what AWS says when the signature is not the secret's, or not of now; else nothing."""
+    if not _is_right(signed, credentials, request):
+        return "The request signature we calculated does not match the signature you provided."
+    return _untimely(request)
+
+
+def _is_right(signed: Signed, credentials: Credentials, request: Any) -> bool:
     """Say whether the secret gives the same signature over the same request and body."""
     body: bytes = request.environ[_BODY]
     claimed = request.headers.get("X-Amz-Content-SHA256", "")
     if re.fullmatch("[0-9a-f]{64}", claimed) and claimed != hashlib.sha256(body).hexdigest():
         return False
     return hmac.compare_digest(signed.signature, _signature(signed, credentials, request, body))
+
+
+def _untimely(request: Any) -> str:
+    stamp, now = request.headers.get("X-Amz-Date", ""), datetime.now(UTC)
+    signed = datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
+    if signed < now - TOLERANCE:
+        return f"Signature expired: {stamp} is now earlier than {now - TOLERANCE:{_STAMP}}"
+    if signed > now + TOLERANCE:
+        return f"Signature not yet current: {stamp} is still later than {now + TOLERANCE:{_STAMP}}"
+    return ""
 
 
 def _signature(signed: Signed, credentials: Credentials, request: Any, body: bytes) -> str:

@@ -95,8 +95,11 @@ class FakeNodes:
         holder = item.get("holder", {}).get("S", "")
         alive = {instance["InstanceId"] for instance in self._running("head")}
         named = item.get("successor", {}).get("S", "") == instance_id
+        self.driver.serve(instance_id, GUARD, "/leader")
+        for port in (6379, 10001, 8265):
+            self.driver.serve(instance_id, port)
         if holder in alive - {instance_id} and not named:
-            return
+            return  # it stands by, and passes on
         if holder != instance_id:
             if holder in alive:
                 self.driver.silence(holder)
@@ -116,9 +119,6 @@ class FakeNodes:
             UpdateExpression="SET autoscaler = :uri",
             ExpressionAttributeValues={":uri": {"S": uri}},
         )
-        self.driver.serve(instance_id, GUARD, "/leader")
-        for port in (6379, 10001, 8265):
-            self.driver.serve(instance_id, port)
         self._scale(uri)
 
     def ray(self) -> "FakeRay":

@@ -9,7 +9,7 @@ from cryptography import x509
 from localcloud import cgroups
 from localcloud.base_image import recipe_digest
 from localcloud.certificates import LIFE, NAMES, certificates
-from localcloud.cgroups import Group, Limits
+from localcloud.cgroups import EVEN, Group, Limits
 from localcloud.images import Images
 from localcloud.network import gateway_of
 from localcloud.paths import paths
@@ -94,12 +94,16 @@ def test_on_version_2_limits_are_one_files_each(
     (tmp_path / "rk-1" / "cgroup.controllers").write_text("cpu memory pids")
     monkeypatch.setattr(cgroups, "ROOT", tmp_path)
 
-    Group("rk-1", "i-1").make(Limits(cpus=1.5, memory_bytes=1024))
+    group = Group("rk-1", "i-1")
+    group.make(Limits(cpus=1.5, memory_bytes=1024, weight=6))
 
     assert (tmp_path / "cgroup.subtree_control").read_text() == "+cpu +memory +pids"
     machine = tmp_path / "rk-1" / "i-1"
     assert (machine / "cpu.max").read_text() == "150000 100000"
     assert (machine / "memory.max").read_text() == "1024"
+    assert (machine / "cpu.weight").read_text() == "6"
+    group.weigh(EVEN)
+    assert (machine / "cpu.weight").read_text() == "100"
 
 
 def test_on_version_1_each_controller_has_its_hierarchy(
@@ -112,8 +116,9 @@ def test_on_version_1_each_controller_has_its_hierarchy(
     Group("rk-1", "i-1").make(Limits(cpus=2, memory_bytes=2048))
 
     memory = tmp_path / "memory" / "rk-1" / "i-1" / "memory.limit_in_bytes"
-    quota = tmp_path / "cpu" / "rk-1" / "i-1" / "cpu.cfs_quota_us"
-    assert (memory.read_text(), quota.read_text()) == ("2048", "200000")
+    cpu = tmp_path / "cpu" / "rk-1" / "i-1"
+    assert (memory.read_text(), (cpu / "cpu.cfs_quota_us").read_text()) == ("2048", "200000")
+    assert (cpu / "cpu.shares").read_text() == "1024"
     assert (tmp_path / "systemd" / "rk-1" / "i-1").is_dir()
 
 

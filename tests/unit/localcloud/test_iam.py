@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -108,6 +109,31 @@ def test_a_wrong_secret_is_refused_by_every_service(account: Account, service: s
 
     with pytest.raises(ClientError, match="signature"):
         getattr(client, READS[service])()
+
+
+@pytest.mark.parametrize("service", ["ec2", "s3", "dynamodb", "iam"])
+@pytest.mark.parametrize(
+    ("minutes", "told"), [(6, "Signature not yet current"), (-6, "Signature expired")]
+)
+def test_a_clock_that_is_too_far_off_is_refused(
+    account: Account, monkeypatch: pytest.MonkeyPatch, service: str, minutes: int, told: str
+) -> None:
+    client = account.as_operator(service)
+    now = datetime.now(UTC) + timedelta(minutes=minutes)
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda remove_tzinfo=True: now)
+
+    with pytest.raises(ClientError, match=told):
+        getattr(client, READS[service])()
+
+
+def test_a_clock_that_is_a_little_off_is_not_refused(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = account.as_operator("dynamodb")
+    now = datetime.now(UTC) + timedelta(minutes=4)
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda remove_tzinfo=True: now)
+
+    assert client.list_tables()
 
 
 @pytest.mark.parametrize("service", ["ec2", "s3", "dynamodb", "iam"])

@@ -222,6 +222,26 @@ class FakeServices:
             raise self.failing[name]
 
 
+class FakeRelay:
+    """Whom it passes on to, and whether that one answers."""
+
+    def __init__(self) -> None:
+        self.address, self.reachable, self.blocked = "", True, False
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self.address)
+
+    def follow(self, address: str) -> None:
+        self.address = "" if self.blocked else address
+
+    def close(self) -> None:
+        self.address = ""
+
+    def reaches(self) -> bool:
+        return self.reachable
+
+
 class FakeHead:
     """A guard with everything around it; ``run`` steps it every ``STEP``."""
 
@@ -235,11 +255,13 @@ class FakeHead:
     ) -> None:
         self.clock, self.table = clock, table
         self.ray, self.services, self.notes = FakeRay(clock), FakeServices(), Notes()
+        self.relay = FakeRelay()
         errands = Errands(executor or AtOnce(), clock=clock, say=self.notes, final=NotFit)
         self.lease = Lease(table, name, f"address-of-{name}", clock=clock, say=self.notes)
         self.guard = Guard(
             self.lease,
             self.ray,
+            self.relay,
             self.services,
             errands,
             clock=clock,

@@ -17,7 +17,7 @@ from node.lease import TERMS, Lease, Terms
 from node.lease_table import LeaseItem, Refused, Unknown
 from node.phases import Limits
 from node.settings import NotFit
-from tests.unit.node.fakes import AtOnce, FakeRay, FakeServices, MemoryTable, silent
+from tests.unit.node.fakes import AtOnce, FakeRay, FakeRelay, FakeServices, MemoryTable, silent
 from tests.unit.node.stage import Killed, Stage
 
 TIMEOUT = 2.0  # a second to connect, a second to read: node/clients.py
@@ -90,6 +90,7 @@ class Process:
         return parts.guard(
             lease,
             PausedRay(self),
+            FakeRelay(),
             FakeServices(),
             errands,
             clock=machine.clock,

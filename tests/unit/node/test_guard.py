@@ -10,9 +10,9 @@ from node.phases import FAILED, LIMITS, STOPPED, UNFIT, Phase
 from node.settings import NotFit, NotNow
 from tests.unit.node.fakes import STEP, FakeClock, FakeHead, MemoryTable, OnCall, run_all
 
-# From naming a successor to its taking the lease, at most: a renewal, the notice, a look, and the
-# steps in which each is seen.
-HANDED_OVER = TERMS.renew_every + LIMITS.notice + TERMS.read_every + 3 * STEP
+# From naming a successor to its taking the lease, at most: a renewal, a look, and the steps in
+# which each is seen.
+HANDED_OVER = TERMS.renew_every + TERMS.read_every + 3 * STEP
 
 
 @pytest.fixture
@@ -366,15 +366,6 @@ def test_status_shows_who_leads(table: MemoryTable, clock: FakeClock) -> None:
     assert standby.guard.status().leader_address == "address-of-i-0a"
 
 
-def hears_of_it(leader: FakeHead) -> None:
-    """Let time pass until the leader knows to whom it is to hand over."""
-    for _ in range(round(TERMS.renew_every / STEP) + 1):
-        if leader.lease.successor:
-            return
-        leader.run(STEP)
-    raise AssertionError("a renewal has not told the successor")
-
-
 def two_heads(table: MemoryTable, clock: FakeClock) -> tuple[FakeHead, FakeHead]:
     """Return a leader and a standby that is ready to succeed it."""
     leader, standby = a_leader(table, clock), FakeHead(table, clock, "i-0b")
@@ -436,26 +427,11 @@ def test_a_dead_successor_costs_the_leases_length_and_the_former_leader_is_back(
     assert (table.item.epoch, table.item.successor) == (2, "")
 
 
-def test_a_holder_serves_on_until_its_successor_can_get_traffic(
-    table: MemoryTable, clock: FakeClock
-) -> None:
-    leader = a_leader(table, clock)
-    table.name_successor("i-0b")
-    hears_of_it(leader)
-
-    leader.run(LIMITS.notice - STEP)
-    assert leader.guard.is_leader
-    leader.run(2 * STEP)
-
-    assert not leader.ray.is_running()
-
-
 def test_a_successor_that_is_taken_back_in_time_costs_nothing(
     table: MemoryTable, clock: FakeClock
 ) -> None:
     leader = a_leader(table, clock)
     table.name_successor("i-0b")
-    hears_of_it(leader)
     table.name_successor("")
 
     leader.run(20)
@@ -553,11 +529,12 @@ def test_the_lease_is_handed_over_only_once_ray_is_dead(
     assert standby.lease.epoch == 2
 
 
-def test_traffic_is_for_a_leader_that_is_well_and_not_for_its_standby(
+def test_traffic_is_for_a_leader_that_is_well_and_for_a_standby_that_passes_it_on(
     table: MemoryTable, clock: FakeClock
 ) -> None:
     leader, standby = two_heads(table, clock)
-    assert (leader.guard.takes_traffic, standby.guard.takes_traffic) == (True, False)
+    assert (leader.guard.takes_traffic, standby.guard.takes_traffic) == (True, True)
+    assert (leader.relay.address, standby.relay.address) == ("", "address-of-i-0a")
 
     leader.ray.responsive = False
     leader.run(3)
@@ -565,49 +542,103 @@ def test_traffic_is_for_a_leader_that_is_well_and_not_for_its_standby(
     assert not leader.guard.takes_traffic
 
 
-def test_a_successor_takes_traffic_from_being_named_until_it_leads(
+def test_a_standby_that_passes_nothing_on_takes_no_traffic(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = two_heads(table, clock)
+    standby.relay.close()
+    standby.relay.blocked = True
+
+    run_all([leader, standby], 1)
+
+    assert not standby.guard.takes_traffic
+
+
+def test_a_standby_that_is_cut_off_from_a_leader_whom_others_see_takes_no_traffic(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = two_heads(table, clock)
+    standby.relay.reachable = False
+
+    for _ in range(200):
+        run_all([leader, standby], STEP)
+        assert not standby.guard.takes_traffic
+
+
+def test_a_standby_takes_traffic_again_soon_after_the_leader_has_gone(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    _, standby = two_heads(table, clock)
+    standby.relay.reachable = False
+    answers = []
+    for _ in range(80):
+        standby.run(STEP)
+        answers.append(standby.guard.takes_traffic)
+
+    # Less than the 5 s between two checks, two of which must fail.
+    assert answers.index(True) * STEP < 5.0
+    assert all(answers[answers.index(True) :])
+    assert standby.guard.is_leader
+
+
+def test_a_standby_leaves_its_ports_before_ray_starts(table: MemoryTable, clock: FakeClock) -> None:
+    leader, standby = two_heads(table, clock)
+    table.name_successor("i-0b")
+
+    while not standby.ray.starts:
+        assert standby.relay.is_open is (standby.guard.phase is Phase.STANDBY)
+        run_all([leader, standby], STEP)
+
+    assert not standby.relay.is_open
+
+
+def test_traffic_goes_on_while_the_lease_is_handed_over(
     table: MemoryTable, clock: FakeClock
 ) -> None:
     leader, standby = two_heads(table, clock)
     table.name_successor("i-0b")
 
-    seen = set()
     for _ in range(40):
-        run_all([leader, standby], 0.25)
-        seen.add((standby.guard.phase, standby.guard.takes_traffic))
+        run_all([leader, standby], STEP)
+        assert standby.guard.takes_traffic
 
-    on_its_way = {Phase.TAGGING, Phase.STARTING, Phase.LEADING}
-    assert {(phase, True) for phase in on_its_way - {Phase.TAGGING}} <= seen
-    assert {phase for phase, takes in seen if not takes} <= {Phase.STANDBY}
-    assert not leader.guard.takes_traffic
+    assert standby.guard.is_leader
+    assert leader.relay.address == "address-of-i-0b"
 
 
-def test_a_successor_that_is_not_warm_takes_no_traffic(
+def test_a_former_leader_passes_on_at_once_and_asks_for_traffic_once_it_could_lead(
     table: MemoryTable, clock: FakeClock
 ) -> None:
+    leader, standby = two_heads(table, clock)
+    table.name_successor("i-0b")
+    while leader.lease.epoch:
+        run_all([leader, standby], STEP)
+
+    run_all([leader, standby], 1)
+    assert leader.relay.is_open
+    assert not leader.guard.takes_traffic
+    run_all([leader, standby], LIMITS.rest + 1)
+
+    assert leader.guard.takes_traffic
+
+
+def test_a_standby_that_is_not_warm_takes_no_traffic(table: MemoryTable, clock: FakeClock) -> None:
     leader, standby = two_heads(table, clock)
     standby.ray.warmed = False
-    table.name_successor("i-0b")
 
     run_all([leader, standby], 1)
 
-    assert standby.guard.status().successor == "i-0b"
     assert not standby.guard.takes_traffic
 
 
-def test_a_standby_takes_traffic_only_while_it_is_the_one_named(
-    table: MemoryTable, clock: FakeClock
-) -> None:
+def test_a_head_that_ends_passes_nothing_on(table: MemoryTable, clock: FakeClock) -> None:
     leader, standby = two_heads(table, clock)
-    leader.ray.stubborn = True
-    table.name_successor("i-0b")
-    run_all([leader, standby], 1)
-    assert standby.guard.takes_traffic
 
-    table.name_successor("")
+    standby.guard.shut_down()
     run_all([leader, standby], 1)
 
-    assert not standby.guard.takes_traffic
+    assert standby.guard.phase is Phase.ENDED
+    assert not standby.relay.is_open
 
 
 def test_leader_and_standby_look_for_another_autoscaler_yaml_every_five_seconds(

@@ -290,18 +290,29 @@ def test_a_holder_learns_of_its_successor_with_its_next_renewal() -> None:
     assert lease.successor == ""
 
 
-def test_a_successor_knows_that_it_is_one_while_it_can_read_the_lease() -> None:
-    table, clock = handed_over(released=False), FakeClock()
-    lease, other = a_lease(table, clock, "i-0c"), a_lease(table, clock)
+def test_others_know_where_the_holder_is_and_whether_it_renews() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    holder, other = a_lease(table, clock), a_lease(table, clock, "i-0c")
+    holder.step()
+    step_for(3.0, clock, holder, other)
 
-    lease.step(wanted=False)
-    other.step(wanted=False)
+    assert (holder.other, other.other) == ("", "address-of-i-0a")
+    assert (holder.is_renewed, other.is_renewed) == (False, True)
+    step_for(4.0, clock, other)
+    assert not other.is_renewed
+    assert other.other == "address-of-i-0a"
 
-    assert lease.is_successor
-    assert not other.is_successor
-    table.reachable = False
-    step_for(6.0, clock, lease)
-    assert not lease.is_successor
+
+def test_a_lease_that_was_given_up_is_renewed_by_nobody() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    holder, other = a_lease(table, clock), a_lease(table, clock, "i-0c")
+    holder.step()
+    step_for(1.0, clock, holder, other)
+
+    holder.release()
+    step_for(0.25, clock, other)
+
+    assert not other.is_renewed
 
 
 def test_the_holder_says_what_it_works_by() -> None:

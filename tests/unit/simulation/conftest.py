@@ -24,6 +24,7 @@ from deploy.steps import Done
 from deploy.waiting import Clock
 from localcloud.simulation.cloud import Cloud, simulated_cloud
 from localcloud.simulation.machine import Machine
+from localcloud.simulation.network import NobodyListens, Silence
 from localcloud.simulation.ray import HeadRay
 from tests.unit.deploy.builders import an_environment
 from tests.unit.simulation.forks import failure_in_a_copy
@@ -151,10 +152,8 @@ class FakeRayApi:
 
     def nodes(self) -> tuple[RayNode, ...]:
         """See deploy.ray_api.RayApi."""
-        address = self.cloud.names.address(self.environment.head_dns)
-        target = self.cloud.names.target(address, DASHBOARD)
         head = self.cloud.rays.running(self.environment.name)
-        if head is None or not head.answers or head.machine.address != target:
+        if head is None or not head.answers or head.machine is not self._reached():
             raise Unreachable(f"{self.environment.head_dns} does not answer")
         return tuple(
             RayNode(r.node_id.hex(), r.machine.address, r is head.own, "ALIVE")
@@ -164,6 +163,15 @@ class FakeRayApi:
     def submit(self, entrypoint: str, submission_id: str) -> None:
         """See deploy.ray_api.RayApi."""
         self.nodes()
+
+    def _reached(self) -> Machine | None:
+        """Return where a connection from outside to the stable name ends."""
+        address = self.cloud.names.address(self.environment.head_dns)
+        target = self.cloud.names.target(address, DASHBOARD)
+        try:
+            return self.cloud.network.reach(None, target, DASHBOARD) if target else None
+        except (Silence, NobodyListens):
+            return None
 
 
 Start = Callable[..., Cluster]

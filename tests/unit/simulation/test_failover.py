@@ -41,6 +41,33 @@ def test_workers_are_back_long_before_the_load_balancer_is(single: Cluster) -> N
     assert all(health[after] == "healthy" for health in targets(single))
 
 
+def test_clients_meet_a_standby_that_takes_over_without_waiting_for_the_load_balancer(
+    doubled: Cluster,
+) -> None:
+    before = doubled.leader()
+    behaviour.install(behaviour.LIKE_AWS)
+
+    doubled.cloud.clients("ec2").terminate_instances(InstanceIds=[before.host.instance_id])
+    doubled.leads_again(before, within=60)
+
+    after = doubled.leader().host.instance_id
+    assert all(health[after] == "healthy" for health in targets(doubled))
+
+
+def test_a_standby_that_cannot_reach_the_leader_gets_no_traffic(doubled: Cluster) -> None:
+    leader = doubled.leader().host.instance_id
+    (standby,) = (head for head in doubled.head_ids if head != leader)
+    assert all(set(health.values()) == {"healthy"} for health in targets(doubled))
+
+    doubled.cloud.cut_off(standby, doubled.leader().address)
+    doubled.cloud.clock.sleep(30)
+
+    assert all(health[leader] == "healthy" != health[standby] for health in targets(doubled))
+    doubled.cloud.reconnect(standby)
+    assert doubled.failed_checks(CALM) == []
+    assert doubled.leader().host.instance_id == leader
+
+
 def targets(cluster: Cluster) -> list[dict[str, str]]:
     """Return, for each target group, the health of each instance."""
     return list(cluster.status().targets.values())
