@@ -49,9 +49,15 @@ class Watch:
     def heads(self, count: int, version: int) -> str:
         """Wait for so many heads of that version in service, one of which leads; return its id.
 
-        Raises HeadFailed or TimedOut, both with the reason.
+        Raises HeadFailed, also when a head of another version leads, or TimedOut.
         """
-        return self._in_service(count, version, self._leader)
+
+        def no_other_leads() -> None:
+            lease = find_lease(self.clients, self.environment)
+            if lease and not lease.released:
+                self._check_version(lease.holder, version)
+
+        return self._in_service(count, version, self._leader, no_other_leads)
 
     def endpoint(
         self, foundation: Foundation, api: Callable[[], RayApi], version: int, seconds: float
@@ -170,13 +176,24 @@ class Watch:
             progress=self.progress.say,
         )
 
-    def _in_service(self, count: int, version: int, then: Callable[[list[str]], Seen[str]]) -> str:
-        """Wait for heads in service, and for what is looked for ``then``."""
+    def _in_service(
+        self,
+        count: int,
+        version: int,
+        then: Callable[[list[str]], Seen[str]],
+        check: Callable[[], None] = lambda: None,
+    ) -> str:
+        """Wait for heads in service, and for what is looked for ``then``; ``check`` each time."""
         began = self.clock.now()
+
+        def look() -> Seen[str]:
+            check()
+            return self._heads(count, version, round(self.clock.now() - began), then)
+
         try:
             return self._wait(
                 f"heads of {self.environment.head_group}",
-                lambda: self._heads(count, version, round(self.clock.now() - began), then),
+                look,
                 self.environment.limits.head_ready_seconds + MARGIN,
                 hint="mend the cause and deploy again",
             )
@@ -249,13 +266,15 @@ class Watch:
         return Seen(lease.holder, f"leads to {lease.holder}")
 
     def _check_version(self, leader: str, version: int) -> None:
-        """Raise HeadFailed when a member of another version leads: it took the lease back."""
+        """Raise HeadFailed when a member of another version that serves leads."""
         group = find_group(self.clients, self.environment.head_group, "")
-        stale = [m.instance_id for m in group.stale(version)] if group else []
+        stale = [m.instance_id for m in group.stale(version) if m.serves] if group else []
         if leader in stale:
             raise HeadFailed(
-                f"the new head did not keep the lease: {leader}, of another version, leads again",
-                hint="`journalctl -u ray-head` on the new head says why",
+                f"{leader}, of another version, leads: the new head did not get the lease, "
+                "or did not keep it",
+                hint="`journalctl -u ray-head` on the new head says why; where there is none, "
+                "deploy again",
             )
 
     def _rejoined(self, api: Callable[[], RayApi], survivors: frozenset[str]) -> Seen[int]:

@@ -8,7 +8,10 @@ import pytest
 from deploy.errors import PipelineError, Refused, RolledBack
 from deploy.lock import deploy_lock, find_lock
 from deploy.prepare import Prepared
+from deploy.rollout import _Executor
 from deploy.state import find_lease
+from deploy.steps import EndHeads
+from deploy.watch import HeadFailed
 from localcloud.patches import elasticache
 from localcloud.simulation.machine import Machine
 from tests.unit.simulation.conftest import STANDBY, THOROUGH, Cluster, Start, sized
@@ -62,6 +65,35 @@ def settled(cluster: Cluster) -> None:
 def rolled(start: Start) -> Cluster:
     """A cluster with workers of its own, that is watched for a short time."""
     return start(workers=WORKERS, **WATCH)
+
+
+def test_a_head_of_before_that_serves_after_all_ends_a_deploy_at_once(
+    rolled: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost, clock = rolled.leader(), rolled.cloud.clock
+    end_heads = _Executor._end_heads
+
+    def late(self: _Executor, step: EndHeads) -> str:
+        """Look only once the head that was booting serves."""
+        rolled.leads_again(lost, within=120)
+        clock.sleep(5)
+        return end_heads(self, step)
+
+    rolled.cloud.clients("ec2").terminate_instances(InstanceIds=[lost.host.instance_id])
+    clock.until(lambda: rolled.head_ids not in ([], [lost.host.instance_id]), 60, "a replacement")
+    rolled.cloud.bake("head")
+    monkeypatch.setattr(_Executor, "_end_heads", late)
+    began = clock.now()
+
+    with pytest.raises(HeadFailed, match="of another version, leads"):
+        rolled.deploy()
+
+    assert clock.now() - began < 120
+    monkeypatch.undo()
+    journal = rolled.deploy()
+    assert journal is not None
+    assert journal.verdict == "done"
+    settled(rolled)
 
 
 def test_another_head_image_is_handed_over_to_and_no_worker_is_replaced(rolled: Cluster) -> None:
