@@ -64,6 +64,11 @@ class Paths:
         return self.run / "interruptions"
 
     @property
+    def clocks(self) -> Path:
+        """Which instances' clocks are off: an id, and by how many seconds ahead, on each line."""
+        return self.run / "clocks"
+
+    @property
     def log(self) -> Path:
         return self.home / "server.log"
 

@@ -66,7 +66,14 @@ def serve(place: Paths, stopping: threading.Event) -> None:
 def _open(here: world.World, place: Paths, images: Images, network: Network) -> None:
     from localcloud.api import ApiServer
     from localcloud.balancer import Balancers
-    from localcloud.patches import iam, internal, interruptions, machine_images, shortages
+    from localcloud.patches import (
+        clocks,
+        iam,
+        internal,
+        interruptions,
+        machine_images,
+        shortages,
+    )
     from localcloud.security_groups import SecurityGroups
     from localcloud.stores import Stores
 
@@ -79,6 +86,7 @@ def _open(here: world.World, place: Paths, images: Images, network: Network) -> 
     iam.enforce()
     shortages.follow(place.shortages)
     interruptions.follow(place.interruptions)
+    clocks.follow(place.clocks)
     resolver = Resolver(place.run / "resolver")
     resolver.start()
     here.reconcilers.append(SecurityGroups(network).reconcile)

@@ -7,26 +7,17 @@ Runbook: docs/runbooks/no-leader.md
 """
 
 from localcloud.network import API
+from tests.drills.kit.fenced import await_fenced
 from tests.drills.kit.local import between, cut, mend
 from tests.drills.kit.phases import Recovery
 from tests.drills.kit.scene import Scene
 
 RECOVERY = Recovery.HEAD
 LOCAL_ONLY = "on AWS the endpoints have no addresses to cut off, and Run Command would go too"
-FENCED = 10.0  # seconds: the length of the lease
 
 
 def run(scene: Scene) -> None:
     """Drop what goes between the head and AWS until Ray is dead there, then mend it."""
     cut(scene, f"{scene.leader} is cut off from AWS", between(scene.address(scene.leader), API))
-    began = scene.clock.now()
-    scene.wait("Ray ended on the head that is cut off", lambda: not runs_ray(scene), 60)
-    took = scene.clock.now() - began
-    scene.figures["fenced"] = took
-    scene.expect(took < FENCED + 1.0, f"Ray ran for {took:.1f} s without a lease")
+    await_fenced(scene)
     mend()
-
-
-def runs_ray(scene: Scene) -> bool:
-    """Say whether a GCS runs on the head."""
-    return scene.on(scene.leader, "pgrep -xc gcs_server || true").stdout.strip() != "0"

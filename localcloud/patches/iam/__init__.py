@@ -24,6 +24,7 @@ from moto.iam.models import iam_backends
 from moto.s3.models import FakeBucket, s3_backends
 
 from localcloud.account import ACCOUNT
+from localcloud.patches import clocks
 from localcloud.patches.iam import errors, requests, signatures
 from localcloud.patches.iam.policies import Answer, Check, decide
 from localcloud.patches.iam.principals import Principal, documents_of, find_principal
@@ -122,7 +123,8 @@ def _authorize(response: Any, _request_class: type, resource: str = "*") -> None
     who = find_principal(ACCOUNT, signed.key_id, token)
     if who is None:
         errors.unknown_key(response, protocol)
-    if told := signatures.mistake(signed, who.credentials, response.normalized_request):
+    off = clocks.ahead(who.arn)
+    if told := signatures.mistake(signed, who.credentials, response.normalized_request, off):
         errors.wrong_signature(response, protocol, told)
     for check in requests.checks_of(response, signed, who, resource):
         _permit(response, protocol, who, check)

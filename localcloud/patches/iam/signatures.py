@@ -59,11 +59,14 @@ def keep_body(environ: dict[str, Any]) -> None:
             environ["wsgi.input"] = BytesIO(environ[_BODY])
 
 
-def mistake(signed: Signed, credentials: Credentials, request: Any) -> str:
-    """Return what AWS says when the signature is not the secret's, or not of now; else nothing."""
+def mistake(signed: Signed, credentials: Credentials, request: Any, ahead: float = 0.0) -> str:
+    """Return what AWS says when the signature is not the secret's, or not of now; else nothing.
+
+    The sender's clock counts as so many seconds ahead of what it is.
+    """
     if not _is_right(signed, credentials, request):
         return "The request signature we calculated does not match the signature you provided."
-    return _untimely(request)
+    return _untimely(request, timedelta(seconds=ahead))
 
 
 def _is_right(signed: Signed, credentials: Credentials, request: Any) -> bool:
@@ -75,9 +78,9 @@ def _is_right(signed: Signed, credentials: Credentials, request: Any) -> bool:
     return hmac.compare_digest(signed.signature, _signature(signed, credentials, request, body))
 
 
-def _untimely(request: Any) -> str:
-    stamp, now = request.headers.get("X-Amz-Date", ""), datetime.now(UTC)
-    signed = datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
+def _untimely(request: Any, ahead: timedelta) -> str:
+    now, stamp = datetime.now(UTC), request.headers.get("X-Amz-Date", "")
+    signed = datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC) + ahead
     if signed < now - TOLERANCE:
         return f"Signature expired: {stamp} is now earlier than {now - TOLERANCE:{_STAMP}}"
     if signed > now + TOLERANCE:

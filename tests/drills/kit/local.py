@@ -74,6 +74,17 @@ def interrupt(scene: Scene, instance_id: str) -> None:
     place.write_text(f"{instance_id} {time.time() + NOTICE:.0f}\n")
 
 
+def set_clock(scene: Scene, instance_id: str, seconds: float) -> None:
+    """Have the clock of an instance be so many seconds ahead, as AWS sees it; 0 puts it right."""
+    place = paths().clocks
+    if not seconds:
+        place.unlink(missing_ok=True)
+        return
+    scene.undo.callback(place.unlink, missing_ok=True)
+    scene.breaks(f"the clock of {instance_id} is {seconds:.0f} s ahead")
+    place.write_text(f"{instance_id} {seconds}\n")
+
+
 def between(one: str, other: str) -> list[str]:
     """Return what matches all packets between two addresses."""
     return [f"ip saddr {one} ip daddr {other}", f"ip saddr {other} ip daddr {one}"]
@@ -97,6 +108,7 @@ def left_behind() -> list[str]:
     """Name what is still broken."""
     left = ["EC2's shortage is still declared"] if paths().shortages.exists() else []
     left += ["an interruption is still announced"] if paths().interruptions.exists() else []
+    left += ["a clock is still off"] if paths().clocks.exists() else []
     return left + (["cables are still cut"] if TABLE in _nft("list", "tables") else [])
 
 

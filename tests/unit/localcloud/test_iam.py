@@ -3,13 +3,14 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud.patches import iam
+from localcloud.patches import clocks, iam
 
 Clients = Callable[[str], Any]
 
@@ -134,6 +135,22 @@ def test_a_clock_that_is_a_little_off_is_not_refused(
     monkeypatch.setattr("botocore.auth.get_current_datetime", lambda remove_tzinfo=True: now)
 
     assert client.list_tables()
+
+
+def test_an_instance_whose_clock_is_declared_off_is_refused_and_no_other(
+    account: Account, tmp_path: Path
+) -> None:
+    lists = allow("dynamodb:ListTables")
+    off, right = account.as_role(lists, session="i-0a"), account.as_role(lists, session="i-0b")
+    clocks.follow(tmp_path / "clocks")
+
+    (tmp_path / "clocks").write_text("i-0a 600.0\n")
+    with pytest.raises(ClientError, match="Signature not yet current"):
+        off("dynamodb").list_tables()
+    assert right("dynamodb").list_tables()
+
+    (tmp_path / "clocks").unlink()
+    assert off("dynamodb").list_tables()
 
 
 @pytest.mark.parametrize("service", ["ec2", "s3", "dynamodb", "iam"])
