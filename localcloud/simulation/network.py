@@ -38,11 +38,8 @@ class Network:
         if target is None:
             raise NobodyListens(address)
         machine = self._station(origin, target)
-        return (
-            self._station(machine, machine.passes_on[port])
-            if port in machine.passes_on
-            else machine
-        )
+        onward = machine.passes_on.get(port)
+        return self._station(machine, onward) if onward else machine
 
     def _station(self, origin: Machine | None, target: str) -> Machine:
         machine = self._machines.get(target)

@@ -153,6 +153,8 @@ def main() -> None:
     finally:
         (surplus, *_) = [name for name in bench.heads() if name != bench.lease().holder]
         end_member(bench.clients, surplus, replaced=False)
+    if not options.usual:
+        return
     time.sleep(PAUSE)
     replaced = measured(bench.run, "usual way", bench.replace, options, options.usual)
     times = replaced["gap"] / handed["gap"]
