@@ -9,7 +9,7 @@ from deploy.clients import Clients
 from deploy.environment import Environment
 from deploy.errors import TimedOut, Unwell
 from deploy.foundation.stack import Foundation
-from deploy.head_group import find_group
+from deploy.head_group import HeadGroup, find_group
 from deploy.last_words import console_of, log_of
 from deploy.progress import Progress
 from deploy.ray_api import RayApi, Unreachable, alive_workers
@@ -27,6 +27,10 @@ NOT_YET = "not registered yet"
 ENDPOINT_SECONDS = 600
 EVERY = 2.0
 ALARMS_EVERY = 5.0
+
+
+# What is seen of the group and its members in service; None while these are too few.
+LookAtHeads = Callable[[HeadGroup | None, list[str]], Seen[str] | None]
 
 
 class HeadFailed(Unwell):
@@ -52,12 +56,17 @@ class Watch:
         Raises HeadFailed, also when a head of another version leads, or TimedOut.
         """
 
-        def no_other_leads() -> None:
+        def led(group: HeadGroup | None, serving: list[str]) -> Seen[str] | None:
             lease = find_lease(self.clients, self.environment)
-            if lease and not lease.released:
-                self._check_version(lease.holder, version)
+            leader = lease.holder if lease and not lease.released else ""
+            check_version(group, leader, version)
+            if len(serving) < count:
+                return None
+            if leader not in serving:
+                return Seen(None, f"{', '.join(serving)} in service, nobody leads yet")
+            return Seen(leader, f"{leader} leads")
 
-        return self._in_service(count, version, self._leader, no_other_leads)
+        return self._in_service(version, led)
 
     def endpoint(
         self, foundation: Foundation, api: Callable[[], RayApi], version: int, seconds: float
@@ -100,7 +109,9 @@ class Watch:
         reason.
         """
 
-        def known(serving: list[str]) -> Seen[str]:
+        def sent_traffic(_: HeadGroup | None, serving: list[str]) -> Seen[str] | None:
+            if len(serving) < count:
+                return None
             targets = find_targets(self.clients, foundation.target_group_arns)
             words = {
                 f"{name} {dict(t.health).get(name, NOT_YET)}"
@@ -112,7 +123,7 @@ class Watch:
                 return Seen(None, f"in service; the load balancer: {', '.join(sorted(words))}")
             return Seen(", ".join(serving), "")
 
-        return self._in_service(count, version, known)
+        return self._in_service(version, sent_traffic)
 
     def followed(self, heads: set[str], uri: str) -> str:
         """Wait until the leader, if it is one of ``heads``, works by that configuration."""
@@ -176,52 +187,33 @@ class Watch:
             progress=self.progress.say,
         )
 
-    def _in_service(
-        self,
-        count: int,
-        version: int,
-        then: Callable[[list[str]], Seen[str]],
-        check: Callable[[], None] = lambda: None,
-    ) -> str:
-        """Wait for heads in service, and for what is looked for ``then``; ``check`` each time."""
+    def _in_service(self, version: int, look: LookAtHeads) -> str:
+        """Wait for heads of that version in service, until ``look`` has what it looks for."""
         began = self.clock.now()
-
-        def look() -> Seen[str]:
-            check()
-            return self._heads(count, version, round(self.clock.now() - began), then)
-
         try:
             return self._wait(
                 f"heads of {self.environment.head_group}",
-                look,
+                lambda: self._heads(version, round(self.clock.now() - began), look),
                 self.environment.limits.head_ready_seconds + MARGIN,
                 hint="mend the cause and deploy again",
             )
         except TimedOut as error:
             raise TimedOut(error.message + self._logs(), hint=error.hint) from error
 
-    def _heads(
-        self, count: int, version: int, seconds: int, then: Callable[[list[str]], Seen[str]]
-    ) -> Seen[str]:
+    def _heads(self, version: int, seconds: int, look: LookAtHeads) -> Seen[str]:
         group = find_group(
             self.clients, self.environment.head_group, self.environment.names.lifecycle_hook
         )
         members = group.members if group else ()
         serving = [m.instance_id for m in members if m.serves and m.template_version == version]
-        if len(serving) >= count:
-            return then(serving)
+        if seen := look(group, serving):
+            return seen
         failures = self._failures()
         if len(failures) >= ATTEMPTS:
             raise self._failed(failures)
-        seen = ", ".join(f"{member.instance_id} {member.state}" for member in members)
+        words = ", ".join(f"{member.instance_id} {member.state}" for member in members)
         tried = f"; before: {failures[-1].reason}" if failures else ""
-        return Seen(None, f"{seen or 'no instance yet'} ({seconds} s){tried}")
-
-    def _leader(self, serving: list[str]) -> Seen[str]:
-        lease = find_lease(self.clients, self.environment)
-        if lease is None or lease.released or lease.holder not in serving:
-            return Seen(None, f"{', '.join(serving)} in service, nobody leads yet")
-        return Seen(lease.holder, f"{lease.holder} leads")
+        return Seen(None, f"{words or 'no instance yet'} ({seconds} s){tried}")
 
     def _failures(self) -> list[Failure]:
         found = find_failures(self.clients, self.environment.head_group)
@@ -250,7 +242,8 @@ class Watch:
         lease = find_lease(self.clients, self.environment)
         if lease is None or lease.released:
             return Seen(None, "nobody leads")
-        self._check_version(lease.holder, version)
+        group = find_group(self.clients, self.environment.head_group, "")
+        check_version(group, lease.holder, version)
         targets = find_targets(self.clients, foundation.target_group_arns)
         missing = [t for t in targets if lease.holder not in t.healthy]
         if missing:
@@ -264,18 +257,6 @@ class Watch:
         if heads != [lease.address]:
             return Seen(None, f"Ray's head is {', '.join(heads) or 'nobody'}")
         return Seen(lease.holder, f"leads to {lease.holder}")
-
-    def _check_version(self, leader: str, version: int) -> None:
-        """Raise HeadFailed when a member of another version that serves leads."""
-        group = find_group(self.clients, self.environment.head_group, "")
-        stale = [m.instance_id for m in group.stale(version) if m.serves] if group else []
-        if leader in stale:
-            raise HeadFailed(
-                f"{leader}, of another version, leads: the new head did not get the lease, "
-                "or did not keep it",
-                hint="`journalctl -u ray-head` on the new head says why; where there is none, "
-                "deploy again",
-            )
 
     def _rejoined(self, api: Callable[[], RayApi], survivors: frozenset[str]) -> Seen[int]:
         found = find_instances(self.clients, self.environment.name)
@@ -296,3 +277,15 @@ class Watch:
         running = sum(instance.state == "running" for instance in found)
         words = ", ".join(f"{instance.id} {instance.state}" for instance in found)
         return Seen(running if running >= least else None, words or "none launched yet")
+
+
+def check_version(group: HeadGroup | None, leader: str, version: int) -> None:
+    """Raise HeadFailed when a member of another version that serves leads."""
+    stale = [m.instance_id for m in group.stale(version) if m.serves] if group else []
+    if leader in stale:
+        raise HeadFailed(
+            f"{leader}, of another version, leads: the new head did not get the lease, "
+            "or did not keep it",
+            hint="`journalctl -u ray-head` on the new head says why; where there is none, "
+            "deploy again",
+        )

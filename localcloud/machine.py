@@ -130,11 +130,11 @@ class Machine:
 
     def _await_age(self, process: "subprocess.Popen[bytes]") -> None:
         """Give the machine its even part of the CPUs once it is no longer new."""
-        with suppress(subprocess.TimeoutExpired):
+        try:
             process.wait(NEW_SECONDS)
-            return
-        with suppress(OSError):  # it has ended this very moment
-            self._group.weigh(EVEN)
+        except subprocess.TimeoutExpired:
+            with suppress(OSError):  # it has ended this very moment
+                self._group.weigh(EVEN)
 
     def _release(self) -> None:
         nspawn.clean_up(self.host.instance_id, self._group)

@@ -35,7 +35,7 @@ class Machine:
         self.power = Power.BOOTING
         self.cuts: set[str] = set()
         self.loses_answers = False
-        self.passes_on: dict[int, str] = {}  # connections to a port, and where they go from here
+        self.passes_on = ""  # where connections to Ray's ports go from here
         self.units: list[Unit] = []
         self.log: list[str] = []
         self._life = 0
@@ -88,7 +88,6 @@ class Machine:
     def lose_power(self, power: Power) -> None:
         """End everything that runs here, without a word to anyone."""
         self._life += 1
-        self.passes_on = {}
         units, self.units = self.units, []
         for unit in units:
             unit.kill()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from localcloud.simulation.machine import NODES, Machine
+from node.relay import PORTS
 
 
 class Silence(Exception):
@@ -38,8 +39,9 @@ class Network:
         if target is None:
             raise NobodyListens(address)
         machine = self._station(origin, target)
-        onward = machine.passes_on.get(port)
-        return self._station(machine, onward) if onward else machine
+        if machine.passes_on and port in PORTS:
+            return self._station(machine, machine.passes_on)
+        return machine
 
     def _station(self, origin: Machine | None, target: str) -> Machine:
         machine = self._machines.get(target)

@@ -9,9 +9,9 @@ from localcloud.simulation.network import NobodyListens, Silence
 from localcloud.simulation.nodes import Nodes
 from localcloud.simulation.ray import HeadRay, Rays
 from localcloud.simulation.service import Service
+from node.relay import PORTS
+from node.web import PORT as GUARD
 
-GUARD = 8479
-RAY_PORTS = (6379, 8265, 10001)
 ACCEPTED = "DRAIN_NODE_REASON_PREEMPTION"  # Ray may refuse any other
 STATUS = re.compile(r"ray status\b(?:.*--address[ =](?P<address>[\d.]+):\d+)?")
 NODE_ID = re.compile(r"[0-9a-f]{56}")
@@ -34,7 +34,7 @@ class Shell:
                 raise Silence(str(port))
             status = 200 if process.guard.takes_traffic and path == "/leader" else 503
             return Probed(connected=True, status=status if path else None)
-        if port in RAY_PORTS and process.ray.life and process.ray.life.answers:
+        if port in PORTS and process.ray.life and process.ray.life.answers:
             return Probed(connected=True)
         raise NobodyListens(str(port))
 

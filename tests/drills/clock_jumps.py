@@ -7,7 +7,7 @@ Runbook: docs/runbooks/no-leader.md
 """
 
 from tests.drills.kit.fenced import await_fenced
-from tests.drills.kit.local import set_clock
+from tests.drills.kit.local import put_clocks_right, set_clock
 from tests.drills.kit.phases import Recovery
 from tests.drills.kit.scene import Scene
 
@@ -20,4 +20,4 @@ def run(scene: Scene) -> None:
     """Have the clock be off until Ray is dead there, then put it right."""
     set_clock(scene, scene.leader, AHEAD)
     await_fenced(scene)
-    set_clock(scene, scene.leader, 0.0)
+    put_clocks_right()

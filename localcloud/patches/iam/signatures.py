@@ -59,7 +59,7 @@ def keep_body(environ: dict[str, Any]) -> None:
             environ["wsgi.input"] = BytesIO(environ[_BODY])
 
 
-def mistake(signed: Signed, credentials: Credentials, request: Any, ahead: float = 0.0) -> str:
+def mistake(signed: Signed, credentials: Credentials, request: Any, ahead: float) -> str:
     """Return what AWS says when the signature is not the secret's, or not of now; else nothing.
 
     The sender's clock counts as so many seconds ahead of what it is.

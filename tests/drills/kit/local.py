@@ -75,14 +75,15 @@ def interrupt(scene: Scene, instance_id: str) -> None:
 
 
 def set_clock(scene: Scene, instance_id: str, seconds: float) -> None:
-    """Have the clock of an instance be so many seconds ahead, as AWS sees it; 0 puts it right."""
-    place = paths().clocks
-    if not seconds:
-        place.unlink(missing_ok=True)
-        return
-    scene.undo.callback(place.unlink, missing_ok=True)
+    """Have the clock of an instance be so many seconds ahead, as AWS sees it."""
+    scene.undo.callback(put_clocks_right)
     scene.breaks(f"the clock of {instance_id} is {seconds:.0f} s ahead")
-    place.write_text(f"{instance_id} {seconds}\n")
+    paths().clocks.write_text(f"{instance_id} {seconds}\n")
+
+
+def put_clocks_right() -> None:
+    """Have every clock be right again."""
+    paths().clocks.unlink(missing_ok=True)
 
 
 def between(one: str, other: str) -> list[str]:
