@@ -18,7 +18,7 @@ def test_a_deploy_from_nothing_ends_with_every_check_passed(start: Start) -> Non
 def test_heads_that_do_not_boot_fail_the_deploy_and_are_launched_no_more(
     deployed: Deployed,
 ) -> None:
-    cluster = Cluster(deployed.cloud, sized(1, name="fresh"))
+    cluster = Cluster(deployed.cloud, sized(1, name="unbooted"))
     deployed.cloud.driver.boots_fail = True
 
     with pytest.raises(PipelineError, match="did not come into service"):
