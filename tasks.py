@@ -12,14 +12,14 @@ from invoke.exceptions import Exit
 from invoke.tasks import task
 
 if TYPE_CHECKING:
-    from deploy.clients import Clients
-    from deploy.environment import Environment
-    from deploy.head_change import Kind
-    from deploy.journal import Journal
-    from deploy.prepare import Prepared
-    from deploy.release import Release
-    from deploy.steps import Plan
-    from deploy.waiting import Clock
+    from common.clients import Clients
+    from common.environment import Environment
+    from common.waiting import Clock
+    from deploy.operate.head_change import Kind
+    from deploy.plan.steps import Plan
+    from deploy.release.journal import Journal
+    from deploy.release.release import Release
+    from deploy.rollout.prepare import Prepared
 
 DEFAULT_ENV = os.environ.get("RAYKILN_ENV", "local")
 ENV = "a file in environments/ (default: RAYKILN_ENV, or local)"
@@ -33,7 +33,7 @@ ANSWER_SECONDS = 20.0
 @contextmanager
 def plain_errors() -> Iterator[None]:
     """Turn what went wrong into words and an exit code."""
-    from deploy.errors import PipelineError
+    from common.errors import PipelineError
 
     try:
         yield
@@ -51,7 +51,7 @@ def environment_at(
     For the local cloud that is inside its VPC, as an operator on a VPN would be. ``prepare`` is
     called before the network is left behind.
     """
-    from deploy.environment import load_environment
+    from common.environment import load_environment
 
     environment = load_environment(name)
     if environment.provider == "localcloud":
@@ -65,14 +65,14 @@ def environment_at(
 
 def clients_of(environment: "Environment") -> "Clients":
     """Return the clients of the environment's region."""
-    from deploy.clients import Clients
+    from common.clients import Clients
 
     return Clients(environment.region)
 
 
 def print_plan(plan: "Plan") -> None:
     """Print a plan for a person."""
-    from deploy.console import console
+    from deploy.report.console import console
 
     for words in plan.words or (f"{plan.environment}: nothing to change",):
         console.print(words, markup=False)
@@ -80,8 +80,8 @@ def print_plan(plan: "Plan") -> None:
 
 def print_briefing(prepared: "Prepared", as_json: bool = False) -> None:
     """Print what a plan would mean for the cluster, for a person or as data."""
-    from deploy.briefing import brief
-    from deploy.console import console, print_json
+    from deploy.report.briefing import brief
+    from deploy.report.console import console, print_json
 
     briefing = brief(prepared)
     if as_json:
@@ -93,8 +93,8 @@ def print_briefing(prepared: "Prepared", as_json: bool = False) -> None:
 
 def approve(question: str, yes: bool) -> None:
     """Go on only when told so; raises Refused otherwise."""
-    from deploy.console import confirm
-    from deploy.errors import Refused
+    from common.errors import Refused
+    from deploy.report.console import confirm
 
     if not (yes or confirm(question)):
         raise Refused("Nothing was changed.", hint="answer y on a terminal, or give --yes")
@@ -103,7 +103,7 @@ def approve(question: str, yes: bool) -> None:
 def fetch_wheels(environment: "Environment") -> None:
     """Fetch the images' wheels; the package index cannot be reached from inside a closed VPC."""
     from bake.wheelhouse import fetch_wheelhouse
-    from deploy.console import live_steps
+    from deploy.report.console import live_steps
     from localcloud.paths import paths
 
     with live_steps() as steps:
@@ -118,8 +118,8 @@ def bake(c: Context, env: str = DEFAULT_ENV, role: str = "", force: bool = False
         environment = environment_at(env, prepare=fetch_wheels)
         from bake.bake import bake as bake_images
         from bake.files import ROLES
-        from deploy.console import console, step
-        from deploy.errors import Refused
+        from common.errors import Refused
+        from deploy.report.console import console, step
         from localcloud.paths import paths
 
         if role and role not in ROLES:
@@ -146,7 +146,7 @@ def images(c: Context, env: str = DEFAULT_ENV) -> None:
     with plain_errors():
         environment = environment_at(env)
         from bake.catalog import images as baked_images
-        from deploy.console import show_table
+        from deploy.report.console import show_table
 
         columns = ("AMI", "role", "digest", "Ray", "git", "created", "verified")
         found = baked_images(clients_of(environment))
@@ -162,8 +162,8 @@ def plan(c: Context, env: str = DEFAULT_ENV, json: bool = False) -> None:
     """Show what a deploy would change in ENV, and what that would interrupt; change nothing."""
     with plain_errors():
         environment = environment_at(env)
-        from deploy.prepare import prepare_deploy
-        from deploy.waiting import SystemClock
+        from common.waiting import SystemClock
+        from deploy.rollout.prepare import prepare_deploy
 
         clients = clients_of(environment)
         prepared = prepare_deploy(environment, clients, clock=SystemClock())
@@ -192,7 +192,7 @@ def rollback(
     """Have ENV serve an earlier release again."""
     with plain_errors():
         environment = environment_at(env)
-        from deploy.releases import release_before, release_named
+        from deploy.release.releases import release_before, release_named
 
         clients = clients_of(environment)
         release = (
@@ -203,8 +203,8 @@ def rollback(
 
 def print_report(journal: "Journal | None") -> None:
     """Write what a rollout did as a page and as data, and say where; it never hides an error."""
-    from deploy.console import console
-    from deploy.rollout_report import write_report
+    from deploy.report.console import console
+    from deploy.report.rollout_report import write_report
     from localcloud.paths import paths
 
     if journal is None:
@@ -225,10 +225,10 @@ def carry_out(
     break_lock: bool,
 ) -> None:
     """Plan, ask, and roll: the one way in which a cluster changes."""
-    from deploy.carry_out import Operation
-    from deploy.console import confirm, console, live_steps
-    from deploy.prepare import prepare_deploy
-    from deploy.waiting import SystemClock
+    from common.waiting import SystemClock
+    from deploy.report.console import confirm, console, live_steps
+    from deploy.rollout.operation import Operation
+    from deploy.rollout.prepare import prepare_deploy
 
     clients = clients_of(environment)
 
@@ -278,8 +278,8 @@ def releases(c: Context, env: str = DEFAULT_ENV, json: bool = False) -> None:
     """List the releases of ENV, the one served now first."""
     with plain_errors():
         environment = environment_at(env)
-        from deploy.console import print_json, show_table
-        from deploy.releases import releases as stored_releases
+        from deploy.release.releases import releases as stored_releases
+        from deploy.report.console import print_json, show_table
 
         found = stored_releases(clients_of(environment), environment)
         if json:
@@ -306,10 +306,10 @@ def diff(c: Context, old: str, new: str, env: str = DEFAULT_ENV) -> None:
     """Show what differs between two releases of ENV."""
     with plain_errors():
         environment = environment_at(env)
-        from deploy.console import console
-        from deploy.release import differences
-        from deploy.releases import release_named
-        from deploy.software import image_changes
+        from deploy.release.package_changes import image_changes
+        from deploy.release.release import differences
+        from deploy.release.releases import release_named
+        from deploy.report.console import console
 
         clients = clients_of(environment)
         one, other = (release_named(clients, environment, name) for name in (old, new))
@@ -325,8 +325,8 @@ def status(c: Context, env: str = DEFAULT_ENV, json: bool = False, watch: bool =
     """Show what ENV is now, and what is wrong with it; exit 2 when it is not well."""
     with plain_errors():
         environment = environment_at(env)
-        from deploy.console import print_json, show_report, watch_report
-        from deploy.prepare import read_status
+        from deploy.operate.status import read_status
+        from deploy.report.console import print_json, show_report, watch_report
 
         clients = clients_of(environment)
         if watch:
@@ -360,10 +360,10 @@ def verify(
         environment = environment_at(env)
         from dataclasses import asdict
 
-        from deploy.console import console, print_json, step
-        from deploy.head_loss import check_head_loss
-        from deploy.verify import check_delivery, run_checks
-        from deploy.waiting import SystemClock
+        from common.waiting import SystemClock
+        from deploy.report.console import console, print_json, step
+        from deploy.verify.acceptance import check_delivery, run_checks
+        from deploy.verify.head_loss import check_head_loss
 
         clients, clock = clients_of(environment), SystemClock()
         if destructive:
@@ -387,9 +387,11 @@ def job(c: Context, env: str = DEFAULT_ENV) -> None:
     """Run a Ray job through the stable name on the head and on every worker of ENV."""
     with plain_errors():
         environment = environment_at(env)
-        from deploy.console import console, step
-        from deploy.job import everyone_is_here, members, ray_api
-        from deploy.waiting import SystemClock
+        from common.waiting import SystemClock
+        from deploy.cluster.members import members
+        from deploy.cluster.ray_api import ray_api
+        from deploy.report.console import console, step
+        from deploy.verify.smoke import everyone_is_here
 
         clients = clients_of(environment)
         nodes = members(clients, environment)
@@ -412,9 +414,9 @@ def destroy(
     """Remove everything that was deployed to ENV. The images stay."""
     with plain_errors():
         environment = environment_at(env)
-        from deploy.console import live_steps
-        from deploy.prepare import prepare_destroy
-        from deploy.waiting import SystemClock
+        from common.waiting import SystemClock
+        from deploy.report.console import live_steps
+        from deploy.rollout.prepare import prepare_destroy
 
         destruction = prepare_destroy(environment, clients_of(environment), clock=SystemClock())
         print_plan(destruction.plan)
@@ -429,7 +431,7 @@ def head_id(c: Context, env: str = DEFAULT_ENV) -> None:
     """Print the instance id of the head that leads, and nothing else; exit 2 when none does."""
     with plain_errors():
         environment = environment_at(env)
-        from deploy.heads import find_heads
+        from deploy.cluster.heads import find_heads
 
         print(find_heads(clients_of(environment), environment).leading())
 
@@ -455,8 +457,8 @@ def head_logs(
     """Print what a head's journal says; of one that has gone, what it said last."""
     with plain_errors():
         environment = environment_at(env)
-        from deploy.head_logs import HeadLog, Wish
-        from deploy.waiting import SystemClock
+        from common.waiting import SystemClock
+        from deploy.operate.head_logs import HeadLog, Wish
 
         wish = Wish(id, tuple(unit.split(",")), lines, follow)
         clients = clients_of(environment)
@@ -469,7 +471,7 @@ def head_shell(c: Context, env: str = DEFAULT_ENV, id: str = "") -> None:
     """Open a shell on the head that leads, or on another."""
     with plain_errors():
         environment = environment_at(env)
-        from deploy.heads import find_heads
+        from deploy.cluster.heads import find_heads
 
         instance = find_heads(clients_of(environment), environment).chosen(id)
         command = session_with(environment, instance)
@@ -482,7 +484,7 @@ def session_with(environment: "Environment", instance: str) -> list[str]:
         from localcloud import control
 
         return control.shell_command(instance, ["/bin/bash", "--login"])
-    from deploy.session import session_command
+    from deploy.operate.session import session_command
 
     return session_command(instance, environment.region)
 
@@ -491,11 +493,11 @@ def change_head(environment: "Environment", kind: "Kind", instance: str, yes: bo
     """Show what would be done to which head, ask, do it, and say what came of it."""
     from functools import partial
 
-    from deploy.console import console, step
-    from deploy.head_change import HeadChange, plan_change
-    from deploy.heads import find_heads
-    from deploy.job import ray_api
-    from deploy.waiting import SystemClock
+    from common.waiting import SystemClock
+    from deploy.cluster.heads import find_heads
+    from deploy.cluster.ray_api import ray_api
+    from deploy.operate.head_change import HeadChange, plan_change
+    from deploy.report.console import console, step
 
     clients = clients_of(environment)
     change = plan_change(kind, find_heads(clients, environment), instance)
@@ -532,7 +534,7 @@ def head_handover(c: Context, env: str = DEFAULT_ENV, yes: bool = False) -> None
 def up(c: Context) -> None:
     """Bring the local cloud up; does nothing when it is."""
     with plain_errors():
-        from deploy.console import step
+        from deploy.report.console import step
         from localcloud import control
 
         with step("local cloud") as steps:
@@ -543,7 +545,7 @@ def up(c: Context) -> None:
 def down(c: Context) -> None:
     """Take the local cloud down and leave nothing of it behind; caches stay."""
     with plain_errors():
-        from deploy.console import step
+        from deploy.report.console import step
         from localcloud import control
 
         with step("local cloud down") as steps:
@@ -554,7 +556,7 @@ def down(c: Context) -> None:
 def cloud_status(c: Context) -> None:
     """Show whether the local cloud is up, and its machines."""
     with plain_errors():
-        from deploy.console import console
+        from deploy.report.console import console
         from localcloud import control
 
         found = control.status()
@@ -599,10 +601,10 @@ def run(
             show_drills()
             return
         environment = environment_at(env)
-        from deploy.console import live_steps
+        from deploy.report.console import live_steps
+        from drills.kit.registry import drill_for
+        from drills.kit.series import run_series, warning
         from localcloud.paths import paths
-        from tests.drills.kit.registry import drill_for
-        from tests.drills.kit.series import run_series, warning
 
         drill, clients = drill_for(name, environment), clients_of(environment)
         if environment.provider == "aws":
@@ -614,8 +616,8 @@ def run(
 
 def show_drills() -> None:
     """Print every drill, and where it can be done."""
-    from deploy.console import show_table
-    from tests.drills.kit.registry import drills
+    from deploy.report.console import show_table
+    from drills.kit.registry import drills
 
     rows = [(d.name, d.title, "local cloud only" if d.local_only else "") for d in drills()]
     show_table("Drills", ("name", "what breaks", ""), rows)
@@ -625,9 +627,9 @@ def show_drills() -> None:
 def drill_report(c: Context) -> None:
     """Write what all drills on record have shown as a page and as data."""
     with plain_errors():
-        from deploy.console import console
+        from deploy.report.console import console
+        from drills.kit.report import write_report
         from localcloud.paths import paths
-        from tests.drills.kit.report import write_report
 
         console.print(f"report: {write_report(paths().home)}", markup=False)
 
@@ -645,7 +647,7 @@ DEMO = (
 def demo(c: Context) -> None:
     """From nothing to a Ray job on a cluster in the local cloud; prints how long each step took."""
     with plain_errors():
-        from deploy.console import console, run_timed, show_table
+        from deploy.report.console import console, run_timed, show_table
 
         rows = []
         for title, arguments in DEMO:
@@ -661,7 +663,7 @@ def demo(c: Context) -> None:
 def test(c: Context, only: str = "") -> None:
     """Run the linters and all tests; those in tests/cloud bring up local clouds of their own."""
     with plain_errors():
-        from deploy.console import run_timed
+        from deploy.report.console import run_timed
 
         pytest = [sys.executable, "-m", "pytest"]
         if only:
@@ -684,7 +686,7 @@ LOCKS = (
 def lock(c: Context) -> None:
     """Pin anew, with hashes, the newest of all that is installed here and in the images."""
     with plain_errors():
-        from deploy.console import run_timed
+        from deploy.report.console import run_timed
 
         for wanted, pinned, python in LOCKS:
             run_timed(

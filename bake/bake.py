@@ -12,9 +12,9 @@ from bake.base_image import BaseImage, resolve_base_image
 from bake.catalog import Image, find_verified, image_by_id, images
 from bake.digest import Ingredients, image_digest
 from bake.files import ROLES
-from deploy.clients import Clients
-from deploy.environment import Environment
-from deploy.waiting import Clock, SystemClock
+from common.clients import Clients
+from common.environment import Environment
+from common.waiting import Clock, SystemClock
 
 Progress = Callable[[str], None]
 
@@ -73,7 +73,7 @@ def bake(
     plan = plan_bake(clients, environment, roles, force)
     if not plan.missing:
         return Baked(tuple(plan.present[role] for role in roles), (), None)
-    from bake.making import make_images
+    from bake.pipeline import make_images
 
     made = make_images(
         clients,

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from deploy.clients import Clients, translated
-from deploy.environment import ImageSettings
-from deploy.errors import Refused
+from common.clients import Clients, translated
+from common.environment import ImageSettings
+from common.errors import Refused
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from bake.files import ROLES
 from bake.owner import Owner
 from bake.packer import Packer, lay_template
 from bake.subnet import Subnet
-from deploy.clients import Clients
-from deploy.environment import Environment
-from deploy.errors import PipelineError
+from common.clients import Clients
+from common.environment import Environment
+from common.errors import PipelineError
 
 # `==> ray.head: words`, `    ray.head: words`; some versions put the source's type between.
 LINE = re.compile(r"^(==>)?\s*ray\.(?:amazon-ebs\.)?(head|worker): (.*)$")

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from bake.owner import TAG, Owner
-from deploy.clients import Clients, translated
+from common.clients import Clients, translated
 
 KEY = re.compile(r"Creating temporary keypair: (\S+)")
 GROUP = re.compile(r"Creating temporary security group for this instance: (\S+)")

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from bake.software import Software, software_tags, tagged_software
-from deploy.clients import Clients, translated
-from deploy.errors import PipelineError
+from common.clients import Clients, translated
+from common.errors import PipelineError
 
 # A deprecated image still launches for its owner, but is offered to nobody else; a year without a
 # bake is a year without security updates.

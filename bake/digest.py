@@ -9,8 +9,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from bake.files import REPOSITORY, shaping_files
-from deploy.environment import ImageSettings
+from bake.files import shaping_files
+from common.checkout import REPOSITORY
+from common.environment import ImageSettings
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+from common.checkout import REPOSITORY
+
 TEMPLATE = Path("packer")
 PROVISIONERS = Path("ami-provisioners")
 LOCK = PROVISIONERS / "ray.lock"

@@ -14,10 +14,10 @@ from botocore.exceptions import ClientError
 
 from bake.owner import TAG, Owner
 from bake.subnet import Subnet
-from deploy.clients import Clients, error_code, translated
-from deploy.environment import Environment
-from deploy.errors import Refused
-from deploy.waiting import Clock, Seen, wait_for
+from common.clients import Clients, error_code, translated
+from common.environment import Environment
+from common.errors import Refused
+from common.waiting import Clock, Seen, wait_for
 
 TERMINATION_SECONDS = 600
 

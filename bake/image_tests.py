@@ -15,11 +15,11 @@ from threading import Event
 from xml.etree import ElementTree
 
 from bake.build import Recipe
-from bake.files import REPOSITORY
 from bake.fresh_instance import Reach, fresh_instance
-from deploy.clients import Clients
-from deploy.errors import PipelineError
-from deploy.waiting import Clock
+from common.checkout import REPOSITORY
+from common.clients import Clients
+from common.errors import PipelineError
+from common.waiting import Clock
 
 TESTS = Path("tests", "image")
 TEST_SECONDS = 600

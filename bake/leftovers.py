@@ -11,8 +11,8 @@ from typing import Any
 
 from bake.fresh_instance import delete_group, terminate
 from bake.owner import TAG, Owner
-from deploy.clients import Clients, translated
-from deploy.waiting import Clock
+from common.clients import Clients, translated
+from common.waiting import Clock
 
 # No bake takes as long; a bake on another machine is only told by this.
 TOO_OLD = timedelta(hours=6)

@@ -17,7 +17,7 @@ import sh
 
 import packer
 from bake.files import TEMPLATE
-from deploy.errors import PipelineError, Refused
+from common.errors import PipelineError, Refused
 
 PLUGINS = Path("current", "plugins.pkr.hcl")
 # The first version that knows required_plugins (Packer's changelog, 1.7.0).

@@ -15,10 +15,11 @@ from pathlib import Path
 
 from packaging.utils import parse_wheel_filename
 
-from bake.files import LOCK, REPOSITORY
-from bake.lock import Pin, Target, pins
-from deploy.environment import Environment
-from deploy.errors import PipelineError
+from bake.files import LOCK
+from bake.ray_lock import Pin, Target, pins
+from common.checkout import REPOSITORY
+from common.environment import Environment
+from common.errors import PipelineError
 
 # The images' glibc: 2.36 on Debian 12, 2.35 on Ubuntu 22.04, 2.39 on 24.04. PEP 600: a wheel for an
 # older one runs on a newer one, but pip only takes the platforms that it is told.

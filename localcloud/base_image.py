@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deploy.errors import PipelineError
+from common.errors import PipelineError
 
 SUITE = "bookworm"
 ARCHITECTURE = "amd64"

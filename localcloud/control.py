@@ -16,15 +16,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.errors import PipelineError, Refused
-from deploy.waiting import Seen, SystemClock, wait_for
+from common.checkout import REPOSITORY
+from common.errors import PipelineError, Refused
+from common.waiting import Seen, SystemClock, wait_for
 from localcloud import nspawn, session
 from localcloud.base_image import base_image
 from localcloud.certificates import certificates
 from localcloud.cgroups import Group, joining
 from localcloud.images import mount_overlay, mounts_below, unmount
 from localcloud.network import Network, namespaces
-from localcloud.paths import REPOSITORY, Paths, paths
+from localcloud.paths import Paths, paths
 
 TOOLS = {
     "systemd-nspawn": "systemd-container",

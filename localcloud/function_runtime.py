@@ -15,8 +15,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from common.checkout import REPOSITORY
 from localcloud import session
-from localcloud.paths import REPOSITORY, paths
+from localcloud.paths import paths
 
 OURS = ("localcloud", "deploy")
 

@@ -12,8 +12,9 @@ import threading
 import zipfile
 from tempfile import TemporaryDirectory
 
+from common.checkout import REPOSITORY
 from localcloud.driver import Answer, Work
-from localcloud.paths import REPOSITORY, Paths
+from localcloud.paths import Paths
 from localcloud.processes import run_for
 
 RUNTIME = "localcloud.function_runtime"

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+from common import checkout
 
 
 @dataclass(frozen=True)
@@ -103,5 +103,4 @@ def namespace_path(name: str) -> Path:
 
 def paths(environ: Mapping[str, str] = os.environ) -> Paths:
     """Return the paths that the environment asks for."""
-    home = Path(environ.get("RAYKILN_HOME") or REPOSITORY / ".raykiln").absolute()
-    return Paths(home, Path(environ.get("RAYKILN_CACHE") or home / "cache").absolute())
+    return Paths(checkout.home(environ), checkout.cache(environ))

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from deploy.waiting import SystemClock
+from common.waiting import SystemClock
 from localcloud import behaviour, patches, world
 from localcloud.base_image import base_image
 from localcloud.certificates import certificates

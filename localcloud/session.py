@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-from deploy.errors import Refused
+from common.errors import Refused
 from localcloud import network
 from localcloud.network import RESOLVER
 from localcloud.paths import Paths, paths

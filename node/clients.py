@@ -10,7 +10,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from node.journal import WARNING, Journal
+from node.log import WARNING, Journal
 
 # The lease counts on a reply within a second of being sent (lease.py): no retry hidden in the
 # client, since a retry of a conditional write that did take effect reports that it did not.

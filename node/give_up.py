@@ -13,8 +13,8 @@ from pathlib import Path
 
 from node.clients import make_client
 from node.identity import Identity
-from node.journal import ERROR, INFO, WARNING, Journal, Say
-from node.log_progress import PROGRESS, Progress
+from node.log import ERROR, INFO, WARNING, Journal, Say
+from node.logs.progress import PROGRESS, Progress
 from node.reports import Reports
 
 LINES = 20

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import yaml
 
-from node.journal import ERROR, WARNING, Journal, Say
+from node.log import ERROR, WARNING, Journal, Say
 
 NODE_YAML = Path("/etc/raykiln/node.yaml")
 IMAGE_JSON = Path("/etc/raykiln/image.json")

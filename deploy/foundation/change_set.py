@@ -6,12 +6,12 @@ from uuid import uuid4
 
 from botocore.exceptions import ClientError
 
-from deploy.clients import Clients, error_code, translated
-from deploy.errors import Refused
-from deploy.foundation.plan import Action, ResourceChange, StackPlan
+from common.clients import Clients, error_code, translated
+from common.errors import Refused
+from common.waiting import Clock, Seen, wait_for
+from deploy.foundation.desired_stack import WantedStack
 from deploy.foundation.stack import Stack
-from deploy.foundation.wanted import WantedStack
-from deploy.waiting import Clock, Seen, wait_for
+from deploy.foundation.stack_plan import Action, ResourceChange, StackPlan
 
 PREFIX = "raykiln-"
 # In either way CloudFormation says that a change set is empty, and calls it failed.

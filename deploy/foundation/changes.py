@@ -4,16 +4,16 @@ Every run first deals with what a killed one left: work under way is waited for,
 never finished is removed, a change set of ours is replaced. A plan leaves nothing behind.
 """
 
-from deploy.clients import Clients, translated
-from deploy.environment import Environment
-from deploy.errors import PipelineError, Refused
+from common.clients import Clients, translated
+from common.environment import Environment
+from common.errors import PipelineError, Refused
+from common.waiting import Clock
 from deploy.foundation import change_set
 from deploy.foundation.change_set import ChangeSet
-from deploy.foundation.plan import StackPlan
-from deploy.foundation.progress import Follower, Progress, failure, is_quiet, settled
+from deploy.foundation.desired_stack import WantedStack, wanted_stack
 from deploy.foundation.stack import Foundation, Stack, find_stack, foundation_of
-from deploy.foundation.wanted import WantedStack, wanted_stack
-from deploy.waiting import Clock
+from deploy.foundation.stack_plan import StackPlan
+from deploy.foundation.stack_progress import Follower, Progress, failure, is_quiet, settled
 
 # Created, failed and rolled back, or never executed: no update is possible.
 HUSKS = frozenset({"REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"})

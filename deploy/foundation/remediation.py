@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 # Seconds without a beat after which nobody leads, and a deployer is dead; guards wait for 10 and
-# deployers for 30 (docs/adr/0001-head-lease.md, deploy/lock.py).
+# deployers for 30 (docs/adr/0001-head-lease.md, deploy/rollout/lock.py).
 LEASE_STILL, LOCK_STILL = 12, 35
 # Seconds between two acts; acts within a day; acts that the record holds.
 APART, DAILY, KEPT = 15 * 60, 3, 10

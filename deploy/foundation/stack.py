@@ -8,9 +8,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deploy.clients import Clients, error_code, translated
-from deploy.environment import Environment
-from deploy.errors import PipelineError
+from common.clients import Clients, error_code, translated
+from common.environment import Environment
+from common.errors import PipelineError
 
 # A stack in one of these is whole, be it after a failed update.
 USABLE = frozenset(

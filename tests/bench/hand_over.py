@@ -15,21 +15,21 @@ import statistics
 import time
 from collections.abc import Callable
 
-from deploy.clients import Clients
-from deploy.environment import Environment, load_environment
-from deploy.hand_over import name_successor
-from deploy.head_group import find_group
-from deploy.head_group_changes import end_member
-from deploy.job import ray_api
-from deploy.progress import Silent
-from deploy.state import Lease, find_lease
-from deploy.waiting import SystemClock
+from common.clients import Clients
+from common.environment import Environment, load_environment
+from common.progress import Silent
+from common.waiting import SystemClock
+from deploy.cluster.head_group import find_group
+from deploy.cluster.ray_api import ray_api
+from deploy.cluster.state import Lease, find_lease
+from deploy.rollout.hand_over import name_successor
+from deploy.rollout.head_group_changes import end_member
+from drills.kit.phases import Recovery, phases
+from drills.kit.place import set_scene
+from drills.kit.record import quantile
+from drills.kit.run import AFTERWARDS, WARM_UP, gap_of
+from drills.kit.scene import Scene
 from localcloud import session
-from tests.drills.kit.phases import Recovery, phases
-from tests.drills.kit.place import set_scene
-from tests.drills.kit.record import quantile
-from tests.drills.kit.run import AFTERWARDS, WARM_UP, gap_of
-from tests.drills.kit.scene import Scene
 
 SECONDS = 300.0
 PAUSE = 10.0

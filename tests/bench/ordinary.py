@@ -11,15 +11,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from textwrap import dedent, indent
 
-from deploy.clients import Clients
-from deploy.environment import Environment
+from common.clients import Clients
+from common.environment import Environment
+from common.waiting import SystemClock
+from deploy.cluster.head_group import find_group
+from deploy.cluster.launch_template import TemplateVersion, ensure_version, find_template
+from deploy.cluster.state import find_instances
 from deploy.foundation.stack import find_foundation
-from deploy.head_group import find_group
-from deploy.head_group_changes import end_member, ensure_group
-from deploy.launch_template import TemplateVersion, ensure_version, find_template
-from deploy.release import Role
-from deploy.state import find_instances
-from deploy.waiting import SystemClock
+from deploy.release.release import Role
+from deploy.rollout.head_group_changes import end_member, ensure_group
 
 START = {
     "head": "--head --port=6379 --dashboard-host=0.0.0.0 --num-cpus=0",

@@ -10,16 +10,16 @@ its environment says. Prints each run and the distributions; times are seconds s
 import time
 from collections.abc import Callable
 
-from deploy.clients import Clients
-from deploy.environment import Environment
-from deploy.job import ray_api
-from deploy.waiting import Seen, SystemClock, wait_for
+from common.clients import Clients
+from common.environment import Environment
+from common.waiting import Seen, SystemClock, wait_for
+from deploy.cluster.ray_api import ray_api
+from drills.kit.client import longest_gap
+from drills.kit.phases import ANSWERS, BACK, JOB, NOBODY, NodesLook
+from drills.kit.run import AFTERWARDS, WARM_UP
+from drills.kit.witness import NODES_EVERY, Witness
 from tests.bench.hand_over import Bench, arguments, enter_vpc, measured
 from tests.bench.ordinary import Ordinary
-from tests.drills.kit.client import longest_gap
-from tests.drills.kit.phases import ANSWERS, BACK, JOB, NOBODY, NodesLook
-from tests.drills.kit.run import AFTERWARDS, WARM_UP
-from tests.drills.kit.witness import NODES_EVERY, Witness
 
 SECONDS = 600.0
 SETTLE = 120.0  # a lost worker's last connections time out, and a new target is checked

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from localcloud.simulation.cloud import Cloud, simulated_cloud
-from localcloud.simulation.settings import Settings
+from tests.simulation.cloud import Cloud, simulated_cloud
+from tests.simulation.settings import Settings
 from tests.unit.simulation.conftest import Cluster, see_from_inside, sized
 
 LIMITS: dict[str, Any] = {

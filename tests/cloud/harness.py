@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from deploy.errors import Refused
-from deploy.waiting import Seen, SystemClock, wait_for
+from common.errors import Refused
+from common.waiting import Seen, SystemClock, wait_for
 from localcloud import control, session
 from localcloud.cgroups import Group
 from localcloud.network import DEVICE, namespaces

@@ -1,6 +1,6 @@
 """What a machine says on its console is what GetConsoleOutput tells, also after its end."""
 
-from deploy.waiting import Seen
+from common.waiting import Seen
 from tests.cloud.harness import Cloud, until
 
 

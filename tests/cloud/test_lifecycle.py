@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from deploy.errors import PipelineError, Refused
+from common.errors import PipelineError, Refused
 from localcloud import control, session
 from localcloud.cgroups import Group
 from localcloud.network import namespaces

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from deploy.environment import Environment
-from deploy.foundation.wanted import wanted_stack
-from deploy.waiting import Seen
+from common.environment import Environment
+from common.waiting import Seen
+from deploy.foundation.desired_stack import wanted_stack
 from tests.cloud.harness import AwsError, Cloud, eventually, until
 from tests.unit.deploy.builders import an_environment
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from deploy.waiting import Seen
+from common.waiting import Seen
 from tests.cloud.harness import Cloud, eventually, until
 
 NAME = "kept"

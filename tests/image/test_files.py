@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from node.relay import PROXY
+from node.head.relay import PROXY
 from tests.image.conftest import Expected
 
 COMMANDS = "/usr/local/bin/"

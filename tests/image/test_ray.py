@@ -3,13 +3,13 @@
 import json
 from typing import Any
 
-from bake.lock import Target, pins
+from bake.ray_lock import Target, pins
 from tests.image.conftest import Expected
 
 # node/ takes hold of parts of Ray that no document promises.
 HOLDS = """
-from node.dashboard import import_everything
-from node.head_start import head_node
+from node.ray.dashboard import import_everything
+from node.ray.head_start import head_node
 from ray._private import node, ray_constants, services
 
 overridden = [name for name in vars(head_node(node.Node)) if name.startswith("start_")]

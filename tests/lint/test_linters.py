@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PYTHON = ("bake", "deploy", "localcloud", "node", "tasks.py", "tests", "ami-provisioners")
+PYTHON = (
+    *("ami-provisioners", "bake", "common", "deploy", "drills"),
+    *("localcloud", "node", "tasks.py", "tests"),
+)
 
 
 def tracked(*patterns: str) -> list[str]:

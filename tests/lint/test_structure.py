@@ -8,15 +8,26 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-# package → the packages of ours that it may import
-MAY_IMPORT = {
-    "node": {"node"},
-    "bake": {"bake", "deploy"},
-    "deploy": {"bake", "deploy"},
-    "localcloud": {"localcloud", "deploy", "node"},
-}
-# What deploy/ shares with everyone; bake/ comes before the rest of it.
-GROUND = {"clients", "environment", "errors", "waiting"}
+# Each place may import from those before it, and from itself. A place is a package, a room of one,
+# or a module; the longest that fits a module's name is where it lives.
+PLACES = (
+    "node.contract",
+    *("node.log", "node.clients", "node.identity", "node.notify", "node.reports"),
+    *("node.lease", "node.ray", "node.logs", "node.head", "node.worker", "node.give_up"),
+    "common",
+    "bake",
+    *("deploy.foundation", "deploy.release", "deploy.cluster", "deploy.plan", "deploy.verify"),
+    *("deploy.rollout", "deploy.operate", "deploy.report"),
+    "localcloud",
+    "drills",
+    "commands",
+    "tasks",
+)
+# What ships alone is imported by nothing else, but for the names that both sides share.
+ALONE = "node"
+SHARED = "node.contract"
+# These stand in for AWS, and may use the real parts of a node.
+STANDS_IN = ("localcloud", "drills")
 
 
 def modules(package: str) -> list[Path]:
@@ -35,35 +46,92 @@ def imports(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("package", MAY_IMPORT)
-def test_a_package_imports_only_what_stands_to_its_left(package: str) -> None:
-    strangers = set(MAY_IMPORT) - MAY_IMPORT[package]
+def place_of(module: str) -> str:
+    """Return where a module lives; empty for what is not ours, or belongs to no place."""
+    fitting = [place for place in PLACES if f"{module}.".startswith(f"{place}.")]
+    return max(fitting, key=len, default="")
+
+
+def product() -> list[Path]:
+    """Return every module that is not a test."""
+    packages = dict.fromkeys(place.partition(".")[0] for place in PLACES)
+    return [path for package in packages for path in modules(package)] + [ROOT / "tasks.py"]
+
+
+def dotted(path: Path) -> str:
+    """Return a file's name as an import has it."""
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+def test_every_module_has_a_place() -> None:
+    packages = {dotted(path) for path in product() if path.name == "__init__.py"}
+    assert {dotted(p) for p in product() if not place_of(dotted(p))} - packages == set()
+
+
+def test_a_module_imports_only_from_places_before_its_own() -> None:
     wrong = {
-        f"{path.relative_to(ROOT)} imports {name}"
-        for path in modules(package)
+        f"{dotted(path)} imports {name}"
+        for path in product()
         for name in imports(path)
-        if name.split(".")[0] in strangers | {"tests", "tasks"}
+        if place_of(name)
+        and PLACES.index(place_of(name)) > PLACES.index(place_of(dotted(path)) or PLACES[0])
     }
     assert wrong == set()
 
 
-@pytest.mark.parametrize("package", ["bake", "localcloud"])
-def test_of_deploy_only_the_common_ground_is_imported(package: str) -> None:
+def test_no_product_module_imports_a_test() -> None:
     wrong = {
-        f"{path.relative_to(ROOT)} imports {name}"
+        f"{dotted(path)} imports {name}"
+        for path in product()
+        for name in imports(path)
+        if name.split(".")[0] == "tests"
+    }
+    assert wrong == set()
+
+
+def test_only_a_stand_in_for_aws_imports_what_ships_alone() -> None:
+    wrong = {
+        f"{dotted(path)} imports {name}"
+        for path in product()
+        for name in imports(path)
+        if name.split(".")[0] == ALONE
+        and not f"{name}.".startswith(f"{SHARED}.")
+        and name != ALONE
+        and dotted(path).split(".")[0] not in (ALONE, *STANDS_IN)
+    }
+    assert wrong == set()
+
+
+def test_what_ships_alone_imports_nothing_else_of_ours() -> None:
+    ours = {place.split(".")[0] for place in PLACES} - {ALONE}
+    wrong = {
+        f"{dotted(path)} imports {name}"
+        for path in modules(ALONE)
+        for name in imports(path)
+        if name.split(".")[0] in ours
+    }
+    assert wrong == set()
+
+
+@pytest.mark.parametrize(("package", "only"), [("bake", "common"), ("localcloud", "common")])
+def test_of_other_packages_it_imports_only_the_common_one(package: str, only: str) -> None:
+    others = {place.split(".")[0] for place in PLACES} - {package, only, ALONE}
+    wrong = {
+        f"{dotted(path)} imports {name}"
         for path in modules(package)
         for name in imports(path)
-        if name.startswith("deploy.") and name.split(".")[1] not in GROUND
+        if name.split(".")[0] in others
     }
     assert wrong == set()
 
 
 @pytest.mark.parametrize(
-    "folder", ["deploy", "bake", "node", "packer", "ami-provisioners", "systemd"]
+    "folder", ["common", "deploy", "bake", "node", "packer", "ami-provisioners", "systemd"]
 )
 def test_nothing_that_deploys_knows_of_the_local_cloud(folder: str) -> None:
     knowing = re.compile(r"localcloud|local cloud|moto\b|nspawn", re.IGNORECASE)
-    allowed = {"deploy/environment.py"}  # the model of a file that names its provider
+    allowed = {"common/environment.py"}  # the model of a file that names its provider
     wrong = {
         str(path.relative_to(ROOT))
         for path in (ROOT / folder).rglob("*")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from moto.ec2.models import ec2_backends
 
-from deploy.clients import Clients
+from common.clients import Clients
 from localcloud.world import World
 from tests.unit.deploy.builders import ACCOUNT, REGION
 from tests.unit.localcloud.conftest import clock, driver, world  # noqa: F401 - fixtures

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from bake.bake import bake, plan_bake
-from bake.files import REPOSITORY
-from bake.making import commit
-from deploy.clients import Clients
-from deploy.environment import Environment
+from bake.pipeline import commit
+from common.checkout import REPOSITORY
+from common.clients import Clients
+from common.environment import Environment
 from tests.unit.bake.conftest import register
 from tests.unit.deploy.builders import an_environment
 
@@ -69,7 +69,7 @@ def test_a_bake_with_nothing_to_do_only_reads_and_needs_neither_packer_nor_wheel
 
 
 def test_deciding_does_not_import_what_only_a_bake_needs() -> None:
-    script = "import sys, bake.bake; print({'sh', 'packer', 'bake.making'} & set(sys.modules))"
+    script = "import sys, bake.bake; print({'sh', 'packer', 'bake.pipeline'} & set(sys.modules))"
     ended = subprocess.run(
         [sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )

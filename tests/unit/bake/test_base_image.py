@@ -3,9 +3,9 @@
 import pytest
 
 from bake.base_image import resolve_base_image
-from deploy.clients import Clients
-from deploy.environment import ImageSettings
-from deploy.errors import Refused
+from common.clients import Clients
+from common.environment import ImageSettings
+from common.errors import Refused
 
 DEBIAN = "136693071363"
 

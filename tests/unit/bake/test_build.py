@@ -10,10 +10,11 @@ import pytest
 from bake.base_image import BaseImage
 from bake.build import Listener, Recipe, built_images
 from bake.build_machines import BuildMachine
-from bake.files import REPOSITORY, ROLES
+from bake.files import ROLES
 from bake.owner import this_process
 from bake.subnet import Subnet
-from deploy.clients import Clients
+from common.checkout import REPOSITORY
+from common.clients import Clients
 from tests.unit.deploy.builders import an_environment
 
 DECLARED = re.compile(r'^variable "(\w+)"', re.MULTILINE)

@@ -4,8 +4,8 @@ import pytest
 
 from bake.build_machines import BuildMachine
 from bake.owner import TAG, this_process
-from deploy.clients import Clients
-from deploy.errors import PipelineError
+from common.clients import Clients
+from common.errors import PipelineError
 
 
 @pytest.fixture

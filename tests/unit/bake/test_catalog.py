@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bake.catalog import find_verified, harden, images, mark_verified
-from deploy.clients import Clients
+from common.clients import Clients
 from tests.unit.bake.conftest import register
 
 SOFTWARE = {"debian": {"openssl": "3.0.17"}, "python": {"ray": "2.60.0"}}

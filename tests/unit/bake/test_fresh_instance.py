@@ -11,9 +11,9 @@ from bake import fresh_instance as module
 from bake.fresh_instance import Reach, fresh_instance
 from bake.owner import TAG, this_process
 from bake.subnet import resolve_subnet
-from deploy.clients import Clients
-from deploy.errors import Refused, TimedOut
-from deploy.waiting import Seen
+from common.clients import Clients
+from common.errors import Refused, TimedOut
+from common.waiting import Seen
 from tests.unit.deploy.builders import an_environment
 from tests.unit.localcloud.fakes import FakeClock
 

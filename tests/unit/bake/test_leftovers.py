@@ -7,7 +7,7 @@ import pytest
 
 from bake.leftovers import TOO_OLD, Leftovers, find_leftovers, remove_leftovers
 from bake.owner import TAG, Owner, this_process
-from deploy.clients import Clients
+from common.clients import Clients
 from tests.unit.localcloud.fakes import FakeClock
 
 ALIVE = this_process()

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import sh
 
-from bake.files import REPOSITORY
 from bake.packer import Packer
+from common.checkout import REPOSITORY
 
 TEMPLATE = """
 variable "words" {

@@ -3,9 +3,9 @@
 import pytest
 
 from bake.subnet import resolve_subnet
-from deploy.clients import Clients
-from deploy.environment import ImageSettings
-from deploy.errors import Refused
+from common.clients import Clients
+from common.environment import ImageSettings
+from common.errors import Refused
 
 
 def settings(subnet_id: str = "") -> ImageSettings:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from bake.files import REPOSITORY, TEMPLATE
+from bake.files import TEMPLATE
 from bake.packer import NEEDS_PLUGINS, PLUGINS, Packer, lay_template
+from common.checkout import REPOSITORY
 from tests.unit.bake.test_build import a_recipe
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bake.lock import Target, pins
+from bake.ray_lock import Target, pins
 from bake.wheelhouse import check_wheels, fetch_wheelhouse
-from deploy.errors import PipelineError
+from common.errors import PipelineError
 from tests.unit.deploy.builders import an_environment
 
 TARGET = Target("3.11", "x86_64")

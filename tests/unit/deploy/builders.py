@@ -4,15 +4,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from deploy.environment import Environment, environment_from
-from deploy.foundation.plan import ResourceChange, StackPlan
+from common.environment import Environment, environment_from
+from deploy.cluster.head_group import HeadGroup, Member
+from deploy.cluster.launch_template import Template, TemplateVersion
+from deploy.cluster.secret import Secret
+from deploy.cluster.state import ClusterState, Instance, Lease, Targets
 from deploy.foundation.stack import Foundation
-from deploy.head_group import HeadGroup, Member
-from deploy.launch_template import Template, TemplateVersion
-from deploy.release import NodeImage, Release, settings_of
-from deploy.secret import Secret
-from deploy.state import ClusterState, Instance, Lease, Targets
-from deploy.wanted import Wanted
+from deploy.foundation.stack_plan import ResourceChange, StackPlan
+from deploy.plan.desired_state import Wanted
+from deploy.release.release import NodeImage, Release, settings_of
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"

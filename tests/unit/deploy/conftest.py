@@ -13,14 +13,14 @@ import yaml
 from botocore.loaders import JSONFileLoader
 from moto.ec2.models import ec2_backends
 
-from deploy.clients import Clients
-from deploy.destroy import Destruction
-from deploy.environment import Environment
-from deploy.prepare import Prepared, prepare_deploy, prepare_destroy
-from deploy.progress import Progress, Silent
-from deploy.ray_api import Actor, PlacementGroup, RayNode, RunningJob
-from deploy.state import ClusterState, read_state
-from deploy.steps import Done
+from common.clients import Clients
+from common.environment import Environment
+from common.progress import Progress, Silent
+from deploy.cluster.ray_api import Actor, PlacementGroup, RayNode, RunningJob
+from deploy.cluster.state import ClusterState, read_state
+from deploy.plan.steps import Done
+from deploy.rollout.destroy import Destruction
+from deploy.rollout.prepare import Prepared, prepare_deploy, prepare_destroy
 from localcloud.world import World
 from tests.unit.deploy.builders import ACCOUNT, REGION, an_environment
 from tests.unit.localcloud.conftest import clock, driver, world  # noqa: F401 - fixtures
@@ -167,12 +167,12 @@ class FakeNodes:
 
 @dataclass(frozen=True)
 class FakeRay:
-    """What deploy asks of Ray (``deploy.ray_api.RayApi``)."""
+    """What deploy asks of Ray (``deploy.cluster.ray_api.RayApi``)."""
 
     cluster: FakeNodes
 
     def nodes(self) -> tuple[RayNode, ...]:
-        """See deploy.ray_api.RayApi."""
+        """See deploy.cluster.ray_api.RayApi."""
         workers = [i["PrivateIpAddress"] for i in self.cluster._running("worker")]
         return (
             RayNode("head", "10.77.0.9", True, "ALIVE"),
@@ -180,15 +180,15 @@ class FakeRay:
         )
 
     def running_jobs(self) -> tuple[RunningJob, ...]:
-        """See deploy.ray_api.RayApi."""
+        """See deploy.cluster.ray_api.RayApi."""
         return (RunningJob("train-7", "head"),)
 
     def actors(self) -> tuple[Actor, ...]:
-        """See deploy.ray_api.RayApi."""
+        """See deploy.cluster.ray_api.RayApi."""
         return ()
 
     def placement_groups(self) -> tuple[PlacementGroup, ...]:
-        """See deploy.ray_api.RayApi."""
+        """See deploy.cluster.ray_api.RayApi."""
         return ()
 
 

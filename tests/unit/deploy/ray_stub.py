@@ -9,7 +9,7 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from deploy.ray_api import RayApi
+from deploy.cluster.ray_api import RayApi
 
 TOKEN = "a-token"
 DETAILS = {"bundles"}  # columns that are given only when they are asked for

@@ -4,12 +4,12 @@ import time
 
 import pytest
 
-from deploy.environment import load_environment
-from deploy.release import settings_of
-from deploy.waiting import SystemClock
-from tests.drills.kit.deployer import changed, clock_off, next_size
-from tests.drills.kit.registry import drill_named
-from tests.drills.kit.series import warning
+from common.environment import load_environment
+from common.waiting import SystemClock
+from deploy.release.release import settings_of
+from drills.kit.deployer import changed, clock_off, next_size
+from drills.kit.registry import drill_named
+from drills.kit.series import warning
 
 LOCAL = load_environment("local")
 

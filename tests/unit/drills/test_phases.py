@@ -1,7 +1,7 @@
 """Phases are told from looks alone, and never earlier than a client could have known."""
 
-from tests.drills.kit.client import Sample, longest_gap
-from tests.drills.kit.phases import (
+from drills.kit.client import Sample, longest_gap
+from drills.kit.phases import (
     ANSWERS,
     BACK,
     JOB,

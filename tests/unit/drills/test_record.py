@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from tests.drills.kit.record import Run, append, quantile, runs
+from drills.kit.record import Run, append, quantile, runs
 
 RUN = Run(
     started="2026-01-02T03:04:05+00:00",

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.errors import Refused
-from tests.drills.kit.phases import Recovery
-from tests.drills.kit.registry import PARTS, Drill, drill_for, drill_named, drills
+from common.errors import Refused
+from drills.kit.phases import Recovery
+from drills.kit.registry import PARTS, Drill, drill_for, drill_named, drills
 from tests.unit.deploy.builders import an_environment
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from deploy.errors import Refused
-from tests.drills.kit.record import Run, append
-from tests.drills.kit.report import html_report, json_report, write_report
+from common.errors import Refused
+from drills.kit.record import Run, append
+from drills.kit.report import html_report, json_report, write_report
 
 RUN = Run(
     started="2026-01-02T03:04:05+00:00",

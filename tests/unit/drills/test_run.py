@@ -7,14 +7,14 @@ from typing import Any, cast
 
 import pytest
 
-from deploy.progress import Silent
-from tests.drills.kit import run as module
-from tests.drills.kit.client import Sample
-from tests.drills.kit.phases import Before, LeaseLook, NodesLook, Recovery, Seen
-from tests.drills.kit.record import Run
-from tests.drills.kit.registry import Drill
-from tests.drills.kit.run import run_drill
-from tests.drills.kit.scene import DrillFailed, Scene
+from common.progress import Silent
+from drills.kit import run as module
+from drills.kit.client import Sample
+from drills.kit.phases import Before, LeaseLook, NodesLook, Recovery, Seen
+from drills.kit.record import Run
+from drills.kit.registry import Drill
+from drills.kit.run import run_drill
+from drills.kit.scene import DrillFailed, Scene
 from tests.unit.deploy.builders import an_environment
 
 BEGAN = 1_000.0
@@ -47,7 +47,7 @@ class Onlooker:
 
 
 def a_drill(run: Break, recovery: Recovery = Recovery.NOTHING, **facts: Any) -> Drill:
-    found = ModuleType("tests.drills.trial", "A trial.")
+    found = ModuleType("drills.trial", "A trial.")
     vars(found).update(run=run, RECOVERY=recovery, **facts)
     return Drill(found)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.waiting import Seen, SystemClock, wait_for
+from common.waiting import Seen, SystemClock, wait_for
 from localcloud.patches.elbv2.plan import DRAIN, OUT, READY, BalancerPlan, Frontend, Server
 from localcloud.proxy import SLOTS, Proxy, Slots
 

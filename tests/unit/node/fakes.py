@@ -5,15 +5,15 @@ from concurrent.futures import Executor, Future
 from dataclasses import replace
 from typing import Any
 
-from node.errands import Errands
-from node.gcs import NotAdmitted, RayNode, Unreachable
-from node.guard import Guard
+from node.head.background_calls import Errands
+from node.head.guard import Guard
+from node.head.phases import LIMITS, Limits
 from node.identity import Identity
-from node.lease import Lease
-from node.lease_table import LeaseItem, Refused, Unknown
-from node.phases import LIMITS, Limits
-from node.settings import NotFit
-from node.worker_unit import Raylet
+from node.lease.lease import Lease
+from node.lease.table import LeaseItem, Refused, Unknown
+from node.ray.gcs import NotAdmitted, RayNode, Unreachable
+from node.ray.token import NotFit
+from node.worker.unit import Raylet
 
 STEP = 0.25  # seconds
 

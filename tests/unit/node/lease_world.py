@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from node.errands import Errands
-from node.guard import Guard
-from node.guard_loop import StopRequest, run
-from node.lease import TERMS, Lease, Terms
-from node.lease_table import LeaseItem, Refused, Unknown
-from node.phases import Limits
-from node.settings import NotFit
+from node.head.background_calls import Errands
+from node.head.guard import Guard
+from node.head.loop import StopRequest, run
+from node.head.phases import Limits
+from node.lease.lease import TERMS, Lease, Terms
+from node.lease.table import LeaseItem, Refused, Unknown
+from node.ray.token import NotFit
 from tests.unit.node.fakes import AtOnce, FakeRay, FakeRelay, FakeServices, MemoryTable, silent
 from tests.unit.node.stage import Killed, Stage
 
@@ -106,7 +106,7 @@ class Process:
             self._later(WATCHDOG, lambda: fed == self._fed and not self.stop.made)
 
     def die_at(self, at: float | None) -> None:
-        """Do as the kernel does, see node/kill_timer.py."""
+        """Do as the kernel does, see node/head/kill_timer.py."""
         self.pause("deadline")
         if self.machine.parts.kernel_kills:
             self._die_at = at

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from node.hosts import MARK, point_name
-from node.journal import Journal
+from node.head.phases import Status
+from node.head.web import serve_leader
+from node.log import Journal
 from node.notify import notify
-from node.phases import Status
-from node.web import serve_leader
-from node.worker_unit import Raylet, SystemdWorkerUnit
+from node.worker.hosts import MARK, point_name
+from node.worker.unit import Raylet, SystemdWorkerUnit
 
 NAME = "ray-head.test.ray.internal"
 
@@ -119,21 +119,21 @@ def a_process(proc: Path, pid: int, unit: str, name: str, *arguments: str) -> No
 
 def test_the_raylet_of_the_unit_is_found_and_no_other(tmp_path: Path) -> None:
     a_process(tmp_path, 7, "ray-head.service", "raylet", "raylet", f"--node_id={'aa' * 28}")
-    a_process(tmp_path, 8, "ray-worker.service", "python", "python", "-m", "node.worker")
+    a_process(tmp_path, 8, "ray-worker.service", "python", "python", "-m", "node.worker.main")
     a_process(tmp_path, 9, "ray-worker.service", "raylet", "raylet", f"--node_id={'bb' * 28}")
 
     assert SystemdWorkerUnit(proc=tmp_path).raylet() == Raylet(9, b"\xbb" * 28)
 
 
 def test_a_unit_without_a_raylet_has_none(tmp_path: Path) -> None:
-    a_process(tmp_path, 8, "ray-worker.service", "python", "python", "-m", "node.worker")
+    a_process(tmp_path, 8, "ray-worker.service", "python", "python", "-m", "node.worker.main")
 
     assert SystemdWorkerUnit(proc=tmp_path).raylet() is None
 
 
 FAMILY = """
 import subprocess, sys, time
-from node.processes import become_subreaper, descendants, kill_descendants
+from node.ray.processes import become_subreaper, descendants, kill_descendants
 become_subreaper()
 # A child that starts a daemon in a session of its own and goes away, as Ray's do.
 daemon = "import os, time; os.setsid(); time.sleep(600)"

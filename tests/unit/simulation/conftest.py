@@ -7,25 +7,27 @@ from typing import Any
 
 import pytest
 
-from deploy import acceptance, verify
-from deploy.carry_out import Operation
-from deploy.checks import Check
-from deploy.clients import Clients
-from deploy.environment import Environment
-from deploy.journal import Journal
-from deploy.prepare import Prepared, prepare_deploy, prepare_destroy, read_status
-from deploy.progress import Silent
-from deploy.ray_api import RayNode, Unreachable
-from deploy.release import Release
-from deploy.releases import release_before
-from deploy.state import ClusterState, read_state
-from deploy.status import StatusReport
-from deploy.steps import Done
-from deploy.waiting import Clock
-from localcloud.simulation.cloud import Cloud, simulated_cloud
-from localcloud.simulation.machine import Machine
-from localcloud.simulation.network import NobodyListens, Silence
-from localcloud.simulation.ray import HeadRay
+from common.clients import Clients
+from common.environment import Environment
+from common.progress import Silent
+from common.waiting import Clock
+from deploy.cluster.ray_api import RayNode, Unreachable
+from deploy.cluster.state import ClusterState, read_state
+from deploy.operate.status import read_status
+from deploy.operate.status_report import StatusReport
+from deploy.plan.steps import Done
+from deploy.release.journal import Journal
+from deploy.release.release import Release
+from deploy.release.releases import release_before
+from deploy.rollout.operation import Operation
+from deploy.rollout.prepare import Prepared, prepare_deploy, prepare_destroy
+from deploy.verify import acceptance as verify
+from deploy.verify import cluster_checks as acceptance
+from deploy.verify.check import Check
+from tests.simulation.cloud import Cloud, simulated_cloud
+from tests.simulation.machine import Machine
+from tests.simulation.network import NobodyListens, Silence
+from tests.simulation.ray import HeadRay
 from tests.unit.deploy.builders import an_environment
 from tests.unit.simulation.forks import failure_in_a_copy
 
@@ -145,13 +147,13 @@ class Cluster:
 
 @dataclass(frozen=True)
 class FakeRayApi:
-    """The dashboard at the stable name (``deploy.ray_api.RayApi``)."""
+    """The dashboard at the stable name (``deploy.cluster.ray_api.RayApi``)."""
 
     cloud: Cloud
     environment: Environment
 
     def nodes(self) -> tuple[RayNode, ...]:
-        """See deploy.ray_api.RayApi."""
+        """See deploy.cluster.ray_api.RayApi."""
         head = self.cloud.rays.running(self.environment.name)
         if head is None or not head.answers or head.machine is not self._reached():
             raise Unreachable(f"{self.environment.head_dns} does not answer")
@@ -161,7 +163,7 @@ class FakeRayApi:
         )
 
     def submit(self, entrypoint: str, submission_id: str) -> None:
-        """See deploy.ray_api.RayApi."""
+        """See deploy.cluster.ray_api.RayApi."""
         self.nodes()
 
     def _reached(self) -> Machine | None:

@@ -17,8 +17,8 @@ import botocore.endpoint
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ReadTimeoutError
 
-from deploy.clients import CONFIG, Clients
-from localcloud.simulation.timeline import Timeline
+from common.clients import CONFIG, Clients
+from tests.simulation.timeline import Timeline
 from tests.unit.simulation.calls import MESSAGE, NO_CALL, Call, fingerprint, place
 
 FAULTS = ("killed", "killed after", "throttled", "denied", "failing", "timed out", "sent twice")

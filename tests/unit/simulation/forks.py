@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from localcloud.simulation.cloud import Cloud
+from tests.simulation.cloud import Cloud
 
 
 class Copy:

@@ -20,7 +20,7 @@ import re
 from hashlib import sha256
 from typing import Any
 
-from localcloud.simulation.timeline import Timeline
+from tests.simulation.timeline import Timeline
 from tests.unit.simulation.calls import Call
 from tests.unit.simulation.faulty_calls import Wire
 

@@ -7,9 +7,9 @@ import random
 
 import pytest
 
-from deploy import hand_over
-from deploy.state import find_lease
-from localcloud.simulation.machine import NODES
+from deploy.cluster.state import find_lease
+from deploy.rollout import hand_over
+from tests.simulation.machine import NODES
 from tests.unit.simulation.conftest import THOROUGH, Cluster, Deployed
 
 SEEDS = range(200 if THOROUGH else 2)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from deploy.environment import Head
-from deploy.errors import PipelineError
+from common.environment import Head
+from common.errors import PipelineError
 from localcloud.account import ec2_backend
 from tests.unit.simulation.conftest import STANDBY, Cluster, Deployed, Start, sized
 

@@ -6,10 +6,10 @@ That no two heads ever run Ray together is checked by the simulation itself, at 
 import pytest
 
 from localcloud import behaviour
-from localcloud.simulation.head import FakeRayHead
-from localcloud.simulation.machine import NODES
-from localcloud.simulation.ray import TwoHeads
-from node.lease import TERMS
+from node.lease.lease import TERMS
+from tests.simulation.head import FakeRayHead
+from tests.simulation.machine import NODES
+from tests.simulation.ray import TwoHeads
 from tests.unit.simulation.conftest import Cluster
 
 FENCED = TERMS.fence + 2.25  # a step of the guard may take two seconds, and comes every quarter

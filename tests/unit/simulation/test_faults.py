@@ -18,10 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.carry_out import Operation
-from deploy.config_bucket import current_release
-from deploy.lock import find_lock
-from deploy.release import Release
+from deploy.release.config_bucket import current_release
+from deploy.release.release import Release
+from deploy.rollout.lock import find_lock
+from deploy.rollout.operation import Operation
 from tests.unit.simulation.calls import Call
 from tests.unit.simulation.conftest import THOROUGH, Cluster, Deployed, sized
 from tests.unit.simulation.faulty_calls import FAULTS

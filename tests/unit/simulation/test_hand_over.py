@@ -8,11 +8,11 @@ from typing import Any
 
 import yaml
 
-from deploy import hand_over
-from deploy.run_command import run_command
-from deploy.state import Lease, find_lease
-from localcloud.simulation.machine import Machine
-from node.lease import TERMS
+from deploy.cluster.run_command import run_command
+from deploy.cluster.state import Lease, find_lease
+from deploy.rollout import hand_over
+from node.lease.lease import TERMS
+from tests.simulation.machine import Machine
 from tests.unit.simulation.conftest import Cluster
 
 # A renewal, a look of the successor's, tags.

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from deploy.errors import PipelineError, Refused
-from deploy.head_change import Change, HeadChange, Outcome, plan_change
-from deploy.heads import Heads, find_heads
-from deploy.lock import deploy_lock, find_lock
-from deploy.progress import Silent
+from common.errors import PipelineError, Refused
+from common.progress import Silent
+from deploy.cluster.heads import Heads, find_heads
+from deploy.operate.head_change import Change, HeadChange, Outcome, plan_change
+from deploy.rollout.lock import deploy_lock, find_lock
 from tests.unit.simulation.conftest import Cluster, FakeRayApi
 
 CALM = 130.0  # until alarms are quiet and heartbeats steady again

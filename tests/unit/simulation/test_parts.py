@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from localcloud.driver import Host, Power, Probed
-from localcloud.simulation.driver import SimulatedDriver
-from localcloud.simulation.machine import Machine
-from localcloud.simulation.network import Network, NobodyListens, Silence
-from localcloud.simulation.node_aws import LeaseClient, client
-from localcloud.simulation.ray import HeadRay, Rays, TwoHeads
-from localcloud.simulation.service import Rules, Service
-from localcloud.simulation.settings import Settings
-from localcloud.simulation.timeline import Timeline
-from localcloud.simulation.worker_ray import WorkerRay
-from node.lease_table import DynamoLeaseTable, Refused
+from node.lease.table import DynamoLeaseTable, Refused
+from tests.simulation.driver import SimulatedDriver
+from tests.simulation.machine import Machine
+from tests.simulation.network import Network, NobodyListens, Silence
+from tests.simulation.node_aws import LeaseClient, client
+from tests.simulation.ray import HeadRay, Rays, TwoHeads
+from tests.simulation.service import Rules, Service
+from tests.simulation.settings import Settings
+from tests.simulation.timeline import Timeline
+from tests.simulation.worker_ray import WorkerRay
 from tests.unit.simulation.conftest import Cluster
 
 

@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from deploy.errors import PipelineError, Refused, RolledBack
-from deploy.lock import deploy_lock, find_lock
-from deploy.prepare import Prepared
-from deploy.rollout import _Executor
-from deploy.state import find_lease
-from deploy.steps import EndHeads
-from deploy.watch import HeadFailed
+from common.errors import PipelineError, Refused, RolledBack
+from deploy.cluster.state import find_lease
+from deploy.plan.steps import EndHeads
+from deploy.rollout.lock import deploy_lock, find_lock
+from deploy.rollout.prepare import Prepared
+from deploy.rollout.rollout import _Executor
+from deploy.rollout.watch import HeadFailed
 from localcloud.patches import elasticache
-from localcloud.simulation.machine import Machine
+from tests.simulation.machine import Machine
 from tests.unit.simulation.conftest import STANDBY, THOROUGH, Cluster, Start, sized
 
 WORKERS = 6 if THOROUGH else 3

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from localcloud.simulation.timeline import Timeline
+from tests.simulation.timeline import Timeline
 from tests.unit.simulation.calls import Call
 from tests.unit.simulation.faulty_calls import Wire
 from tests.unit.simulation.same_cases import Cases
@@ -41,7 +41,7 @@ class Seen:
 KILLS = ("killed", "killed after")
 
 
-def a_call(operation: str, place: str = "deploy.watch:1", **arguments: Any) -> Call:
+def a_call(operation: str, place: str = "deploy.rollout.watch:1", **arguments: Any) -> Call:
     """Return a call to EC2 from one line of deploy/."""
     return Call(1, "wait", "ec2", operation, arguments, (place,))
 
@@ -83,7 +83,10 @@ def test_a_poll_that_is_told_the_same_again_is_the_same(seen: Seen) -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [a_call("DescribeInstances", "deploy.watch:2"), a_call("DescribeInstances", ids=["i-1"])],
+    [
+        a_call("DescribeInstances", "deploy.rollout.watch:2"),
+        a_call("DescribeInstances", ids=["i-1"]),
+    ],
     ids=["from another line", "another question"],
 )
 def test_another_look_is_not_the_same(seen: Seen, other: Call) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deploy.errors import PipelineError, RolledBack
+from common.errors import PipelineError, RolledBack
 from tests.unit.simulation.calls import NO_CALL, Call
 from tests.unit.simulation.conftest import Cluster
 from tests.unit.simulation.faulty_calls import FAULTS, Fault, Killed, Wire

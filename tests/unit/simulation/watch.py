@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from deploy.clients import Clients
-from deploy.state import find_lease
-from localcloud.simulation.node_aws import client as unseen_client
+from common.clients import Clients
+from deploy.cluster.state import find_lease
+from tests.simulation.node_aws import client as unseen_client
 from tests.unit.simulation.calls import Call
 from tests.unit.simulation.conftest import Cluster
 
@@ -34,14 +34,14 @@ class Watch:
             self.cluster.cloud.clock.every(0.5, self._look)
 
     def begin(self, title: str) -> None:
-        """See deploy.progress.Progress."""
+        """See common.progress.Progress."""
         self.title = title
 
     def say(self, words: str) -> None:
-        """See deploy.progress.Progress."""
+        """See common.progress.Progress."""
 
     def end(self, outcome: str) -> None:
-        """See deploy.progress.Progress."""
+        """See common.progress.Progress."""
         if self.title.startswith("verify the cluster"):
             lease = self._lease()
             self.verified = lease.epoch if lease else 0

@@ -1,0 +1,1 @@
+"""What every stage stands on: the environment, AWS clients, errors, waiting, progress."""

@@ -1,0 +1,83 @@
+"""Make every AWS client: explicit region, time-outs, botocore's own retries."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from common.errors import Refused, Unanswered
+
+CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=30,
+    retries={"mode": "standard", "max_attempts": 5},
+    user_agent_extra="raykiln",
+)
+
+ABOUT = 5.0  # seconds: a Date has no fractions, and an answer takes a while
+
+
+class Clients:
+    """The clients of one region, made when first asked for: ``clients("ec2")``.
+
+    ``calls`` counts the requests that were sent, retries included. ``ahead`` is by how many seconds
+    AWS's clock is ahead of this machine's, going by the last answer's Date, and 0 where the two are
+    about the same: AWS takes requests from clocks that are up to five minutes off
+    (docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html).
+    """
+
+    def __init__(self, region: str) -> None:
+        self.region = region
+        self.calls = 0
+        self.ahead = 0.0
+        self._session = boto3.session.Session(region_name=region)
+        self._client = cache(self._make)
+
+    def __call__(self, service: str) -> Any:
+        return self._client(service)
+
+    def _make(self, service: str) -> Any:
+        client = self._session.client(service, config=CONFIG)
+        client.meta.events.register("before-send", self._count)
+        client.meta.events.register("after-call", self._compare_clocks)
+        return client
+
+    def _count(self, **_: object) -> None:
+        self.calls += 1
+
+    def _compare_clocks(self, parsed: dict[str, Any], **_: object) -> None:
+        date = parsed.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+        if date:
+            off = parsedate_to_datetime(date).timestamp() - time.time()
+            self.ahead = off if abs(off) > ABOUT else 0.0
+
+
+def error_code(error: ClientError) -> str:
+    """Return AWS's code of an error, for example ``ValidationError``."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Turn botocore's errors into ours, once, at the edge; ``doing`` says what was attempted."""
+    try:
+        yield
+    except NoCredentialsError as error:
+        raise Refused(
+            f"{doing}: no AWS credentials were found",
+            hint="set AWS_PROFILE or run `aws sso login`; without an account: --env local",
+        ) from error
+    except ClientError as error:
+        words = error.response.get("Error", {}).get("Message", "")
+        raise Unanswered(
+            f"{doing}: AWS answered {error_code(error)}: {words}",
+            hint="check the permissions and the region of the credentials in use",
+        ) from error
+    except BotoCoreError as error:
+        raise Unanswered(f"{doing}: {error}", hint="check the network and the region") from error

@@ -1,0 +1,330 @@
+"""An environment: the only place where a person writes what is wanted. No AWS.
+
+``load_environment("prod")`` reads ``environments/prod.toml`` and reports every mistake in it at
+once, each with file and key. Names that AWS resources carry are derived from the environment's
+name, and can each be overridden under ``[names]``.
+"""
+
+import os
+import tomllib
+from functools import cached_property
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from common.checkout import REPOSITORY
+from common.errors import Refused
+
+FOLDER = REPOSITORY / "environments"
+DEFAULT_ENV = os.environ.get("RAYKILN_ENV", "local")
+NAME_PATTERN = r"^[a-z][a-z0-9-]{0,20}$"
+# What a person has to fill in stands as FILL-IN in a shipped file.
+FILL_IN = "FILL-IN"
+
+
+def _known(value: str) -> str:
+    if FILL_IN in value:
+        raise ValueError(f"still says {value!r}: only you know this value")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_known)]
+
+
+class Table(BaseModel):
+    """A TOML table: unknown keys are mistakes, and values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ignored_types=(cached_property,))
+
+
+class Network(Table):
+    """The VPC to make, or an existing one to use."""
+
+    cidr: IPv4Network = Field(default=IPv4Network("10.77.0.0/16"))
+    zones: int = Field(default=2, ge=2, le=3)
+    nat: bool = False
+    endpoints: bool = True
+    # Who may reach the cluster's endpoint, the build machines and the image tests.
+    operator_cidrs: tuple[IPv4Network, ...] = Field(min_length=1)
+    vpc_id: Text = ""
+    private_subnet_ids: tuple[Text, ...] = ()
+
+    @model_validator(mode="after")
+    def _existing_vpc_has_subnets(self) -> "Network":
+        if bool(self.vpc_id) != bool(self.private_subnet_ids):
+            raise ValueError("vpc_id and private_subnet_ids go together: give both or neither")
+        return self
+
+
+class ImageSettings(Table):
+    """What both images are made of, and where they are baked."""
+
+    base_id: Text = ""
+    base_name: str = ""
+    base_owner: Text = ""
+    architecture: Literal["x86_64", "arm64"] = "x86_64"
+    python: Literal["3.10", "3.11", "3.12"] = "3.11"
+    ssh_username: str = "admin"
+    build_instance_type: str = "m6i.large"
+    # Empty: the account's default VPC.
+    build_subnet_id: Text = ""
+    volume_gib: int = Field(default=20, ge=8, le=1000)
+    encrypted: bool = True
+    ssm_agent_required: bool = True
+    # Empty: the newest verified image of that role.
+    head_id: Text = ""
+    worker_id: Text = ""
+
+    @model_validator(mode="after")
+    def _one_way_to_find_the_base(self) -> "ImageSettings":
+        if bool(self.base_id) == bool(self.base_name):
+            raise ValueError("give either base_id, or base_name with base_owner")
+        if self.base_name and not self.base_owner:
+            raise ValueError("base_owner is missing: base_name alone would match anyone's images")
+        return self
+
+
+class Head(Table):
+    """The head instances."""
+
+    instance_type: str
+    standby: Literal[0, 1] = 0
+    # redis: nodes, actors and jobs outlive a head. The foundation makes an ElastiCache of that node
+    # type, or an address is given of a Redis whose password is the cluster's secret; rediss://
+    # before host:port is TLS.
+    state: Literal["none", "redis"] = "none"
+    redis_node_type: Annotated[Text, Field(pattern=r"^(cache\.[a-z0-9.-]+)?$")] = ""
+    redis: Annotated[Text, Field(pattern=r"^((rediss://)?[a-z0-9][a-z0-9.-]*:\d{1,5})?$")] = ""
+
+    @model_validator(mode="after")
+    def _state_is_somewhere(self) -> "Head":
+        if self.redis and self.redis_node_type:
+            raise ValueError("give redis or redis_node_type: where a Redis is, or what is made")
+        if self.state == "redis" and not (self.redis or self.redis_node_type):
+            raise ValueError(
+                'state = "redis" needs redis_node_type, for example "cache.t4g.small", and '
+                'one is made; or redis = "host:port", or "rediss://host:port" for TLS: the '
+                "address of a Redis whose password is the cluster's secret"
+            )
+        if self.redis and self.state == "none":
+            raise ValueError('redis is given, but state = "none" would not use it')
+        return self
+
+
+class Workers(Table):
+    """The worker instances, launched by Ray's autoscaler between min and max."""
+
+    instance_type: str
+    # What one worker offers Ray; Ray's autoscaler does not look it up by itself.
+    cpus: int = Field(ge=1)
+    min: int = Field(ge=0, le=10_000)
+    max: int = Field(ge=1, le=10_000)
+    idle_timeout_minutes: int = Field(default=5, ge=1)
+    # Over so many seconds workers spread their way to a head that is new: about 1 for each 200.
+    rejoin_seconds: int = Field(default=0, ge=0, le=120)
+
+    @model_validator(mode="after")
+    def _min_is_not_above_max(self) -> "Workers":
+        if self.min > self.max:
+            raise ValueError(f"min ({self.min}) is above max ({self.max})")
+        return self
+
+
+class Dns(Table):
+    """The private zone that holds the cluster's stable name."""
+
+    zone: Text
+    # Empty: a private zone is made.
+    zone_id: Text = ""
+
+
+class Rollout(Table):
+    """How a release is rolled through a cluster that serves."""
+
+    # first: one more head stands by before the old one ends. after: where capacity is scarce.
+    launch: Literal["first", "after"] = "first"
+    # Workers that may be out at once: a number, or a share of those that run, at least one.
+    max_unavailable: Annotated[str, Field(pattern=r"^[1-9]\d*$|^([1-9]\d?|100)%$")] = "10%"
+    # What runs on a worker has so many seconds to end before the worker does.
+    drain_seconds: int = Field(default=300, ge=0, le=86400)
+    # So long no alarm may ring before a rollout is called done.
+    watch_seconds: int = Field(default=300, ge=0, le=86400)
+
+    def unavailable(self, workers: int) -> int:
+        """Return how many of so many workers may be out at once."""
+        share = self.max_unavailable
+        if share.endswith("%"):
+            return max(1, workers * int(share[:-1]) // 100)
+        return int(share)
+
+
+class Alarms(Table):
+    """Who hears of alarms, how soon a missing head is one, and whether anything is done."""
+
+    email: Text = ""
+    head_missing_minutes: int = Field(default=3, ge=1, le=60)
+    # An alarm has the head to blame replaced when nobody leads.
+    remediate: bool = False
+
+
+class Limits(Table):
+    """How long things may take, in seconds, and how the load balancer checks its targets."""
+
+    # Until SSH answers on a build machine, and on an instance that an image is tested on.
+    boot_seconds: int = Field(default=600, ge=10, le=3600)
+    head_ready_seconds: int = Field(default=900, ge=60, le=7200)
+    workers_ready_seconds: int = Field(default=900, ge=60, le=7200)
+    # From the hand-over of the lease until Ray answers at the stable name.
+    hand_over_seconds: int = Field(default=180, ge=30, le=3600)
+    health_check_interval_seconds: int = Field(default=10, ge=5, le=300)
+    health_check_threshold: int = Field(default=2, ge=2, le=10)
+
+
+class NameOverrides(Table):
+    """Names that shall differ from the derived ones."""
+
+    stack: str = ""
+    head_group: str = ""
+    head_template: str = ""
+    worker_template: str = ""
+    head_dns: str = ""
+    metric_namespace: str = "Ray/Head"
+    secret: str = ""
+    bucket: Text = ""
+    load_balancer: str = ""
+    lease_table: str = ""
+    topic: str = ""
+    lifecycle_hook: str = "ray-head-ready"
+
+
+class Environment(Table):
+    """Everything that is wanted of one cluster."""
+
+    name: str = Field(pattern=NAME_PATTERN)
+    region: Text = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
+    account_id: Annotated[Text, Field(pattern=r"^\d{12}$")]
+    # Where AWS is: the real one, or the local cloud. Read by tasks.py alone.
+    provider: Literal["aws", "localcloud"] = "aws"
+    network: Network
+    image: ImageSettings
+    head: Head
+    workers: Workers
+    dns: Dns
+    alarms: Alarms = Alarms()
+    limits: Limits = Limits()
+    rollout: Rollout = Rollout()
+    names: NameOverrides = NameOverrides()
+    # True: the bucket that names.bucket names exists and is not ours to make or remove.
+    existing_bucket: bool = False
+    # A YAML beside this file, merged over the one that Ray's autoscaler is given.
+    autoscaler_file: str = ""
+    tags: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _existing_bucket_is_named(self) -> "Environment":
+        if self.existing_bucket and not self.names.bucket:
+            raise ValueError("existing_bucket needs names.bucket")
+        return self
+
+    @cached_property
+    def stack(self) -> str:
+        """The CloudFormation stack of the foundation."""
+        return self.names.stack or f"raykiln-{self.name}"
+
+    @cached_property
+    def head_group(self) -> str:
+        """The Auto Scaling group of the head."""
+        return self.names.head_group or f"ray-head-asg-{self.name}"
+
+    @cached_property
+    def head_template(self) -> str:
+        """The head's launch template."""
+        return self.names.head_template or f"ray-head-{self.name}"
+
+    @cached_property
+    def worker_template(self) -> str:
+        """The workers' launch template."""
+        return self.names.worker_template or f"ray-worker-{self.name}"
+
+    @cached_property
+    def head_dns(self) -> str:
+        """The stable name of the cluster."""
+        return self.names.head_dns or f"ray-head.{self.name}.{self.dns.zone}"
+
+    @cached_property
+    def secret(self) -> str:
+        """The SecureString parameter: Ray's token."""
+        return self.names.secret or f"/ray/{self.name}/redis_password"
+
+    @cached_property
+    def bucket(self) -> str:
+        """The configuration bucket."""
+        return self.names.bucket or f"raykiln-{self.name}-{self.account_id}-{self.region}"
+
+    @cached_property
+    def load_balancer(self) -> str:
+        """The network load balancer before the head."""
+        return self.names.load_balancer or f"ray-head-{self.name}"
+
+    @cached_property
+    def lease_table(self) -> str:
+        """The DynamoDB table of the head lease."""
+        return self.names.lease_table or f"raykiln-lease-{self.name}"
+
+    @cached_property
+    def topic(self) -> str:
+        """The SNS topic of alarms and announcements."""
+        return self.names.topic or f"raykiln-{self.name}"
+
+
+def load_environment(name: str, folder: Path = FOLDER) -> Environment:
+    """Read and check ``folder/name.toml``.
+
+    Raises Refused when there is no such file, when it is not TOML, and with all its mistakes,
+    each with its key, when it is not a complete and consistent environment.
+    """
+    path = folder / f"{name}.toml"
+    return environment_from(_parsed(path, name, folder), path)
+
+
+def environment_from(wanted: dict[str, Any], path: Path) -> Environment:
+    """Check ``wanted``, the content of ``path``; raises Refused with all mistakes at once."""
+    try:
+        return Environment.model_validate({"name": path.stem, **wanted})
+    except ValidationError as error:
+        mistakes = [f"  {path.name}: {_place(e['loc'])}: {_words(e)}" for e in error.errors()]
+        raise Refused(
+            f"{path}: {len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''}\n"
+            + "\n".join(mistakes),
+            hint=f"mend {path.name}; environments/local.toml is a complete example",
+        ) from error
+
+
+def _parsed(path: Path, name: str, folder: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except FileNotFoundError as error:
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.toml")))
+        raise Refused(
+            f"there is no environment {name!r} in {folder}",
+            hint=f"known environments: {known}; choose with --env or RAYKILN_ENV",
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise Refused(f"{path} is not TOML: {error}", hint="mend that line") from error
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location) or "(the whole file)"
+
+
+def _words(error: Any) -> str:
+    return str(error["msg"]).removeprefix("Value error, ")

@@ -1,0 +1,42 @@
+"""What the head's group tells of its launches. Touches AWS, reads only."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from common.clients import Clients, translated
+
+# https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_Activity.html
+FAILED = ("Failed", "Cancelled")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A launch that came to nothing; ``instance_id`` is empty when there never was an instance."""
+
+    id: str
+    instance_id: str
+    reason: str
+
+
+def find_failures(clients: Clients, group: str) -> tuple[Failure, ...]:
+    """Return the failed launches among the group's latest activities, oldest first."""
+    with translated(f"reading the activities of {group}"):
+        answer = clients("autoscaling").describe_scaling_activities(
+            AutoScalingGroupName=group, MaxRecords=20
+        )
+    failed = [_failure(entry) for entry in answer["Activities"] if _is_failed_launch(entry)]
+    return tuple(reversed(failed))
+
+
+def _is_failed_launch(entry: dict[str, Any]) -> bool:
+    return entry["StatusCode"] in FAILED and entry.get("Description", "").startswith("Launching")
+
+
+def _failure(entry: dict[str, Any]) -> Failure:
+    words = entry.get("Description", "").removeprefix("Launching a new EC2 instance")
+    first = words.lstrip(": ").split()
+    return Failure(
+        id=entry["ActivityId"],
+        instance_id=first[0].rstrip(".") if first and first[0].startswith("i-") else "",
+        reason=entry.get("StatusMessage") or entry.get("Description", ""),
+    )

@@ -1,0 +1,211 @@
+"""The Auto Scaling group that keeps a head there: what is found, what differs. Touches AWS.
+
+The group launches, replaces and waits for each head's own word (the lifecycle hook); which of its
+instances leads is decided by the head lease alone.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from common.clients import Clients, error_code, translated
+
+# The group would end the leader for the sake of balanced zones; launches are spread all the same.
+# https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-suspend-resume-processes.html
+SUSPENDED = ("AZRebalance",)
+# What the alarm on launches compares.
+METRICS = ("GroupDesiredCapacity", "GroupInServiceInstances")
+LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
+
+
+@dataclass(frozen=True)
+class Hook:
+    """What every new head waits in until it says that it is ready, or is given up."""
+
+    name: str
+    timeout_seconds: int
+    default: str = "ABANDON"
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name} ({self.timeout_seconds} s, then {self.default})" if self.name else "none"
+        )
+
+
+NO_HOOK = Hook("", 0)
+
+
+@dataclass(frozen=True)
+class GroupSettings:
+    """What is decided about the group."""
+
+    template_id: str
+    template_version: int
+    min_size: int
+    desired: int
+    max_size: int
+    subnet_ids: tuple[str, ...]
+    target_group_arns: tuple[str, ...]
+    grace_seconds: int
+    tags: tuple[tuple[str, str], ...]
+    hook: Hook
+    health_check: str = "EC2"
+    metrics: bool = True
+    # Only what names an instance ends it: scaling in might choose the leader.
+    protected: bool = True
+    suspended: tuple[str, ...] = SUSPENDED
+
+
+@dataclass(frozen=True)
+class Member:
+    """One instance of the group, as the group sees it."""
+
+    instance_id: str
+    state: str
+    template_version: int
+    healthy: bool
+
+    @property
+    def serves(self) -> bool:
+        """It has said that it is ready."""
+        return self.state == "InService"
+
+    @property
+    def goes(self) -> bool:
+        """It is on its way out."""
+        return self.state.startswith("Terminat")
+
+
+@dataclass(frozen=True)
+class HeadGroup:
+    """The group as found."""
+
+    name: str
+    settings: GroupSettings
+    members: tuple[Member, ...]
+    being_deleted: bool
+
+    @property
+    def living(self) -> tuple[Member, ...]:
+        """Return the members that are not on their way out."""
+        return tuple(member for member in self.members if not member.goes)
+
+    @property
+    def serving(self) -> tuple[Member, ...]:
+        """Return the members that are in service."""
+        return tuple(member for member in self.members if member.serves)
+
+    def fresh(self, version: int | None) -> tuple[Member, ...]:
+        """Return the living members of that template version."""
+        return tuple(m for m in self.living if m.template_version == version)
+
+    def stale(self, version: int | None) -> tuple[Member, ...]:
+        """Return the living members of any other version."""
+        return tuple(m for m in self.living if m.template_version != version)
+
+
+def find_group(clients: Clients, name: str, hook: str) -> HeadGroup | None:
+    """Return the group with its hook of that name, or None."""
+    with translated(f"reading the group {name}"):
+        scaling = clients("autoscaling")
+        found = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])
+        if not found["AutoScalingGroups"]:
+            return None
+        hooks = _hooks(scaling, name)
+    group = found["AutoScalingGroups"][0]
+    return HeadGroup(
+        name=name,
+        settings=_settings(group, next((h for h in hooks if h["LifecycleHookName"] == hook), None)),
+        members=tuple(_member(entry) for entry in group.get("Instances", [])),
+        being_deleted=bool(group.get("Status")),
+    )
+
+
+def room_for(group: HeadGroup, count: int, version: int | None, *, launch_first: bool) -> int:
+    """Return how many heads the group has to allow now for ``count`` of ``version`` in the end.
+
+    Each head that serves gets a successor beside it, where they are launched first; and no head
+    that is there loses its place by a smaller number: it is ended by name.
+    """
+    stale = sum(member.serves for member in group.stale(version)) if launch_first else 0
+    return min(max(count + min(stale, count), len(group.living)), 2 * count)
+
+
+def group_changes(wanted: GroupSettings, found: GroupSettings | None) -> tuple[str, ...]:
+    """Say in words what differs; empty when nothing does."""
+    if found is None:
+        return (f"{wanted.desired} head{'s' if wanted.desired > 1 else ''}",)
+    names = [field.name for field in fields(GroupSettings) if field.name != "tags"]
+    pairs = {name: (getattr(found, name), getattr(wanted, name)) for name in names}
+    old, new = dict(found.tags), dict(wanted.tags)
+    pairs |= {f"tag {key}": (old.get(key, ()), new.get(key, ())) for key in sorted({*old, *new})}
+    return tuple(
+        f"{name.replace('_', ' ')}: {_words(before)} → {_words(after)}"
+        for name, (before, after) in pairs.items()
+        if before != after
+    )
+
+
+def is_no_group(error: ClientError) -> bool:
+    """Say whether Auto Scaling means that there is no such group; it has no code for that."""
+    return error_code(error) == "ValidationError" and "not found" in str(error)
+
+
+def _hooks(scaling: Any, name: str) -> list[dict[str, Any]]:
+    """Return the group's hooks; none when it has gone since it was seen."""
+    try:
+        answer = scaling.describe_lifecycle_hooks(AutoScalingGroupName=name)
+    except ClientError as error:
+        if is_no_group(error):
+            return []
+        raise
+    found: list[dict[str, Any]] = answer["LifecycleHooks"]
+    return found
+
+
+def _settings(group: dict[str, Any], hook: dict[str, Any] | None) -> GroupSettings:
+    template = group.get("LaunchTemplate", {})
+    return GroupSettings(
+        template_id=template.get("LaunchTemplateId", ""),
+        template_version=_number(template.get("Version")),
+        min_size=int(group["MinSize"]),
+        desired=int(group["DesiredCapacity"]),
+        max_size=int(group["MaxSize"]),
+        subnet_ids=tuple(sorted(filter(None, group.get("VPCZoneIdentifier", "").split(",")))),
+        target_group_arns=tuple(sorted(group.get("TargetGroupARNs", []))),
+        grace_seconds=int(group.get("HealthCheckGracePeriod", 0)),
+        tags=tuple(sorted((tag["Key"], tag["Value"]) for tag in group.get("Tags", []))),
+        hook=_found_hook(hook),
+        health_check=group.get("HealthCheckType", ""),
+        protected=bool(group.get("NewInstancesProtectedFromScaleIn")),
+        metrics=set(METRICS) <= {m["Metric"] for m in group.get("EnabledMetrics", [])},
+        suspended=tuple(sorted(p["ProcessName"] for p in group.get("SuspendedProcesses", []))),
+    )
+
+
+def _found_hook(hook: dict[str, Any] | None) -> Hook:
+    if hook is None or hook["LifecycleTransition"] != LAUNCHING:
+        return NO_HOOK
+    return Hook(hook["LifecycleHookName"], int(hook["HeartbeatTimeout"]), hook["DefaultResult"])
+
+
+def _member(entry: dict[str, Any]) -> Member:
+    return Member(
+        instance_id=entry["InstanceId"],
+        state=entry["LifecycleState"],
+        template_version=_number(entry.get("LaunchTemplate", {}).get("Version")),
+        healthy=entry["HealthStatus"].lower() == "healthy",
+    )
+
+
+def _number(version: object) -> int:
+    """Return a version's number; 0 for $Latest and $Default, which we never want."""
+    text = str(version)
+    return int(text) if text.isdigit() else 0
+
+
+def _words(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(_words(part) for part in value) or "none"
+    return str(value)

@@ -1,0 +1,69 @@
+"""The head's heartbeat as CloudWatch has it, minute by minute. Touches AWS, changes nothing.
+
+All times are AWS's, which a deployer's clock may be minutes off: see ``Clients.ahead``.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from common.clients import Clients, translated
+from common.environment import Environment
+
+MINUTE = 60
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """The minutes (as seconds since the epoch) with a HeadReady, and the highest value of each."""
+
+    minutes: dict[int, float]
+
+    def missing(self, now: float) -> tuple[int, ...]:
+        """Return the minutes without a word since the first one, the running minute left out."""
+        if not self.minutes:
+            return ()
+        running = int(now) // MINUTE * MINUTE
+        expected = range(min(self.minutes), running, MINUTE)
+        return tuple(minute for minute in expected if minute not in self.minutes)
+
+    def is_steady(self, now: float) -> bool:
+        """The newest word is fresh and good, and no two minutes in a row went without one.
+
+        A heartbeat every 60 s may by chance leave one minute out and come twice in the next.
+        """
+        missing = self.missing(now)
+        silences = [m for m in missing if m + MINUTE in missing]
+        newest = max(self.minutes, default=0)
+        return now - newest < 2 * MINUTE and self.minutes[newest] >= 1 and not silences
+
+
+def heartbeat(clients: Clients, environment: Environment, *, since: float, now: float) -> Heartbeat:
+    """Return the HeadReady values that arrived since then."""
+    with translated("reading HeadReady"):
+        found = clients("cloudwatch").get_metric_statistics(
+            **_metric(environment, since, now), Statistics=["Maximum"]
+        )
+    return Heartbeat(
+        {int(p["Timestamp"].timestamp()): float(p["Maximum"]) for p in found["Datapoints"]}
+    )
+
+
+def ready_count(clients: Clients, environment: Environment, *, since: float, now: float) -> int:
+    """Return how many times a head has said that it is ready, from that minute on."""
+    with translated("reading HeadReady"):
+        found = clients("cloudwatch").get_metric_statistics(
+            **_metric(environment, since, now), Statistics=["Sum"]
+        )
+    return round(sum(float(point["Sum"]) for point in found["Datapoints"]))
+
+
+def _metric(environment: Environment, since: float, now: float) -> dict[str, object]:
+    first = int(since) // MINUTE * MINUTE
+    return {
+        "Namespace": environment.names.metric_namespace,
+        "MetricName": "HeadReady",
+        "Dimensions": [{"Name": "Environment", "Value": environment.name}],
+        "StartTime": datetime.fromtimestamp(first, UTC),
+        "EndTime": datetime.fromtimestamp(int(now) // MINUTE * MINUTE + MINUTE, UTC),
+        "Period": MINUTE,
+    }

@@ -1,0 +1,144 @@
+"""Launch templates of head and workers: find versions, make one when needed. Touches AWS (EC2).
+
+A version never changes, so one that says what is wanted is used again, and groups and the
+autoscaler name versions by number: ``$Latest`` would change under them, and cannot be rolled back.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any
+from uuid import uuid4
+
+from botocore.exceptions import ClientError
+
+from common.clients import Clients, error_code, translated
+from common.errors import PipelineError
+from deploy.release.template_content import TemplateContent, content_of, tag_list, template_data
+
+NOT_FOUND = {
+    "InvalidLaunchTemplateName.NotFoundException",
+    "InvalidLaunchTemplateId.NotFound",
+    "InvalidLaunchTemplateId.NotFoundException",
+}
+# As many as one answer holds; older versions are not looked at for reuse.
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeLaunchTemplateVersions.html
+NEWEST = 200
+
+
+@dataclass(frozen=True)
+class TemplateVersion:
+    """One version of a launch template."""
+
+    template_id: str
+    number: int
+    content: TemplateContent
+
+
+@dataclass(frozen=True)
+class Template:
+    """A launch template and its versions, newest first."""
+
+    id: str
+    name: str
+    versions: tuple[TemplateVersion, ...]
+    default: int = 1
+
+    def version_with(self, content: TemplateContent) -> TemplateVersion | None:
+        """Return the newest version that says just this."""
+        return next((v for v in self.versions if v.content == content), None)
+
+
+def find_template(clients: Clients, name: str) -> Template | None:
+    """Return the template of that name with its newest versions."""
+    with translated(f"reading the launch template {name}"):
+        try:
+            answer = clients("ec2").describe_launch_template_versions(
+                LaunchTemplateName=name, MaxResults=NEWEST
+            )
+        except ClientError as error:
+            if error_code(error) in NOT_FOUND:
+                return None
+            raise
+    versions = [_version(entry) for entry in answer["LaunchTemplateVersions"]]
+    versions.sort(key=lambda version: -version.number)
+    default = [v["VersionNumber"] for v in answer["LaunchTemplateVersions"] if v["DefaultVersion"]]
+    # 0: it is older than those that were read.
+    number = int(default[0]) if default else 0
+    return Template(versions[0].template_id, name, tuple(versions), number) if versions else None
+
+
+def ensure_version(
+    clients: Clients, name: str, content: TemplateContent, tags: dict[str, str]
+) -> TemplateVersion:
+    """Return a version with this content: one that is there, or else a new one."""
+    template = find_template(clients, name)
+    found = template.version_with(content) if template else None
+    if found:
+        return found
+    with translated(f"writing the launch template {name}"):
+        _create(clients, name, content, None if template is None else template.id, tags)
+    template = find_template(clients, name)
+    found = template.version_with(content) if template else None
+    if template is None or found is None:
+        raise PipelineError(
+            f"the launch template {name} does not hold what was written: "
+            + _difference(template, content),
+            hint="deploy again; if it stays so, delete the template's newest version",
+        )
+    return found
+
+
+def make_default(clients: Clients, version: TemplateVersion) -> None:
+    """Make this the version that a person gets who names none."""
+    with translated(f"setting the default version of {version.template_id}"):
+        clients("ec2").modify_launch_template(
+            LaunchTemplateId=version.template_id, DefaultVersion=str(version.number)
+        )
+
+
+def remove_template(clients: Clients, name: str) -> None:
+    """Delete the template with all its versions, if it is there."""
+    with translated(f"deleting the launch template {name}"):
+        try:
+            clients("ec2").delete_launch_template(LaunchTemplateName=name)
+        except ClientError as error:
+            if error_code(error) not in NOT_FOUND:
+                raise
+
+
+def _create(
+    clients: Clients,
+    name: str,
+    content: TemplateContent,
+    template_id: str | None,
+    tags: dict[str, str],
+) -> None:
+    described = {
+        # The request sent again, as after an answer that was lost, makes no second version.
+        # https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
+        "ClientToken": str(uuid4()),
+        "VersionDescription": f"raykiln {content.digest}",
+        "LaunchTemplateData": template_data(content),
+    }
+    if template_id is None:
+        specification = {"ResourceType": "launch-template", "Tags": tag_list(tags.items())}
+        clients("ec2").create_launch_template(
+            LaunchTemplateName=name, TagSpecifications=[specification], **described
+        )
+    else:
+        clients("ec2").create_launch_template_version(LaunchTemplateId=template_id, **described)
+
+
+def _difference(template: Template | None, wanted: TemplateContent) -> str:
+    if template is None:
+        return "it is not there"
+    newest = template.versions[0].content
+    keys = [f.name for f in fields(wanted) if getattr(newest, f.name) != getattr(wanted, f.name)]
+    return f"version {template.versions[0].number} differs in {', '.join(keys)}"
+
+
+def _version(entry: dict[str, Any]) -> TemplateVersion:
+    return TemplateVersion(
+        template_id=entry["LaunchTemplateId"],
+        number=int(entry["VersionNumber"]),
+        content=content_of(entry["LaunchTemplateData"]),
+    )

@@ -1,0 +1,14 @@
+"""The instances that are Ray's nodes. Reads AWS only."""
+
+from common.clients import Clients
+from common.environment import Environment
+from deploy.cluster.state import Instance, find_instances, find_lease
+
+
+def members(clients: Clients, environment: Environment) -> dict[str, Instance]:
+    """Return the leader and the workers that run, by private address."""
+    lease = find_lease(clients, environment)
+    leader = lease.holder if lease else ""
+    found = find_instances(clients, environment.name)
+    nodes = [i for i in found if i.state == "running" and (i.role == "worker" or i.id == leader)]
+    return {instance.address: instance for instance in nodes}

@@ -1,0 +1,80 @@
+"""The cluster's secret: one SecureString that serves as Ray's token. Touches AWS (SSM).
+
+It is made once, by the operator's machine, and never shown, logged or changed here.
+https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-securestring.html
+"""
+
+import secrets
+from dataclasses import dataclass
+
+from botocore.exceptions import ClientError
+
+from common.clients import Clients, error_code, translated
+from common.errors import Refused
+
+BYTES = 32
+
+
+@dataclass(frozen=True)
+class Secret:
+    """That the secret is there, and nothing of its value."""
+
+    name: str
+    version: int
+
+
+def find_secret(clients: Clients, name: str) -> Secret | None:
+    """Return the secret's name and version; its value is not decrypted.
+
+    Raises Refused when the parameter is there but holds its value in plain text.
+    """
+    with translated(f"reading the secret {name}"):
+        try:
+            found = clients("ssm").get_parameter(Name=name)["Parameter"]
+        except ClientError as error:
+            if error_code(error) == "ParameterNotFound":
+                return None
+            raise
+    if found["Type"] != "SecureString":
+        raise Refused(
+            f"the parameter {name} is a {found['Type']}, not a SecureString",
+            hint=f"delete it (aws ssm delete-parameter --name {name}) and deploy again",
+        )
+    return Secret(name, int(found["Version"]))
+
+
+def ensure_secret(clients: Clients, name: str, tags: dict[str, str]) -> Secret:
+    """Make the secret when it is missing; one that is there stays as it is."""
+    found = find_secret(clients, name)
+    if found is None:
+        _make(clients, name, tags)
+        found = find_secret(clients, name)
+    if found is None:
+        raise Refused(f"the secret {name} was made but cannot be read", hint="deploy again")
+    return found
+
+
+def _make(clients: Clients, name: str, tags: dict[str, str]) -> None:
+    with translated(f"making the secret {name}"):
+        try:
+            clients("ssm").put_parameter(
+                Name=name,
+                Description="Ray's token, made by Raykiln; rotate by overwriting",
+                Value=secrets.token_hex(BYTES),
+                Type="SecureString",
+                Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
+            )
+        except ClientError as error:
+            # Someone else made it in between: theirs is as good.
+            if error_code(error) != "ParameterAlreadyExists":
+                raise
+
+
+def remove_secret(clients: Clients, name: str) -> None:
+    """Delete the secret, if it is there."""
+    with translated(f"deleting the secret {name}"):
+        try:
+            clients("ssm").delete_parameter(Name=name)
+        except ClientError as error:
+            if error_code(error) != "ParameterNotFound":
+                raise

@@ -1,0 +1,78 @@
+"""What an instance's lines were when they were shipped, whether it still is there or not.
+
+Reads AWS (CloudWatch Logs): the stream that node/logs/shipper.py writes, named after the instance.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from common.clients import Clients, error_code, translated
+from common.environment import Environment
+from deploy.cluster.last_words import printable
+from deploy.cluster.systemd_journal import Line
+
+ROLES = ("head", "worker")
+
+
+def shipped_lines(
+    clients: Clients,
+    environment: Environment,
+    instance_id: str,
+    *,
+    units: tuple[str, ...],
+    count: int,
+    since: float = 0.0,
+) -> tuple[Line, ...]:
+    """Return the newest lines of these units, so many at most, none from before ``since``.
+
+    ``since`` in seconds since the epoch; CloudWatch Logs knows milliseconds.
+    """
+    found: list[Line] = []
+    names = {unit.removesuffix(".service") for unit in units}
+    for line in _backwards(clients, environment, instance_id):
+        if len(found) >= count or line.at < since:
+            break
+        if line.unit in names:
+            found.append(line)
+    return tuple(reversed(found))
+
+
+def _backwards(clients: Clients, environment: Environment, instance_id: str) -> Iterator[Line]:
+    """Yield the stream's lines, newest first; none where there is no stream.
+
+    The end of a stream is a token that comes back; a page may be empty before that:
+    https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
+    """
+    for role in ROLES:
+        where = {
+            "logGroupName": f"/raykiln/{environment.name}/{role}",
+            "logStreamName": instance_id,
+            "startFromHead": False,
+        }
+        token, page = "", _page(clients, where)
+        while page and page["nextBackwardToken"] != token:
+            token = page["nextBackwardToken"]
+            yield from (_line(event) for event in reversed(page["events"]))
+            page = _page(clients, {**where, "nextToken": token})
+
+
+def _page(clients: Clients, where: dict[str, Any]) -> dict[str, Any]:
+    with translated(f"reading the shipped logs of {where['logStreamName']}"):
+        try:
+            return dict(clients("logs").get_log_events(**where))
+        except ClientError as error:
+            if error_code(error) == "ResourceNotFoundException":
+                return {}
+            raise
+
+
+def _line(event: dict[str, Any]) -> Line:
+    try:
+        told = json.loads(event["message"])
+        unit, message = str(told["unit"]), str(told["message"])
+    except (KeyError, TypeError, ValueError):
+        unit, message = "", str(event["message"])
+    return Line(event["timestamp"] / 1000, unit, printable(message), cursor="")

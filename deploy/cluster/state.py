@@ -1,0 +1,266 @@
+"""What is there of a cluster: one snapshot, read in a dozen calls. Touches AWS, changes nothing.
+
+Everything that decides (the plan, the wait, the status, the destroyer) looks at a snapshot.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from common.clients import Clients, error_code, translated
+from common.environment import Environment
+from deploy.cluster.head_group import HeadGroup, find_group
+from deploy.cluster.launch_template import Template, find_template
+from deploy.cluster.secret import Secret, find_secret
+from deploy.foundation.stack import Foundation, find_stack, foundation_of
+from deploy.release.config_bucket import current_release, stored_keys
+from deploy.release.release import Release
+from deploy.release.template_content import CONTENT_TAG
+
+AUTOSCALER_TAG = "raykiln:autoscaler"
+LIVE = ("pending", "running", "shutting-down", "stopping", "stopped")
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A head or a worker."""
+
+    id: str
+    role: str
+    state: str
+    type: str
+    ami_id: str
+    address: str
+    zone: str
+    # The digest of the launch template's content that it was launched with.
+    content: str
+    # Where a head's autoscaler configuration is; empty on workers.
+    autoscaler: str
+    launched: str
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Who leads; ``beat`` grows with every renewal.
+
+    ``successor`` is who shall lead next, ``autoscaler`` the configuration that the holder works by.
+    """
+
+    holder: str
+    address: str
+    epoch: int
+    beat: int
+    released: bool
+    successor: str = ""
+    autoscaler: str = ""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """One target group of the load balancer: each registered instance and its health, in words."""
+
+    arn: str
+    health: tuple[tuple[str, str], ...]
+
+    @property
+    def name(self) -> str:
+        """The target group's name."""
+        return self.arn.split(":targetgroup/")[-1].split("/")[0]
+
+    @property
+    def healthy(self) -> tuple[str, ...]:
+        """Return the instances that get traffic."""
+        return tuple(name for name, words in self.health if words == "healthy")
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """An alarm and why it is in its state."""
+
+    name: str
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ClusterState:
+    """What is there. A stack that cannot be built on has a status and is no foundation."""
+
+    stack_status: str = ""
+    foundation: Foundation | None = None
+    secret: Secret | None = None
+    worker_template: Template | None = None
+    head_template: Template | None = None
+    group: HeadGroup | None = None
+    instances: tuple[Instance, ...] = ()
+    lease: Lease | None = None
+    targets: tuple[Targets, ...] = ()
+    keys: frozenset[str] = field(default_factory=frozenset)
+    release: Release | None = None
+
+    @property
+    def heads(self) -> tuple[Instance, ...]:
+        """Return the head instances."""
+        return tuple(i for i in self.instances if i.role == "head")
+
+    @property
+    def workers(self) -> tuple[Instance, ...]:
+        """Return the worker instances."""
+        return tuple(i for i in self.instances if i.role == "worker")
+
+    def keeps_state_in(self, address: str) -> bool:
+        """Say whether a head that serves keeps Ray's state in that Redis."""
+        if not (address and self.group and self.head_template):
+            return False
+        line = f"redis: {address}\n"  # as user_data.py writes it; one name may end in another
+        versions = self.head_template.versions
+        used = {version.number for version in versions if line in version.content.user_data}
+        return any(member.template_version in used for member in self.group.serving)
+
+    @property
+    def leader(self) -> Instance | None:
+        """Return the running head that holds the lease."""
+        if self.lease is None or self.lease.released:
+            return None
+        holder = self.lease.holder
+        return next((i for i in self.heads if i.id == holder and i.state == "running"), None)
+
+    @property
+    def is_reachable(self) -> bool:
+        """Every port of the endpoint leads to the leader."""
+        leader = self.leader
+        return (
+            leader is not None
+            and bool(self.targets)
+            and all(leader.id in targets.healthy for targets in self.targets)
+        )
+
+
+def read_state(clients: Clients, environment: Environment) -> ClusterState:
+    """Look at everything that belongs to the environment."""
+    stack = find_stack(clients, environment.stack)
+    foundation = foundation_of(stack) if stack and stack.is_usable else None
+    return ClusterState(
+        stack_status=stack.status if stack else "",
+        foundation=foundation,
+        secret=find_secret(clients, environment.secret),
+        worker_template=find_template(clients, environment.worker_template),
+        head_template=find_template(clients, environment.head_template),
+        group=find_group(clients, environment.head_group, environment.names.lifecycle_hook),
+        instances=find_instances(clients, environment.name),
+        lease=find_lease(clients, environment) if foundation else None,
+        targets=find_targets(clients, foundation.target_group_arns) if foundation else (),
+        keys=_keys(clients, environment, foundation),
+        release=_release(clients, environment, foundation),
+    )
+
+
+def find_instances(clients: Clients, environment: str) -> tuple[Instance, ...]:
+    """Return the environment's heads and workers, oldest first; those terminated are left out."""
+    filters = [
+        {"Name": "tag:raykiln:environment", "Values": [environment]},
+        {"Name": "tag:raykiln:role", "Values": ["head", "worker"]},
+        {"Name": "instance-state-name", "Values": list(LIVE)},
+    ]
+    with translated("listing the instances"):
+        pages = clients("ec2").get_paginator("describe_instances").paginate(Filters=filters)
+        found = [
+            _instance(entry)
+            for page in pages
+            for reservation in page["Reservations"]
+            for entry in reservation["Instances"]
+        ]
+    return tuple(sorted(found, key=lambda instance: (instance.launched, instance.id)))
+
+
+def find_lease(clients: Clients, environment: Environment) -> Lease | None:
+    """Return the head lease, read consistently; None before the first head took it."""
+    with translated(f"reading the head lease in {environment.lease_table}"):
+        try:
+            answer = clients("dynamodb").get_item(
+                TableName=environment.lease_table,
+                Key={"cluster": {"S": environment.name}},
+                ConsistentRead=True,
+            )
+        except ClientError as error:
+            if error_code(error) == "ResourceNotFoundException":
+                return None
+            raise
+    item = answer.get("Item")
+    if not item:
+        return None
+    return Lease(
+        holder=item.get("holder", {}).get("S", ""),
+        address=item.get("address", {}).get("S", ""),
+        epoch=int(item.get("epoch", {}).get("N", 0)),
+        beat=int(item.get("beat", {}).get("N", 0)),
+        released=bool(item.get("released", {}).get("BOOL", False)),
+        successor=item.get("successor", {}).get("S", ""),
+        autoscaler=item.get("autoscaler", {}).get("S", ""),
+    )
+
+
+def find_targets(clients: Clients, arns: tuple[str, ...]) -> tuple[Targets, ...]:
+    """Return the health of what each target group holds."""
+    with translated("reading the targets' health"):
+        balancing = clients("elbv2")
+        return tuple(
+            Targets(
+                arn,
+                tuple(
+                    (entry["Target"]["Id"], _health(entry["TargetHealth"]))
+                    for entry in balancing.describe_target_health(TargetGroupArn=arn)[
+                        "TargetHealthDescriptions"
+                    ]
+                ),
+            )
+            for arn in arns
+        )
+
+
+def find_alarms(clients: Clients, environment: str) -> tuple[Alarm, ...]:
+    """Return the environment's alarms."""
+    with translated("reading the alarms"):
+        answer = clients("cloudwatch").describe_alarms(AlarmNamePrefix=f"raykiln-{environment}-")
+    return tuple(
+        Alarm(entry["AlarmName"], entry["StateValue"], entry.get("StateReason", ""))
+        for entry in answer["MetricAlarms"]
+    )
+
+
+def _keys(
+    clients: Clients, environment: Environment, foundation: Foundation | None
+) -> frozenset[str]:
+    if foundation is None and not environment.existing_bucket:
+        return frozenset()
+    return stored_keys(clients, environment.bucket, environment.name)
+
+
+def _release(
+    clients: Clients, environment: Environment, foundation: Foundation | None
+) -> Release | None:
+    if foundation is None:
+        return None
+    return current_release(clients, foundation.bucket_name, environment.name)
+
+
+def _instance(entry: dict[str, Any]) -> Instance:
+    tags = {tag["Key"]: tag["Value"] for tag in entry.get("Tags", [])}
+    return Instance(
+        id=entry["InstanceId"],
+        role=tags["raykiln:role"],
+        state=entry["State"]["Name"],
+        type=entry["InstanceType"],
+        ami_id=entry["ImageId"],
+        address=entry.get("PrivateIpAddress", ""),
+        zone=entry["Placement"]["AvailabilityZone"],
+        content=tags.get(CONTENT_TAG, ""),
+        autoscaler=tags.get(AUTOSCALER_TAG, ""),
+        launched=entry["LaunchTime"].isoformat(),
+    )
+
+
+def _health(found: dict[str, str]) -> str:
+    reason = found.get("Reason", "")
+    return f"{found['State']} ({reason})" if reason else found["State"]

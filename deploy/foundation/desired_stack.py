@@ -1,0 +1,94 @@
+"""What the stack of an environment shall be: template, parameters, tags. Pure: no AWS."""
+
+from dataclasses import dataclass
+
+from common.environment import Environment
+from common.errors import Refused
+from deploy.foundation.body import template_body
+
+OPERATOR_SLOTS = 4  # the template has a parameter for each; CloudFormation knows no loops
+
+
+@dataclass(frozen=True)
+class WantedStack:
+    """Everything that CloudFormation is told."""
+
+    name: str
+    template: str
+    parameters: dict[str, str]
+    tags: dict[str, str]
+
+
+def wanted_stack(environment: Environment) -> WantedStack:
+    """Return the stack of an environment; raises Refused when the template cannot express it."""
+    return WantedStack(
+        name=environment.stack,
+        template=template_body(),
+        parameters=parameters(environment),
+        tags=environment.tags | {"raykiln:environment": environment.name},
+    )
+
+
+def parameters(environment: Environment) -> dict[str, str]:
+    """Return every parameter of the template."""
+    return _names(environment) | _network(environment) | _health(environment)
+
+
+def _names(environment: Environment) -> dict[str, str]:
+    return {
+        "Environment": environment.name,
+        "HeadName": environment.head_dns,
+        "BucketName": environment.bucket,
+        "LeaseTableName": environment.lease_table,
+        "LoadBalancerName": environment.load_balancer,
+        "TopicName": environment.topic,
+        "SecretName": environment.secret,
+        "HeadGroupName": environment.head_group,
+        "MetricNamespace": environment.names.metric_namespace,
+    }
+
+
+def _network(environment: Environment) -> dict[str, str]:
+    network = environment.network
+    return _operators(environment) | {
+        "VpcCidr": str(network.cidr),
+        "SubnetBits": str(32 - network.cidr.prefixlen - 3),  # six subnets: cut into eight
+        "ThirdZone": _flag(network.zones == 3),
+        "NatGateway": _flag(network.nat),
+        "VpcEndpoints": _flag(network.endpoints),
+        "ExistingVpcId": network.vpc_id,
+        "ExistingSubnetIds": ",".join(network.private_subnet_ids),
+        "ZoneName": environment.dns.zone,
+        "ExistingZoneId": environment.dns.zone_id,
+        "ExistingBucket": _flag(environment.existing_bucket),
+    }
+
+
+def _operators(environment: Environment) -> dict[str, str]:
+    cidrs = [str(cidr) for cidr in environment.network.operator_cidrs]
+    if len(cidrs) > OPERATOR_SLOTS:
+        raise Refused(
+            f"{environment.name}: network.operator_cidrs has {len(cidrs)} ranges, "
+            f"{OPERATOR_SLOTS} are possible",
+            hint="give wider ranges, or put a VPN before the cluster",
+        )
+    filled = cidrs + [""] * (OPERATOR_SLOTS - len(cidrs))
+    return {f"OperatorCidr{number}": cidr for number, cidr in enumerate(filled, start=1)}
+
+
+def _health(environment: Environment) -> dict[str, str]:
+    return {
+        "StatePort": environment.head.redis.rpartition(":")[2] or "0",
+        "StateNodeType": environment.head.redis_node_type,
+        "HeadCount": str(1 + environment.head.standby),
+        "HealthCheckIntervalSeconds": str(environment.limits.health_check_interval_seconds),
+        "HealthCheckThreshold": str(environment.limits.health_check_threshold),
+        "AlarmMinutes": str(environment.alarms.head_missing_minutes),
+        "AlarmEmail": environment.alarms.email,
+        "Remediate": _flag(environment.alarms.remediate),
+        "LogRetentionDays": "30",
+    }
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"

@@ -1,0 +1,120 @@
+"""What a cluster shall be, worked out from its environment and its release. Pure: no AWS.
+
+Each piece needs what comes before it: the autoscaler's YAML names the worker template's version,
+the group names the YAML and the head template's version.
+"""
+
+from dataclasses import dataclass
+
+from common.environment import Environment
+from deploy.cluster.head_group import GroupSettings, Hook
+from deploy.cluster.launch_template import TemplateVersion
+from deploy.cluster.state import AUTOSCALER_TAG
+from deploy.foundation.stack import Foundation
+from deploy.release.autoscaler_yaml import autoscaler_yaml
+from deploy.release.config_bucket import Document, autoscaler_document, release_document
+from deploy.release.release import Release, Role
+from deploy.release.template_content import TemplateContent
+from deploy.release.user_data import user_data
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A release in an environment."""
+
+    environment: Environment
+    release: Release
+
+    def tags(self, role: Role | None = None) -> dict[str, str]:
+        """Return the tags of what we make; of instances with a role and a name."""
+        tags = dict(self.release.settings.tags) | {"raykiln:environment": self.environment.name}
+        if role is not None:
+            tags["raykiln:role"] = role
+            tags["Name"] = f"ray-{role}-{self.environment.name}"
+        return tags
+
+    @property
+    def head_count(self) -> int:
+        """The leader and its standbys."""
+        return 1 + self.environment.head.standby
+
+    def redis(self, foundation: Foundation) -> str:
+        """Return where Ray's state shall be kept, ``[rediss://]host:port``; empty for nowhere."""
+        head = self.environment.head
+        return "" if head.state == "none" else head.redis or foundation.state_address
+
+    def lacks_redis(self, foundation: Foundation) -> bool:
+        """Say whether a Redis that shall keep the state is still to be made."""
+        return self.environment.head.state == "redis" and not self.redis(foundation)
+
+    def worker_content(self, foundation: Foundation) -> TemplateContent:
+        """Return what workers are launched with."""
+        return self._content(
+            "worker",
+            profile_arn=foundation.worker_instance_profile_arn,
+            security_group_id=foundation.worker_security_group_id,
+            text=user_data(self.environment, "worker", self.redis(foundation)),
+        )
+
+    def autoscaler(self, foundation: Foundation, worker: TemplateVersion) -> Document:
+        """Return the autoscaler's YAML; raises Refused when it is not fit for Ray."""
+        body = autoscaler_yaml(
+            self.environment,
+            self.release.settings,
+            worker.template_id,
+            worker.number,
+            tuple(sorted(foundation.private_subnet_ids)),
+        )
+        return autoscaler_document(self.environment.name, body)
+
+    def head_content(self, foundation: Foundation) -> TemplateContent:
+        """Return what heads are launched with."""
+        return self._content(
+            "head",
+            profile_arn=foundation.head_instance_profile_arn,
+            security_group_id=foundation.head_security_group_id,
+            text=user_data(self.environment, "head", self.redis(foundation)),
+        )
+
+    def group(
+        self, foundation: Foundation, head: TemplateVersion, autoscaler: Document
+    ) -> GroupSettings:
+        """Return the head's group; twice as many may be there while a release rolls.
+
+        The autoscaler's configuration is a tag, so that it can change under a head that serves.
+        """
+        environment = self.environment
+        tags = self.tags("head") | {AUTOSCALER_TAG: autoscaler.uri(foundation.bucket_name)}
+        return GroupSettings(
+            template_id=head.template_id,
+            template_version=head.number,
+            min_size=self.head_count,
+            desired=self.head_count,
+            max_size=2 * self.head_count,
+            subnet_ids=tuple(sorted(foundation.private_subnet_ids)),
+            target_group_arns=tuple(sorted(foundation.target_group_arns)),
+            # Heads say themselves when they are ready, so there is nothing to be lenient about.
+            grace_seconds=0,
+            tags=tuple(sorted(tags.items())),
+            hook=Hook(environment.names.lifecycle_hook, environment.limits.head_ready_seconds),
+        )
+
+    def release_document(self) -> Document:
+        """Return the release under its id."""
+        return release_document(self.environment.name, self.release)
+
+    def _content(
+        self, role: Role, *, profile_arn: str, security_group_id: str, text: str
+    ) -> TemplateContent:
+        settings, image = self.release.settings, self.release.image(role)
+        return TemplateContent(
+            ami_id=image.ami_id,
+            instance_type=settings.head_type if role == "head" else settings.worker_type,
+            profile_arn=profile_arn,
+            security_group_ids=(security_group_id,),
+            user_data=text,
+            root_device=image.root_device,
+            volume_gib=settings.volume_gib,
+            tags=tuple(sorted(self.tags(role).items())),
+            ends_on_shutdown=role == "worker",
+        ).named()

@@ -1,0 +1,193 @@
+"""Look, before anything is changed, for what would make a deploy fail later. Reads AWS only."""
+
+import re
+from dataclasses import dataclass
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from common.clients import Clients, error_code, translated
+from common.environment import Environment
+from common.errors import Refused
+from deploy.foundation.stack import Foundation
+
+# Running On-Demand instances, in vCPUs, by the first letters of the instance type.
+# https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html
+STANDARD = "L-1216C47A"
+QUOTAS = {
+    "dl": "L-6E869C2A",
+    "f": "L-74FC7D96",
+    "g": "L-DB2E81BA",
+    "gr": "L-DB2E81BA",
+    "vt": "L-DB2E81BA",
+    "hpc": "L-F7808C92",
+    "inf": "L-1945791B",
+    "p": "L-417A185B",
+    "trn": "L-2C3B7624",
+    "u": "L-43DA4232",
+    "x": "L-7295265B",
+}
+# Tags that the metadata service shows may not be called otherwise, or no instance launches.
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html
+TAG_KEY = re.compile(r"^(?!\.{1,2}$)(?!_index$)[A-Za-z0-9+\-=.,_:@]+$")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to know before deploying; ``hint`` says what to do about it."""
+
+    words: str
+    hint: str = ""
+    fatal: bool = False
+
+
+def check_credentials(clients: Clients, environment: Environment) -> str:
+    """Return who we are; raises Refused without credentials or for another account."""
+    with translated("asking AWS who we are"):
+        found = clients("sts").get_caller_identity()
+    if found["Account"] != environment.account_id:
+        raise Refused(
+            f"these credentials belong to account {found['Account']}, "
+            f"but {environment.name} is in {environment.account_id}",
+            hint="choose another AWS_PROFILE, or mend account_id",
+        )
+    return str(found["Arn"])
+
+
+def preflight(
+    clients: Clients, environment: Environment, foundation: Foundation | None
+) -> tuple[Finding, ...]:
+    """Return what may matter; raises Refused with everything that would make the deploy fail."""
+    findings = (
+        *_tag_keys(environment),
+        *_offers(clients, environment, foundation),
+        *_quotas(clients, environment),
+    )
+    fatal = [finding for finding in findings if finding.fatal]
+    if fatal:
+        raise Refused(
+            f"{environment.name} cannot be deployed:\n"
+            + "\n".join(f"  {finding.words}" for finding in fatal),
+            hint="; ".join(dict.fromkeys(finding.hint for finding in fatal)),
+        )
+    return findings
+
+
+def _tag_keys(environment: Environment) -> tuple[Finding, ...]:
+    wrong = [key for key in environment.tags if not TAG_KEY.match(key)]
+    return tuple(
+        Finding(
+            f"tags: {key!r} cannot be shown by the metadata service",
+            hint="use letters, digits and + - = . , _ : @",
+            fatal=True,
+        )
+        for key in wrong
+    )
+
+
+def _offers(
+    clients: Clients, environment: Environment, foundation: Foundation | None
+) -> tuple[Finding, ...]:
+    zones = _zones(clients, environment, foundation)
+    types = (environment.head.instance_type, environment.workers.instance_type)
+    with translated("asking where the instance types are offered"):
+        answer = clients("ec2").describe_instance_type_offerings(
+            LocationType="availability-zone",
+            Filters=[{"Name": "instance-type", "Values": sorted(set(types))}],
+        )
+    offered = {(o["InstanceType"], o["Location"]) for o in answer["InstanceTypeOfferings"]}
+    return tuple(
+        finding
+        for kind in dict.fromkeys(types)
+        for finding in _offer(kind, [zone for zone in zones if (kind, zone) not in offered], zones)
+    )
+
+
+def _offer(kind: str, missing: list[str], zones: tuple[str, ...]) -> tuple[Finding, ...]:
+    if not missing:
+        return ()
+    everywhere = len(missing) == len(zones)
+    return (
+        Finding(
+            f"{kind} is not offered in {', '.join(missing)}",
+            hint="choose another instance type, or subnets in other zones",
+            fatal=everywhere,
+        ),
+    )
+
+
+def _zones(
+    clients: Clients, environment: Environment, foundation: Foundation | None
+) -> tuple[str, ...]:
+    """Return the zones of the private subnets, or those that the foundation would choose."""
+    given = environment.network.private_subnet_ids
+    subnets = foundation.private_subnet_ids if foundation else given
+    with translated("looking for the subnets' zones"):
+        if subnets:
+            found = clients("ec2").describe_subnets(SubnetIds=list(subnets))["Subnets"]
+            return tuple(sorted({subnet["AvailabilityZone"] for subnet in found}))
+        zones = clients("ec2").describe_availability_zones(
+            Filters=[{"Name": "state", "Values": ["available"]}]
+        )
+    names = sorted(zone["ZoneName"] for zone in zones["AvailabilityZones"])
+    return tuple(names[: environment.network.zones])
+
+
+def _quotas(clients: Clients, environment: Environment) -> tuple[Finding, ...]:
+    """Compare the vCPUs that min and max need with what the account may run."""
+    try:
+        sizes = _vcpus(clients, environment)
+        needs = _needs(environment, sizes)
+        return tuple(
+            finding
+            for quota, (least, most) in needs.items()
+            for finding in _quota(_limit(clients, quota), quota, least, most)
+        )
+    except (ClientError, BotoCoreError) as error:
+        reason = error_code(error) if isinstance(error, ClientError) else type(error).__name__
+        return (Finding(f"the account's vCPU quotas could not be read ({reason})"),)
+
+
+def _needs(environment: Environment, sizes: dict[str, int]) -> dict[str, tuple[int, int]]:
+    """Return, by quota, the vCPUs of the smallest and of the largest cluster."""
+    heads, workers = 1 + environment.head.standby, environment.workers
+    needs: dict[str, tuple[int, int]] = {}
+    for kind, least, most in (
+        (environment.head.instance_type, heads, heads + 1),
+        (workers.instance_type, workers.min, workers.max),
+    ):
+        low, high = needs.get(quota_of(kind), (0, 0))
+        size = sizes.get(kind, 0)
+        needs[quota_of(kind)] = (low + least * size, high + most * size)
+    return needs
+
+
+def quota_of(instance_type: str) -> str:
+    """Return the code of the quota that an instance type counts against."""
+    family = instance_type.partition(".")[0]
+    letters = re.match(r"[a-z]+", family)
+    return QUOTAS.get(letters.group() if letters else "", STANDARD)
+
+
+def _quota(limit: float, quota: str, least: int, most: int) -> tuple[Finding, ...]:
+    hint = f"ask for a higher quota (Service Quotas, ec2, {quota})"
+    if least > limit:
+        words = f"the smallest cluster needs {least} vCPUs, the account may run {limit:.0f}"
+        return (Finding(words, hint=hint, fatal=True),)
+    if most > limit:
+        words = f"the largest cluster needs {most} vCPUs, the account may run {limit:.0f}"
+        return (Finding(words, hint=hint),)
+    return ()
+
+
+def _vcpus(clients: Clients, environment: Environment) -> dict[str, int]:
+    types = {environment.head.instance_type, environment.workers.instance_type}
+    answer = clients("ec2").describe_instance_types(InstanceTypes=sorted(types))
+    return {
+        found["InstanceType"]: int(found["VCpuInfo"]["DefaultVCpus"])
+        for found in answer["InstanceTypes"]
+    }
+
+
+def _limit(clients: Clients, quota: str) -> float:
+    answer = clients("service-quotas").get_service_quota(ServiceCode="ec2", QuotaCode=quota)
+    return float(answer["Quota"]["Value"])

@@ -1,0 +1,1 @@
+"""What is asked for and kept in S3: releases, their documents, the journal of rollouts."""

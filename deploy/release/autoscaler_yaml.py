@@ -1,0 +1,137 @@
+"""The YAML that Ray's autoscaler v2 reads on the head. Pure: no AWS.
+
+Ray runs here without ``ray up``: nothing is filled in later, so ``resources`` and ``SubnetIds``
+must be explicit (ray/autoscaler/_private/aws/node_provider.py), the head's node_config stays empty,
+and workers are launched from a numbered version of our launch template, with no SSH from the head.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from common.environment import Environment
+from common.errors import Refused
+from deploy.release.release import Settings
+
+WORKER_TYPE = "worker"
+HEAD_TYPE = "head"
+# What the rest of the deployment relies on.
+RESERVED = ("cluster_name", "provider", "head_node_type")
+
+
+def autoscaler_yaml(
+    environment: Environment,
+    settings: Settings,
+    template_id: str,
+    template_version: int,
+    subnet_ids: tuple[str, ...],
+) -> str:
+    """Return the configuration as YAML; raises Refused when an override makes it unfit for Ray."""
+    node_config = {
+        "LaunchTemplate": {"LaunchTemplateId": template_id, "Version": str(template_version)},
+        "SubnetIds": list(subnet_ids),
+    }
+    generated = {
+        "cluster_name": environment.name,
+        "max_workers": settings.workers_max,
+        "idle_timeout_minutes": settings.idle_timeout_minutes,
+        "provider": _provider(environment.region),
+        "head_node_type": HEAD_TYPE,
+        "available_node_types": {
+            HEAD_TYPE: _node_type({}, cpus=0, least=0, most=0),
+            WORKER_TYPE: _node_type(
+                node_config,
+                cpus=settings.worker_cpus,
+                least=settings.workers_min,
+                most=settings.workers_max,
+            ),
+        },
+    }
+    merged = _merged(generated, json.loads(settings.autoscaler_override))
+    _check(merged)
+    return yaml.safe_dump(merged, sort_keys=False)
+
+
+def read_override(path: Path) -> str:
+    """Return a person's YAML of overrides as JSON; raises Refused when it cannot be used."""
+    try:
+        found = yaml.safe_load(path.read_text())
+    except FileNotFoundError as error:
+        raise Refused(f"{path}: no such file", hint="mend autoscaler_file") from error
+    except yaml.YAMLError as error:
+        raise Refused(f"{path} is not YAML: {error}", hint="mend that line") from error
+    if found is None:
+        return "{}"
+    if not isinstance(found, dict):
+        raise Refused(f"{path} holds a {type(found).__name__}, not keys and values", hint="mend it")
+    for key in RESERVED:
+        if key in found:
+            raise Refused(f"{path}: {key} is Raykiln's to set", hint="remove it")
+    return json.dumps(found, sort_keys=True)
+
+
+def _provider(region: str) -> dict[str, object]:
+    return {
+        "type": "aws",
+        "region": region,
+        "cache_stopped_nodes": False,
+        "use_internal_ips": True,
+        "disable_node_updaters": True,
+        "disable_launch_config_check": True,
+    }
+
+
+def _node_type(
+    node_config: dict[str, Any], *, cpus: int, least: int, most: int
+) -> dict[str, object]:
+    return {
+        "node_config": node_config,
+        "resources": {"CPU": cpus},
+        "min_workers": least,
+        "max_workers": most,
+    }
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with what ``over`` says; tables are merged, everything else is replaced."""
+    both = dict(base)
+    for key, value in over.items():
+        inner = both.get(key)
+        both[key] = (
+            _merged(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+        )
+    return both
+
+
+def _check(config: dict[str, Any]) -> None:
+    """Raise Refused with all that Ray would stumble over."""
+    types = config["available_node_types"]
+    if not isinstance(types, dict):
+        mistakes = ["available_node_types is not a table of node types"]
+    elif not isinstance(config["max_workers"], int):
+        mistakes = ["max_workers is not a whole number"]
+    else:
+        mistakes = [m for name in types for m in _mistakes(name, types[name], config)]
+    if mistakes:
+        raise Refused(
+            "the autoscaler's configuration is not fit for Ray:\n  " + "\n  ".join(mistakes),
+            hint="mend the environment's workers, or the file that autoscaler_file names",
+        )
+
+
+def _mistakes(name: str, kind: object, config: dict[str, Any]) -> list[str]:
+    place = f"available_node_types.{name}"
+    if not isinstance(kind, dict) or not isinstance(kind.get("resources"), dict):
+        return [f"{place}.resources is missing: Ray does not look it up by itself"]
+    least, most = kind.get("min_workers", 0), kind.get("max_workers", config["max_workers"])
+    if not (isinstance(least, int) and isinstance(most, int)):
+        return [f"{place}: min_workers and max_workers must be whole numbers"]
+    found = []
+    if least > most:
+        found.append(f"{place}: min_workers ({least}) is above max_workers ({most})")
+    if name != HEAD_TYPE and not (kind.get("node_config") or {}).get("SubnetIds"):
+        found.append(f"{place}.node_config.SubnetIds is missing: Ray needs it to launch")
+    return found

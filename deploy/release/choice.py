@@ -1,0 +1,58 @@
+"""Decide which release an environment asks for: images from the catalog, settings from its file.
+
+Reads AWS (EC2) once. Images must be verified: nothing else is ever deployed.
+"""
+
+from pathlib import Path
+
+from bake.catalog import Image, images
+from common.clients import Clients
+from common.environment import FOLDER, Environment
+from common.errors import Refused
+from deploy.release.autoscaler_yaml import read_override
+from deploy.release.release import NodeImage, Release, Role, settings_of
+
+
+def wanted_release(clients: Clients, environment: Environment, folder: Path = FOLDER) -> Release:
+    """Return the release; raises Refused without verified images, or when they do not match."""
+    name = environment.autoscaler_file
+    override = read_override(folder / name) if name else "{}"
+    catalog = images(clients)
+    head = choose_image(catalog, environment, "head")
+    worker = choose_image(catalog, environment, "worker")
+    if head.ray_version != worker.ray_version:
+        raise Refused(
+            f"the head image {head.ami_id} has Ray {head.ray_version}, "
+            f"the worker image {worker.ami_id} Ray {worker.ray_version}",
+            hint="bake both from the same lock: invoke bake",
+        )
+    return Release(head, worker, settings_of(environment, override))
+
+
+def choose_image(catalog: tuple[Image, ...], environment: Environment, role: Role) -> NodeImage:
+    """Return the image that the environment names for a role, or else the newest that fits."""
+    settings = environment.image
+    explicit = settings.head_id if role == "head" else settings.worker_id
+    fitting = [
+        image
+        for image in catalog
+        if image.role == role
+        and image.verified
+        and image.architecture == settings.architecture
+        and explicit in ("", image.ami_id)
+    ]
+    if not fitting:
+        raise _refusal(catalog, role, explicit, settings.architecture)
+    chosen = fitting[0]
+    return NodeImage(chosen.ami_id, chosen.digest, chosen.ray_version, chosen.root_device)
+
+
+def _refusal(catalog: tuple[Image, ...], role: Role, explicit: str, architecture: str) -> Refused:
+    if explicit:
+        return Refused(
+            f"image.{role}_id: {explicit} is not a verified {role} image for {architecture}",
+            hint="`invoke images` lists what there is",
+        )
+    unverified = [image.ami_id for image in catalog if image.role == role and not image.verified]
+    words = f"; not verified: {', '.join(unverified)}" if unverified else ""
+    return Refused(f"no verified {role} image for {architecture}{words}", hint="invoke bake")

@@ -1,0 +1,146 @@
+"""The configuration bucket: documents named by their content, and one pointer. Touches AWS (S3).
+
+A document never changes once it is there, so that what an instance was told to fetch is what it
+gets; the pointer to the current release is the only object that is overwritten.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from common.clients import Clients, error_code, translated
+from common.errors import PipelineError
+from deploy.release.release import Release, content_id, release_from
+
+MISSING = {"404", "NoSuchKey", "NoSuchBucket", "NotFound"}
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text and the key that its content gives it."""
+
+    key: str
+    body: str
+
+    def uri(self, bucket: str) -> str:
+        """Return where the document is, for an instance to fetch."""
+        return f"s3://{bucket}/{self.key}"
+
+
+def autoscaler_document(environment: str, body: str) -> Document:
+    """Return an autoscaler configuration under its content's name."""
+    return Document(f"{environment}/autoscaler/{content_id(body)}.yaml", body)
+
+
+def release_document(environment: str, release: Release) -> Document:
+    """Return a release under its id."""
+    return Document(f"{environment}/releases/{release.id}.json", release.to_json())
+
+
+def stored_keys(clients: Clients, bucket: str, folder: str) -> frozenset[str]:
+    """Return the keys of everything stored in a folder; an environment has one of its name."""
+    with translated(f"listing s3://{bucket}/{folder}/"):
+        try:
+            pages = clients("s3").get_paginator("list_objects_v2")
+            found = pages.paginate(Bucket=bucket, Prefix=f"{folder}/")
+            return frozenset(entry["Key"] for page in found for entry in page.get("Contents", []))
+        except ClientError as error:
+            if error_code(error) in MISSING:
+                return frozenset()
+            raise
+
+
+def store_document(clients: Clients, bucket: str, document: Document) -> None:
+    """Store the document unless it is there; a second write of it would change nothing."""
+    with translated(f"looking for {document.uri(bucket)}"):
+        try:
+            clients("s3").head_object(Bucket=bucket, Key=document.key)
+            return
+        except ClientError as error:
+            if error_code(error) not in MISSING:
+                raise
+    _put(clients, bucket, document.key, document.body)
+
+
+def current_release(clients: Clients, bucket: str, environment: str) -> Release | None:
+    """Return the release that the last finished deploy made the cluster serve.
+
+    A pointer that cannot be read, as another version of this code may have written it, is none:
+    the next deploy verifies the cluster again and writes its own.
+    """
+    found = read_object(clients, bucket, _pointer(environment))
+    try:
+        return None if found is None else release_from(json.dumps(json.loads(found)["release"]))
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def find_release(clients: Clients, bucket: str, environment: str, name: str) -> Release | None:
+    """Return the stored release of that id, or None; one that cannot be read is none."""
+    found = read_object(clients, bucket, f"{environment}/releases/{name}.json")
+    try:
+        return None if found is None else release_from(found)
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def point_to_release(clients: Clients, bucket: str, environment: str, release: Release) -> None:
+    """Make this the cluster's current release."""
+    content = {"id": release.id, "release": json.loads(release.to_json())}
+    _put(clients, bucket, _pointer(environment), json.dumps(content, indent=2))
+
+
+def read_object(clients: Clients, bucket: str, key: str) -> bytes | None:
+    """Return what is stored under a key; None when nothing is."""
+    with translated(f"reading s3://{bucket}/{key}"):
+        try:
+            body = clients("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if error_code(error) in MISSING:
+                return None
+            raise
+    return bytes(body)
+
+
+def remove_documents(clients: Clients, bucket: str, prefix: str = "") -> int:
+    """Delete every version of every object under the prefix; return how many went."""
+    count = 0
+    with translated(f"emptying s3://{bucket}/{prefix}"):
+        while keys := _some_versions(clients, bucket, prefix):
+            wanted = {"Objects": keys, "Quiet": True}
+            refused = clients("s3").delete_objects(Bucket=bucket, Delete=wanted).get("Errors", [])
+            if refused:
+                raise _kept(bucket, refused[0])
+            count += len(keys)
+    return count
+
+
+def _kept(bucket: str, refused: dict[str, str]) -> PipelineError:
+    """Return the error for an object that stays; S3 tells it in an answer that says 200."""
+    return PipelineError(
+        f"s3://{bucket}/{refused['Key']} cannot be deleted: {refused.get('Code')}",
+        hint="check the bucket's policy and object locks, then destroy again",
+    )
+
+
+def _some_versions(clients: Clients, bucket: str, prefix: str) -> list[dict[str, Any]]:
+    """Return up to 1000 versions and delete markers, as many as one request may delete."""
+    try:
+        page = clients("s3").list_object_versions(Bucket=bucket, Prefix=prefix, MaxKeys=1000)
+    except ClientError as error:
+        if error_code(error) in MISSING:
+            return []
+        raise
+    found = page.get("Versions", []) + page.get("DeleteMarkers", [])
+    return [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in found]
+
+
+def _pointer(environment: str) -> str:
+    return f"{environment}/releases/current.json"
+
+
+def _put(clients: Clients, bucket: str, key: str, body: str) -> None:
+    with translated(f"writing s3://{bucket}/{key}"):
+        clients("s3").put_object(Bucket=bucket, Key=key, Body=body.encode())

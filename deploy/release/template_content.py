@@ -1,0 +1,157 @@
+"""What instances are launched with: one meaning, and AWS's form of it. Pure: no AWS.
+
+A version that is found is read back into the same ``TemplateContent``, so that versions are
+compared by meaning.
+"""
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from deploy.release.release import content_id
+
+TAGGED = ("instance", "volume")
+CONTENT_TAG = "raykiln:content"
+# The keys of LaunchTemplateData that we decide.
+OURS = frozenset(
+    {
+        "ImageId",
+        "InstanceType",
+        "IamInstanceProfile",
+        "SecurityGroupIds",
+        "UserData",
+        "MetadataOptions",
+        "BlockDeviceMappings",
+        "Monitoring",
+        "TagSpecifications",
+        "InstanceInitiatedShutdownBehavior",
+    }
+)
+
+
+@dataclass(frozen=True)
+class TemplateContent:
+    """What instances are launched with, as far as we decide it.
+
+    ``others`` names what a found version sets besides; we never set any.
+    """
+
+    ami_id: str
+    instance_type: str
+    profile_arn: str
+    security_group_ids: tuple[str, ...]
+    user_data: str
+    root_device: str
+    volume_gib: int
+    tags: tuple[tuple[str, str], ...]
+    # Workers power themselves off to go; the head's group ends its own instances.
+    ends_on_shutdown: bool
+    # IMDSv2 alone, one hop: no container or proxy on a node has any business with it.
+    # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-options.html
+    tokens: str = "required"
+    hop_limit: int = 1
+    metadata_tags: str = "enabled"
+    encrypted: bool = True
+    volume_type: str = "gp3"
+    monitored: bool = True
+    others: tuple[str, ...] = ()
+
+    @cached_property
+    def digest(self) -> str:
+        """The content's name: what it says but for the tag that bears this very name."""
+        tags = [tag for tag in self.tags if tag[0] != CONTENT_TAG]
+        return content_id(json.dumps(asdict(self) | {"tags": tags}, sort_keys=True))
+
+    def named(self) -> "TemplateContent":
+        """Return the content with the tag by which an instance tells what it was launched with."""
+        tags = {**dict(self.tags), CONTENT_TAG: self.digest}
+        return replace(self, tags=tuple(sorted(tags.items())))
+
+
+def template_data(content: TemplateContent) -> dict[str, Any]:
+    """Return the content as LaunchTemplateData."""
+    data: dict[str, Any] = {
+        "ImageId": content.ami_id,
+        "InstanceType": content.instance_type,
+        "IamInstanceProfile": {"Arn": content.profile_arn},
+        "SecurityGroupIds": list(content.security_group_ids),
+        "UserData": b64encode(content.user_data.encode()).decode(),
+        "MetadataOptions": {
+            "HttpEndpoint": "enabled",
+            "HttpTokens": content.tokens,
+            "HttpPutResponseHopLimit": content.hop_limit,
+            "InstanceMetadataTags": content.metadata_tags,
+        },
+        "BlockDeviceMappings": [
+            {
+                "DeviceName": content.root_device,
+                "Ebs": {
+                    "VolumeSize": content.volume_gib,
+                    "VolumeType": content.volume_type,
+                    "Encrypted": content.encrypted,
+                    "DeleteOnTermination": True,
+                },
+            }
+        ],
+        "Monitoring": {"Enabled": content.monitored},
+        "TagSpecifications": [
+            {"ResourceType": kind, "Tags": tag_list(content.tags)} for kind in TAGGED
+        ],
+    }
+    if content.ends_on_shutdown:
+        data["InstanceInitiatedShutdownBehavior"] = "terminate"
+    return data
+
+
+def content_of(data: dict[str, Any]) -> TemplateContent:
+    """Read LaunchTemplateData back; what is missing shows as a value that we never want."""
+    metadata = data.get("MetadataOptions", {})
+    mappings = data.get("BlockDeviceMappings", [])
+    root = mappings[0] if mappings else {}
+    volume = root.get("Ebs", {})
+    return TemplateContent(
+        ami_id=data.get("ImageId", ""),
+        instance_type=data.get("InstanceType", ""),
+        profile_arn=data.get("IamInstanceProfile", {}).get("Arn", ""),
+        security_group_ids=tuple(data.get("SecurityGroupIds", [])),
+        user_data=b64decode(data.get("UserData", "")).decode(errors="replace"),
+        root_device=root.get("DeviceName", ""),
+        volume_gib=int(volume.get("VolumeSize", 0)),
+        tags=_tags(data),
+        ends_on_shutdown=data.get("InstanceInitiatedShutdownBehavior") == "terminate",
+        tokens=metadata.get("HttpTokens", ""),
+        hop_limit=int(metadata.get("HttpPutResponseHopLimit", 0)),
+        metadata_tags=metadata.get("InstanceMetadataTags", ""),
+        encrypted=_true(volume.get("Encrypted")),
+        volume_type=volume.get("VolumeType", ""),
+        monitored=_true(data.get("Monitoring", {}).get("Enabled")),
+        others=_others(data, len(mappings)),
+    )
+
+
+def tag_list(tags: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    """Return tags as EC2 takes them."""
+    return [{"Key": key, "Value": value} for key, value in sorted(tags)]
+
+
+def _tags(data: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return the instances' tags; none when the volumes' differ, which we never want."""
+    found = {
+        spec["ResourceType"]: tuple(sorted((t["Key"], t["Value"]) for t in spec.get("Tags", [])))
+        for spec in data.get("TagSpecifications", [])
+    }
+    same = len(set(found.values())) == 1 and set(found) == set(TAGGED)
+    return found["instance"] if same else ()
+
+
+def _others(data: dict[str, Any], mappings: int) -> tuple[str, ...]:
+    """Name what a version sets besides what we decide."""
+    extra = sorted(key for key, value in data.items() if key not in OURS and value)
+    return (*extra, *(["more volumes"] if mappings > 1 else []))
+
+
+def _true(value: object) -> bool:
+    return str(value).lower() == "true"

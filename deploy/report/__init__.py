@@ -1,0 +1,1 @@
+"""Show: the console, and rollouts as pages and data."""

@@ -1,0 +1,156 @@
+"""What a person sees: live on a terminal, plain and quiet otherwise. Used by tasks.py alone."""
+
+import json
+import select
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.status import Status
+from rich.table import Table
+
+from common.errors import PipelineError
+
+if TYPE_CHECKING:
+    from deploy.operate.status_report import StatusReport
+
+console = Console(highlight=False, soft_wrap=True)
+if not console.is_terminal:
+    console.width = 200  # nobody's screen: tables are not cut
+# Without a terminal, long work says every so many seconds what it sees.
+QUIET_SECONDS = 15.0
+
+
+class LiveSteps:
+    """Shows one step after the other: a spinner with the latest words, then what came of it.
+
+    Without a terminal there is a line now and then. Fits common.progress.Progress.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._title = ""
+        self._words = ""
+        self._said = 0.0
+        self._began = 0.0
+        self._status: Status | None = None
+
+    def begin(self, title: str) -> None:
+        """A step begins."""
+        self._title, self._words, self._began = title, "", time.monotonic()
+        self._said = self._began
+        if console.is_terminal and not self._quiet:
+            self._status = console.status(escape(title))
+            self._status.start()
+
+    def say(self, words: str) -> None:
+        """Show what the step sees now."""
+        if words == self._words or self._quiet:
+            return
+        self._words = words
+        if self._status:
+            self._status.update(f"{escape(self._title)} [dim]{escape(words)}[/dim]")
+        elif time.monotonic() - self._said > QUIET_SECONDS:
+            self._said = time.monotonic()
+            console.print(f"  {escape(self._title)}: {escape(words)}")
+
+    def end(self, outcome: str = "") -> None:
+        """The step is done."""
+        self.stop()
+        if self._quiet:
+            return
+        took = f"{time.monotonic() - self._began:.1f} s"
+        after = f": {escape(outcome)}" if outcome else ""
+        console.print(f"[green]✓[/green] {escape(self._title)}{after} [dim]({took})[/dim]")
+
+    def stop(self) -> None:
+        """Take the spinner away, whatever became of the step."""
+        if self._status:
+            self._status.stop()
+            self._status = None
+
+
+@contextmanager
+def live_steps(quiet: bool = False) -> Iterator[LiveSteps]:
+    """Yield a display that is gone when the work is, however it ends; ``quiet`` shows nothing."""
+    steps = LiveSteps(quiet)
+    try:
+        yield steps
+    finally:
+        steps.stop()
+
+
+@contextmanager
+def step(title: str, quiet: bool = False) -> Iterator[LiveSteps]:
+    """Show one piece of work, and how long it took."""
+    with live_steps(quiet) as steps:
+        steps.begin(title)
+        yield steps
+        steps.end()
+
+
+def show_table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Print rows of text under their column names."""
+    sheet = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False)
+    for row in rows:
+        sheet.add_row(*map(escape, row))
+    console.print(sheet)
+
+
+def show_report(report: "StatusReport") -> None:
+    """Print a status report, and last what is wrong."""
+    for section in report.sections():
+        show_table(section.title, section.columns, section.rows)
+    for problem in report.problems:
+        console.print(f"[red]![/red] {escape(problem)}")
+
+
+def watch_report(read: Callable[[], "StatusReport"], seconds: float = 2.0) -> None:
+    """Show the report afresh every so many seconds, until Ctrl-C."""
+    while True:
+        report = read()
+        console.clear()
+        show_report(report)
+        time.sleep(seconds)
+
+
+def print_json(data: Any) -> None:
+    """Print data as JSON and nothing else."""
+    console.print(json.dumps(data, indent=2), markup=False)
+
+
+def run_timed(command: list[str]) -> float:
+    """Run a command that talks to the person itself; return its seconds.
+
+    Raises PipelineError, with its exit code, when it fails.
+    """
+    began = time.monotonic()
+    code = subprocess.run(command, check=False).returncode
+    if code:
+        raise PipelineError(
+            f"`{shlex.join(command)}` ended with {code}", hint="see its words above"
+        )
+    return time.monotonic() - began
+
+
+def confirm(question: str, seconds: float | None = None) -> bool:
+    """Ask; anything but yes, no answer within ``seconds``, and no terminal to answer on, is no."""
+    if not console.is_terminal:
+        return False
+    console.print(f"{question} \\[y/N] ", end="")
+    return _line(seconds).strip().lower() in ("y", "yes")
+
+
+def _line(seconds: float | None) -> str:
+    """Return what is typed; nothing when the time is up or the input ends."""
+    typed, _, _ = select.select([sys.stdin], [], [], seconds)
+    if typed:
+        return sys.stdin.readline()
+    console.print()
+    return ""

@@ -1,0 +1,1 @@
+"""Act: carry plans out, hand the lease over, replace workers, destroy; one deployer at a time."""

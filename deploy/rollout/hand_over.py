@@ -1,0 +1,116 @@
+"""Hand the head lease to another head. Touches AWS (DynamoDB): names the successor, no more.
+
+The holder learns of its successor when it renews, stops Ray, and gives the epoch up; the successor
+takes it at once (node/lease/lease.py). Whoever deploys never writes who holds the lease.
+"""
+
+from botocore.exceptions import ClientError
+
+from common.clients import Clients, error_code, translated
+from common.environment import Environment
+from common.errors import TimedOut, Unwell
+from common.progress import Progress
+from common.waiting import Clock, Seen, wait_for
+from deploy.cluster.state import Lease, find_lease
+
+# A holder renews every two seconds and then stops Ray; a dead one's lease lapses after ten.
+SECONDS = 60.0
+EVERY = 0.25
+
+
+def hand_over(
+    clients: Clients,
+    environment: Environment,
+    successors: tuple[str, ...],
+    *,
+    clock: Clock,
+    progress: Progress,
+) -> Lease:
+    """Wait until one of ``successors`` holds the lease, having named the first; return the lease.
+
+    Raises Unwell when somebody else takes it after all, as when the successor has died, and
+    TimedOut; the hand-over is called off then.
+    """
+    named: int | None = None  # the epoch that is to be handed over
+
+    def look() -> Seen[Lease]:
+        nonlocal named
+        lease = find_lease(clients, environment)
+        if lease is None:
+            return Seen(None, "nobody has ever led")
+        if lease.holder in successors and not lease.released:
+            return Seen(lease, f"{lease.holder} leads")
+        if named not in (None, lease.epoch):
+            raise Unwell(
+                f"{lease.holder} took the lease, which was to go to {', '.join(successors)}",
+                hint="`journalctl -u ray-head` on the new head says why it did not",
+            )
+        if lease.successor not in successors and not lease.released:
+            name_successor(clients, environment, lease, successors[0])
+        named = lease.epoch
+        return Seen(None, f"{lease.holder} {'has given up' if lease.released else 'still leads'}")
+
+    try:
+        return wait_for(
+            f"the lease of {environment.name} with {', '.join(successors)}",
+            look,
+            clock=clock,
+            seconds=SECONDS,
+            every=EVERY,
+            hint="`journalctl -u ray-head` on both heads says why",
+            progress=progress.say,
+        )
+    except (TimedOut, Unwell):
+        call_off(clients, environment, successors)
+        raise
+
+
+def name_successor(
+    clients: Clients, environment: Environment, lease: Lease, successor: str
+) -> None:
+    """Name who shall lead next, if the lease is still as seen; else the next look tells."""
+    _update(
+        clients,
+        environment,
+        "SET successor = :successor",
+        "epoch = :epoch AND released = :no",
+        {
+            ":successor": {"S": successor},
+            ":epoch": {"N": str(lease.epoch)},
+            ":no": {"BOOL": False},
+        },
+    )
+
+
+def call_off(clients: Clients, environment: Environment, successors: tuple[str, ...]) -> None:
+    """Take the name of a successor back, where one of these is still named."""
+    for successor in successors:
+        _update(
+            clients,
+            environment,
+            "REMOVE successor",
+            "successor = :successor",
+            {":successor": {"S": successor}},
+        )
+
+
+def _update(
+    clients: Clients,
+    environment: Environment,
+    change: str,
+    condition: str,
+    values: dict[str, dict[str, object]],
+) -> None:
+    """Change the lease's item where the condition holds; else leave it."""
+    with translated(f"writing the head lease in {environment.lease_table}"):
+        try:
+            clients("dynamodb").update_item(
+                TableName=environment.lease_table,
+                Key={"cluster": {"S": environment.name}},
+                UpdateExpression=change,
+                ConditionExpression=condition,
+                ExpressionAttributeValues=values,
+            )
+        except ClientError as error:
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise

@@ -1,0 +1,161 @@
+"""Make, change, resize and delete the head's group. Touches AWS (EC2 Auto Scaling)."""
+
+import re
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from common.clients import Clients, error_code, translated
+from common.waiting import Clock, Seen, wait_for
+from deploy.cluster.head_group import (
+    LAUNCHING,
+    METRICS,
+    GroupSettings,
+    HeadGroup,
+    Hook,
+    find_group,
+    group_changes,
+    is_no_group,
+)
+
+GONE = re.compile("not found|terminating", re.IGNORECASE)
+
+
+def ensure_group(clients: Clients, name: str, wanted: GroupSettings, *, clock: Clock) -> HeadGroup:
+    """Make the group what is wanted; each part is touched only when it differs.
+
+    A group is created with its hook, so that no head is ever launched without one.
+    """
+
+    def look() -> Seen[HeadGroup]:
+        found = find_group(clients, name, wanted.hook.name)
+        with translated(f"writing the group {name}"):
+            if found is None:
+                _create(clients("autoscaling"), name, wanted)
+                return Seen(None, "created")
+            if found.being_deleted:
+                return Seen(None, "a group of that name is being deleted")
+            if found.settings == wanted:
+                return Seen(found, "as wanted")
+            _update(clients("autoscaling"), name, wanted, found.settings)
+        return Seen(None, "; ".join(group_changes(wanted, found.settings)))
+
+    return wait_for(f"group {name}", look, clock=clock, seconds=120, hint="deploy again")
+
+
+def resize_group(clients: Clients, name: str, size: int) -> None:
+    """Ask for so many heads, no more and no fewer."""
+    with translated(f"resizing the group {name}"):
+        clients("autoscaling").update_auto_scaling_group(
+            AutoScalingGroupName=name, MinSize=size, DesiredCapacity=size, MaxSize=max(size, 1)
+        )
+
+
+def end_member(clients: Clients, instance_id: str, *, replaced: bool) -> None:
+    """End one instance, which the group then replaces or wants no more; one that is gone is fine.
+
+    Asked for twice, as after an answer that was lost, Auto Scaling says that the instance is not
+    found or already terminating.
+    """
+    with translated(f"ending {instance_id}"):
+        try:
+            clients("autoscaling").terminate_instance_in_auto_scaling_group(
+                InstanceId=instance_id, ShouldDecrementDesiredCapacity=not replaced
+            )
+        except ClientError as error:
+            if error_code(error) != "ValidationError" or not GONE.search(str(error)):
+                raise
+
+
+def delete_group(clients: Clients, name: str) -> None:
+    """Delete the group with its instances, whatever they wait for.
+
+    ForceDelete also ends outstanding lifecycle actions.
+    https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DeleteAutoScalingGroup.html
+    """
+    with translated(f"deleting the group {name}"):
+        try:
+            clients("autoscaling").delete_auto_scaling_group(
+                AutoScalingGroupName=name, ForceDelete=True
+            )
+        except ClientError as error:
+            # It has gone since it was seen.
+            if not is_no_group(error):
+                raise
+
+
+def _create(scaling: Any, name: str, wanted: GroupSettings) -> None:
+    scaling.create_auto_scaling_group(
+        AutoScalingGroupName=name,
+        TargetGroupARNs=list(wanted.target_group_arns),
+        Tags=_tag_list(name, wanted.tags),
+        LifecycleHookSpecificationList=[_hook(wanted.hook)],
+        **_basics(wanted),
+    )
+
+
+def _update(scaling: Any, name: str, wanted: GroupSettings, found: GroupSettings) -> None:
+    group = {"AutoScalingGroupName": name}
+    # What a head is launched with comes before what has one launched.
+    if wanted.hook != found.hook:
+        scaling.put_lifecycle_hook(**group, **_hook(wanted.hook))
+    _update_tags(scaling, name, wanted, found)
+    if _basics(wanted) != _basics(found):
+        scaling.update_auto_scaling_group(**group, **_basics(wanted))
+    _update_targets(scaling, group, wanted, found)
+    if wanted.metrics and not found.metrics:
+        scaling.enable_metrics_collection(**group, Granularity="1Minute", Metrics=list(METRICS))
+    if missing := sorted(set(wanted.suspended) - set(found.suspended)):
+        scaling.suspend_processes(**group, ScalingProcesses=missing)
+    if surplus := sorted(set(found.suspended) - set(wanted.suspended)):
+        scaling.resume_processes(**group, ScalingProcesses=surplus)
+
+
+def _update_tags(scaling: Any, name: str, wanted: GroupSettings, found: GroupSettings) -> None:
+    if added := set(wanted.tags) - set(found.tags):
+        scaling.create_or_update_tags(Tags=_tag_list(name, tuple(added)))
+    gone = dict(found.tags).keys() - dict(wanted.tags).keys()
+    if gone:
+        old = tuple(tag for tag in found.tags if tag[0] in gone)
+        scaling.delete_tags(Tags=_tag_list(name, old))
+
+
+def _update_targets(
+    scaling: Any, group: dict[str, str], wanted: GroupSettings, found: GroupSettings
+) -> None:
+    before, after = set(found.target_group_arns), set(wanted.target_group_arns)
+    if after - before:
+        scaling.attach_load_balancer_target_groups(**group, TargetGroupARNs=sorted(after - before))
+    if before - after:
+        scaling.detach_load_balancer_target_groups(**group, TargetGroupARNs=sorted(before - after))
+
+
+def _basics(settings: GroupSettings) -> dict[str, Any]:
+    """Return what CreateAutoScalingGroup and UpdateAutoScalingGroup share."""
+    return {
+        "LaunchTemplate": {
+            "LaunchTemplateId": settings.template_id,
+            "Version": str(settings.template_version),
+        },
+        "MinSize": settings.min_size,
+        "MaxSize": settings.max_size,
+        "DesiredCapacity": settings.desired,
+        "VPCZoneIdentifier": ",".join(settings.subnet_ids),
+        "HealthCheckType": settings.health_check,
+        "HealthCheckGracePeriod": settings.grace_seconds,
+        "NewInstancesProtectedFromScaleIn": settings.protected,
+    }
+
+
+def _hook(hook: Hook) -> dict[str, Any]:
+    return {
+        "LifecycleHookName": hook.name,
+        "LifecycleTransition": LAUNCHING,
+        "HeartbeatTimeout": hook.timeout_seconds,
+        "DefaultResult": hook.default,
+    }
+
+
+def _tag_list(name: str, tags: tuple[tuple[str, str], ...]) -> list[dict[str, Any]]:
+    where = {"ResourceId": name, "ResourceType": "auto-scaling-group", "PropagateAtLaunch": True}
+    return [{**where, "Key": key, "Value": value} for key, value in sorted(tags)]

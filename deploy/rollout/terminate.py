@@ -1,0 +1,24 @@
+"""End instances. Touches AWS (EC2)."""
+
+from collections.abc import Sequence
+
+from botocore.exceptions import ClientError
+
+from common.clients import Clients, error_code, translated
+
+# As many as one request should name.
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html
+AT_ONCE = 1000
+
+
+def end_instances(clients: Clients, instance_ids: Sequence[str]) -> None:
+    """Terminate these; one that has gone meanwhile is left to the next look of the caller."""
+    for begin in range(0, len(instance_ids), AT_ONCE):
+        with translated("ending instances"):
+            try:
+                clients("ec2").terminate_instances(
+                    InstanceIds=list(instance_ids[begin : begin + AT_ONCE])
+                )
+            except ClientError as error:
+                if error_code(error) != "InvalidInstanceID.NotFound":
+                    raise

@@ -1,0 +1,125 @@
+"""Make an alarm fire and see it arrive where people subscribe. Touches AWS.
+
+A queue of our own subscribes to the topic for the time of the trial; it and the subscription are
+removed, and the alarm is put back, whatever happens. Subscribers get the trial too: its reason says
+so. https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_SetAlarmState.html
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import uuid4
+
+from common.clients import Clients, translated
+from common.errors import PipelineError
+from common.waiting import Clock, Seen, wait_for
+
+REASON = "Trial by `invoke verify`: nothing is wrong."
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Where SNS delivers to during the trial."""
+
+    url: str
+    arn: str
+
+
+def deliver_alarm(
+    clients: Clients, topic_arn: str, alarm: str, *, clock: Clock, seconds: float = 60
+) -> float:
+    """Fire the alarm and return after how many seconds it was delivered.
+
+    Raises PipelineError when it rings already, TimedOut when nothing is delivered.
+    """
+    state = _state(clients, alarm)
+    if state == "ALARM":
+        raise PipelineError(f"{alarm} rings already", hint="see its page in docs/runbooks")
+    with _queue(clients, topic_arn) as queue, _subscription(clients, topic_arn, queue):
+        begun = clock.now()
+        try:
+            _set_state(clients, alarm, "ALARM")
+            wait_for(
+                f"{alarm} in {topic_arn}",
+                lambda: _look(clients, queue, alarm),
+                clock=clock,
+                seconds=seconds,
+                every=0.5,
+                hint="look at the topic's policy and the alarm's actions",
+            )
+            return clock.now() - begun
+        finally:
+            _set_state(clients, alarm, state)
+
+
+def _look(clients: Clients, queue: Queue, alarm: str) -> Seen[bool]:
+    with translated(f"reading {queue.url}"):
+        found = clients("sqs").receive_message(QueueUrl=queue.url, MaxNumberOfMessages=10)
+    bodies = [json.loads(message["Body"]) for message in found.get("Messages", [])]
+    arrived = any(body.get("AlarmName") == alarm and _is_trial(body) for body in bodies)
+    return Seen(arrived or None, f"{len(bodies)} other messages" if bodies else "no message")
+
+
+def _is_trial(body: dict[str, str]) -> bool:
+    return body.get("NewStateValue") == "ALARM" and REASON in body.get("NewStateReason", "")
+
+
+def _state(clients: Clients, alarm: str) -> str:
+    with translated(f"reading the alarm {alarm}"):
+        found = clients("cloudwatch").describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
+    if not found:
+        raise PipelineError(f"there is no alarm {alarm}", hint="invoke deploy")
+    return str(found[0]["StateValue"])
+
+
+def _set_state(clients: Clients, alarm: str, state: str) -> None:
+    with translated(f"setting the alarm {alarm} to {state}"):
+        clients("cloudwatch").set_alarm_state(AlarmName=alarm, StateValue=state, StateReason=REASON)
+
+
+@contextmanager
+def _queue(clients: Clients, topic_arn: str) -> Iterator[Queue]:
+    name = f"{topic_arn.rsplit(':', 1)[-1]}-verify-{uuid4().hex[:8]}"
+    arn = ":".join(["arn", topic_arn.split(":")[1], "sqs", *topic_arn.split(":")[3:5], name])
+    with translated(f"making the queue {name}"):
+        url = clients("sqs").create_queue(
+            QueueName=name, Attributes={"Policy": json.dumps(_policy(arn, topic_arn))}
+        )["QueueUrl"]
+    try:
+        yield Queue(url, arn)
+    finally:
+        with translated(f"removing the queue {name}"):
+            clients("sqs").delete_queue(QueueUrl=url)
+
+
+@contextmanager
+def _subscription(clients: Clients, topic_arn: str, queue: Queue) -> Iterator[None]:
+    with translated(f"subscribing to {topic_arn}"):
+        arn = clients("sns").subscribe(
+            TopicArn=topic_arn,
+            Protocol="sqs",
+            Endpoint=queue.arn,
+            Attributes={"RawMessageDelivery": "true"},
+            ReturnSubscriptionArn=True,
+        )["SubscriptionArn"]
+    try:
+        yield
+    finally:
+        with translated(f"unsubscribing from {topic_arn}"):
+            clients("sns").unsubscribe(SubscriptionArn=arn)
+
+
+def _policy(queue_arn: str, topic_arn: str) -> dict[str, object]:
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "sns.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": queue_arn,
+                "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
+            }
+        ],
+    }

@@ -1,0 +1,17 @@
+"""The head and a worker are lost at the same moment.
+
+In the field: both on one host, or in one zone.
+Must hold: each is replaced, the head by its group, the worker by the new head's autoscaler.
+Runbook: docs/runbooks/head-launch.md
+"""
+
+from drills.kit.phases import Recovery
+from drills.kit.scene import Scene
+
+RECOVERY = Recovery.HEAD
+WITHIN = 240.0
+
+
+def run(scene: Scene) -> None:
+    """Terminate both."""
+    scene.terminate(scene.leader, scene.workers[0])

@@ -1,0 +1,1 @@
+"""What drills share: the scene, the client that watches, phases, records, reports."""

@@ -1,0 +1,1 @@
+"""The head: its guard, and what the guard needs of AWS, Ray and systemd."""

@@ -1,0 +1,90 @@
+"""Run the head guard on a real instance: its clients, its clock. ``python -m node.head.main`` in
+ray-head.service.
+
+Decides nothing: guard.py does. Touches AWS through the clients it makes.
+"""
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import NoReturn
+
+from node.clients import LEASE, make_client
+from node.head.autoscaler_file import AutoscalerFile
+from node.head.background_calls import Errands
+from node.head.guard import Guard
+from node.head.kill_timer import KillTimer
+from node.head.loop import StopRequest, run
+from node.head.relay import SocketProxies
+from node.head.services import AwsHeadServices
+from node.head.web import serve_leader
+from node.identity import Identity, instance_tag
+from node.lease.lease import Lease
+from node.lease.table import DynamoLeaseTable
+from node.log import Journal, Say
+from node.ray.grpc_gcs import GrpcGcs
+from node.ray.head_process import RayHeadProcess
+from node.ray.start_settings import AUTOSCALER, TOKEN
+from node.ray.token import NotFit
+from node.reports import Reports
+
+LOG = Path("/var/log/ray-head-bootstrap.log")
+boot_clock = partial(
+    time.clock_gettime, time.CLOCK_BOOTTIME
+)  # goes on while the machine is suspended
+
+
+def make_guard(identity: Identity, executor: ThreadPoolExecutor, say: Say) -> Guard:
+    """Wire one head together."""
+    client = partial(make_client, region=identity.region)
+    dynamodb = make_client("dynamodb", identity.region, LEASE)
+    table = DynamoLeaseTable(dynamodb, identity.lease_table, identity.environment)
+    services = AwsHeadServices(
+        identity=identity,
+        reports=Reports(identity, client("cloudwatch"), client("autoscaling")),
+        ssm=client("ssm"),
+        ec2=client("ec2"),
+        token=TOKEN,
+        autoscaler=AutoscalerFile(
+            AUTOSCALER, identity, s3=client("s3"), read_tag=instance_tag, say=say
+        ),
+        say=say,
+    )
+    lease = Lease(
+        table,
+        identity.instance_id,
+        identity.address,
+        clock=boot_clock,
+        say=say,
+        die_at=KillTimer().set,
+    )
+    return Guard(
+        lease,
+        RayHeadProcess(identity, GrpcGcs(identity.address, TOKEN)),
+        SocketProxies(identity.address, clock=boot_clock, say=say),
+        services,
+        Errands(executor, clock=boot_clock, say=say, final=NotFit),
+        clock=boot_clock,
+        say=say,
+    )
+
+
+def main() -> NoReturn:
+    """Guard this head until told to stop or until there is no use in going on.
+
+    Ends without waiting for errands: one may hang in a call, and by now Ray is dead and the lease
+    is given up.
+    """
+    say = Journal(file=LOG)
+    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="errands")
+    guard = make_guard(Identity.read(), executor, say)
+    serve_leader(lambda: guard.takes_traffic, guard.status)
+    code = run(guard, StopRequest().listen())
+    say("guard ended", code=code)
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

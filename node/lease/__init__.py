@@ -1,0 +1,1 @@
+"""The head lease: who may run Ray."""

@@ -1,0 +1,1 @@
+"""Ship this node's journal to CloudWatch Logs."""

@@ -1,0 +1,233 @@
+"""Ship this node's logs to CloudWatch Logs: one stream an instance. ``python -m node.logs.shipper``
+in ray-logs.service. Writes to CloudWatch Logs.
+
+Each batch is sent until it is taken, and only then is its last cursor written to disk: what was
+under way when this process was killed is sent again, what was stopped in order is not. Nothing is
+read meanwhile, so that memory is bounded by one batch, and the journal keeps what waits.
+
+It needs no identity.json: an instance that never learned who it is has the most to tell.
+"""
+
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from botocore.exceptions import BotoCoreError, ClientError
+
+from node.clients import error_code, make_client
+from node.identity import NODE_YAML, BadIdentity, metadata_service, required
+from node.log import ERROR, WARNING, Journal, Say
+from node.logs.batch import Batch
+from node.logs.progress import PROGRESS, Progress
+from node.logs.source import JournalSource, Source, journal_command
+
+# What boots an instance and what we run on it. By name: a pattern means what has logged before.
+UNITS = (
+    *("cloud-init-local", "cloud-init", "cloud-init-network", "cloud-init-main"),
+    *("cloud-config", "cloud-final", "ray-identity", "ray-head", "ray-worker", "ray-watchdog"),
+    *("ray-give-up", "ray-logs"),
+)
+LINGER = 2.0  # seconds that the first line of a batch waits for others; each call costs CPU
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between tries, doubled each time
+ANOTHER_PAUSE = 10.0  # seconds until another journalctl is started
+LAST_SECONDS = 8.0  # for what is left at the end; ray-logs.service gives ten
+
+Clock = Callable[[], float]
+
+
+class NotTaken(Exception):
+    """CloudWatch Logs will never take this batch: trying again cannot help."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Where this instance's lines go: the group is its role's in the foundation's template."""
+
+    region: str
+    group: str
+    name: str
+
+
+def find_stream(node_yaml: Path = NODE_YAML) -> Stream:
+    """Return our stream; raises BadIdentity, or NoMetadata while there is no network."""
+    found = yaml.safe_load(node_yaml.read_text(encoding="utf-8"))
+    if not isinstance(found, dict) or not (found.get("environment") and found.get("role")):
+        raise BadIdentity("node.yaml names no environment and role")
+    metadata = metadata_service()
+    return Stream(
+        region=required(metadata, "meta-data/placement/region"),
+        group=f"/raykiln/{found['environment']}/{found['role']}",
+        name=required(metadata, "meta-data/instance-id"),
+    )
+
+
+class CloudWatchStream:
+    """A stream of CloudWatch Logs, made when it is first written to; ``logs`` is botocore's."""
+
+    def __init__(self, logs: Any, stream: Stream, say: Say) -> None:
+        self._logs, self._say = logs, say
+        self._where = {"logGroupName": stream.group, "logStreamName": stream.name}
+
+    def put(self, batch: Batch) -> None:
+        """Send a batch once; raises NotTaken, or what botocore raises, after which try again."""
+        try:
+            self._put(batch)
+        except ClientError as error:
+            if error_code(error) != "ResourceNotFoundException":
+                raise
+            self._create()
+            self._put(batch)
+
+    def _put(self, batch: Batch) -> None:
+        try:
+            answer = self._logs.put_log_events(**self._where, logEvents=batch.as_request())
+        except ClientError as error:
+            if error_code(error) == "InvalidParameterException":
+                raise NotTaken(str(error)) from error
+            raise
+        if refused := answer.get("rejectedLogEventsInfo"):
+            self._say("lines refused for their age", level=WARNING, which=refused)
+
+    def _create(self) -> None:
+        try:
+            self._logs.create_log_stream(**self._where)
+        except ClientError as error:
+            if error_code(error) != "ResourceAlreadyExistsException":
+                raise
+
+
+class LogShipper:
+    """Moves events from a source to a stream. ``open_source(cursor, follow)`` makes sources."""
+
+    def __init__(
+        self,
+        open_source: Callable[[str, bool], Source],
+        put: Callable[[Batch], None],
+        progress: Progress,
+        *,
+        say: Say,
+        clock: Clock = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._open, self._put, self._progress = open_source, put, progress
+        self._say, self._clock, self._sleep = say, clock, sleep
+        self._cursor = progress.cursor()  # of the last line that was read
+        self._batch, self._began = Batch(), 0.0
+        self._deadline: float | None = None
+
+    def stop(self) -> None:
+        """Ship what is there, for LAST_SECONDS at most, and end."""
+        if self._deadline is None:
+            self._deadline = self._clock() + LAST_SECONDS
+
+    def run(self) -> None:
+        """Ship until stopped."""
+        while self._deadline is None:
+            self._follow(self._open(self._cursor, True))
+        self._drain(self._open(self._cursor, False))
+
+    def _follow(self, source: Source) -> None:
+        """Read until stopped, or until journalctl ends."""
+        try:
+            while self._deadline is None and not source.ended:
+                self._take(source, LINGER)
+                if self._batch and self._clock() - self._began >= LINGER:
+                    self._ship()
+        finally:
+            source.close()
+        if self._deadline is None:
+            self._say("journalctl ended", level=WARNING)
+            self._wait(ANOTHER_PAUSE)
+
+    def _drain(self, source: Source) -> None:
+        """Read and ship the rest."""
+        try:
+            while not source.ended and not self._is_over():
+                self._take(source, LINGER)
+        finally:
+            source.close()
+        self._ship()
+
+    def _take(self, source: Source, seconds: float) -> None:
+        for event in source.read(seconds):
+            if not self._batch.has_room(event):
+                self._ship()
+            if not self._batch:
+                self._began = self._clock()
+            self._batch.add(event)
+            self._cursor = event.cursor
+
+    def _ship(self) -> None:
+        """Send the batch until it is taken, or time is up; then the next one begins."""
+        pause = FIRST_PAUSE
+        while self._batch and not self._sent():
+            if self._is_over():
+                return
+            self._wait(pause * random.uniform(0.5, 1.0))  # noqa: S311 (no secret)
+            pause = FIRST_PAUSE if self._deadline is not None else min(2 * pause, LONGEST_PAUSE)
+
+    def _sent(self) -> bool:
+        try:
+            self._put(self._batch)
+        except NotTaken as error:
+            self._say("lines given up", level=ERROR, count=len(self._batch), error=error)
+        except (BotoCoreError, ClientError) as error:
+            self._say("logs not shipped", level=WARNING, count=len(self._batch), error=error)
+            return False
+        self._note()
+        self._batch = Batch()
+        return True
+
+    def _note(self) -> None:
+        """Write how far it is; where that fails, as on a full disk, this process still knows."""
+        try:
+            self._progress.write(self._batch.last.cursor, self._batch.last.at)
+        except OSError as error:
+            self._say("no note of what was shipped", level=WARNING, error=error)
+
+    def _wait(self, seconds: float) -> None:
+        """Pause; cut short when stopped meanwhile, since every second then counts."""
+        until, before = self._clock() + seconds, self._deadline
+        while (left := until - self._clock()) > 0 and self._deadline == before:
+            self._sleep(min(left, 0.25))
+
+    def _is_over(self) -> bool:
+        return self._deadline is not None and self._clock() >= self._deadline
+
+
+def await_stream(say: Say) -> Stream:
+    """Return our stream, however long the metadata service takes."""
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            return find_stream()
+        except (BadIdentity, OSError, ValueError, yaml.YAMLError) as error:
+            say("no log stream yet", level=WARNING, error=error)
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def main() -> int:
+    """Ship until SIGTERM."""
+    say = Journal()
+    stream = await_stream(say)
+    cloudwatch = CloudWatchStream(make_client("logs", stream.region), stream, say)
+
+    def open_source(cursor: str, follow: bool) -> Source:
+        return JournalSource(journal_command(UNITS, cursor, follow=follow), say)
+
+    shipper = LogShipper(open_source, cloudwatch.put, Progress(PROGRESS), say=say)
+    signal.signal(signal.SIGTERM, lambda *_: shipper.stop())
+    say("shipping logs", group=stream.group, stream=stream.name)
+    shipper.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

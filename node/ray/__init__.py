@@ -1,0 +1,1 @@
+"""Ray as this node starts it, asks it and ends it."""

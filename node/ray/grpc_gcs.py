@@ -1,0 +1,86 @@
+"""Ask Ray's GCS over gRPC, as Ray's own clients do. No AWS.
+
+Messages: ray/protobuf/gcs_service.proto and gcs.proto of Ray 2.60 (field numbers in the code
+below). grpcio comes with ray[default].
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc  # type: ignore[import-untyped]
+
+from node.ray.gcs import NODE_ID_BYTES, NotAdmitted, RayNode, Unreachable
+from node.ray.protobuf import counted, decoded
+
+NODES = "/ray.rpc.NodeInfoGcsService/"
+DRAIN = "/ray.rpc.autoscaler.AutoscalerStateService/DrainNode"
+PORT = 6379
+STATE_ALIVE = 0  # gcs.proto, GcsNodeInfo.GcsNodeState
+# A GCS that went away must not keep us in gRPC's back-off of up to two minutes once it is back.
+CHANNEL = (
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.enable_http_proxy", 0),
+)
+
+
+class GrpcGcs:
+    """The GCS at one address. The token is read for each call, so that a rotated one is used at
+    once.
+    """
+
+    def __init__(self, address: str, token_path: Path, seconds: float = 1.0) -> None:
+        self._token_path, self._seconds = token_path, seconds
+        self._channel = grpc.insecure_channel(f"{address}:{PORT}", options=CHANNEL)
+
+    def close(self) -> None:
+        """End the connection and gRPC's threads for it."""
+        self._channel.close()
+
+    def alive_nodes(self) -> tuple[RayNode, ...]:
+        reply = self._call(f"{NODES}GetAllNodeAddressAndLiveness", b"")
+        infos = [value for number, value in decoded(reply) if number == 2]
+        return tuple(node for info in infos if (node := _alive_node(_bytes(info))))
+
+    def is_alive(self, node_id: bytes) -> bool:
+        """See Gcs; raises ValueError unless the id has 28 bytes, since any other length ends the
+        GCS process.
+        """
+        if len(node_id) != NODE_ID_BYTES:
+            raise ValueError(f"a node id has {NODE_ID_BYTES} bytes, not {len(node_id)}")
+        reply = dict(decoded(self._call(f"{NODES}CheckAlive", counted(1, node_id))))
+        # raylet_alive = 3 is a packed repeated bool: one byte for our one id, absent when empty.
+        return reply.get(3) == b"\x01"
+
+    def drain(self, request: bytes) -> bool:
+        """Send a DrainNodeRequest (departure.py); say whether the head does so: is_accepted = 1."""
+        return dict(decoded(self._call(DRAIN, request))).get(1) == 1
+
+    def _call(self, method: str, request: bytes) -> bytes:
+        call: Callable[..., Any] = self._channel.unary_unary(method)
+        try:
+            token = self._token_path.read_text(encoding="utf-8").strip()
+            metadata = (("authorization", f"Bearer {token}"),)
+            return bytes(call(request, timeout=self._seconds, metadata=metadata))
+        except OSError as error:
+            raise NotAdmitted("no token yet") from error
+        except grpc.RpcError as error:
+            code = error.code()  # without its details, which may quote what was sent
+            if code is grpc.StatusCode.UNAUTHENTICATED:
+                raise NotAdmitted("the token is refused") from error
+            raise Unreachable(str(code)) from error
+
+
+def _alive_node(info: bytes) -> RayNode | None:
+    """Read GcsNodeAddressAndLiveness: node_id = 1, node_manager_address = 2, state = 5."""
+    found = dict(decoded(info))
+    if found.get(5, STATE_ALIVE) != STATE_ALIVE:
+        return None
+    return RayNode(_bytes(found.get(1, b"")), _bytes(found.get(2, b"")).decode())
+
+
+def _bytes(value: int | bytes) -> bytes:
+    if isinstance(value, int):
+        raise ValueError("not the protobuf message it should be")
+    return value

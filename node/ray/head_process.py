@@ -1,0 +1,70 @@
+"""Ray's head as processes of this machine: warm it, start it, ask it, end it. No AWS."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+from node.identity import Identity
+from node.ray.gcs import Gcs, NotAdmitted, Unreachable
+from node.ray.processes import become_subreaper, kill_descendants, reap
+from node.ray.start_settings import head_arguments, head_environment
+
+
+class RayHeadProcess:
+    """Ray below this process, in this process's cgroup."""
+
+    def __init__(self, identity: Identity, gcs: Gcs) -> None:
+        become_subreaper()
+        self._identity, self._gcs = identity, gcs
+        self._child: subprocess.Popen[bytes] | None = None
+        self._talk: socket.socket | None = None
+        self._warm = False
+
+    def warm(self) -> bool:
+        if not self.is_running():
+            self._spawn()
+        if not self._warm and self._talk:
+            try:
+                self._warm = self._talk.recv(16) != b""
+            except BlockingIOError:
+                return False
+        return self._warm
+
+    def start(self) -> None:
+        if not (self._warm and self._talk):
+            raise RuntimeError("Ray is not warm")
+        self._talk.send(json.dumps(head_arguments(self._identity)).encode() + b"\n")
+        self._talk.close()
+        self._talk, self._warm = None, False
+
+    def is_running(self) -> bool:
+        running = self._child is not None and self._child.poll() is None
+        reap()
+        return running
+
+    def is_healthy(self) -> bool:
+        try:
+            nodes = self._gcs.alive_nodes()
+        except (Unreachable, NotAdmitted, ValueError):
+            return False
+        return any(node.address == self._identity.address for node in nodes)
+
+    def kill(self) -> bool:
+        dead = kill_descendants()
+        if dead and self._child:
+            self._child.poll()
+            self._child, self._warm = None, False
+        return dead
+
+    def _spawn(self) -> None:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        with theirs:
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", "node.ray.launcher"],
+                stdin=theirs.fileno(),
+                env={**os.environ, **head_environment(self._identity)},
+            )
+        self._talk, self._warm = ours, False

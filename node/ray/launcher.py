@@ -1,0 +1,54 @@
+"""Run Ray's command line in this process, imported ahead of time. No AWS.
+
+Importing Ray costs a second of CPU, which a standby or a waiting worker spends before it matters.
+As ``python -m node.ray.launcher`` this is the guard's child: it has the dashboard warm up beside
+it, imports Ray, says "warm" on the socket that is its standard input, waits for the arguments
+there, and becomes ``ray start``.
+"""
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Sequence
+
+from node.ray import redis_password
+from node.ray.dashboard import WarmDashboard
+from node.ray.head_start import start_in_order
+from node.ray.processes import die_with_parent
+
+
+def warm_up() -> None:
+    """Import what ``ray start`` imports."""
+    import ray.scripts.scripts  # noqa: F401
+
+
+def run_ray(arguments: Sequence[str]) -> None:
+    """Be the ``ray`` command; returns only through SystemExit."""
+    from ray.scripts.scripts import main
+
+    sys.argv = ["ray", *arguments]
+    if "RAY_REDIS_ADDRESS" in os.environ:
+        sys.argv += redis_password.arguments()
+    main()
+
+
+def main() -> None:
+    """Wait for the guard's word; end quietly when the guard goes first."""
+    die_with_parent()
+    with socket.socket(fileno=os.dup(0)) as guard, guard.makefile("rw") as talk:
+        dashboard = WarmDashboard()
+        warm_up()
+        start_in_order(dashboard)
+        talk.write("warm\n")
+        talk.flush()
+        line = talk.readline()
+    if not line:
+        return
+    devnull = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(devnull, 0)
+    run_ray(json.loads(line))
+
+
+if __name__ == "__main__":
+    main()

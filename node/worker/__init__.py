@@ -1,0 +1,1 @@
+"""A worker: when it may join, and the watchdog that sees what a raylet cannot."""

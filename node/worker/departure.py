@@ -1,0 +1,107 @@
+"""Leave in good order when AWS takes this instance away: have Ray drain the node. Reads the
+metadata service.
+
+Two announcements: of a spot instance's interruption, two minutes ahead, to be looked for every
+five seconds (docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html);
+and of its Auto Scaling group, if it has one, as a target state
+(docs.aws.amazon.com/autoscaling/ec2/userguide/retrieving-target-lifecycle-state-through-imds.html).
+A drained node gets no new work and finishes what it can; it is not to be restarted meanwhile.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from node.identity import Metadata, NoMetadata
+from node.lease.table import LeaseItem
+from node.log import WARNING, Say
+from node.ray.protobuf import counted, varint_field
+from node.worker.unit import Raylet
+
+SPOT = "meta-data/spot/instance-action"
+GROUP = "meta-data/autoscaling/target-lifecycle-state"
+GRACE = 120.0  # seconds that a group's announcement is taken to leave, as long as spot's
+EVERY = 5.0
+PREEMPTION = 2  # DRAIN_NODE_REASON_PREEMPTION, ray/protobuf/autoscaler.proto; never refused
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What is going to happen to this instance, and when (seconds since the epoch)."""
+
+    what: str
+    at: float
+
+
+def find_notice(metadata: Metadata, now: float) -> Notice | None:
+    """Return the announcement that there is; raises NoMetadata, and ValueError on nonsense."""
+    if spot := metadata(SPOT):
+        told = json.loads(spot)
+        at = datetime.strptime(told["time"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+        return Notice(f"spot interruption: {told['action']}", at.timestamp())
+    if metadata(GROUP) == "Terminated":
+        return Notice("its Auto Scaling group ends it", now + GRACE)
+    return None
+
+
+def drain_request(node_id: bytes, notice: Notice) -> bytes:
+    """Return DrainNodeRequest of Ray's autoscaler.proto: node, reason, message, deadline in ms."""
+    return (
+        counted(1, node_id)
+        + varint_field(2, PREEMPTION)
+        + counted(3, notice.what.encode()[:100])
+        + varint_field(4, round(notice.at * 1000))
+    )
+
+
+class Departure:
+    """Call ``step`` with each look at the node; ``drain`` raises what Gcs does."""
+
+    def __init__(
+        self,
+        *,
+        metadata: Callable[[], Metadata],
+        drain: Callable[[str, bytes], bool],
+        unreachable: tuple[type[Exception], ...],
+        clock: Callable[[], float],
+        wall_clock: Callable[[], float],
+        say: Say,
+    ) -> None:
+        self._metadata, self._drain, self._unreachable = metadata, drain, unreachable
+        self._clock, self._wall_clock, self._say = clock, wall_clock, say
+        self._next_look = clock()
+        self._notice: Notice | None = None
+        self._drained: tuple[str, bytes] | None = None  # at which head, and which node
+
+    def step(self, leader: LeaseItem | None, raylet: Raylet | None) -> bool:
+        """Say whether this instance is leaving; see to it that its head knows."""
+        if self._clock() >= self._next_look:
+            self._next_look = self._clock() + EVERY
+            self._look()
+        if self._notice and leader and raylet:
+            self._have_drained(leader.address, raylet.node_id, self._notice)
+        return self._notice is not None
+
+    def _look(self) -> None:
+        """What is known is kept while the metadata service cannot be asked."""
+        try:
+            notice = find_notice(self._metadata(), self._wall_clock())
+        except (NoMetadata, ValueError, KeyError) as error:
+            self._say("no word on whether we leave", level=WARNING, error=error)
+            return
+        if (notice is None) != (self._notice is None):
+            self._say("departure", level=WARNING, why=notice.what if notice else "called off")
+            self._notice, self._drained = notice, None
+
+    def _have_drained(self, address: str, node_id: bytes, notice: Notice) -> None:
+        """Once a node and a head: the next head does not know of it."""
+        if self._drained == (address, node_id):
+            return
+        try:
+            accepted = self._drain(address, drain_request(node_id, notice))
+        except self._unreachable as error:
+            self._say("not drained yet", level=WARNING, error=error)
+            return
+        self._drained = (address, node_id)
+        self._say("draining", level=WARNING, why=notice.what, accepted=accepted)

@@ -1,0 +1,94 @@
+"""Start Ray on a worker: token, gate, then be ``ray start``. ``python -m node.worker.main`` in
+ray-worker.service. Reads SSM and DynamoDB.
+
+Ray is imported before the gate opens and runs in this very process: a worker is back a second
+earlier.
+"""
+
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from node.clients import LEASE, make_client
+from node.identity import Identity
+from node.lease.table import DynamoLeaseTable
+from node.log import ERROR, WARNING, Journal, Say
+from node.ray import launcher
+from node.ray import token as settings
+from node.ray.gcs import Gcs
+from node.ray.grpc_gcs import GrpcGcs
+from node.ray.start_settings import TOKEN, worker_arguments, worker_environment
+from node.worker.gate import Gate, jittered
+
+LOG = Path("/var/log/ray-worker-bootstrap.log")
+PAUSE = 1.0
+
+
+def make_gate(identity: Identity, gcs: Callable[[str], Gcs], ssm: Any, say: Say) -> Gate:
+    """Wire the gate of a real worker."""
+    dynamodb = make_client("dynamodb", identity.region, LEASE)
+    return Gate(
+        DynamoLeaseTable(dynamodb, identity.lease_table, identity.environment),
+        identity.head_name,
+        resolve=socket.gethostbyname,
+        gcs=gcs,
+        refresh_secret=partial(refresh_secret, ssm, identity, say),
+        clock=time.monotonic,
+        say=say,
+        spread=float(identity.rejoin_seconds or 0),
+    )
+
+
+def refresh_secret(ssm: Any, identity: Identity, say: Say) -> None:
+    """Fetch the token; a known one serves while SSM cannot be asked."""
+    if warning := settings.refresh_token(ssm, identity, TOKEN):
+        say("secret not refreshed", level=WARNING, reason=warning)
+
+
+def await_secret(ssm: Any, identity: Identity, say: Say) -> None:
+    """Try until there is a token; raises NotFit when there will not be one."""
+    while True:
+        try:
+            refresh_secret(ssm, identity, say)
+        except settings.NotNow as error:
+            say("no secret yet", level=WARNING, reason=error)
+            time.sleep(jittered(PAUSE))
+        else:
+            return
+
+
+def _connected(connections: dict[str, GrpcGcs], address: str) -> GrpcGcs:
+    if address not in connections:
+        connections[address] = GrpcGcs(address, TOKEN)
+    return connections[address]
+
+
+def main() -> int:
+    """Become ``ray start`` when the gate opens."""
+    say = Journal(file=LOG)
+    identity = Identity.read()
+    os.environ.update(worker_environment(identity))
+    ssm = make_client("ssm", identity.region)
+    try:
+        await_secret(ssm, identity, say)
+    except settings.NotFit as error:
+        say("worker cannot start", level=ERROR, why=error)
+        return 1
+    launcher.warm_up()
+    connections: dict[str, GrpcGcs] = {}
+    gate = make_gate(identity, lambda address: _connected(connections, address), ssm, say)
+    while not gate.step():
+        time.sleep(jittered(PAUSE))
+    for connection in connections.values():
+        connection.close()  # Ray forks, and gRPC's threads must be gone by then
+    launcher.run_ray(worker_arguments(identity))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

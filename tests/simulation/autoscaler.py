@@ -1,0 +1,160 @@
+"""A fake of Ray's autoscaler v2 on the head that leads: launches, replaces and ends workers.
+
+It reads its YAML anew in each round, and launches by what it read. A node that drains counts as
+gone from then on (RAY_STOPPING), so that its replacement is launched while it still has work.
+
+What it does is read from Ray 2.60's source: reconciler.py (``_compute_to_launch``,
+``_terminate_instances``) and node_provider.py of ray/autoscaler/v2, and
+ray/autoscaler/_private/aws/node_provider.py. It changes AWS through the head's own EC2 client;
+only its list of instances, every five seconds, is read from moto's state, since a thousand
+instances take moto seconds to describe.
+"""
+
+import math
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from localcloud.account import ec2_backend
+from localcloud.patches.shortages import CODE
+from tests.simulation.faults import Faults
+from tests.simulation.node_aws import NodeClient
+from tests.simulation.ray import HeadRay
+
+CLUSTER, KIND, TYPE = "ray-cluster-name", "ray-node-type", "ray-user-node-type"
+
+
+class Autoscaler:
+    """The autoscaler of one life of a head's Ray; ``demand`` is how many workers its tasks need."""
+
+    def __init__(self, head: HeadRay, faults: Faults) -> None:
+        self._head, self._machine, self._faults = head, head.machine, faults
+        self._ec2 = NodeClient(head.machine, "ec2")
+        self._ending: set[str] = set()
+        self._subnet = 0
+        self.demand = 0
+        head.machine.after(0.0, self._look)
+
+    def _look(self) -> None:
+        """One round of the reconciler; the next follows while this Ray runs."""
+        if not self._head.runs:
+            return
+        with self._machine.spending() as spent:
+            if not self._head.hangs:
+                self._reconcile()
+        self._machine.after(self._machine.settings.autoscaler_every + spent(), self._look)
+
+    def _reconcile(self) -> None:
+        try:
+            self._head.config = self._head.read_config()
+            self._ec2.connect()
+            found = self._instances()
+            heads = [i for i, tags in found.items() if tags[KIND] == "head"]
+            if not heads:
+                return  # v2 silently stops scaling
+            ours = self._machine.host.instance_id
+            self._terminate([i for i in heads if i != ours][: len(heads) - 1])
+            types = self._head.config["available_node_types"]
+            if lost := self._types_alive(found) - types.keys():
+                self._machine.say("autoscaler: KeyError", level=3, types=sorted(lost))
+                return
+            for name, kind in types.items():
+                self._scale(name, kind, [i for i, t in found.items() if t.get(TYPE) == name])
+        except (ClientError, BotoCoreError) as error:
+            self._machine.say("autoscaler: AWS refused", level=4, error=error)
+
+    def _instances(self) -> dict[str, dict[str, str]]:
+        """Return the tags of the cluster's nodes; those without a kind are unmanaged."""
+        backend = ec2_backend()
+        return {
+            instance.id: tags
+            for instance in backend.all_instances()
+            if instance.state in ("pending", "running")
+            and (tags := backend.tags[instance.id]).get(CLUSTER) == self._head.cluster
+            and KIND in tags
+        }
+
+    def _types_alive(self, found: dict[str, dict[str, str]]) -> set[str]:
+        """Return the types of the nodes that are alive; v2 fails on one that its YAML lacks.
+
+        With disable_launch_config_check such nodes stay, and _enforce_max_workers_per_type
+        (v2/scheduler.py) looks their type up: the whole round ends there, and each one after it.
+        """
+        alive = {raylet.machine.host.instance_id for raylet in self._head.nodes.values()}
+        return {tags[TYPE] for i, tags in found.items() if i in alive and TYPE in tags}
+
+    def _scale(self, name: str, kind: dict[str, Any], instance_ids: list[str]) -> None:
+        if name == self._head.config["head_node_type"]:
+            return
+        stopped = [i for i in instance_ids if i in self._head.lost and i not in self._ending]
+        self._terminate(stopped)
+        gone = self._ending | self._head.draining
+        living = [i for i in instance_ids if i not in gone]
+        most = min(kind["max_workers"], self._head.config["max_workers"])
+        wanted = min(most, max(kind["min_workers"], self.demand))
+        self._terminate(self._surplus(living, wanted, most))
+        self._launch(name, kind["node_config"], wanted - len(living))
+
+    def _surplus(self, living: list[str], wanted: int, most: int) -> list[str]:
+        """Return who is above the maximum, and who is above the minimum and idle for too long.
+
+        See _enforce_max_workers_per_type and _enforce_idle_termination in v2/scheduler.py.
+        """
+        idle = self._idle_seconds()
+        patience = 60.0 * self._head.config.get("idle_timeout_minutes", 5)
+        ranked = sorted(living, key=lambda i: -idle.get(i, math.inf))
+        above = ranked[: max(0, len(living) - most)]
+        idle_long = [i for i in ranked if idle.get(i, 0.0) > patience]
+        return (above + [i for i in idle_long if i not in above])[: max(0, len(living) - wanted)]
+
+    def _idle_seconds(self) -> dict[str, float]:
+        """Return for how long each raylet has had no work; those not alive are not in it."""
+        now = self._machine.timeline.now()
+        return {
+            raylet.machine.host.instance_id: max(0.0, now - max(raylet.began, raylet.busy_until))
+            for raylet in self._head.nodes.values()
+        }
+
+    def _launch(self, name: str, config: dict[str, Any], missing: int) -> None:
+        settings = self._machine.settings
+        running = len(self._head.nodes) - 1
+        upscale = max(1, math.ceil(settings.upscaling_speed * max(running, 1)))
+        left = max(0, min(settings.launches_at_once, upscale, missing))
+        while left > 0:
+            batch = min(left, settings.launch_batch)
+            self._run_instances(name, config, batch)
+            left -= batch
+
+    def _run_instances(self, name: str, config: dict[str, Any], count: int) -> None:
+        """Try every subnet in turn, from the first, as AWSNodeProvider does."""
+        wanted = {key: value for key, value in config.items() if key != "SubnetIds"}
+        tags = {
+            CLUSTER: self._head.cluster,
+            KIND: "worker",
+            TYPE: name,
+            "Name": f"ray-{self._head.cluster}-worker",
+            "ray-node-status": "uninitialized",
+        }
+        pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
+        specification = {"ResourceType": "instance", "Tags": pairs}
+        if self._head.cluster in self._faults.short_of_workers:
+            self._machine.say("autoscaler: no launch", level=4, error=CODE)
+            return
+        for subnet in config["SubnetIds"]:
+            try:
+                self._ec2.run_instances(
+                    MinCount=1,
+                    MaxCount=count,
+                    SubnetId=subnet,
+                    TagSpecifications=[specification],
+                    **wanted,
+                )
+            except ClientError as error:
+                self._machine.say("autoscaler: no launch", level=4, subnet=subnet, error=error)
+            else:
+                return
+
+    def _terminate(self, instance_ids: list[str]) -> None:
+        if instance_ids:
+            self._ending.update(instance_ids)
+            self._ec2.terminate_instances(InstanceIds=instance_ids)

@@ -1,0 +1,206 @@
+"""A whole cloud in this process, on a fake clock: ``with simulated_cloud() as cloud``.
+
+moto with every patch of the local cloud, over simulated machines. What is global to a process
+(moto's state, the world, the seeds of chance, AWS's variables) is set at the start and put back.
+"""
+
+import math
+import os
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
+
+from moto import mock_aws
+from moto.moto_api._internal import mock_random
+
+from common.clients import Clients
+from localcloud import behaviour, patches
+from localcloud.account import REGION, ec2_backend
+from localcloud.behaviour import Behaviour
+from localcloud.patches import elasticache, shortages
+from localcloud.world import World
+from localcloud.world import install as install_world
+from tests.simulation import answers, descriptions
+from tests.simulation.autoscaler import Autoscaler
+from tests.simulation.driver import SimulatedDriver
+from tests.simulation.faults import Faults
+from tests.simulation.head import HeadProcess
+from tests.simulation.machine import Machine
+from tests.simulation.names import Names
+from tests.simulation.network import Network
+from tests.simulation.node_aws import client
+from tests.simulation.nodes import Nodes
+from tests.simulation.ray import HeadRay, Rays
+from tests.simulation.settings import DEFAULTS, Settings
+from tests.simulation.shell import Shell
+from tests.simulation.timeline import Timeline
+
+VARIABLES = {
+    "AWS_ACCESS_KEY_ID": "simulated",
+    "AWS_SECRET_ACCESS_KEY": "simulated",
+    "AWS_DEFAULT_REGION": REGION,
+    "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
+}
+
+
+@cache
+def operator() -> Clients:
+    """Return the deployer's clients; made once a process, since they take longer than a deploy."""
+    return Clients(REGION)
+
+
+def have_stores(now: float) -> None:
+    """Have every Redis there at once: what it keeps is not simulated."""
+    for plan in elasticache.plans():
+        elasticache.mark_available(plan.name)
+
+
+class Cloud:
+    """The simulation's parts, and what a test does to its machines."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self.settings, self.folder = settings, folder
+        self.clock = Timeline()
+        self.network: Network = Network()
+        self.faults = Faults()
+        self.rays = Rays(self.network, self.faults)
+        self.names = Names()
+        self.network.balance = self.names.target
+        self.nodes = Nodes(self.rays, self.names)
+        shell = Shell(self.rays, self.nodes)
+        self.driver = SimulatedDriver(
+            self.clock,
+            settings,
+            folder,
+            self.network,
+            booted=self.nodes.boot,
+            listen=shell.listen,
+            command=shell.command,
+        )
+        self.nodes.power_off = self.driver.stop
+        self.world = World(self.clock, self.driver)
+        self.world.reconcilers.append(have_stores)
+        self.autoscalers: dict[str, Autoscaler] = {}
+        self.rays.on_head_joined = self._autoscale
+        self.clients = operator()
+
+    def bake(self, role: str, *, ray_version: str = "2.60.0", verified: bool = True) -> str:
+        """Put an image into the catalog as a bake leaves it; return its id."""
+        ec2 = client("ec2")
+        digest = f"{len(ec2.describe_images(Owners=['self'])['Images']):064}"
+        ami_id = str(ec2.register_image(Name=f"raykiln-{role}-{digest[-8:]}")["ImageId"])
+        # RegisterImage forgets both in moto; an image that CreateImage makes has them.
+        ami = ec2_backend().amis[ami_id]
+        ami.architecture, ami.root_device_name = "x86_64", "/dev/xvda"
+        tags = {"role": role, "digest": digest, "ray-version": ray_version, "git": "abc"}
+        if verified:
+            tags["verified"] = "2026-11-22T00:00:00Z"
+        pairs = [{"Key": f"raykiln:{key}", "Value": value} for key, value in tags.items()]
+        ec2.create_tags(Resources=[ami_id], Tags=pairs)
+        return ami_id
+
+    def machine(self, instance_id: str) -> Machine:
+        """Return a machine; raises KeyError when it is gone."""
+        return self.driver.machines[instance_id]
+
+    def heads(self) -> list[HeadProcess]:
+        """Return the guards that run."""
+        found = [self.nodes.head_process(instance_id) for instance_id in self.driver.machines]
+        return [process for process in found if process]
+
+    def leader(self, cluster: str) -> Machine | None:
+        """Return the machine whose guard says that it leads a cluster."""
+        head = self.rays.running(cluster)
+        process = self.nodes.head_process(head.machine.host.instance_id) if head else None
+        return head.machine if head and process and process.guard.is_leader else None
+
+    def cut_off(self, instance_id: str, *what: str) -> None:
+        """Cut a machine's cables: all of them, or those to ``what``."""
+        self.machine(instance_id).cut_off(*what)
+        self.rays.recheck()
+
+    def reconnect(self, instance_id: str) -> None:
+        """Mend a machine's cables."""
+        self.machine(instance_id).reconnect()
+        self.rays.recheck()
+
+    def crash(self, instance_id: str) -> None:
+        """End a machine at once; AWS sees it stopped."""
+        self.driver.pull_plug(instance_id)
+
+    def pause_guard(self, instance_id: str, *, paused: bool = True) -> None:
+        """SIGSTOP (or SIGCONT) to a guard; its Ray runs on."""
+        process = self.nodes.head_process(instance_id)
+        if process:
+            process.paused = paused
+
+    def occupy(self, instance_id: str, seconds: float = math.inf) -> None:
+        """Give a worker work for so long: drained, its raylet ends only after that."""
+        raylet = self.nodes.raylet(instance_id)
+        if raylet:
+            raylet.busy_until = self.clock.now() + seconds
+
+    def no_capacity(self, instance_type: str = "*", zone: str = "*") -> None:
+        """EC2 is short of these for everyone; see Faults for an autoscaler alone."""
+        shortages.declare(instance_type, zone)
+
+    def capacity_again(self) -> None:
+        """EC2 has enough of everything."""
+        shortages.clear()
+
+    def end_gcs(self, cluster: str) -> None:
+        """The GCS of a cluster's head dies, and `ray start` with it."""
+        head = self.rays.running(cluster)
+        if head:
+            self.rays.end(head)
+
+    def _autoscale(self, head: HeadRay) -> None:
+        self.autoscalers[head.cluster] = Autoscaler(head, self.faults)
+
+
+@contextmanager
+def simulated_cloud(settings: Settings = DEFAULTS) -> Iterator[Cloud]:
+    """Yield a cloud in which nothing is deployed yet; one at a time in a process."""
+    with (
+        patch.dict(os.environ, VARIABLES),
+        TemporaryDirectory(prefix="simulated-") as folder,
+        _seeded(settings.seed),
+        _behaving(settings.behaviour),
+        mock_aws(),
+    ):
+        machines = Path(folder, "machines")
+        machines.mkdir()
+        cloud = Cloud(settings, machines)
+        install_world(cloud.world)
+        patches.install(cloud.world)
+        descriptions.install()
+        answers.install()
+        cloud.world.reconcilers.append(cloud.names.reconcile)
+        cloud.clock.every(settings.tick, cloud.world.step)
+        yield cloud
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Make chance repeatable, ours and that of moto's ids."""
+    state = random.getstate()
+    random.seed(seed)
+    mock_random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+@contextmanager
+def _behaving(wanted: Behaviour) -> Iterator[None]:
+    before = behaviour.current()
+    behaviour.install(wanted)
+    try:
+        yield
+    finally:
+        behaviour.install(before)

@@ -1,0 +1,85 @@
+"""What lies on a simulated machine: node.yaml from its user data, /etc/hosts, the token."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from localcloud import instance_facts
+from localcloud.account import ec2_backend
+from node.identity import NODE_YAML, Identity, find_identity
+from node.worker.hosts import point_name
+from tests.simulation.machine import Machine
+
+
+def node_yaml(instance: Any) -> str | None:
+    """Return what cloud-init would write from the user data; None when it says nothing of us."""
+    config = yaml.safe_load(instance_facts.user_data(instance)) or {}
+    for entry in config.get("write_files", []):
+        if entry["path"] == str(NODE_YAML):
+            return str(entry["content"])
+    return None
+
+
+def identity_of(instance: Any, text: str) -> Identity:
+    """Return who the node is, as node/identity.py finds it; raises BadIdentity."""
+    tags = ec2_backend().tags[instance.image_id]
+    facts = instance_facts.facts(instance)
+    image = json.dumps({"role": tags.get("raykiln:role", "")})
+    return find_identity(text, image, lambda path: facts.get(path.removeprefix("meta-data/")))
+
+
+def tag_reader(instance_id: str) -> Callable[[str], str | None]:
+    """Return a reader of an instance's tags, as the metadata service tells them."""
+    instance = ec2_backend().get_instance(instance_id)
+    return lambda key: instance_facts.tags_of(instance).get(f"tags/instance/{key}")
+
+
+class Files:
+    """The files of one machine that node code reads and writes."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        machine.folder.mkdir(exist_ok=True)
+        if not self.hosts.exists():
+            self.hosts.write_text("127.0.0.1 localhost\n")
+
+    @property
+    def token(self) -> Path:
+        """Ray's token."""
+        return self._machine.folder / "token"
+
+    @property
+    def autoscaler(self) -> Path:
+        """The autoscaler's YAML."""
+        return self._machine.folder / "autoscaler.yaml"
+
+    @property
+    def hosts(self) -> Path:
+        """/etc/hosts."""
+        return self._machine.folder / "hosts"
+
+    def read_token(self) -> str:
+        """Return the token, or nothing before it was fetched."""
+        return _text(self.token).strip()
+
+    def point(self, name: str, address: str) -> bool:
+        """Have a name lead to an address, by node/worker/hosts.py."""
+        return point_name(name, address, self.hosts)
+
+    def resolve(self, name: str) -> str | None:
+        """Return the address that /etc/hosts gives a name."""
+        for line in _text(self.hosts).splitlines():
+            address, *names = line.partition("#")[0].split()
+            if name in names:
+                return address
+        return None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""

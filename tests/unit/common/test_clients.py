@@ -1,0 +1,58 @@
+"""Clients: what a person hears when AWS does not let them in or does not answer."""
+
+import os
+import time
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from moto import mock_aws
+
+from common.clients import Clients, translated
+from common.errors import PipelineError, Refused
+
+
+def test_without_credentials_it_is_refused_and_says_how_to_get_some(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+
+    with pytest.raises(Refused) as refused, translated("asking AWS who we are"):
+        Clients("us-east-1")("sts").get_caller_identity()
+
+    assert "no AWS credentials were found" in str(refused.value)
+    assert "--env local" in refused.value.hint
+
+
+def test_an_answer_that_is_an_error_is_told_with_its_code_and_what_was_attempted() -> None:
+    with (
+        mock_aws(),
+        pytest.raises(PipelineError) as failed,
+        translated("reading the table"),
+    ):
+        Clients("us-east-1")("dynamodb").describe_table(TableName="none")
+
+    assert "reading the table: AWS answered ResourceNotFoundException" in str(failed.value)
+
+
+def test_every_request_is_counted() -> None:
+    clients = Clients("us-east-1")
+    with mock_aws():
+        clients("sts").get_caller_identity()
+        clients("sts").get_caller_identity()
+
+    assert clients.calls == 2
+
+
+@pytest.mark.parametrize("off", [-240.0, 0.0, 240.0])
+def test_aws_s_time_is_known_to_a_machine_whose_clock_is_off(off: float) -> None:
+    right, clients = time.time, Clients("us-east-1")
+    with patch("time.time", lambda: right() + off), mock_aws():
+        clients("sts").get_caller_identity()
+
+        assert time.time() + clients.ahead == pytest.approx(right(), abs=2.0)
+        assert clients.ahead == pytest.approx(-off, abs=2.0)

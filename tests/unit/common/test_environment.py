@@ -1,0 +1,161 @@
+"""Environments: what a person may write, and how mistakes are told."""
+
+from pathlib import Path
+
+import pytest
+
+from common.environment import FOLDER, load_environment
+from common.errors import Refused
+from deploy.foundation.desired_stack import parameters
+
+COMPLETE = """
+region = "eu-central-1"
+account_id = "111122223333"
+[network]
+operator_cidrs = ["10.0.0.0/8"]
+[image]
+base_name = "debian-12-*"
+base_owner = "136693071363"
+[head]
+instance_type = "m6i.xlarge"
+[workers]
+instance_type = "m6i.xlarge"
+cpus = 4
+min = 1
+max = 4
+[dns]
+zone = "ray.internal"
+"""
+
+
+def refusal(folder: Path, text: str) -> str:
+    (folder / "dev.toml").write_text(text)
+    with pytest.raises(Refused) as refused:
+        load_environment("dev", folder)
+    return str(refused.value)
+
+
+def test_names_follow_from_the_environment_s_name(tmp_path: Path) -> None:
+    (tmp_path / "dev.toml").write_text(COMPLETE)
+
+    environment = load_environment("dev", tmp_path)
+
+    assert environment.head_group == "ray-head-asg-dev"
+    assert environment.head_dns == "ray-head.dev.ray.internal"
+    assert environment.secret == "/ray/dev/redis_password"
+    assert environment.bucket == "raykiln-dev-111122223333-eu-central-1"
+    assert environment.names.metric_namespace == "Ray/Head"
+
+
+def test_a_name_can_be_overridden(tmp_path: Path) -> None:
+    (tmp_path / "dev.toml").write_text(COMPLETE + '[names]\nhead_group = "the-head"\n')
+
+    assert load_environment("dev", tmp_path).head_group == "the-head"
+
+
+def test_all_mistakes_are_told_at_once_each_with_file_and_key(tmp_path: Path) -> None:
+    text = COMPLETE.replace("eu-central-1", "europe").replace("cpus = 4", 'cpus = "many"')
+
+    words = refusal(tmp_path, text + "\n[colour]\nhead = 1\n")
+
+    assert "3 mistakes" in words
+    assert "dev.toml: region:" in words
+    assert "dev.toml: workers.cpus:" in words
+    assert "dev.toml: colour:" in words
+
+
+def test_more_workers_at_least_than_at_most_is_a_mistake(tmp_path: Path) -> None:
+    words = refusal(tmp_path, COMPLETE.replace("min = 1", "min = 9"))
+
+    assert "workers: min (9) is above max (4)" in words
+
+
+def test_an_image_name_without_its_owner_is_a_mistake(tmp_path: Path) -> None:
+    words = refusal(tmp_path, COMPLETE.replace('base_owner = "136693071363"', ""))
+
+    assert "anyone's images" in words
+
+
+def test_malformed_toml_names_the_file_and_the_line(tmp_path: Path) -> None:
+    words = refusal(tmp_path, COMPLETE + "\nmax = = 3\n")
+
+    assert "dev.toml is not TOML" in words
+    assert "line" in words
+
+
+def test_an_unknown_environment_names_the_known_ones(tmp_path: Path) -> None:
+    (tmp_path / "dev.toml").write_text(COMPLETE)
+
+    with pytest.raises(Refused, match="known environments: dev"):
+        load_environment("production", tmp_path)
+
+
+def test_a_refusal_ends_with_exit_code_1() -> None:
+    assert Refused("no").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [
+        ("staging", {"account_id"}),
+        (
+            "prod",
+            {
+                "account_id",
+                "network.vpc_id",
+                "network.private_subnet_ids.0",
+                "network.private_subnet_ids.1",
+                "image.build_subnet_id",
+                "alarms.email",
+            },
+        ),
+    ],
+)
+def test_a_shipped_environment_lacks_only_what_its_owner_alone_knows(
+    name: str, missing: set[str]
+) -> None:
+    with pytest.raises(Refused) as refused:
+        load_environment(name)
+
+    lines = str(refused.value).splitlines()
+    told = {line.split(": ")[1] for line in lines if "only you know" in line}
+    assert told == missing
+    assert f"{len(missing)} mistake" in lines[0]
+
+
+def test_the_local_environment_is_complete() -> None:
+    assert load_environment("local", FOLDER).provider == "localcloud"
+
+
+def in_head(line: str) -> str:
+    return COMPLETE.replace("[workers]", f"{line}\n[workers]")
+
+
+def test_ray_s_state_can_be_kept_in_redis(tmp_path: Path) -> None:
+    (tmp_path / "dev.toml").write_text(in_head('state = "redis"\nredis = "state.ray:6379"'))
+
+    assert load_environment("dev", tmp_path).head.redis == "state.ray:6379"
+
+
+def test_redis_can_be_spoken_to_by_tls(tmp_path: Path) -> None:
+    (tmp_path / "dev.toml").write_text(in_head('state = "redis"\nredis = "rediss://state:6380"'))
+
+    environment = load_environment("dev", tmp_path)
+
+    assert environment.head.redis == "rediss://state:6380"
+    assert parameters(environment)["StatePort"] == "6380"
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ('state = "redis"', "needs redis_node_type, for example"),
+        ('redis = "a:1"\nredis_node_type = "cache.t4g.small"', "give redis or redis_node_type"),
+        ('redis_node_type = "t4g.small"', "head.redis_node_type: String should match"),
+        ('redis = "state.ray:6379"', 'state = "none" would not use it'),
+        ('state = "redis"\nredis = "state.ray"', "head.redis: String should match"),
+        ('state = "redis"\nredis = "redis://state.ray:6379"', "head.redis: String should match"),
+    ],
+)
+def test_state_and_its_address_go_together(tmp_path: Path, lines: str, words: str) -> None:
+    assert words in refusal(tmp_path, in_head(lines))

@@ -1,0 +1,60 @@
+"""Last words: quoted from the console of a head that has gone, and fit for a terminal."""
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from deploy.cluster.last_words import LINES, console_of
+
+
+class FakeConsole:
+    """An EC2 that tells one console, or refuses."""
+
+    def __init__(self, output: str | None) -> None:
+        self.output = output
+
+    def __call__(self, service: str) -> "FakeConsole":
+        return self
+
+    def get_console_output(self, InstanceId: str) -> Any:  # noqa: N803
+        if self.output is None:
+            answer: Any = {"Error": {"Code": "UnauthorizedOperation"}}
+            raise ClientError(answer, "GetConsoleOutput")
+        return {"InstanceId": InstanceId, "Output": self.output}
+
+
+def said(output: str | None) -> str:
+    aws: Any = FakeConsole(output)
+    return console_of(aws, "i-1")
+
+
+def test_the_end_is_quoted_without_empty_lines() -> None:
+    text = "\n\n".join(str(number) for number in range(100))
+
+    assert said(text).splitlines() == [str(number) for number in range(100 - LINES, 100)]
+
+
+def test_a_node_that_gave_itself_up_is_quoted_from_there() -> None:
+    console = """[  OK  ] Reached target basic.target - Basic System.
+[ 9124.8] python[82]: event="giving up" instance=i-1 role=head
+[ 9124.8] python[82]: event="head failed" why="s3://b/dev/autoscaler/1.yaml: NoSuchKey"
+         Stopping ssh.service - OpenBSD Secure Shell server...
+[  OK  ] Stopped target network.target - Network.
+[ ***  ] Job ray-head.service/start running (7s / 2min 33s)
+"""
+    assert said(console).splitlines() == [
+        '[ 9124.8] python[82]: event="giving up" instance=i-1 role=head',
+        '[ 9124.8] python[82]: event="head failed" why="s3://b/dev/autoscaler/1.yaml: NoSuchKey"',
+    ]
+
+
+def test_what_failed_to_start_is_kept() -> None:
+    assert said("[FAILED] Failed to start ray-head.service.\n").startswith("[FAILED]")
+
+
+def test_nothing_that_moves_or_colours_a_terminal_is_passed_on() -> None:
+    assert said("\x1b[0;31mno secret\x1b[0m\x07\r\n\x1b[2J") == "no secret"
+
+
+def test_a_console_that_may_not_be_read_is_no_error() -> None:
+    assert said(None) == ""

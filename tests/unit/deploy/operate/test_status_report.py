@@ -1,0 +1,77 @@
+"""The status: what is wrong is said in words, and only what is wrong."""
+
+from dataclasses import replace
+
+import pytest
+
+from deploy.cluster.state import Alarm, ClusterState
+from deploy.operate.status_report import problems, status_report
+from tests.unit.deploy.builders import a_wanted, an_environment, serving
+
+
+def test_a_cluster_that_serves_has_no_problems() -> None:
+    assert problems(an_environment(), serving(a_wanted()), ()) == ()
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"lease": None}, "nobody leads"),
+        ({"group": None}, "0 of 1 heads in service"),
+        ({"targets": ()}, "the load balancer does not reach the leader"),
+        ({"release": None}, "no deploy has finished yet"),
+    ],
+)
+def test_what_is_wrong_is_named(changed: dict[str, object], words: str) -> None:
+    state = replace(serving(a_wanted()), **changed)  # type: ignore[arg-type]
+
+    assert problems(an_environment(), state, ()) == (words,)
+
+
+def test_missing_workers_are_counted() -> None:
+    state = serving(a_wanted())
+
+    found = problems(an_environment(), replace(state, instances=state.heads), ())
+
+    assert found == ("0 of at least 1 workers",)
+
+
+@pytest.mark.parametrize(
+    ("state", "words"), [("ALARM", ("alarm no-leader",)), ("OK", ()), ("INSUFFICIENT_DATA", ())]
+)
+def test_an_alarm_that_rings_is_a_problem(state: str, words: tuple[str, ...]) -> None:
+    alarms = (Alarm("no-leader", state, "because"),)
+
+    assert problems(an_environment(), serving(a_wanted()), alarms) == words
+
+
+def test_without_a_stack_there_is_one_thing_to_say() -> None:
+    assert problems(an_environment(), ClusterState(), ()) == ("the stack is not there",)
+
+
+def test_what_an_alarm_had_done_last_is_shown_where_it_did_something() -> None:
+    quiet = status_report(an_environment(), serving(a_wanted()), ())
+    acted = status_report(an_environment(), serving(a_wanted()), (), remediation="i-1 is replaced")
+
+    assert ("remediation", "i-1 is replaced") in acted.sections()[0].rows
+    assert "remediation" not in [row[0] for row in quiet.sections()[0].rows]
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({}, "nobody"),
+        ({"deployer": "ann@desk, for 3 min: deploy of b"}, "ann@desk, for 3 min: deploy of b"),
+        (
+            {"unfinished": "deploy of b by ann (20261122T000000Z-b)"},
+            "nobody; left unfinished: deploy of b by ann (20261122T000000Z-b); "
+            "`invoke deploy` goes on from there, `invoke rollback` goes back",
+        ),
+    ],
+)
+def test_who_is_at_work_is_said_and_is_no_problem(changed: dict[str, str], words: str) -> None:
+    report = status_report(an_environment(), serving(a_wanted()), (), **changed)
+
+    assert ("at work", words) in report.sections()[0].rows
+    assert report.is_healthy
+    assert report.as_json()["deployer"] == changed.get("deployer", "")

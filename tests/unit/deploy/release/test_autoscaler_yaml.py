@@ -1,0 +1,102 @@
+"""The autoscaler's YAML: what Ray's autoscaler v2 needs, and nothing that it stumbles over."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from common.errors import Refused
+from deploy.release.autoscaler_yaml import autoscaler_yaml, read_override
+from deploy.release.release import Settings, settings_of
+from tests.unit.deploy.builders import an_environment
+
+
+def rendered(override: dict[str, Any] | None = None) -> dict[str, Any]:
+    environment = an_environment()
+    settings: Settings = settings_of(environment, json.dumps(override or {}))
+    text = autoscaler_yaml(environment, settings, "lt-1", 3, ("subnet-a", "subnet-b"))
+    found: dict[str, Any] = yaml.safe_load(text)
+    return found
+
+
+def test_workers_are_launched_from_a_numbered_version_without_ssh() -> None:
+    config = rendered()
+
+    worker = config["available_node_types"]["worker"]
+    assert worker["node_config"] == {
+        "LaunchTemplate": {"LaunchTemplateId": "lt-1", "Version": "3"},
+        "SubnetIds": ["subnet-a", "subnet-b"],
+    }
+    assert (worker["min_workers"], worker["max_workers"]) == (1, 3)
+    assert worker["resources"] == {"CPU": 2}
+    assert config["provider"]["disable_node_updaters"] is True
+
+
+def test_the_head_s_own_type_launches_nothing_and_runs_no_tasks() -> None:
+    config = rendered()
+
+    assert config["head_node_type"] == "head"
+    assert config["available_node_types"]["head"] == {
+        "node_config": {},
+        "resources": {"CPU": 0},
+        "min_workers": 0,
+        "max_workers": 0,
+    }
+
+
+def test_an_override_is_merged_into_what_is_generated() -> None:
+    override = {"available_node_types": {"worker": {"resources": {"GPU": 1}}}, "max_workers": 2}
+
+    config = rendered(override)
+
+    assert config["max_workers"] == 2
+    assert config["available_node_types"]["worker"]["resources"] == {"CPU": 2, "GPU": 1}
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ({"available_node_types": {"worker": {"min_workers": 9}}}, "above max_workers"),
+        ({"available_node_types": {"worker": {"min_workers": "two"}}}, "whole numbers"),
+        ({"available_node_types": {"gpu": {"node_config": {}}}}, r"gpu\.resources is missing"),
+        ({"available_node_types": {"gpu": {"resources": {}, "max_workers": 1}}}, "SubnetIds"),
+        ({"available_node_types": {"worker": None}}, r"worker\.resources is missing"),
+        ({"available_node_types": []}, "available_node_types"),
+        ({"max_workers": "many"}, "max_workers"),
+    ],
+)
+def test_what_ray_would_stumble_over_is_refused(override: dict[str, Any], words: str) -> None:
+    with pytest.raises(Refused, match=words):
+        rendered(override)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("max_workers: [1", "is not YAML"),
+        ("- a list", "not keys and values"),
+        ("provider: {type: gcp}", "provider is Raykiln's to set"),
+    ],
+)
+def test_an_override_that_cannot_be_used_is_a_clear_error(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    path = tmp_path / "dev.autoscaler.yaml"
+    path.write_text(text)
+
+    with pytest.raises(Refused, match=words):
+        read_override(path)
+
+
+def test_an_override_that_is_missing_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="no such file"):
+        read_override(tmp_path / "none.yaml")
+
+
+def test_an_empty_override_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "empty.yaml"
+    path.write_text("# nothing yet\n")
+
+    assert json.loads(read_override(path)) == {}

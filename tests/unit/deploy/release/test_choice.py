@@ -1,0 +1,58 @@
+"""Which image a role gets: verified, for its processor, the newest or the one that was named."""
+
+import pytest
+
+from bake.catalog import Image
+from common.errors import Refused
+from deploy.release.choice import choose_image
+from tests.unit.deploy.builders import an_environment
+
+VERIFIED = "2026-11-22T00:00:00Z"
+IMAGE = {"base_name": "debian-12-*", "base_owner": "136693071363"}
+
+
+def listed(ami_id: str, role: str = "head", verified: str = VERIFIED) -> Image:
+    return Image(ami_id, role, "d" * 64, "2.60.0", "abc", "2026-11-22", verified, "x86_64")
+
+
+def test_the_newest_verified_image_of_the_role_is_chosen() -> None:
+    catalog = (
+        listed("ami-unverified", verified=""),
+        listed("ami-worker", role="worker"),
+        listed("ami-newer"),
+        listed("ami-older"),
+    )
+
+    assert choose_image(catalog, an_environment(), "head").ami_id == "ami-newer"
+
+
+def test_an_image_that_is_named_is_chosen_though_there_is_a_newer_one() -> None:
+    environment = an_environment(image=IMAGE | {"head_id": "ami-0123456789abcdef0"})
+    catalog = (listed("ami-newer"), listed("ami-0123456789abcdef0"))
+
+    assert choose_image(catalog, environment, "head").ami_id == "ami-0123456789abcdef0"
+
+
+def test_an_unverified_image_is_refused_with_its_name() -> None:
+    with pytest.raises(Refused, match="not verified: ami-new") as caught:
+        choose_image((listed("ami-new", verified=""),), an_environment(), "head")
+
+    assert caught.value.hint == "invoke bake"
+
+
+def test_an_image_for_another_processor_is_refused() -> None:
+    environment = an_environment(
+        image=IMAGE | {"architecture": "arm64"},
+        head={"instance_type": "m7g.large"},
+        workers={"instance_type": "m7g.large", "cpus": 2, "min": 1, "max": 3},
+    )
+
+    with pytest.raises(Refused, match="for arm64"):
+        choose_image((listed("ami-new"),), environment, "head")
+
+
+def test_a_named_image_of_the_other_role_is_refused() -> None:
+    environment = an_environment(image=IMAGE | {"head_id": "ami-0123456789abcdef0"})
+
+    with pytest.raises(Refused, match="not a verified head image"):
+        choose_image((listed("ami-0123456789abcdef0", role="worker"),), environment, "head")

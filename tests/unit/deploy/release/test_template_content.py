@@ -1,0 +1,59 @@
+"""What instances are launched with: one meaning that survives AWS's form of it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from deploy.release.template_content import TemplateContent, content_of, template_data
+from tests.unit.deploy.builders import a_foundation, a_wanted
+
+
+def worker() -> TemplateContent:
+    return a_wanted().worker_content(a_foundation())
+
+
+def head() -> TemplateContent:
+    tags = tuple(sorted(a_wanted().tags("head").items()))
+    return replace(worker(), ends_on_shutdown=False, tags=tags)
+
+
+@pytest.mark.parametrize("content", [worker(), head()])
+def test_content_is_read_back_as_it_was_written(content: TemplateContent) -> None:
+    assert content_of(template_data(content)) == content
+
+
+@pytest.mark.parametrize(
+    "by_hand",
+    [
+        {"KeyName": "mine"},
+        {"MetadataOptions": {"HttpTokens": "optional"}},
+        {"InstanceInitiatedShutdownBehavior": "stop"},
+        {"TagSpecifications": []},
+        {"BlockDeviceMappings": []},
+        {"UserData": ""},
+    ],
+)
+def test_a_version_that_someone_made_by_hand_is_not_taken_for_ours(by_hand: dict[str, Any]) -> None:
+    assert content_of(template_data(worker()) | by_hand) != worker()
+
+
+def test_volumes_are_encrypted_and_go_with_their_instance() -> None:
+    (mapping,) = template_data(worker())["BlockDeviceMappings"]
+
+    assert mapping["Ebs"]["Encrypted"]
+    assert mapping["Ebs"]["DeleteOnTermination"]
+
+
+def test_workers_end_when_they_power_off_and_heads_are_left_to_their_group() -> None:
+    assert template_data(worker())["InstanceInitiatedShutdownBehavior"] == "terminate"
+    assert "InstanceInitiatedShutdownBehavior" not in template_data(head())
+
+
+def test_no_template_carries_the_tags_by_which_ray_knows_its_nodes() -> None:
+    """A standby with them would be ended by the autoscaler as a second head."""
+    assert not [key for key, _ in (*worker().tags, *head().tags) if key.startswith("ray-")]
+
+
+def test_another_content_has_another_name() -> None:
+    assert worker().digest != replace(worker(), ami_id="ami-2").digest

@@ -1,0 +1,80 @@
+"""User data: few lines, no secret, and just what the nodes read."""
+
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from deploy.release.user_data import NODE_FILE, user_data
+from tests.unit.deploy.builders import a_foundation, a_wanted, an_environment
+
+GIVEN = "state.ray:6379"
+MADE = "rediss://master.state.cache.amazonaws.com:6379"
+
+
+def node_file(text: str) -> dict[str, str]:
+    assert text.startswith("#cloud-config\n")
+    (written,) = yaml.safe_load(text)["write_files"]
+    assert (written["path"], written["permissions"]) == (NODE_FILE, "0644")
+    found: dict[str, str] = yaml.safe_load(written["content"])
+    return found
+
+
+def test_a_worker_is_told_where_it_belongs_and_where_to_look() -> None:
+    assert node_file(user_data(an_environment(), "worker")) == {
+        "environment": "dev",
+        "role": "worker",
+        "head_name": "ray-head.dev.ray.internal",
+        "lease_table": "raykiln-lease-dev",
+        "secret": "/ray/dev/redis_password",
+        "metric_namespace": "Ray/Head",
+    }
+
+
+def test_a_head_is_told_of_its_hook_besides() -> None:
+    facts = node_file(user_data(an_environment(), "head"))
+
+    assert facts["role"] == "head"
+    assert facts["lifecycle_hook"] == "ray-head-ready"
+
+
+def test_names_are_read_as_text_whatever_they_look_like() -> None:
+    environment = an_environment(names={"lease_table": "0123", "secret": "/a: b"})
+
+    facts = node_file(user_data(environment, "worker"))
+
+    assert (facts["lease_table"], facts["secret"]) == ("0123", "/a: b")
+
+
+def test_head_and_workers_are_told_where_ray_s_state_is() -> None:
+    environment = an_environment()
+
+    for role in ("head", "worker"):
+        assert node_file(user_data(environment, role, GIVEN))["redis"] == GIVEN
+
+
+@pytest.mark.parametrize(
+    ("head", "told"),
+    [
+        ({"state": "redis", "redis": GIVEN}, GIVEN),
+        ({"state": "redis", "redis_node_type": "cache.t4g.small"}, MADE),
+        ({"redis_node_type": "cache.t4g.small"}, None),  # made, and not in use
+        ({}, None),
+    ],
+)
+def test_the_state_is_where_a_redis_is_given_or_was_made(
+    head: dict[str, str], told: str | None
+) -> None:
+    wanted = a_wanted(head={"instance_type": "m6i.large", **head})
+    foundation = replace(a_foundation(), state_address=MADE)
+
+    for content in (wanted.worker_content(foundation), wanted.head_content(foundation)):
+        assert node_file(content.user_data).get("redis") == told
+
+
+def test_only_workers_are_told_to_spread_their_way_back() -> None:
+    workers = {"instance_type": "m6i.large", "cpus": 2, "min": 1, "max": 1000}
+    environment = an_environment(workers={**workers, "rejoin_seconds": 5})
+
+    assert node_file(user_data(environment, "worker"))["rejoin_seconds"] == "5"
+    assert "rejoin_seconds" not in node_file(user_data(environment, "head"))

@@ -1,0 +1,175 @@
+"""Destroy: leaves nothing of a cluster, wherever it was killed, and everything of others."""
+
+import contextlib
+from dataclasses import dataclass, field
+
+import pytest
+
+from common.errors import PipelineError, Refused
+from common.progress import Silent
+from deploy.cluster.state import ClusterState
+from deploy.rollout.destroy import plan_destroy
+from deploy.rollout.lock import deploy_lock, find_lock
+from tests.unit.deploy.builders import a_wanted, an_environment, serving
+from tests.unit.deploy.conftest import Cluster, Killed
+
+BUCKET = "the-company-s-bucket"
+
+
+@dataclass
+class SeesTheLock(Silent):
+    """Remembers after each step what the deploy lock is held for."""
+
+    cluster: Cluster
+    seen: list[str] = field(default_factory=list)
+
+    def end(self, outcome: str) -> None:
+        lock = find_lock(self.cluster.clients, self.cluster.environment)
+        self.seen.append(lock.purpose if lock else "nobody")
+
+
+def nothing_is_left(cluster: Cluster) -> bool:
+    """Look without tags too, so that nothing is overlooked."""
+    aws = cluster.clients
+    instances = aws("ec2").describe_instances(
+        Filters=[{"Name": "instance-state-name", "Values": ["pending", "running", "stopped"]}]
+    )
+    buckets = {bucket["Name"] for bucket in aws("s3").list_buckets()["Buckets"]}
+    return (
+        cluster.state() == ClusterState()
+        and instances["Reservations"] == []
+        and aws("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"] == []
+        and aws("ec2").describe_launch_templates()["LaunchTemplates"] == []
+        and aws("ssm").describe_parameters()["Parameters"] == []
+        and aws("dynamodb").list_tables()["TableNames"] == []
+        and buckets <= {BUCKET}
+    )
+
+
+def test_destroy_leaves_nothing_and_a_second_one_has_nothing_to_do(cluster: Cluster) -> None:
+    cluster.deploy()
+
+    cluster.destroy()
+
+    assert nothing_is_left(cluster)
+    assert cluster.destroy() == ()
+
+
+def test_killed_after_ever_more_requests_a_destroy_still_leaves_nothing(cluster: Cluster) -> None:
+    cluster.deploy()
+
+    for allowed in range(1, 200, 4):
+        ready = cluster.prepare_destroy()
+        if ready.plan.is_empty:
+            break
+        with contextlib.suppress(Killed), cluster.dies_after(allowed):
+            ready.run(Silent())
+
+    assert nothing_is_left(cluster)
+
+
+def test_the_lock_is_held_and_goes_with_its_table(cluster: Cluster) -> None:
+    cluster.deploy()
+    progress = SeesTheLock(cluster)
+
+    cluster.prepare_destroy().run_locked(progress)
+
+    assert progress.seen[0].startswith("destroy of dev")
+    assert progress.seen[-1] == "nobody"
+    assert nothing_is_left(cluster)
+    assert cluster.prepare_destroy().run_locked(Silent()) == ()
+
+
+def test_nothing_is_removed_while_another_deployer_is_at_work(cluster: Cluster) -> None:
+    cluster.deploy()
+    destruction = cluster.prepare_destroy()
+
+    with deploy_lock(cluster.clients, cluster.environment, "another", clock=cluster.clock) as held:
+
+        def works() -> None:
+            held.now()
+
+        cluster.clock.listeners.append(works)
+        with pytest.raises(Refused, match="another deployer is at work on dev"):
+            destruction.run_locked(Silent())
+        cluster.clock.listeners.remove(works)
+
+    assert cluster.state().leader is not None
+
+
+def test_what_a_failed_deploy_left_goes_too(cluster: Cluster) -> None:
+    cluster.nodes.heads_give_up = True
+    with pytest.raises(PipelineError):
+        cluster.deploy()
+
+    cluster.destroy()
+
+    assert nothing_is_left(cluster)
+
+
+def test_a_head_that_waits_in_its_hook_does_not_hold_a_destroy_up(cluster: Cluster) -> None:
+    cluster.nodes.heads_hang = True
+    with contextlib.suppress(Killed), cluster.dies_after(90):
+        cluster.deploy()
+    assert [head.state for head in cluster.state().heads] == ["running"]
+
+    cluster.destroy()
+
+    assert nothing_is_left(cluster)
+
+
+def test_a_given_bucket_stays_with_what_is_not_ours(cluster: Cluster) -> None:
+    s3 = cluster.clients("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_object(Bucket=BUCKET, Key="others/file", Body=b"keep")
+    cluster.environment = an_environment(existing_bucket=True, names={"bucket": BUCKET})
+    cluster.deploy()
+
+    cluster.destroy()
+
+    assert [o["Key"] for o in s3.list_objects_v2(Bucket=BUCKET)["Contents"]] == ["others/file"]
+    assert nothing_is_left(cluster)
+
+
+def test_another_environment_s_instances_stay(cluster: Cluster) -> None:
+    cluster.deploy()
+    ec2 = cluster.clients("ec2")
+    image = cluster.prepare().rollout.wanted.release.worker.ami_id
+    tags = [
+        {"Key": "raykiln:environment", "Value": "other"},
+        {"Key": "raykiln:role", "Value": "worker"},
+    ]
+    other = ec2.run_instances(
+        MinCount=1,
+        MaxCount=1,
+        ImageId=image,
+        InstanceType="m6i.large",
+        TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+    )["Instances"][0]["InstanceId"]
+
+    cluster.destroy()
+
+    found = ec2.describe_instances(InstanceIds=[other])["Reservations"][0]["Instances"][0]
+    assert found["State"]["Name"] == "running"
+
+
+def test_the_heads_go_first_and_the_stack_last() -> None:
+    kinds = [step.kind for step in plan_destroy(an_environment(), serving(a_wanted())).steps]
+
+    assert kinds == [
+        "group",
+        "instances",
+        "template",
+        "template",
+        "secret",
+        "bucket",
+        "foundation",
+    ]
+
+
+def test_the_plan_says_what_stays() -> None:
+    environment = an_environment(dns={"zone": "ray.internal", "zone_id": "Z1"})
+
+    words = plan_destroy(environment, serving(a_wanted())).words
+
+    assert words[-1] == "- stack raykiln-dev: zone Z1 stay"

@@ -1,0 +1,156 @@
+"""A rollout carried out: what was done is known afterwards, however it ended."""
+
+import contextlib
+import json
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+import tasks
+from common import waiting
+from common.clients import Clients
+from common.environment import Environment
+from common.errors import PipelineError, Refused
+from common.progress import Silent
+from common.waiting import Clock
+from deploy.release.journal import Journal, read_journals
+from deploy.release.release import Release
+from deploy.report import console
+from deploy.rollout import prepare
+from deploy.rollout.lock import deploy_lock
+from deploy.rollout.operation import Operation
+from deploy.rollout.prepare import Prepared, prepare_deploy
+from tests.unit.deploy.builders import an_environment
+from tests.unit.deploy.conftest import SMALL, Cluster, bake
+
+
+def an_operation(cluster: Cluster) -> Operation:
+    """Return a deploy of the cluster."""
+
+    def prepare(clock: Clock, release: Release | None) -> Prepared:
+        prepared = cluster.prepare()
+        return replace(prepared, rollout=replace(prepared.rollout, clock=clock))
+
+    return Operation(cluster.environment, cluster.clients, cluster.clock, prepare, Silent())
+
+
+def stored(cluster: Cluster) -> tuple[Journal, ...]:
+    """Return the journals in the bucket."""
+    return read_journals(cluster.clients, cluster.environment.bucket, cluster.environment.name)
+
+
+def test_what_was_done_is_returned_kept_and_stored(cluster: Cluster) -> None:
+    operation = an_operation(cluster)
+
+    journal = operation.run(cluster.prepare())
+
+    assert journal.verdict == "done"
+    assert operation.journal == journal
+    assert stored(cluster) == (journal,)
+
+
+def test_what_was_done_before_a_failure_is_known(cluster: Cluster) -> None:
+    cluster.nodes.heads_give_up = True
+    operation = an_operation(cluster)
+
+    with pytest.raises(PipelineError):
+        operation.run(cluster.prepare())
+
+    assert operation.journal is not None
+    assert operation.journal.verdict == "failed"
+    assert operation.journal.entries[-1].failed
+    assert stored(cluster) == (operation.journal,)
+
+
+def test_where_nothing_was_begun_there_is_nothing_to_tell(cluster: Cluster) -> None:
+    cluster.deploy()
+    operation, prepared = an_operation(cluster), cluster.prepare()
+
+    with deploy_lock(cluster.clients, cluster.environment, "another", clock=cluster.clock) as held:
+
+        def works() -> None:
+            held.now()
+
+        cluster.clock.listeners.append(works)
+        with pytest.raises(Refused, match="at work"):
+            operation.run(prepared)
+
+    assert operation.journal is None
+
+
+@pytest.fixture
+def operator(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cluster:
+    """Where an operator's commands meet the cluster."""
+
+    def prepared(
+        environment: Environment, clients: Clients, *, clock: Clock, release: Release | None
+    ) -> Prepared:
+        return prepare_deploy(
+            environment,
+            clients,
+            clock=clock,
+            verify=lambda progress: "well",
+            api=cluster.nodes.ray,  # type: ignore[arg-type]
+            release=release,
+        )
+
+    monkeypatch.setattr(tasks, "clients_of", lambda environment: cluster.clients)
+    monkeypatch.setattr(prepare, "prepare_deploy", prepared)
+    monkeypatch.setattr(waiting, "SystemClock", lambda: cluster.clock)
+    monkeypatch.setattr(console, "console", Console(file=StringIO(), soft_wrap=True))
+    monkeypatch.setattr(console, "live_steps", lambda: contextlib.nullcontext(Quiet()))
+    monkeypatch.setenv("RAYKILN_HOME", str(tmp_path))
+    # These nodes report no metrics, so alarms ring in time.
+    cluster.environment = an_environment(network=SMALL, rollout={"watch_seconds": 0})
+    return cluster
+
+
+class Quiet(Silent):
+    """Fits deploy.report.console.LiveSteps."""
+
+    def stop(self) -> None:
+        pass
+
+
+def typed(cluster: Cluster) -> str:
+    """Deploy as ``invoke deploy --yes`` does; return what is printed from there on."""
+    shown = console.console.file
+    assert isinstance(shown, StringIO)
+    begin = shown.tell()
+    try:
+        tasks.carry_out(cluster.environment, "deploy", None, yes=True, break_lock=False)
+    finally:
+        shown.seek(begin)
+        printed = shown.read()
+    return printed
+
+
+def test_an_operator_is_shown_what_it_means_and_where_the_report_is(
+    operator: Cluster, tmp_path: Path
+) -> None:
+    first = typed(operator)
+    head, ami_id = operator.state().leader, bake(operator.clients, "head")
+
+    second = typed(operator)
+
+    assert "nothing serves yet" in first
+    assert f"head image: {head.ami_id if head else ''} → {ami_id}" in second
+    assert "1 job ends: train-7" in second
+    assert "  ~ hand the lease over: from i-" in second
+    pages = {line.removeprefix("report: ") for line in f"{first}{second}".splitlines()}
+    assert {str(page) for page in tmp_path.glob("rollouts/*/report.html")} <= pages
+    assert len(list(tmp_path.glob("rollouts/*/report.json"))) == 2
+    assert "dev: nothing to change" in typed(operator)
+
+
+def test_a_rollout_that_failed_leaves_its_report_too(operator: Cluster, tmp_path: Path) -> None:
+    operator.nodes.heads_give_up = True
+
+    with pytest.raises(PipelineError):
+        typed(operator)
+
+    (data,) = tmp_path.glob("rollouts/*/report.json")
+    assert json.loads(data.read_text())["verdict"] == "failed"

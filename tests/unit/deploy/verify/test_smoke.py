@@ -1,0 +1,137 @@
+"""Jobs by Ray's API, over HTTP; and what the demo's job makes of them."""
+
+import json
+import shlex
+from collections.abc import Iterator
+
+import boto3
+import pytest
+
+from common.clients import Clients
+from common.errors import PipelineError, Refused, TimedOut
+from deploy.cluster.ray_api import RayApi, RayNode, Unreachable, ray_api
+from deploy.verify.smoke import everyone_is_here, participants, run_job
+from localcloud.world import World
+from tests.unit.deploy.builders import an_environment
+from tests.unit.deploy.ray_stub import RayStub, serving
+from tests.unit.localcloud.fakes import FakeClock
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def ray() -> Iterator[RayStub]:
+    with serving(RayStub()) as stub:
+        yield stub
+
+
+def test_a_job_is_submitted_followed_and_its_log_returned(ray: RayStub, clock: FakeClock) -> None:
+    ray.logs = "hello\n"
+    said: list[str] = []
+
+    outcome = run_job(ray.api(), "echo hello", clock=clock, progress=said.append)
+
+    assert outcome.logs == "hello\n"
+    assert ray.entrypoints == {outcome.id: "echo hello"}
+    assert said == ["job pending", "job running"]
+
+
+def test_a_failed_job_raises_with_the_end_of_its_log(ray: RayStub, clock: FakeClock) -> None:
+    ray.states, ray.message = ("RUNNING", "FAILED"), "exit code 3, last available logs: no disk"
+
+    with pytest.raises(PipelineError, match=r"failed: exit code 3, last available logs: no disk"):
+        run_job(ray.api(), "false", clock=clock)
+
+
+def test_a_job_that_never_ends_is_given_up_in_time(ray: RayStub, clock: FakeClock) -> None:
+    ray.states = ("RUNNING",)
+    begun = clock.now()
+
+    with pytest.raises(TimedOut, match="job running"):
+        run_job(ray.api(), "sleep inf", clock=clock, seconds=30)
+
+    assert clock.now() - begun == pytest.approx(30)
+
+
+def test_a_head_that_is_not_there_yet_is_waited_for(ray: RayStub, clock: FakeClock) -> None:
+    ray.failures = 6
+
+    outcome = run_job(ray.api(), "true", clock=clock)
+
+    assert outcome.accepted_seconds > 0
+    assert len(ray.jobs) == 1
+
+
+def test_a_job_whose_acceptance_was_lost_is_not_taken_twice(ray: RayStub, clock: FakeClock) -> None:
+    ray.answers_lost = 1
+
+    outcome = run_job(ray.api(), "true", clock=clock)
+
+    assert list(ray.jobs) == [outcome.id]
+
+
+def test_a_wrong_token_is_refused_at_once(ray: RayStub, clock: FakeClock) -> None:
+    with pytest.raises(Refused, match="refuses the token"):
+        run_job(ray.api(token="another"), "true", clock=clock)
+
+    assert clock.now() == FakeClock().now()
+
+
+def test_nobody_there_is_unreachable() -> None:
+    with pytest.raises(Unreachable, match="refused"):
+        RayApi("127.0.0.1", "x", port=1).nodes()
+
+
+def test_the_head_comes_first_among_the_nodes(ray: RayStub) -> None:
+    ray.add_node("10.77.0.5", state="DEAD")
+    ray.add_node("10.77.0.9", head=True)
+
+    assert ray.api().nodes() == (
+        RayNode("id-10.77.0.9", "10.77.0.9", is_head=True, state="ALIVE"),
+        RayNode("id-10.77.0.5", "10.77.0.5", is_head=False, state="DEAD"),
+    )
+
+
+def test_all_nodes_are_seen_however_many_have_died(ray: RayStub) -> None:
+    for number in range(150):
+        ray.add_node(f"10.77.1.{number}", state="DEAD")
+    ray.add_node("10.77.0.9", head=True)
+
+    assert len(ray.api().nodes()) == 151
+
+
+def test_the_demo_names_every_node_that_took_part(ray: RayStub, clock: FakeClock) -> None:
+    lines = [
+        {"node_id": f"n{address}", "address": address, "hostname": f"ip-{address}", "pid": 7}
+        for address in ("10.77.0.9", "10.77.0.5")
+    ]
+    ray.logs = "\n".join(["Runtime env is setting up.", *(f"here: {json.dumps(x)}" for x in lines)])
+
+    _, nodes = everyone_is_here(ray.api(), ["10.77.0.9", "10.77.0.5"], clock=clock)
+
+    assert [node.address for node in nodes] == ["10.77.0.5", "10.77.0.9"]
+    [entrypoint] = ray.entrypoints.values()
+    command = shlex.split(entrypoint)
+    assert command[:2] == ["/opt/ray/bin/python", "-c"]
+    assert command[-2:] == ["10.77.0.5", "10.77.0.9"]
+
+
+def test_a_log_without_nodes_names_none() -> None:
+    assert participants("Runtime env is setting up.\nnothing here: {\n") == ()
+
+
+def test_the_token_comes_from_the_environments_secret(world: World) -> None:
+    environment = an_environment()
+    boto3.client("ssm").put_parameter(Name=environment.secret, Value="t0ken", Type="SecureString")
+
+    api = ray_api(Clients("us-east-1"), environment)
+
+    assert api.base == "http://ray-head.dev.ray.internal:8265"
+
+
+def test_without_a_secret_there_is_no_cluster(world: World) -> None:
+    with pytest.raises(Refused, match="there is no secret /ray/dev/redis_password"):
+        ray_api(Clients("us-east-1"), an_environment())

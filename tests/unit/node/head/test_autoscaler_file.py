@@ -1,0 +1,196 @@
+"""The autoscaler's YAML by tag, from moto's S3."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from node.head.autoscaler_file import TAG, AutoscalerFile, check_autoscaler
+from node.identity import NoMetadata
+from node.ray.token import NotFit, NotNow
+from tests.unit.node.fakes import Notes, an_identity
+
+PLACE = "s3://bucket/test/autoscaler"
+
+
+@pytest.fixture
+def s3() -> Iterator[Any]:
+    with mock_aws():
+        client = boto3.client("s3", region_name="us-east-1")
+        client.create_bucket(Bucket="bucket")
+        yield client
+
+
+class Node:
+    """A head with its tags, and the file."""
+
+    def __init__(self, s3: Any, folder: Path) -> None:
+        self.path, self.notes = folder / "autoscaler.yaml", Notes()
+        self.tags: dict[str, str] = {}
+        self.metadata_is_up = True
+        self._s3 = s3
+        self.file = self.started_again()
+
+    def started_again(self) -> AutoscalerFile:
+        """Return the file as another process of this head finds it."""
+        return AutoscalerFile(
+            self.path, an_identity(), s3=self._s3, read_tag=self._read_tag, say=self.notes
+        )
+
+    def _read_tag(self, key: str) -> str | None:
+        if not self.metadata_is_up:
+            raise NoMetadata("the metadata service cannot be reached")
+        return self.tags.get(key)
+
+    @property
+    def warnings(self) -> list[str]:
+        return [str(said["why"]) for event, said in self.notes.lines if event.endswith("kept")]
+
+
+@pytest.fixture
+def node(s3: Any, tmp_path: Path) -> Node:
+    return Node(s3, tmp_path)
+
+
+def a_document(**changes: object) -> bytes:
+    whole: dict[str, object] = {
+        "cluster_name": "test",
+        "provider": {"type": "aws", "region": "us-east-1"},
+        "head_node_type": "head",
+        "available_node_types": {"head": {"node_config": {}, "resources": {"CPU": 0}}},
+    }
+    return yaml.safe_dump({**whole, **changes}).encode()
+
+
+def stored(s3: Any, content: bytes, name: str | None = None) -> str:
+    name = name or hashlib.sha256(content).hexdigest()[:16]
+    s3.put_object(Bucket="bucket", Key=f"test/autoscaler/{name}.yaml", Body=content)
+    return f"{PLACE}/{name}.yaml"
+
+
+def test_the_document_that_the_tag_names_is_written_as_it_is(s3: Any, node: Node) -> None:
+    content = a_document()
+    node.tags[TAG] = stored(s3, content)
+
+    node.file.refresh()
+
+    assert node.path.read_bytes() == content
+    assert node.file.uri == node.tags[TAG]
+
+
+def test_a_tag_that_is_missing_may_come(s3: Any, node: Node) -> None:
+    with pytest.raises(NotNow, match="no tag raykiln:autoscaler"):
+        node.file.refresh()
+
+    node.tags[TAG] = stored(s3, a_document())
+    node.file.refresh()
+
+    assert node.path.exists()
+
+
+def test_a_metadata_service_that_is_away_may_come_back(node: Node) -> None:
+    node.metadata_is_up = False
+
+    with pytest.raises(NotNow, match="cannot be reached"):
+        node.file.refresh()
+
+
+def test_permissions_may_be_on_their_way(tmp_path: Path) -> None:
+    class Refusing:
+        def get_object(self, **_: object) -> None:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetObject")
+
+    node = Node(Refusing(), tmp_path)
+    node.tags[TAG] = f"{PLACE}/any.yaml"
+
+    with pytest.raises(NotNow, match="AccessDenied"):
+        node.file.refresh()
+
+
+@pytest.mark.parametrize("uri", [f"{PLACE}/any.yaml", "file:///etc/passwd", "nonsense"])
+def test_with_nothing_yet_a_document_that_is_not_there_is_final(node: Node, uri: str) -> None:
+    node.tags[TAG] = uri
+
+    with pytest.raises(NotFit, match=uri):
+        node.file.refresh()
+
+
+def test_another_document_replaces_the_first_and_is_fetched_once(s3: Any, node: Node) -> None:
+    node.tags[TAG] = stored(s3, a_document())
+    node.file.refresh()
+    node.tags[TAG] = stored(s3, a_document(max_workers=9))
+
+    node.file.refresh()
+    s3.delete_object(Bucket="bucket", Key=node.tags[TAG].removeprefix("s3://bucket/"))
+    node.file.refresh()
+
+    assert b"max_workers: 9" in node.path.read_bytes()
+    assert node.file.uri == node.tags[TAG]
+    assert node.warnings == []
+
+
+def test_a_bad_document_never_replaces_a_good_one_and_is_named_once(s3: Any, node: Node) -> None:
+    good = node.tags[TAG] = stored(s3, a_document())
+    node.file.refresh()
+    content = node.path.read_bytes()
+    node.tags[TAG] = stored(s3, a_document(cluster_name="prod"))
+
+    node.file.refresh()
+    node.file.refresh()
+
+    assert (node.path.read_bytes(), node.file.uri) == (content, good)
+    assert node.warnings == [f"{node.tags[TAG]} is for prod, not test"]
+
+
+def test_a_good_document_outlives_its_tag_and_the_metadata_service(s3: Any, node: Node) -> None:
+    node.tags[TAG] = stored(s3, a_document())
+    node.file.refresh()
+
+    node.tags.clear()
+    node.file.refresh()
+    node.metadata_is_up = False
+    node.file.refresh()
+
+    assert node.path.exists()
+    assert len(node.warnings) == 2
+
+
+def test_the_next_process_knows_what_the_last_one_fetched(s3: Any, node: Node) -> None:
+    good = node.tags[TAG] = stored(s3, a_document())
+    node.file.refresh()
+    node.tags[TAG] = f"{PLACE}/missing.yaml"
+
+    file = node.started_again()
+    file.refresh()
+
+    assert file.uri == good
+
+
+def test_an_object_that_is_not_what_its_name_says_is_refused(s3: Any, node: Node) -> None:
+    node.tags[TAG] = stored(s3, a_document(), name="0123456789abcdef")
+
+    with pytest.raises(NotFit, match="not what its name says"):
+        node.file.refresh()
+    assert not node.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"a: [1,\nb: 2", r"does not parse: line 2"),
+        (b"\x00", "does not parse"),
+        (b"just text", "is not a mapping"),
+        (b"cluster_name: test", "lacks available_node_types, head_node_type, provider"),
+        (a_document(cluster_name="prod"), "is for prod, not test"),
+        (a_document(head_node_type="boss"), "does not call"),
+    ],
+)
+def test_a_document_that_cannot_work_is_refused(content: bytes, complaint: str) -> None:
+    with pytest.raises(NotFit, match=complaint):
+        check_autoscaler(content, f"{PLACE}/any.yaml", an_identity())

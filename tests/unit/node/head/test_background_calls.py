@@ -1,0 +1,112 @@
+"""Calls beside a state machine."""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
+from typing import Any
+
+import pytest
+
+from node.head.background_calls import Errands
+from node.ray.protobuf import counted, decoded
+from tests.unit.node.fakes import AtOnce, FakeClock, Notes, silent
+
+
+class Final(Exception):
+    """There is no use in trying again."""
+
+
+def some_errands(executor: Any, clock: FakeClock, say: Any = silent) -> Errands:
+    return Errands(executor, clock=clock, say=say, final=Final)
+
+
+def test_what_succeeded_is_not_done_again_unless_asked_for() -> None:
+    errands, calls = some_errands(AtOnce(), FakeClock()), []
+
+    assert errands.done("tag", lambda: calls.append(1))
+    assert errands.done("tag", lambda: calls.append(2))
+    errands.again("tag")
+    assert errands.done("tag", lambda: calls.append(3))
+
+    assert calls == [1, 3]
+
+
+def test_what_failed_is_tried_again_after_a_pause() -> None:
+    clock, notes, calls = FakeClock(), Notes(), []
+    errands = some_errands(AtOnce(), clock, notes)
+
+    def fail() -> None:
+        calls.append(clock())
+        raise OSError("not now")
+
+    for _ in range(40):
+        assert not errands.done("send", fail)
+        clock.advance(0.25)
+
+    assert 3 <= len(calls) <= 10
+    assert notes.events == ["errand failed"] * len(calls)
+
+
+def test_a_final_error_reaches_the_caller() -> None:
+    def fail() -> None:
+        raise Final("never")
+
+    with pytest.raises(Final, match="never"):
+        some_errands(AtOnce(), FakeClock()).done("prepare", fail)
+
+
+def test_a_slow_call_holds_nothing_up_and_is_made_once() -> None:
+    go, calls = Event(), []
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        errands = some_errands(executor, FakeClock())
+
+        def slow() -> None:
+            calls.append(1)
+            go.wait(10)
+
+        assert not errands.done("send", slow)
+        assert not errands.done("send", slow)
+        go.set()
+        executor.submit(lambda: None).result(10)
+        assert errands.done("send", slow)
+
+    assert calls == [1]
+
+
+def test_what_was_under_way_when_asked_for_again_does_not_count() -> None:
+    class Held(AtOnce):
+        def __init__(self) -> None:
+            self.futures: list[Future[Any]] = []
+
+        def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+            self.futures.append(Future())
+            return self.futures[-1]
+
+    held = Held()
+    errands = some_errands(held, FakeClock())
+    errands.done("tags", lambda: None)
+
+    errands.again("tags")
+    assert not errands.done("tags", lambda: None)
+    held.futures[0].set_result(None)
+    assert not errands.done("tags", lambda: None)
+    held.futures[1].set_result(None)
+    assert errands.done("tags", lambda: None)
+
+
+def test_protobuf_fields_are_read_as_the_encoding_says() -> None:
+    # protobuf.dev/programming-guides/encoding: 1: 150, 2: "testing", 3: packed, 4: fixed32
+    message = b"\x08\x96\x01\x12\x07testing\x1a\x01\x01\x25\x01\x00\x00\x00"
+
+    assert list(decoded(message)) == [
+        (1, 150),
+        (2, b"testing"),
+        (3, b"\x01"),
+        (4, b"\x01\x00\x00\x00"),
+    ]
+    assert counted(1, b"ab") == b"\x0a\x02ab"
+
+
+@pytest.mark.parametrize("message", [b"\x12\x07test", b"\x08", b"\x0b", b"\x25\x01"])
+def test_a_message_that_is_cut_short_is_refused(message: bytes) -> None:
+    with pytest.raises(ValueError, match="not a protobuf message"):
+        list(decoded(message))

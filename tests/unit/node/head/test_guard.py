@@ -1,0 +1,676 @@
+"""The head guard: from boot to leading, and every way out."""
+
+from dataclasses import replace
+
+import pytest
+
+from node.head.phases import FAILED, LIMITS, STOPPED, UNFIT, Phase
+from node.lease.lease import TERMS
+from node.lease.table import LeaseItem
+from node.ray.token import NotFit, NotNow
+from tests.unit.node.fakes import STEP, FakeClock, FakeHead, MemoryTable, OnCall, run_all
+
+# From naming a successor to its taking the lease, at most: a renewal, a look, and the steps in
+# which each is seen.
+HANDED_OVER = TERMS.renew_every + TERMS.read_every + 3 * STEP
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def table() -> MemoryTable:
+    return MemoryTable()
+
+
+@pytest.fixture
+def head(table: MemoryTable, clock: FakeClock) -> FakeHead:
+    return FakeHead(table, clock)
+
+
+def a_leader(table: MemoryTable, clock: FakeClock, name: str = "i-0a") -> FakeHead:
+    head = FakeHead(table, clock, name)
+    head.run(10)
+    assert head.guard.is_leader
+    return head
+
+
+def test_the_first_head_takes_the_lease_starts_ray_and_says_so(head: FakeHead) -> None:
+    head.run(10)
+
+    assert head.guard.is_leader
+    assert head.services.sent[-1] == {"HeadLeader": 1.0, "HeadReady": 1.0}
+    assert head.services.asked.count("complete_launch") == 1
+
+
+def test_secret_and_tags_come_before_ray(head: FakeHead) -> None:
+    head.services.failing["tag"] = NotNow("throttled")
+
+    head.run(20)
+
+    assert head.guard.phase is Phase.TAGGING
+    assert "refresh_secret" in head.services.asked
+    assert head.ray.starts == 0
+
+
+def test_the_launch_is_not_completed_before_ray_is_healthy(head: FakeHead) -> None:
+    head.ray.responsive = False
+
+    head.run(60)
+
+    assert "complete_launch" not in head.services.asked
+    assert not head.guard.is_leader
+
+
+def test_a_head_that_is_not_prepared_does_not_touch_the_lease(
+    head: FakeHead, table: MemoryTable
+) -> None:
+    head.ray.warmed = False
+
+    head.run(30)
+
+    assert table.item is None
+
+
+def test_the_wait_for_a_silent_leader_begins_while_a_head_still_prepares(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    table.item = LeaseItem(1, 0, "i-0b", "10.0.0.2", released=False)
+    head = FakeHead(table, clock)
+    head.ray.warmed = False
+    head.run(11)
+    head.ray.warmed = True
+
+    head.run(1)
+
+    assert head.lease.epoch == 2
+
+
+def test_a_standby_completes_its_launch_and_waits(table: MemoryTable, clock: FakeClock) -> None:
+    leader = a_leader(table, clock)
+    standby = FakeHead(table, clock, "i-0b")
+
+    run_all([leader, standby], 60)
+
+    assert standby.guard.phase is Phase.STANDBY
+    assert "complete_launch" in standby.services.asked
+    assert standby.ray.starts == 0
+    assert standby.services.sent == []
+
+
+def test_a_standby_leads_once_the_leader_has_been_silent_for_the_leases_length(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    standby = FakeHead(table, clock, "i-0b")
+    run_all([leader, standby], 5)
+
+    standby.run(17)
+
+    assert standby.guard.is_leader
+    assert standby.lease.epoch == 2
+
+
+def test_a_leader_that_cannot_renew_kills_ray_at_the_fence(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    table.reachable = False
+
+    leader.run(6.25)
+
+    assert not leader.ray.is_running()
+    assert leader.guard.phase is Phase.STANDBY
+
+
+def test_a_fenced_leader_comes_back_as_a_standby_and_may_lead_again(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    table.reachable = False
+    leader.run(30)
+    table.reachable = True
+
+    leader.run(20)
+
+    assert leader.guard.is_leader
+    assert leader.lease.epoch == 2
+
+
+def test_a_leader_whose_ray_dies_gives_the_lease_up_at_once_and_a_standby_takes_it(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = a_leader(table, clock), FakeHead(table, clock, "i-0b")
+    run_all([leader, standby], 5)
+    leader.ray.die()
+
+    run_all([leader, standby], 1)
+
+    assert table.item == LeaseItem(2, 0, "i-0b", "address-of-i-0b", released=False)
+    assert {"HeadReady": 0.0} in leader.services.sent
+
+
+def test_without_a_standby_ray_is_started_again_with_a_new_epoch(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    leader.ray.die()
+
+    leader.run(12)
+
+    assert leader.guard.is_leader
+    assert (leader.lease.epoch, leader.ray.starts) == (2, 2)
+    assert leader.services.asked.count("refresh_secret") == 2
+
+
+def test_a_ray_that_dies_too_often_ends_the_guard_for_good(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    for _ in range(4):
+        leader.ray.die()
+        leader.run(12)
+
+    assert leader.guard.phase is Phase.ENDED
+    assert leader.guard.exit_code == UNFIT
+    assert table.item
+    assert table.item.released
+
+
+def test_a_ray_that_does_not_come_up_is_ended_and_the_lease_given_up(
+    head: FakeHead, table: MemoryTable
+) -> None:
+    head.ray.responsive = False
+
+    head.run(LIMITS.start + 2)
+
+    assert head.guard.phase is Phase.STANDBY
+    assert not head.ray.is_running()
+    assert table.item
+    assert table.item.released
+
+
+def test_a_ray_that_hangs_is_no_leader_at_once_and_is_replaced_after_a_while(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    leader.ray.responsive = False
+
+    leader.run(3)
+    assert not leader.guard.is_leader
+    assert leader.services.sent[-1]["HeadReady"] == 0.0
+    leader.run(10)
+    assert leader.guard.phase is Phase.STANDBY
+
+
+def test_a_single_failed_check_costs_nothing_but_a_report(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    leader.ray.responsive = False
+    leader.run(3)
+    leader.ray.responsive = True
+
+    leader.run(3)
+
+    assert leader.guard.is_leader
+    assert leader.ray.starts == 1
+    assert leader.services.sent[-1]["HeadReady"] == 1.0
+
+
+def test_the_heartbeat_comes_every_minute(table: MemoryTable, clock: FakeClock) -> None:
+    leader = a_leader(table, clock)
+    before = len(leader.services.sent)
+
+    leader.run(300)
+
+    assert len(leader.services.sent) - before == 5
+
+
+def test_a_missing_setting_ends_the_guard_with_the_reason(head: FakeHead) -> None:
+    head.services.failing["prepare"] = NotFit("parameter /ray/test/redis_password: not there")
+
+    head.run(1)
+
+    assert head.guard.exit_code == UNFIT
+    assert ("head failed", {"why": "parameter /ray/test/redis_password: not there"}) in (
+        head.notes.lines
+    )
+
+
+def test_what_may_pass_is_tried_again_until_time_is_up(head: FakeHead, table: MemoryTable) -> None:
+    head.services.failing["prepare"] = NotNow("S3 answered AccessDenied")
+
+    head.run(60)
+    assert head.guard.phase is Phase.PREPARING
+    head.run(LIMITS.prepare)
+
+    assert head.guard.exit_code == FAILED
+    assert table.item is None
+
+
+def test_a_throttled_moment_at_boot_does_no_harm(head: FakeHead) -> None:
+    head.services.failing["prepare"] = NotNow("throttled")
+    head.run(10)
+    head.services.failing.clear()
+
+    head.run(15)
+
+    assert head.guard.is_leader
+
+
+def test_a_failing_metric_does_not_disturb_the_leader(table: MemoryTable, clock: FakeClock) -> None:
+    leader = a_leader(table, clock)
+    leader.services.failing["send"] = NotNow("CloudWatch is away")
+
+    leader.run(120)
+
+    assert leader.guard.is_leader
+
+
+def test_a_guard_that_is_asked_to_stop_kills_ray_and_gives_the_lease_up(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+
+    leader.guard.shut_down()
+
+    assert leader.guard.phase is Phase.ENDED
+    assert leader.guard.exit_code == STOPPED
+    assert not leader.ray.is_running()
+    assert table.item
+    assert table.item.released
+
+
+def test_the_lease_is_not_given_up_while_a_process_of_ray_is_left(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    leader.ray.stubborn = True
+
+    leader.guard.shut_down()
+    leader.run(30)
+    assert table.item
+    assert not table.item.released
+    leader.ray.stubborn = False
+    leader.run(0.25)
+
+    assert table.item.released
+
+
+def test_while_leading_only_a_renewal_feeds_the_watchdog(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    table.reachable = False
+    leader.guard.is_vital()
+
+    fed = []
+    for _ in range(12):
+        leader.run(0.25)
+        fed.append(leader.guard.is_vital())
+
+    assert not any(fed)
+
+
+def test_without_the_lease_nothing_feeds_the_watchdog_until_ray_is_dead(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    table.reachable, leader.ray.stubborn = False, True
+
+    leader.run(7)
+    assert not leader.guard.is_vital()
+    leader.ray.stubborn = False
+    leader.run(0.25)
+    assert leader.guard.is_vital()
+
+
+def test_a_standby_is_vital(table: MemoryTable, clock: FakeClock) -> None:
+    leader, standby = a_leader(table, clock), FakeHead(table, clock, "i-0b")
+
+    run_all([leader, standby], 5)
+
+    assert standby.guard.is_vital()
+
+
+def test_a_lease_that_comes_while_ray_is_not_warm_is_given_back(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    table.item = LeaseItem(1, 0, "i-0b", "10.0.0.2", released=False)
+    head = FakeHead(table, clock, limits=replace(LIMITS, pause=0.0))
+    head.run(9)
+    original = table.take
+
+    def take_and_go_cold(
+        seen: LeaseItem | None, holder: str, address: str, autoscaler: str
+    ) -> None:
+        original(seen, holder, address, autoscaler)
+        head.ray.warmed = False
+
+    table.take = take_and_go_cold  # type: ignore[method-assign]
+    head.run(3)
+
+    assert table.item.released
+    assert head.ray.starts == 0
+
+
+def test_status_shows_who_leads(table: MemoryTable, clock: FakeClock) -> None:
+    leader, standby = a_leader(table, clock), FakeHead(table, clock, "i-0b")
+    run_all([leader, standby], 5)
+
+    assert leader.guard.status().phase == "leading"
+    assert standby.guard.status().leader == "i-0a"
+    assert standby.guard.status().leader_address == "address-of-i-0a"
+
+
+def two_heads(table: MemoryTable, clock: FakeClock) -> tuple[FakeHead, FakeHead]:
+    """Return a leader and a standby that is ready to succeed it."""
+    leader, standby = a_leader(table, clock), FakeHead(table, clock, "i-0b")
+    run_all([leader, standby], 5)
+    return leader, standby
+
+
+def test_a_leader_hands_over_to_the_successor_that_is_named(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = two_heads(table, clock)
+    table.name_successor("i-0b")
+
+    run_all([leader, standby], HANDED_OVER)
+    assert (leader.lease.epoch, standby.lease.epoch) == (None, 2)
+    run_all([leader, standby], 7)
+
+    assert standby.guard.is_leader
+    assert not leader.ray.is_running()
+    assert leader.guard.phase is Phase.STANDBY
+    assert leader.guard.status().leader == "i-0b"
+
+
+def test_handing_over_is_no_failure(table: MemoryTable, clock: FakeClock) -> None:
+    leader, standby = two_heads(table, clock)
+    sent = len(leader.services.sent)
+    table.name_successor("i-0b")
+
+    run_all([leader, standby], 10)
+
+    assert leader.guard.status().failures == 0
+    assert {"HeadReady": 0.0} not in leader.services.sent[sent:]
+
+
+def test_after_the_hand_over_the_former_leader_can_take_over_in_turn(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = two_heads(table, clock)
+    for successor in ("i-0b", "i-0a"):
+        table.name_successor(successor)
+        run_all([leader, standby], 10)
+
+    assert leader.guard.is_leader
+    assert (leader.lease.epoch, leader.ray.starts) == (3, 2)
+
+
+def test_a_dead_successor_costs_the_leases_length_and_the_former_leader_is_back(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    table.name_successor("i-0dead")
+
+    leader.run(9)
+    assert leader.lease.epoch is None
+    leader.run(13)
+
+    assert leader.guard.is_leader
+    assert table.item
+    assert (table.item.epoch, table.item.successor) == (2, "")
+
+
+def test_a_successor_that_is_taken_back_in_time_costs_nothing(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    table.name_successor("i-0b")
+    table.name_successor("")
+
+    leader.run(20)
+
+    assert leader.guard.is_leader
+    assert leader.ray.starts == 1
+
+
+def test_a_head_that_has_handed_over_leaves_the_cpu_to_the_next_one(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = two_heads(table, clock)
+    table.name_successor("i-0b")
+    run_all([leader, standby], HANDED_OVER)
+    assert standby.lease.held
+
+    before = leader.ray.warm_ups
+    run_all([leader, standby], LIMITS.rest - 4)
+    assert leader.ray.warm_ups == before
+    run_all([leader, standby], 6)
+
+    assert leader.ray.warm_ups > before
+
+
+def test_a_successor_that_can_no_longer_lead_leaves_the_lease_to_others(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = two_heads(table, clock)
+    standby.ray.warmed = False
+    table.name_successor("i-0b")
+
+    run_all([leader, standby], 20)
+
+    assert leader.guard.is_leader
+    assert standby.ray.starts == 0
+
+
+def test_a_holder_that_still_starts_ray_hands_over_too(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    starting, standby = FakeHead(table, clock), FakeHead(table, clock, "i-0b")
+    starting.ray.responsive = False
+    run_all([starting, standby], 5)
+    assert starting.guard.phase is Phase.STARTING
+    table.name_successor("i-0b")
+
+    run_all([starting, standby], 10)
+
+    assert standby.guard.is_leader
+    assert starting.guard.status().failures == 0
+
+
+def test_the_lease_is_not_handed_over_while_tags_are_being_moved(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    executor = OnCall()
+    tagging = FakeHead(table, clock, executor=executor)
+    standby = FakeHead(table, clock, "i-0b")
+    tagging.run(0.25)
+    executor.holds = True
+    run_all([tagging, standby], 5)
+    table.name_successor("i-0b")
+
+    run_all([tagging, standby], 10)
+    assert tagging.guard.phase is Phase.TAGGING
+    executor.let_go()
+    run_all([tagging, standby], 1)
+
+    assert standby.lease.epoch == 2
+    assert tagging.ray.starts == 0
+
+
+def test_a_leader_that_is_named_itself_goes_on(table: MemoryTable, clock: FakeClock) -> None:
+    leader, standby = two_heads(table, clock)
+    table.name_successor("i-0a")
+
+    run_all([leader, standby], 10)
+
+    assert leader.guard.is_leader
+    assert leader.lease.epoch == 1
+
+
+def test_the_lease_is_handed_over_only_once_ray_is_dead(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = two_heads(table, clock)
+    leader.ray.stubborn = True
+    table.name_successor("i-0b")
+
+    run_all([leader, standby], 30)
+    assert (leader.lease.epoch, standby.lease.epoch) == (1, None)
+    leader.ray.stubborn = False
+    run_all([leader, standby], 1)
+
+    assert standby.lease.epoch == 2
+
+
+def test_traffic_is_for_a_leader_that_is_well_and_for_a_standby_that_passes_it_on(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = two_heads(table, clock)
+    assert (leader.guard.takes_traffic, standby.guard.takes_traffic) == (True, True)
+    assert (leader.relay.address, standby.relay.address) == ("", "address-of-i-0a")
+
+    leader.ray.responsive = False
+    leader.run(3)
+
+    assert not leader.guard.takes_traffic
+
+
+def test_a_standby_that_passes_nothing_on_takes_no_traffic(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = two_heads(table, clock)
+    standby.relay.close()
+    standby.relay.blocked = True
+
+    run_all([leader, standby], 1)
+
+    assert not standby.guard.takes_traffic
+
+
+def test_a_standby_that_is_cut_off_from_a_leader_whom_others_see_takes_no_traffic(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = two_heads(table, clock)
+    standby.relay.reachable = False
+
+    for _ in range(200):
+        run_all([leader, standby], STEP)
+        assert not standby.guard.takes_traffic
+
+
+def test_a_standby_takes_traffic_again_soon_after_the_leader_has_gone(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    _, standby = two_heads(table, clock)
+    standby.relay.reachable = False
+    answers = []
+    for _ in range(80):
+        standby.run(STEP)
+        answers.append(standby.guard.takes_traffic)
+
+    # Less than the 5 s between two checks, two of which must fail.
+    assert answers.index(True) * STEP < 5.0
+    assert all(answers[answers.index(True) :])
+    assert standby.guard.is_leader
+
+
+def test_a_standby_leaves_its_ports_before_ray_starts(table: MemoryTable, clock: FakeClock) -> None:
+    leader, standby = two_heads(table, clock)
+    table.name_successor("i-0b")
+
+    while not standby.ray.starts:
+        assert standby.relay.is_open is (standby.guard.phase is Phase.STANDBY)
+        run_all([leader, standby], STEP)
+
+    assert not standby.relay.is_open
+
+
+def test_traffic_goes_on_while_the_lease_is_handed_over(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = two_heads(table, clock)
+    table.name_successor("i-0b")
+
+    for _ in range(40):
+        run_all([leader, standby], STEP)
+        assert standby.guard.takes_traffic
+
+    assert standby.guard.is_leader
+    assert leader.relay.address == "address-of-i-0b"
+
+
+def test_a_former_leader_passes_on_at_once_and_asks_for_traffic_once_it_could_lead(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = two_heads(table, clock)
+    table.name_successor("i-0b")
+    while leader.lease.epoch:
+        run_all([leader, standby], STEP)
+
+    run_all([leader, standby], 1)
+    assert leader.relay.is_open
+    assert not leader.guard.takes_traffic
+    run_all([leader, standby], LIMITS.rest + 1)
+
+    assert leader.guard.takes_traffic
+
+
+def test_a_standby_that_is_not_warm_takes_no_traffic(table: MemoryTable, clock: FakeClock) -> None:
+    leader, standby = two_heads(table, clock)
+    standby.ray.warmed = False
+
+    run_all([leader, standby], 1)
+
+    assert not standby.guard.takes_traffic
+
+
+def test_a_head_that_ends_passes_nothing_on(table: MemoryTable, clock: FakeClock) -> None:
+    leader, standby = two_heads(table, clock)
+
+    standby.guard.shut_down()
+    run_all([leader, standby], 1)
+
+    assert standby.guard.phase is Phase.ENDED
+    assert not standby.relay.is_open
+
+
+def test_leader_and_standby_look_for_another_autoscaler_yaml_every_five_seconds(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = two_heads(table, clock)
+    before = [head.services.asked.count("refresh_autoscaler") for head in (leader, standby)]
+
+    run_all([leader, standby], 50)
+
+    after = [head.services.asked.count("refresh_autoscaler") for head in (leader, standby)]
+    assert [b - a for a, b in zip(before, after, strict=True)] == [10, 10]
+
+
+def test_the_lease_says_which_autoscaler_yaml_the_leader_works_by(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+
+    leader.services.autoscaler_uri = "s3://bucket/new.yaml"
+    leader.run(2.25)
+
+    assert table.item
+    assert table.item.autoscaler == "s3://bucket/new.yaml"
+
+
+def test_an_autoscaler_yaml_that_cannot_be_looked_for_disturbs_nobody(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    leader.services.failing["refresh_autoscaler"] = NotNow("S3 is away")
+
+    leader.run(60)
+
+    assert leader.guard.is_leader

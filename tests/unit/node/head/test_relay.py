@@ -1,0 +1,196 @@
+"""Connections that reach a standby end at the leader: systemd-socket-proxyd on loopback."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from node.head.relay import PORTS, RETRY_SECONDS, SocketProxies
+from node.ray.processes import descendants
+from tests.unit.node.fakes import FakeClock, Notes
+
+STANDBY, LEADER, NEXT = "127.31.0.2", "127.31.0.3", "127.31.0.4"
+
+
+class Host:
+    """Tells every connection to Ray's ports where it has come to, and keeps it."""
+
+    def __init__(self, address: str) -> None:
+        self._kept: list[socket.socket] = []
+        self._listeners = [socket.create_server((address, port)) for port in PORTS]
+        for listener in self._listeners:
+            threading.Thread(target=self._serve, args=(listener,), daemon=True).start()
+
+    def close(self) -> None:
+        for listener in self._listeners:
+            listener.shutdown(socket.SHUT_RDWR)
+        for opened in (*self._listeners, *self._kept):
+            opened.close()
+
+    def _serve(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            self._kept.append(connection)
+            connection.sendall(listener.getsockname()[0].encode())
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def notes() -> Notes:
+    return Notes()
+
+
+@pytest.fixture
+def relay(clock: FakeClock, notes: Notes) -> Iterator[SocketProxies]:
+    made = SocketProxies(STANDBY, clock=clock, say=notes)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def leader() -> Iterator[Host]:
+    host = Host(LEADER)
+    yield host
+    host.close()
+
+
+def connected(port: int = PORTS[0]) -> socket.socket:
+    return socket.create_connection((STANDBY, port), 5.0)
+
+
+def met(port: int = PORTS[0]) -> str:
+    """Return the address that a connection to the standby comes to; nothing when it is ended."""
+    with connected(port) as connection:
+        try:
+            return connection.recv(100).decode()
+        except ConnectionResetError:
+            return ""
+
+
+def gone(process: int) -> bool:
+    """Wait for a child of this process to end; say whether it did in time."""
+    deadline = time.monotonic() + 5.0
+    while process in descendants() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return process not in descendants()
+
+
+@pytest.mark.usefixtures("leader")
+def test_every_port_of_ray_leads_to_the_leader(relay: SocketProxies) -> None:
+    relay.follow(LEADER)
+
+    assert relay.is_open
+    assert {met(port) for port in PORTS} == {LEADER}
+
+
+@pytest.mark.usefixtures("leader")
+def test_nothing_of_it_is_left_where_ray_is_to_listen(relay: SocketProxies) -> None:
+    relay.follow(LEADER)
+    with connected() as connection:
+        assert connection.recv(100)
+        relay.close()
+
+        assert connection.recv(100) == b""
+        assert not relay.is_open
+        assert not descendants()
+        # As a server that reuses addresses does, while connections of before linger.
+        Host(STANDBY).close()
+
+
+@pytest.mark.usefixtures("leader")
+def test_another_leader_is_followed_at_once(relay: SocketProxies) -> None:
+    relay.follow(LEADER)
+    following = Host(NEXT)
+
+    relay.follow(NEXT)
+
+    assert met() == NEXT
+    following.close()
+
+
+@pytest.mark.usefixtures("leader")
+def test_following_the_same_leader_again_changes_nothing(relay: SocketProxies) -> None:
+    relay.follow(LEADER)
+    before = descendants()
+
+    relay.follow(LEADER)
+
+    assert len(before) == len(PORTS)
+    assert descendants() == before
+
+
+def test_a_leader_whose_ray_does_not_listen_yet_ends_the_connection(relay: SocketProxies) -> None:
+    relay.follow(LEADER)
+
+    assert met() == ""
+
+
+@pytest.mark.usefixtures("leader")
+def test_a_proxy_that_died_is_replaced_after_a_while(
+    relay: SocketProxies, clock: FakeClock
+) -> None:
+    relay.follow(LEADER)
+    victim = min(descendants())
+    os.kill(victim, signal.SIGKILL)
+    assert gone(victim)
+
+    clock.advance(RETRY_SECONDS)
+    relay.follow(LEADER)
+
+    assert {met(port) for port in PORTS} == {LEADER}
+
+
+def test_a_port_that_is_taken_opens_none_until_it_is_free(
+    relay: SocketProxies, clock: FakeClock, notes: Notes, leader: Host
+) -> None:
+    taken = socket.create_server((STANDBY, PORTS[-1]))
+    relay.follow(LEADER)
+    assert not relay.is_open
+    assert not descendants()
+    taken.close()
+
+    relay.follow(LEADER)
+    assert not relay.is_open
+    clock.advance(RETRY_SECONDS)
+    relay.follow(LEADER)
+
+    assert relay.is_open
+    assert notes.events == ["connections not passed on", "connections passed on"]
+
+
+def test_a_program_that_is_missing_is_tried_now_and_then_only(
+    clock: FakeClock, notes: Notes, tmp_path: Path
+) -> None:
+    relay = SocketProxies(STANDBY, clock=clock, say=notes, program=str(tmp_path / "missing"))
+    relay.follow(LEADER)
+    assert all(gone(process) for process in descendants())
+
+    for _ in range(10):
+        relay.follow(LEADER)
+
+    assert len(notes.events) == 1
+    relay.close()
+
+
+def test_the_host_is_reached_where_its_guard_answers(
+    relay: SocketProxies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relay.follow(LEADER)
+    assert not relay.reaches()
+
+    with socket.create_server((LEADER, 0)) as guard:
+        monkeypatch.setattr("node.head.relay.GUARD", guard.getsockname()[1])
+
+        assert relay.reaches()

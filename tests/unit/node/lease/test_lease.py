@@ -1,0 +1,328 @@
+"""The head lease, one guard's side of it."""
+
+import pytest
+
+from node.lease.lease import Lease
+from node.lease.table import LeaseItem
+from tests.unit.node.fakes import FakeClock, MemoryTable, silent
+
+
+def a_lease(table: MemoryTable, clock: FakeClock, holder: str = "i-0a") -> Lease:
+    return Lease(table, holder, f"address-of-{holder}", clock=clock, say=silent)
+
+
+def step_for(seconds: float, clock: FakeClock, *leases: Lease) -> None:
+    for _ in range(round(seconds / 0.25)):
+        for lease in leases:
+            lease.step()
+        clock.advance(0.25)
+
+
+def a_foreign_item(**changes: object) -> LeaseItem:
+    values: dict[str, object] = {"epoch": 4, "beat": 7, "holder": "i-0b", "address": "10.0.0.2"}
+    return LeaseItem(**{**values, "released": False, **changes})  # type: ignore[arg-type]
+
+
+def test_a_lease_that_nobody_ever_held_is_taken_at_once() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    lease = a_lease(table, clock)
+
+    lease.step()
+
+    assert lease.held
+    assert table.item == LeaseItem(1, 0, "i-0a", "address-of-i-0a", released=False)
+
+
+def test_a_released_lease_is_taken_at_once_with_the_next_epoch() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    table.item = a_foreign_item(released=True)
+    lease = a_lease(table, clock)
+
+    lease.step()
+
+    assert lease.epoch == 5
+
+
+def test_a_lease_whose_holder_went_silent_is_taken_after_its_length_and_not_before() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    table.item = a_foreign_item()
+    lease = a_lease(table, clock)
+
+    step_for(10.0, clock, lease)
+    assert lease.epoch is None
+    step_for(0.75, clock, lease)
+    assert lease.epoch == 5
+
+
+def test_every_beat_of_the_holder_starts_the_wait_anew() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    table.item = a_foreign_item()
+    lease = a_lease(table, clock)
+
+    step_for(9.0, clock, lease)
+    table.renew(4, "i-0b", "")
+    step_for(9.0, clock, lease)
+
+    assert lease.epoch is None
+
+
+def test_an_unwanted_lease_is_only_watched() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    lease = a_lease(table, clock)
+
+    lease.step(wanted=False)
+
+    assert table.item is None
+
+
+def test_a_holder_renews_every_two_seconds_or_a_little_sooner() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    lease = a_lease(table, clock)
+
+    step_for(20.25, clock, lease)
+
+    assert table.item
+    assert 10 <= table.item.beat <= 20 / 1.5
+
+
+def test_a_holder_that_cannot_renew_may_not_run_ray_from_the_fence_time_on() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    lease = a_lease(table, clock)
+    lease.step()
+    table.reachable = False
+
+    clock.advance(5.9)
+    assert lease.held
+    clock.advance(0.1)
+    assert not lease.held
+
+
+def test_a_renewal_whose_answer_is_lost_gives_no_time() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    lease = a_lease(table, clock)
+    lease.step()
+    table.answering = False
+
+    step_for(6.25, clock, lease)
+
+    assert table.item
+    assert table.item.beat > 0
+    assert lease.epoch is None
+
+
+def test_a_take_whose_answer_was_lost_gives_nothing_and_is_followed_by_another() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    lease = a_lease(table, clock)
+    original = table.take
+
+    def take_without_answer(
+        seen: LeaseItem | None, holder: str, address: str, autoscaler: str
+    ) -> None:
+        original(seen, holder, address, autoscaler)
+        table.answering = False
+        table._answer()
+
+    table.take = take_without_answer  # type: ignore[method-assign]
+    lease.step()
+    assert not lease.held
+    table.answering, table.take = True, original  # type: ignore[method-assign]
+    clock.advance(0.5)
+    lease.step()
+
+    assert lease.held
+    assert lease.epoch == 2
+
+
+def test_a_holder_that_was_overtaken_stops_at_its_next_renewal() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    lease = a_lease(table, clock)
+    lease.step()
+    table.item = a_foreign_item()
+
+    step_for(2.25, clock, lease)
+
+    assert not lease.held
+    assert lease.epoch is None
+
+
+def test_what_was_released_is_never_renewed_even_when_the_release_got_no_answer() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    lease = a_lease(table, clock)
+    lease.step()
+    table.reachable = False
+    lease.release()
+    table.reachable = True
+
+    for _ in range(40):
+        lease.step(wanted=False)
+        clock.advance(0.25)
+
+    assert not lease.held
+    assert table.item == LeaseItem(1, 0, "i-0a", "address-of-i-0a", released=False)
+
+
+def test_what_an_earlier_process_of_this_instance_held_is_taken_at_once_as_a_new_epoch() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    a_lease(table, clock).step()
+    reborn = a_lease(table, clock)
+
+    reborn.step()
+
+    assert reborn.epoch == 2
+
+
+def test_an_item_that_vanished_is_waited_for_like_a_silent_holder() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    table.item = a_foreign_item()
+    lease = a_lease(table, clock)
+    lease.step()
+    table.item = None
+
+    step_for(10.0, clock, lease)
+    assert lease.epoch is None
+    step_for(1.0, clock, lease)
+    assert lease.epoch == 1
+
+
+def test_a_slow_renewal_counts_from_before_it_was_sent() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    lease = a_lease(table, clock)
+    lease.step()
+    clock.advance(2.0)
+    original = table.renew
+
+    def renew_slowly(epoch: int, holder: str, autoscaler: str) -> LeaseItem:
+        item = original(epoch, holder, autoscaler)
+        clock.advance(1.5)
+        return item
+
+    table.renew = renew_slowly  # type: ignore[method-assign]
+    lease.step()
+    table.reachable = False
+
+    clock.advance(4.4)
+    assert lease.held
+    clock.advance(0.1)
+    assert not lease.held
+
+
+def handed_over(**changes: object) -> MemoryTable:
+    """Return a table whose epoch is to go to i-0c, given up by its holder unless said otherwise."""
+    table = MemoryTable()
+    table.item = a_foreign_item(**{"released": True, "successor": "i-0c", **changes})
+    return table
+
+
+def test_a_named_successor_takes_what_was_released_at_once() -> None:
+    table, clock = handed_over(), FakeClock()
+    lease = a_lease(table, clock, "i-0c")
+
+    lease.step()
+
+    assert lease.epoch == 5
+    assert table.item
+    assert table.item.successor == ""
+
+
+@pytest.mark.parametrize("other", ["i-0a", "i-0b"])
+def test_everyone_else_and_the_former_holder_too_waits_for_a_successor(other: str) -> None:
+    table, clock = handed_over(), FakeClock()
+    lease = a_lease(table, clock, other)
+
+    step_for(10.0, clock, lease)
+    assert lease.epoch is None
+    step_for(0.75, clock, lease)
+    assert lease.epoch == 5
+
+
+def test_a_successor_takes_no_earlier_than_anyone_what_was_not_released() -> None:
+    table, clock = handed_over(released=False), FakeClock()
+    lease = a_lease(table, clock, "i-0c")
+
+    step_for(10.0, clock, lease)
+    assert lease.epoch is None
+    step_for(0.75, clock, lease)
+    assert lease.epoch == 5
+
+
+def test_a_holder_that_was_started_again_leaves_the_lease_to_the_successor() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    a_lease(table, clock).step()
+    table.name_successor("i-0c")
+    reborn, successor = a_lease(table, clock), a_lease(table, clock, "i-0c")
+
+    step_for(11.0, clock, successor, reborn)
+
+    assert (successor.epoch, reborn.epoch) == (2, None)
+
+
+def test_a_successor_that_is_called_off_lets_everyone_take_at_once() -> None:
+    table, clock = handed_over(), FakeClock()
+    lease = a_lease(table, clock)
+    step_for(3.0, clock, lease)
+    table.item = a_foreign_item(released=True)
+
+    step_for(0.75, clock, lease)
+
+    assert lease.epoch == 5
+
+
+def test_a_successor_that_is_the_holder_itself_is_none() -> None:
+    table, clock = handed_over(successor="i-0b"), FakeClock()
+    lease = a_lease(table, clock)
+
+    lease.step()
+
+    assert lease.epoch == 5
+
+
+def test_a_holder_learns_of_its_successor_with_its_next_renewal() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    lease = a_lease(table, clock)
+    lease.step()
+    table.name_successor("i-0c")
+    assert lease.successor == ""
+
+    step_for(2.25, clock, lease)
+    assert lease.successor == "i-0c"
+    table.name_successor("")
+    step_for(2.25, clock, lease)
+    assert lease.successor == ""
+
+
+def test_others_know_where_the_holder_is_and_whether_it_renews() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    holder, other = a_lease(table, clock), a_lease(table, clock, "i-0c")
+    holder.step()
+    step_for(3.0, clock, holder, other)
+
+    assert (holder.other, other.other) == ("", "address-of-i-0a")
+    assert (holder.is_renewed, other.is_renewed) == (False, True)
+    step_for(4.0, clock, other)
+    assert not other.is_renewed
+    assert other.other == "address-of-i-0a"
+
+
+def test_a_lease_that_was_given_up_is_renewed_by_nobody() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    holder, other = a_lease(table, clock), a_lease(table, clock, "i-0c")
+    holder.step()
+    step_for(1.0, clock, holder, other)
+
+    holder.release()
+    step_for(0.25, clock, other)
+
+    assert not other.is_renewed
+
+
+def test_the_holder_says_what_it_works_by() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    lease = a_lease(table, clock)
+    lease.autoscaler = "s3://bucket/one.yaml"
+
+    lease.step()
+    assert table.item
+    assert table.item.autoscaler == "s3://bucket/one.yaml"
+    lease.autoscaler = "s3://bucket/two.yaml"
+    step_for(2.25, clock, lease)
+    assert table.item.autoscaler == "s3://bucket/two.yaml"

@@ -1,0 +1,486 @@
+"""Logs that are shipped: every line once, in order, within the API's limits, whatever happens."""
+
+import json
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from moto import mock_aws
+
+from node.give_up import await_shipped
+from node.logs import batch as log_batch
+from node.logs.batch import Batch, Event, event_of
+from node.logs.progress import Progress
+from node.logs.shipper import LAST_SECONDS, CloudWatchStream, LogShipper, NotTaken, Stream
+from node.logs.source import LINE_BYTES, JournalSource, Source, journal_command
+from tests.unit.node.fakes import silent
+
+NOW = 1_795_000_000_000
+TEMPLATE = Path(__file__).parents[4] / "deploy/foundation/template.yaml"
+
+
+def event(number: int, at: int = NOW, text: str = "") -> Event:
+    return Event(at, text or f"line {number}", str(number))
+
+
+def entry(message: object, **fields: str) -> dict[str, Any]:
+    return {
+        "__CURSOR": "c",
+        "__REALTIME_TIMESTAMP": f"{NOW}123",
+        "PRIORITY": "4",
+        "_SYSTEMD_UNIT": "ray-head.service",
+        "MESSAGE": message,
+        **fields,
+    }
+
+
+class Killed(BaseException):
+    """SIGKILL: nobody handles it."""
+
+
+class Clock:
+    """Time that passes while somebody sleeps or waits for a line; at ``alarm`` it calls."""
+
+    def __init__(self) -> None:
+        self.time, self.alarm = 0.0, float("inf")
+        self.call: Callable[[], None] = lambda: None
+
+    def __call__(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+        if self.time >= self.alarm:
+            self.call()
+
+
+class Node:
+    """A journal, a disk and a CloudWatch Logs that can be away; shippers come and go."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = Clock()
+        self.progress = Progress(folder / "progress.json")
+        self.journal: list[Event] = []
+        self.taken: list[str] = []
+        self.sizes: list[int] = []
+        self.errors: list[BaseException] = []
+        self.after_put: list[BaseException] = []
+        self.opened = 0
+        self.largest_read = 50
+
+    def put(self, batch: Batch) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
+        request = batch.as_request()
+        check_limits(request)
+        self.sizes.append(len(request))
+        self.taken += [one["message"] for one in request]
+        if self.after_put:
+            raise self.after_put.pop(0)
+
+    def say(self, *numbers: int) -> None:
+        self.journal += [event(number) for number in numbers]
+
+    def shipper(self) -> LogShipper:
+        return LogShipper(
+            lambda cursor, follow: FakeSource(self, cursor, follow),
+            self.put,
+            self.progress,
+            say=silent,
+            clock=self.clock,
+            sleep=self.clock.sleep,
+        )
+
+    def run(self, seconds: float = 5.0) -> LogShipper:
+        """Ship for so long, and stop in order."""
+        shipper = self.shipper()
+        self.stop(shipper, seconds)
+        shipper.run()
+        return shipper
+
+    def stop(self, shipper: LogShipper, seconds: float) -> None:
+        """Send it SIGTERM after so long."""
+        self.clock.alarm, self.clock.call = self.clock.time + seconds, shipper.stop
+
+
+class FakeSource:
+    """journalctl: from a cursor on; following, it waits for more."""
+
+    def __init__(self, node: Node, cursor: str, follow: bool) -> None:
+        self._node, self._follow = node, follow
+        self._next = int(cursor) if cursor else 0
+        self.ended = False
+        node.opened += 1
+
+    def read(self, seconds: float) -> list[Event]:
+        node = self._node
+        found = node.journal[self._next : self._next + node.largest_read]
+        self._next += len(found)
+        if not found:
+            self.ended = not self._follow
+            node.clock.sleep(seconds)
+        return found
+
+    def close(self) -> None:
+        pass
+
+
+def check_limits(request: list[dict[str, Any]]) -> None:
+    """Refuse what PutLogEvents refuses.
+
+    https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
+    """
+    times = [one["timestamp"] for one in request]
+    assert 1 <= len(request) <= 10_000
+    assert sum(len(one["message"].encode()) + 26 for one in request) <= 1_048_576
+    assert times == sorted(times)
+    assert times[-1] - times[0] < 24 * 3600 * 1000
+
+
+def away() -> EndpointConnectionError:
+    return EndpointConnectionError(endpoint_url="https://logs")
+
+
+def lines(numbers: Iterable[int]) -> list[str]:
+    return [f"line {number}" for number in numbers]
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Node:
+    return Node(tmp_path)
+
+
+def test_every_line_is_shipped_once_and_in_order(node: Node) -> None:
+    node.say(*range(1, 201))
+
+    node.run()
+
+    assert node.taken == lines(range(1, 201))
+    assert node.progress.cursor() == "200"
+
+
+def test_lines_of_the_same_moment_go_together(node: Node) -> None:
+    node.say(*range(1, 31))
+
+    node.run()
+
+    assert node.sizes == [30]
+
+
+def test_a_restart_neither_loses_nor_repeats(node: Node) -> None:
+    for start in (1, 101, 201):
+        node.say(*range(start, start + 100))
+        node.run()
+
+    assert node.taken == lines(range(1, 301))
+
+
+def test_what_aws_did_not_take_is_sent_until_it_does(node: Node) -> None:
+    node.say(*range(1, 21))
+    node.errors = [away() for _ in range(6)]
+
+    node.run(seconds=120)
+
+    assert node.taken == lines(range(1, 21))
+    assert node.clock.time > 15
+
+
+def test_while_aws_is_away_no_more_is_held_than_a_batch(node: Node) -> None:
+    node.journal = [event(n, text="x" * 1000) for n in range(1, 50_001)]
+    node.errors = [away() for _ in range(10_000)]
+    tracemalloc.start()
+
+    node.run(seconds=3600)
+
+    held = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert node.taken == []
+    assert held < 8 * 1_048_576
+    node.errors = []
+    node.run(seconds=60)
+    assert len(node.taken) == 50_000
+
+
+def test_a_shipper_that_is_killed_between_sending_and_noting_repeats_that_batch_alone(
+    node: Node,
+) -> None:
+    node.say(*range(1, 11))
+    node.run()
+    node.say(*range(11, 21))
+    node.after_put = [Killed()]
+    with pytest.raises(Killed):
+        node.run()
+
+    node.run()
+
+    assert node.taken == lines([*range(1, 21), *range(11, 21)])
+
+
+def test_a_batch_that_is_never_taken_is_given_up_and_the_next_one_goes(node: Node) -> None:
+    node.say(*range(1, 11))
+    node.errors = [NotTaken("one line is a week ahead")]
+    node.run()
+    node.say(*range(11, 21))
+
+    node.run()
+
+    assert node.taken == lines(range(11, 21))
+
+
+def test_what_was_said_just_before_the_end_is_shipped(node: Node) -> None:
+    shipper = node.shipper()
+    shipper.stop()
+    node.say(1, 2, 3)
+
+    shipper.run()
+
+    assert node.taken == lines([1, 2, 3])
+
+
+def test_an_end_without_aws_takes_no_longer_than_it_may(node: Node) -> None:
+    node.say(*range(1, 11))
+    node.errors = [away() for _ in range(100)]
+
+    node.run(seconds=3)
+
+    assert node.taken == []
+    assert node.clock.time < 3 + 2 + LAST_SECONDS
+    assert node.progress.cursor() == ""
+
+
+def test_a_journalctl_that_ends_is_started_again_where_it_was(node: Node) -> None:
+    node.say(*range(1, 101))
+    opened: list[str] = []
+
+    def short(cursor: str, follow: bool) -> Source:
+        opened.append(cursor)
+        source = FakeSource(node, cursor, follow)
+        source.ended = len(opened) == 1
+        return source
+
+    shipper = node.shipper()
+    shipper._open = short
+    node.stop(shipper, 30)
+    shipper.run()
+
+    assert len(opened) >= 3
+    assert node.taken == lines(range(1, 101))
+
+
+def test_a_disk_that_is_full_does_not_have_lines_repeated(node: Node, tmp_path: Path) -> None:
+    node.progress = Progress(tmp_path / "none" / "progress.json")
+    node.say(*range(1, 11))
+
+    node.run()
+
+    assert node.taken == lines(range(1, 11))
+
+
+@pytest.mark.parametrize(
+    ("events", "batches"),
+    [
+        ([event(n, text="é" * 500) for n in range(1, 3001)], 3),
+        ([event(n, text="x") for n in range(1, 25_001)], 3),
+        ([event(1), event(2, at=NOW + 25 * 3600 * 1000)], 2),
+        ([event(1), event(2, at=NOW - 25 * 3600 * 1000), event(3, at=NOW)], 3),
+    ],
+    ids=["bytes", "events", "a day", "a clock that was set"],
+)
+def test_a_batch_ends_where_the_api_ends(
+    node: Node, events: list[Event], batches: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.journal, node.largest_read = events, 60_000
+
+    node.run()
+
+    assert len(node.taken) == len(events)
+    assert len(node.sizes) == batches
+
+
+def test_the_first_event_fits_whatever_its_size() -> None:
+    largest = event_of(entry("x" * 10_000_000))
+
+    assert Batch().has_room(largest)
+    assert largest.size < 100_000
+    assert largest.text.endswith('(cut)"}')
+
+
+def test_an_event_is_data_and_readable() -> None:
+    read = event_of(entry('event="lease taken" epoch=3'))
+
+    assert read.at == NOW
+    assert json.loads(read.text) == {
+        "unit": "ray-head",
+        "priority": 4,
+        "message": 'event="lease taken" epoch=3',
+    }
+
+
+def test_what_systemd_says_about_a_unit_is_that_units() -> None:
+    said = entry("Started.", _SYSTEMD_UNIT="init.scope", UNIT="ray-head.service")
+
+    assert json.loads(event_of(said).text)["unit"] == "ray-head"
+
+
+def test_what_is_no_utf8_is_shipped_all_the_same() -> None:
+    assert json.loads(event_of(entry([104, 255])).text)["message"] == "h�"
+
+
+def test_a_cut_is_made_between_characters() -> None:
+    text = json.loads(event_of(entry("é" * log_batch.MESSAGE_BYTES)).text)["message"]
+
+    assert text.endswith("é (cut)")
+
+
+def printing(tmp_path: Path, *written: str) -> JournalSource:
+    """Return a source over a program that prints just that."""
+    file = tmp_path / "out"
+    file.write_text("".join(written))
+    return JournalSource(["cat", str(file)], silent)
+
+
+def read_all(source: JournalSource) -> list[str]:
+    found: list[str] = []
+    while not source.ended:
+        found += [json.loads(one.text)["message"] for one in source.read(5)]
+    source.close()
+    return found
+
+
+def test_entries_are_read_whole_however_the_pipe_cuts_them(tmp_path: Path) -> None:
+    messages = [f"{n} " + "x" * (n % 5000) for n in range(300)]
+
+    source = printing(tmp_path, *(json.dumps(entry(m)) + "\n" for m in messages))
+
+    assert read_all(source) == messages
+
+
+def test_a_line_without_end_is_skipped_and_the_next_one_is_read(tmp_path: Path) -> None:
+    endless = json.dumps(entry("x" * 3 * LINE_BYTES)) + "\n"
+
+    source = printing(tmp_path, endless, "no json\n", "[]\n", json.dumps(entry("next")) + "\n")
+
+    assert read_all(source) == ["next"]
+
+
+def test_a_quiet_journal_is_waited_for_no_longer_than_asked() -> None:
+    source = JournalSource([sys.executable, "-c", "import time; time.sleep(60)"], silent)
+    began = time.monotonic()
+
+    assert source.read(0.1) == []
+
+    assert time.monotonic() - began < 5
+    source.close()
+
+
+def test_closing_ends_journalctl_and_leaves_no_descriptor() -> None:
+    before = set(Path("/proc/self/fd").iterdir())
+
+    for _ in range(3):
+        JournalSource(["sleep", "60"], silent).close()
+
+    assert set(Path("/proc/self/fd").iterdir()) == before
+
+
+def test_it_follows_from_the_cursor_on_and_from_the_first_line_without_one() -> None:
+    command = journal_command(("ray-head", "cloud-init"), "s=1;i=2", follow=True)
+
+    assert {"--unit=ray-head", "--unit=cloud-init", "--after-cursor=s=1;i=2"} <= set(command)
+    assert {"--follow", "--no-tail", "--merge"} <= set(command)
+    assert not {"--follow"} & set(journal_command((), "", follow=False))
+
+
+STREAM = Stream("us-east-1", "/raykiln/dev/head", "i-1")
+
+
+@pytest.fixture
+def logs(monkeypatch: pytest.MonkeyPatch) -> Any:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with mock_aws():
+        client = boto3.client("logs", region_name="us-east-1")
+        client.create_log_group(logGroupName=STREAM.group)
+        yield client
+
+
+def a_batch(*events: Event) -> Batch:
+    batch = Batch()
+    for one in events:
+        batch.add(one)
+    return batch
+
+
+def now() -> int:
+    return int(time.time() * 1000)
+
+
+def stored(logs: Any) -> list[str]:
+    found = logs.get_log_events(
+        logGroupName=STREAM.group, logStreamName=STREAM.name, startFromHead=True
+    )
+    return [one["message"] for one in found["events"]]
+
+
+def test_the_stream_is_made_with_the_first_line(logs: Any) -> None:
+    stream = CloudWatchStream(logs, STREAM, silent)
+
+    stream.put(a_batch(event(1, now())))
+    stream.put(a_batch(event(2, now())))
+
+    assert stored(logs) == lines([1, 2])
+
+
+def test_lines_come_by_time_even_when_the_clock_was_set_back(logs: Any) -> None:
+    at = now()
+
+    CloudWatchStream(logs, STREAM, silent).put(a_batch(event(1, at), event(2, at - 5000)))
+
+    assert stored(logs) == lines([2, 1])
+
+
+def test_lines_of_no_age_that_is_taken_are_named_and_the_others_stored(logs: Any) -> None:
+    said: list[str] = []
+
+    def say(what: str, **_: object) -> None:
+        said.append(what)
+
+    old = event(1, now() - 15 * 24 * 3600 * 1000)
+    CloudWatchStream(logs, STREAM, say).put(a_batch(old))
+    CloudWatchStream(logs, STREAM, say).put(a_batch(event(2, now())))
+
+    assert said == ["lines refused for their age"]
+    assert stored(logs) == lines([2])
+
+
+def test_a_group_that_is_not_there_is_an_error_to_try_again(logs: Any) -> None:
+    nowhere = Stream("us-east-1", "/raykiln/none/head", "i-1")
+
+    with pytest.raises(ClientError):
+        CloudWatchStream(logs, nowhere, silent).put(a_batch(event(1, now())))
+
+
+def test_the_groups_are_those_of_the_foundation() -> None:
+    text = TEMPLATE.read_text()
+
+    for role in ("head", "worker"):
+        assert f'LogGroupName: !Sub "/raykiln/${{Environment}}/{role}"' in text
+
+
+def test_a_node_that_gives_up_waits_until_its_last_words_are_shipped(tmp_path: Path) -> None:
+    progress = Progress(tmp_path / "progress.json")
+    progress.write("c", 1_000_500)
+
+    await_shipped(1000.4, progress)
+    with pytest.raises(TimeoutError):
+        await_shipped(1000.6, progress, seconds=0.05, every=0.01)
+
+
+def test_without_a_shipper_it_does_not_wait_for_ever(tmp_path: Path) -> None:
+    with pytest.raises(TimeoutError):
+        await_shipped(1.0, Progress(tmp_path / "none"), seconds=0.05, every=0.01)

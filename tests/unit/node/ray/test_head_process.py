@@ -1,0 +1,130 @@
+"""Ray's processes below the guard, with a ``ray`` package that only pretends: what is started,
+and that it ends.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.node import pretended_ray
+
+REPOSITORY = Path(__file__).parents[4]
+
+GUARD = """
+import os, sys, time
+from node.ray.processes import descendants
+from node.ray.head_process import RayHeadProcess
+from tests.unit.node.fakes import FakeGcs, an_identity
+
+def wait(is_so):
+    deadline = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.01)
+
+ray = RayHeadProcess(an_identity(), FakeGcs("10.0.0.1"))
+wait(ray.warm)
+assert not os.path.exists(os.environ["TOLD"] + ".whole"), "nothing of Ray runs yet"
+ray.start()
+wait(lambda: os.path.exists(os.environ["TOLD"] + ".whole"))
+assert ray.is_running()
+assert ray.is_healthy()
+{then}
+"""
+
+
+def guarded(tmp_path: Path, then: str, **settings: str) -> Path:
+    """Run a guard that warms and starts the pretended Ray, and return what Ray was told."""
+    site, told = tmp_path / "site", tmp_path / "told"
+    pretended_ray.install(site)
+    environment = {**os.environ, "TOLD": str(told), "PYTHONPATH": str(site), **settings}
+    command = [sys.executable, "-c", GUARD.format(then=then)]
+    subprocess.run(command, check=True, cwd=REPOSITORY, env=environment, timeout=90)
+    return Path(f"{told}.whole")
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    path = guarded(tmp_path_factory.mktemp("ray"), "wait(ray.kill); assert not descendants()")
+    found: dict[str, object] = json.loads(path.read_text())
+    return found
+
+
+def test_all_of_ray_ends_with_one_kill_daemons_too(told: dict[str, object]) -> None:
+    assert told  # the guard's own assertions: warm, started, healthy, killed, nothing left
+
+
+def test_ray_is_told_its_address_and_its_autoscaler(told: dict[str, object]) -> None:
+    argv = told["argv"]
+    assert isinstance(argv, list)
+
+    assert argv[:3] == ["ray", "start", "--head"]
+    assert {"--block", "--num-cpus=0", "--node-ip-address=10.0.0.1"} <= set(argv)
+    assert "--autoscaling-config=/run/ray/autoscaler.yaml" in argv
+
+
+def test_ray_finds_its_token_by_path_and_its_instance_by_name(told: dict[str, object]) -> None:
+    assert told["settings"] == {
+        "RAY_CLOUD_INSTANCE_ID": "i-0a",
+        "RAY_NODE_TYPE_NAME": "head",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": "/run/ray/token",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_enable_autoscaler_v2": "1",
+    }
+
+
+def test_what_clients_and_workers_wait_for_starts_first(told: dict[str, object]) -> None:
+    assert told["started"] == [
+        "GCS",
+        "raylet",
+        "dashboard: warm,heard",
+        "raylet is alive",
+        "autoscaler",
+        "client server",
+        "log monitor",
+    ]
+
+
+def test_without_a_warm_dashboard_ray_starts_its_own(tmp_path: Path) -> None:
+    path = guarded(tmp_path, "wait(ray.kill)", RAY_BREAKS_THE_DASHBOARD="1")
+
+    assert json.loads(path.read_text())["started"][2] == "dashboard: cold,heard"
+
+
+def test_the_guards_socket_is_not_left_to_ray(told: dict[str, object]) -> None:
+    assert told["stdin"] == "/dev/null"
+
+
+def test_a_ray_that_was_killed_can_be_warmed_and_started_again(tmp_path: Path) -> None:
+    then = "wait(ray.kill); wait(ray.warm); ray.start(); assert ray.is_running(); wait(ray.kill)"
+
+    assert guarded(tmp_path, then).exists()
+
+
+def test_ray_has_ended_when_its_gcs_has(tmp_path: Path) -> None:
+    then = """
+os.kill(int(open(os.environ["TOLD"] + ".gcs").read()), 9)
+wait(lambda: not ray.is_running())
+wait(ray.kill)
+"""
+
+    assert guarded(tmp_path, then).exists()
+
+
+def test_a_ray_that_is_not_warm_cannot_be_started(tmp_path: Path) -> None:
+    then = """
+wait(ray.kill)
+try:
+    ray.start()
+except RuntimeError as error:
+    assert "not warm" in str(error)
+else:
+    raise AssertionError("it was started")
+"""
+
+    assert guarded(tmp_path, then).exists()

@@ -1,0 +1,59 @@
+"""Redis's password: known to the GCS through a file, and to nobody through an argv."""
+
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from node.ray import redis_password
+
+SECRET = "s3cret-of-the-cluster"
+
+
+class Ray:
+    """Ray's own way to start processes, which only notes what it was told."""
+
+    def __init__(self) -> None:
+        self.started: list[tuple[list[str], dict[str, Any]]] = []
+
+    def start_ray_process(self, command: list[str], process_type: str, **options: Any) -> None:
+        self.started.append((command, options))
+
+
+@pytest.fixture
+def ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ray:
+    """Ray, whose processes are started without the password from now on."""
+    (tmp_path / "token").write_text(f"{SECRET}\n")
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
+    ray, services, private = Ray(), ModuleType("services"), ModuleType("ray._private")
+    monkeypatch.setattr(services, "start_ray_process", ray.start_ray_process, raising=False)
+    monkeypatch.setattr(private, "services", services, raising=False)
+    monkeypatch.setitem(sys.modules, "ray", ModuleType("ray"))
+    monkeypatch.setitem(sys.modules, "ray._private", private)
+    assert redis_password.arguments(tmp_path / "flags") == [f"--redis-password={SECRET}"]
+    ray.start_ray_process = services.start_ray_process  # type: ignore[method-assign]
+    return ray
+
+
+def test_the_gcs_reads_it_from_a_file_of_ours_alone(ray: Ray, tmp_path: Path) -> None:
+    ray.start_ray_process(["gcs_server", f"--redis_password={SECRET}", "--x"], "gcs_server")
+
+    assert ray.started[0][0] == ["gcs_server", f"--flagfile={tmp_path / 'flags'}", "--x"]
+    assert (tmp_path / "flags").read_text() == f"--redis_password={SECRET}\n"
+    assert (tmp_path / "flags").stat().st_mode & 0o777 == 0o600
+
+
+def test_raylet_workers_and_client_server_do_without(ray: Ray) -> None:
+    workers = f"--python_worker_command=python --redis-password={SECRET} --y"
+    ray.start_ray_process(["raylet", workers], "raylet", fate_share=True)
+    updates = {"RAY_REDIS_PASSWORD": SECRET, "OTHER": "kept"}
+    ray.start_ray_process(["server"], "ray_client_server", env_updates=updates)
+
+    assert SECRET not in repr(ray.started)
+    assert ray.started[0] == (
+        ["raylet", "--python_worker_command=python  --y"],
+        {"fate_share": True},
+    )
+    assert ray.started[1][1] == {"env_updates": {"OTHER": "kept"}}

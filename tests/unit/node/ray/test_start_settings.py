@@ -1,0 +1,35 @@
+"""How Ray is started, with and without stored state."""
+
+from node.ray.start_settings import head_arguments, head_environment, worker_environment
+from tests.unit.node.fakes import an_identity
+
+REDIS = "state.ray.internal:6379"
+RECONNECT = "RAY_gcs_rpc_server_reconnect_timeout_s"
+
+
+def test_without_redis_a_head_keeps_nothing_and_raylets_give_up_within_seconds() -> None:
+    assert not [key for key in head_environment(an_identity()) if "REDIS" in key]
+    assert worker_environment(an_identity())[RECONNECT] == "20"
+
+
+def test_with_redis_a_head_keeps_its_tables_there_and_raylets_wait_for_the_next() -> None:
+    environment = head_environment(an_identity(redis=REDIS))
+
+    assert environment["RAY_REDIS_ADDRESS"] == REDIS
+    assert environment["RAY_external_storage_namespace"] == "test"
+    assert worker_environment(an_identity(redis=REDIS))[RECONNECT] == "600"
+
+
+def test_a_redis_by_tls_is_trusted_when_the_machine_trusts_it() -> None:
+    plain, secure = (head_environment(an_identity(redis=r)) for r in (REDIS, f"rediss://{REDIS}"))
+
+    assert secure["RAY_REDIS_ADDRESS"] == f"rediss://{REDIS}"
+    assert secure["RAY_REDIS_CA_CERT"] == "/etc/ssl/certs/ca-certificates.crt"
+    assert "RAY_REDIS_CA_CERT" not in plain
+
+
+def test_no_password_is_among_what_anyone_can_read() -> None:
+    identity = an_identity(redis=REDIS)
+    told = [*head_arguments(identity), *head_environment(identity)]
+
+    assert not [word for word in told if "password" in word.lower()]

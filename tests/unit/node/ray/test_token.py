@@ -1,0 +1,90 @@
+"""What is fetched before Ray starts, from moto's SSM."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError
+from moto import mock_aws
+
+from node.ray.token import NotFit, NotNow, fetch_token
+from node.ray.token import refresh_token as refresh
+from tests.unit.node.fakes import an_identity
+
+SECRET = "not-to-be-seen-anywhere-0123456789"
+
+
+@pytest.fixture
+def ssm() -> Iterator[Any]:
+    with mock_aws():
+        client = boto3.client("ssm", region_name="us-east-1")
+        client.put_parameter(Name="/ray/test/redis_password", Type="SecureString", Value=SECRET)
+        yield client
+
+
+class Refusing:
+    """A service that always answers with one error."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def get_parameter(self, **_: object) -> None:
+        raise self._error
+
+
+def denied() -> ClientError:
+    return ClientError(
+        {"Error": {"Code": "AccessDenied", "Message": f"no {SECRET}"}}, "GetParameter"
+    )
+
+
+def test_the_token_is_readable_by_its_owner_alone(ssm: Any, tmp_path: Path) -> None:
+    path = tmp_path / "token"
+
+    fetch_token(ssm, an_identity(), path)
+
+    assert path.read_text() == SECRET
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_missing_secret_is_final_and_named(ssm: Any, tmp_path: Path) -> None:
+    identity = an_identity(secret="/ray/other/redis_password")
+
+    with pytest.raises(NotFit, match=r"/ray/other/redis_password.*ParameterNotFound"):
+        fetch_token(ssm, identity, tmp_path / "token")
+
+
+def test_permissions_may_be_on_their_way(tmp_path: Path) -> None:
+    with pytest.raises(NotNow, match="AccessDenied"):
+        fetch_token(Refusing(denied()), an_identity(), tmp_path / "token")
+
+
+def test_no_error_quotes_what_aws_said(tmp_path: Path) -> None:
+    with pytest.raises(NotNow) as caught:
+        fetch_token(Refusing(denied()), an_identity(), tmp_path / "token")
+
+    assert SECRET not in str(caught.value)
+
+
+def test_a_rotated_secret_replaces_the_old_one(ssm: Any, tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    fetch_token(ssm, an_identity(), path)
+    ssm.put_parameter(
+        Name="/ray/test/redis_password", Type="SecureString", Value="new", Overwrite=True
+    )
+
+    assert refresh(ssm, an_identity(), path) == ""
+    assert path.read_text() == "new"
+
+
+def test_a_known_secret_serves_while_aws_cannot_be_asked(tmp_path: Path) -> None:
+    away = Refusing(ConnectTimeoutError(endpoint_url="https://ssm"))
+    path = tmp_path / "token"
+
+    with pytest.raises(NotNow):
+        refresh(away, an_identity(), path)
+    path.write_text("old")
+    assert "ssm" in refresh(away, an_identity(), path)
+    assert path.read_text() == "old"

@@ -1,0 +1,143 @@
+"""Leaving in good order: what is announced, and who is told."""
+
+import json
+from dataclasses import dataclass, field
+
+import pytest
+
+from node.identity import Metadata, NoMetadata
+from node.ray.gcs import Unreachable
+from node.ray.protobuf import decoded
+from node.worker.departure import (
+    EVERY,
+    GRACE,
+    GROUP,
+    SPOT,
+    Departure,
+    Notice,
+    drain_request,
+    find_notice,
+)
+from node.worker.unit import Raylet
+from tests.unit.node.fakes import FakeClock, Notes, node_id_of
+from tests.unit.node.worker.test_watchdog import HEAD, NEXT_HEAD, US, Node, led_by
+
+NOW = 1_800_000_000.0
+INTERRUPTION = json.dumps({"action": "terminate", "time": "2027-01-15T08:02:00Z"})
+AT = 1_800_000_120.0
+
+
+def test_an_instance_that_nobody_takes_away_has_no_notice() -> None:
+    assert find_notice({GROUP: "InService"}.get, NOW) is None
+
+
+def test_a_spot_interruption_is_announced_with_its_moment() -> None:
+    assert find_notice({SPOT: INTERRUPTION}.get, NOW) == Notice("spot interruption: terminate", AT)
+
+
+def test_a_group_announces_without_a_moment() -> None:
+    notice = find_notice({GROUP: "Terminated"}.get, NOW)
+
+    assert notice == Notice("its Auto Scaling group ends it", NOW + GRACE)
+
+
+def test_a_drain_names_node_reason_message_and_deadline() -> None:
+    fields = dict(decoded(drain_request(node_id_of(US), Notice("why", AT))))
+
+    assert fields == {1: node_id_of(US), 2: 2, 3: b"why", 4: 1_800_000_120_000}
+
+
+@dataclass
+class Leaver:
+    """A node with its departure; ``announced`` is what the metadata service says."""
+
+    announced: dict[str, str] = field(default_factory=dict)
+    reachable: bool = True
+    head_answers: bool = True
+    clock: FakeClock = field(default_factory=FakeClock)
+    notes: Notes = field(default_factory=Notes)
+    drained: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.departure = Departure(
+            metadata=self.metadata,
+            drain=self.drain,
+            unreachable=(Unreachable,),
+            clock=self.clock,
+            wall_clock=lambda: NOW,
+            say=self.notes,
+        )
+
+    def metadata(self) -> Metadata:
+        if not self.reachable:
+            raise NoMetadata("nobody answers")
+        return self.announced.get
+
+    def drain(self, address: str, request: bytes) -> bool:
+        if not self.head_answers:
+            raise Unreachable("nobody listens")
+        self.drained.append(address)
+        return True
+
+    def step(self, head: str = HEAD) -> bool:
+        self.clock.advance(EVERY)
+        return self.departure.step(led_by(head), Raylet(1, node_id_of(US)))
+
+
+def test_the_head_is_told_once() -> None:
+    leaver = Leaver({SPOT: INTERRUPTION})
+
+    assert [leaver.step() for _ in range(5)] == [True] * 5
+    assert leaver.drained == [HEAD]
+
+
+def test_the_next_head_is_told_as_well() -> None:
+    leaver = Leaver({SPOT: INTERRUPTION})
+
+    leaver.step()
+    leaver.step(NEXT_HEAD)
+
+    assert leaver.drained == [HEAD, NEXT_HEAD]
+
+
+def test_a_head_that_does_not_answer_is_told_later() -> None:
+    leaver = Leaver({SPOT: INTERRUPTION}, head_answers=False)
+    leaver.step()
+    leaver.head_answers = True
+
+    leaver.step()
+
+    assert leaver.drained == [HEAD]
+
+
+@pytest.mark.parametrize("announced", [{}, {SPOT: "not JSON"}, {SPOT: "{}"}])
+def test_without_a_sensible_announcement_a_node_stays(announced: dict[str, str]) -> None:
+    assert not Leaver(announced).step()
+
+
+def test_what_was_announced_is_kept_while_the_metadata_service_is_away() -> None:
+    leaver = Leaver({SPOT: INTERRUPTION})
+    leaver.step()
+    leaver.reachable = False
+
+    assert leaver.step()
+
+
+def test_an_announcement_that_is_called_off_is_forgotten() -> None:
+    leaver = Leaver({SPOT: INTERRUPTION})
+    leaver.step()
+    leaver.announced.clear()
+
+    assert not leaver.step()
+
+
+def test_a_node_that_leaves_is_neither_killed_nor_handed_back() -> None:
+    node = Node()
+    node.unit.running = None
+    node.heads[HEAD].nodes.pop(US)
+    node.watchdog._leaving = lambda *_: True
+
+    node.run(3600)
+
+    assert node.unit.kills == 0
+    assert not node.watchdog.given_up
