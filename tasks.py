@@ -391,13 +391,13 @@ def job(c: Context, env: str = DEFAULT_ENV) -> None:
         from deploy.cluster.members import members
         from deploy.cluster.ray_api import ray_api
         from deploy.report.console import console, step
-        from deploy.verify.smoke import everyone_is_here
+        from deploy.verify.smoke import run_smoke_job
 
         clients = clients_of(environment)
         nodes = members(clients, environment)
         with step(f"a job at {environment.head_dns}") as steps:
             api = ray_api(clients, environment)
-            outcome, present = everyone_is_here(api, nodes, clock=SystemClock(), progress=steps.say)
+            outcome, present = run_smoke_job(api, nodes, clock=SystemClock(), progress=steps.say)
         for one in present:
             node = nodes.get(one.address)
             name = f"{node.role} {node.id}" if node else "a newcomer"
@@ -458,9 +458,9 @@ def head_logs(
     with plain_errors():
         environment = environment_at(env)
         from common.waiting import SystemClock
-        from deploy.operate.head_logs import HeadLog, Wish
+        from deploy.operate.head_logs import HeadLog, LogQuery
 
-        wish = Wish(id, tuple(unit.split(",")), lines, follow)
+        wish = LogQuery(id, tuple(unit.split(",")), lines, follow)
         clients = clients_of(environment)
         for line in HeadLog(clients, environment, wish, SystemClock()).lines():
             print(line, flush=True)

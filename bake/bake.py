@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bake.base_image import BaseImage, resolve_base_image
 from bake.catalog import Image, find_verified, image_by_id, images
-from bake.digest import Ingredients, image_digest
+from bake.digest import DigestInputs, image_digest
 from bake.files import ROLES
 from common.clients import Clients
 from common.environment import Environment
@@ -29,7 +29,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Baked:
+class BakeResult:
     """What a bake did: an image for each role asked for, and which of them are new."""
 
     images: tuple[Image, ...]
@@ -42,7 +42,7 @@ def plan_bake(
 ) -> Plan:
     """Look what there is and what is missing; with ``force`` all is missing. Reads only."""
     base = resolve_base_image(clients, environment.image)
-    ingredients = Ingredients.of(environment.image, base.ami_id)
+    ingredients = DigestInputs.of(environment.image, base.ami_id)
     digests = {role: image_digest(role, ingredients) for role in roles}
     catalog = () if force else images(clients)
     found = {role: find_verified(catalog, role, digest) for role, digest in digests.items()}
@@ -63,7 +63,7 @@ def bake(
     force: bool = False,
     progress: Progress = lambda words: None,
     clock: Clock | None = None,
-) -> Baked:
+) -> BakeResult:
     """Make sure that there is a verified image for each role, and return them.
 
     Files of the bake (Packer's log, software reports, test reports) go to a folder under ``home``;
@@ -72,10 +72,10 @@ def bake(
     """
     plan = plan_bake(clients, environment, roles, force)
     if not plan.missing:
-        return Baked(tuple(plan.present[role] for role in roles), (), None)
-    from bake.pipeline import make_images
+        return BakeResult(tuple(plan.present[role] for role in roles), (), None)
+    from bake.pipeline import build_and_test
 
-    made = make_images(
+    made = build_and_test(
         clients,
         environment,
         plan.base,
@@ -87,7 +87,7 @@ def bake(
     )
     new = {role: image_by_id(clients, ami_id) for role, ami_id in made.ami_ids.items()}
     have = {**plan.present, **new}
-    return Baked(
+    return BakeResult(
         tuple(have[role] for role in roles),
         tuple(role for role in roles if role in new),
         made.folder,

@@ -15,7 +15,7 @@ from common.environment import ImageSettings
 
 
 @dataclass(frozen=True)
-class Ingredients:
+class DigestInputs:
     """What shapes an image of either role beside the files of the checkout."""
 
     source_ami: str
@@ -26,7 +26,7 @@ class Ingredients:
     ssm_agent_required: bool
 
     @classmethod
-    def of(cls, settings: ImageSettings, source_ami: str) -> "Ingredients":
+    def of(cls, settings: ImageSettings, source_ami: str) -> "DigestInputs":
         """Return what an environment's settings and the resolved base image say."""
         return cls(
             source_ami,
@@ -38,7 +38,7 @@ class Ingredients:
         )
 
 
-def image_digest(role: str, ingredients: Ingredients, repository: Path = REPOSITORY) -> str:
+def image_digest(role: str, ingredients: DigestInputs, repository: Path = REPOSITORY) -> str:
     """Return 64 hex digits over role, ingredients, and every shaping file's name and content."""
     content = hashlib.sha256(json.dumps([role, vars(ingredients)]).encode())
     for path in shaping_files(repository):

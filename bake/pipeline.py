@@ -14,7 +14,7 @@ from pathlib import Path
 from bake.base_image import BaseImage
 from bake.build import Recipe, build_images
 from bake.catalog import harden, mark_verified
-from bake.digest import Ingredients, image_digest
+from bake.digest import DigestInputs, image_digest
 from bake.files import LOCK, copy_shaping_files
 from bake.image_tests import Outcome, check_images
 from bake.leftovers import find_leftovers, remove_leftovers
@@ -33,14 +33,14 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Made:
+class BuiltImages:
     """New, verified images by role, and the folder with all that was said about them."""
 
     ami_ids: dict[str, str]
     folder: Path
 
 
-def make_images(
+def build_and_test(
     clients: Clients,
     environment: Environment,
     base: BaseImage,
@@ -50,7 +50,7 @@ def make_images(
     cache: Path,
     progress: Progress,
     clock: Clock,
-) -> Made:
+) -> BuiltImages:
     """Build an image for each role, test each on a fresh instance, and mark it verified."""
     with interruptible():
         remove_leftovers(clients, find_leftovers(clients, _now(clock)), clock, progress)
@@ -59,7 +59,7 @@ def make_images(
         for ami_id in ami_ids.values():
             harden(clients, ami_id, _now(clock))
         _judge(clients, check_images(clients, recipe, ami_ids, clock, progress), recipe, clock)
-    return Made(ami_ids, recipe.folder)
+    return BuiltImages(ami_ids, recipe.folder)
 
 
 def _recipe(
@@ -80,7 +80,7 @@ def _recipe(
     target = Target(environment.image.python, environment.image.architecture)
     wheelhouse = fetch_wheelhouse(environment, cache, progress, source / LOCK)
     check_wheels(wheelhouse, pins(lock, target))
-    ingredients = Ingredients.of(environment.image, base.ami_id)
+    ingredients = DigestInputs.of(environment.image, base.ami_id)
     return Recipe(
         environment=environment,
         base=base,

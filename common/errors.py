@@ -32,7 +32,7 @@ class Unanswered(PipelineError):
     """AWS refused a call or did not answer it, which says nothing about the cluster."""
 
 
-class Unwell(PipelineError):
+class Unhealthy(PipelineError):
     """The cluster did not become what it should: going back may help."""
 
 

@@ -44,5 +44,5 @@ def give_time_again(scene: Scene) -> None:
     group = find_group(scene.clients, environment.head_group, hook)
     if group:
         seconds = environment.limits.head_ready_seconds
-        wanted = replace(group.settings, hook=Hook(hook, seconds))
-        ensure_group(scene.clients, environment.head_group, wanted, clock=scene.clock)
+        desired = replace(group.settings, hook=Hook(hook, seconds))
+        ensure_group(scene.clients, environment.head_group, desired, clock=scene.clock)

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from localcloud.network import Network
-from localcloud.patches.elbv2.plan import BalancerPlan, plans
+from localcloud.patches.elbv2.plan import ForwardingPlan, plans
 from localcloud.paths import namespace_path
 from localcloud.proxy import Proxy
 
@@ -52,19 +52,19 @@ class Balancers:
 class Balancer:
     """One load balancer's host and HAProxy, and the thread that tends them."""
 
-    def __init__(self, network: Network, folder: Path, plan: BalancerPlan) -> None:
+    def __init__(self, network: Network, folder: Path, plan: ForwardingPlan) -> None:
         self._network = network
         self._host = f"nlb-{plan.name[:8]}"
         self._addresses: tuple[str, ...] = ()
         space = namespace_path(network.space_of(self._host))
         self._proxy = Proxy(folder, self._host, ["nsenter", f"--net={space}"])
-        self._wanted: BalancerPlan | None = plan
-        self._made: BalancerPlan | None = None
+        self._wanted: ForwardingPlan | None = plan
+        self._made: ForwardingPlan | None = None
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._tend, name=self._host, daemon=True)
         self._thread.start()
 
-    def follow(self, plan: BalancerPlan) -> None:
+    def follow(self, plan: ForwardingPlan) -> None:
         """Have this plan made true soon, also again when HAProxy has died."""
         with self._changed:
             if plan != self._wanted or not self._proxy.settled:
@@ -86,7 +86,7 @@ class Balancer:
                 self._made = plan
         self._try(self._remove)
 
-    def _next(self) -> BalancerPlan | None:
+    def _next(self) -> ForwardingPlan | None:
         """Wait until there is something to do; None is the end."""
         with self._changed:
             while self._wanted is not None and self._wanted == self._made and self._proxy.settled:
@@ -104,7 +104,7 @@ class Balancer:
             return False
         return True
 
-    def _make(self, plan: BalancerPlan) -> None:
+    def _make(self, plan: ForwardingPlan) -> None:
         if plan.addresses != self._addresses:
             self._remove()
             self._network.attach(self._host, plan.addresses)

@@ -24,7 +24,7 @@ class Behaviour:
 
 
 VARIABLE = "RAYKILN_BEHAVIOUR"
-KIND = Behaviour()
+IDEALIZED = Behaviour()
 LIKE_AWS = Behaviour(
     registration=180.0,
     provisioning=150.0,
@@ -39,7 +39,7 @@ def chosen(words: str) -> Behaviour:
 
     For example ``registration=60,fail_open=1``; raises ValueError on anything else.
     """
-    known = {"": KIND, "kind": KIND, "aws": LIKE_AWS}
+    known = {"": IDEALIZED, "kind": IDEALIZED, "aws": LIKE_AWS}
     if words in known:
         return known[words]
     pairs = dict(part.split("=", 1) for part in words.split(",") if "=" in part)
@@ -47,10 +47,12 @@ def chosen(words: str) -> Behaviour:
     if len(pairs) != len(words.split(",")) or not pairs.keys() <= names:
         raise ValueError(f"{VARIABLE}={words}: kind, aws, or some of {', '.join(sorted(names))}")
     opens = bool(float(pairs.pop("fail_open", "0")))
-    return replace(KIND, fail_open=opens, **{name: float(value) for name, value in pairs.items()})
+    return replace(
+        IDEALIZED, fail_open=opens, **{name: float(value) for name, value in pairs.items()}
+    )
 
 
-_installed: list[Behaviour] = [KIND]
+_installed: list[Behaviour] = [IDEALIZED]
 
 
 def install(behaviour: Behaviour) -> None:

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from localcloud.patches.elbv2.plan import OUT, READY, BalancerPlan, Frontend, Server
+from localcloud.patches.elbv2.plan import OUT, READY, ForwardingPlan, Frontend, Server
 
 SLOTS = 32
 ASLEEP = "127.0.0.1:1"
@@ -62,12 +62,12 @@ def name_of(frontend: Frontend) -> str:
     return f"{frontend.address}-{frontend.port}"
 
 
-def listeners_of(plan: BalancerPlan) -> tuple[tuple[str, int, int], ...]:
+def listeners_of(plan: ForwardingPlan) -> tuple[tuple[str, int, int], ...]:
     """Return what a plan asks of the configuration; when that is the same, no reload is needed."""
     return tuple((f.address, f.port, f.idle_seconds) for f in plan.frontends)
 
 
-def configuration(plan: BalancerPlan, slots: dict[str, Slots], control: Path) -> str:
+def configuration(plan: ForwardingPlan, slots: dict[str, Slots], control: Path) -> str:
     """Return HAProxy's configuration with every target where its slot is."""
     text = HEADER.format(socket=control, stop=HARD_STOP_SECONDS)
     return text + "".join(_listen(f, slots[name_of(f)]) for f in plan.frontends)
@@ -125,7 +125,7 @@ class Proxy:
         self._log = folder / f"{name}.log"
         self.control = folder / f"{name}.sock"
         self._process: subprocess.Popen[bytes] | None = None
-        self._plan: BalancerPlan | None = None
+        self._plan: ForwardingPlan | None = None
         self._slots: dict[str, Slots] = {}
 
     @property
@@ -137,7 +137,7 @@ class Proxy:
         """It runs, or its plan has no listener to run for."""
         return self.runs or (self._plan is not None and not self._plan.frontends)
 
-    def follow(self, plan: BalancerPlan) -> None:
+    def follow(self, plan: ForwardingPlan) -> None:
         """Do what the plan says; raises OSError when HAProxy will not.
 
         After a failure half-way the next plan begins anew, from a whole configuration.
@@ -169,7 +169,7 @@ class Proxy:
             connection.sendall(f"{command}\n".encode())
             return b"".join(iter(lambda: connection.recv(65536), b"")).decode().strip()
 
-    def _configure(self, plan: BalancerPlan) -> None:
+    def _configure(self, plan: ForwardingPlan) -> None:
         self._slots = {name_of(frontend): Slots() for frontend in plan.frontends}
         self._config.parent.mkdir(parents=True, exist_ok=True)
         self._config.write_text(configuration(plan, self._slots, self.control))
@@ -228,7 +228,7 @@ class Proxy:
         bit = 1 << (RELOAD - 1)
         return bool(masks["SigCgt"] & bit and not masks["SigBlk"] & bit)
 
-    def _command(self, before: BalancerPlan, after: BalancerPlan) -> None:
+    def _command(self, before: ForwardingPlan, after: ForwardingPlan) -> None:
         for old, new in zip(before.frontends, after.frontends, strict=True):
             for command in commands(old, new, self._slots[name_of(new)]):
                 answer = self.ask(command)

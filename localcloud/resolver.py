@@ -43,7 +43,7 @@ class Resolver:
 
     def reconcile(self, now: float) -> None:
         """Pass on what changed; start dnsmasq again if it died."""
-        records = wanted_records()
+        records = desired_records()
         dead = self._process is None or self._process.poll() is not None
         if records == self._known and not dead:
             return
@@ -97,7 +97,7 @@ def settings_for(records: Records) -> list[str]:
     ]
 
 
-def wanted_records() -> Records:
+def desired_records() -> Records:
     """Return what private zones and load balancers say now."""
     balancers = _balancers()
     records = Records(addresses=balancers | _stores())

@@ -30,13 +30,13 @@ class SecurityGroups:
 
     def reconcile(self, now: float) -> None:
         """Put what changed into force, all at once."""
-        rules = wanted_rules()
+        rules = desired_rules()
         if rules != self._in_force:
             self._network.apply(f"table inet groups\ndelete table inet groups\n{rules}")
             self._in_force = rules
 
 
-def wanted_rules() -> str:
+def desired_rules() -> str:
     """Return the whole table as nft reads it."""
     groups = {g.id: g for each in ec2_backend().groups.values() for g in each.values()}
     found = _hosts(groups)

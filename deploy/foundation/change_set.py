@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from common.clients import Clients, error_code, translated
 from common.errors import Refused
 from common.waiting import Clock, Seen, wait_for
-from deploy.foundation.desired_stack import WantedStack
+from deploy.foundation.desired_stack import DesiredStack
 from deploy.foundation.stack import Stack
 from deploy.foundation.stack_plan import Action, ResourceChange, StackPlan
 
@@ -35,19 +35,19 @@ class ChangeSet:
 
 
 def prepare(
-    clients: Clients, wanted: WantedStack, stack: Stack | None, *, clock: Clock
+    clients: Clients, desired: DesiredStack, stack: Stack | None, *, clock: Clock
 ) -> ChangeSet | None:
     """Make the change set, in place of one left by a killed run; None when nothing would change."""
     if stack:
         _remove_leftovers(clients, stack)
-    with translated(f"preparing the stack {wanted.name}"):
+    with translated(f"preparing the stack {desired.name}"):
         made = clients("cloudformation").create_change_set(
-            StackName=wanted.name,
+            StackName=desired.name,
             ChangeSetName=f"{PREFIX}{uuid4().hex}",
             ChangeSetType="UPDATE" if stack else "CREATE",
-            TemplateBody=wanted.template,
-            Parameters=_pairs(wanted.parameters, "ParameterKey", "ParameterValue"),
-            Tags=_pairs(wanted.tags, "Key", "Value"),
+            TemplateBody=desired.template,
+            Parameters=_pairs(desired.parameters, "ParameterKey", "ParameterValue"),
+            Tags=_pairs(desired.tags, "Key", "Value"),
             Capabilities=["CAPABILITY_IAM"],
         )
     found = _finished(clients, made["Id"], clock=clock)
@@ -56,11 +56,11 @@ def prepare(
         if any(words in found.get("StatusReason", "") for words in NOTHING_TO_DO):
             return None
         raise Refused(
-            f"CloudFormation refused the stack {wanted.name}: {found.get('StatusReason', '')}",
+            f"CloudFormation refused the stack {desired.name}: {found.get('StatusReason', '')}",
             hint="mend the environment's file or the template",
         )
     changes = tuple(_change(entry["ResourceChange"]) for entry in found["Changes"])
-    plan = StackPlan(wanted.name, stack is None, changes, has_other_changes=not changes)
+    plan = StackPlan(desired.name, stack is None, changes, has_other_changes=not changes)
     return ChangeSet(made["Id"], made["StackId"], plan)
 
 

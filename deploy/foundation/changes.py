@@ -10,7 +10,7 @@ from common.errors import PipelineError, Refused
 from common.waiting import Clock
 from deploy.foundation import change_set
 from deploy.foundation.change_set import ChangeSet
-from deploy.foundation.desired_stack import WantedStack, wanted_stack
+from deploy.foundation.desired_stack import DesiredStack, desired_stack
 from deploy.foundation.stack import Foundation, Stack, find_stack, foundation_of
 from deploy.foundation.stack_plan import StackPlan
 from deploy.foundation.stack_progress import Follower, Progress, failure, is_quiet, settled
@@ -26,10 +26,10 @@ def silent(words: str) -> None:
 
 def plan_foundation(clients: Clients, environment: Environment, *, clock: Clock) -> StackPlan:
     """Return what a deploy would change; two calls when nothing would."""
-    wanted = wanted_stack(environment)
-    prepared = _prepared(clients, wanted, clock=clock)
+    desired = desired_stack(environment)
+    prepared = _prepared(clients, desired, clock=clock)
     if isinstance(prepared, Stack):
-        return StackPlan(wanted.name, is_new=False, changes=())
+        return StackPlan(desired.name, is_new=False, changes=())
     _discard(clients, prepared, clock=clock)
     return prepared.plan
 
@@ -48,8 +48,8 @@ def apply_foundation(
     Raises Refused when something else than ``plan`` would happen by now, or when data would be
     lost without ``accept_losses``; PipelineError, naming resource and reason, when it failed.
     """
-    wanted = wanted_stack(environment)
-    prepared = _prepared(clients, wanted, clock=clock)
+    desired = desired_stack(environment)
+    prepared = _prepared(clients, desired, clock=clock)
     if isinstance(prepared, Stack):
         return foundation_of(prepared)
     try:
@@ -100,32 +100,32 @@ def _quiet(clients: Clients, name: str, *, clock: Clock) -> Stack | None:
     return stack
 
 
-def _prepared(clients: Clients, wanted: WantedStack, *, clock: Clock) -> Stack | ChangeSet:
+def _prepared(clients: Clients, desired: DesiredStack, *, clock: Clock) -> Stack | ChangeSet:
     """Return the stack when it is as wanted, or the change set that would make it so."""
-    stack = _quiet(clients, wanted.name, clock=clock)
-    if stack and _is_as_wanted(clients, stack, wanted):
+    stack = _quiet(clients, desired.name, clock=clock)
+    if stack and _is_as_wanted(clients, stack, desired):
         return stack
     try:
-        prepared = change_set.prepare(clients, wanted, stack, clock=clock)
+        prepared = change_set.prepare(clients, desired, stack, clock=clock)
     except PipelineError:
-        if stack is None and (husk := find_stack(clients, wanted.name)):
+        if stack is None and (husk := find_stack(clients, desired.name)):
             _delete(clients, husk, clock=clock, progress=silent)
         raise
     found = prepared or stack
     if found is None:
-        raise PipelineError(f"CloudFormation finds nothing in the new stack {wanted.name}")
+        raise PipelineError(f"CloudFormation finds nothing in the new stack {desired.name}")
     return found
 
 
-def _is_as_wanted(clients: Clients, stack: Stack, wanted: WantedStack) -> bool:
+def _is_as_wanted(clients: Clients, stack: Stack, desired: DesiredStack) -> bool:
     """Template, parameters and tags are those last applied, so that no change set is needed."""
     if stack.status not in DONE:
         return False
-    if stack.parameters != wanted.parameters or stack.tags != wanted.tags:
+    if stack.parameters != desired.parameters or stack.tags != desired.tags:
         return False
     with translated(f"reading the template of {stack.name}"):
         found = clients("cloudformation").get_template(StackName=stack.id, TemplateStage="Original")
-    return bool(found["TemplateBody"] == wanted.template)
+    return bool(found["TemplateBody"] == desired.template)
 
 
 def _refuse_surprises(now: StackPlan, shown: StackPlan, *, accept_losses: bool) -> None:

@@ -10,7 +10,7 @@ OPERATOR_SLOTS = 4  # the template has a parameter for each; CloudFormation know
 
 
 @dataclass(frozen=True)
-class WantedStack:
+class DesiredStack:
     """Everything that CloudFormation is told."""
 
     name: str
@@ -19,9 +19,9 @@ class WantedStack:
     tags: dict[str, str]
 
 
-def wanted_stack(environment: Environment) -> WantedStack:
+def desired_stack(environment: Environment) -> DesiredStack:
     """Return the stack of an environment; raises Refused when the template cannot express it."""
-    return WantedStack(
+    return DesiredStack(
         name=environment.stack,
         template=template_body(),
         parameters=parameters(environment),

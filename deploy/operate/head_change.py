@@ -10,7 +10,7 @@ from typing import Literal
 
 from common.clients import Clients
 from common.environment import Environment
-from common.errors import PipelineError, Refused, Unwell
+from common.errors import PipelineError, Refused, Unhealthy
 from common.progress import Progress
 from common.waiting import Clock, Seen, wait_for
 from deploy.cluster.heads import Heads, find_heads
@@ -19,7 +19,7 @@ from deploy.cluster.run_command import run_command
 from deploy.cluster.state import Lease, find_instances, find_lease
 from deploy.operate.head_gap import HeadGap
 from deploy.rollout.hand_over import hand_over
-from deploy.rollout.head_group_changes import end_member
+from deploy.rollout.head_group_changes import terminate_member
 from deploy.rollout.lock import deploy_lock
 from deploy.rollout.watch import ENDPOINT_SECONDS, Watch
 
@@ -124,7 +124,7 @@ class HeadChange:
         lease = self._await_head(change, heads.lease.epoch if heads.lease else 0, gap)
         back = self._watch.rejoined(self.api, workers, self._seconds)
         if change.kind == "replace" and change.standby:
-            end_member(self.clients, change.head, replaced=True)
+            terminate_member(self.clients, change.head, replaced=True)
         self._await_group(change)
         return Outcome(lease.holder, lease.epoch, gap.seconds, back)
 
@@ -148,7 +148,7 @@ class HeadChange:
                 progress=self.progress,
             )
         else:
-            end_member(self.clients, change.head, replaced=True)
+            terminate_member(self.clients, change.head, replaced=True)
 
     def _restart(self, instance_id: str, *, wait: bool) -> None:
         """Restart the guard's unit, and wait until it stands by.
@@ -177,7 +177,7 @@ class HeadChange:
             if lease is None or lease.released or lease.epoch <= epoch:
                 return Seen(None, "nobody leads yet")
             if change.standby and lease.holder != change.standby:
-                raise Unwell(
+                raise Unhealthy(
                     f"{change.standby} did not keep the lease: {lease.holder} leads",
                     hint=f"invoke head.logs --env {self.environment.name} --id {change.standby}",
                 )

@@ -23,7 +23,7 @@ MANY = 10_000  # lines that a head may have shipped since it was last read
 
 
 @dataclass(frozen=True)
-class Wish:
+class LogQuery:
     """What an operator asks for: an empty ``instance_id`` means whoever leads, or led last."""
 
     instance_id: str
@@ -38,7 +38,7 @@ class HeadLog:
 
     clients: Clients
     environment: Environment
-    wish: Wish
+    wish: LogQuery
     clock: Clock
     _shown_to: float = 0.0  # seconds since the epoch, in whole milliseconds
     _shown_last: str = ""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from deploy.cluster.launch_template import Template, TemplateVersion
 from deploy.cluster.state import ClusterState, Instance
 from deploy.foundation.stack_plan import StackPlan
-from deploy.plan.desired_state import Wanted
-from deploy.plan.steps import Manner
+from deploy.plan.desired_state import DesiredState
+from deploy.plan.steps import Strategy
 from deploy.release.config_bucket import Document
 from deploy.release.template_content import TemplateContent
 
@@ -29,16 +29,16 @@ class Chain:
         return self.head.number if self.head else None
 
 
-def chain_of(wanted: Wanted, state: ClusterState, plan: StackPlan) -> Chain:
+def chain_of(desired: DesiredState, state: ClusterState, plan: StackPlan) -> Chain:
     """Follow the chain as far as it is known."""
     found = state.foundation
-    if found is None or not _keeps_outputs(plan) or wanted.lacks_redis(found):
+    if found is None or not _keeps_outputs(plan) or desired.lacks_redis(found):
         return Chain()
-    worker = _version(state.worker_template, wanted.worker_content(found))
+    worker = _version(state.worker_template, desired.worker_content(found))
     return Chain(
         worker,
-        wanted.autoscaler(found, worker) if worker else None,
-        _version(state.head_template, wanted.head_content(found)),
+        desired.autoscaler(found, worker) if worker else None,
+        _version(state.head_template, desired.head_content(found)),
     )
 
 
@@ -55,24 +55,26 @@ def actions_of(plan: StackPlan) -> tuple[str, ...]:
     return tuple(change.action for change in plan.changes)
 
 
-def manner_of(wanted: Wanted, state: ClusterState, chain: Chain) -> Manner:
+def strategy_of(desired: DesiredState, state: ClusterState, chain: Chain) -> Strategy:
     """Say how a cluster that serves, if there is one, comes to what is wanted."""
     serving = state.group.serving if state.group else ()
     if not serving:
         return "first"
     if any(member.template_version != chain.number for member in serving):
         before = state.release.worker.ray_version if state.release else ""
-        same_ray = before in ("", wanted.release.head.ray_version)
+        same_ray = before in ("", desired.release.head.ray_version)
         return "hand-over" if same_ray else "whole cluster"
-    stale = stale_workers(wanted, state, known=chain.worker is not None)
+    stale = stale_workers(desired, state, known=chain.worker is not None)
     return "workers" if stale else "in place"
 
 
-def stale_workers(wanted: Wanted, state: ClusterState, *, known: bool) -> tuple[Instance, ...]:
+def stale_workers(
+    desired: DesiredState, state: ClusterState, *, known: bool
+) -> tuple[Instance, ...]:
     """Return the workers launched with something else; all of them unless the wanted content is
     ``known``: a version with it is there.
     """
     if state.foundation is None:
         return ()
-    content = wanted.worker_content(state.foundation).digest if known else ""
+    content = desired.worker_content(state.foundation).digest if known else ""
     return tuple(worker for worker in state.workers if worker.content != content)

@@ -19,7 +19,7 @@ from deploy.release.user_data import user_data
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DesiredState:
     """A release in an environment."""
 
     environment: Environment

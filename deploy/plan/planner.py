@@ -14,21 +14,21 @@ from deploy.cluster.head_group import group_changes, room_for
 from deploy.cluster.launch_template import Template
 from deploy.cluster.state import ClusterState
 from deploy.foundation.stack_plan import StackPlan
-from deploy.plan.chain import Chain, actions_of, chain_of, manner_of
-from deploy.plan.desired_state import Wanted
+from deploy.plan.chain import Chain, actions_of, chain_of, strategy_of
+from deploy.plan.desired_state import DesiredState
 from deploy.plan.roll import finish
 from deploy.plan.steps import (
     ROLLS,
     ChangeFoundation,
-    EndHeads,
-    FollowAutoscaler,
-    MakeSecret,
+    CreateSecret,
     Plan,
     PutGroup,
     PutTemplate,
     Step,
     StoreAutoscaler,
     StoreRelease,
+    TerminateHeads,
+    UpdateAutoscaler,
 )
 from deploy.release.release import Role, differences, node_types
 
@@ -36,47 +36,47 @@ REDIS = "AWS::ElastiCache::ReplicationGroup"
 LATER = "known after the steps before it"
 
 
-def plan_deploy(wanted: Wanted, state: ClusterState, foundation: StackPlan) -> Plan:
+def plan_deploy(desired: DesiredState, state: ClusterState, foundation: StackPlan) -> Plan:
     """Return the steps from what is there to what is wanted.
 
     Raises Refused when a node type would vanish under the workers that are of it.
     """
-    _refuse_lost_types(wanted, state)
+    _refuse_lost_types(desired, state)
     _refuse_lost_redis(state, foundation)
-    chain = chain_of(wanted, state, foundation)
-    manner = manner_of(wanted, state, chain)
+    chain = chain_of(desired, state, foundation)
+    strategy = strategy_of(desired, state, chain)
     changes = (
-        *_secret(wanted, state),
+        *_secret(desired, state),
         *_foundation(foundation),
-        *_release(wanted, state),
-        *_worker_template(wanted, state, chain),
-        *_autoscaler(wanted, state, chain),
-        *_head_template(wanted, state, chain),
-        *_group(wanted, state, chain),
-        *_unborn_heads(state, chain),
-        *_follow(wanted, state, chain),
+        *_release(desired, state),
+        *_worker_template(desired, state, chain),
+        *_autoscaler(desired, state, chain),
+        *_head_template(desired, state, chain),
+        *_group(desired, state, chain),
+        *_never_in_service(state, chain),
+        *_follow(desired, state, chain),
     )
-    roll = manner in ROLLS
-    steps = (*changes, *finish(wanted, state, chain, manner, changed=bool(changes) or roll))
+    roll = strategy in ROLLS
+    steps = (*changes, *finish(desired, state, chain, strategy, changed=bool(changes) or roll))
     if not steps:
-        manner = "nothing"
+        strategy = "nothing"
     return Plan(
-        wanted.environment.name,
-        wanted.release.id,
+        desired.environment.name,
+        desired.release.id,
         steps,
-        manner,
+        strategy,
         previous=state.release if roll else None,
-        differences=differences(state.release, wanted.release) if state.release else (),
+        differences=differences(state.release, desired.release) if state.release else (),
     )
 
 
-def _refuse_lost_types(wanted: Wanted, state: ClusterState) -> None:
+def _refuse_lost_types(desired: DesiredState, state: ClusterState) -> None:
     """Ray's autoscaler v2 stops scaling at a node of a type that its configuration does not know.
 
     Seen in Ray 2.60, autoscaler/v2/scheduler.py, ``_enforce_max_workers_per_type``.
     """
     before = node_types(state.release.settings) if state.release else frozenset()
-    if lost := sorted(before - node_types(wanted.release.settings)):
+    if lost := sorted(before - node_types(desired.release.settings)):
         raise Refused(
             f"the autoscaler would lose the node types {', '.join(lost)}, "
             "and stop scaling while workers of them run",
@@ -103,32 +103,32 @@ def _foundation(plan: StackPlan) -> tuple[Step, ...]:
     return (ChangeFoundation(f"stack {plan.stack}", why or "tags or outputs", sign, plan),)
 
 
-def _secret(wanted: Wanted, state: ClusterState) -> tuple[Step, ...]:
+def _secret(desired: DesiredState, state: ClusterState) -> tuple[Step, ...]:
     if state.secret:
         return ()
-    return (MakeSecret(f"secret {wanted.environment.secret}", "made here, never shown", "+"),)
+    return (CreateSecret(f"secret {desired.environment.secret}", "made here, never shown", "+"),)
 
 
-def _release(wanted: Wanted, state: ClusterState) -> tuple[Step, ...]:
-    if wanted.release_document().key in state.keys:
+def _release(desired: DesiredState, state: ClusterState) -> tuple[Step, ...]:
+    if desired.release_document().key in state.keys:
         return ()
-    release = wanted.release
+    release = desired.release
     why = f"head {release.head.ami_id}, workers {release.worker.ami_id}"
     return (StoreRelease(f"release {release.id}", why, "+"),)
 
 
-def _worker_template(wanted: Wanted, state: ClusterState, chain: Chain) -> tuple[Step, ...]:
+def _worker_template(desired: DesiredState, state: ClusterState, chain: Chain) -> tuple[Step, ...]:
     if chain.worker:
         return ()
-    name, template = wanted.environment.worker_template, state.worker_template
-    return (_template_step(name, "worker", template, wanted.release.worker.ami_id),)
+    name, template = desired.environment.worker_template, state.worker_template
+    return (_template_step(name, "worker", template, desired.release.worker.ami_id),)
 
 
-def _head_template(wanted: Wanted, state: ClusterState, chain: Chain) -> tuple[Step, ...]:
+def _head_template(desired: DesiredState, state: ClusterState, chain: Chain) -> tuple[Step, ...]:
     if chain.head:
         return ()
-    name, template = wanted.environment.head_template, state.head_template
-    return (_template_step(name, "head", template, wanted.release.head.ami_id),)
+    name, template = desired.environment.head_template, state.head_template
+    return (_template_step(name, "head", template, desired.release.head.ami_id),)
 
 
 def _template_step(name: str, role: Role, template: Template | None, ami_id: str) -> PutTemplate:
@@ -142,42 +142,44 @@ def _template_step(name: str, role: Role, template: Template | None, ami_id: str
     return PutTemplate(f"launch template {name}", why, "~", role)
 
 
-def _autoscaler(wanted: Wanted, state: ClusterState, chain: Chain) -> tuple[Step, ...]:
+def _autoscaler(desired: DesiredState, state: ClusterState, chain: Chain) -> tuple[Step, ...]:
     if chain.autoscaler and chain.autoscaler.key in state.keys:
         return ()
-    settings = wanted.release.settings
+    settings = desired.release.settings
     why = f"{settings.workers_min} to {settings.workers_max} workers of {settings.worker_type}"
     return (StoreAutoscaler("autoscaler configuration", why, "+"),)
 
 
-def _group(wanted: Wanted, state: ClusterState, chain: Chain) -> tuple[Step, ...]:
-    name, found = f"group {wanted.environment.head_group}", state.group
+def _group(desired: DesiredState, state: ClusterState, chain: Chain) -> tuple[Step, ...]:
+    name, found = f"group {desired.environment.head_group}", state.group
     if found is None:
-        return (PutGroup(name, f"heads: {wanted.head_count}", "+"),)
+        return (PutGroup(name, f"heads: {desired.head_count}", "+"),)
     if chain.head is None or chain.autoscaler is None or state.foundation is None:
         return (PutGroup(name, LATER, "~"),)
     room = room_for(
         found,
-        wanted.head_count,
+        desired.head_count,
         chain.head.number,
-        launch_first=wanted.environment.rollout.launch == "first",
+        launch_first=desired.environment.rollout.launch == "first",
     )
-    group = wanted.group(state.foundation, chain.head, chain.autoscaler)
+    group = desired.group(state.foundation, chain.head, chain.autoscaler)
     changes = group_changes(replace(group, desired=room), found.settings)
     return (PutGroup(name, "; ".join(changes), "~"),) if changes else ()
 
 
-def _unborn_heads(state: ClusterState, chain: Chain) -> tuple[Step, ...]:
+def _never_in_service(state: ClusterState, chain: Chain) -> tuple[Step, ...]:
     """End heads of another version that never came into service: nobody needs them."""
     if state.group is None:
         return ()
     unborn = [m.instance_id for m in state.group.stale(chain.number) if not m.serves]
     if not unborn:
         return ()
-    return (EndHeads(f"head {', '.join(unborn)}", "never in service, not wanted", "-", "unborn"),)
+    return (
+        TerminateHeads(f"head {', '.join(unborn)}", "never in service, not wanted", "-", "unborn"),
+    )
 
 
-def _follow(wanted: Wanted, state: ClusterState, chain: Chain) -> tuple[Step, ...]:
+def _follow(desired: DesiredState, state: ClusterState, chain: Chain) -> tuple[Step, ...]:
     """Tell heads that stay of another autoscaler configuration."""
     if state.group is None or state.foundation is None:
         return ()
@@ -190,4 +192,4 @@ def _follow(wanted: Wanted, state: ClusterState, chain: Chain) -> tuple[Step, ..
     if not behind:
         return ()
     why = ", ".join(dict.fromkeys(behind))
-    return (FollowAutoscaler("autoscaler configuration of the head", why, "~"),)
+    return (UpdateAutoscaler("autoscaler configuration of the head", why, "~"),)

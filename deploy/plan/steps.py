@@ -31,7 +31,7 @@ class ChangeFoundation(Step):
 
 
 @dataclass(frozen=True)
-class MakeSecret(Step):
+class CreateSecret(Step):
     """Make the token that Ray's processes show each other."""
 
     kind: ClassVar[str] = "secret"
@@ -67,7 +67,7 @@ class PutGroup(Step):
 
 
 @dataclass(frozen=True)
-class EndHeads(Step):
+class TerminateHeads(Step):
     """End heads that are not what is wanted any more.
 
     ``which``: those that never came into service (unborn), those that do not lead (retired), or
@@ -79,7 +79,7 @@ class EndHeads(Step):
 
 
 @dataclass(frozen=True)
-class FollowAutoscaler(Step):
+class UpdateAutoscaler(Step):
     """Have heads that stay work by the wanted autoscaler configuration."""
 
     kind: ClassVar[str] = "follow-autoscaler"
@@ -161,11 +161,11 @@ class PointToRelease(Step):
 
 
 # How a plan reaches its release: see docs/rollout.md.
-Manner = Literal["nothing", "in place", "first", "workers", "hand-over", "whole cluster"]
+Strategy = Literal["nothing", "in place", "first", "workers", "hand-over", "whole cluster"]
 # Those in which another head takes over, workers are drained, and anything that serves is replaced.
-HANDS_OVER: frozenset[Manner] = frozenset({"hand-over", "whole cluster"})
-DRAINS: frozenset[Manner] = frozenset({"workers", "hand-over"})
-ROLLS: frozenset[Manner] = HANDS_OVER | DRAINS
+HANDS_OVER: frozenset[Strategy] = frozenset({"hand-over", "whole cluster"})
+DRAINS: frozenset[Strategy] = frozenset({"workers", "hand-over"})
+ROLLS: frozenset[Strategy] = HANDS_OVER | DRAINS
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ class Plan:
     environment: str
     release: str
     steps: tuple[Step, ...]
-    manner: Manner = "nothing"
+    strategy: Strategy = "nothing"
     # What a roll goes back to when it fails.
     previous: Release | None = None
     differences: tuple[str, ...] = ()
@@ -195,7 +195,7 @@ class Plan:
         return {
             "environment": self.environment,
             "release": self.release,
-            "manner": self.manner,
+            "manner": self.strategy,
             "previous": self.previous.id if self.previous else "",
             "differences": list(self.differences),
             "steps": [{"kind": step.kind, **asdict(step)} for step in self.steps],

@@ -13,7 +13,7 @@ from deploy.release.autoscaler_yaml import read_override
 from deploy.release.release import NodeImage, Release, Role, settings_of
 
 
-def wanted_release(clients: Clients, environment: Environment, folder: Path = FOLDER) -> Release:
+def requested_release(clients: Clients, environment: Environment, folder: Path = FOLDER) -> Release:
     """Return the release; raises Refused without verified images, or when they do not match."""
     name = environment.autoscaler_file
     override = read_override(folder / name) if name else "{}"

@@ -12,16 +12,16 @@ from common.errors import PipelineError
 from deploy.cluster.ray_api import RayApi
 from deploy.cluster.state import ClusterState
 from deploy.plan.chain import stale_workers
-from deploy.plan.desired_state import Wanted
+from deploy.plan.desired_state import DesiredState
 from deploy.plan.interruptions import Running, interrupted_by, what_runs
 from deploy.plan.prices import Fleet, cost_change
-from deploy.plan.steps import ROLLS, EndHeads, HandOver, Plan, PutTemplate, RollWorkers
+from deploy.plan.steps import ROLLS, HandOver, Plan, PutTemplate, RollWorkers, TerminateHeads
 from deploy.release.journal import Entry, Journal, read_journals
 from deploy.release.package_changes import ImageChange, image_changes
 from deploy.release.release import Settings
 from deploy.rollout.prepare import Prepared
 
-MANNERS = {
+STRATEGIES = {
     "nothing": "nothing to change",
     "in place": "in place: no instance that serves is replaced",
     "first": "nothing serves yet: everything is made",
@@ -51,7 +51,7 @@ class Briefing:
     """A plan, and what it would mean."""
 
     plan: Plan
-    manner: str
+    strategy: str
     differences: tuple[str, ...] = ()
     software: tuple[ImageChange, ...] = ()
     interrupted: tuple[str, ...] = ()
@@ -62,9 +62,9 @@ class Briefing:
     def words(self) -> tuple[str, ...]:
         """Return it as lines, the exact steps last."""
         if self.plan.is_empty:
-            return (f"{self.plan.environment}: {self.manner}",)
+            return (f"{self.plan.environment}: {self.strategy}",)
         return (
-            f"{self.plan.environment}: release {self.plan.release}; {self.manner}",
+            f"{self.plan.environment}: release {self.plan.release}; {self.strategy}",
             *_part("what differs", self.differences),
             *_part("in their software", [line for one in self.software for line in one.words]),
             *_part("what would be interrupted", self.interrupted),
@@ -77,7 +77,7 @@ class Briefing:
         """Return it as plain data: the plan's, and what it would mean in words and numbers."""
         return {
             **self.plan.as_json(),
-            "manner_words": self.manner,
+            "manner_words": self.strategy,
             "software": {one.role: one.packages for one in self.software},
             "interrupted": list(self.interrupted),
             "without_head": {
@@ -90,25 +90,25 @@ class Briefing:
 
 def brief(prepared: Prepared) -> Briefing:
     """Ask the cluster what a plan would end, and its journals how long that takes."""
-    plan, wanted = prepared.rollout.plan, prepared.rollout.wanted
+    plan, desired = prepared.rollout.plan, prepared.rollout.desired
     running, node_ids = Running(), frozenset[str]()
     journals: tuple[Journal, ...] = ()
     if moves_lease(plan) or _rolls_workers(plan):
-        running, node_ids = _asked(prepared, _addresses_that_go(plan, wanted, prepared.state))
+        running, node_ids = _asked(prepared, _addresses_that_go(plan, desired, prepared.state))
     if moves_lease(plan):
-        environment = wanted.environment
+        environment = desired.environment
         clients = prepared.rollout.clients
         journals = read_journals(clients, environment.bucket, environment.name, JOURNALS)
     before = prepared.state.release
     software: tuple[ImageChange, ...] = ()
     if before and not plan.is_empty:
-        software = image_changes(prepared.rollout.clients, before, wanted.release)
-    return briefing_of(plan, wanted, prepared.state, running, node_ids, journals, software)
+        software = image_changes(prepared.rollout.clients, before, desired.release)
+    return briefing_of(plan, desired, prepared.state, running, node_ids, journals, software)
 
 
 def briefing_of(
     plan: Plan,
-    wanted: Wanted,
+    desired: DesiredState,
     state: ClusterState,
     running: Running,
     node_ids: frozenset[str],
@@ -120,15 +120,15 @@ def briefing_of(
     Pure. Journals come newest first.
     """
     if plan.is_empty:
-        return Briefing(plan, MANNERS[plan.manner])
+        return Briefing(plan, STRATEGIES[plan.strategy])
     return Briefing(
         plan,
-        _manner(plan, wanted, state),
+        _strategy(plan, desired, state),
         _differences(plan, state),
         software,
-        _interrupted(plan, wanted, state, running, node_ids),
+        _interrupted(plan, desired, state, running, node_ids),
         outage(plan, journals),
-        _cost(wanted, state),
+        _cost(desired, state),
     )
 
 
@@ -137,25 +137,25 @@ def moves_lease(plan: Plan) -> bool:
     return _hands_over(plan) or _ends_leader(plan)
 
 
-def _addresses_that_go(plan: Plan, wanted: Wanted, state: ClusterState) -> frozenset[str]:
+def _addresses_that_go(plan: Plan, desired: DesiredState, state: ClusterState) -> frozenset[str]:
     """Return the addresses of the nodes that would be replaced."""
     leader = state.leader if moves_lease(plan) else None
-    return stale_addresses(plan, wanted, state) | ({leader.address} if leader else set())
+    return stale_addresses(plan, desired, state) | ({leader.address} if leader else set())
 
 
-def _keeps_state(plan: Plan, wanted: Wanted, state: ClusterState) -> bool:
+def _keeps_state(plan: Plan, desired: DesiredState, state: ClusterState) -> bool:
     """Say whether the next head finds what this one stores: the same Redis, the same Ray."""
-    if plan.manner != "hand-over" or not state.foundation:
+    if plan.strategy != "hand-over" or not state.foundation:
         return False
-    return state.keeps_state_in(wanted.redis(state.foundation))
+    return state.keeps_state_in(desired.redis(state.foundation))
 
 
-def stale_addresses(plan: Plan, wanted: Wanted, state: ClusterState) -> frozenset[str]:
+def stale_addresses(plan: Plan, desired: DesiredState, state: ClusterState) -> frozenset[str]:
     """Return the addresses of the workers that would be replaced."""
     if not _rolls_workers(plan):
         return frozenset()
     new = any(isinstance(step, PutTemplate) and step.role == "worker" for step in plan.steps)
-    return frozenset(worker.address for worker in stale_workers(wanted, state, known=not new))
+    return frozenset(worker.address for worker in stale_workers(desired, state, known=not new))
 
 
 def outage(plan: Plan, journals: Iterable[Journal]) -> Outage:
@@ -170,7 +170,7 @@ def outage(plan: Plan, journals: Iterable[Journal]) -> Outage:
             'as long as a new head takes to boot, since rollout.launch is "after"; not known yet',
             None,
         )
-    if plan.manner == "first":
+    if plan.strategy == "first":
         return Outage("nothing serves yet", None)
     return NO_OUTAGE
 
@@ -196,7 +196,7 @@ def _hands_over(plan: Plan) -> bool:
 
 
 def _ends_leader(plan: Plan) -> bool:
-    return any(isinstance(step, EndHeads) and step.which == "leader" for step in plan.steps)
+    return any(isinstance(step, TerminateHeads) and step.which == "leader" for step in plan.steps)
 
 
 def _rolls_workers(plan: Plan) -> bool:
@@ -213,11 +213,11 @@ def _asked(prepared: Prepared, addresses: frozenset[str]) -> tuple[Running, froz
     return what_runs(api), frozenset(node.id for node in nodes if node.address in addresses)
 
 
-def _manner(plan: Plan, wanted: Wanted, state: ClusterState) -> str:
-    words = MANNERS[plan.manner]
-    if plan.manner == "whole cluster" and state.release:
-        words += f": {state.release.worker.ray_version} → {wanted.release.head.ray_version}"
-    if plan.manner == "hand-over":
+def _strategy(plan: Plan, desired: DesiredState, state: ClusterState) -> str:
+    words = STRATEGIES[plan.strategy]
+    if plan.strategy == "whole cluster" and state.release:
+        words += f": {state.release.worker.ray_version} → {desired.release.head.ray_version}"
+    if plan.strategy == "hand-over":
         words += "; then the workers" if _rolls_workers(plan) else "; the workers stay"
     return words
 
@@ -225,7 +225,7 @@ def _manner(plan: Plan, wanted: Wanted, state: ClusterState) -> str:
 def _differences(plan: Plan, state: ClusterState) -> tuple[str, ...]:
     if plan.differences:
         return tuple(map(readable, plan.differences))
-    return (SAME,) if plan.manner in ROLLS and state.release else ()
+    return (SAME,) if plan.strategy in ROLLS and state.release else ()
 
 
 def readable(difference: str) -> str:
@@ -244,16 +244,16 @@ def readable(difference: str) -> str:
 
 def _interrupted(
     plan: Plan,
-    wanted: Wanted,
+    desired: DesiredState,
     state: ClusterState,
     running: Running,
     node_ids: frozenset[str],
 ) -> tuple[str, ...]:
     if moves_lease(plan):
-        kept = _keeps_state(plan, wanted, state)
+        kept = _keeps_state(plan, desired, state)
         return interrupted_by(running, "kept" if kept else "hand-over", node_ids)
     if _rolls_workers(plan):
-        seconds = wanted.environment.rollout.drain_seconds
+        seconds = desired.environment.rollout.drain_seconds
         return interrupted_by(running, "workers", node_ids, deadline_seconds=seconds)
     return ()
 
@@ -270,15 +270,15 @@ def _first(journal: Journal, kind: str) -> Entry | None:
     return next((e for e in journal.entries if e.kind == kind and not e.failed), None)
 
 
-def _cost(wanted: Wanted, state: ClusterState) -> tuple[str, ...]:
+def _cost(desired: DesiredState, state: ClusterState) -> tuple[str, ...]:
     """Say what heads, and workers at their minimum, cost more or less than those of now."""
-    region, after = wanted.environment.region, wanted.release.settings
+    region, after = desired.environment.region, desired.release.settings
     before = state.release.settings if state.release else None
     heads = state.group.settings.min_size if state.group else 0
     roles = {
         "head": (
             _heads(before, heads, region) if before and heads else None,
-            _heads(after, wanted.head_count, region),
+            _heads(after, desired.head_count, region),
         ),
         "workers, at least": (
             _workers(before, region) if before else None,

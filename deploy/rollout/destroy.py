@@ -23,7 +23,7 @@ from deploy.release.config_bucket import remove_documents
 from deploy.rollout.head_group_changes import delete_group
 from deploy.rollout.lock import deploy_lock
 from deploy.rollout.run_steps import run_steps
-from deploy.rollout.terminate import end_instances
+from deploy.rollout.terminate import terminate_instances
 
 # An orderly power-off may take minutes; EC2 then forces it.
 SECONDS = 1200
@@ -37,7 +37,7 @@ class RemoveGroup(Step):
 
 
 @dataclass(frozen=True)
-class EndInstances(Step):
+class TerminateInstances(Step):
     """End whatever instance carries the environment's tags."""
 
     kind: ClassVar[str] = "instances"
@@ -99,7 +99,7 @@ def _instances(state: ClusterState) -> tuple[Step, ...]:
     if not (state.instances or state.group):
         return ()
     names = ", ".join(f"{i.role} {i.id}" for i in state.instances) or "what is left by then"
-    return (EndInstances("instances", names, "-"),)
+    return (TerminateInstances("instances", names, "-"),)
 
 
 def _templates(environment: Environment, state: ClusterState) -> tuple[Step, ...]:
@@ -183,7 +183,7 @@ class Destruction:
         match step:
             case RemoveGroup():
                 self._remove_group(progress)
-            case EndInstances():
+            case TerminateInstances():
                 self._end_instances(progress)
             case RemoveTemplate():
                 remove_template(self.clients, step.name)
@@ -226,7 +226,7 @@ class Destruction:
             left = find_instances(self.clients, self.environment.name)
             ending = [i.id for i in left if i.state != "shutting-down"]
             if ending:
-                end_instances(self.clients, ending)
+                terminate_instances(self.clients, ending)
             words = ", ".join(f"{i.role} {i.id} {i.state}" for i in left)
             return Seen(None if left else True, words)
 

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from common.clients import Clients, error_code, translated
 from common.environment import Environment
-from common.errors import TimedOut, Unwell
+from common.errors import TimedOut, Unhealthy
 from common.progress import Progress
 from common.waiting import Clock, Seen, wait_for
 from deploy.cluster.state import Lease, find_lease
@@ -28,7 +28,7 @@ def hand_over(
 ) -> Lease:
     """Wait until one of ``successors`` holds the lease, having named the first; return the lease.
 
-    Raises Unwell when somebody else takes it after all, as when the successor has died, and
+    Raises Unhealthy when somebody else takes it after all, as when the successor has died, and
     TimedOut; the hand-over is called off then.
     """
     named: int | None = None  # the epoch that is to be handed over
@@ -41,7 +41,7 @@ def hand_over(
         if lease.holder in successors and not lease.released:
             return Seen(lease, f"{lease.holder} leads")
         if named not in (None, lease.epoch):
-            raise Unwell(
+            raise Unhealthy(
                 f"{lease.holder} took the lease, which was to go to {', '.join(successors)}",
                 hint="`journalctl -u ray-head` on the new head says why it did not",
             )
@@ -60,8 +60,8 @@ def hand_over(
             hint="`journalctl -u ray-head` on both heads says why",
             progress=progress.say,
         )
-    except (TimedOut, Unwell):
-        call_off(clients, environment, successors)
+    except (TimedOut, Unhealthy):
+        cancel_hand_over(clients, environment, successors)
         raise
 
 
@@ -82,7 +82,9 @@ def name_successor(
     )
 
 
-def call_off(clients: Clients, environment: Environment, successors: tuple[str, ...]) -> None:
+def cancel_hand_over(
+    clients: Clients, environment: Environment, successors: tuple[str, ...]
+) -> None:
     """Take the name of a successor back, where one of these is still named."""
     for successor in successors:
         _update(

@@ -21,24 +21,24 @@ from deploy.cluster.head_group import (
 GONE = re.compile("not found|terminating", re.IGNORECASE)
 
 
-def ensure_group(clients: Clients, name: str, wanted: GroupSettings, *, clock: Clock) -> HeadGroup:
+def ensure_group(clients: Clients, name: str, desired: GroupSettings, *, clock: Clock) -> HeadGroup:
     """Make the group what is wanted; each part is touched only when it differs.
 
     A group is created with its hook, so that no head is ever launched without one.
     """
 
     def look() -> Seen[HeadGroup]:
-        found = find_group(clients, name, wanted.hook.name)
+        found = find_group(clients, name, desired.hook.name)
         with translated(f"writing the group {name}"):
             if found is None:
-                _create(clients("autoscaling"), name, wanted)
+                _create(clients("autoscaling"), name, desired)
                 return Seen(None, "created")
             if found.being_deleted:
                 return Seen(None, "a group of that name is being deleted")
-            if found.settings == wanted:
+            if found.settings == desired:
                 return Seen(found, "as wanted")
-            _update(clients("autoscaling"), name, wanted, found.settings)
-        return Seen(None, "; ".join(group_changes(wanted, found.settings)))
+            _update(clients("autoscaling"), name, desired, found.settings)
+        return Seen(None, "; ".join(group_changes(desired, found.settings)))
 
     return wait_for(f"group {name}", look, clock=clock, seconds=120, hint="deploy again")
 
@@ -51,7 +51,7 @@ def resize_group(clients: Clients, name: str, size: int) -> None:
         )
 
 
-def end_member(clients: Clients, instance_id: str, *, replaced: bool) -> None:
+def terminate_member(clients: Clients, instance_id: str, *, replaced: bool) -> None:
     """End one instance, which the group then replaces or wants no more; one that is gone is fine.
 
     Asked for twice, as after an answer that was lost, Auto Scaling says that the instance is not
@@ -84,46 +84,46 @@ def delete_group(clients: Clients, name: str) -> None:
                 raise
 
 
-def _create(scaling: Any, name: str, wanted: GroupSettings) -> None:
+def _create(scaling: Any, name: str, desired: GroupSettings) -> None:
     scaling.create_auto_scaling_group(
         AutoScalingGroupName=name,
-        TargetGroupARNs=list(wanted.target_group_arns),
-        Tags=_tag_list(name, wanted.tags),
-        LifecycleHookSpecificationList=[_hook(wanted.hook)],
-        **_basics(wanted),
+        TargetGroupARNs=list(desired.target_group_arns),
+        Tags=_tag_list(name, desired.tags),
+        LifecycleHookSpecificationList=[_hook(desired.hook)],
+        **_basics(desired),
     )
 
 
-def _update(scaling: Any, name: str, wanted: GroupSettings, found: GroupSettings) -> None:
+def _update(scaling: Any, name: str, desired: GroupSettings, found: GroupSettings) -> None:
     group = {"AutoScalingGroupName": name}
     # What a head is launched with comes before what has one launched.
-    if wanted.hook != found.hook:
-        scaling.put_lifecycle_hook(**group, **_hook(wanted.hook))
-    _update_tags(scaling, name, wanted, found)
-    if _basics(wanted) != _basics(found):
-        scaling.update_auto_scaling_group(**group, **_basics(wanted))
-    _update_targets(scaling, group, wanted, found)
-    if wanted.metrics and not found.metrics:
+    if desired.hook != found.hook:
+        scaling.put_lifecycle_hook(**group, **_hook(desired.hook))
+    _update_tags(scaling, name, desired, found)
+    if _basics(desired) != _basics(found):
+        scaling.update_auto_scaling_group(**group, **_basics(desired))
+    _update_targets(scaling, group, desired, found)
+    if desired.metrics and not found.metrics:
         scaling.enable_metrics_collection(**group, Granularity="1Minute", Metrics=list(METRICS))
-    if missing := sorted(set(wanted.suspended) - set(found.suspended)):
+    if missing := sorted(set(desired.suspended) - set(found.suspended)):
         scaling.suspend_processes(**group, ScalingProcesses=missing)
-    if surplus := sorted(set(found.suspended) - set(wanted.suspended)):
+    if surplus := sorted(set(found.suspended) - set(desired.suspended)):
         scaling.resume_processes(**group, ScalingProcesses=surplus)
 
 
-def _update_tags(scaling: Any, name: str, wanted: GroupSettings, found: GroupSettings) -> None:
-    if added := set(wanted.tags) - set(found.tags):
+def _update_tags(scaling: Any, name: str, desired: GroupSettings, found: GroupSettings) -> None:
+    if added := set(desired.tags) - set(found.tags):
         scaling.create_or_update_tags(Tags=_tag_list(name, tuple(added)))
-    gone = dict(found.tags).keys() - dict(wanted.tags).keys()
+    gone = dict(found.tags).keys() - dict(desired.tags).keys()
     if gone:
         old = tuple(tag for tag in found.tags if tag[0] in gone)
         scaling.delete_tags(Tags=_tag_list(name, old))
 
 
 def _update_targets(
-    scaling: Any, group: dict[str, str], wanted: GroupSettings, found: GroupSettings
+    scaling: Any, group: dict[str, str], desired: GroupSettings, found: GroupSettings
 ) -> None:
-    before, after = set(found.target_group_arns), set(wanted.target_group_arns)
+    before, after = set(found.target_group_arns), set(desired.target_group_arns)
     if after - before:
         scaling.attach_load_balancer_target_groups(**group, TargetGroupARNs=sorted(after - before))
     if before - after:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from common.clients import Clients
 from common.environment import Environment
-from common.errors import PipelineError, Refused, RolledBack, TimedOut, Unwell
+from common.errors import PipelineError, Refused, RolledBack, TimedOut, Unhealthy
 from common.progress import Progress
 from common.waiting import Clock
 from deploy.foundation.stack import find_foundation
@@ -51,7 +51,7 @@ class Operation:
         Raises Refused when another deployer is at work or the plan is another by now, RolledBack
         when it failed and the release before serves again, PipelineError when it stopped.
         """
-        release = shown.rollout.wanted.release
+        release = shown.rollout.desired.release
         with deploy_lock(
             self.clients,
             self.environment,
@@ -71,7 +71,7 @@ class Operation:
             book.open()
             try:
                 prepared.rollout.run(book)
-            except (Unwell, TimedOut) as error:
+            except (Unhealthy, TimedOut) as error:
                 book.failed(error)
                 self._undo(book, plan, clock, error)
             except KeyboardInterrupt:

@@ -14,10 +14,10 @@ from common.waiting import Clock
 from deploy.cluster.ray_api import RayApi, ray_api
 from deploy.cluster.state import ClusterState, read_state
 from deploy.foundation.changes import plan_foundation
-from deploy.plan.desired_state import Wanted
+from deploy.plan.desired_state import DesiredState
 from deploy.plan.planner import plan_deploy
 from deploy.plan.preflight import Finding, check_credentials, preflight
-from deploy.release.choice import wanted_release
+from deploy.release.choice import requested_release
 from deploy.release.release import Release
 from deploy.rollout.destroy import Destruction, plan_destroy
 from deploy.rollout.rollout import Rollout, Verifier
@@ -50,14 +50,14 @@ def prepare_deploy(
     ``release`` may be wanted than the environment asks for: one that was served before.
     """
     check_credentials(clients, environment)
-    wanted = Wanted(environment, release or wanted_release(clients, environment, folder))
+    desired = DesiredState(environment, release or requested_release(clients, environment, folder))
     state = read_state(clients, environment)
     stack = plan_foundation(clients, environment, clock=clock)
-    plan = plan_deploy(wanted, state, stack)
+    plan = plan_deploy(desired, state, stack)
     findings = () if plan.is_empty else preflight(clients, environment, state.foundation)
     verify = verify or verifier(clients, environment, clock=clock)
     api = api or partial(ray_api, clients, environment)
-    return Prepared(Rollout(plan, wanted, clients, clock, verify, api), findings, state)
+    return Prepared(Rollout(plan, desired, clients, clock, verify, api), findings, state)
 
 
 def prepare_destroy(environment: Environment, clients: Clients, *, clock: Clock) -> Destruction:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from common.clients import Clients, translated
-from common.errors import PipelineError, Unwell
+from common.errors import PipelineError, Unhealthy
 from common.progress import Progress
 from common.waiting import Clock
 from deploy.cluster.activities import find_failures
@@ -21,11 +21,11 @@ from deploy.cluster.state import AUTOSCALER_TAG, find_instances, find_lease
 from deploy.foundation.changes import apply_foundation
 from deploy.foundation.stack import Foundation, find_foundation
 from deploy.plan import steps
-from deploy.plan.desired_state import Wanted
+from deploy.plan.desired_state import DesiredState
 from deploy.plan.steps import Done, Plan, Step
 from deploy.release.config_bucket import Document, current_release, point_to_release, store_document
 from deploy.rollout.hand_over import hand_over
-from deploy.rollout.head_group_changes import end_member, ensure_group, resize_group
+from deploy.rollout.head_group_changes import ensure_group, resize_group, terminate_member
 from deploy.rollout.run_steps import run_steps
 from deploy.rollout.watch import ENDPOINT_SECONDS, Watch
 from deploy.rollout.worker_roll import WorkerRoll, known_workers
@@ -39,7 +39,7 @@ class Rollout:
     """A plan and what it takes to carry it out."""
 
     plan: Plan
-    wanted: Wanted
+    desired: DesiredState
     clients: Clients
     clock: Clock
     verify: Verifier
@@ -53,7 +53,7 @@ class Rollout:
 
     def _known_failures(self) -> frozenset[str]:
         """Return the launches that failed before this rollout; they say nothing about it."""
-        environment = self.wanted.environment
+        environment = self.desired.environment
         if find_group(self.clients, environment.head_group, "") is None:
             return frozenset()
         return frozenset(f.id for f in find_failures(self.clients, environment.head_group))
@@ -64,7 +64,7 @@ class _Executor:
 
     def __init__(self, rollout: Rollout, progress: Progress, known: frozenset[str]) -> None:
         self.rollout, self.progress = rollout, progress
-        self.wanted, self.environment = rollout.wanted, rollout.wanted.environment
+        self.desired, self.environment = rollout.desired, rollout.desired.environment
         self.clients, self.clock = rollout.clients, rollout.clock
         self.watch = Watch(self.clients, self.environment, self.clock, progress, known)
         # Addresses of the workers that were alive when the lease was handed over.
@@ -77,10 +77,10 @@ class _Executor:
         match step:
             case steps.ChangeFoundation():
                 return self._change_foundation(step)
-            case steps.MakeSecret():
+            case steps.CreateSecret():
                 return self._make_secret()
             case steps.StoreRelease():
-                return self._store(self.wanted.release_document())
+                return self._store(self.desired.release_document())
             case steps.PutTemplate():
                 version = self.worker if step.role == "worker" else self.head
                 return f"{version.template_id} version {version.number}"
@@ -88,9 +88,9 @@ class _Executor:
                 return self._store(self.autoscaler)
             case steps.PutGroup():
                 return self._put_group()
-            case steps.EndHeads():
+            case steps.TerminateHeads():
                 return self._end_heads(step)
-            case steps.FollowAutoscaler():
+            case steps.UpdateAutoscaler():
                 return self._follow()
             case steps.AwaitStandby():
                 return self._await_standby(step)
@@ -125,20 +125,20 @@ class _Executor:
 
     @cached_property
     def worker(self) -> TemplateVersion:
-        content = self.wanted.worker_content(self.foundation)
+        content = self.desired.worker_content(self.foundation)
         return ensure_version(
-            self.clients, self.environment.worker_template, content, self.wanted.tags("worker")
+            self.clients, self.environment.worker_template, content, self.desired.tags("worker")
         )
 
     @cached_property
     def autoscaler(self) -> Document:
-        return self.wanted.autoscaler(self.foundation, self.worker)
+        return self.desired.autoscaler(self.foundation, self.worker)
 
     @cached_property
     def head(self) -> TemplateVersion:
-        content = self.wanted.head_content(self.foundation)
+        content = self.desired.head_content(self.foundation)
         return ensure_version(
-            self.clients, self.environment.head_template, content, self.wanted.tags("head")
+            self.clients, self.environment.head_template, content, self.desired.tags("head")
         )
 
     def _change_foundation(self, step: steps.ChangeFoundation) -> str:
@@ -152,7 +152,7 @@ class _Executor:
         return f"{self.foundation.load_balancer_dns_name} behind {self.foundation.head_name}"
 
     def _make_secret(self) -> str:
-        secret = ensure_secret(self.clients, self.environment.secret, self.wanted.tags())
+        secret = ensure_secret(self.clients, self.environment.secret, self.desired.tags())
         return f"version {secret.version}"
 
     def _store(self, document: Document) -> str:
@@ -162,16 +162,16 @@ class _Executor:
 
     def _put_group(self) -> str:
         """Make the group what is wanted, and leave room for every head that is there."""
-        wanted = self.wanted.group(self.foundation, self.head, self.autoscaler)
+        desired = self.desired.group(self.foundation, self.head, self.autoscaler)
         group = self._group()
         if group:
             first = self.environment.rollout.launch == "first"
-            count, number = self.wanted.head_count, self.head.number
-            wanted = replace(wanted, desired=room_for(group, count, number, launch_first=first))
-        group = ensure_group(self.clients, self.environment.head_group, wanted, clock=self.clock)
+            count, number = self.desired.head_count, self.head.number
+            desired = replace(desired, desired=room_for(group, count, number, launch_first=first))
+        group = ensure_group(self.clients, self.environment.head_group, desired, clock=self.clock)
         return f"{group.settings.desired} of version {group.settings.template_version}"
 
-    def _end_heads(self, step: steps.EndHeads) -> str:
+    def _end_heads(self, step: steps.TerminateHeads) -> str:
         """End what the step means as of now; whoever leads is ended only where that is meant."""
         group, lease = self._group(), find_lease(self.clients, self.environment)
         if group is None:
@@ -192,7 +192,7 @@ class _Executor:
     def _surplus(self, group: HeadGroup, leader: str, ending: int) -> list[Member]:
         """Return heads of the wanted version beyond those wanted."""
         fresh = group.fresh(self.head.number)
-        count = len(group.living) - ending - self.wanted.head_count
+        count = len(group.living) - ending - self.desired.head_count
         return [m for m in fresh if m.instance_id != leader][: max(0, count)]
 
     def _end_head(self, instance_id: str) -> None:
@@ -200,8 +200,8 @@ class _Executor:
         group = self._group()
         if group is None or instance_id not in {m.instance_id for m in group.living}:
             return
-        surplus = group.settings.desired > self.wanted.head_count
-        end_member(self.clients, instance_id, replaced=not surplus)
+        surplus = group.settings.desired > self.desired.head_count
+        terminate_member(self.clients, instance_id, replaced=not surplus)
 
     def _follow(self) -> str:
         """Tag the heads that stay with the configuration, and see the leader take it up."""
@@ -227,7 +227,7 @@ class _Executor:
             m.instance_id for m in (group.fresh(self.head.number) if group else ()) if m.serves
         )
         if not successors:
-            raise Unwell(
+            raise Unhealthy(
                 f"no head of version {self.head.number} is in service", hint="deploy again"
             )
         alive = known_workers(self.rollout.api()) or ()
@@ -244,13 +244,13 @@ class _Executor:
 
     def _await_heads(self) -> str:
         try:
-            return f"{self.watch.heads(self.wanted.head_count, self.head.number)} leads"
+            return f"{self.watch.heads(self.desired.head_count, self.head.number)} leads"
         except PipelineError as error:
             raise self._halted(error) from error
 
     def _await_endpoint(self) -> str:
         limits = self.environment.limits
-        hands_over = self.rollout.plan.manner in steps.HANDS_OVER
+        hands_over = self.rollout.plan.strategy in steps.HANDS_OVER
         seconds = limits.hand_over_seconds if hands_over else ENDPOINT_SECONDS
         leader = self.watch.endpoint(
             self.foundation, self.rollout.api, self.head.number, float(seconds)
@@ -261,7 +261,7 @@ class _Executor:
         if self.survivors:
             seconds = float(self.environment.limits.hand_over_seconds)
             self.watch.rejoined(self.rollout.api, self.survivors, seconds)
-        return f"{self.watch.workers(self.wanted.release.settings.workers_min)} running"
+        return f"{self.watch.workers(self.desired.release.settings.workers_min)} running"
 
     def _roll_workers(self, step: steps.RollWorkers) -> str:
         """Replace the workers, once the autoscaler launches none of another version."""
@@ -274,7 +274,7 @@ class _Executor:
             self.rollout.api(),
             self.clock,
             content=self.worker.content.digest,
-            least=self.wanted.release.settings.workers_min,
+            least=self.desired.release.settings.workers_min,
             unavailable=rollout.unavailable(sum(i.role == "worker" for i in state)),
             drain_seconds=None if step.at_once else rollout.drain_seconds,
         )
@@ -291,10 +291,10 @@ class _Executor:
         return outcome
 
     def _check_epoch(self) -> None:
-        """Raise Unwell when the head that was handed the lease has not kept it."""
+        """Raise Unhealthy when the head that was handed the lease has not kept it."""
         lease = find_lease(self.clients, self.environment)
         if self.epoch is not None and lease and lease.epoch != self.epoch:
-            raise Unwell(
+            raise Unhealthy(
                 f"the new head did not keep the lease: epoch {self.epoch} has become "
                 f"{lease.epoch}, held by {lease.holder}",
                 hint="`journalctl -u ray-head` on the new head says why",
@@ -325,5 +325,5 @@ class _Executor:
 
     def _point(self) -> str:
         bucket = self.foundation.bucket_name
-        point_to_release(self.clients, bucket, self.environment.name, self.wanted.release)
-        return self.wanted.release.id
+        point_to_release(self.clients, bucket, self.environment.name, self.desired.release)
+        return self.desired.release.id

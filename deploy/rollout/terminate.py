@@ -11,7 +11,7 @@ from common.clients import Clients, error_code, translated
 AT_ONCE = 1000
 
 
-def end_instances(clients: Clients, instance_ids: Sequence[str]) -> None:
+def terminate_instances(clients: Clients, instance_ids: Sequence[str]) -> None:
     """Terminate these; one that has gone meanwhile is left to the next look of the caller."""
     for begin in range(0, len(instance_ids), AT_ONCE):
         with translated("ending instances"):

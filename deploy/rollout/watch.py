@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from common.clients import Clients
 from common.environment import Environment
-from common.errors import TimedOut, Unwell
+from common.errors import TimedOut, Unhealthy
 from common.progress import Progress
 from common.waiting import Clock, Seen, wait_for
 from deploy.cluster.activities import Failure, find_failures
@@ -33,7 +33,7 @@ ALARMS_EVERY = 5.0
 LookAtHeads = Callable[[HeadGroup | None, list[str]], Seen[str] | None]
 
 
-class HeadFailed(Unwell):
+class HeadFailed(Unhealthy):
     """The group's heads do not come into service."""
 
 
@@ -141,7 +141,7 @@ class Watch:
         )
 
     def quiet(self, seconds: float) -> str:
-        """See no alarm begin to ring for so long, and none ring then; raises Unwell otherwise.
+        """See no alarm begin to ring for so long, and none ring then; raises Unhealthy otherwise.
 
         One that rings at the start may be what this rollout mends: it has until the end.
         """
@@ -156,7 +156,7 @@ class Watch:
             left = until - self.clock.now()
             bad = ringing if left <= 0 else {n: ringing[n] for n in ringing.keys() - old}
             if bad:
-                raise Unwell(
+                raise Unhealthy(
                     "an alarm rings: " + "; ".join(f"{n}: {why}" for n, why in bad.items()),
                     hint="docs/runbooks/ has a page for each",
                 )

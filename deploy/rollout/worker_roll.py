@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 from common.clients import Clients
 from common.environment import Environment
-from common.errors import PipelineError, TimedOut, Unwell
+from common.errors import PipelineError, TimedOut, Unhealthy
 from common.progress import Progress
 from common.waiting import Clock
 from deploy.cluster.ray_api import RayApi, RayNode, Unreachable, alive_workers
 from deploy.cluster.run_command import run_command
 from deploy.cluster.state import Instance, find_instances, find_lease
-from deploy.rollout.terminate import end_instances
+from deploy.rollout.terminate import terminate_instances
 
 EVERY = 2.0
 # Ray's drain refuses only to end a node for being idle that is not (autoscaler.proto).
@@ -79,7 +79,7 @@ class WorkerRoll:
             replaced.update(worker.id for worker in sight.stale)
             most = most or len(replaced) + UNDER_WAY
             if len(replaced) > most:
-                raise Unwell(
+                raise Unhealthy(
                     f"the autoscaler of {self.environment.name} still launches workers of another "
                     f"version: {len(replaced)} to replace, and no end",
                     hint="does the leader work by the wanted configuration? "
@@ -113,7 +113,7 @@ class WorkerRoll:
 
     def _act(self, sight: Sight) -> None:
         if self.drain_seconds is None:
-            end_instances(self.clients, [worker.id for worker in sight.stale])
+            terminate_instances(self.clients, [worker.id for worker in sight.stale])
             return
         self._end_drained(sight, self.drain_seconds)
         if sight.known:
@@ -132,7 +132,7 @@ class WorkerRoll:
                 or now >= self._draining[worker.id] + drain_seconds
             )
         ]
-        end_instances(self.clients, over)
+        terminate_instances(self.clients, over)
 
     def _end_absent(self, sight: Sight) -> None:
         """End stale workers that do not come, while no more are out than may be."""
@@ -142,7 +142,7 @@ class WorkerRoll:
         if self.least - sight.alive > self.unavailable:
             return
         over = [name for name, since in self._absent.items() if now - since >= ABSENT_SECONDS]
-        end_instances(self.clients, over[: self.unavailable])
+        terminate_instances(self.clients, over[: self.unavailable])
 
     def _drain_more(self, sight: Sight, drain_seconds: int) -> None:
         """Drain as many as may be out beside those that are."""

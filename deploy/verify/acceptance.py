@@ -8,7 +8,7 @@ from functools import partial
 
 from common.clients import Clients
 from common.environment import Environment
-from common.errors import Unanswered, Unwell
+from common.errors import Unanswered, Unhealthy
 from common.progress import Progress as Reporter
 from common.waiting import Clock
 from deploy.verify import cluster_checks as acceptance
@@ -35,11 +35,11 @@ def run_checks(
         "the target is healthy": acceptance.target_is_healthy,
         "the name resolves": acceptance.name_resolves,
         "ray status is alive": acceptance.ray_status_is_alive,
-        "a job is taken": acceptance.job_is_taken,
+        "a job is taken": acceptance.job_submission_works,
         "workers have joined": acceptance.workers_have_joined,
         "HeadReady arrives": acceptance.head_ready_arrives,
         "the alarms exist": acceptance.alarms_exist,
-        "no alarm rings": acceptance.no_alarm_rings,
+        "no alarm rings": acceptance.alarms_are_ok,
     }
     return tuple(
         check(
@@ -58,8 +58,8 @@ def verifier(
 ) -> Callable[[Reporter], str]:
     """Return what a rollout verifies itself with: all of ``run_checks``, given time to come true.
 
-    It returns a summary, and raises Unwell with every line that failed; Unanswered when AWS alone
-    is why, since going back would mend nothing.
+    It returns a summary, and raises Unhealthy with every check that failed; Unanswered when only
+    AWS is to blame, since a rollback would fix nothing.
     """
 
     def verify(progress: Reporter) -> str:
@@ -71,7 +71,7 @@ def verifier(
         if failed:
             blind = all(one.blind for one in failed)
             words = "cannot be looked at" if blind else "is not what it should be"
-            raise (Unanswered if blind else Unwell)(
+            raise (Unanswered if blind else Unhealthy)(
                 f"{environment.name} {words}:\n  " + "\n  ".join(map(str, failed)),
                 hint=f"invoke status --env {environment.name}; docs/runbooks/ has a page an alarm",
             )

@@ -145,7 +145,7 @@ def living_nodes(status: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def job_is_taken(subject: Subject) -> Verdict:
+def job_submission_works(subject: Subject) -> Verdict:
     """Ray takes a job at the stable name, while somebody leads."""
     leader = subject.leader()
     name = f"raykiln-verify-{uuid4().hex[:12]}"
@@ -187,7 +187,7 @@ def alarms_exist(subject: Subject) -> Verdict:
     return Verdict(not missing, f"missing: {', '.join(missing)}" if missing else f"{len(found)}")
 
 
-def no_alarm_rings(subject: Subject) -> Verdict:
+def alarms_are_ok(subject: Subject) -> Verdict:
     """No alarm is in the state ALARM."""
     alarms = find_alarms(subject.clients, subject.environment.name)
     ringing = [f"{a.name} ({a.reason})" for a in alarms if a.state == "ALARM"]

@@ -15,7 +15,7 @@ from common.waiting import Clock, Seen, wait_for
 from deploy.cluster.ray_api import Job, RayApi, Unreachable
 
 PYTHON = "/opt/ray/bin/python"  # in our images
-WHO_IS_HERE = Path(__file__).with_name("smoke_task.py")
+SMOKE_TASK = Path(__file__).with_name("smoke_task.py")
 
 Progress = Callable[[str], None]
 
@@ -95,7 +95,7 @@ def submit(
     )
 
 
-def everyone_is_here(
+def run_smoke_job(
     api: RayApi,
     addresses: Iterable[str],
     *,
@@ -104,7 +104,7 @@ def everyone_is_here(
     python: str = PYTHON,
 ) -> tuple[Outcome, tuple[Participant, ...]]:
     """Run a task on every node; raises PipelineError when one of ``addresses`` takes no part."""
-    command = [python, "-c", WHO_IS_HERE.read_text(), "60", *sorted(addresses)]
+    command = [python, "-c", SMOKE_TASK.read_text(), "60", *sorted(addresses)]
     outcome = run_job(api, shlex.join(command), clock=clock, progress=progress)
     return outcome, participants(outcome.logs)
 

@@ -47,13 +47,13 @@ def changed(environment: Environment, change: str, **limits: int) -> Environment
 
     ``head``: heads of the next size; ``tag``: a tag that heads and workers are launched with.
     """
-    wanted = environment.model_dump(mode="json")
+    desired = environment.model_dump(mode="json")
     if change == "head":
-        wanted["head"]["instance_type"] = next_size(environment.head.instance_type)
+        desired["head"]["instance_type"] = next_size(environment.head.instance_type)
     elif change == "tag":
-        wanted["tags"][TAG] = "under way"
-    wanted["limits"] |= limits
-    return Environment.model_validate(wanted)
+        desired["tags"][TAG] = "under way"
+    desired["limits"] |= limits
+    return Environment.model_validate(desired)
 
 
 def next_size(instance_type: str) -> str:

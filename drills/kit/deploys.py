@@ -113,11 +113,11 @@ def begin_deploy(
 
 def another_release(scene: Scene, change: str) -> str:
     """Return the change that makes a release other than the one that is served now."""
-    served, wanted = read_state(scene.clients, scene.environment).release, scene.environment
+    served, desired = read_state(scene.clients, scene.environment).release, scene.environment
     if served is None:
         return change
     override = served.settings.autoscaler_override
-    return change if served.settings == settings_of(wanted, override) else "none"
+    return change if served.settings == settings_of(desired, override) else "none"
 
 
 def newcomers(scene: Scene) -> list[Instance]:

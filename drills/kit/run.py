@@ -50,16 +50,16 @@ def gap_of(scene: Scene) -> float:
 
 
 def _await_phases(drill: Drill, scene: Scene) -> None:
-    wanted = drill.recovery.value
+    desired = drill.recovery.value
 
     def words() -> str:
         found = reached(drill, scene)
         return ", ".join(f"{name} {found[name]:.1f} s" for name in found) or "nothing noticed yet"
 
-    if wanted:
+    if desired:
         scene.wait(
             "the cluster back",
-            lambda: len(reached(drill, scene)) == len(wanted),
+            lambda: len(reached(drill, scene)) == len(desired),
             seconds=PATIENCE,
             words=words,
         )

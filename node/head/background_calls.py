@@ -15,7 +15,7 @@ from node.log import WARNING, Say
 Clock = Callable[[], float]
 
 
-class Errands:
+class BackgroundCalls:
     """Errors of the type ``final`` go on to the caller; all others are logged and tried again."""
 
     def __init__(

@@ -10,14 +10,14 @@ A holder whose lease names a successor stops Ray too, without having failed, and
 A standby passes on to the leader what clients send it.
 
 ``step`` never sleeps and blocks for at most a call to the lease table and one to Ray (two seconds
-each at worst); all other calls are errands. What a step cannot see to, because the process hangs,
-systemd does: see ``is_vital`` and ray-head.service.
+each at worst); all other calls are made in the background. When the process itself hangs, systemd
+acts: see ``is_vital`` and ray-head.service.
 """
 
 from collections.abc import Callable
 from typing import ClassVar
 
-from node.head.background_calls import Errands
+from node.head.background_calls import BackgroundCalls
 from node.head.phases import FAILED, LIMITS, STOPPED, UNFIT, Limits, Phase, Status
 from node.head.ray_head import RayHead
 from node.head.relay import Relay
@@ -38,14 +38,14 @@ class Guard:
         ray: RayHead,
         relay: Relay,
         services: HeadServices,
-        errands: Errands,
+        background_calls: BackgroundCalls,
         *,
         clock: Clock,
         say: Say,
         limits: Limits = LIMITS,
     ) -> None:
         self.lease, self._ray, self._relay = lease, ray, relay
-        self._services, self._errands = services, errands
+        self._services, self._calls = services, background_calls
         self._clock, self._say, self._limits = clock, say, limits
         self.phase = Phase.PREPARING
         self.exit_code: int | None = None
@@ -125,23 +125,23 @@ class Guard:
             leader=leader.holder if leader else "",
             leader_address=leader.address if leader else "",
             failures=len(self._failed_at),
-            successor=leader.heir if leader else "",
+            successor=leader.next_holder if leader else "",
         )
 
     def _prepare(self) -> None:
-        fetched = self._errands.done("settings", self._services.prepare)
+        fetched = self._calls.done("settings", self._services.prepare)
         self._warm = self._ray.warm()
         if self._warm and fetched:
             self._enter(Phase.STANDBY)
         elif self._clock() - self._since > self._limits.prepare:
-            self._fail("not prepared in time: see the errands that failed", FAILED)
+            self._fail("not prepared in time: see the background calls that failed", FAILED)
 
     def _stand_by(self) -> None:
         self._warm = self._clock() >= self._warm_up_at and self._ray.warm()
         if self.lease.other:
             self._relay.follow(self.lease.other)
         if self.lease.held and self._warm:
-            self._errands.again("secret", "tags")
+            self._calls.again("secret", "tags")
             self._enter(Phase.TAGGING)
         elif self.lease.epoch is not None:
             self._ray_failed("Ray was not warm when the lease was ours")
@@ -151,8 +151,8 @@ class Guard:
             self._complete_launch()  # somebody else leads, and we could
 
     def _tag(self) -> None:
-        secret = self._errands.done("secret", self._services.refresh_secret)
-        tags = self._errands.done("tags", self._services.tag)
+        secret = self._calls.done("secret", self._services.refresh_secret)
+        tags = self._calls.done("tags", self._services.tag)
         if secret and tags and self.lease.held:
             self._ray.start()
             self._enter(Phase.STARTING)
@@ -211,7 +211,7 @@ class Guard:
         """
         if not self.lease.held:
             self._stop("the lease is lost")
-        elif self.lease.successor and not self._errands.under_way("tags"):
+        elif self.lease.successor and not self._calls.under_way("tags"):
             self._warm_up_at = self._clock() + self._limits.rest
             self._stop(f"the lease is handed over to {self.lease.successor}")
 
@@ -228,8 +228,8 @@ class Guard:
         recent = [at for at in self._failed_at if at > now - self._limits.failures_within]
         self._failed_at = [*recent, now]
         self._compete_at = now + self._limits.pause
-        self._errands.again("not ready")
-        self._errands.done("not ready", lambda: self._services.send({"HeadReady": 0.0}))
+        self._calls.again("not ready")
+        self._calls.done("not ready", lambda: self._services.send({"HeadReady": 0.0}))
         if len(self._failed_at) > self._limits.failures:
             self._fail(f"{why}, {len(self._failed_at)} times", UNFIT)
         else:
@@ -249,7 +249,7 @@ class Guard:
 
     def _complete_launch(self) -> None:
         if not self._launch_completed:
-            self._launch_completed = self._errands.done("launch", self._services.complete_launch)
+            self._launch_completed = self._calls.done("launch", self._services.complete_launch)
 
     def _send_heartbeat(self) -> None:
         """Send HeadLeader while we hold the lease; HeadReady from the first time on that Ray was
@@ -259,16 +259,16 @@ class Guard:
             return
         if self._clock() >= self._next_heartbeat:
             self._next_heartbeat = self._clock() + self._limits.heartbeat
-            self._errands.again("heartbeat")
+            self._calls.again("heartbeat")
         ready = {"HeadReady": float(self.is_leader)} if self.phase is Phase.LEADING else {}
-        self._errands.done("heartbeat", lambda: self._services.send({"HeadLeader": 1.0, **ready}))
+        self._calls.done("heartbeat", lambda: self._services.send({"HeadLeader": 1.0, **ready}))
 
     def _follow_autoscaler(self) -> None:
         """Look every few seconds whether Ray's autoscaler shall work by another YAML."""
         if self.phase not in (Phase.STANDBY, Phase.LEADING) or self._clock() < self._next_look:
             return
-        if self._errands.done("autoscaler", self._services.refresh_autoscaler):
-            self._errands.again("autoscaler")
+        if self._calls.done("autoscaler", self._services.refresh_autoscaler):
+            self._calls.again("autoscaler")
             self._next_look = self._clock() + self._limits.autoscaler
 
     def _enter(self, phase: Phase) -> None:

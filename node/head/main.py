@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from node.clients import LEASE, make_client
 from node.head.autoscaler_file import AutoscalerFile
-from node.head.background_calls import Errands
+from node.head.background_calls import BackgroundCalls
 from node.head.guard import Guard
 from node.head.kill_timer import KillTimer
 from node.head.loop import StopRequest, run
@@ -65,7 +65,7 @@ def make_guard(identity: Identity, executor: ThreadPoolExecutor, say: Say) -> Gu
         RayHeadProcess(identity, GrpcGcs(identity.address, TOKEN)),
         SocketProxies(identity.address, clock=boot_clock, say=say),
         services,
-        Errands(executor, clock=boot_clock, say=say, final=NotFit),
+        BackgroundCalls(executor, clock=boot_clock, say=say, final=NotFit),
         clock=boot_clock,
         say=say,
     )
@@ -74,8 +74,8 @@ def make_guard(identity: Identity, executor: ThreadPoolExecutor, say: Say) -> Gu
 def main() -> NoReturn:
     """Guard this head until told to stop or until there is no use in going on.
 
-    Ends without waiting for errands: one may hang in a call, and by now Ray is dead and the lease
-    is given up.
+    Ends without waiting for background calls: one may hang, and by now Ray is dead and the lease
+    is released.
     """
     say = Journal(file=LOG)
     executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="errands")

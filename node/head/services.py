@@ -1,5 +1,6 @@
-"""What a head asks of AWS besides its lease, each as one call for the guard's errands. Touches
-SSM, S3, EC2 tags, CloudWatch and Auto Scaling.
+"""What a head asks of AWS besides its lease: one call each, made in the background.
+
+Touches SSM, S3, EC2 tags, CloudWatch and Auto Scaling.
 """
 
 from dataclasses import dataclass

@@ -31,11 +31,11 @@ Invariant: **at no moment may two guards run Ray.** Proof:
     systemd starts the next: KillMode=mixed). So it is taken at once, as a new epoch.
 6.  An absent item was never held (nothing deletes it); two first takes are serialised by the
     condition. A guard that has seen an item before treats its absence as a change and waits.
-7.  A successor (LeaseItem.heir) only takes the short cuts of (4) and (5) away from everyone else:
-    while an epoch names one, all others take it by (2) alone, released or not. The successor itself
-    takes by (2), (4) and (5) as anyone would without it. So nobody takes earlier than before,
-    whoever is named and whenever the name is written or removed; and a successor that does not come
-    costs ``length``, never the cluster. What a take writes names none.
+7.  A successor (LeaseItem.next_holder) only takes the short cuts of (4) and (5) away from everyone
+    else: while an epoch names one, all others take it by (2) alone, released or not. The successor
+    itself takes by (2), (4) and (5) as anyone would without it. So no head takes earlier than
+    before, whichever is named and whenever the name is written or removed; and a successor that
+    does not come costs ``length``, never the cluster. What a take writes names none.
 """
 
 import random
@@ -102,7 +102,7 @@ class Lease:
     @property
     def successor(self) -> str:
         """Return whom we are to give the lease to, as of the last renewal; or nothing."""
-        return self.leader.heir if self.epoch is not None and self.leader else ""
+        return self.leader.next_holder if self.epoch is not None and self.leader else ""
 
     @property
     def other(self) -> str:
@@ -177,7 +177,7 @@ class Lease:
             self._seen, self._seen_since, self._ever_seen = item, self._clock(), True
 
     def _is_free(self, item: LeaseItem | None) -> bool:
-        if item is not None and item.heir in ("", self._holder):
+        if item is not None and item.next_holder in ("", self._holder):
             at_once = item.released or item.holder == self._holder
             if at_once:
                 return True

@@ -28,7 +28,7 @@ class LeaseItem:
     autoscaler: str = ""  # where the autoscaler's YAML came from that the holder works by
 
     @property
-    def heir(self) -> str:
+    def next_holder(self) -> str:
         """Return the successor; one that names the holder itself says nothing."""
         return "" if self.successor == self.holder else self.successor
 

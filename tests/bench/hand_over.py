@@ -23,7 +23,7 @@ from deploy.cluster.head_group import find_group
 from deploy.cluster.ray_api import ray_api
 from deploy.cluster.state import Lease, find_lease
 from deploy.rollout.hand_over import name_successor
-from deploy.rollout.head_group_changes import end_member
+from deploy.rollout.head_group_changes import terminate_member
 from drills.kit.phases import Recovery, phases
 from drills.kit.place import set_scene
 from drills.kit.record import quantile
@@ -72,7 +72,7 @@ class Bench:
 
     def replace(self) -> None:
         """End the head, and leave the rest to the group."""
-        end_member(self.clients, self.lease().holder, replaced=True)
+        terminate_member(self.clients, self.lease().holder, replaced=True)
 
     def lose(self) -> None:
         """Have EC2 terminate the head that leads."""
@@ -152,7 +152,7 @@ def main() -> None:
         handed = measured(bench.run, "hand-over", bench.hand_over, options, options.runs)
     finally:
         (surplus, *_) = [name for name in bench.heads() if name != bench.lease().holder]
-        end_member(bench.clients, surplus, replaced=False)
+        terminate_member(bench.clients, surplus, replaced=False)
     if not options.usual:
         return
     time.sleep(PAUSE)

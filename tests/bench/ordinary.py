@@ -19,7 +19,7 @@ from deploy.cluster.launch_template import TemplateVersion, ensure_version, find
 from deploy.cluster.state import find_instances
 from deploy.foundation.stack import find_foundation
 from deploy.release.release import Role
-from deploy.rollout.head_group_changes import end_member, ensure_group
+from deploy.rollout.head_group_changes import ensure_group, terminate_member
 
 START = {
     "head": "--head --port=6379 --dashboard-host=0.0.0.0 --num-cpus=0",
@@ -142,7 +142,7 @@ class Ordinary:
     def _end_all(self) -> None:
         """End every instance there is; heads are the group's to replace, one for one."""
         for head in self._living("head"):
-            end_member(self._clients, head, replaced=True)
+            terminate_member(self._clients, head, replaced=True)
         if workers := self._living("worker"):
             self._clients("ec2").terminate_instances(InstanceIds=workers)
         while set(workers) & set(self._living("worker")):

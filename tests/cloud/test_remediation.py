@@ -10,7 +10,7 @@ import pytest
 
 from common.environment import Environment
 from common.waiting import Seen
-from deploy.foundation.desired_stack import wanted_stack
+from deploy.foundation.desired_stack import desired_stack
 from tests.cloud.harness import AwsError, Cloud, eventually, until
 from tests.unit.deploy.builders import an_environment
 
@@ -24,7 +24,7 @@ SMALL = {"operator_cidrs": ["10.77.0.1/32"], "endpoints": False}
 def environment(cloud: Cloud) -> Iterator[Environment]:
     """A foundation with remediation switched on."""
     made = an_environment(network=SMALL, alarms={"remediate": True})
-    wanted = wanted_stack(made)
+    wanted = desired_stack(made)
     pairs = wanted.parameters.items()
     cloud.aws.cloudformation.create_stack(
         StackName=wanted.name,

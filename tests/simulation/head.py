@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from node.head.autoscaler_file import AutoscalerFile
-from node.head.background_calls import Errands
+from node.head.background_calls import BackgroundCalls
 from node.head.guard import Guard
 from node.head.phases import Phase
 from node.head.services import AwsHeadServices
@@ -178,7 +178,7 @@ def make_guard(
         ray,
         relay,
         services,
-        Errands(Background(machine), clock=machine.clock, say=machine.say, final=NotFit),
+        BackgroundCalls(Background(machine), clock=machine.clock, say=machine.say, final=NotFit),
         clock=machine.clock,
         say=machine.say,
     )

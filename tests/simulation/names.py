@@ -3,7 +3,7 @@ the real resolver and the real data plane.
 """
 
 from localcloud.patches.elbv2.plan import READY, plans
-from localcloud.resolver import Records, wanted_records
+from localcloud.resolver import Records, desired_records
 
 
 class Names:
@@ -34,7 +34,7 @@ class Names:
 
     def reconcile(self, now: float) -> None:
         """Follow moto's state, with each step of the world."""
-        self._records = wanted_records()
+        self._records = desired_records()
         self._backends = {
             (frontend.address, frontend.port): tuple(
                 server.address for server in frontend.servers if server.state == READY

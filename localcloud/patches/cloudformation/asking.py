@@ -13,7 +13,7 @@ from moto.cloudformation.models import cloudformation_backends
 from localcloud.patches.cloudformation import parameters
 from localcloud.patches.cloudformation.functions import Tree, refuse
 from localcloud.patches.cloudformation.resources import check_properties, check_types
-from localcloud.patches.cloudformation.stack import Stack, Wanted, timestamp
+from localcloud.patches.cloudformation.stack import DesiredState, Stack, timestamp
 from localcloud.patches.cloudformation.template import LARGEST_BODY, parse
 
 UPDATABLE = (
@@ -73,7 +73,7 @@ def body_of(response: Response, stack: Stack | None) -> str:
     return str(body)
 
 
-def wanted_by(response: Response, stack: Stack | None) -> Wanted:
+def wanted_by(response: Response, stack: Stack | None) -> DesiredState:
     """Return what a request wants a stack to be, refusing what could not be made."""
     body = body_of(response, stack)
     tree = parse(body)
@@ -84,7 +84,7 @@ def wanted_by(response: Response, stack: Stack | None) -> Wanted:
     values = parameters.settle(tree, response._get_param("Parameters", []), previous)
     tags = {item["Key"]: item["Value"] for item in response._get_param("Tags", [])}
     _check_capabilities(tree, response._get_param("Capabilities", []))
-    return Wanted(body, tree, values, tags)
+    return DesiredState(body, tree, values, tags)
 
 
 def _check_capabilities(tree: Tree, given: list[str]) -> None:

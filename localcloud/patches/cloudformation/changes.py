@@ -12,11 +12,11 @@ from localcloud.patches.cloudformation.functions import UNKNOWN, Tree, holds_unk
 from localcloud.patches.cloudformation.pieces import lookup
 from localcloud.patches.cloudformation.resources import differing, resource_type
 from localcloud.patches.cloudformation.run import dependency_order
-from localcloud.patches.cloudformation.stack import Resource, Stack, Wanted, template_of
+from localcloud.patches.cloudformation.stack import DesiredState, Resource, Stack, template_of
 from localcloud.patches.cloudformation.template import Template
 
 
-def changes_of(stack: Stack, wanted: Wanted) -> list[Tree]:
+def changes_of(stack: Stack, wanted: DesiredState) -> list[Tree]:
     """Return the resource changes that executing ``wanted`` would make, in the API's shape."""
     template = template_of(stack, wanted, parameters.typed(wanted.tree, wanted.parameters))
     order = dependency_order(template)
@@ -32,7 +32,7 @@ def changes_of(stack: Stack, wanted: Wanted) -> list[Tree]:
     return sorted(found, key=lambda one: str(one["ResourceChange"]["LogicalResourceId"]))
 
 
-def outputs_of(stack: Stack, wanted: Wanted) -> Any:
+def outputs_of(stack: Stack, wanted: DesiredState) -> Any:
     """Return the outputs' expressions as ``wanted`` has them, to be compared."""
     template = template_of(stack, wanted, parameters.typed(wanted.tree, wanted.parameters))
     outputs = wanted.tree.get("Outputs") or {}
@@ -41,7 +41,7 @@ def outputs_of(stack: Stack, wanted: Wanted) -> Any:
 
 
 def _change(
-    stack: Stack, wanted: Wanted, template: Template, name: str, moving: set[str]
+    stack: Stack, wanted: DesiredState, template: Template, name: str, moving: set[str]
 ) -> Tree | None:
     body, existing = template.tree["Resources"][name], stack.resources.get(name)
     change: Tree = {"LogicalResourceId": name, "ResourceType": body["Type"]}

@@ -12,7 +12,7 @@ from dataclasses import replace
 from localcloud.patches.cloudformation.pieces import TROUBLE, in_reverse, remove
 from localcloud.patches.cloudformation.resources import Failed
 from localcloud.patches.cloudformation.run import Run
-from localcloud.patches.cloudformation.stack import Resource, Stack, Wanted, timestamp
+from localcloud.patches.cloudformation.stack import DesiredState, Resource, Stack, timestamp
 
 
 def begin(stack: Stack, operation: Iterator[bool]) -> None:
@@ -21,7 +21,7 @@ def begin(stack: Stack, operation: Iterator[bool]) -> None:
     next(operation)
 
 
-def create(stack: Stack, wanted: Wanted) -> Iterator[bool]:
+def create(stack: Stack, wanted: DesiredState) -> Iterator[bool]:
     """Bring up a new stack; a failure removes what had been made."""
     stack.wanted = wanted
     stack.say("CREATE_IN_PROGRESS", "User Initiated")
@@ -42,7 +42,7 @@ def create(stack: Stack, wanted: Wanted) -> Iterator[bool]:
     stack.say("CREATE_COMPLETE")
 
 
-def update(stack: Stack, wanted: Wanted) -> Iterator[bool]:
+def update(stack: Stack, wanted: DesiredState) -> Iterator[bool]:
     """Bring a stack from what it is to what is wanted; a failure brings it back."""
     before, outputs = stack.wanted, stack.outputs
     stack.wanted, stack.updated = wanted, timestamp()

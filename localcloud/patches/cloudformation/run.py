@@ -19,7 +19,7 @@ from localcloud.patches.cloudformation.pieces import (
     remove,
 )
 from localcloud.patches.cloudformation.resources import Failed, reason, resource_type
-from localcloud.patches.cloudformation.stack import Resource, Stack, Wanted, template_of
+from localcloud.patches.cloudformation.stack import DesiredState, Resource, Stack, template_of
 from localcloud.patches.cloudformation.template import Template
 
 REPLACING = "Requested update requires the creation of a new physical resource; hence creating one."
@@ -52,7 +52,7 @@ class Run:
     """One run of create or update: what is wanted, and how to take back what was done so far."""
 
     stack: Stack
-    wanted: Wanted
+    wanted: DesiredState
     template: Template = field(init=False)
     undo: list[Undo] = field(default_factory=list)
     leftovers: list[Resource] = field(default_factory=list)  # replaced; removed when all is done

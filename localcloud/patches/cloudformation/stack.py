@@ -52,7 +52,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DesiredState:
     """What a stack is asked to be: a template, its parameters and the stack's tags."""
 
     body: str
@@ -69,7 +69,7 @@ class ChangeSet:
     name: str
     kind: str  # CREATE or UPDATE
     description: str | None
-    wanted: Wanted
+    wanted: DesiredState
     capabilities: list[str]
     created: datetime
     changes: list[Tree]
@@ -89,7 +89,7 @@ class Stack:
     created: datetime
     status: str = "REVIEW_IN_PROGRESS"
     status_reason: str | None = None
-    wanted: Wanted = field(default_factory=lambda: Wanted("", {}, {}, {}))
+    wanted: DesiredState = field(default_factory=lambda: DesiredState("", {}, {}, {}))
     description: str | None = None
     capabilities: list[str] = field(default_factory=list)
     resources: dict[str, Resource] = field(default_factory=dict)
@@ -129,7 +129,7 @@ class Stack:
         return kept
 
 
-def template_of(stack: Stack, wanted: Wanted, parameters: dict[str, Any]) -> Template:
+def template_of(stack: Stack, wanted: DesiredState, parameters: dict[str, Any]) -> Template:
     """Return ``wanted`` as an evaluable template, in the place where ``stack`` stands."""
     from localcloud.patches import internal  # a boto3 client, off the path of pure readers
 

@@ -53,7 +53,7 @@ class Frontend:
 
 
 @dataclass(frozen=True)
-class BalancerPlan:
+class ForwardingPlan:
     """One load balancer: where it is, and where its connections go."""
 
     name: str
@@ -61,7 +61,7 @@ class BalancerPlan:
     frontends: tuple[Frontend, ...]
 
 
-def plans() -> tuple[BalancerPlan, ...]:
+def plans() -> tuple[ForwardingPlan, ...]:
     """Return the plan of every network load balancer that is active."""
     return tuple(
         _plan(backend, balancer)
@@ -71,7 +71,7 @@ def plans() -> tuple[BalancerPlan, ...]:
     )
 
 
-def _plan(backend: Any, balancer: Any) -> BalancerPlan:
+def _plan(backend: Any, balancer: Any) -> ForwardingPlan:
     by_zone = addresses(balancer)
     frontends = tuple(
         frontend
@@ -80,7 +80,7 @@ def _plan(backend: Any, balancer: Any) -> BalancerPlan:
         for frontend in _frontends(backend, balancer, listener, zone, address)
     )
     name = str(balancer.arn).rsplit("/", 1)[1]
-    return BalancerPlan(name, tuple(by_zone.values()), frontends)
+    return ForwardingPlan(name, tuple(by_zone.values()), frontends)
 
 
 def _frontends(

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bake.digest import Ingredients, image_digest
+from bake.digest import DigestInputs, image_digest
 from bake.files import FOLDERS, copy_shaping_files, shaping_files
 from common.checkout import REPOSITORY
 from tests.unit.deploy.builders import an_environment
 
-INGREDIENTS = Ingredients.of(an_environment().image, "ami-base")
+INGREDIENTS = DigestInputs.of(an_environment().image, "ami-base")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from deploy.cluster.secret import Secret
 from deploy.cluster.state import ClusterState, Instance, Lease, Targets
 from deploy.foundation.stack import Foundation
 from deploy.foundation.stack_plan import ResourceChange, StackPlan
-from deploy.plan.desired_state import Wanted
+from deploy.plan.desired_state import DesiredState
 from deploy.release.release import NodeImage, Release, settings_of
 
 ACCOUNT = "123456789012"
@@ -22,7 +22,7 @@ NEW = StackPlan("raykiln-dev", is_new=True, changes=())
 
 def an_environment(**changes: Any) -> Environment:
     """Return a small environment, in which ``changes`` replace tables or keys."""
-    wanted: dict[str, Any] = {
+    desired: dict[str, Any] = {
         "region": REGION,
         "account_id": ACCOUNT,
         "network": {"operator_cidrs": ["10.77.0.1/32"]},
@@ -33,7 +33,7 @@ def an_environment(**changes: Any) -> Environment:
         "limits": {"health_check_interval_seconds": 5},
         "tags": {"project": "raykiln"},
     }
-    return environment_from(wanted | changes, Path("dev.toml"))
+    return environment_from(desired | changes, Path("dev.toml"))
 
 
 def an_image(ami_id: str) -> NodeImage:
@@ -49,9 +49,9 @@ def a_release(head: str = "ami-head", worker: str = "ami-worker", **changes: Any
     return Release(an_image(head), an_image(worker), settings)
 
 
-def a_wanted(release: Release | None = None, **environment: Any) -> Wanted:
+def a_wanted(release: Release | None = None, **environment: Any) -> DesiredState:
     """Return a release in an environment."""
-    return Wanted(an_environment(**environment), release or a_release())
+    return DesiredState(an_environment(**environment), release or a_release())
 
 
 def a_foundation() -> Foundation:
@@ -95,34 +95,34 @@ def an_instance(name: str, role: str, content: str = "", autoscaler: str = "") -
     )
 
 
-def serving(wanted: Wanted, **outputs: Any) -> ClusterState:
+def serving(desired: DesiredState, **outputs: Any) -> ClusterState:
     """Return the state of a cluster that serves just what is wanted; ``outputs`` replace some."""
     foundation = replace(a_foundation(), **outputs)
-    worker = TemplateVersion("lt-worker", 4, wanted.worker_content(foundation))
-    document = wanted.autoscaler(foundation, worker)
-    head = TemplateVersion("lt-head", 7, wanted.head_content(foundation))
+    worker = TemplateVersion("lt-worker", 4, desired.worker_content(foundation))
+    document = desired.autoscaler(foundation, worker)
+    head = TemplateVersion("lt-head", 7, desired.head_content(foundation))
     uri = document.uri(foundation.bucket_name)
-    names = [f"i-head{number}" for number in range(wanted.head_count)]
+    names = [f"i-head{number}" for number in range(desired.head_count)]
     members = tuple(Member(name, "InService", head.number, healthy=True) for name in names)
     health = ((names[0], "healthy"),)
     return ClusterState(
         stack_status="CREATE_COMPLETE",
         foundation=foundation,
-        secret=Secret(wanted.environment.secret, 1),
+        secret=Secret(desired.environment.secret, 1),
         worker_template=Template("lt-worker", "ray-worker-dev", (worker,), worker.number),
         head_template=Template("lt-head", "ray-head-dev", (head,), head.number),
         group=HeadGroup(
-            "ray-head-asg-dev", wanted.group(foundation, head, document), members, False
+            "ray-head-asg-dev", desired.group(foundation, head, document), members, False
         ),
         instances=(
             *(an_instance(name, "head", head.content.digest, uri) for name in names),
             *(
                 an_instance(f"i-worker{number}", "worker", worker.content.digest)
-                for number in range(wanted.release.settings.workers_min)
+                for number in range(desired.release.settings.workers_min)
             ),
         ),
         lease=Lease(names[0], "10.77.0.9", epoch=1, beat=10, released=False, autoscaler=uri),
         targets=tuple(Targets(arn, health) for arn in foundation.target_group_arns),
-        keys=frozenset({document.key, wanted.release_document().key}),
-        release=wanted.release,
+        keys=frozenset({document.key, desired.release_document().key}),
+        release=desired.release,
     )

@@ -137,8 +137,8 @@ class RayStub:
 
 def _listed(rows: list[dict[str, Any]], asked: dict[str, list[str]]) -> list[dict[str, Any]]:
     """Return the rows as Ray's state API does: filtered, cut, and without the details."""
-    wanted = dict(zip(asked.get("filter_keys", []), asked.get("filter_values", []), strict=True))
-    found = [row for row in rows if all(row[key] == value for key, value in wanted.items())]
+    desired = dict(zip(asked.get("filter_keys", []), asked.get("filter_values", []), strict=True))
+    found = [row for row in rows if all(row[key] == value for key, value in desired.items())]
     if asked.get("detail") != ["true"]:
         found = [{key: row[key] for key in row if key not in DETAILS} for row in found]
     return found[: int(asked.get("limit", ["100"])[0])]

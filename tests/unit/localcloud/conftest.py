@@ -94,4 +94,4 @@ def like_aws() -> Iterator[None]:
     """The local cloud is as slow, and fails as open, as AWS."""
     behaviour.install(behaviour.LIKE_AWS)
     yield
-    behaviour.install(behaviour.KIND)
+    behaviour.install(behaviour.IDEALIZED)

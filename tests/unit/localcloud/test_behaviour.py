@@ -2,14 +2,14 @@
 
 import pytest
 
-from localcloud.behaviour import KIND, LIKE_AWS, Behaviour, chosen
+from localcloud.behaviour import IDEALIZED, LIKE_AWS, Behaviour, chosen
 
 
 @pytest.mark.parametrize(
     ("words", "behaviour"),
     [
-        ("", KIND),
-        ("kind", KIND),
+        ("", IDEALIZED),
+        ("kind", IDEALIZED),
         ("aws", LIKE_AWS),
         ("registration=60,fail_open=1", Behaviour(registration=60.0, fail_open=True)),
         ("group_health=30", Behaviour(group_health=30.0)),

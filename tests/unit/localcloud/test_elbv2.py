@@ -205,7 +205,7 @@ class TestPlan:
             assert balancer.state(leader) == "unhealthy"
             assert balancer.servers() == {leader: "ready"}
         finally:
-            behaviour.install(behaviour.KIND)
+            behaviour.install(behaviour.IDEALIZED)
 
     def test_without_crossing_zones_each_address_serves_its_own(self, balancer: Balancer) -> None:
         balancer.create(crosses=False)

@@ -128,7 +128,7 @@ class TestHealth:
             group.settle(60)
             assert group.ids != first
         finally:
-            behaviour.install(behaviour.KIND)
+            behaviour.install(behaviour.IDEALIZED)
 
     def test_an_unknown_instance_has_no_health_to_set(self, group: Group) -> None:
         with pytest.raises(ClientError, match="ValidationError"):

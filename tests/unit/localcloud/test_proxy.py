@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from common.waiting import Seen, SystemClock, wait_for
-from localcloud.patches.elbv2.plan import DRAIN, OUT, READY, BalancerPlan, Frontend, Server
+from localcloud.patches.elbv2.plan import DRAIN, OUT, READY, ForwardingPlan, Frontend, Server
 from localcloud.proxy import SLOTS, Proxy, Slots
 
 pytestmark = pytest.mark.skipif(not shutil.which("haproxy"), reason="haproxy is not installed")
@@ -80,8 +80,8 @@ def a_frontend(*servers: Server, port: int, closes: bool = True) -> Frontend:
     return Frontend("127.0.0.1", port, 350, closes, closes, servers)
 
 
-def a_plan(*frontends: Frontend) -> BalancerPlan:
-    return BalancerPlan("0123456789abcdef", ("127.0.0.1",), frontends)
+def a_plan(*frontends: Frontend) -> ForwardingPlan:
+    return ForwardingPlan("0123456789abcdef", ("127.0.0.1",), frontends)
 
 
 @pytest.fixture

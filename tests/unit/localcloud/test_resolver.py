@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from localcloud.resolver import settings_for, wanted_records
+from localcloud.resolver import desired_records, settings_for
 from tests.unit.localcloud.conftest import Clients
 
 
@@ -37,7 +37,7 @@ def test_addresses_texts_and_other_names(aws: Clients, zone: str) -> None:
     text = values('"v=1"')
     upsert(aws, zone, Name="t.ray.internal", Type="TXT", TTL=5, ResourceRecords=text)
 
-    records = wanted_records()
+    records = desired_records()
 
     assert records.addresses["head.ray.internal"] == ("10.77.1.1", "10.77.1.2")
     assert records.aliases == {"h.ray.internal": "head.ray.internal"}
@@ -57,7 +57,7 @@ def test_an_alias_to_a_load_balancer_is_its_addresses(aws: Clients, zone: str) -
     }
     upsert(aws, zone, Name="head.ray.internal", Type="A", AliasTarget=target)
 
-    records = wanted_records()
+    records = desired_records()
 
     interfaces = aws("ec2").describe_network_interfaces()["NetworkInterfaces"]
     addresses = {interface["PrivateIpAddress"] for interface in interfaces}
@@ -68,16 +68,16 @@ def test_an_alias_to_a_load_balancer_is_its_addresses(aws: Clients, zone: str) -
 def test_public_zones_are_not_the_vpcs_business(aws: Clients) -> None:
     aws("route53").create_hosted_zone(Name="example.com", CallerReference="1")
 
-    assert wanted_records().zones == ()
+    assert desired_records().zones == ()
 
 
 def test_only_other_records_than_addresses_need_a_restart(aws: Clients, zone: str) -> None:
-    before = settings_for(wanted_records())
+    before = settings_for(desired_records())
     one = values("10.77.1.1")
     upsert(aws, zone, Name="head.ray.internal", Type="A", TTL=5, ResourceRecords=one)
-    assert settings_for(wanted_records()) == before
+    assert settings_for(desired_records()) == before
 
     other = values("head.ray.internal")
     upsert(aws, zone, Name="h.ray.internal", Type="CNAME", TTL=5, ResourceRecords=other)
 
-    assert settings_for(wanted_records()) != before
+    assert settings_for(desired_records()) != before

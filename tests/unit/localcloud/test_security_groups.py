@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from localcloud.security_groups import wanted_rules
+from localcloud.security_groups import desired_rules
 from tests.unit.localcloud.conftest import Clients
 
 EVERYTHING = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
@@ -36,13 +36,13 @@ def an_address(ec2: Any, *groups: str) -> str:
 
 def chain(way: str, address: str) -> list[str]:
     name = f"{way}_{address.replace('.', '_')}"
-    found = re.search(rf"chain {name} \{{\n(.*?)\n\}}", wanted_rules(), re.DOTALL)
+    found = re.search(rf"chain {name} \{{\n(.*?)\n\}}", desired_rules(), re.DOTALL)
     assert found
     return found[1].splitlines()
 
 
 def members(name: str) -> str:
-    found = re.search(rf"set {name.replace('-', '_')} \{{ (.*) \}}", wanted_rules())
+    found = re.search(rf"set {name.replace('-', '_')} \{{ (.*) \}}", desired_rules())
     assert found
     return found[1]
 

@@ -5,7 +5,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import replace
 from typing import Any
 
-from node.head.background_calls import Errands
+from node.head.background_calls import BackgroundCalls
 from node.head.guard import Guard
 from node.head.phases import LIMITS, Limits
 from node.identity import Identity
@@ -256,14 +256,16 @@ class FakeHead:
         self.clock, self.table = clock, table
         self.ray, self.services, self.notes = FakeRay(clock), FakeServices(), Notes()
         self.relay = FakeRelay()
-        errands = Errands(executor or AtOnce(), clock=clock, say=self.notes, final=NotFit)
+        background_calls = BackgroundCalls(
+            executor or AtOnce(), clock=clock, say=self.notes, final=NotFit
+        )
         self.lease = Lease(table, name, f"address-of-{name}", clock=clock, say=self.notes)
         self.guard = Guard(
             self.lease,
             self.ray,
             self.relay,
             self.services,
-            errands,
+            background_calls,
             clock=clock,
             say=self.notes,
             limits=limits,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from node.head.background_calls import Errands
+from node.head.background_calls import BackgroundCalls
 from node.head.guard import Guard
 from node.head.loop import StopRequest, run
 from node.head.phases import Limits
@@ -86,13 +86,13 @@ class Process:
             die_at=self.die_at,
             terms=parts.terms,
         )
-        errands = Errands(AtOnce(), clock=machine.clock, say=silent, final=NotFit)
+        background_calls = BackgroundCalls(AtOnce(), clock=machine.clock, say=silent, final=NotFit)
         return parts.guard(
             lease,
             PausedRay(self),
             FakeRelay(),
             FakeServices(),
-            errands,
+            background_calls,
             clock=machine.clock,
             say=silent,
             limits=PATIENT,

@@ -214,12 +214,12 @@ def test_a_rollout_comes_through_every_fault(
     results: Path,
     bake: Bake,
     floor: int,
-    manner: str,
+    strategy: str,
     sample: Sample,
 ) -> None:
     keeps = frozenset(serving.worker_ids) if bake is new_head else frozenset()
     bake(serving)
-    assert serving.prepare().rollout.plan.manner == manner
+    assert serving.prepare().rollout.plan.strategy == strategy
     serving.watch = Watch(serving, floor, serves=True, keeps=keeps)
 
     story = Story(serving.deploy, serving.deploy, lambda: ending(serving))
@@ -227,7 +227,7 @@ def test_a_rollout_comes_through_every_fault(
 
 
 def test_a_rollback_comes_through_every_fault(serving: Watched, results: Path) -> None:
-    before = serving.prepare().rollout.wanted.release
+    before = serving.prepare().rollout.desired.release
     both_new(serving)
     serving.deploy()
     serving.watch = Watch(serving, FLOOR, serves=True)

@@ -7,7 +7,7 @@ import pytest
 
 from common.errors import PipelineError, Refused, RolledBack
 from deploy.cluster.state import find_lease
-from deploy.plan.steps import EndHeads
+from deploy.plan.steps import TerminateHeads
 from deploy.rollout.lock import deploy_lock, find_lock
 from deploy.rollout.prepare import Prepared
 from deploy.rollout.rollout import _Executor
@@ -73,7 +73,7 @@ def test_a_head_of_before_that_serves_after_all_ends_a_deploy_at_once(
     lost, clock = rolled.leader(), rolled.cloud.clock
     end_heads = _Executor._end_heads
 
-    def late(self: _Executor, step: EndHeads) -> str:
+    def late(self: _Executor, step: TerminateHeads) -> str:
         """Look only once the head that was booting serves."""
         rolled.leads_again(lost, within=120)
         clock.sleep(5)
@@ -140,7 +140,7 @@ def test_another_ray_takes_every_worker_along(rolled: Cluster) -> None:
     workers = rolled.worker_ids
     for role in ("head", "worker"):
         rolled.cloud.bake(role, ray_version="2.61.0")
-    assert rolled.prepare().rollout.plan.manner == "whole cluster"
+    assert rolled.prepare().rollout.plan.strategy == "whole cluster"
 
     rolled.deploy()
 
@@ -200,7 +200,7 @@ def test_where_capacity_is_scarce_there_is_never_one_head_more(
 
 
 def test_an_earlier_release_is_served_again_days_later(rolled: Cluster) -> None:
-    first = rolled.prepare().rollout.wanted.release
+    first = rolled.prepare().rollout.desired.release
     rolled.cloud.bake("head")
     rolled.cloud.bake("worker")
     rolled.deploy()
@@ -261,7 +261,7 @@ def test_a_release_whose_head_fails_is_undone_and_the_old_head_serves(
     rolled: Cluster, breaks: Break
 ) -> None:
     before, workers = rolled.leader(), rolled.worker_ids
-    old = rolled.prepare().rollout.wanted.release
+    old = rolled.prepare().rollout.desired.release
     breaks(rolled)
 
     with pytest.raises(RolledBack, match="serves release"):
@@ -277,7 +277,7 @@ def test_a_release_whose_head_fails_is_undone_and_the_old_head_serves(
 
 
 def test_workers_that_do_not_come_are_undone_before_many_are_out(rolled: Cluster) -> None:
-    old, witness = rolled.prepare().rollout.wanted.release, Witness(rolled)
+    old, witness = rolled.prepare().rollout.desired.release, Witness(rolled)
     workers_that_cannot_join(rolled)
 
     with pytest.raises(RolledBack, match="nothing moved"):

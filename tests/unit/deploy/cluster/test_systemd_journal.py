@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 from common.clients import Clients
 from common.errors import PipelineError
 from deploy.cluster.systemd_journal import Reader, page_of
-from deploy.operate.head_logs import HeadLog, Wish
+from deploy.operate.head_logs import HeadLog, LogQuery
 from localcloud.driver import Answer
 from localcloud.world import World
 from tests.unit.deploy.builders import REGION, an_environment
@@ -177,7 +177,7 @@ def test_a_unit_is_one_word_to_the_shell(head: Head) -> None:
 
 def log(head: Head, *, lines: int = 5, follow: bool = False) -> Iterator[str]:
     """Return what `invoke head.logs` prints, without times and unit."""
-    wish = Wish(head.id, ("ray-head",), lines, follow)
+    wish = LogQuery(head.id, ("ray-head",), lines, follow)
     found = HeadLog(Clients(REGION), an_environment(), wish, head.clock).lines()
     return (line.rpartition("ray-head ")[2] for line in found)
 

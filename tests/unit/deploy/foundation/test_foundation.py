@@ -16,10 +16,10 @@ from common.clients import Clients
 from common.environment import Environment
 from common.errors import PipelineError, Refused
 from deploy.cluster.secret import ensure_secret
-from deploy.foundation import desired_stack as wanted
+from deploy.foundation import desired_stack as desired
 from deploy.foundation.body import FUNCTION, TEMPLATE, template_body
 from deploy.foundation.changes import apply_foundation, plan_foundation, remove_foundation
-from deploy.foundation.desired_stack import parameters, wanted_stack
+from deploy.foundation.desired_stack import desired_stack, parameters
 from deploy.foundation.stack import Foundation, find_foundation
 from deploy.foundation.stack_plan import ResourceChange, StackPlan
 from deploy.verify.cluster_checks import ALARMS
@@ -197,7 +197,7 @@ def test_more_operators_than_the_template_knows_are_refused() -> None:
     cidrs = [f"10.{number}.0.0/16" for number in range(5)]
 
     with pytest.raises(Refused, match="operator_cidrs has 5 ranges, 4 are possible"):
-        wanted_stack(an_environment(network={"operator_cidrs": cidrs}))
+        desired_stack(an_environment(network={"operator_cidrs": cidrs}))
 
 
 # --- What alarms do -------------------------------------------------------------------------------
@@ -568,7 +568,7 @@ def test_a_template_that_cloudformation_refuses_leaves_no_husk(
 
 def begin_change_set(environment: Environment, **options: Any) -> None:
     """Do what a run has done by the time that it is killed."""
-    stack = wanted.wanted_stack(environment)
+    stack = desired.desired_stack(environment)
     boto3.client("cloudformation").create_change_set(
         StackName=stack.name,
         ChangeSetName="raykiln-killed",

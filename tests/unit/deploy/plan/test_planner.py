@@ -11,7 +11,7 @@ from deploy.cluster.head_group import Member
 from deploy.cluster.state import ClusterState
 from deploy.foundation.stack_plan import ResourceChange, StackPlan
 from deploy.plan.planner import plan_deploy
-from deploy.plan.steps import EndHeads, Plan, PutTemplate, RollWorkers
+from deploy.plan.steps import Plan, PutTemplate, RollWorkers, TerminateHeads
 from deploy.release.release import Release
 from tests.unit.deploy.builders import (
     NEW,
@@ -53,20 +53,20 @@ def test_from_nothing_everything_is_made_in_the_order_in_which_one_needs_the_oth
 
 
 def test_a_cluster_that_is_what_is_wanted_needs_nothing() -> None:
-    wanted = a_wanted()
+    desired = a_wanted()
 
-    assert plan_deploy(wanted, serving(wanted), UNCHANGED).is_empty
+    assert plan_deploy(desired, serving(desired), UNCHANGED).is_empty
 
 
 def test_a_version_that_says_what_is_wanted_is_used_again_though_it_is_not_the_newest() -> None:
-    wanted = a_wanted()
-    state = serving(wanted)
+    desired = a_wanted()
+    state = serving(desired)
     assert state.head_template is not None
     (version,) = state.head_template.versions
     newer = replace(version, number=8, content=replace(version.content, ami_id="ami-other"))
 
     plan = plan_deploy(
-        wanted,
+        desired,
         replace(state, head_template=replace(state.head_template, versions=(newer, version))),
         UNCHANGED,
     )
@@ -80,7 +80,7 @@ def test_what_changes_the_head_is_handed_over_before_the_old_one_ends(
 ) -> None:
     plan = plan_deploy(a_wanted(a_release(**change)), serving(a_wanted()), UNCHANGED)
 
-    assert plan.manner == "hand-over"
+    assert plan.strategy == "hand-over"
     assert kinds(plan) == [
         "release",
         "template",
@@ -101,7 +101,7 @@ def test_what_changes_the_head_is_handed_over_before_the_old_one_ends(
 def test_what_changes_the_workers_alone_leaves_the_head_where_it_is() -> None:
     plan = plan_deploy(a_wanted(a_release(worker="ami-next")), serving(a_wanted()), UNCHANGED)
 
-    assert plan.manner == "workers"
+    assert plan.strategy == "workers"
     assert kinds(plan) == [
         "release",
         "template",
@@ -122,7 +122,7 @@ def test_what_changes_the_workers_alone_leaves_the_head_where_it_is() -> None:
 def test_other_limits_of_the_autoscaler_replace_nothing() -> None:
     plan = plan_deploy(a_wanted(a_release(workers_max=9)), serving(a_wanted()), UNCHANGED)
 
-    assert plan.manner == "in place"
+    assert plan.strategy == "in place"
     assert not {"hand-over", "roll-workers", "end-heads"} & set(kinds(plan))
     assert "follow-autoscaler" in kinds(plan)
 
@@ -136,7 +136,7 @@ def test_another_ray_takes_the_whole_cluster_along_in_one_go() -> None:
 
     plan = plan_deploy(a_wanted(next_ray), serving(a_wanted()), UNCHANGED)
 
-    assert plan.manner == "whole cluster"
+    assert plan.strategy == "whole cluster"
     order = kinds(plan)
     assert order.index("hand-over") < order.index("roll-workers") < order.index("verify")
     assert order.index("verify") < order.index("end-heads")
@@ -159,7 +159,7 @@ def test_what_a_redis_is_to_be_told_of_is_known_only_once_it_is_made() -> None:
         StackPlan("raykiln-dev", is_new=False, changes=(added,)),
     )
 
-    assert plan.manner == "hand-over"
+    assert plan.strategy == "hand-over"
     assert kinds(plan)[0] == "foundation"
     assert [step.role for step in plan.steps if isinstance(step, PutTemplate)] == ["worker", "head"]
     assert "roll-workers" in kinds(plan)
@@ -176,9 +176,9 @@ def test_a_redis_is_not_taken_from_under_a_head_that_serves() -> None:
 
 
 def test_where_capacity_is_scarce_the_old_head_ends_first() -> None:
-    wanted = a_wanted(a_release(head="ami-next"), rollout={"launch": "after"})
+    desired = a_wanted(a_release(head="ami-next"), rollout={"launch": "after"})
 
-    plan = plan_deploy(wanted, serving(a_wanted()), UNCHANGED)
+    plan = plan_deploy(desired, serving(a_wanted()), UNCHANGED)
 
     order = kinds(plan)
     assert order.index("group") < order.index("end-heads") < order.index("await-heads")
@@ -209,7 +209,7 @@ def test_going_back_before_the_hand_over_ends_the_new_head_and_moves_no_lease() 
     plan = plan_deploy(old, replace(state, group=group), UNCHANGED)
 
     assert "hand-over" not in kinds(plan)
-    (ended,) = [step for step in plan.steps if isinstance(step, EndHeads)]
+    (ended,) = [step for step in plan.steps if isinstance(step, TerminateHeads)]
     assert (ended.which, ended.what) == ("retired", "head i-new")
     assert kinds(plan).index("verify") < kinds(plan).index("end-heads")
 
@@ -228,7 +228,7 @@ def test_a_roll_that_was_stopped_after_the_hand_over_goes_on_from_there() -> Non
     plan = plan_deploy(new, replace(state, group=group, release=old.release), UNCHANGED)
 
     assert "group" not in kinds(plan)
-    assert [s.what for s in plan.steps if isinstance(s, EndHeads)] == ["head i-old"]
+    assert [s.what for s in plan.steps if isinstance(s, TerminateHeads)] == ["head i-old"]
     assert kinds(plan)[-1] == "current"
 
 
@@ -252,13 +252,13 @@ def test_the_standby_that_is_to_lead_is_not_named_among_those_that_go() -> None:
     )
 
     assert "hand-over" in kinds(plan)
-    assert [s.what for s in plan.steps if isinstance(s, EndHeads)] == ["head i-old"]
+    assert [s.what for s in plan.steps if isinstance(s, TerminateHeads)] == ["head i-old"]
 
 
 def test_another_number_of_standbys_is_changed_in_place() -> None:
-    wanted = a_wanted(head={"instance_type": "m6i.large", "standby": 1})
+    desired = a_wanted(head={"instance_type": "m6i.large", "standby": 1})
 
-    plan = plan_deploy(wanted, serving(a_wanted()), UNCHANGED)
+    plan = plan_deploy(desired, serving(a_wanted()), UNCHANGED)
 
     assert kinds(plan) == ["group", "await-heads", "await-endpoint", "await-workers", "verify"]
     assert "desired: 1 → 2" in plan.words[0]
@@ -269,7 +269,7 @@ def test_a_standby_that_is_not_wanted_any_more_ends_and_never_the_leader() -> No
 
     plan = plan_deploy(a_wanted(), state, UNCHANGED)
 
-    assert [s.what for s in plan.steps if isinstance(s, EndHeads)] == ["head i-head1"]
+    assert [s.what for s in plan.steps if isinstance(s, TerminateHeads)] == ["head i-head1"]
 
 
 def test_a_head_that_never_served_gives_way_to_another_release() -> None:

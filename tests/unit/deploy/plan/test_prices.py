@@ -75,7 +75,7 @@ def test_the_table_has_a_date_a_source_and_sensible_prices() -> None:
 
 @pytest.mark.parametrize("name", [path.stem for path in sorted(FOLDER.glob("*.toml"))])
 def test_the_shipped_environments_have_a_price(name: str) -> None:
-    wanted = tomllib.loads((FOLDER / f"{name}.toml").read_text())
+    desired = tomllib.loads((FOLDER / f"{name}.toml").read_text())
 
     for role in ("head", "workers"):
-        assert monthly_cost(wanted[role]["instance_type"], 1, 20, wanted["region"])
+        assert monthly_cost(desired[role]["instance_type"], 1, 20, desired["region"])

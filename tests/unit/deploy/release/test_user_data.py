@@ -65,10 +65,10 @@ def test_head_and_workers_are_told_where_ray_s_state_is() -> None:
 def test_the_state_is_where_a_redis_is_given_or_was_made(
     head: dict[str, str], told: str | None
 ) -> None:
-    wanted = a_wanted(head={"instance_type": "m6i.large", **head})
+    desired = a_wanted(head={"instance_type": "m6i.large", **head})
     foundation = replace(a_foundation(), state_address=MADE)
 
-    for content in (wanted.worker_content(foundation), wanted.head_content(foundation)):
+    for content in (desired.worker_content(foundation), desired.head_content(foundation)):
         assert node_file(content.user_data).get("redis") == told
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from deploy.cluster.ray_api import Actor, RunningJob, Unreachable
 from deploy.cluster.state import ClusterState
-from deploy.plan.desired_state import Wanted
+from deploy.plan.desired_state import DesiredState
 from deploy.plan.interruptions import NOTHING, Running
 from deploy.plan.planner import plan_deploy
 from deploy.release.journal import Entry, Journal, Verdict, begin_journal
@@ -38,9 +38,9 @@ def a_briefing(
 ) -> Briefing:
     """Brief on the way from a cluster that serves to another release."""
     state = serving(a_wanted(**environment))
-    wanted = a_wanted(release, **environment)
-    plan = plan_deploy(wanted, state, UNCHANGED)
-    return briefing_of(plan, wanted, state, running, node_ids, journals)
+    desired = a_wanted(release, **environment)
+    plan = plan_deploy(desired, state, UNCHANGED)
+    return briefing_of(plan, desired, state, running, node_ids, journals)
 
 
 def a_journal(took: float, verdict: Verdict = "done") -> Journal:
@@ -59,7 +59,7 @@ def a_journal(took: float, verdict: Verdict = "done") -> Journal:
 def test_a_hand_over_says_what_differs_what_ends_and_what_it_costs() -> None:
     found = a_briefing(a_release(head="ami-next", head_type="m6i.xlarge"), journals=(a_journal(9),))
 
-    assert found.manner == "head hand-over, with the same Ray; the workers stay"
+    assert found.strategy == "head hand-over, with the same Ray; the workers stay"
     assert "head image: ami-head → ami-next" in found.differences
     assert "head type: m6i.large → m6i.xlarge" in found.differences
     assert found.interrupted == ("1 job ends: train-7", "1 actor ends: Trainer")
@@ -73,12 +73,12 @@ def test_what_is_stored_is_not_interrupted_unless_the_redis_is_another() -> None
         heads = [
             {"instance_type": "m6i.large", "state": "redis", "redis": r} for r in (before, after)
         ]
-        state, wanted = (
+        state, desired = (
             serving(a_wanted(head=heads[0])),
             a_wanted(a_release("ami-next"), head=heads[1]),
         )
-        plan = plan_deploy(wanted, state, UNCHANGED)
-        return briefing_of(plan, wanted, state, BUSY, frozenset({"id-head"}), ()).interrupted
+        plan = plan_deploy(desired, state, UNCHANGED)
+        return briefing_of(plan, desired, state, BUSY, frozenset({"id-head"}), ()).interrupted
 
     assert interrupted("one:6379", "one:6379") == ("1 job ends: train-7",)
     assert interrupted("one:6379", "two:6379") == ("1 job ends: train-7", "1 actor ends: Trainer")
@@ -97,7 +97,7 @@ def test_workers_alone_leave_the_head_and_end_what_is_on_them() -> None:
         a_release(worker="ami-next"), node_ids=frozenset({"w0"}), rollout={"drain_seconds": 60}
     )
 
-    assert found.manner == "workers only: the head stays"
+    assert found.strategy == "workers only: the head stays"
     assert found.interrupted == ("1 actor ends unless done within 60 s: Trainer",)
     assert (found.without_head.words, found.without_head.seconds) == ("none", 0)
     assert found.cost == ("none",)
@@ -116,14 +116,14 @@ def test_another_ray_is_named_with_both_versions() -> None:
 
     found = a_briefing(new)
 
-    assert found.manner == "whole cluster, because the Ray versions differ: 2.60.0 → 2.61.0"
+    assert found.strategy == "whole cluster, because the Ray versions differ: 2.60.0 → 2.61.0"
     assert found.interrupted == ("1 job ends: train-7", "1 actor ends: Trainer")
 
 
 def test_other_limits_of_the_autoscaler_interrupt_nothing_and_cost_what_the_least_costs() -> None:
     found = a_briefing(a_release(workers_min=2))
 
-    assert found.manner.startswith("in place")
+    assert found.strategy.startswith("in place")
     assert found.interrupted == ()
     assert found.without_head.seconds == 0
     (cost,) = found.cost
@@ -135,12 +135,12 @@ def test_nothing_to_change_is_one_line() -> None:
 
 
 def test_a_first_deploy_interrupts_nothing_and_costs_all_of_it() -> None:
-    wanted = a_wanted()
-    plan = plan_deploy(wanted, ClusterState(), NEW)
+    desired = a_wanted()
+    plan = plan_deploy(desired, ClusterState(), NEW)
 
-    found = briefing_of(plan, wanted, ClusterState(), Running(), frozenset(), ())
+    found = briefing_of(plan, desired, ClusterState(), Running(), frozenset(), ())
 
-    assert found.manner == "nothing serves yet: everything is made"
+    assert found.strategy == "nothing serves yet: everything is made"
     assert (found.interrupted, found.without_head.seconds) == ((), None)
     assert [words.partition(" new,")[0] for words in found.cost] == [
         "head: +$72 a month (m6i.large",
@@ -203,27 +203,27 @@ def test_differences_read_as_a_person_would_say_them(role: str) -> None:
 
 
 def test_what_differs_outside_of_the_release_is_said_too() -> None:
-    wanted = a_wanted()
-    state = serving(wanted)
+    desired = a_wanted()
+    state = serving(desired)
     stale = tuple(replace(i, content="other") if i.role == "worker" else i for i in state.instances)
     state = replace(state, instances=stale)
-    plan = plan_deploy(wanted, state, UNCHANGED)
+    plan = plan_deploy(desired, state, UNCHANGED)
 
-    found = briefing_of(plan, wanted, state, Running(), frozenset(), ())
+    found = briefing_of(plan, desired, state, Running(), frozenset(), ())
 
-    assert found.manner == "workers only: the head stays"
+    assert found.strategy == "workers only: the head stays"
     assert "nothing in the release" in found.differences[0]
-    assert stale_addresses(plan, wanted, state) == {"10.77.0.9"}
+    assert stale_addresses(plan, desired, state) == {"10.77.0.9"}
 
 
-def asked(state: ClusterState, wanted: Wanted, cluster: Cluster) -> Briefing:
+def asked(state: ClusterState, desired: DesiredState, cluster: Cluster) -> Briefing:
     """Brief on a cluster whose Ray does not answer."""
 
     def nobody() -> Any:
         raise Unreachable("nobody there")
 
-    plan = plan_deploy(wanted, state, UNCHANGED)
-    rollout = Rollout(plan, wanted, cluster.clients, cluster.clock, lambda progress: "", nobody)
+    plan = plan_deploy(desired, state, UNCHANGED)
+    rollout = Rollout(plan, desired, cluster.clients, cluster.clock, lambda progress: "", nobody)
     return brief(Prepared(rollout, (), state))
 
 

@@ -187,12 +187,12 @@ def test_images_of_two_versions_of_ray_are_refused(cluster: Cluster) -> None:
 
 
 def test_an_image_can_be_named(cluster: Cluster) -> None:
-    first = cluster.prepare().rollout.wanted.release.head.ami_id
+    first = cluster.prepare().rollout.desired.release.head.ami_id
     bake(cluster.clients, "head")
     image = cluster.environment.image.model_copy(update={"head_id": first})
     cluster.environment = cluster.environment.model_copy(update={"image": image})
 
-    assert cluster.prepare().rollout.wanted.release.head.ami_id == first
+    assert cluster.prepare().rollout.desired.release.head.ami_id == first
 
 
 def test_credentials_of_another_account_are_refused(cluster: Cluster) -> None:

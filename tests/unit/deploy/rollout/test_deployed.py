@@ -84,7 +84,7 @@ def test_the_cluster_is_whole(deployed: Deployed) -> None:
     assert state.leader is not None
     assert state.is_reachable
     assert len(state.workers) == 1
-    assert state.release == deployed.cluster.prepare().rollout.wanted.release
+    assert state.release == deployed.cluster.prepare().rollout.desired.release
 
 
 def test_the_wait_told_how_far_the_head_was(deployed: Deployed) -> None:
@@ -104,7 +104,7 @@ def test_the_secret_is_strong_and_encrypted_and_its_value_is_never_told(
 
 
 def test_head_and_workers_are_of_one_release(deployed: Deployed) -> None:
-    state, release = deployed.cluster.state(), deployed.cluster.prepare().rollout.wanted.release
+    state, release = deployed.cluster.state(), deployed.cluster.prepare().rollout.desired.release
     assert state.head_template is not None
     assert state.worker_template is not None
 
@@ -161,7 +161,7 @@ def test_a_version_is_described_by_what_is_in_it(deployed: Deployed) -> None:
 
 
 def test_documents_are_kept_under_their_content_s_name(deployed: Deployed) -> None:
-    release = deployed.cluster.prepare().rollout.wanted.release
+    release = deployed.cluster.prepare().rollout.desired.release
 
     keys = deployed.cluster.state().keys
 

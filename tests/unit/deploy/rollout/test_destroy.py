@@ -134,7 +134,7 @@ def test_a_given_bucket_stays_with_what_is_not_ours(cluster: Cluster) -> None:
 def test_another_environment_s_instances_stay(cluster: Cluster) -> None:
     cluster.deploy()
     ec2 = cluster.clients("ec2")
-    image = cluster.prepare().rollout.wanted.release.worker.ami_id
+    image = cluster.prepare().rollout.desired.release.worker.ami_id
     tags = [
         {"Key": "raykiln:environment", "Value": "other"},
         {"Key": "raykiln:role", "Value": "worker"},

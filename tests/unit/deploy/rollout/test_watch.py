@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from common.errors import Unwell
+from common.errors import Unhealthy
 from common.progress import Silent
 from deploy.cluster.state import Alarm
 from deploy.rollout import watch as watch_module
@@ -41,7 +41,7 @@ def test_a_quiet_minute_is_all_that_is_asked_for(quiet: Quiet) -> None:
 
 
 def test_an_alarm_that_begins_to_ring_ends_it(quiet: Quiet) -> None:
-    with pytest.raises(Unwell, match="raykiln-dev-no-leader: a test"):
+    with pytest.raises(Unhealthy, match="raykiln-dev-no-leader: a test"):
         quiet((20, 30))
 
 
@@ -53,5 +53,5 @@ def test_one_that_rang_before_has_time_to_end(quiet: Quiet) -> None:
 def test_one_that_does_not_end_or_comes_back_ends_it(
     quiet: Quiet, spans: list[tuple[float, float]]
 ) -> None:
-    with pytest.raises(Unwell):
+    with pytest.raises(Unhealthy):
         quiet(*spans)

@@ -10,7 +10,7 @@ import pytest
 from common.clients import Clients
 from common.errors import PipelineError, Refused, TimedOut
 from deploy.cluster.ray_api import RayApi, RayNode, Unreachable, ray_api
-from deploy.verify.smoke import everyone_is_here, participants, run_job
+from deploy.verify.smoke import participants, run_job, run_smoke_job
 from localcloud.world import World
 from tests.unit.deploy.builders import an_environment
 from tests.unit.deploy.ray_stub import RayStub, serving
@@ -110,7 +110,7 @@ def test_the_demo_names_every_node_that_took_part(ray: RayStub, clock: FakeClock
     ]
     ray.logs = "\n".join(["Runtime env is setting up.", *(f"here: {json.dumps(x)}" for x in lines)])
 
-    _, nodes = everyone_is_here(ray.api(), ["10.77.0.9", "10.77.0.5"], clock=clock)
+    _, nodes = run_smoke_job(ray.api(), ["10.77.0.9", "10.77.0.5"], clock=clock)
 
     assert [node.address for node in nodes] == ["10.77.0.5", "10.77.0.9"]
     [entrypoint] = ray.entrypoints.values()

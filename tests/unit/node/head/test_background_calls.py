@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from node.head.background_calls import Errands
+from node.head.background_calls import BackgroundCalls
 from node.ray.protobuf import counted, decoded
 from tests.unit.node.fakes import AtOnce, FakeClock, Notes, silent
 
@@ -15,31 +15,31 @@ class Final(Exception):
     """There is no use in trying again."""
 
 
-def some_errands(executor: Any, clock: FakeClock, say: Any = silent) -> Errands:
-    return Errands(executor, clock=clock, say=say, final=Final)
+def some_calls(executor: Any, clock: FakeClock, say: Any = silent) -> BackgroundCalls:
+    return BackgroundCalls(executor, clock=clock, say=say, final=Final)
 
 
 def test_what_succeeded_is_not_done_again_unless_asked_for() -> None:
-    errands, calls = some_errands(AtOnce(), FakeClock()), []
+    background_calls, calls = some_calls(AtOnce(), FakeClock()), []
 
-    assert errands.done("tag", lambda: calls.append(1))
-    assert errands.done("tag", lambda: calls.append(2))
-    errands.again("tag")
-    assert errands.done("tag", lambda: calls.append(3))
+    assert background_calls.done("tag", lambda: calls.append(1))
+    assert background_calls.done("tag", lambda: calls.append(2))
+    background_calls.again("tag")
+    assert background_calls.done("tag", lambda: calls.append(3))
 
     assert calls == [1, 3]
 
 
 def test_what_failed_is_tried_again_after_a_pause() -> None:
     clock, notes, calls = FakeClock(), Notes(), []
-    errands = some_errands(AtOnce(), clock, notes)
+    background_calls = some_calls(AtOnce(), clock, notes)
 
     def fail() -> None:
         calls.append(clock())
         raise OSError("not now")
 
     for _ in range(40):
-        assert not errands.done("send", fail)
+        assert not background_calls.done("send", fail)
         clock.advance(0.25)
 
     assert 3 <= len(calls) <= 10
@@ -51,23 +51,23 @@ def test_a_final_error_reaches_the_caller() -> None:
         raise Final("never")
 
     with pytest.raises(Final, match="never"):
-        some_errands(AtOnce(), FakeClock()).done("prepare", fail)
+        some_calls(AtOnce(), FakeClock()).done("prepare", fail)
 
 
 def test_a_slow_call_holds_nothing_up_and_is_made_once() -> None:
     go, calls = Event(), []
     with ThreadPoolExecutor(max_workers=1) as executor:
-        errands = some_errands(executor, FakeClock())
+        background_calls = some_calls(executor, FakeClock())
 
         def slow() -> None:
             calls.append(1)
             go.wait(10)
 
-        assert not errands.done("send", slow)
-        assert not errands.done("send", slow)
+        assert not background_calls.done("send", slow)
+        assert not background_calls.done("send", slow)
         go.set()
         executor.submit(lambda: None).result(10)
-        assert errands.done("send", slow)
+        assert background_calls.done("send", slow)
 
     assert calls == [1]
 
@@ -82,15 +82,15 @@ def test_what_was_under_way_when_asked_for_again_does_not_count() -> None:
             return self.futures[-1]
 
     held = Held()
-    errands = some_errands(held, FakeClock())
-    errands.done("tags", lambda: None)
+    background_calls = some_calls(held, FakeClock())
+    background_calls.done("tags", lambda: None)
 
-    errands.again("tags")
-    assert not errands.done("tags", lambda: None)
+    background_calls.again("tags")
+    assert not background_calls.done("tags", lambda: None)
     held.futures[0].set_result(None)
-    assert not errands.done("tags", lambda: None)
+    assert not background_calls.done("tags", lambda: None)
     held.futures[1].set_result(None)
-    assert errands.done("tags", lambda: None)
+    assert background_calls.done("tags", lambda: None)
 
 
 def test_protobuf_fields_are_read_as_the_encoding_says() -> None:

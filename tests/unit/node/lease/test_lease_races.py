@@ -168,10 +168,10 @@ class Heads(RuleBasedStateMachine):
         self.world.calm()
         self.pass_time(UNDER_WAY + SOON)
         assert len(self.world.leaders) == 1
-        heir = self.world.machines[-1]
-        self.world.table.name_successor(heir.name)
+        next_holder = self.world.machines[-1]
+        self.world.table.name_successor(next_holder.name)
         self.pass_time(10.0)
-        assert self.world.leaders == [heir]
+        assert self.world.leaders == [next_holder]
 
 
 def test_two_heads_never_run_ray_together_and_in_calm_weather_one_does() -> None:
@@ -222,7 +222,7 @@ class WaitsForNoBeat(Lease):
 
 class SuccessorTakesAtOnce(Lease):
     def _is_free(self, item: LeaseItem | None) -> bool:
-        return (item is not None and item.heir == self._holder) or super()._is_free(item)
+        return (item is not None and item.next_holder == self._holder) or super()._is_free(item)
 
 
 @dataclass(frozen=True)
