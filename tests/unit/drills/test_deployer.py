@@ -53,7 +53,7 @@ def test_the_next_size_is_of_the_same_family() -> None:
 
 
 def test_a_size_without_a_larger_one_is_refused() -> None:
-    with pytest.raises(Refused, match="no larger size than m6i.8xlarge"):
+    with pytest.raises(Refused, match="no larger size"):
         next_size("m6i.8xlarge")
 
 
