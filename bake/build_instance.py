@@ -1,7 +1,7 @@
 """Complete the setup of the build instances that Packer 1.6.6 launches. Changes AWS (EC2).
 
 It rejects metadata_options, and tags neither its key pair nor its security group. Without tags, the
-leftovers of a killed bake could not be told from resources of others.
+leftovers of a killed bake could not be distinguished from other resources.
 """
 
 import re

@@ -25,13 +25,18 @@ HAND_OVER = "hand the lease over"
 ANOTHER_DEPLOYER = "another deployer is"
 
 
+def command(environment: str, options: tuple[str, ...]) -> list[str]:
+    """Return the command of a deploy in a separate process."""
+    return [sys.executable, "-m", "drills.kit.deployer", environment, *options]
+
+
 class DeployProcess:
     """A running deploy. It is interrupted at the end of the drill if it still runs then."""
 
     def __init__(self, cluster: ClusterUnderTest, options: tuple[str, ...]) -> None:
         self._cluster, self._options, self._began = cluster, options, time.time()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "drills.kit.deployer", cluster.environment.name, *options],
+            command(cluster.environment.name, options),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -70,12 +75,17 @@ class DeployProcess:
         """
 
         def has_begun() -> bool:
-            if not any(words in step for step in self.steps) and not self.is_running:
+            is_running = self.is_running
+            if not is_running:
+                self._reader.join()  # so that all its steps are known
+            if any(words in step for step in self.steps):
+                return True
+            if not is_running:
                 raise DrillFailed(
                     f"the deploy exited before {words!r}: {self.error}",
                     hint=f"invoke plan --env {self._cluster.environment.name}",
                 )
-            return any(words in step for step in self.steps)
+            return False
 
         self._cluster.wait(f"the deploy at {words!r}", has_begun, TIMEOUT, self._last_step)
 
