@@ -117,6 +117,7 @@ def bake(c: Context, env: str = DEFAULT_ENV, role: str = "", force: bool = False
     with plain_errors():
         environment = environment_at(env, prepare=fetch_wheels)
         from bake.bake import bake as bake_images
+        from bake.context import BakeContext
         from bake.files import ROLES
         from common.errors import Refused
         from deploy.report.console import console, step
@@ -126,15 +127,10 @@ def bake(c: Context, env: str = DEFAULT_ENV, role: str = "", force: bool = False
             raise Refused(f"there is no role {role!r}", hint=f"choose one of {', '.join(ROLES)}")
         where = paths()
         with step("bake") as steps:
-            baked = bake_images(
-                clients_of(environment),
-                environment,
-                home=where.home,
-                cache=where.cache,
-                roles=(role,) if role else ROLES,
-                force=force,
-                progress=steps.say,
+            context = BakeContext(
+                clients_of(environment), environment, where.home, where.cache, steps.say
             )
+            baked = bake_images(context, roles=(role,) if role else ROLES, force=force)
         for image in baked.images:
             new = "baked and verified" if image.role in baked.new else "verified, nothing to do"
             console.print(f"{image.role}: {image.ami_id} {image.digest[:12]} {new}")

@@ -1,27 +1,24 @@
 """Decide what to bake, and bake it: from an environment to verified images. Changes AWS (EC2).
 
-A role whose verified image has the digest wanted is not baked again, and then neither Packer nor
-anything else that only a bake needs is even imported.
+A role that has a verified image with the current digest is not baked again. In that case neither
+Packer nor anything else that only a bake needs is imported.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from bake.base_image import BaseImage, resolve_base_image
 from bake.catalog import Image, find_verified, image_by_id, images
+from bake.context import BakeContext
 from bake.digest import DigestInputs, image_digest
 from bake.files import ROLES
 from common.clients import Clients
 from common.environment import Environment
-from common.waiting import Clock, SystemClock
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a bake would do: the images that are there, and the digests of those to make."""
+class BakePlan:
+    """What a bake would do: by role, the images that exist, and the digests of those to bake."""
 
     base: BaseImage
     present: dict[str, Image]
@@ -30,7 +27,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class BakeResult:
-    """What a bake did: an image for each role asked for, and which of them are new."""
+    """What a bake did: an image for each requested role, and which of them are new."""
 
     images: tuple[Image, ...]
     new: tuple[str, ...]
@@ -39,14 +36,14 @@ class BakeResult:
 
 def plan_bake(
     clients: Clients, environment: Environment, roles: tuple[str, ...] = ROLES, force: bool = False
-) -> Plan:
-    """Look what there is and what is missing; with ``force`` all is missing. Reads only."""
+) -> BakePlan:
+    """Find which images exist and which are missing; with ``force`` all are. Reads only."""
     base = resolve_base_image(clients, environment.image)
-    ingredients = DigestInputs.of(environment.image, base.ami_id)
-    digests = {role: image_digest(role, ingredients) for role in roles}
+    inputs = DigestInputs.of(environment.image, base.ami_id)
+    digests = {role: image_digest(role, inputs) for role in roles}
     catalog = () if force else images(clients)
     found = {role: find_verified(catalog, role, digest) for role, digest in digests.items()}
-    return Plan(
+    return BakePlan(
         base,
         {role: image for role, image in found.items() if image},
         {role: digests[role] for role, image in found.items() if not image},
@@ -54,41 +51,23 @@ def plan_bake(
 
 
 def bake(
-    clients: Clients,
-    environment: Environment,
-    *,
-    home: Path,
-    cache: Path,
-    roles: tuple[str, ...] = ROLES,
-    force: bool = False,
-    progress: Progress = lambda words: None,
-    clock: Clock | None = None,
+    context: BakeContext, *, roles: tuple[str, ...] = ROLES, force: bool = False
 ) -> BakeResult:
-    """Make sure that there is a verified image for each role, and return them.
+    """Return a verified image for each role; bake those that are missing, or all with ``force``.
 
-    Files of the bake (Packer's log, software reports, test reports) go to a folder under ``home``;
-    wheels come from ``cache``. Raises PipelineError when a build or a test fails; what it started
-    is ended then, and an image that failed its tests stays, unverified.
+    Raises PipelineError when a build or a test fails. All instances, key pairs and security groups
+    of the bake are removed in that case; an image that failed its tests is kept, unverified.
     """
-    plan = plan_bake(clients, environment, roles, force)
+    plan = plan_bake(context.clients, context.environment, roles, force)
     if not plan.missing:
         return BakeResult(tuple(plan.present[role] for role in roles), (), None)
     from bake.pipeline import build_and_test
 
-    made = build_and_test(
-        clients,
-        environment,
-        plan.base,
-        tuple(plan.missing),
-        home=home,
-        cache=cache,
-        progress=progress,
-        clock=clock or SystemClock(),
-    )
-    new = {role: image_by_id(clients, ami_id) for role, ami_id in made.ami_ids.items()}
-    have = {**plan.present, **new}
+    verified = build_and_test(context, plan.base, tuple(plan.missing))
+    new = {role: image_by_id(context.clients, ami_id) for role, ami_id in verified.ami_ids.items()}
+    by_role = {**plan.present, **new}
     return BakeResult(
-        tuple(have[role] for role in roles),
+        tuple(by_role[role] for role in roles),
         tuple(role for role in roles if role in new),
-        made.folder,
+        verified.folder,
     )

@@ -17,9 +17,9 @@ class BaseImage:
 
 
 def resolve_base_image(clients: Clients, settings: ImageSettings) -> BaseImage:
-    """Return the image with the id given, or the newest that the filter matches.
+    """Return the image with the configured id, or the newest that the filter matches.
 
-    Raises Refused when there is none, or when it is for another architecture.
+    Raises Refused when no image matches, or when it is for another architecture.
     """
     query = _query(settings)
     with translated("looking for the base image"):
@@ -27,13 +27,13 @@ def resolve_base_image(clients: Clients, settings: ImageSettings) -> BaseImage:
     if not found:
         raise Refused(
             f"no base image matches {_words(settings)}",
-            hint="mend [image] base_name and base_owner (or base_id) in the environment's file",
+            hint="correct [image] base_name and base_owner (or base_id) in the environment's file",
         )
     newest = max(found, key=lambda image: str(image["CreationDate"]))
     if newest["Architecture"] != settings.architecture:
         raise Refused(
             f"{newest['ImageId']} is for {newest['Architecture']}, not {settings.architecture}",
-            hint="mend [image] architecture or base_id in the environment's file",
+            hint="correct [image] architecture or base_id in the environment's file",
         )
     return BaseImage(newest["ImageId"], newest.get("Name", ""), newest["RootDeviceName"])
 
@@ -41,11 +41,11 @@ def resolve_base_image(clients: Clients, settings: ImageSettings) -> BaseImage:
 def _query(settings: ImageSettings) -> dict[str, object]:
     """Return the arguments of DescribeImages (EC2 API Reference).
 
-    An id goes in as a filter too: a query by ImageIds fails where a filter finds nothing.
+    An id is passed as a filter: a query by ImageIds raises an error when it does not exist.
     """
     if settings.base_id:
         return {"Filters": [{"Name": "image-id", "Values": [settings.base_id]}]}
-    wanted = {
+    filters = {
         "name": settings.base_name,
         "architecture": settings.architecture,
         "root-device-type": "ebs",
@@ -54,7 +54,7 @@ def _query(settings: ImageSettings) -> dict[str, object]:
     }
     return {
         "Owners": [settings.base_owner],
-        "Filters": [{"Name": name, "Values": [value]} for name, value in wanted.items()],
+        "Filters": [{"Name": name, "Values": [value]} for name, value in filters.items()],
     }
 
 

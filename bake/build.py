@@ -1,6 +1,6 @@
-"""Turn a base image into AMIs with Packer: variables in, AMI ids out. Reads and changes AWS.
+"""Build AMIs from a base image with Packer: variables in, AMI ids out. Reads and changes AWS.
 
-Everything that Packer says is kept in ``packer.log`` in the bake's folder.
+Packer's full output is kept in ``packer.log`` in the bake's folder.
 """
 
 import json
@@ -13,24 +13,24 @@ from typing import TextIO
 import sh
 
 from bake.base_image import BaseImage
-from bake.build_machines import BuildMachine
+from bake.build_instance import BuildInstance
 from bake.files import ROLES
 from bake.owner import Owner
-from bake.packer import Packer, lay_template
+from bake.packer import Packer, prepare_template
 from bake.subnet import Subnet
 from common.clients import Clients
 from common.environment import Environment
 from common.errors import PipelineError
 
-# `==> ray.head: words`, `    ray.head: words`; some versions put the source's type between.
+# `==> ray.head: words`, `    ray.head: words`; some versions add the source's type.
 LINE = re.compile(r"^(==>)?\s*ray\.(?:amazon-ebs\.)?(head|worker): (.*)$")
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """One bake: what to build from what, and where its files go.
+class BuildSpec:
+    """What to build from what, and where the files of the bake go.
 
-    ``source`` holds the copy of the shaping files that ``digests`` are of.
+    ``source`` holds a copy of the shaping files; ``digests`` are computed from that copy.
     """
 
     environment: Environment
@@ -52,11 +52,11 @@ class Recipe:
 
     @property
     def stamp(self) -> str:
-        """The moment of the bake as digits; makes names unique."""
+        """The time of the bake as digits; makes names unique."""
         return re.sub(r"\D", "", self.built)
 
     def variables(self) -> dict[str, object]:
-        """Return packer/variables.pkr.hcl's values."""
+        """Return a value for each variable of packer/variables.pkr.hcl."""
         settings = self.environment.image
         return {
             "repository": str(self.source),
@@ -87,67 +87,67 @@ class Recipe:
 
 
 @dataclass
-class Listener:
-    """Reads Packer's lines: keeps them, tells progress, and lets each machine hear its own."""
+class OutputHandler:
+    """Logs each line of Packer's output, reports progress, and passes it to its build instance."""
 
-    machines: dict[str, BuildMachine]
+    instances: dict[str, BuildInstance]
     log: TextIO
     progress: Callable[[str], None]
-    faults: list[PipelineError] = field(default_factory=list)
+    errors: list[PipelineError] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
-    _words: dict[str, str] = field(default_factory=dict)
+    _steps: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, line: str) -> None:
-        """Take one line; called in the thread that reads Packer, so nothing may be raised here."""
+        """Handle one line. Never raises: it is called in the thread that reads Packer's output."""
         print(line, file=self.log, flush=True)
         if match := LINE.match(line):
-            self._tell(bool(match[1]), match[2], match[3])
-            self._hear(match[2], match[3])
+            if match[1]:
+                self._report_step(match[2], match[3])
+            self._pass_on(match[2], match[3])
         if "FAILED " in line or " errored" in line:
             self.failures.append(line.strip().removeprefix("==> "))
 
-    def _hear(self, role: str, words: str) -> None:
+    def _pass_on(self, role: str, words: str) -> None:
         try:
-            self.machines[role].hear(words)
+            self.instances[role].handle_output(words)
         except PipelineError as error:
-            self.faults.append(error)
+            self.errors.append(error)
 
-    def _tell(self, is_step: bool, role: str, words: str) -> None:
-        if is_step:
-            self._words[role] = re.sub(r"/\S*/", "", words).removesuffix("...")
-            self.progress(" · ".join(f"{role}: {self._words[role]}" for role in self._words))
+    def _report_step(self, role: str, words: str) -> None:
+        self._steps[role] = re.sub(r"/\S*/", "", words).removesuffix("...")
+        self.progress(" · ".join(f"{role}: {step}" for role, step in self._steps.items()))
 
 
 def build_images(
-    clients: Clients, recipe: Recipe, progress: Callable[[str], None]
+    clients: Clients, spec: BuildSpec, progress: Callable[[str], None]
 ) -> dict[str, str]:
-    """Build the recipe's roles in parallel and return the AMI's id for each.
+    """Build all roles of ``spec`` in parallel and return the AMI id of each.
 
-    Raises PipelineError when a build fails; Packer has then ended what it started.
+    Raises PipelineError when a build fails; by then Packer has removed what it created.
     """
-    var_file = recipe.folder / "variables.json"
-    var_file.write_text(json.dumps(recipe.variables(), indent=1))
-    with (recipe.folder / "packer.log").open("w") as log:
-        machines = {role: BuildMachine(clients, recipe.owner) for role in recipe.roles}
-        listener = Listener(machines, log, progress)
-        run = Packer(
-            lay_template(recipe.folder / "template", recipe.source),
+    var_file = spec.folder / "variables.json"
+    var_file.write_text(json.dumps(spec.variables(), indent=1))
+    with (spec.folder / "packer.log").open("w") as log:
+        instances = {role: BuildInstance(clients, spec.owner) for role in spec.roles}
+        output = OutputHandler(instances, log, progress)
+        packer = Packer(
+            prepare_template(spec.folder / "template", spec.source),
             var_file=var_file,
-            only=[f"ray.amazon-ebs.{role}" for role in recipe.roles],
-            on_line=listener,
-            environ={"PACKER_CACHE_DIR": str(recipe.folder / "packer-cache")},
+            only=[f"ray.amazon-ebs.{role}" for role in spec.roles],
+            on_line=output,
+            environ={"PACKER_CACHE_DIR": str(spec.folder / "packer-cache")},
         )
         try:
-            run.build()
+            packer.build()
         except sh.ErrorReturnCode as error:
-            raise _failure(recipe, listener) from error
-    if listener.faults:
-        raise listener.faults[0]
-    return built_images(recipe.folder / "manifest.json")
+            raise _failure(spec, output) from error
+    if output.errors:
+        raise output.errors[0]
+    return ami_ids_in(spec.folder / "manifest.json")
 
 
-def built_images(manifest: Path) -> dict[str, str]:
-    """Return each role's AMI id from the manifest of Packer's last run.
+def ami_ids_in(manifest: Path) -> dict[str, str]:
+    """Return the AMI id of each role from the manifest of Packer's last run.
 
     The manifest names every build after the template's source, so the role is in its custom data.
     """
@@ -159,16 +159,16 @@ def built_images(manifest: Path) -> dict[str, str]:
     }
 
 
-def _failure(recipe: Recipe, listener: Listener) -> PipelineError:
-    """Say what failed in the words of the provisioner, or else of Packer."""
-    log = recipe.folder / "packer.log"
-    said = listener.failures or log.read_text().splitlines()[-3:]
-    text = "\n  ".join(dict.fromkeys(said))
+def _failure(spec: BuildSpec, output: OutputHandler) -> PipelineError:
+    """Return an error that quotes the failed provisioner, or else the end of Packer's output."""
+    log = spec.folder / "packer.log"
+    lines = output.failures or log.read_text().splitlines()[-3:]
+    text = "\n  ".join(dict.fromkeys(lines))
     if "Timeout waiting for SSH" in text:
-        seconds = recipe.environment.limits.boot_seconds
+        seconds = spec.environment.limits.boot_seconds
         return PipelineError(
-            f"a build machine did not boot: no SSH within {seconds} s\n  {text}",
-            hint=f"check the base image {recipe.base.ami_id}, image.ssh_username, "
-            f"network.operator_cidrs and image.build_subnet_id; all that was said: {log}",
+            f"a build instance did not boot: no SSH within {seconds} s\n  {text}",
+            hint=f"check the base image {spec.base.ami_id}, image.ssh_username, "
+            f"network.operator_cidrs and image.build_subnet_id; full output: {log}",
         )
-    return PipelineError(f"the bake failed\n  {text}", hint=f"all that was said: {log}")
+    return PipelineError(f"the bake failed\n  {text}", hint=f"full output: {log}")

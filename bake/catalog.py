@@ -1,8 +1,8 @@
-"""The images that were baked: found by their tags. Reads AWS (EC2), and tags images there.
+"""The images that were baked, found by their tags. Reads AWS (EC2), and changes images there.
 
 Tags: ``raykiln:role``, ``raykiln:digest``, ``raykiln:ray-version``, ``raykiln:git``, and
-``raykiln:verified`` (ISO 8601, UTC) once image tests have passed on a fresh instance; then also
-what software is in it (software.py).
+``raykiln:verified`` (ISO 8601, UTC) once the image tests have passed on a fresh instance; from then
+on also the software in the image (software.py).
 """
 
 from dataclasses import dataclass, field
@@ -12,8 +12,8 @@ from bake.software import Software, software_tags, tagged_software
 from common.clients import Clients, translated
 from common.errors import PipelineError
 
-# A deprecated image still launches for its owner, but is offered to nobody else; a year without a
-# bake is a year without security updates.
+# The owner can still launch a deprecated image, but EC2 does not list it for other accounts. A year
+# without a bake is a year without security updates.
 DEPRECATED_AFTER = timedelta(days=365)
 
 
@@ -21,7 +21,7 @@ DEPRECATED_AFTER = timedelta(days=365)
 class Image:
     """An AMI of ours. ``created`` and ``verified`` are ISO 8601; ``verified`` may be empty.
 
-    ``software`` is None when its tags do not tell.
+    ``software`` is None when the image's tags do not say.
     """
 
     ami_id: str
@@ -37,7 +37,7 @@ class Image:
 
 
 def images(clients: Clients) -> tuple[Image, ...]:
-    """Return every image of ours that can be launched, newest first."""
+    """Return every image of ours that is available, newest first."""
     with translated("looking for baked images"):
         answer = clients("ec2").describe_images(
             Owners=["self"],
@@ -82,25 +82,25 @@ def image_by_id(clients: Clients, ami_id: str) -> Image:
     raise PipelineError(f"{ami_id} is not an image of ours", hint="invoke images lists them")
 
 
-def harden(clients: Clients, ami_id: str, now: datetime) -> None:
-    """Let instances of the image start with IMDSv2 alone, and set when the image is too old.
+def set_image_attributes(clients: Clients, ami_id: str, now: datetime) -> None:
+    """Require IMDSv2 of the image's instances, and set the date at which EC2 deprecates the image.
 
-    Packer 1.6.6 cannot: ModifyImageAttribute (imds-support) and EnableImageDeprecation in the EC2
-    API Reference. Raises PipelineError when the image does not then say so.
+    Packer 1.6.6 cannot: see ModifyImageAttribute (imds-support) and EnableImageDeprecation in the
+    EC2 API Reference. Raises PipelineError when IMDSv2 is not required afterwards.
     """
     ec2 = clients("ec2")
-    with translated(f"hardening {ami_id}"):
+    with translated(f"setting the attributes of {ami_id}"):
         ec2.modify_image_attribute(ImageId=ami_id, ImdsSupport={"Value": "v2.0"})
         ec2.enable_image_deprecation(ImageId=ami_id, DeprecateAt=now + DEPRECATED_AFTER)
         (seen,) = ec2.describe_images(ImageIds=[ami_id])["Images"]
     if seen.get("ImdsSupport") != "v2.0":
         raise PipelineError(
-            f"{ami_id} does not require IMDSv2 though it was told to", hint="bake again"
+            f"{ami_id} does not require IMDSv2 although EC2 accepted the change", hint="bake again"
         )
 
 
 def mark_verified(clients: Clients, ami_id: str, now: datetime, software: Software) -> None:
-    """Say that image tests have passed, and what is in it; from then on deploy may use it."""
+    """Tag an image as verified, with its software; from then on deploy may use it."""
     moment = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     tags = {**software_tags(software), "raykiln:verified": moment}
     with translated(f"tagging {ami_id}"):

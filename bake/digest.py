@@ -1,7 +1,7 @@
-"""The digest of an image: sha256 over everything that shapes it. Pure: no AWS, no clock.
+"""The digest of an image: SHA-256 over everything that shapes it. No AWS, no clock.
 
-Same digest, same image: no bake. When it was built and from which commit is written into the image
-but does not shape it.
+An image with the same digest is not baked again. The build time and the commit are written into the
+image but are not part of the digest.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from common.environment import ImageSettings
 
 @dataclass(frozen=True)
 class DigestInputs:
-    """What shapes an image of either role beside the files of the checkout."""
+    """What shapes an image of either role, besides the files of the checkout."""
 
     source_ami: str
     architecture: str
@@ -27,7 +27,7 @@ class DigestInputs:
 
     @classmethod
     def of(cls, settings: ImageSettings, source_ami: str) -> "DigestInputs":
-        """Return what an environment's settings and the resolved base image say."""
+        """Return the inputs from an environment's image settings and the resolved base image."""
         return cls(
             source_ami,
             settings.architecture,
@@ -38,9 +38,9 @@ class DigestInputs:
         )
 
 
-def image_digest(role: str, ingredients: DigestInputs, repository: Path = REPOSITORY) -> str:
-    """Return 64 hex digits over role, ingredients, and every shaping file's name and content."""
-    content = hashlib.sha256(json.dumps([role, vars(ingredients)]).encode())
+def image_digest(role: str, inputs: DigestInputs, repository: Path = REPOSITORY) -> str:
+    """Return 64 hex digits over role, inputs, and the name and content of every shaping file."""
+    content = hashlib.sha256(json.dumps([role, vars(inputs)]).encode())
     for path in shaping_files(repository):
         data = (repository / path).read_bytes()
         content.update(f"\0{path}\0{len(data)}\0".encode() + data)

@@ -1,4 +1,4 @@
-"""Where the files that shape an image lie in the checkout. No AWS."""
+"""The files of the checkout that shape an image. No AWS."""
 
 import shutil
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ from common.checkout import REPOSITORY
 TEMPLATE = Path("packer")
 PROVISIONERS = Path("ami-provisioners")
 LOCK = PROVISIONERS / "ray.lock"
-# Whatever lies in these folders is in an image, or decides how one is made.
+# Every file in these folders is in an image, or decides how one is built.
 FOLDERS = (TEMPLATE, PROVISIONERS, Path("systemd"), Path("node"))
 
 ROLES = ("head", "worker")
 
 
 def copy_shaping_files(into: Path, repository: Path = REPOSITORY) -> Path:
-    """Copy all of them, so that a bake is of one moment whatever is edited meanwhile."""
+    """Copy every shaping file, so that edits during a bake do not change what it builds."""
     for path in shaping_files(repository):
         (into / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(repository / path, into / path)

@@ -1,7 +1,7 @@
-"""One instance for a while: booted from an image, reached by SSH, and gone afterwards.
+"""Boot an instance from an image, give SSH access to it, and remove it afterwards.
 
-Like Packer's build machines it has a key pair and a security group of its own, and no profile and
-no user data: an image must stand by itself. Changes AWS (EC2).
+Like Packer's build instances it gets a key pair and a security group for itself, and neither an
+instance profile nor user data: an image must work without them. Changes AWS (EC2).
 """
 
 import socket
@@ -23,8 +23,25 @@ TERMINATION_SECONDS = 600
 
 
 @dataclass(frozen=True)
-class Reach:
-    """How to get onto an instance."""
+class InstanceSpec:
+    """What to boot and where. ``folder`` is for the private key."""
+
+    environment: Environment
+    subnet: Subnet
+    ami_id: str
+    name: str
+    owner: Owner
+    folder: Path
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags of the instance, its volume, its key pair and its security group."""
+        return {**self.environment.tags, TAG: str(self.owner), "Name": self.name}
+
+
+@dataclass(frozen=True)
+class SshAccess:
+    """How to reach an instance by SSH."""
 
     instance_id: str
     address: str
@@ -35,50 +52,44 @@ class Reach:
 @contextmanager
 def fresh_instance(
     clients: Clients,
-    environment: Environment,
-    subnet: Subnet,
-    ami_id: str,
+    spec: InstanceSpec,
     *,
-    name: str,
-    owner: Owner,
-    folder: Path,
     clock: Clock,
-    cancelled: Callable[[], bool],
+    is_cancelled: Callable[[], bool],
     progress: Callable[[str], None],
-) -> Iterator[Reach]:
-    """Boot ``ami_id`` and yield how to reach it once SSH answers.
+) -> Iterator[SshAccess]:
+    """Boot an instance and yield SSH access to it once SSH answers.
 
-    Instance, key pair and security group are removed whatever happens. Raises PipelineError when
-    it does not boot.
+    Instance, key pair and security group are removed at the end, also after an error. Raises
+    PipelineError when the instance does not boot.
     """
-    tags = {**environment.tags, TAG: str(owner), "Name": name}
-    with ExitStack() as cleanup, translated(f"booting {ami_id}"):
-        key_file = _make_key(clients, name, tags, folder, cleanup)
-        group_id = _make_group(clients, environment, subnet, name, tags, clock, cleanup)
-        instance_id = _launch(clients, environment, subnet, ami_id, name, group_id, tags)
+    environment = spec.environment
+    with ExitStack() as cleanup, translated(f"booting {spec.ami_id}"):
+        key_file = _create_key(clients, spec, cleanup)
+        group_id = _create_group(clients, spec, clock, cleanup)
+        instance_id = _launch(clients, spec, group_id)
         cleanup.callback(terminate, clients, (instance_id,), clock)
         address = _address(clients, instance_id, clock)
-        reach = Reach(instance_id, address, environment.image.ssh_username, key_file)
 
         def look() -> Seen[bool]:
-            if cancelled():
+            if is_cancelled():
                 raise Refused("cancelled")
             return ssh_answers(address)
 
         wait_for(
-            f"SSH on {instance_id} ({ami_id})",
+            f"SSH on {instance_id} ({spec.ami_id})",
             look,
             clock=clock,
             seconds=environment.limits.boot_seconds,
             every=0.25,
-            hint="its console: aws ec2 get-console-output, while the instance is there",
+            hint="read its console while the instance exists: aws ec2 get-console-output",
             progress=progress,
         )
-        yield reach
+        yield SshAccess(instance_id, address, environment.image.ssh_username, key_file)
 
 
 def terminate(clients: Clients, instance_ids: tuple[str, ...], clock: Clock) -> None:
-    """End instances and wait until they are gone, so that their groups can be removed."""
+    """Terminate instances and wait for it, so that their security groups can be deleted."""
     if not instance_ids:
         return
     ec2 = clients("ec2")
@@ -89,19 +100,19 @@ def terminate(clients: Clients, instance_ids: tuple[str, ...], clock: Clock) -> 
         return Seen(True if states == {"terminated"} else None, ", ".join(sorted(states)))
 
     wait_for(
-        f"the end of {', '.join(instance_ids)}",
+        f"the termination of {', '.join(instance_ids)}",
         look,
         clock=clock,
         seconds=TERMINATION_SECONDS,
         every=0.5,
-        hint="look at them in the EC2 console; the next bake tries again",
+        hint="check them in the EC2 console; the next bake tries again",
     )
 
 
 def delete_group(clients: Clients, group_id: str, clock: Clock) -> None:
-    """Delete a security group; one that is gone is fine.
+    """Delete a security group, unless it no longer exists.
 
-    Its last instance's interface may hold it for a while after the instance is terminated.
+    The network interface of its last instance may use it for a while after the termination.
     """
 
     def look() -> Seen[bool]:
@@ -115,7 +126,7 @@ def delete_group(clients: Clients, group_id: str, clock: Clock) -> None:
         return Seen(True, "deleted")
 
     wait_for(
-        f"the removal of {group_id}", look, clock=clock, seconds=TERMINATION_SECONDS, every=1.0
+        f"the deletion of {group_id}", look, clock=clock, seconds=TERMINATION_SECONDS, every=1.0
     )
 
 
@@ -127,48 +138,40 @@ def _states(answer: dict[str, list[dict[str, list[dict[str, dict[str, str]]]]]])
     }
 
 
-def _specification(kind: str, tags: dict[str, str]) -> dict[str, object]:
+def _tag_specification(kind: str, tags: dict[str, str]) -> dict[str, object]:
     return {
         "ResourceType": kind,
         "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
     }
 
 
-def _make_key(
-    clients: Clients, name: str, tags: dict[str, str], folder: Path, cleanup: ExitStack
-) -> Path:
+def _create_key(clients: Clients, spec: InstanceSpec, cleanup: ExitStack) -> Path:
     ec2 = clients("ec2")
     answer = ec2.create_key_pair(
-        KeyName=name, KeyType="ed25519", TagSpecifications=[_specification("key-pair", tags)]
+        KeyName=spec.name,
+        KeyType="ed25519",
+        TagSpecifications=[_tag_specification("key-pair", spec.tags)],
     )
-    cleanup.callback(ec2.delete_key_pair, KeyName=name)
-    key_file = folder / "key"
+    cleanup.callback(ec2.delete_key_pair, KeyName=spec.name)
+    key_file = spec.folder / "key"
     cleanup.callback(key_file.unlink, missing_ok=True)
     key_file.touch(mode=0o600)
     key_file.write_text(answer["KeyMaterial"])
     return key_file
 
 
-def _make_group(
-    clients: Clients,
-    environment: Environment,
-    subnet: Subnet,
-    name: str,
-    tags: dict[str, str],
-    clock: Clock,
-    cleanup: ExitStack,
-) -> str:
+def _create_group(clients: Clients, spec: InstanceSpec, clock: Clock, cleanup: ExitStack) -> str:
     ec2 = clients("ec2")
     group_id = str(
         ec2.create_security_group(
-            GroupName=name,
+            GroupName=spec.name,
             Description="SSH from the operator, while an image is tested",
-            TagSpecifications=[_specification("security-group", tags)],
-            VpcId=subnet.vpc_id,
+            TagSpecifications=[_tag_specification("security-group", spec.tags)],
+            VpcId=spec.subnet.vpc_id,
         )["GroupId"]
     )
     cleanup.callback(delete_group, clients, group_id, clock)
-    ranges = [{"CidrIp": str(cidr)} for cidr in environment.network.operator_cidrs]
+    ranges = [{"CidrIp": str(cidr)} for cidr in spec.environment.network.operator_cidrs]
     ec2.authorize_security_group_ingress(
         GroupId=group_id,
         IpPermissions=[{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": ranges}],
@@ -176,22 +179,14 @@ def _make_group(
     return group_id
 
 
-def _launch(
-    clients: Clients,
-    environment: Environment,
-    subnet: Subnet,
-    ami_id: str,
-    name: str,
-    group_id: str,
-    tags: dict[str, str],
-) -> str:
-    """Launch with a private address alone and IMDSv2; powering off ends the instance."""
+def _launch(clients: Clients, spec: InstanceSpec, group_id: str) -> str:
+    """Launch with only a private address and with IMDSv2; a shutdown terminates the instance."""
     answer = clients("ec2").run_instances(
-        ImageId=ami_id,
-        InstanceType=environment.image.build_instance_type,
+        ImageId=spec.ami_id,
+        InstanceType=spec.environment.image.build_instance_type,
         MinCount=1,
         MaxCount=1,
-        KeyName=name,
+        KeyName=spec.name,
         InstanceInitiatedShutdownBehavior="terminate",
         MetadataOptions={"HttpTokens": "required"},
         NetworkInterfaces=[
@@ -199,16 +194,16 @@ def _launch(
                 "DeviceIndex": 0,
                 "AssociatePublicIpAddress": False,
                 "Groups": [group_id],
-                "SubnetId": subnet.subnet_id,
+                "SubnetId": spec.subnet.subnet_id,
             }
         ],
-        TagSpecifications=[_specification(kind, tags) for kind in ("instance", "volume")],
+        TagSpecifications=[_tag_specification(kind, spec.tags) for kind in ("instance", "volume")],
     )
     return str(answer["Instances"][0]["InstanceId"])
 
 
 def _address(clients: Clients, instance_id: str, clock: Clock) -> str:
-    """Return the private address; DescribeInstances may not know a new instance for a moment."""
+    """Return the private address; DescribeInstances may not list a new instance at first."""
 
     def look() -> Seen[str]:
         try:
@@ -216,7 +211,7 @@ def _address(clients: Clients, instance_id: str, clock: Clock) -> str:
         except ClientError as error:
             if error_code(error) != "InvalidInstanceID.NotFound":
                 raise
-            return Seen(None, "not yet known")
+            return Seen(None, "not listed yet")
         instance = answer["Reservations"][0]["Instances"][0]
         return Seen(instance.get("PrivateIpAddress"), instance["State"]["Name"])
 
@@ -224,7 +219,7 @@ def _address(clients: Clients, instance_id: str, clock: Clock) -> str:
 
 
 def ssh_answers(address: str) -> Seen[bool]:
-    """Say whether an SSH server answers there; a port that is open proves nothing."""
+    """Return whether an SSH server answers; an open port alone proves nothing."""
     try:
         with socket.create_connection((address, 22), timeout=1) as connection:
             banner = connection.recv(4)

@@ -1,30 +1,28 @@
 """Test new images: boot a fresh instance of each and run testinfra on it. Changes AWS (EC2).
 
-All roles at once. An image is tagged verified only when every test has passed; one that fails stays
-as it is, unverified, for a person to look at, and deploy refuses it.
+The images of all roles are tested in parallel. An image is tagged verified only when every test has
+passed; one that fails is kept, unverified, for a person to examine, and deploy refuses it.
 """
 
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from xml.etree import ElementTree
 
-from bake.build import Recipe
-from bake.fresh_instance import Reach, fresh_instance
+from bake.build import BuildSpec
+from bake.context import BakeContext
+from bake.fresh_instance import InstanceSpec, SshAccess, fresh_instance
 from common.checkout import REPOSITORY
-from common.clients import Clients
 from common.errors import PipelineError
-from common.waiting import Clock
 
 TESTS = Path("tests", "image")
 TEST_SECONDS = 600
-# One connection for all tests: 0.9 s instead of 7 s. The host is new, so its key is unknown.
-# A file, because pytest-testinfra 10.2.2 takes --ssh-extra-args but does not pass it on.
+# One connection for all tests takes 0.9 s instead of 7 s. The host is new, so its key is unknown.
+# It is a file, because pytest-testinfra 10.2.2 accepts --ssh-extra-args but does not pass it on.
 SSH_CONFIG = """\
 Host *
   ControlMaster auto
@@ -40,8 +38,8 @@ Host *
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What testing one image gave; ``failures`` are words for a person, empty when all passed."""
+class ImageTestResult:
+    """The result of testing one image; ``failures`` is a line per failed test."""
 
     role: str
     ami_id: str
@@ -49,50 +47,52 @@ class Outcome:
     failures: tuple[str, ...]
 
 
-def check_images(
-    clients: Clients,
-    recipe: Recipe,
-    ami_ids: dict[str, str],
-    clock: Clock,
-    progress: Callable[[str], None],
-) -> tuple[Outcome, ...]:
-    """Test every image, all at once, each on an instance of its own that is gone afterwards."""
-
+def run_image_tests(
+    context: BakeContext, spec: BuildSpec, ami_ids: dict[str, str]
+) -> tuple[ImageTestResult, ...]:
+    """Test every image in parallel, each on a fresh instance that is terminated afterwards."""
     cancelled = Event()
 
-    def check(role: str) -> Outcome:
-        with (
-            tempfile.TemporaryDirectory(prefix="raykiln-") as scratch,
-            fresh_instance(
-                clients,
-                recipe.environment,
-                recipe.subnet,
-                ami_ids[role],
-                name=f"raykiln-image-test-{role}-{recipe.stamp}",
-                owner=recipe.owner,
-                folder=Path(scratch),
-                clock=clock,
-                cancelled=cancelled.is_set,
-                progress=lambda words: progress(f"{role}: {words}"),
-            ) as reach,
-        ):
-            progress(f"{role}: testing {reach.instance_id}")
-            return _run_tests(recipe, role, ami_ids[role], reach)
+    def test(role: str) -> ImageTestResult:
+        with tempfile.TemporaryDirectory(prefix="raykiln-") as scratch:
+            return _test_on_instance(context, spec, role, ami_ids[role], Path(scratch), cancelled)
 
     with ThreadPoolExecutor(len(ami_ids)) as pool:
         try:
-            return tuple(pool.map(check, ami_ids))
+            return tuple(pool.map(test, ami_ids))
         except BaseException:
             cancelled.set()
             raise
 
 
-def _run_tests(recipe: Recipe, role: str, ami_id: str, reach: Reach) -> Outcome:
-    report = recipe.folder / f"image-tests-{role}.xml"
-    log = recipe.folder / f"image-tests-{role}.log"
+def _test_on_instance(
+    context: BakeContext, spec: BuildSpec, role: str, ami_id: str, scratch: Path, cancelled: Event
+) -> ImageTestResult:
+    instance = InstanceSpec(
+        environment=spec.environment,
+        subnet=spec.subnet,
+        ami_id=ami_id,
+        name=f"raykiln-image-test-{role}-{spec.stamp}",
+        owner=spec.owner,
+        folder=scratch,
+    )
+    with fresh_instance(
+        context.clients,
+        instance,
+        clock=context.clock,
+        is_cancelled=cancelled.is_set,
+        progress=lambda words: context.progress(f"{role}: {words}"),
+    ) as access:
+        context.progress(f"{role}: testing {access.instance_id}")
+        return _run_pytest(spec, role, ami_id, access)
+
+
+def _run_pytest(spec: BuildSpec, role: str, ami_id: str, access: SshAccess) -> ImageTestResult:
+    report = spec.folder / f"image-tests-{role}.xml"
+    log = spec.folder / f"image-tests-{role}.log"
     with log.open("w") as output:
-        ended = subprocess.run(
-            _pytest(recipe, role, reach, report),
+        completed = subprocess.run(
+            _pytest_command(spec, role, access, report),
             cwd=REPOSITORY,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -101,41 +101,41 @@ def _run_tests(recipe: Recipe, role: str, ami_id: str, reach: Reach) -> Outcome:
         )
     if not report.exists():
         raise PipelineError(
-            f"the tests of the {role} image did not run (pytest ended with {ended.returncode})",
-            hint=f"all that was said: {log}",
+            f"the tests of the {role} image did not run (pytest exit code {completed.returncode})",
+            hint=f"full output: {log}",
         )
-    return outcome(role, ami_id, report)
+    return read_report(role, ami_id, report)
 
 
-def _pytest(recipe: Recipe, role: str, reach: Reach, report: Path) -> list[str]:
-    folder = reach.key_file.parent
+def _pytest_command(spec: BuildSpec, role: str, access: SshAccess, report: Path) -> list[str]:
+    folder = access.key_file.parent
     config = folder / "ssh_config"
-    config.write_text(SSH_CONFIG.format(folder=folder, key_file=reach.key_file))
-    settings = recipe.environment.image
+    config.write_text(SSH_CONFIG.format(folder=folder, key_file=access.key_file))
+    settings = spec.environment.image
     return [
         *(sys.executable, "-m", "pytest", str(TESTS), "-q", "-p", "no:cacheprovider"),
-        f"--hosts=ssh://{reach.username}@{reach.address}",
+        f"--hosts=ssh://{access.username}@{access.address}",
         f"--ssh-config={config}",
-        *(f"--image-source={recipe.source}", f"--image-digest={recipe.digests[role]}"),
-        *(f"--image-ray={recipe.ray_version}", f"--image-python={settings.python}"),
-        *(f"--image-role={role}", f"--image-user={reach.username}", f"--junitxml={report}"),
+        *(f"--image-source={spec.source}", f"--image-digest={spec.digests[role]}"),
+        *(f"--image-ray={spec.ray_version}", f"--image-python={settings.python}"),
+        *(f"--image-role={role}", f"--image-user={access.username}", f"--junitxml={report}"),
         *(("--image-ssm-agent",) if settings.ssm_agent_required else ()),
     ]
 
 
-def outcome(role: str, ami_id: str, report: Path) -> Outcome:
-    """Read pytest's report, JUnit XML; a skipped test and no test at all are failures too."""
+def read_report(role: str, ami_id: str, report: Path) -> ImageTestResult:
+    """Read pytest's report (JUnit XML). A skipped test is a failure, and so is an empty report."""
     cases = list(ElementTree.parse(report).iter("testcase"))  # noqa: S314
     failures = tuple(
-        f"{case.get('name', '').partition('[')[0]}: {_words(fault)}"
+        f"{case.get('name', '').partition('[')[0]}: {_message(problem)}"
         for case in cases
-        for fault in (*case.findall("failure"), *case.findall("error"), *case.findall("skipped"))
+        for problem in (*case.findall("failure"), *case.findall("error"), *case.findall("skipped"))
     )
     if not cases:
         failures = ("no test ran",)
-    return Outcome(role, ami_id, len(cases) - len(failures), failures)
+    return ImageTestResult(role, ami_id, len(cases) - len(failures), failures)
 
 
-def _words(fault: ElementTree.Element) -> str:
-    lines = (fault.get("message") or fault.text or "").strip().splitlines()
-    return lines[0][:300] if lines else fault.tag
+def _message(problem: ElementTree.Element) -> str:
+    lines = (problem.get("message") or problem.text or "").strip().splitlines()
+    return lines[0][:300] if lines else problem.tag

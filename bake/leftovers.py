@@ -1,7 +1,7 @@
-"""Remove what a bake that was killed left behind: instances, key pairs, security groups.
+"""Remove what a killed bake left behind: instances, key pairs, security groups. Changes AWS (EC2).
 
-All that a bake starts is tagged with its process. Only that of a process known to be dead goes, and
-what is so old that no bake can still be using it. Changes AWS (EC2).
+Everything that a bake creates is tagged with its process. It is removed when that process is known
+to be dead, or when it is too old for any running bake to use it.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,14 +14,14 @@ from bake.owner import TAG, Owner
 from common.clients import Clients, translated
 from common.waiting import Clock
 
-# No bake takes as long; a bake on another machine is only told by this.
+# No bake takes this long. Whether a bake on another machine has died can be seen by nothing else.
 TOO_OLD = timedelta(hours=6)
 LIVE_STATES = ["pending", "running", "stopping", "stopped", "shutting-down"]
 
 
 @dataclass(frozen=True)
 class Leftovers:
-    """What is to be removed; empty when nothing is."""
+    """What to remove."""
 
     instance_ids: tuple[str, ...] = ()
     group_ids: tuple[str, ...] = ()
@@ -29,18 +29,18 @@ class Leftovers:
 
     @property
     def count(self) -> int:
-        """How many there are of all kinds."""
+        """The number of resources of all types."""
         return len(self.instance_ids) + len(self.group_ids) + len(self.key_names)
 
 
 def find_leftovers(clients: Clients, now: datetime) -> Leftovers:
     """Return what dead bakes left behind.
 
-    Groups have no date in EC2: they go with the instances and keys of the same owner, or when their
-    owner is known dead.
+    Security groups have no date in EC2: they are removed with the instances and key pairs of the
+    same owner, or when their owner is known to be dead.
     """
     ours: list[dict[str, object]] = [{"Name": "tag-key", "Values": [TAG]}]
-    with translated("looking for what an earlier bake left behind"):
+    with translated("looking for leftovers of an earlier bake"):
         ec2 = clients("ec2")
         instances = _instances(ec2, ours)
         keys = ec2.describe_key_pairs(Filters=ours)["KeyPairs"]
@@ -59,11 +59,11 @@ def find_leftovers(clients: Clients, now: datetime) -> Leftovers:
 def remove_leftovers(
     clients: Clients, found: Leftovers, clock: Clock, progress: Callable[[str], None]
 ) -> None:
-    """Remove all of it, instances first: they hold their groups."""
+    """Remove all leftovers, instances first: a security group in use cannot be deleted."""
     if not found.count:
         return
-    progress(f"removing {found.count} leftovers of a bake that was killed")
-    with translated("removing what an earlier bake left behind"):
+    progress(f"removing {found.count} leftovers of a killed bake")
+    with translated("removing leftovers of an earlier bake"):
         terminate(clients, found.instance_ids, clock)
         for key_name in found.key_names:
             clients("ec2").delete_key_pair(KeyName=key_name)

@@ -1,8 +1,8 @@
-"""Run Packer through python-packer, mended: 1.6.6 to current, directories, Python 3.11, Ctrl-C.
+"""Run Packer 1.6.6 or later through python-packer, with its defects worked around.
 
-python-packer 0.1.2 sends ``-parallel=true`` (gone since Packer 1.5), reads ``ex.message`` (Python
-2), refuses directories, runs Packer on a pty, and leaves it running when interrupted: each override
-below says which. No AWS of its own; Packer talks to it.
+python-packer 0.1.2 passes ``-parallel=true`` (removed in Packer 1.5), reads ``ex.message`` (Python
+2), rejects directories, runs Packer on a pty, and leaves it running when interrupted. Each override
+below says which of these it is for. Makes no AWS calls itself; Packer does.
 """
 
 import json
@@ -26,9 +26,9 @@ NEEDS_PLUGINS = (1, 7, 0)
 OnLine = Callable[[str], None]
 
 
-class _Lines:
-    """Hands whole lines on. An object with ``write``: sh 1.11 asks ``inspect.getargspec`` of a
-    function how many arguments it takes, which Python 3.11 no longer has.
+class _LineWriter:
+    """Calls ``on_line`` with whole lines. It is an object with ``write``, because for a function
+    sh 1.11 calls ``inspect.getargspec``, which Python 3.11 no longer has.
     """
 
     def __init__(self, on_line: OnLine) -> None:
@@ -40,11 +40,11 @@ class _Lines:
             self._on_line(line)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: ``write`` buffers nothing."""
 
 
 class Packer(packer.Packer):  # type: ignore[misc] # python-packer has no types
-    """A template folder, the variables for it, and what to do with Packer's lines."""
+    """Packer with a template folder and its variables; ``on_line`` gets each line of output."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Packer(packer.Packer):  # type: ignore[misc] # python-packer has no types
         on_line: OnLine = lambda line: None,
         environ: dict[str, str] | None = None,
     ) -> None:
-        # The base class takes files alone; -var wants HCL values: JSON, but for strings.
+        # The base class accepts files only. -var takes HCL values: JSON, except for strings.
         probe = next(iter(sorted(template.glob("*.pkr.hcl")))) if template.is_dir() else template
         values = {
             key: value if isinstance(value, str) else json.dumps(value)
@@ -66,18 +66,21 @@ class Packer(packer.Packer):  # type: ignore[misc] # python-packer has no types
             str(probe), only=only, vars=values, var_file=str(var_file) if var_file else None
         )
         self.packerfile = str(template)
-        # CHECKPOINT_DISABLE: Packer asks its maker for news otherwise.
+        # CHECKPOINT_DISABLE: without it Packer asks HashiCorp's servers for new versions.
         self._quiet = sh.Command(packer.DEFAULT_PACKER_PATH).bake(
             _tty_out=False, _env={**os.environ, "CHECKPOINT_DISABLE": "1", **(environ or {})}
         )
-        lines = _Lines(on_line)
+        lines = _LineWriter(on_line)
         self.packer = self._quiet.bake(_out=lines, _err=lines, _out_bufsize=1, _err_bufsize=1)
 
     def version(self) -> tuple[int, ...]:
-        """Return Packer's version; never through the streaming command, whose output is gone."""
+        """Return Packer's version.
+
+        Uses the quiet command: the streaming one passes its output to ``on_line`` and returns none.
+        """
         found = re.search(r"v(\d+)\.(\d+)\.(\d+)", str(self._quiet("version")))
         if not found:
-            raise PipelineError("`packer version` does not say its version", hint="install Packer")
+            raise PipelineError("`packer version` does not print a version", hint="install Packer")
         return tuple(int(part) for part in found.groups())
 
     def init(self) -> None:
@@ -85,10 +88,11 @@ class Packer(packer.Packer):  # type: ignore[misc] # python-packer has no types
         self._quiet.init(self.packerfile)
 
     def build(self) -> None:
-        """Build all, in parallel as is Packer's default.
+        """Build all sources, in parallel as is Packer's default.
 
-        Raises sh.ErrorReturnCode when a build fails. When interrupted, Packer first ends what it
-        started: sh puts it into a session of its own, where Ctrl-C does not reach it.
+        Raises sh.ErrorReturnCode when a build fails. When this process is interrupted, Packer is
+        too, and removes what it created: sh runs it in a separate session, which Ctrl-C does not
+        reach.
         """
         self.packer_cmd = self.packer.build
         self._add_opt("-color=false")
@@ -104,7 +108,7 @@ class Packer(packer.Packer):  # type: ignore[misc] # python-packer has no types
             raise
 
     def validate(self, syntax_only: bool = False) -> str:
-        """Return what is wrong with the template, empty when nothing is."""
+        """Return Packer's errors about the template; empty when it is valid."""
         self.packer_cmd = self._quiet.validate
         self._add_opt("-syntax-only" if syntax_only else None)
         self._append_base_arguments()
@@ -118,20 +122,20 @@ class Packer(packer.Packer):  # type: ignore[misc] # python-packer has no types
 
 
 def _cancel(run: Any) -> None:
-    """Interrupt Packer's whole group and wait until it has cleaned up.
+    """Interrupt Packer's process group and wait until it has cleaned up.
 
-    The group: its outer process ignores the signal. ``run.process.wait``: ``run.wait`` returns at
-    once the second time, and Packer would die half-way.
+    The group, because Packer's outer process ignores the signal. ``run.process.wait``, because
+    ``run.wait`` returns immediately the second time, and Packer would die during its clean-up.
     """
     os.killpg(run.process.pid, signal.SIGINT)
     run.process.wait()
 
 
-def lay_template(into: Path, repository: Path) -> Path:
-    """Lay the template out for the installed Packer, in ``into``, and return that folder.
+def prepare_template(into: Path, repository: Path) -> Path:
+    """Link the template's files into ``into`` for the installed Packer, and return that folder.
 
-    Packer 1.6.6 refuses the plugins block, and later versions need it. Raises Refused when there
-    is no Packer.
+    Packer 1.6.6 rejects the plugins block, and 1.7 and later need it. Raises Refused when Packer is
+    not installed.
     """
     into.mkdir(parents=True, exist_ok=True)
     for file in sorted((repository / TEMPLATE).glob("*.pkr.hcl")):

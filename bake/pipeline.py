@@ -1,92 +1,74 @@
-"""Make images and find out whether they are fit: Packer, hardening, image tests. Changes AWS (EC2).
+"""Build images, set their attributes, test them: the pipeline of a bake. Changes AWS (EC2).
 
-Nothing that it starts outlives it, whether it fails, is interrupted, or succeeds.
+Every instance, key pair and security group that it creates is removed again, whether it succeeds,
+fails or is interrupted.
 """
 
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from bake.base_image import BaseImage
-from bake.build import Recipe, build_images
-from bake.catalog import harden, mark_verified
+from bake.build import BuildSpec, build_images
+from bake.catalog import mark_verified, set_image_attributes
+from bake.context import BakeContext
 from bake.digest import DigestInputs, image_digest
 from bake.files import LOCK, copy_shaping_files
-from bake.image_tests import Outcome, check_images
+from bake.image_tests import ImageTestResult, run_image_tests
 from bake.leftovers import find_leftovers, remove_leftovers
 from bake.owner import this_process
-from bake.ray_lock import Target, pins, ray_version
+from bake.ray_lock import Target, pins_for, ray_version
 from bake.software import software_in
 from bake.subnet import resolve_subnet
 from bake.wheelhouse import check_wheels, fetch_wheelhouse
 from common.checkout import REPOSITORY
-from common.clients import Clients
-from common.environment import Environment
 from common.errors import PipelineError
-from common.waiting import Clock
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class BuiltImages:
-    """New, verified images by role, and the folder with all that was said about them."""
+class VerifiedImages:
+    """The ids of new, verified images by role, and the folder with all logs and reports."""
 
     ami_ids: dict[str, str]
     folder: Path
 
 
-def build_and_test(
-    clients: Clients,
-    environment: Environment,
-    base: BaseImage,
-    roles: tuple[str, ...],
-    *,
-    home: Path,
-    cache: Path,
-    progress: Progress,
-    clock: Clock,
-) -> BuiltImages:
+def build_and_test(context: BakeContext, base: BaseImage, roles: tuple[str, ...]) -> VerifiedImages:
     """Build an image for each role, test each on a fresh instance, and mark it verified."""
+    clients = context.clients
     with interruptible():
-        remove_leftovers(clients, find_leftovers(clients, _now(clock)), clock, progress)
-        recipe = _recipe(clients, environment, base, roles, home, cache, clock, progress)
-        ami_ids = build_images(clients, recipe, progress)
+        leftovers = find_leftovers(clients, context.now())
+        remove_leftovers(clients, leftovers, context.clock, context.progress)
+        spec = _build_spec(context, base, roles)
+        ami_ids = build_images(clients, spec, context.progress)
         for ami_id in ami_ids.values():
-            harden(clients, ami_id, _now(clock))
-        _judge(clients, check_images(clients, recipe, ami_ids, clock, progress), recipe, clock)
-    return BuiltImages(ami_ids, recipe.folder)
+            set_image_attributes(clients, ami_id, context.now())
+        results = run_image_tests(context, spec, ami_ids)
+        _mark_passed(context, results, spec)
+        _raise_on_failures(results, spec)
+    return VerifiedImages(ami_ids, spec.folder)
 
 
-def _recipe(
-    clients: Clients,
-    environment: Environment,
-    base: BaseImage,
-    roles: tuple[str, ...],
-    home: Path,
-    cache: Path,
-    clock: Clock,
-    progress: Progress,
-) -> Recipe:
-    """Gather all that a build needs; the wheels are checked to the bit before they go anywhere."""
-    built = _now(clock).strftime("%Y-%m-%dT%H:%M:%SZ")
-    folder = home / "bakes" / built.replace(":", "")
+def _build_spec(context: BakeContext, base: BaseImage, roles: tuple[str, ...]) -> BuildSpec:
+    """Gather all that a build needs; every wheel's hash is checked before it is used."""
+    environment = context.environment
+    built = context.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    folder = context.home / "bakes" / built.replace(":", "")
     source = copy_shaping_files(folder / "source")
     lock = (source / LOCK).read_text()
     target = Target(environment.image.python, environment.image.architecture)
-    wheelhouse = fetch_wheelhouse(environment, cache, progress, source / LOCK)
-    check_wheels(wheelhouse, pins(lock, target))
-    ingredients = DigestInputs.of(environment.image, base.ami_id)
-    return Recipe(
+    wheelhouse = fetch_wheelhouse(environment, context.cache, context.progress, source / LOCK)
+    check_wheels(wheelhouse, pins_for(lock, target))
+    inputs = DigestInputs.of(environment.image, base.ami_id)
+    return BuildSpec(
         environment=environment,
         base=base,
-        subnet=resolve_subnet(clients, environment.image),
+        subnet=resolve_subnet(context.clients, environment.image),
         source=source,
-        digests={role: image_digest(role, ingredients, source) for role in roles},
+        digests={role: image_digest(role, inputs, source) for role in roles},
         wheelhouse=wheelhouse,
         ray_version=ray_version(lock, target),
         git=commit(),
@@ -96,34 +78,40 @@ def _recipe(
     )
 
 
-def _judge(clients: Clients, outcomes: tuple[Outcome, ...], recipe: Recipe, clock: Clock) -> None:
-    """Tag the images that passed; raise PipelineError naming every test that failed."""
-    for outcome in outcomes:
-        if not outcome.failures:
-            report = (recipe.folder / f"software-{outcome.role}.json").read_text()
-            mark_verified(clients, outcome.ami_id, _now(clock), software_in(report))
+def _mark_passed(
+    context: BakeContext, results: tuple[ImageTestResult, ...], spec: BuildSpec
+) -> None:
+    """Tag each image whose tests passed as verified, with its software."""
+    for result in results:
+        if not result.failures:
+            report = (spec.folder / f"software-{result.role}.json").read_text()
+            mark_verified(context.clients, result.ami_id, context.now(), software_in(report))
+
+
+def _raise_on_failures(results: tuple[ImageTestResult, ...], spec: BuildSpec) -> None:
+    """Raise PipelineError naming every test that failed."""
     failures = [
-        f"  {outcome.role} ({outcome.ami_id}): {failure}"
-        for outcome in outcomes
-        for failure in outcome.failures
+        f"  {result.role} ({result.ami_id}): {failure}"
+        for result in results
+        for failure in result.failures
     ]
     if failures:
         raise PipelineError(
-            "image tests failed; the image stays, unverified\n" + "\n".join(failures),
-            hint=f"mend it and bake again; reports: {recipe.folder}",
+            "image tests failed; the image is kept, unverified\n" + "\n".join(failures),
+            hint=f"fix the cause and bake again; reports: {spec.folder}",
         )
 
 
 def commit(repository: Path = REPOSITORY) -> str:
     """Return the checkout's commit, ``-dirty`` when it holds changes; ``unknown`` outside git."""
     command = ["git", "-C", str(repository), "describe", "--always", "--dirty", "--abbrev=12"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    return ended.stdout.strip() or "unknown"
+    completed = subprocess.run(command, capture_output=True, text=True, check=False)
+    return completed.stdout.strip() or "unknown"
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let SIGTERM clean up as Ctrl-C does: a cancelled CI job sends it."""
+    """Clean up on SIGTERM as on Ctrl-C: a cancelled CI job sends SIGTERM."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
@@ -133,7 +121,3 @@ def interruptible() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _now(clock: Clock) -> datetime:
-    return datetime.fromtimestamp(clock.now(), UTC)

@@ -1,7 +1,7 @@
-"""What of ray.lock one image needs: the lock holds every Python and platform at once. No AWS.
+"""Select from ray.lock, which covers every platform, the packages that one image needs. No AWS.
 
-pip evaluates markers for the interpreter that runs it, also under ``pip download
---python-version`` (pip's documentation, "pip download"); so they are evaluated here instead.
+pip evaluates markers for the interpreter that runs it, even with ``pip download
+--python-version`` (pip's documentation, "pip download"), so they are evaluated here instead.
 """
 
 import re
@@ -17,7 +17,7 @@ HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64})")
 
 @dataclass(frozen=True)
 class Target:
-    """An image's Python, for example 3.11, and its processor as EC2 names it."""
+    """The platform of an image: its Python, for example 3.11, and its processor as EC2 names it."""
 
     python: str
     architecture: str
@@ -44,7 +44,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Pin:
-    """One package at one version, and the hashes its files may have."""
+    """One package at one version, and the hashes that its files may have."""
 
     name: str
     version: str
@@ -54,7 +54,7 @@ class Pin:
         return f"{self.name}=={self.version} " + " ".join(f"--hash={h}" for h in self.hashes)
 
 
-def pins(lock: str, target: Target) -> tuple[Pin, ...]:
+def pins_for(lock: str, target: Target) -> tuple[Pin, ...]:
     """Return the pins of a lock file that apply to ``target``."""
     lines = (line.strip() for line in lock.replace("\\\n", " ").splitlines())
     found = (_pin(line, target) for line in lines if line and not line.startswith("#"))
@@ -66,12 +66,13 @@ def _pin(line: str, target: Target) -> Pin | None:
     if requirement.marker and not requirement.marker.evaluate(target.markers()):
         return None
     (specifier,) = requirement.specifier
-    return Pin(canonicalize_name(requirement.name), specifier.version, tuple(HASH.findall(line)))
+    name = canonicalize_name(requirement.name)
+    return Pin(name, specifier.version, tuple(HASH.findall(line)))
 
 
 def ray_version(lock: str, target: Target) -> str:
-    """Return the version of Ray that is locked."""
-    for pin in pins(lock, target):
+    """Return the version of Ray in a lock file; raises PipelineError when it has none."""
+    for pin in pins_for(lock, target):
         if pin.name == "ray":
             return pin.version
     raise PipelineError("ray.lock does not hold ray", hint="invoke lock")

@@ -1,8 +1,8 @@
-"""What software is in an image, kept in the image's own tags. Pure.
+"""The software in an image, kept in the image's tags. No AWS.
 
-An AMI outlives the machine that baked it, and its tags are all that a plan can see of it without
-starting it. So the report that the build wrote goes there: as JSON, compressed, in base64, cut to
-what a tag holds. A resource has 50 tags of 256 characters
+An AMI outlives the machine that baked it, and without launching it a plan can read only its tags.
+So the build's software report is stored there: as JSON, compressed, in base64, split to the length
+of a tag. A resource has at most 50 tags, with values of at most 256 characters
 (docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html, tag restrictions).
 """
 
@@ -11,23 +11,23 @@ import json
 import zlib
 from collections.abc import Mapping
 
-# Versions by package, by kind of package: Debian's, Python's.
+# Version by package, by kind of package: debian, python.
 Software = dict[str, dict[str, str]]
 
 KEY = "raykiln:software."
 KINDS = ("debian", "python")
 LENGTH = 256
-AT_MOST = 36  # tags; the rest are for who reads them
+AT_MOST = 36  # tags; the rest of the 50 are for other uses
 
 
 def software_in(report: str) -> Software:
-    """Return the packages that a build's software.json names."""
+    """Return the packages in a build's software.json."""
     found = json.loads(report)
     return {kind: dict(found[kind]) for kind in KINDS}
 
 
 def software_tags(software: Software) -> dict[str, str]:
-    """Return the tags that hold it; none when it is too much for them."""
+    """Return the tags that hold the software; empty when it does not fit."""
     packed = zlib.compress(json.dumps(software, sort_keys=True).encode(), level=9)
     text = base64.b64encode(packed).decode()
     pieces = [text[start : start + LENGTH] for start in range(0, len(text), LENGTH)]
@@ -37,7 +37,7 @@ def software_tags(software: Software) -> dict[str, str]:
 
 
 def tagged_software(tags: Mapping[str, str]) -> Software | None:
-    """Return what an image's tags hold; None when they hold nothing that can be read."""
+    """Return the software in an image's tags; None when they hold none that can be decoded."""
     text = "".join(tags[key] for key in sorted(tags) if key.startswith(KEY))
     try:
         found: Software = json.loads(zlib.decompress(base64.b64decode(text)))
@@ -47,7 +47,7 @@ def tagged_software(tags: Mapping[str, str]) -> Software | None:
 
 
 def software_changes(old: Software, new: Software) -> tuple[str, ...]:
-    """Say which packages differ, by kind and name; a version that is not there is ``none``."""
+    """Return a line for each package that differs; the version of an absent one is ``none``."""
     return tuple(
         f"{kind} {name}: {old[kind].get(name, 'none')} → {new[kind].get(name, 'none')}"
         for kind in KINDS

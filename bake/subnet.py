@@ -1,4 +1,4 @@
-"""Where build machines and image tests run. Reads AWS (EC2)."""
+"""Find the subnet for build instances and image tests. Reads AWS (EC2)."""
 
 from dataclasses import dataclass
 
@@ -16,10 +16,10 @@ class Subnet:
 
 
 def resolve_subnet(clients: Clients, settings: ImageSettings) -> Subnet:
-    """Return the subnet named, or a default subnet of the default VPC.
+    """Return the configured subnet, or a default subnet of the default VPC.
 
-    Raises Refused when there is none, and when the one named gives its instances public addresses:
-    Packer before 1.8 cannot ask for none.
+    Raises Refused when it does not exist, and when the configured one assigns public addresses:
+    Packer before 1.8 cannot launch an instance there without one.
     """
     named = settings.build_subnet_id
     filters = {"subnet-id": named} if named else {"default-for-az": "true"}
@@ -30,7 +30,7 @@ def resolve_subnet(clients: Clients, settings: ImageSettings) -> Subnet:
     if not found:
         raise Refused(
             f"there is no subnet {named}" if named else "there is no default VPC with a subnet",
-            hint="mend [image] build_subnet_id in the environment's file",
+            hint="correct [image] build_subnet_id in the environment's file",
         )
     first = min(found, key=lambda subnet: str(subnet["AvailabilityZone"]))
     if named and first["MapPublicIpOnLaunch"]:

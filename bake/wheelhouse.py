@@ -1,7 +1,7 @@
-"""Fetch an image's wheels once, on the operator's machine. No AWS; network by pip.
+"""Fetch an image's wheels once, on the operator's machine. No AWS; pip uses the network.
 
-A wheelhouse is a folder named by the digest of what it must hold: ``requirements.txt`` (the lock,
-narrowed to the image's Python and processor) and ``wheels/``. It is complete or absent.
+A wheelhouse is a folder named by the digest of its content: ``requirements.txt`` (the packages of
+the lock for the image's Python and processor) and ``wheels/``. It is complete or does not exist.
 """
 
 import hashlib
@@ -16,16 +16,16 @@ from pathlib import Path
 from packaging.utils import parse_wheel_filename
 
 from bake.files import LOCK
-from bake.ray_lock import Pin, Target, pins
+from bake.ray_lock import Pin, Target, pins_for
 from common.checkout import REPOSITORY
 from common.environment import Environment
 from common.errors import PipelineError
 
 # The images' glibc: 2.36 on Debian 12, 2.35 on Ubuntu 22.04, 2.39 on 24.04. PEP 600: a wheel for an
-# older one runs on a newer one, but pip only takes the platforms that it is told.
+# older glibc runs on a newer one, but pip accepts only the platforms that are listed.
 GLIBC_MINORS = range(35, 16, -1)
-# What pip says of a package from an index, and of one from a folder.
-BEGUN = re.compile(r"(?:Collecting |Processing \S*/)([\w.]+(?:-[A-Za-z][\w.]*)*)")
+# pip's line for a package from an index, and for one from a folder.
+PACKAGE_LINE = re.compile(r"(?:Collecting |Processing \S*/)([\w.]+(?:-[A-Za-z][\w.]*)*)")
 
 
 def fetch_wheelhouse(
@@ -34,23 +34,23 @@ def fetch_wheelhouse(
     progress: Callable[[str], None],
     lock: Path = REPOSITORY / LOCK,
 ) -> Path:
-    """Return the wheelhouse of the environment's images, fetching it if it is not cached.
+    """Return the wheelhouse of the environment's images; fetch it when it is not cached.
 
-    Raises PipelineError when a wheel is not the one that was locked, is missing for the image's
-    Python, or cannot be fetched; the cache is then as it was.
+    Raises PipelineError when a wheel's hash is not in the lock, when there is no wheel for the
+    image's Python, or when one cannot be fetched; the cache is unchanged in that case.
     """
     target = Target(environment.image.python, environment.image.architecture)
-    wanted = pins(lock.read_text(), target)
-    place = cache_dir / "wheelhouse" / _name(wanted, target)
-    if not place.is_dir():
-        place.parent.mkdir(parents=True, exist_ok=True)
-        _fetch(place, wanted, target, progress)
-    return place
+    pins = pins_for(lock.read_text(), target)
+    folder = cache_dir / "wheelhouse" / _name(pins, target)
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _fetch(folder, pins, target, progress)
+    return folder
 
 
-def check_wheels(wheelhouse: Path, wanted: tuple[Pin, ...]) -> None:
-    """Raise PipelineError unless every wheel in the cache is, to the bit, one that was locked."""
-    allowed = {(pin.name, digest) for pin in wanted for digest in pin.hashes}
+def check_wheels(wheelhouse: Path, pins: tuple[Pin, ...]) -> None:
+    """Raise PipelineError unless the hash of every wheel in the cache is in the lock."""
+    allowed = {(pin.name, digest) for pin in pins for digest in pin.hashes}
     for wheel in sorted((wheelhouse / "wheels").iterdir()):
         name = parse_wheel_filename(wheel.name)[0]
         if (name, f"sha256:{_sha256(wheel)}") not in allowed:
@@ -60,8 +60,9 @@ def check_wheels(wheelhouse: Path, wanted: tuple[Pin, ...]) -> None:
             )
 
 
-def _name(wanted: tuple[Pin, ...], target: Target) -> str:
-    content = repr((target, wanted, GLIBC_MINORS)).encode()
+def _name(pins: tuple[Pin, ...], target: Target) -> str:
+    # The representation holds the names of both classes: a new name means another folder.
+    content = repr((target, pins, GLIBC_MINORS)).encode()
     return f"cp{target.python}-{target.machine}-{hashlib.sha256(content).hexdigest()[:16]}"
 
 
@@ -71,25 +72,28 @@ def _sha256(path: Path) -> str:
 
 
 def _fetch(
-    place: Path, wanted: tuple[Pin, ...], target: Target, progress: Callable[[str], None]
+    folder: Path,
+    pins: tuple[Pin, ...],
+    target: Target,
+    progress: Callable[[str], None],
 ) -> None:
-    scratch = Path(tempfile.mkdtemp(dir=place.parent, prefix="fetching-"))
+    scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix="fetching-"))
     try:
         requirements = scratch / "requirements.txt"
-        requirements.write_text("".join(f"{pin}\n" for pin in wanted))
-        _download(requirements, scratch / "wheels", target, len(wanted), progress)
-        _settle(scratch, place)
+        requirements.write_text("".join(f"{pin}\n" for pin in pins))
+        _download(requirements, scratch / "wheels", target, len(pins), progress)
+        _move(scratch, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _settle(scratch: Path, place: Path) -> None:
-    """Move the complete wheelhouse into its place; one that came first is as good."""
+def _move(scratch: Path, folder: Path) -> None:
+    """Rename the complete wheelhouse; keep an identical one that another process finished first."""
     scratch.chmod(0o755)
     try:
-        scratch.rename(place)
+        scratch.rename(folder)
     except OSError:
-        if not place.is_dir():
+        if not folder.is_dir():
             raise
 
 
@@ -107,9 +111,9 @@ def _download(
     ) as process:
         for line in process.stdout or ():
             lines.append(line.rstrip())
-            if begun := BEGUN.match(line):
-                done = sum(bool(BEGUN.match(line)) for line in lines)
-                progress(f"{done} of {count} wheels: {begun[1]}")
+            if started := PACKAGE_LINE.match(line):
+                done = sum(bool(PACKAGE_LINE.match(line)) for line in lines)
+                progress(f"{done} of {count} wheels: {started[1]}")
     if process.returncode:
         raise _failure(lines, target)
 
@@ -127,7 +131,7 @@ def _pip_download(requirements: Path, into: Path, target: Target) -> list[str]:
 
 
 def _failure(lines: list[str], target: Target) -> PipelineError:
-    """Say what pip could not do, by the words it uses."""
+    """Return an error that says what pip could not do, from its output."""
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     text = "\n".join(lines)
     if "DO NOT MATCH THE HASHES" in text:
@@ -135,7 +139,7 @@ def _failure(lines: list[str], target: Target) -> PipelineError:
         return PipelineError(
             "a wheel is not the one that ray.lock names: its hash differs: "
             + (" ".join(names) or text[-300:]),
-            hint="do not use it; find out who serves it. If it was published anew: invoke lock",
+            hint="do not use it; find out who serves it. If it was published again: invoke lock",
         )
     if "No matching distribution" in text:
         return PipelineError(
@@ -143,6 +147,6 @@ def _failure(lines: list[str], target: Target) -> PipelineError:
             hint="set image.python to what the base image has, or pin another version: invoke lock",
         )
     return PipelineError(
-        "the wheels could not be fetched: " + (errors or lines or ["pip said nothing"])[-1],
-        hint="check the network and pip's configuration; nothing was left half-done",
+        "the wheels could not be fetched: " + (errors or lines or ["pip printed nothing"])[-1],
+        hint="check the network and pip's configuration; the cache is unchanged",
     )

@@ -1,1 +1,1 @@
-"""Outages that the cluster has to survive: each breaks it for real and times the recovery."""
+"""Drills: each injects a fault into a running cluster and times the recovery."""

@@ -1,18 +1,18 @@
-"""Every worker's raylet is killed, one right after the other.
+"""The raylet of every worker is killed, one right after the other.
 
-In the field: a bad job that takes every node's memory.
-Must hold: as many are in again by themselves, each on its instance or, where Ray's autoscaler was
-faster, on another; the head goes on answering.
+In the field: a bad job that takes the memory of every node.
+Must hold: the same number of workers joins again without a person, each on its instance or, where
+Ray's autoscaler was faster, on another; the head keeps answering.
 Runbook: docs/runbooks/head-not-ready.md
 """
 
+from drills.kit.cluster import ClusterUnderTest
 from drills.kit.phases import Recovery
-from drills.kit.scene import Scene
 
 RECOVERY = Recovery.WORKERS
 
 
-def run(scene: Scene) -> None:
+def run(cluster: ClusterUnderTest) -> None:
     """Kill the raylet of each worker."""
-    for worker in scene.workers:
-        scene.kill(worker, "raylet")
+    for worker in cluster.workers:
+        cluster.kill(worker, "raylet")

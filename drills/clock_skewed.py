@@ -1,20 +1,20 @@
-"""The deployer's clock is four minutes ahead: five are what AWS takes requests from.
+"""The deployer's clock is four minutes ahead; AWS rejects requests from five minutes on.
 
 In the field: a laptop that woke up, a CI machine without a time service.
-Must hold: the roll works as ever, since nobody compares two machines' clocks; a lock does not
-look abandoned, and what AWS did before is not taken for what it does now.
+Must hold: the rollout works as usual, since no one compares the clocks of two machines: a deploy
+lock does not look abandoned, and earlier events at AWS are not mistaken for current ones.
 Runbook: docs/runbooks/stuck-deploy.md
 """
 
-from drills.kit.deploys import DONE, another_release, begin_deploy
+from drills.kit.cluster import ClusterUnderTest
+from drills.kit.deploys import DONE, deploy_heads
 from drills.kit.phases import Recovery
-from drills.kit.scene import Scene
 
-RECOVERY = Recovery.NOTHING
+RECOVERY = Recovery.NONE
 WITHIN = 120.0
 
 
-def run(scene: Scene) -> None:
-    """Deploy by a clock that is four minutes ahead of everyone else's."""
-    scene.breaks("the deployer's clock is four minutes ahead")
-    begin_deploy(scene, another_release(scene, "head"), clock_off=240.0).ends(DONE)
+def run(cluster: ClusterUnderTest) -> None:
+    """Deploy with a clock that is four minutes ahead."""
+    cluster.record_fault("the deployer's clock is four minutes ahead")
+    deploy_heads(cluster, clock_off=240.0).await_exit(DONE)

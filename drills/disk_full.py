@@ -1,24 +1,24 @@
 """The head's disk is full where Ray keeps its session, and then its Ray dies.
 
 In the field: logs, spilled objects or a job's downloads fill the volume.
-Must hold: a Ray that cannot start does not hold the lease for long: the instance is handed back,
-and another head leads.
+Must hold: a Ray that cannot start does not hold the lease for long: the instance gives up, and
+another head leads.
 Runbook: docs/runbooks/head-not-ready.md
 """
 
+from drills.kit.cluster import ClusterUnderTest
 from drills.kit.phases import Recovery
-from drills.kit.scene import Scene
 
 RECOVERY = Recovery.HEAD
-# A file system of its own, so that nothing else on the instance or beside it is full.
+# A separate file system, so that nothing else on the instance or its host is full.
 FILL = (
     "mount -t tmpfs -o size=8m,mode=1777 raykiln-drill /tmp/ray && "
     "chown ray:ray /tmp/ray && (dd if=/dev/zero of=/tmp/ray/full bs=64k 2>/dev/null || true)"
 )
 
 
-def run(scene: Scene) -> None:
-    """Lay a full file system over Ray's sessions on the head, then kill Ray there."""
-    leader = scene.leader
-    scene.break_on(leader, "the disk is full", FILL, undo="umount --lazy /tmp/ray")
-    scene.kill(leader, "gcs_server", "raylet")
+def run(cluster: ClusterUnderTest) -> None:
+    """Mount a full file system over Ray's sessions on the head, then kill Ray there."""
+    leader = cluster.leader
+    cluster.inject(leader, "the disk is full", FILL, undo="umount --lazy /tmp/ray")
+    cluster.kill(leader, "gcs_server", "raylet")

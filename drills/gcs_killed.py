@@ -1,17 +1,18 @@
 """The head's Ray is killed: GCS and raylet at once.
 
-In the field: the kernel out of memory, a crash in Ray.
-Must hold: the guard sees it within a second or two, gives the lease up, starts Ray again under a
-new one on the same instance or leaves it to a standby, and every worker comes back by itself.
+In the field: the kernel is out of memory, a crash in Ray.
+Must hold: the guard notices within a second or two and gives the lease up. It starts Ray again
+under a new lease on the same instance, or a standby leads. Every worker comes back without a
+person.
 Runbook: docs/runbooks/head-not-ready.md
 """
 
+from drills.kit.cluster import ClusterUnderTest
 from drills.kit.phases import Recovery
-from drills.kit.scene import Scene
 
 RECOVERY = Recovery.HEAD
 
 
-def run(scene: Scene) -> None:
-    """Kill GCS and raylet on the instance that leads."""
-    scene.kill(scene.leader, "gcs_server", "raylet")
+def run(cluster: ClusterUnderTest) -> None:
+    """Kill GCS and raylet on the leader."""
+    cluster.kill(cluster.leader, "gcs_server", "raylet")

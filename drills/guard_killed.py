@@ -1,17 +1,17 @@
-"""The guard of the head is killed.
+"""The head's guard is killed.
 
-In the field: the kernel out of memory, a bug of ours.
-Must hold: systemd ends Ray with its guard and starts both again; the new guard knows that nothing
-of the old one's Ray can be left, and takes the lease without waiting for it to lapse.
+In the field: the kernel is out of memory, a bug of ours.
+Must hold: systemd stops Ray with its guard and starts both again. The new guard knows that nothing
+of the old Ray is left, and takes the lease without waiting for it to lapse.
 Runbook: docs/runbooks/no-leader.md
 """
 
+from drills.kit.cluster import ClusterUnderTest
 from drills.kit.phases import Recovery
-from drills.kit.scene import Scene
 
 RECOVERY = Recovery.HEAD
 
 
-def run(scene: Scene) -> None:
+def run(cluster: ClusterUnderTest) -> None:
     """Kill the main process of ray-head.service."""
-    scene.kill_unit(scene.leader, "ray-head.service")
+    cluster.kill_unit(cluster.leader, "ray-head.service")

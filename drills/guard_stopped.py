@@ -1,17 +1,18 @@
-"""The guard of the head hangs: it is there, and does nothing.
+"""The head's guard hangs: its process exists and does nothing.
 
 In the field: a frozen process, a host that stalls for long.
-Must hold: the kernel kills it 7 s after its last renewal, and systemd what is left of Ray, before
-the lease of 10 s can be taken by anyone else; another life or another head follows.
+Must hold: before another head can take the lease of 10 s, the kernel kills the guard (7 s after
+its last renewal) and systemd kills what is left of Ray. The guard starts again or another head
+leads.
 Runbook: docs/runbooks/no-leader.md
 """
 
+from drills.kit.cluster import ClusterUnderTest
 from drills.kit.phases import Recovery
-from drills.kit.scene import Scene
 
 RECOVERY = Recovery.HEAD
 
 
-def run(scene: Scene) -> None:
-    """Stop the main process of ray-head.service (SIGSTOP), and never let it go on."""
-    scene.kill_unit(scene.leader, "ray-head.service", signal="STOP")
+def run(cluster: ClusterUnderTest) -> None:
+    """Stop the main process of ray-head.service (SIGSTOP) for good."""
+    cluster.kill_unit(cluster.leader, "ray-head.service", signal="STOP")

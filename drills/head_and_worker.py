@@ -5,13 +5,13 @@ Must hold: each is replaced, the head by its group, the worker by the new head's
 Runbook: docs/runbooks/head-launch.md
 """
 
+from drills.kit.cluster import ClusterUnderTest
 from drills.kit.phases import Recovery
-from drills.kit.scene import Scene
 
 RECOVERY = Recovery.HEAD
 WITHIN = 240.0
 
 
-def run(scene: Scene) -> None:
+def run(cluster: ClusterUnderTest) -> None:
     """Terminate both."""
-    scene.terminate(scene.leader, scene.workers[0])
+    cluster.terminate(cluster.leader, cluster.workers[0])

@@ -1,24 +1,24 @@
-"""The head is cut off from everyone: AWS, workers, clients.
+"""The head is cut off from everything: AWS, workers, clients.
 
-In the field: its host's network is gone, and comes back a minute later.
-Must hold: it ends its Ray while it is alone, so that there are never two heads; when it is back,
-one head leads and every worker is in again.
+In the field: its host loses the network, and gets it back a minute later.
+Must hold: it stops Ray while it is cut off, so that there are never two heads. Once it is
+connected, one head leads and every worker has joined again.
 Runbook: docs/runbooks/no-leader.md
 """
 
-from drills.kit.local import cut, mend
+from drills.kit.cluster import ClusterUnderTest
+from drills.kit.local_faults import drop_packets, restore_network
 from drills.kit.phases import Recovery
-from drills.kit.scene import Scene
 
 RECOVERY = Recovery.HEAD
-LOCAL_ONLY = "Run Command would be cut off too, and could not mend it"
+LOCAL_ONLY = "Run Command would be cut off too, and could not end the fault"
 SECONDS = 30.0
 
 
-def run(scene: Scene) -> None:
-    """Drop all that comes from the head or goes there for a while, then mend it."""
-    head = scene.address(scene.leader)
-    cut(scene, f"{scene.leader} is cut off", [f"ip saddr {head}", f"ip daddr {head}"])
-    scene.clock.sleep(SECONDS)
-    scene.figures["cut off"] = SECONDS
-    mend()
+def run(cluster: ClusterUnderTest) -> None:
+    """Drop all packets to and from the head for a while."""
+    head = cluster.address(cluster.leader)
+    drop_packets(cluster, f"{cluster.leader} is cut off", [f"ip saddr {head}", f"ip daddr {head}"])
+    cluster.clock.sleep(SECONDS)
+    cluster.figures["cut off"] = SECONDS
+    restore_network()

@@ -1,23 +1,27 @@
-"""The head is cut off from AWS: it can renew its lease no more.
+"""The head is cut off from AWS, so it cannot renew its lease.
 
 In the field: an endpoint, a route table or a role is broken for one subnet.
-Must hold: the guard ends Ray before the lease of 10 s can be taken by anyone else (fencing), and
-leads again once AWS can be reached.
+Must hold: the guard stops Ray before another head can take the lease of 10 s (fencing), and leads
+again once it can reach AWS.
 Runbook: docs/runbooks/no-leader.md
 """
 
-from drills.kit.fenced import await_fenced
-from drills.kit.local import between, cut, mend
+from drills.kit.cluster import ClusterUnderTest
+from drills.kit.fencing import await_fencing
+from drills.kit.local_faults import between, drop_packets, restore_network
 from drills.kit.phases import Recovery
-from drills.kit.scene import Scene
 from localcloud.network import API
 
 RECOVERY = Recovery.HEAD
-LOCAL_ONLY = "on AWS the endpoints have no addresses to cut off, and Run Command would go too"
+LOCAL_ONLY = "on AWS the endpoints have no fixed addresses, and Run Command would be cut off too"
 
 
-def run(scene: Scene) -> None:
-    """Drop what goes between the head and AWS until Ray is dead there, then mend it."""
-    cut(scene, f"{scene.leader} is cut off from AWS", between(scene.address(scene.leader), API))
-    await_fenced(scene)
-    mend()
+def run(cluster: ClusterUnderTest) -> None:
+    """Drop all packets between the head and AWS until Ray has stopped there."""
+    drop_packets(
+        cluster,
+        f"{cluster.leader} is cut off from AWS",
+        between(cluster.address(cluster.leader), API),
+    )
+    await_fencing(cluster)
+    restore_network()

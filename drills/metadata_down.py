@@ -1,24 +1,24 @@
 """The head's metadata service does not answer.
 
-In the field: a link-local route is lost, a proxy stands in its way, IMDS throttles.
-Must hold: what is known is kept: the head that serves goes on, with the credentials that it has.
+In the field: a link-local route is lost, a proxy is in the way, IMDS throttles.
+Must hold: the head keeps working with the credentials and facts that it already has.
 Runbook: docs/runbooks/head-not-ready.md
 """
 
+from drills.kit.cluster import ClusterUnderTest
 from drills.kit.phases import Recovery
-from drills.kit.scene import Scene
 
-RECOVERY = Recovery.NOTHING
+RECOVERY = Recovery.NONE
 WITHIN = 5.0
 SECONDS = 60.0
 
 
-def run(scene: Scene) -> None:
-    """Have the head drop what it sends to the metadata service for a minute."""
-    scene.break_on(
-        scene.leader,
-        "no way to the metadata service",
+def run(cluster: ClusterUnderTest) -> None:
+    """Let the head drop its packets to the metadata service for a minute."""
+    cluster.inject(
+        cluster.leader,
+        "the route to the metadata service is gone",
         "ip route add blackhole 169.254.169.254/32",
         undo="ip route del blackhole 169.254.169.254/32",
     )
-    scene.clock.sleep(SECONDS)
+    cluster.clock.sleep(SECONDS)

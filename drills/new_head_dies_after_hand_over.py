@@ -1,31 +1,33 @@
 """The new head dies right after it has taken the lease over.
 
 In the field: a release that crashes under its first work.
-Must hold: the old head, which still stands by, takes the lease back; the deploy goes back (exit
-code 3), and every worker is in again.
+Must hold: the old head, which is a standby now, takes the lease back; the deploy rolls back (exit
+code 3), and every worker has joined again.
 Runbook: docs/runbooks/stuck-deploy.md
 """
 
 from deploy.cluster.state import find_lease
-from drills.kit.deploys import WENT_BACK, another_release, begin_deploy
+from drills.kit.cluster import ClusterUnderTest
+from drills.kit.deploys import HAND_OVER, ROLLED_BACK, deploy_heads
 from drills.kit.phases import Recovery
-from drills.kit.scene import Scene
 
-RECOVERY = Recovery.NOTHING
+RECOVERY = Recovery.NONE
 WITHIN = 120.0
 
 
-def run(scene: Scene) -> None:
+def run(cluster: ClusterUnderTest) -> None:
     """Terminate the new head as soon as it holds the lease."""
-    deploy = begin_deploy(scene, another_release(scene, "head"))
-    deploy.reaches("hand the lease over")
-    scene.wait("the lease handed over", lambda: holder(scene) not in ("", scene.leader))
-    scene.terminate(holder(scene))
-    deploy.ends(WENT_BACK)
-    scene.expect(holder(scene) == scene.leader, f"{holder(scene)} leads, not the old head")
+    deploy = deploy_heads(cluster, until=HAND_OVER)
+    cluster.wait("the lease handed over", lambda: holder(cluster) not in ("", cluster.leader))
+    cluster.terminate(holder(cluster))
+    deploy.await_exit(ROLLED_BACK)
+    cluster.expect(
+        holder(cluster) == cluster.leader,
+        f"{holder(cluster) or 'no head'} leads instead of the old head",
+    )
 
 
-def holder(scene: Scene) -> str:
-    """Return who holds the lease now."""
-    lease = find_lease(scene.clients, scene.environment)
+def holder(cluster: ClusterUnderTest) -> str:
+    """Return the instance that holds the lease now; empty when none does."""
+    lease = find_lease(cluster.clients, cluster.environment)
     return lease.holder if lease and not lease.released else ""

@@ -1,8 +1,8 @@
-"""A roll's new head never comes into service: its guard does not start.
+"""A rollout's new head never comes into service: its guard does not start.
 
-In the field: an image that works in its tests and not in this network, a secret that is gone.
-Must hold: the head that serves goes on, clients notice nothing, and the deploy goes back (exit
-code 3), leaving no head of the new release.
+In the field: an image that works in its tests but not in this network, a secret that is missing.
+Must hold: the leader keeps working, clients notice nothing, and the deploy rolls back (exit code
+3), leaving no head of the new release.
 Runbook: docs/runbooks/head-launch.md
 """
 
@@ -10,39 +10,39 @@ from dataclasses import replace
 
 from deploy.cluster.head_group import Hook, find_group
 from deploy.rollout.head_group_changes import ensure_group
-from drills.kit.deploys import WENT_BACK, another_release, begin_deploy, newcomers
+from drills.kit.cluster import ClusterUnderTest
+from drills.kit.deploys import ROLLED_BACK, deploy_heads, new_heads
 from drills.kit.phases import Recovery
-from drills.kit.scene import Scene
 
-RECOVERY = Recovery.NOTHING
+RECOVERY = Recovery.NONE
 WITHIN = 20.0
-# So that a head that does not come up is given up sooner.
+# The deploy fails sooner when the new head is not ready.
 LIMIT = "head_ready_seconds=60"
 
 
-def run(scene: Scene) -> None:
-    """Take the guard away from each new head as soon as there is one."""
-    scene.undo.callback(give_time_again, scene)
-    deploy = begin_deploy(scene, another_release(scene, "head"), limits=(LIMIT,))
+def run(cluster: ClusterUnderTest) -> None:
+    """Mask the guard's unit on each new head as soon as it runs."""
+    cluster.cleanup.callback(restore_time_limit, cluster)
+    deploy = deploy_heads(cluster, limits=(LIMIT,))
     masked: set[str] = set()
 
-    def over() -> bool:
-        for new in {head.id for head in newcomers(scene) if head.state == "running"} - masked:
+    def has_ended() -> bool:
+        for new in {head.id for head in new_heads(cluster) if head.state == "running"} - masked:
             masked.add(new)
             mask = "systemctl mask --runtime --now ray-head.service"
-            scene.break_on(new, "the guard is masked", mask)
+            cluster.inject(new, "the guard is masked", mask)
         return not deploy.is_running
 
-    scene.wait("the deploy to go back", over, seconds=600)
-    deploy.ends(WENT_BACK)
+    cluster.wait("the deploy rolled back", has_ended, seconds=600)
+    deploy.await_exit(ROLLED_BACK)
 
 
-def give_time_again(scene: Scene) -> None:
-    """Give new heads as long as the environment says, which the deploy that went back did not."""
-    environment = scene.environment
+def restore_time_limit(cluster: ClusterUnderTest) -> None:
+    """Set the lifecycle hook's timeout of the environment again: the deploy has shortened it."""
+    environment = cluster.environment
     hook = environment.names.lifecycle_hook
-    group = find_group(scene.clients, environment.head_group, hook)
+    group = find_group(cluster.clients, environment.head_group, hook)
     if group:
         seconds = environment.limits.head_ready_seconds
         desired = replace(group.settings, hook=Hook(hook, seconds))
-        ensure_group(scene.clients, environment.head_group, desired, clock=scene.clock)
+        ensure_group(cluster.clients, environment.head_group, desired, clock=cluster.clock)

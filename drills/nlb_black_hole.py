@@ -1,41 +1,42 @@
-"""The load balancer swallows what clients send to the head; its health checks still pass.
+"""The load balancer drops what clients send to the head; its health checks still pass.
 
-In the field: a balancer's node in one zone is broken; AWS takes minutes to see it.
-Must hold: workers do not depend on it: none leaves, and the head goes on; clients are served again
-as soon as it works.
+In the field: a load balancer's node in one zone is broken; AWS takes minutes to notice.
+Must hold: workers do not depend on it: none leaves, and the head keeps working. Clients are served
+again as soon as the load balancer works.
 Runbook: docs/runbooks/no-healthy-target.md
 """
 
 from deploy.verify.cluster_checks import addresses
-from drills.kit.local import cut, mend
+from drills.kit.cluster import ClusterUnderTest
+from drills.kit.local_faults import drop_packets, restore_network
 from drills.kit.phases import Recovery
-from drills.kit.scene import Scene
 
-RECOVERY = Recovery.NOTHING
-LOCAL_ONLY = "a balancer of AWS cannot be broken"
+RECOVERY = Recovery.NONE
+LOCAL_ONLY = "a load balancer of AWS cannot be made to drop packets"
 WITHIN = 90.0
 SECONDS = 45.0
 
 
-def run(scene: Scene) -> None:
-    """Drop what the balancer sends to Ray's ports for a while; see that no worker has left."""
-    head = scene.address(scene.leader)
+def run(cluster: ClusterUnderTest) -> None:
+    """Drop the load balancer's packets to Ray's ports for a while; check that no worker leaves."""
+    head = cluster.address(cluster.leader)
     ports = "tcp dport { 6379, 8265, 10001 }"
-    balancer = sorted(addresses(scene.environment.head_dns))
-    before = nodes(scene)
-    cut(
-        scene,
-        f"the balancer at {', '.join(balancer)} swallows packets",
+    balancer = sorted(addresses(cluster.environment.head_dns))
+    before = nodes(cluster)
+    drop_packets(
+        cluster,
+        f"the load balancer at {', '.join(balancer)} drops packets",
         [f"ip saddr {address} ip daddr {head} {ports}" for address in balancer],
     )
-    scene.clock.sleep(SECONDS)
-    mend()
-    scene.wait(
-        "Ray at the stable name", lambda: scene.witness.seen.nodes[-1].at > scene.clock.now() - 2
+    cluster.clock.sleep(SECONDS)
+    restore_network()
+    cluster.wait(
+        "Ray at the stable name",
+        lambda: cluster.observer.observations.nodes[-1].at > cluster.clock.now() - 2,
     )
-    scene.expect(nodes(scene) == before, "nodes have left and joined again")
+    cluster.expect(nodes(cluster) == before, "nodes have left and joined again")
 
 
-def nodes(scene: Scene) -> set[str]:
-    """Return the ids of Ray's living nodes."""
-    return {node.id for node in scene.api.nodes() if node.is_alive}
+def nodes(cluster: ClusterUnderTest) -> set[str]:
+    """Return the ids of Ray's alive nodes."""
+    return {node.id for node in cluster.api.nodes() if node.is_alive}

@@ -1,24 +1,24 @@
-"""EC2 has no capacity for the new head of a roll.
+"""EC2 has no capacity for a rollout's new head.
 
 In the field: a zone runs out of an instance type on the day of the release.
-Must hold: the head that serves goes on, clients notice nothing, and the deploy goes back (exit
-code 3) and names EC2's reason.
+Must hold: the leader keeps working, clients notice nothing, and the deploy rolls back (exit code 3)
+and gives EC2's reason.
 Runbook: docs/runbooks/head-launch.md
 """
 
-from drills.kit.deploys import WENT_BACK, another_release, begin_deploy
-from drills.kit.local import declare_shortage
+from drills.kit.cluster import ClusterUnderTest
+from drills.kit.deploys import ROLLED_BACK, deploy_heads
+from drills.kit.local_faults import declare_shortage
 from drills.kit.phases import Recovery
-from drills.kit.scene import Scene
 
-RECOVERY = Recovery.NOTHING
+RECOVERY = Recovery.NONE
 WITHIN = 20.0
-LOCAL_ONLY = "EC2 cannot be asked to run out of instances"
+LOCAL_ONLY = "EC2 has no call that exhausts its capacity"
 
 
-def run(scene: Scene) -> None:
-    """Declare that there is no instance of any type in any zone, and deploy."""
-    declare_shortage(scene)
-    deploy = begin_deploy(scene, another_release(scene, "head"))
-    deploy.ends(WENT_BACK)
-    scene.expect("capacity" in deploy.said, f"the reason is not named: {deploy.said}")
+def run(cluster: ClusterUnderTest) -> None:
+    """Declare that no zone has capacity of any instance type, and deploy."""
+    declare_shortage(cluster)
+    deploy = deploy_heads(cluster)
+    deploy.await_exit(ROLLED_BACK)
+    cluster.expect("capacity" in deploy.error, f"the error does not say why: {deploy.error}")

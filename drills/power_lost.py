@@ -1,19 +1,20 @@
-"""The head's power is lost: no shutdown, no last word.
+"""The head loses its power: no shutdown, no last request.
 
-In the field: the host under the instance dies.
-Must hold: nobody gives the lease up, so it lapses; EC2 and the group notice that the instance
-runs no more and launch another head, which takes it; every worker comes back by itself.
+In the field: the instance's host dies.
+Must hold: the lease is not given up, so it lapses. EC2 and the group notice that the instance no
+longer runs and launch another head, which takes the lease; every worker comes back without a
+person.
 Runbook: docs/runbooks/no-leader.md
 """
 
-from drills.kit.local import pull_plug
+from drills.kit.cluster import ClusterUnderTest
+from drills.kit.local_faults import cut_power
 from drills.kit.phases import Recovery
-from drills.kit.scene import Scene
 
 RECOVERY = Recovery.HEAD
-LOCAL_ONLY = "EC2 has no call that takes an instance's power away"
+LOCAL_ONLY = "EC2 has no call that cuts an instance's power"
 
 
-def run(scene: Scene) -> None:
-    """Pull the plug of the instance that leads."""
-    pull_plug(scene, scene.leader)
+def run(cluster: ClusterUnderTest) -> None:
+    """Cut the power of the leader."""
+    cut_power(cluster, cluster.leader)

@@ -1,36 +1,36 @@
-"""EC2 announces that it takes a worker back, and takes it two minutes later.
+"""EC2 gives notice that it interrupts a worker, and interrupts it two minutes later.
 
 In the field: spot capacity runs short.
-Must hold: the watchdog has Ray drain the node within seconds, so that it gets no new work and its
-instance ends without a surprise; another worker is launched; clients notice nothing.
+Must hold: the watchdog has Ray drain the node within seconds, so that it gets no new work before
+its instance is terminated; another worker is launched, and clients notice nothing.
 Runbook: docs/runbooks/head-not-ready.md
 """
 
-from drills.kit.local import interrupt
+from drills.kit.cluster import ClusterUnderTest
+from drills.kit.local_faults import interrupt_spot
 from drills.kit.phases import Recovery
-from drills.kit.scene import Scene
 
-RECOVERY = Recovery.NOTHING
-LOCAL_ONLY = "on AWS it takes spot instances and the Fault Injection Service"
+RECOVERY = Recovery.NONE
+LOCAL_ONLY = "on AWS it needs spot instances and the Fault Injection Service"
 WITHIN = 20.0
-NOTICED = 15.0  # seconds: a look every 5, and a Ray that is asked
+DRAINED_WITHIN = 15.0  # seconds: the watchdog reads the notice every 5 s, then asks Ray
 DRAINING = "journalctl -b -u ray-watchdog.service -o cat | grep -c event=draining || true"
 
 
-def run(scene: Scene) -> None:
-    """Announce the interruption of a worker, and see it drained, gone and replaced."""
-    worker, before = scene.workers[0], scene.before
-    interrupt(scene, worker)
-    took = scene.wait("Ray draining it", lambda: scene.on(worker, DRAINING).stdout.strip() != "0")
-    scene.figures["drained"] = took
-    scene.expect(took < NOTICED, f"it took {took:.0f} s")
-    address = before.workers[worker]
-    scene.wait("its node gone", lambda: address not in workers(scene), 240)
-    scene.figures["replaced"] = scene.wait(
-        "another worker", lambda: len(workers(scene)) >= len(before.nodes), 240
+def run(cluster: ClusterUnderTest) -> None:
+    """Announce the interruption of a worker; check that it is drained, removed and replaced."""
+    worker, initial = cluster.workers[0], cluster.initial
+    interrupt_spot(cluster, worker)
+    took = cluster.wait("the drain", lambda: cluster.on(worker, DRAINING).stdout.strip() != "0")
+    cluster.figures["drained"] = took
+    cluster.expect(took < DRAINED_WITHIN, f"the drain began after {took:.0f} s")
+    address = initial.workers[worker]
+    cluster.wait("its node gone", lambda: address not in workers(cluster), 240)
+    cluster.figures["replaced"] = cluster.wait(
+        "another worker", lambda: len(workers(cluster)) >= len(initial.nodes), 240
     )
 
 
-def workers(scene: Scene) -> set[str]:
-    """Return the addresses of Ray's living workers."""
-    return {node.address for node in scene.api.nodes() if node.works}
+def workers(cluster: ClusterUnderTest) -> set[str]:
+    """Return the addresses of Ray's alive workers."""
+    return {node.address for node in cluster.api.nodes() if node.works}

@@ -1,22 +1,21 @@
-"""A worker is taken away in the middle of a roll.
+"""A worker is terminated in the middle of a rollout.
 
-In the field: EC2 reclaims a spot instance while somebody deploys.
+In the field: EC2 interrupts a spot instance during a deploy.
 Must hold: the deploy waits for the workers that are left, the autoscaler launches another, and the
-roll ends well.
+rollout succeeds.
 Runbook: docs/runbooks/stuck-deploy.md
 """
 
-from drills.kit.deploys import DONE, another_release, begin_deploy
+from drills.kit.cluster import ClusterUnderTest
+from drills.kit.deploys import DONE, HAND_OVER, deploy_heads
 from drills.kit.phases import Recovery
-from drills.kit.scene import Scene
 
-RECOVERY = Recovery.NOTHING
+RECOVERY = Recovery.NONE
 WITHIN = 120.0
 
 
-def run(scene: Scene) -> None:
+def run(cluster: ClusterUnderTest) -> None:
     """Terminate a worker as the lease is handed over."""
-    deploy = begin_deploy(scene, another_release(scene, "head"))
-    deploy.reaches("hand the lease over")
-    scene.terminate(scene.workers[0])
-    deploy.ends(DONE)
+    deploy = deploy_heads(cluster, until=HAND_OVER)
+    cluster.terminate(cluster.workers[0])
+    deploy.await_exit(DONE)

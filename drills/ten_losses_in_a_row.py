@@ -1,23 +1,25 @@
 """The head is lost ten times, each time as soon as a new one answers.
 
-In the field: an incident in a zone, a script that runs wild.
-Must hold: the tenth recovery works as the first did; nothing is used up, nothing is left over.
+In the field: an incident in a zone, a script that is out of control.
+Must hold: the tenth recovery works as the first did; nothing is used up, nothing is left behind.
 Runbook: docs/runbooks/head-launch.md
 """
 
 from functools import partial
 
+from drills.kit.cluster import ClusterUnderTest
 from drills.kit.phases import Recovery
-from drills.kit.scene import Scene
 
-RECOVERY = Recovery.NOTHING
+RECOVERY = Recovery.NONE
 LOSSES = 10
 
 
-def run(scene: Scene) -> None:
-    """Terminate the leader, wait until another one has all workers, and so on."""
+def run(cluster: ClusterUnderTest) -> None:
+    """Terminate the leader, wait until another head has all workers, and repeat."""
     for number in range(1, LOSSES + 1):
-        lease = scene.lease()
-        scene.terminate(lease.holder)
+        lease = cluster.lease()
+        cluster.terminate(lease.holder)
         words = f"head {number} of {LOSSES} replaced"
-        scene.figures[f"loss {number}"] = scene.wait(words, partial(scene.is_back, lease.address))
+        cluster.figures[f"loss {number}"] = cluster.wait(
+            words, partial(cluster.is_back, lease.address)
+        )

@@ -1,25 +1,24 @@
 """Two people deploy the same cluster at once.
 
 In the field: a laptop and a CI job, a button pressed twice.
-Must hold: the second is refused (exit code 1) and told who is at work; the first ends well.
+Must hold: the second deploy is refused (exit code 1) and names the running deployer; the first
+succeeds.
 Runbook: docs/runbooks/stuck-deploy.md
 """
 
-from drills.kit.deploys import DONE, REFUSED, another_release, begin_deploy
+from drills.kit.cluster import ClusterUnderTest
+from drills.kit.deploys import ANOTHER_DEPLOYER, AWAIT_STANDBY, DONE, REFUSED, deploy_heads
 from drills.kit.phases import Recovery
-from drills.kit.scene import Scene
 
-RECOVERY = Recovery.NOTHING
+RECOVERY = Recovery.NONE
 WITHIN = 120.0
 
 
-def run(scene: Scene) -> None:
-    """Begin a second deploy while the first waits for its new head."""
-    change = another_release(scene, "head")
-    first = begin_deploy(scene, change)
-    first.reaches("wait for the new head to stand by")
-    scene.breaks("a second deployer begins")
-    second = begin_deploy(scene, change)
-    second.ends(REFUSED)
-    scene.expect("at work" in second.said, f"nobody is named: {second.said}")
-    first.ends(DONE)
+def run(cluster: ClusterUnderTest) -> None:
+    """Start a second deploy while the first waits for its new head."""
+    first = deploy_heads(cluster, until=AWAIT_STANDBY)
+    cluster.record_fault("a second deployer starts")
+    second = first.start_again()
+    second.await_exit(REFUSED)
+    cluster.expect(ANOTHER_DEPLOYER in second.error, f"no deployer is named: {second.error}")
+    first.await_exit(DONE)

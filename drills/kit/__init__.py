@@ -1,1 +1,1 @@
-"""What drills share: the scene, the client that watches, phases, records, reports."""
+"""What drills share: fault injection, the observer, phases, records, reports."""

@@ -1,9 +1,9 @@
-"""A deploy in a process of its own, which a drill can watch, kill, and set against another.
+"""A deploy in a separate process, which a drill can observe, kill, and run against another.
 
     python -m drills.kit.deployer ENV --change head --clock-off 300
 
-Deploys ENV as its file says but for the change, without asking, and prints a line of JSON for each
-step that begins, and one for how it ended; exits as `invoke deploy` does. Touches AWS.
+Deploys ENV as its file says, except for the change, without asking. Prints a line of JSON for each
+step that begins and one for the outcome, and exits as `invoke deploy` does. Touches AWS.
 """
 
 import argparse
@@ -12,12 +12,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 from unittest.mock import patch
 
 from common.clients import Clients
 from common.environment import Environment, load_environment
-from common.errors import PipelineError
+from common.errors import PipelineError, Refused
 from common.waiting import Clock, SystemClock
 from deploy.release.release import Release
 from deploy.rollout.operation import Operation
@@ -25,25 +26,26 @@ from deploy.rollout.prepare import Prepared, prepare_deploy
 
 CHANGES = ("none", "head", "tag")
 TAG = "drill"
+SIZES = ("medium", "large", "xlarge", "2xlarge", "4xlarge", "8xlarge")
 
 
-class Told:
-    """Prints each step as it begins. Fits common.progress.Progress."""
+class StepPrinter:
+    """Prints each step as it begins and ends. Fits common.progress.Progress."""
 
     def begin(self, title: str) -> None:
-        """A step begins."""
-        say(begins=title, at=time.time())
+        """Print that a step begins."""
+        print_event(begins=title, at=time.time())
 
     def say(self, words: str) -> None:
-        """What the step sees now is for a person."""
+        """Print nothing: these words are for a person."""
 
     def end(self, outcome: str) -> None:
-        """The step is done."""
-        say(outcome=outcome, at=time.time())
+        """Print the outcome of the step."""
+        print_event(outcome=outcome, at=time.time())
 
 
-def changed(environment: Environment, change: str, **limits: int) -> Environment:
-    """Return the environment with another release wanted: no bake, and nothing lasting.
+def with_change(environment: Environment, change: str, **limits: int) -> Environment:
+    """Return the environment with settings of another release, which needs no bake.
 
     ``head``: heads of the next size; ``tag``: a tag that heads and workers are launched with.
     """
@@ -57,42 +59,51 @@ def changed(environment: Environment, change: str, **limits: int) -> Environment
 
 
 def next_size(instance_type: str) -> str:
-    """Return the size above, for example m6i.xlarge for m6i.large."""
+    """Return the next larger size, for example m6i.xlarge for m6i.large.
+
+    Raises Refused when the size has none in SIZES.
+    """
     family, _, size = instance_type.partition(".")
-    sizes = ["medium", "large", "xlarge", "2xlarge", "4xlarge", "8xlarge"]
-    return f"{family}.{sizes[sizes.index(size) + 1]}"
+    larger = dict(pairwise(SIZES))
+    if size not in larger:
+        raise Refused(
+            f"no larger size than {instance_type} is known",
+            hint=f"set head.instance_type to one of {', '.join(larger)}",
+        )
+    return f"{family}.{larger[size]}"
 
 
 @contextmanager
-def clock_off(seconds: float) -> Iterator[None]:
-    """Have this process's clock off by so many seconds."""
-    right = time.time
-    with patch("time.time", lambda: right() + seconds):
+def shifted_clock(seconds: float) -> Iterator[None]:
+    """Shift this process's clock by ``seconds`` until the end of the block."""
+    real = time.time
+    with patch("time.time", lambda: real() + seconds):
         yield
 
 
-def say(**words: Any) -> None:
-    """Print a line for whoever started this."""
+def print_event(**words: Any) -> None:
+    """Print a line of JSON for the process that started this one."""
     print(json.dumps(words), flush=True)
 
 
 def deploy(environment: Environment, clock: Clock) -> None:
-    """Deploy without asking; does nothing when nothing is to be done."""
+    """Deploy without asking; do nothing when the plan is empty."""
     clients = Clients(environment.region)
 
     def prepare(clock: Clock, release: Release | None) -> Prepared:
         return prepare_deploy(environment, clients, clock=clock, release=release)
 
     prepared = prepare(clock, None)
-    say(plan=prepared.rollout.plan.words)
+    print_event(plan=prepared.rollout.plan.words)
     if not prepared.rollout.plan.is_empty:
-        Operation(environment, clients, clock, prepare, Told(), agree=lambda prepared: True).run(
-            prepared
+        operation = Operation(
+            environment, clients, clock, prepare, StepPrinter(), agree=lambda prepared: True
         )
+        operation.run(prepared)
 
 
 def main() -> None:
-    """Deploy, and tell how it ended."""
+    """Deploy, and print the outcome."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("env")
     parser.add_argument("--change", choices=CHANGES, default="none")
@@ -100,14 +111,14 @@ def main() -> None:
     parser.add_argument("--limit", action="append", default=[], metavar="NAME=SECONDS")
     options = parser.parse_args()
     limits = {name: int(value) for name, value in (one.split("=") for one in options.limit)}
-    environment = changed(load_environment(options.env), options.change, **limits)
     try:
-        with clock_off(options.clock_off):
+        environment = with_change(load_environment(options.env), options.change, **limits)
+        with shifted_clock(options.clock_off):
             deploy(environment, SystemClock())
     except PipelineError as error:
-        say(error=error.message)
+        print_event(error=error.message)
         sys.exit(error.exit_code)
-    say(error="")
+    print_event(error="")
 
 
 if __name__ == "__main__":

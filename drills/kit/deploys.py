@@ -1,7 +1,7 @@
-"""Deploys that a drill starts, watches and kills; each is a process (deployer.py). Touches AWS.
+"""Deploys that a drill starts, observes and kills; each is a process (deployer.py). Touches AWS.
 
-A drill's deploy changes what is launched: from the release that the environment's file asks for to
-another one, or back when another is served already.
+A drill's deploy changes what is launched: from the release of the environment's file to another
+one, or back to that of the file when another is served already.
 """
 
 import json
@@ -14,68 +14,100 @@ from typing import Any
 
 from deploy.cluster.state import Instance, find_instances, read_state
 from deploy.release.release import settings_of
-from drills.kit.scene import DrillFailed, Scene
+from drills.kit.cluster import ClusterUnderTest, DrillFailed
 
-SECONDS = 900.0
-DONE, REFUSED, FAILED, WENT_BACK = 0, 1, 2, 3
+TIMEOUT = 900.0
+DONE, REFUSED, FAILED, ROLLED_BACK = 0, 1, 2, 3
+# Titles of a plan's steps (deploy/plan/roll.py), or parts of them.
+AWAIT_STANDBY = "wait for the new head to stand by"
+HAND_OVER = "hand the lease over"
+# Begins the message of a deploy that is refused because of another one (deploy/rollout/lock.py).
+ANOTHER_DEPLOYER = "another deployer is"
 
 
-class Deploy:
-    """A deploy under way."""
+def command(environment: str, options: tuple[str, ...]) -> list[str]:
+    """Return the command of a deploy in a separate process."""
+    return [sys.executable, "-m", "drills.kit.deployer", environment, *options]
 
-    def __init__(self, scene: Scene, process: "subprocess.Popen[str]") -> None:
-        self._scene, self._process, self._began = scene, process, time.time()
-        self._lines: list[dict[str, Any]] = []
+
+class DeployProcess:
+    """A running deploy. It is interrupted at the end of the drill if it still runs then."""
+
+    def __init__(self, cluster: ClusterUnderTest, options: tuple[str, ...]) -> None:
+        self._cluster, self._options, self._began = cluster, options, time.time()
+        self._process = subprocess.Popen(
+            command(cluster.environment.name, options),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._events: list[dict[str, Any]] = []
         self._other: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+        cluster.cleanup.callback(self.stop)
 
     @property
     def steps(self) -> list[str]:
-        """The steps that have begun."""
-        return [line["begins"] for line in self._lines if "begins" in line]
+        """The titles of the steps that have begun."""
+        return [event["begins"] for event in self._events if "begins" in event]
 
     @property
-    def said(self) -> str:
-        """Why it ended."""
-        told = [line["error"] for line in self._lines if line.get("error")]
-        return str((told or ["".join(self._other[-12:])])[-1])
+    def error(self) -> str:
+        """The message of the error that ended it, or else the end of its other output."""
+        errors = [event["error"] for event in self._events if event.get("error")]
+        return str((errors or ["".join(self._other[-12:])])[-1])
 
     @property
     def is_running(self) -> bool:
-        """It has not ended."""
+        """It has not exited."""
         return self._process.poll() is None
 
     @property
     def exit_code(self) -> int:
-        """How it ended, as `invoke deploy` does."""
+        """Its exit code, as that of `invoke deploy`; waits until it exits."""
         return self._process.wait()
 
-    def reaches(self, words: str) -> None:
-        """Wait until a step whose title has these words begins; raises DrillFailed if it ends."""
+    def await_step(self, words: str) -> None:
+        """Wait until a step whose title contains ``words`` begins.
 
-        def begun() -> bool:
-            if not any(words in step for step in self.steps) and not self.is_running:
-                raise DrillFailed(f"the deploy ended before {words!r}: {self.said}")
-            return any(words in step for step in self.steps)
+        Raises DrillFailed when the deploy exits before.
+        """
 
-        self._scene.wait(f"the deploy at {words!r}", begun, SECONDS, self._now)
+        def has_begun() -> bool:
+            is_running = self.is_running
+            if not is_running:
+                self._reader.join()  # so that all its steps are known
+            if any(words in step for step in self.steps):
+                return True
+            if not is_running:
+                raise DrillFailed(
+                    f"the deploy exited before {words!r}: {self.error}",
+                    hint=f"invoke plan --env {self._cluster.environment.name}",
+                )
+            return False
+
+        self._cluster.wait(f"the deploy at {words!r}", has_begun, TIMEOUT, self._last_step)
 
     def kill(self) -> None:
         """Kill it, as kill -9 does."""
         self._process.kill()
         self._process.wait()
 
-    def ends(self, *codes: int) -> None:
-        """Wait until it ends; raises DrillFailed unless with one of these exit codes."""
-        what = "the deploy's end"
-        self._scene.wait(what, lambda: not self.is_running, SECONDS, self._now)
+    def await_exit(self, *codes: int) -> None:
+        """Wait until it exits; raises DrillFailed unless with one of these exit codes."""
+        what = "the deploy's exit"
+        self._cluster.wait(what, lambda: not self.is_running, TIMEOUT, self._last_step)
         self._reader.join()
-        self._scene.figures["deploy"] = time.time() - self._began
+        self._cluster.figures["deploy"] = time.time() - self._began
         found = self._process.returncode
-        self._scene.expect(
-            found in codes, f"the deploy ended with {found} instead of {codes}: {self.said}"
+        self._cluster.expect(
+            found in codes, f"the deploy exited with {found} instead of {codes}: {self.error}"
         )
+
+    def start_again(self) -> "DeployProcess":
+        """Start another deploy with the same change and limits."""
+        return DeployProcess(self._cluster, self._options)
 
     def stop(self) -> None:
         """Interrupt it if it still runs, as Ctrl-C does."""
@@ -83,44 +115,46 @@ class Deploy:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(timeout=120)
 
-    def _now(self) -> str:
-        return self.steps[-1] if self.steps else "it begins"
+    def _last_step(self) -> str:
+        return self.steps[-1] if self.steps else "no step has begun"
 
     def _read(self) -> None:
         for line in self._process.stdout or ():
             try:
-                self._lines.append(json.loads(line))
+                self._events.append(json.loads(line))
             except ValueError:
                 self._other.append(line)
 
 
-def begin_deploy(
-    scene: Scene, change: str, *, clock_off: float = 0.0, limits: tuple[str, ...] = ()
-) -> Deploy:
-    """Begin a deploy with this change, of which the drill sees to it that none is left running."""
-    module = [sys.executable, "-m", "drills.kit.deployer", scene.environment.name]
-    options = ["--change", change, "--clock-off", str(clock_off)]
-    process = subprocess.Popen(
-        [*module, *options, *(f"--limit={limit}" for limit in limits)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    deploy = Deploy(scene, process)
-    scene.undo.callback(deploy.stop)
+def deploy_heads(
+    cluster: ClusterUnderTest,
+    until: str = "",
+    *,
+    clock_off: float = 0.0,
+    limits: tuple[str, ...] = (),
+) -> DeployProcess:
+    """Start a deploy of heads of another size; return when the step ``until`` begins.
+
+    ``limits`` are NAME=SECONDS, of the environment's limits. Without ``until``, return at once.
+    """
+    change = _change_of_heads(cluster)
+    options = ("--change", change, "--clock-off", str(clock_off))
+    deploy = DeployProcess(cluster, (*options, *(f"--limit={limit}" for limit in limits)))
+    if until:
+        deploy.await_step(until)
     return deploy
 
 
-def another_release(scene: Scene, change: str) -> str:
-    """Return the change that makes a release other than the one that is served now."""
-    served, desired = read_state(scene.clients, scene.environment).release, scene.environment
+def _change_of_heads(cluster: ClusterUnderTest) -> str:
+    """Return the change that gives another release than the one that is served."""
+    served, desired = read_state(cluster.clients, cluster.environment).release, cluster.environment
     if served is None:
-        return change
+        return "head"
     override = served.settings.autoscaler_override
-    return change if served.settings == settings_of(desired, override) else "none"
+    return "head" if served.settings == settings_of(desired, override) else "none"
 
 
-def newcomers(scene: Scene) -> list[Instance]:
-    """Return the heads that were not there before, as soon as EC2 knows them."""
-    found = find_instances(scene.clients, scene.environment.name)
-    return [i for i in found if i.role == "head" and i.id not in scene.before.heads]
+def new_heads(cluster: ClusterUnderTest) -> list[Instance]:
+    """Return the heads that EC2 knows and that are not among the initial ones."""
+    found = find_instances(cluster.clients, cluster.environment.name)
+    return [i for i in found if i.role == "head" and i.id not in cluster.initial.heads]

@@ -1,4 +1,4 @@
-"""What drills have shown: a line of JSON a run, in a file a drill. No AWS."""
+"""The record of drills: a file for each drill, a line of JSON for each run. No AWS."""
 
 import json
 import math
@@ -11,11 +11,11 @@ FOLDER = "drills"
 
 @dataclass(frozen=True)
 class Run:
-    """One run: what was broken, and what was seen of it.
+    """One run. The names of these fields are the keys of the JSON.
 
-    ``phases`` and ``gap`` (the longest a client was without a job taken) are seconds since the
-    break, ``figures`` what else the drill measured; ``load`` is the load average of the machine
-    that looked on, over a minute. ``seen`` is why it failed.
+    ``broken`` are the faults. ``phases`` are in seconds since the fault; ``gap`` is the longest
+    time in seconds that a client had no job accepted; ``figures`` are what else the drill measured.
+    ``load`` is the one-minute load average of this machine. ``seen`` says why the run failed.
     """
 
     started: str
@@ -36,7 +36,7 @@ class Run:
 
 
 def append(home: Path, run: Run) -> Path:
-    """Add a run to its drill's record; return the file."""
+    """Append a run to the record of its drill; return the file."""
     path = home / FOLDER / f"{run.drill}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as record:
@@ -45,15 +45,15 @@ def append(home: Path, run: Run) -> Path:
 
 
 def runs(home: Path) -> dict[str, tuple[Run, ...]]:
-    """Return every run on record, by drill, oldest first."""
+    """Return every recorded run by drill, oldest first."""
     files = sorted((home / FOLDER).glob("*.jsonl"))
     return {path.stem: tuple(map(_run, path.read_text("utf-8").splitlines())) for path in files}
 
 
 def quantile(values: Iterable[float], share: float) -> float:
-    """Return the smallest value that so large a share of the values does not exceed."""
+    """Return the smallest value that at least ``share`` (0 to 1) of the values do not exceed."""
     ordered = sorted(values)
-    rank = math.ceil(round(share * len(ordered), 6))  # 0.95 of 20 is 19, and no hair more
+    rank = math.ceil(round(share * len(ordered), 6))  # 0.95 of 20 must be exactly 19
     return ordered[max(rank, 1) - 1]
 
 

@@ -1,9 +1,9 @@
-"""Every drill: a file in drills/ that says what breaks, and breaks it. No AWS.
+"""Find the drills: each file in drills/ describes a fault and injects it. No AWS.
 
-A drill's docstring is a first line that says what breaks, then paragraphs that begin with
-``In the field:``, ``Must hold:`` and ``Runbook:``. Its function ``run`` takes a scene; ``RECOVERY``
-is what the cluster has to do about it, ``WITHIN`` the seconds in which it must have, ``LOCAL_ONLY``
-says why it cannot be done on AWS.
+The first line of a drill's docstring says what breaks; paragraphs that begin with
+``In the field:``, ``Must hold:`` and ``Runbook:`` follow. Its function ``run`` takes the cluster
+under test; ``RECOVERY`` is what the cluster must recover, ``WITHIN`` in how many seconds, and
+``LOCAL_ONLY`` says why the drill cannot run on AWS.
 """
 
 import re
@@ -16,8 +16,8 @@ from types import ModuleType
 
 from common.environment import Environment
 from common.errors import Refused
+from drills.kit.cluster import ClusterUnderTest
 from drills.kit.phases import Recovery
-from drills.kit.scene import Scene
 
 FOLDER = Path(__file__).resolve().parents[1]
 PARTS = ("In the field", "Must hold", "Runbook")
@@ -25,58 +25,58 @@ PARTS = ("In the field", "Must hold", "Runbook")
 
 @dataclass(frozen=True)
 class Drill:
-    """One outage."""
+    """One drill."""
 
     module: ModuleType
 
     @property
     def name(self) -> str:
-        """The file's name."""
+        """The name of its file."""
         return self.module.__name__.rpartition(".")[2]
 
     @property
     def title(self) -> str:
-        """What breaks, in a sentence."""
+        """What breaks, in one sentence."""
         return (self.module.__doc__ or "").strip().splitlines()[0]
 
     @cached_property
     def parts(self) -> dict[str, str]:
-        """The paragraphs of the docstring, by how they begin."""
+        """The paragraphs of the docstring by their first words, which are in PARTS."""
         text = " ".join((self.module.__doc__ or "").split())
         found = re.split(rf"\b({'|'.join(PARTS)}): ", text)
         return dict(zip(found[1::2], map(str.strip, found[2::2]), strict=True))
 
     @property
-    def run(self) -> Callable[[Scene], None]:
-        """Break it."""
-        found: Callable[[Scene], None] = self.module.run
+    def run(self) -> Callable[[ClusterUnderTest], None]:
+        """The function that injects the fault."""
+        found: Callable[[ClusterUnderTest], None] = self.module.run
         return found
 
     @property
     def recovery(self) -> Recovery:
-        """What the cluster has to do about it."""
+        """What the cluster must recover."""
         found: Recovery = self.module.RECOVERY
         return found
 
     @property
     def within(self) -> float:
-        """Seconds in which all phases must have been reached."""
+        """The seconds within which all phases must be reached."""
         return float(getattr(self.module, "WITHIN", 180.0))
 
     @property
     def local_only(self) -> str:
-        """Why it cannot be done on AWS; empty when it can."""
+        """Why it cannot run on AWS; empty when it can."""
         return str(getattr(self.module, "LOCAL_ONLY", ""))
 
 
 def drills() -> tuple[Drill, ...]:
-    """Return every drill, by name."""
+    """Return every drill, ordered by name."""
     names = sorted(path.stem for path in FOLDER.glob("[!_]*.py"))
     return tuple(Drill(import_module(f"drills.{name}")) for name in names)
 
 
 def drill_named(name: str) -> Drill:
-    """Return a drill; raises Refused when there is none of that name."""
+    """Return the drill with a name; raises Refused when it is unknown. Dashes in it are allowed."""
     found = {drill.name: drill for drill in drills()}
     if name.replace("-", "_") not in found:
         raise Refused(f"there is no drill {name!r}", hint="invoke drill --list")
@@ -84,11 +84,11 @@ def drill_named(name: str) -> Drill:
 
 
 def drill_for(name: str, environment: Environment) -> Drill:
-    """Return a drill; raises Refused when there is none, or when it cannot be done there."""
+    """Return the drill with a name; raises Refused when it is unknown or cannot run there."""
     drill = drill_named(name)
     if drill.local_only and environment.provider != "localcloud":
         raise Refused(
-            f"{drill.name} can be done on the local cloud only: {drill.local_only}",
+            f"{drill.name} runs on the local cloud only: {drill.local_only}",
             hint=f"invoke drill {drill.name} --env local",
         )
     return drill

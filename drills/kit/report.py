@@ -1,7 +1,7 @@
-"""What all drills on record have shown, as a page for a person and as data for a program. No AWS.
+"""Report all recorded drills, as a page for people and as JSON for programs. No AWS.
 
-The page stands alone, as a rollout's report does. Figures are of the runs that held; those that
-did not are told one by one, with what was seen.
+The page is a single file, as a rollout's report is. Figures are those of the runs that held; each
+run that failed is listed with its reason.
 """
 
 import json
@@ -14,17 +14,18 @@ from typing import Any
 from common.errors import Refused
 from deploy.report.axis import seconds_in_words
 from deploy.report.page import figure, page, section
+from drills.kit.phases import label
 from drills.kit.plots import recoveries, spread
 from drills.kit.record import FOLDER, Run, quantile, runs
 
 SHARES = {"p50": 0.5, "p95": 0.95, "max": 1.0}
-NEWEST = 20  # recoveries that are drawn of a drill
+NEWEST = 20  # recoveries drawn for each drill
 
 
 def write_report(home: Path) -> Path:
     """Write ``report.html`` and ``report.json`` beside the record; return the page.
 
-    Raises Refused when nothing is on record.
+    Raises Refused when no run is recorded.
     """
     found = runs(home)
     if not found:
@@ -37,7 +38,7 @@ def write_report(home: Path) -> Path:
 
 
 def figures_of(found: Sequence[Run]) -> dict[str, list[float]]:
-    """Return each figure's values, in seconds, over the runs that held."""
+    """Return the values of each figure, in seconds, over the runs that held."""
     figures: dict[str, list[float]] = {}
     for run in (run for run in found if run.held):
         for name, value in {**run.phases, "gap of a client": run.gap, **run.figures}.items():
@@ -51,7 +52,7 @@ def summary(values: Sequence[float]) -> dict[str, float]:
 
 
 def json_report(found: dict[str, tuple[Run, ...]]) -> dict[str, Any]:
-    """Return all of it as plain data."""
+    """Return the report as plain data."""
     return {
         name: {
             "runs": len(of_drill),
@@ -71,7 +72,7 @@ def html_report(found: dict[str, tuple[Run, ...]]) -> str:
     kind = "done" if held == count else "failed"
     parts = [
         f'<h1><span class="verdict {kind}">{verdict}</span>Drills</h1>',
-        f"<p>{held} of {count} runs of {len(found)} drills held. Seconds since the break.</p>",
+        f"<p>{held} of {count} runs of {len(found)} drills held. Seconds since the fault.</p>",
         section("All drills", _overview(found)),
         *(section(escape(name), _drill(name, of_drill)) for name, of_drill in found.items()),
         "<footer>Raykiln, drills</footer>",
@@ -99,9 +100,9 @@ def _drill(name: str, of_drill: Sequence[Run]) -> str:
     figures, phased = figures_of(of_drill), [run for run in of_drill if run.phases][-NEWEST:]
     parts = [_figures(figures)] if figures else []
     if figures:
-        parts.append(figure(spread(f"{name}: how each figure is spread", figures)))
+        parts.append(figure(spread(f"{name}: distribution of each figure", figures)))
     if phased:
-        parts.append("<p>Each recovery, phase by phase:</p>")
+        parts.append("<p>Each recovery, by phase:</p>")
         parts.append(figure(recoveries(f"{name}: each recovery", phased)))
     parts += [
         f'<div class="reason"><strong>{escape(run.started)}: {escape("; ".join(run.broken))}'
@@ -114,7 +115,7 @@ def _drill(name: str, of_drill: Sequence[Run]) -> str:
 
 def _figures(figures: dict[str, list[float]]) -> str:
     rows = [
-        f'<tr><td>{escape(name)}</td><td class="number">{len(values)}</td>'
+        f'<tr><td>{escape(label(name))}</td><td class="number">{len(values)}</td>'
         + "".join(f'<td class="number">{_words(v)}</td>' for v in summary(values).values())
         + "</tr>"
         for name, values in figures.items()

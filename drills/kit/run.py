@@ -1,4 +1,4 @@
-"""Run a drill once: look on, break, see the cluster come back, put right, look whether it is whole.
+"""Run a drill once: observe, inject the fault, await the recovery, repair, check the end state.
 
 Touches AWS and the cluster.
 """
@@ -8,86 +8,91 @@ from datetime import UTC, datetime
 
 from common.errors import PipelineError
 from drills.kit.client import longest_gap
-from drills.kit.ending import whole_again
-from drills.kit.phases import phases
+from drills.kit.cluster import ClusterUnderTest, DrillFailed
+from drills.kit.end_state import await_recovered
+from drills.kit.phases import label, phases
 from drills.kit.record import Run
 from drills.kit.registry import Drill
-from drills.kit.scene import DrillFailed, Scene
 
-WARM_UP = 5.0  # seconds of jobs before anything is broken
-AFTERWARDS = 3.0  # and after everything is back, so that the gap has an end
-PATIENCE = 600.0  # seconds that are watched, to say how long it took even when that is too long
+WARM_UP = 5.0  # seconds of jobs before the fault
+COOL_DOWN = 3.0  # seconds of jobs after the recovery, so that the gap has an end
+TIMEOUT = 600.0  # seconds to observe a recovery: longer than allowed, to know how long it takes
 
 
-def run_drill(drill: Drill, scene: Scene, *, job_every: float) -> Run:
-    """Return the run, failed or held; what was broken is put right whatever happens."""
-    scene.name = drill.name
-    started, seen = datetime.now(UTC), ""
-    with scene.witness.watching(job_every):
-        scene.clock.sleep(WARM_UP)
+def run_drill(drill: Drill, cluster: ClusterUnderTest, *, job_every: float) -> Run:
+    """Return the record of the run, failed or held; faults are repaired in every case."""
+    cluster.name = drill.name
+    started, failure = datetime.now(UTC), ""
+    with cluster.observer.observing(job_every):
+        cluster.clock.sleep(WARM_UP)
         try:
-            with scene.undo:
-                drill.run(scene)
-                _await_phases(drill, scene)
-            scene.figures["whole again"] = whole_again(scene)
-            scene.clock.sleep(AFTERWARDS)
-            _judge(drill, scene)
+            with cluster.cleanup:
+                drill.run(cluster)
+                _await_phases(drill, cluster)
+            cluster.figures["whole again"] = await_recovered(cluster)
+            cluster.clock.sleep(COOL_DOWN)
+            _raise_if_late(drill, cluster)
         except PipelineError as error:
-            seen = error.message
-    return _run_of(drill, scene, started, seen)
+            failure = error.message
+    return _record_of(drill, cluster, started, failure)
 
 
-def reached(drill: Drill, scene: Scene) -> dict[str, float]:
-    """Return the phases that were reached so far, in seconds since the break."""
-    if scene.began is None:
+def phases_reached(drill: Drill, cluster: ClusterUnderTest) -> dict[str, float]:
+    """Return the phases that were reached so far, in seconds since the fault."""
+    if cluster.fault_at is None:
         return {}
-    return phases(drill.recovery, scene.before, scene.began, scene.witness.seen)
+    observations = cluster.observer.observations
+    return phases(drill.recovery, cluster.initial, cluster.fault_at, observations)
 
 
-def gap_of(scene: Scene) -> float:
-    """Return the longest time since the break that the client was without a job taken."""
-    return longest_gap(scene.witness.seen.samples, scene.began or 0.0)
+def gap_of(cluster: ClusterUnderTest) -> float:
+    """Return the longest time in seconds since the fault between two accepted jobs."""
+    return longest_gap(cluster.observer.observations.attempts, cluster.fault_at or 0.0)
 
 
-def _await_phases(drill: Drill, scene: Scene) -> None:
-    desired = drill.recovery.value
+def _await_phases(drill: Drill, cluster: ClusterUnderTest) -> None:
+    expected = drill.recovery.value
 
     def words() -> str:
-        found = reached(drill, scene)
-        return ", ".join(f"{name} {found[name]:.1f} s" for name in found) or "nothing noticed yet"
+        found = phases_reached(drill, cluster)
+        shown = [f"{label(name)} {seconds:.1f} s" for name, seconds in found.items()]
+        return ", ".join(shown) or "no phase reached yet"
 
-    if desired:
-        scene.wait(
-            "the cluster back",
-            lambda: len(reached(drill, scene)) == len(desired),
-            seconds=PATIENCE,
+    if expected:
+        cluster.wait(
+            "the recovery",
+            lambda: len(phases_reached(drill, cluster)) == len(expected),
+            seconds=TIMEOUT,
             words=words,
         )
 
 
-def _judge(drill: Drill, scene: Scene) -> None:
-    """Raise DrillFailed unless it was broken, and whole again in time."""
-    if scene.began is None:
-        raise DrillFailed("nothing was broken")
-    took = {**reached(drill, scene), "a job taken again": gap_of(scene)}
+def _raise_if_late(drill: Drill, cluster: ClusterUnderTest) -> None:
+    """Raise DrillFailed when there was no fault, or when the recovery took too long."""
+    if cluster.fault_at is None:
+        raise DrillFailed("no fault was injected", hint=f"see drills/{drill.name}.py")
+    took = {**phases_reached(drill, cluster), "a job accepted again": gap_of(cluster)}
     late = {name: seconds for name, seconds in took.items() if seconds > drill.within}
     if late:
-        words = ", ".join(f"{name} after {seconds:.0f} s" for name, seconds in late.items())
-        raise DrillFailed(f"not within {drill.within:.0f} s: {words}")
+        words = ", ".join(f"{label(name)} after {seconds:.0f} s" for name, seconds in late.items())
+        raise DrillFailed(
+            f"not within {drill.within:.0f} s: {words}",
+            hint=f"see the runbook that drills/{drill.name}.py names",
+        )
 
 
-def _run_of(drill: Drill, scene: Scene, started: datetime, seen: str) -> Run:
+def _record_of(drill: Drill, cluster: ClusterUnderTest, started: datetime, failure: str) -> Run:
     return Run(
         started=started.isoformat(timespec="seconds"),
         drill=drill.name,
-        environment=scene.environment.name,
-        broken=tuple(scene.broken),
-        phases=_rounded(reached(drill, scene)),
-        gap=round(gap_of(scene), 2),
+        environment=cluster.environment.name,
+        broken=tuple(cluster.faults),
+        phases=_rounded(phases_reached(drill, cluster)),
+        gap=round(gap_of(cluster), 2),
         load=round(os.getloadavg()[0], 2),
-        verdict="failed" if seen else "held",
-        seen=seen,
-        figures=_rounded(scene.figures),
+        verdict="failed" if failure else "held",
+        seen=failure,
+        figures=_rounded(cluster.figures),
     )
 
 

@@ -1,12 +1,13 @@
-"""How long a cluster is without a head when the lease is handed over, as a client sees it, and how
-long when a head is replaced the usual way.
+"""Measure how long a client has no head when the lease is handed over, and when the group replaces
+a head without a hand-over.
 
-    .venv/bin/python -m tests.bench.hand_over --runs 20 --usual 5
+    .venv/bin/python -m tests.bench.hand_over --runs 20 --replacements 5
 
-needs a cluster in the local cloud (`./run.sh demo`). A second head is brought up beside the first,
-the lease goes to and fro between them, and a client submits a job every 200 ms all along. Then the
-second head goes, and the only one is terminated, so that the group replaces it. Prints each run
-and the distributions; times are seconds since the successor was named, or the head was ended.
+needs a cluster in the local cloud (`./run.sh demo`). A second head is launched next to the first,
+and the lease is handed over from one to the other and back, while a client submits a job every
+200 ms. Then the second head is removed, and the remaining one is terminated, so that the group
+replaces it. Prints each run and the distributions; times are seconds since the successor was named,
+or since the termination.
 """
 
 import argparse
@@ -24,21 +25,21 @@ from deploy.cluster.ray_api import ray_api
 from deploy.cluster.state import Lease, find_lease
 from deploy.rollout.hand_over import name_successor
 from deploy.rollout.head_group_changes import terminate_member
-from drills.kit.phases import Recovery, phases
-from drills.kit.place import set_scene
+from drills.kit.cluster import ClusterUnderTest
+from drills.kit.phases import Recovery, label, phases
 from drills.kit.record import quantile
-from drills.kit.run import AFTERWARDS, WARM_UP, gap_of
-from drills.kit.scene import Scene
+from drills.kit.run import COOL_DOWN, WARM_UP, gap_of
+from drills.kit.start import await_healthy
 from localcloud import session
 
 SECONDS = 300.0
 PAUSE = 10.0
 
-Run = Callable[[Callable[[], None], float], dict[str, float]]
+Measurement = Callable[[Callable[[], None], float], dict[str, float]]
 
 
 class Bench:
-    """One cluster and the clients to look at it."""
+    """One cluster, and the clients to change and observe it."""
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
@@ -57,7 +58,7 @@ class Bench:
         return [member.instance_id for member in group.serving]
 
     def resize(self, size: int) -> None:
-        """Have so many heads, whatever the environment says."""
+        """Set the number of heads, regardless of the environment."""
         self.clients("autoscaling").update_auto_scaling_group(
             AutoScalingGroupName=self.environment.head_group,
             DesiredCapacity=size,
@@ -65,44 +66,49 @@ class Bench:
         )
 
     def hand_over(self) -> None:
-        """Name the head that stands by as successor."""
+        """Name the standby as successor."""
         before = self.lease()
         (successor,) = set(self.heads()) - {before.holder}
         name_successor(self.clients, self.environment, before, successor)
 
     def replace(self) -> None:
-        """End the head, and leave the rest to the group."""
+        """Terminate the leader through its group, which replaces it."""
         terminate_member(self.clients, self.lease().holder, replaced=True)
 
     def lose(self) -> None:
-        """Have EC2 terminate the head that leads."""
+        """Terminate the leader through EC2."""
         self.clients("ec2").terminate_instances(InstanceIds=[self.lease().holder])
 
-    def scene(self) -> Scene:
-        """Return the cluster as it is now, when it is well."""
+    def cluster(self) -> ClusterUnderTest:
+        """Return the cluster once it is healthy."""
         api = ray_api(self.clients, self.environment)
-        return set_scene(self.environment, self.clients, SystemClock(), api, Silent())
+        return await_healthy(self.environment, self.clients, SystemClock(), api, Silent())
 
     def run(self, change: Callable[[], None], every: float) -> dict[str, float]:
-        """Change heads once under a client's eyes; return when each phase was reached."""
-        scene = self.scene()
+        """Change heads once, observed by a client; return the seconds of each phase."""
+        cluster = self.cluster()
 
         def reached() -> dict[str, float]:
-            return phases(Recovery.HEAD, scene.before, scene.began or 0.0, scene.witness.seen)
-
-        with scene.witness.watching(every):
-            time.sleep(WARM_UP)
-            scene.breaks("another head is to lead")
-            change()
-            scene.wait(
-                "the cluster back", lambda: len(reached()) == len(Recovery.HEAD.value), SECONDS
+            return phases(
+                Recovery.HEAD,
+                cluster.initial,
+                cluster.fault_at or 0.0,
+                cluster.observer.observations,
             )
-            time.sleep(AFTERWARDS)
-        return {**reached(), "gap": gap_of(scene)}
+
+        with cluster.observer.observing(every):
+            time.sleep(WARM_UP)
+            cluster.record_fault("the head is changed")
+            change()
+            cluster.wait(
+                "the recovery", lambda: len(reached()) == len(Recovery.HEAD.value), SECONDS
+            )
+            time.sleep(COOL_DOWN)
+        return {**reached(), "gap": gap_of(cluster)}
 
 
 def arguments(description: str | None, **runs: int) -> argparse.Namespace:
-    """Return what the command line says: an environment, and how often each thing is done."""
+    """Return the options of the command line: an environment, and a count for each of ``runs``."""
     parser = argparse.ArgumentParser(description=description)
     for name, count in runs.items():
         parser.add_argument(f"--{name}", type=int, default=count)
@@ -112,7 +118,7 @@ def arguments(description: str | None, **runs: int) -> argparse.Namespace:
 
 
 def enter_vpc(name: str) -> Environment:
-    """Return the environment, with this process inside its VPC, as tasks.py does."""
+    """Return the environment, and move this process into its VPC, as tasks.py does."""
     environment = load_environment(name)
     if environment.provider == "localcloud" and not session.is_inside():
         session.enter()
@@ -120,13 +126,17 @@ def enter_vpc(name: str) -> Environment:
 
 
 def measured(
-    run: Run, title: str, change: Callable[[], None], options: argparse.Namespace, runs: int
+    measure: Measurement,
+    title: str,
+    change: Callable[[], None],
+    options: argparse.Namespace,
+    runs: int,
 ) -> dict[str, float]:
-    """Change heads so many times and print what was seen; return the medians."""
+    """Change heads ``runs`` times and print the figures; return the medians."""
     found = []
     for number in range(runs):
-        found.append(run(change, options.every))
-        words = ", ".join(f"{phase} {seconds:.1f}" for phase, seconds in found[-1].items())
+        found.append(measure(change, options.every))
+        words = ", ".join(f"{label(phase)} {seconds:.1f}" for phase, seconds in found[-1].items())
         print(f"{title} {number + 1}: {words}; load {os.getloadavg()[0]:.1f}", flush=True)
         time.sleep(PAUSE)
     medians = {}
@@ -134,15 +144,15 @@ def measured(
         values = [one[phase] for one in found]
         medians[phase] = statistics.median(values)
         print(
-            f"{title}, {phase}: median {medians[phase]:.1f}, "
+            f"{title}, {label(phase)}: median {medians[phase]:.1f}, "
             f"p95 {quantile(values, 0.95):.1f}, max {max(values):.1f} ({len(values)} runs)"
         )
     return medians
 
 
 def main() -> None:
-    """Measure, and leave one head."""
-    options = arguments(__doc__, runs=20, usual=5)
+    """Measure both, and leave one head."""
+    options = arguments(__doc__, runs=20, replacements=5)
     bench = Bench(enter_vpc(options.env))
     bench.resize(2)
     while len(bench.heads()) < 2:
@@ -153,12 +163,12 @@ def main() -> None:
     finally:
         (surplus, *_) = [name for name in bench.heads() if name != bench.lease().holder]
         terminate_member(bench.clients, surplus, replaced=False)
-    if not options.usual:
+    if not options.replacements:
         return
     time.sleep(PAUSE)
-    replaced = measured(bench.run, "usual way", bench.replace, options, options.usual)
+    replaced = measured(bench.run, "replacement", bench.replace, options, options.replacements)
     times = replaced["gap"] / handed["gap"]
-    print(f"the usual way takes {times:.1f} times as long, by the median gap")
+    print(f"a replacement takes {times:.1f} times as long, by the median gap")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""How many AWS calls a roll makes, and how long it takes, with ever more workers: simulated.
+"""Count the AWS calls of a rollout, and measure its time, with ever more workers: simulated.
 
     .venv/bin/python -m tests.bench.roll_calls --workers 2 200 1000
 
-Rolls a new head image through a cluster of each size, then new workers through the same one.
+Rolls out a new head image to a cluster of each size, then a new worker image to the same cluster.
 """
 
 import argparse
@@ -21,8 +21,8 @@ LIMITS: dict[str, Any] = {
 }
 
 
-def rolled(cloud: Cloud, cluster: Cluster, role: str) -> str:
-    """Roll another image of a role in; return what it took, in words."""
+def roll_out(cloud: Cloud, cluster: Cluster, role: str) -> str:
+    """Roll out another image of a role; return the calls and the time, in words."""
     cloud.bake(role)
     calls, began, cpu = cloud.clients.calls, cloud.clock.now(), time.process_time()
     cluster.deploy()
@@ -33,7 +33,7 @@ def rolled(cloud: Cloud, cluster: Cluster, role: str) -> str:
 
 
 def main() -> None:
-    """Measure each size in a cloud of its own."""
+    """Measure each size in a new simulated cloud."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, nargs="+", default=[2, 200, 1000])
     parser.add_argument("--roles", nargs="+", default=["head", "worker"])
@@ -47,7 +47,7 @@ def main() -> None:
             cluster = Cluster(cloud, sized(workers, **LIMITS))
             cluster.deploy()
             for role in options.roles:
-                print(f"{workers} workers; {rolled(cloud, cluster, role)}", flush=True)
+                print(f"{workers} workers; {roll_out(cloud, cluster, role)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from bake.ray_lock import Target, pins
+from bake.ray_lock import Target, pins_for
 from tests.image.conftest import Expected
 
 # node/ takes hold of parts of Ray that no document promises.
@@ -35,7 +35,7 @@ def test_the_environment_holds_what_is_locked_and_nothing_else(
 ) -> None:
     software = json.loads(machine.check_output("cat /etc/raykiln/software.json"))
     architecture = machine.check_output("uname -m").replace("aarch64", "arm64")
-    locked = pins(
+    locked = pins_for(
         (expected.provisioners / "ray.lock").read_text(), Target(expected.python, architecture)
     )
 

@@ -1,4 +1,4 @@
-"""What is verified with the digest wanted is not baked again."""
+"""An image that is verified with the current digest is not baked again."""
 
 import subprocess
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bake.bake import bake, plan_bake
+from bake.context import BakeContext
 from bake.pipeline import commit
 from common.checkout import REPOSITORY
 from common.clients import Clients
@@ -34,7 +35,7 @@ def test_without_images_both_roles_are_missing(clients: Clients, environment: En
     assert list(plan.missing) == ["head", "worker"]
 
 
-def test_a_verified_image_of_that_digest_is_not_baked_again(
+def test_a_verified_image_with_the_digest_is_not_baked_again(
     clients: Clients, environment: Environment
 ) -> None:
     digests = plan_bake(clients, environment).missing
@@ -47,20 +48,20 @@ def test_a_verified_image_of_that_digest_is_not_baked_again(
     assert list(plan.missing) == ["worker"]
 
 
-def test_force_bakes_what_is_verified(clients: Clients, environment: Environment) -> None:
+def test_force_bakes_an_image_that_is_verified(clients: Clients, environment: Environment) -> None:
     register_as(clients, "head", plan_bake(clients, environment).missing["head"])
 
     assert list(plan_bake(clients, environment, ("head",), force=True).missing) == ["head"]
 
 
-def test_a_bake_with_nothing_to_do_only_reads_and_needs_neither_packer_nor_wheels(
+def test_a_bake_with_nothing_missing_only_reads_and_needs_no_packer_and_no_wheels(
     clients: Clients, environment: Environment, tmp_path: Path
 ) -> None:
     digests = plan_bake(clients, environment).missing
     ids = [register_as(clients, role, digest) for role, digest in digests.items()]
     before = clients.calls
 
-    baked = bake(clients, environment, home=tmp_path / "home", cache=tmp_path / "cache")
+    baked = bake(BakeContext(clients, environment, tmp_path / "home", tmp_path / "cache"))
 
     assert [image.ami_id for image in baked.images] == ids
     assert baked.new == ()
@@ -68,13 +69,13 @@ def test_a_bake_with_nothing_to_do_only_reads_and_needs_neither_packer_nor_wheel
     assert list(tmp_path.iterdir()) == []
 
 
-def test_deciding_does_not_import_what_only_a_bake_needs() -> None:
+def test_planning_does_not_import_what_only_a_bake_needs() -> None:
     script = "import sys, bake.bake; print({'sh', 'packer', 'bake.pipeline'} & set(sys.modules))"
-    ended = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=True
     )
 
-    assert ended.stdout.strip() == "set()"
+    assert completed.stdout.strip() == "set()"
 
 
 def test_the_commit_is_known_in_a_checkout_and_unknown_elsewhere(tmp_path: Path) -> None:

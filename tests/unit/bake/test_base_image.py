@@ -1,4 +1,4 @@
-"""Which image is baked from: the newest that the filter matches, or the one named."""
+"""The base image is the newest that the filter matches, or the one with the configured id."""
 
 import pytest
 
@@ -11,8 +11,8 @@ DEBIAN = "136693071363"
 
 
 def settings(**changes: str) -> ImageSettings:
-    wanted = changes or {"base_name": "debian-12-*", "base_owner": DEBIAN}
-    return ImageSettings.model_validate(wanted)
+    values = changes or {"base_name": "debian-12-*", "base_owner": DEBIAN}
+    return ImageSettings.model_validate(values)
 
 
 def test_the_filter_gives_the_newest_image_with_its_root_device(clients: Clients) -> None:
@@ -27,7 +27,7 @@ def test_an_id_gives_that_image(clients: Clients) -> None:
 
 
 @pytest.mark.parametrize(
-    "wanted",
+    "values",
     [
         {"base_name": "debian-99-*", "base_owner": DEBIAN},
         {"base_name": "debian-12-*", "base_owner": "099720109477"},
@@ -35,16 +35,16 @@ def test_an_id_gives_that_image(clients: Clients) -> None:
         {"base_id": "ami-0123456789abcdef0"},
     ],
 )
-def test_when_nothing_matches_the_error_says_what_was_looked_for(
-    clients: Clients, wanted: dict[str, str]
+def test_when_no_image_matches_the_error_names_the_filter(
+    clients: Clients, values: dict[str, str]
 ) -> None:
     with pytest.raises(Refused, match="no base image matches") as caught:
-        resolve_base_image(clients, settings(**wanted))
+        resolve_base_image(clients, settings(**values))
 
-    assert wanted.get("base_name", wanted.get("base_id", "")) in caught.value.message
+    assert values.get("base_name", values.get("base_id", "")) in caught.value.message
     assert "base_name" in caught.value.hint
 
 
-def test_an_image_for_another_processor_is_refused(clients: Clients) -> None:
+def test_an_image_for_another_architecture_is_refused(clients: Clients) -> None:
     with pytest.raises(Refused, match="is for x86_64, not arm64"):
         resolve_base_image(clients, settings(base_id="ami-3", architecture="arm64"))

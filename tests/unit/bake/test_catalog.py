@@ -1,9 +1,9 @@
-"""The catalog: what was baked, what is verified, and what a new image must require."""
+"""The catalog: which images exist, which are verified, and the attributes of a new image."""
 
 from datetime import UTC, datetime
 from typing import Any
 
-from bake.catalog import find_verified, harden, images, mark_verified
+from bake.catalog import find_verified, images, mark_verified, set_image_attributes
 from common.clients import Clients
 from tests.unit.bake.conftest import register
 
@@ -15,7 +15,7 @@ def described(clients: Clients, ami_id: str) -> Any:
     return clients("ec2").describe_images(ImageIds=[ami_id])["Images"][0]
 
 
-def test_every_image_of_ours_is_listed_the_newest_first(clients: Clients) -> None:
+def test_every_image_of_ours_is_listed_newest_first(clients: Clients) -> None:
     unverified = register(clients, "head", verified=False)
     worker = register(clients, "worker")
 
@@ -23,12 +23,12 @@ def test_every_image_of_ours_is_listed_the_newest_first(clients: Clients) -> Non
 
 
 def test_images_that_are_not_ours_are_not_in_the_catalog(clients: Clients) -> None:
-    clients("ec2").register_image(Name="somebody-elses")
+    clients("ec2").register_image(Name="another-owners")
 
     assert images(clients) == ()
 
 
-def test_an_image_is_verified_from_the_moment_it_is_marked(clients: Clients) -> None:
+def test_an_image_is_verified_once_it_is_marked(clients: Clients) -> None:
     ami_id = register(clients, "head", verified=False)
     (image,) = images(clients)
     assert find_verified(images(clients), "head", image.digest) is None
@@ -41,10 +41,10 @@ def test_an_image_is_verified_from_the_moment_it_is_marked(clients: Clients) -> 
     assert found.software == SOFTWARE
 
 
-def test_a_hardened_image_requires_imdsv2_and_grows_old(clients: Clients) -> None:
+def test_a_new_image_requires_imdsv2_and_has_a_deprecation_date(clients: Clients) -> None:
     ami_id = register(clients, "head", verified=False)
 
-    harden(clients, ami_id, NOW)
+    set_image_attributes(clients, ami_id, NOW)
 
     assert described(clients, ami_id)["ImdsSupport"] == "v2.0"
     assert described(clients, ami_id)["DeprecationTime"].startswith("2027-11-22")

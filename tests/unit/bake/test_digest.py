@@ -1,4 +1,4 @@
-"""Same digest, same image: everything that shapes it counts, and nothing else does."""
+"""The digest changes with everything that shapes an image, and with nothing else."""
 
 import shutil
 from dataclasses import replace
@@ -11,7 +11,7 @@ from bake.files import FOLDERS, copy_shaping_files, shaping_files
 from common.checkout import REPOSITORY
 from tests.unit.deploy.builders import an_environment
 
-INGREDIENTS = DigestInputs.of(an_environment().image, "ami-base")
+INPUTS = DigestInputs.of(an_environment().image, "ami-base")
 
 
 @pytest.fixture
@@ -21,19 +21,19 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_copy_of_the_checkout_gives_the_same_digest(checkout: Path) -> None:
-    assert image_digest("head", INGREDIENTS, checkout) == image_digest("head", INGREDIENTS)
+def test_a_copy_of_the_checkout_has_the_same_digest(checkout: Path) -> None:
+    assert image_digest("head", INPUTS, checkout) == image_digest("head", INPUTS)
 
 
-def test_what_a_bake_copies_is_what_its_digest_is_of(tmp_path: Path) -> None:
+def test_a_bake_copies_the_files_that_its_digest_is_computed_from(tmp_path: Path) -> None:
     copy = copy_shaping_files(tmp_path)
 
     assert list(shaping_files(copy)) == list(shaping_files())
-    assert image_digest("head", INGREDIENTS, copy) == image_digest("head", INGREDIENTS)
+    assert image_digest("head", INPUTS, copy) == image_digest("head", INPUTS)
 
 
-def test_head_and_worker_differ() -> None:
-    assert image_digest("head", INGREDIENTS) != image_digest("worker", INGREDIENTS)
+def test_head_and_worker_have_different_digests() -> None:
+    assert image_digest("head", INPUTS) != image_digest("worker", INPUTS)
 
 
 @pytest.mark.parametrize(
@@ -47,33 +47,33 @@ def test_head_and_worker_differ() -> None:
         {"ssm_agent_required": False},
     ],
 )
-def test_every_ingredient_counts(changes: dict[str, object]) -> None:
-    changed = replace(INGREDIENTS, **changes)  # type: ignore[arg-type] # values of mixed types
+def test_every_input_changes_the_digest(changes: dict[str, object]) -> None:
+    changed = replace(INPUTS, **changes)  # type: ignore[arg-type] # values of mixed types
 
-    assert image_digest("head", changed) != image_digest("head", INGREDIENTS)
+    assert image_digest("head", changed) != image_digest("head", INPUTS)
 
 
-def test_every_file_that_shapes_an_image_counts(checkout: Path) -> None:
-    before = image_digest("head", INGREDIENTS, checkout)
+def test_every_shaping_file_changes_the_digest(checkout: Path) -> None:
+    before = image_digest("head", INPUTS, checkout)
     seen = {before}
     for path in shaping_files(checkout):
         with (checkout / path).open("a") as file:
             file.write("\n")
-        seen.add(image_digest("head", INGREDIENTS, checkout))
+        seen.add(image_digest("head", INPUTS, checkout))
 
     assert len(seen) == len(list(shaping_files(checkout))) + 1
 
 
-def test_a_renamed_file_counts(checkout: Path) -> None:
-    before = image_digest("head", INGREDIENTS, checkout)
+def test_renaming_a_file_changes_the_digest(checkout: Path) -> None:
+    before = image_digest("head", INPUTS, checkout)
     (checkout / "systemd/ray-head.service").rename(checkout / "systemd/ray-other.service")
 
-    assert image_digest("head", INGREDIENTS, checkout) != before
+    assert image_digest("head", INPUTS, checkout) != before
 
 
-def test_compiled_modules_do_not_count(checkout: Path) -> None:
-    before = image_digest("head", INGREDIENTS, checkout)
+def test_compiled_modules_do_not_change_the_digest(checkout: Path) -> None:
+    before = image_digest("head", INPUTS, checkout)
     (checkout / "node/__pycache__").mkdir(exist_ok=True)
     (checkout / "node/__pycache__/guard.cpython-311.pyc").write_bytes(b"\0")
 
-    assert image_digest("head", INGREDIENTS, checkout) == before
+    assert image_digest("head", INPUTS, checkout) == before

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bake.image_tests import outcome
+from bake.image_tests import read_report
 
 REPORT = '<testsuites><testsuite name="pytest">{}</testsuite></testsuites>'
 PASSED = '<testcase name="test_good[ssh://x]"/>'
@@ -14,7 +14,7 @@ BROKEN = '<testcase name="test_unready"><error message="no connection"/></testca
 def failures(tmp_path: Path, *cases: str) -> tuple[str, ...]:
     report = tmp_path / "report.xml"
     report.write_text(REPORT.format("".join(cases)))
-    return outcome("head", "ami-1", report).failures
+    return read_report("head", "ami-1", report).failures
 
 
 def test_an_image_whose_tests_all_pass_has_no_failures(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a killed bake left behind goes at the next; what a living one uses stays."""
+"""The leftovers of a killed bake are removed by the next; those of a running bake are kept."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,13 +11,13 @@ from common.clients import Clients
 from tests.unit.localcloud.fakes import FakeClock
 
 ALIVE = this_process()
-# The number is this process's, but that one started at another moment.
+# The same pid as this process, but another start time.
 DEAD = replace(ALIVE, started=ALIVE.started - 1)
 ELSEWHERE = Owner("other-host-00000000", 1, 1)
 
 
 def a_bake(clients: Clients, owner: Owner) -> Leftovers:
-    """Start what a bake starts, in the name of ``owner``."""
+    """Create what a bake creates, tagged with ``owner``."""
     ec2, name = clients("ec2"), f"bake-{owner.started}-{owner.pid}"
 
     def tagged(kind: str) -> list[dict[str, object]]:
@@ -42,18 +42,18 @@ def now(clock: FakeClock) -> datetime:
     return datetime.now(UTC)
 
 
-def test_nothing_is_left_where_nothing_was_baked(clients: Clients, now: datetime) -> None:
+def test_there_are_no_leftovers_where_nothing_was_baked(clients: Clients, now: datetime) -> None:
     assert find_leftovers(clients, now).count == 0
 
 
-def test_what_a_dead_process_started_is_found(clients: Clients, now: datetime) -> None:
+def test_what_a_dead_process_created_is_found(clients: Clients, now: datetime) -> None:
     left = a_bake(clients, DEAD)
     a_bake(clients, ALIVE)
 
     assert find_leftovers(clients, now) == left
 
 
-def test_what_another_machine_bakes_is_left_alone_until_it_is_too_old(
+def test_what_another_machine_created_is_kept_until_it_is_too_old(
     clients: Clients, now: datetime
 ) -> None:
     left = a_bake(clients, ELSEWHERE)
@@ -62,13 +62,13 @@ def test_what_another_machine_bakes_is_left_alone_until_it_is_too_old(
     assert find_leftovers(clients, now + TOO_OLD + timedelta(minutes=1)) == left
 
 
-def test_what_nobody_of_ours_tagged_is_never_touched(clients: Clients, now: datetime) -> None:
+def test_untagged_instances_are_never_removed(clients: Clients, now: datetime) -> None:
     clients("ec2").run_instances(ImageId="ami-1", MinCount=1, MaxCount=1)
 
     assert find_leftovers(clients, now + 2 * TOO_OLD).count == 0
 
 
-def test_removing_takes_all_of_it(clients: Clients, now: datetime, clock: FakeClock) -> None:
+def test_all_leftovers_are_removed(clients: Clients, now: datetime, clock: FakeClock) -> None:
     a_bake(clients, DEAD)
     living = a_bake(clients, ALIVE)
     words: list[str] = []
@@ -78,4 +78,4 @@ def test_removing_takes_all_of_it(clients: Clients, now: datetime, clock: FakeCl
     assert find_leftovers(clients, now).count == 0
     keys = clients("ec2").describe_key_pairs()["KeyPairs"]
     assert [key["KeyName"] for key in keys] == list(living.key_names)
-    assert words == ["removing 3 leftovers of a bake that was killed"]
+    assert words == ["removing 3 leftovers of a killed bake"]

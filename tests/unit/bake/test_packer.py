@@ -1,4 +1,4 @@
-"""python-packer, mended: with the real Packer, on templates that touch nothing."""
+"""Packer through python-packer: the real Packer, on templates that change nothing."""
 
 import re
 import signal
@@ -42,7 +42,7 @@ from bake.packer import Packer
 show = lambda line: print(line, flush=True)
 Packer(Path(sys.argv[1]), only=["null.one"], on_line=show).build()
 """
-# Which of them Packer says depends on who hears the signal first: Packer, or the script it runs.
+# Which of them Packer prints depends on who gets the signal first: Packer, or its script.
 LAST_WORDS = re.compile("Cleanly cancelled builds|no artifacts were created")
 
 
@@ -56,11 +56,11 @@ def a_template(folder: Path, script: str) -> Path:
     return folder
 
 
-def test_the_version_is_numbers() -> None:
+def test_the_version_is_a_tuple_of_numbers() -> None:
     assert Packer(REPOSITORY / "packer").version() >= (1, 6, 6)
 
 
-def test_a_folder_builds_and_every_line_is_told(folder: Path) -> None:
+def test_a_folder_builds_and_every_line_is_passed_on(folder: Path) -> None:
     lines: list[str] = []
 
     Packer(a_template(folder, "echo said ${var.words}"), on_line=lines.append).build()
@@ -78,7 +78,7 @@ def test_variables_keep_their_types(folder: Path) -> None:
     assert [line for line in lines if line.endswith("it has 2")]
 
 
-def test_only_what_is_asked_for_is_built(folder: Path) -> None:
+def test_only_the_requested_source_is_built(folder: Path) -> None:
     lines: list[str] = []
 
     Packer(a_template(folder, "true"), only=["null.two"], on_line=lines.append).build()
@@ -86,13 +86,13 @@ def test_only_what_is_asked_for_is_built(folder: Path) -> None:
     assert not re.search("null.one", "".join(lines))
 
 
-def test_what_is_wrong_with_a_template_is_told(folder: Path) -> None:
+def test_validate_returns_the_errors_of_a_template(folder: Path) -> None:
     a_template(folder, "true").joinpath("extra.pkr.hcl").write_text('nonsense "x" {}')
 
     assert "nonsense" in Packer(folder).validate()
 
 
-def test_a_build_that_fails_raises_and_its_lines_were_told(folder: Path) -> None:
+def test_a_build_that_fails_raises_after_its_lines_were_passed_on(folder: Path) -> None:
     lines: list[str] = []
 
     with pytest.raises(sh.ErrorReturnCode):
@@ -101,7 +101,7 @@ def test_a_build_that_fails_raises_and_its_lines_were_told(folder: Path) -> None
     assert [line for line in lines if line.endswith("why")]
 
 
-def test_an_interrupted_build_ends_only_when_packer_has_cleaned_up(folder: Path) -> None:
+def test_an_interrupted_build_ends_after_packer_has_cleaned_up(folder: Path) -> None:
     template = a_template(folder, "echo begun; exec sleep 300")
     with subprocess.Popen(
         [sys.executable, "-c", CHILD, str(template)],

@@ -1,9 +1,9 @@
-"""The lock holds every Python and platform; an image gets what is its own."""
+"""The lock covers every platform; an image gets the packages for its own."""
 
 import pytest
 
 from bake.files import LOCK
-from bake.ray_lock import Target, pins, ray_version
+from bake.ray_lock import Target, pins_for, ray_version
 from common.checkout import REPOSITORY
 from common.errors import PipelineError
 
@@ -22,21 +22,21 @@ Ray==2.60.0 \\
 
 
 def names(python: str) -> list[str]:
-    return [pin.name for pin in pins(A_LOCK, Target(python, "x86_64"))]
+    return [pin.name for pin in pins_for(A_LOCK, Target(python, "x86_64"))]
 
 
-def test_markers_are_read_for_the_image_and_not_for_this_python() -> None:
+def test_markers_are_evaluated_for_the_image_and_not_for_this_python() -> None:
     assert names("3.10") == ["old", "ray"]
     assert names("3.12") == ["new", "ray"]
 
 
 def test_a_pin_keeps_every_hash_that_its_files_may_have() -> None:
-    (pin,) = (pin for pin in pins(A_LOCK, Target("3.11", "x86_64")) if pin.name == "new")
+    (pin,) = (pin for pin in pins_for(A_LOCK, Target("3.11", "x86_64")) if pin.name == "new")
 
     assert str(pin) == f"new==2.0 --hash={HASHES[0]} --hash={HASHES[1]}"
 
 
-def test_arm_is_named_as_linux_names_it() -> None:
+def test_arm64_is_aarch64_on_linux() -> None:
     assert Target("3.11", "arm64").machine == "aarch64"
 
 
@@ -47,9 +47,9 @@ def test_a_lock_without_ray_is_refused() -> None:
 
 @pytest.mark.parametrize("python", ["3.10", "3.11", "3.12"])
 @pytest.mark.parametrize("architecture", ["x86_64", "arm64"])
-def test_the_real_lock_serves_every_image(python: str, architecture: str) -> None:
+def test_the_real_lock_covers_every_image(python: str, architecture: str) -> None:
     target = Target(python, architecture)
-    found = pins((REPOSITORY / LOCK).read_text(), target)
+    found = pins_for((REPOSITORY / LOCK).read_text(), target)
 
     assert ray_version((REPOSITORY / LOCK).read_text(), target) == "2.60.0"
     assert {"boto3", "pip", "pyyaml", "grpcio"} <= {pin.name for pin in found}

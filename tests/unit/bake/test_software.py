@@ -1,4 +1,4 @@
-"""The software in an image: kept in tags, and compared."""
+"""The software in an image is stored in tags and can be compared."""
 
 import json
 import random
@@ -12,7 +12,7 @@ from bake.software import (
     tagged_software,
 )
 
-# As long, and as hard to compress, as those of an image with 400 packages.
+# As long, and as hard to compress, as the names in an image with 400 packages.
 NAMES = random.Random(1)  # noqa: S311 (no secret)
 MANY = {
     "debian": {f"lib{NAMES.getrandbits(32):x}": f"{NAMES.random():.6}" for _ in range(400)},
@@ -20,7 +20,7 @@ MANY = {
 }
 
 
-def test_what_the_tags_hold_is_what_was_put_there_in_any_order() -> None:
+def test_the_software_is_read_back_from_tags_in_any_order() -> None:
     tags = software_tags(MANY)
 
     assert 1 < len(tags) <= AT_MOST
@@ -28,20 +28,20 @@ def test_what_the_tags_hold_is_what_was_put_there_in_any_order() -> None:
     assert tagged_software(dict(reversed(tags.items())) | {"Name": "ray-head"}) == MANY
 
 
-def test_what_is_too_much_for_tags_is_not_kept() -> None:
+def test_software_that_does_not_fit_is_not_stored() -> None:
     more = {"debian": {f"lib{NAMES.getrandbits(64):x}": "1" for _ in range(2000)}, "python": {}}
 
     assert software_tags(more) == {}
 
 
-def test_tags_that_hold_nothing_that_can_be_read_tell_nothing() -> None:
+def test_tags_that_cannot_be_decoded_give_none() -> None:
     half = dict(list(software_tags(MANY).items())[1:])
 
     assert tagged_software({}) is None
     assert tagged_software(half) is None
 
 
-def test_only_packages_count() -> None:
+def test_only_packages_are_stored() -> None:
     report = {"image": {"digest": "0a"}, "debian": {"bash": "5.2"}, "python": {"ray": "2.60.0"}}
 
     assert software_in(json.dumps(report)) == {
@@ -50,7 +50,7 @@ def test_only_packages_count() -> None:
     }
 
 
-def test_changes_name_what_came_what_went_and_what_is_another_version() -> None:
+def test_changes_name_added_removed_and_updated_packages() -> None:
     old = {"debian": {"bash": "5.2", "curl": "7.88"}, "python": {"ray": "2.60.0"}}
     new = {"debian": {"bash": "5.2", "zstd": "1.5"}, "python": {"ray": "2.61.0"}}
 

@@ -1,4 +1,4 @@
-"""The template, as the installed Packer reads it, and what it must never allow."""
+"""The template is valid for the installed Packer, and rejects open build instances."""
 
 import json
 import subprocess
@@ -8,28 +8,28 @@ from typing import Any
 import pytest
 
 from bake.files import TEMPLATE
-from bake.packer import NEEDS_PLUGINS, PLUGINS, Packer, lay_template
+from bake.packer import NEEDS_PLUGINS, PLUGINS, Packer, prepare_template
 from common.checkout import REPOSITORY
-from tests.unit.bake.test_build import a_recipe
+from tests.unit.bake.test_build import a_build_spec
 
 
 @pytest.fixture
 def variables(tmp_path: Path) -> dict[str, Any]:
-    """What bake would pass."""
-    recipe = a_recipe(tmp_path)
-    (recipe.wheelhouse / "wheels").mkdir(parents=True)
-    (recipe.wheelhouse / "requirements.txt").touch()
-    return recipe.variables()
+    """The variables that a bake passes."""
+    spec = a_build_spec(tmp_path)
+    (spec.wheelhouse / "wheels").mkdir(parents=True)
+    (spec.wheelhouse / "requirements.txt").touch()
+    return spec.variables()
 
 
-def complaints(tmp_path: Path, variables: dict[str, Any]) -> str:
+def errors_of(tmp_path: Path, variables: dict[str, Any]) -> str:
     var_file = tmp_path / "variables.json"
     var_file.write_text(json.dumps(variables))
-    return Packer(lay_template(tmp_path / "template", REPOSITORY), var_file=var_file).validate()
+    return Packer(prepare_template(tmp_path / "template", REPOSITORY), var_file=var_file).validate()
 
 
-def test_packer_accepts_what_bake_passes(tmp_path: Path, variables: dict[str, Any]) -> None:
-    assert complaints(tmp_path, variables) == ""
+def test_packer_accepts_the_variables_of_a_bake(tmp_path: Path, variables: dict[str, Any]) -> None:
+    assert errors_of(tmp_path, variables) == ""
 
 
 @pytest.mark.parametrize("missing", ["source_ami", "bake_id", "wheels", "head_digest"])
@@ -38,33 +38,33 @@ def test_a_variable_without_default_must_be_given(
 ) -> None:
     del variables[missing]
 
-    assert missing in complaints(tmp_path, variables)
+    assert missing in errors_of(tmp_path, variables)
 
 
 @pytest.mark.parametrize("cidrs", [[], ["0.0.0.0/0"]])
-def test_build_machines_are_never_open_to_everyone(
+def test_build_instances_are_never_open_to_the_internet(
     tmp_path: Path, variables: dict[str, Any], cidrs: list[str]
 ) -> None:
-    assert "whole Internet" in complaints(tmp_path, variables | {"source_cidrs": cidrs})
+    assert "whole Internet" in errors_of(tmp_path, variables | {"source_cidrs": cidrs})
 
 
 @pytest.mark.parametrize("folder", [TEMPLATE, TEMPLATE / PLUGINS.parent])
 def test_the_template_is_formatted(folder: Path) -> None:
-    ended = subprocess.run(
+    completed = subprocess.run(
         ["packer", "fmt", "-check", "-diff", str(REPOSITORY / folder)],
         capture_output=True,
         text=True,
         check=False,
     )
 
-    assert (ended.returncode, ended.stdout) == (0, "")
+    assert (completed.returncode, completed.stdout) == (0, "")
 
 
-def test_the_plugins_block_is_laid_out_only_for_a_packer_that_knows_it(
+def test_the_plugins_block_is_linked_only_for_a_packer_that_supports_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Packer, "init", lambda self: None)
     monkeypatch.setattr(Packer, "version", lambda self: (1, 6, 6))
-    assert not (lay_template(tmp_path / "old", REPOSITORY) / PLUGINS.name).exists()
+    assert not (prepare_template(tmp_path / "old", REPOSITORY) / PLUGINS.name).exists()
     monkeypatch.setattr(Packer, "version", lambda self: NEEDS_PLUGINS)
-    assert (lay_template(tmp_path / "new", REPOSITORY) / PLUGINS.name).exists()
+    assert (prepare_template(tmp_path / "new", REPOSITORY) / PLUGINS.name).exists()

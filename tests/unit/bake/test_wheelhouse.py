@@ -1,4 +1,4 @@
-"""A wheelhouse is complete or absent, fetched once, and made of locked wheels alone.
+"""A wheelhouse is complete or absent, fetched once, and has only wheels from the lock.
 
 pip is real; the package index is a folder.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bake.ray_lock import Target, pins
+from bake.ray_lock import Target, pins_for
 from bake.wheelhouse import check_wheels, fetch_wheelhouse
 from common.errors import PipelineError
 from tests.unit.deploy.builders import an_environment
@@ -20,14 +20,14 @@ TARGET = Target("3.11", "x86_64")
 
 @dataclass
 class Index:
-    """A folder of wheels that pip takes for the package index, and a lock that names them."""
+    """A folder of wheels that pip uses as the package index, and a lock that pins them."""
 
     folder: Path
     lock: Path
     cache: Path
 
     def publish(self, name: str, tag: str = "py3-none-any", content: str = "") -> Path:
-        """Put a wheel of version 1.0 there."""
+        """Add a wheel of version 1.0."""
         wheel = self.folder / f"{name}-1.0-{tag}.whl"
         with zipfile.ZipFile(wheel, "w") as archive:
             info = f"{name}-1.0.dist-info"
@@ -40,7 +40,7 @@ class Index:
         return wheel
 
     def pin(self, wheel: Path) -> None:
-        """Add the wheel to the lock, as it is now."""
+        """Add the wheel to the lock, with its current hash."""
         digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
         line = f"{wheel.name.split('-')[0]}==1.0 --hash=sha256:{digest}\n"
         self.lock.write_text(self.lock.read_text() + line)
@@ -60,7 +60,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Index:
 
 
 def fetched(index: Index) -> list[str]:
-    """Return every folder below the cache that could be taken for a wheelhouse."""
+    """Return every folder in the cache that could be mistaken for a wheelhouse."""
     return [path.name for path in index.cache.glob("wheelhouse/*")]
 
 
@@ -74,7 +74,9 @@ def test_it_holds_the_wheels_and_their_requirements(index: Index) -> None:
     assert (wheelhouse / "requirements.txt").read_text().startswith("one==1.0 --hash=sha256:")
 
 
-def test_what_is_cached_is_not_fetched_again(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cached_wheelhouse_is_not_fetched_again(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
     index.pin(index.publish("one"))
     first = index.fetch()
     monkeypatch.setenv("PIP_FIND_LINKS", "/nowhere")
@@ -82,7 +84,7 @@ def test_what_is_cached_is_not_fetched_again(index: Index, monkeypatch: pytest.M
     assert index.fetch() == first
 
 
-def test_a_wheel_whose_hash_differs_is_refused_and_nothing_is_kept(index: Index) -> None:
+def test_a_wheel_with_another_hash_is_refused_and_nothing_is_kept(index: Index) -> None:
     index.pin(index.publish("one", content="as locked"))
     index.publish("one", content="as served")
 
@@ -94,7 +96,7 @@ def test_a_wheel_whose_hash_differs_is_refused_and_nothing_is_kept(index: Index)
     assert fetched(index) == []
 
 
-def test_a_wheel_that_is_missing_for_the_images_python_is_named(index: Index) -> None:
+def test_a_missing_wheel_for_the_images_python_is_named(index: Index) -> None:
     index.pin(index.publish("one", tag="cp39-cp39-manylinux_2_17_x86_64"))
 
     with pytest.raises(PipelineError, match=r"no wheel for Python 3\.11 on x86_64.*one"):
@@ -103,7 +105,7 @@ def test_a_wheel_that_is_missing_for_the_images_python_is_named(index: Index) ->
     assert fetched(index) == []
 
 
-def test_a_wheel_for_an_older_glibc_fits_and_one_for_a_newer_does_not(index: Index) -> None:
+def test_a_wheel_for_an_older_glibc_is_accepted_and_one_for_a_newer_is_not(index: Index) -> None:
     index.pin(index.publish("old", tag="cp311-cp311-manylinux_2_28_x86_64"))
     index.fetch()
     index.pin(index.publish("young", tag="cp311-cp311-manylinux_2_39_x86_64"))
@@ -112,10 +114,10 @@ def test_a_wheel_for_an_older_glibc_fits_and_one_for_a_newer_does_not(index: Ind
         index.fetch()
 
 
-def test_a_wheel_that_was_changed_in_the_cache_is_found(index: Index) -> None:
+def test_a_wheel_that_was_changed_in_the_cache_is_refused(index: Index) -> None:
     index.pin(index.publish("one"))
     wheelhouse = index.fetch()
-    locked = pins(index.lock.read_text(), TARGET)
+    locked = pins_for(index.lock.read_text(), TARGET)
     check_wheels(wheelhouse, locked)
     (wheel,) = (wheelhouse / "wheels").iterdir()
     wheel.write_bytes(wheel.read_bytes() + b"\0")

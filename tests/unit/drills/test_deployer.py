@@ -1,13 +1,16 @@
-"""A drill's deploy wants another release of the same cluster, and nothing lasting."""
+"""A drill deploys another release of the same cluster, with its own limits and clock."""
 
 import time
 
 import pytest
 
+from common.checkout import REPOSITORY
 from common.environment import load_environment
+from common.errors import Refused
 from common.waiting import SystemClock
 from deploy.release.release import settings_of
-from drills.kit.deployer import changed, clock_off, next_size
+from drills.kit.deployer import next_size, shifted_clock, with_change
+from drills.kit.deploys import ANOTHER_DEPLOYER, AWAIT_STANDBY, HAND_OVER
 from drills.kit.registry import drill_named
 from drills.kit.series import warning
 
@@ -16,7 +19,7 @@ LOCAL = load_environment("local")
 
 @pytest.mark.parametrize("change", ["head", "tag"])
 def test_a_change_is_another_release_of_the_same_cluster(change: str) -> None:
-    other = changed(LOCAL, change)
+    other = with_change(LOCAL, change)
 
     assert settings_of(other) != settings_of(LOCAL)
     assert (other.stack, other.head_group, other.bucket) == (
@@ -26,22 +29,22 @@ def test_a_change_is_another_release_of_the_same_cluster(change: str) -> None:
     )
 
 
-def test_a_change_of_heads_leaves_the_workers_alone() -> None:
-    other = changed(LOCAL, "head")
+def test_a_change_of_heads_does_not_change_the_workers() -> None:
+    other = with_change(LOCAL, "head")
 
     assert other.head.instance_type == "m6i.xlarge"
     assert other.workers == LOCAL.workers
     assert other.tags == LOCAL.tags
 
 
-def test_a_limit_is_no_other_release() -> None:
-    other = changed(LOCAL, "none", hand_over_seconds=60)
+def test_another_limit_is_not_another_release() -> None:
+    other = with_change(LOCAL, "none", hand_over_seconds=60)
 
     assert other.limits.hand_over_seconds == 60
     assert settings_of(other) == settings_of(LOCAL)
 
 
-def test_sizes_go_up_within_a_family() -> None:
+def test_the_next_size_is_of_the_same_family() -> None:
     assert [next_size(size) for size in ("m6g.medium", "m6i.large", "r5.2xlarge")] == [
         "m6g.large",
         "m6i.xlarge",
@@ -49,14 +52,24 @@ def test_sizes_go_up_within_a_family() -> None:
     ]
 
 
-def test_a_clock_that_is_off_is_so_for_a_while() -> None:
+def test_a_size_without_a_larger_one_is_refused() -> None:
+    with pytest.raises(Refused, match="no larger size"):
+        next_size("m6i.8xlarge")
+
+
+@pytest.mark.parametrize("words", [AWAIT_STANDBY, HAND_OVER, ANOTHER_DEPLOYER])
+def test_deploy_has_the_words_that_drills_wait_for(words: str) -> None:
+    assert any(words in path.read_text() for path in (REPOSITORY / "deploy").rglob("*.py"))
+
+
+def test_the_clock_is_shifted_until_the_end_of_the_block() -> None:
     before = time.time()
-    with clock_off(240.0):
+    with shifted_clock(240.0):
         assert SystemClock().now() - before == pytest.approx(240.0, abs=1.0)
     assert SystemClock().now() - before == pytest.approx(0.0, abs=1.0)
 
 
-def test_before_a_real_cluster_is_broken_it_is_told_what_breaks_and_what_it_costs() -> None:
+def test_the_warning_for_aws_says_what_breaks_and_what_it_costs() -> None:
     words = warning(drill_named("head_terminated"), LOCAL, 3)
 
     assert "head_terminated on local, 3 times: The head's instance is terminated." in words

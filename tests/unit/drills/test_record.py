@@ -1,4 +1,4 @@
-"""What drills have shown is kept line by line, and summed up honestly."""
+"""The record has a line per run, and its quantiles are measured values."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ RUN = Run(
 )
 
 
-def test_what_is_appended_is_read_back_in_order(tmp_path: Path) -> None:
+def test_runs_are_read_back_in_order(tmp_path: Path) -> None:
     failed = replace(RUN, verdict="failed", seen="1 of 2 workers")
     append(tmp_path, RUN)
     append(tmp_path, failed)
@@ -30,11 +30,11 @@ def test_what_is_appended_is_read_back_in_order(tmp_path: Path) -> None:
     assert list(found) == ["gcs_killed", "power_lost"]
 
 
-def test_nothing_on_record_is_nothing(tmp_path: Path) -> None:
+def test_without_a_record_there_are_no_runs(tmp_path: Path) -> None:
     assert runs(tmp_path) == {}
 
 
-def test_a_quantile_is_a_value_that_was_measured() -> None:
+def test_a_quantile_is_a_measured_value() -> None:
     values = [float(value) for value in range(1, 21)]
 
     assert quantile(values, 0.5) == 10

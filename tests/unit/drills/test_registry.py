@@ -1,4 +1,4 @@
-"""Every file beside the kit is a drill that says what breaks, what must hold, and what to read."""
+"""Every file beside the kit is a drill that says what breaks, what must hold, and its runbook."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ DRILLS = {drill.name: drill for drill in drills()}
 
 
 @pytest.mark.parametrize("drill", DRILLS.values(), ids=DRILLS.keys())
-def test_a_drill_says_what_breaks_and_which_runbook_goes_with_it(drill: Drill) -> None:
+def test_a_drill_says_what_breaks_and_names_its_runbook(drill: Drill) -> None:
     assert drill.title.endswith(".")
     assert tuple(drill.parts) == PARTS
     assert (ROOT / drill.parts["Runbook"]).is_file()
@@ -34,16 +34,16 @@ def test_every_drill_is_in_the_documentation() -> None:
     assert [name for name in DRILLS if f"`{name}`" not in page] == []
 
 
-def test_a_drill_is_found_by_either_way_of_writing_its_name() -> None:
+def test_a_drill_is_found_by_its_name_with_dashes_or_underscores() -> None:
     assert drill_named("gcs-killed").name == drill_named("gcs_killed").name == "gcs_killed"
 
 
-def test_a_name_that_is_no_drill_is_refused() -> None:
+def test_an_unknown_drill_is_refused() -> None:
     with pytest.raises(Refused, match="no drill 'kit'"):
         drill_named("kit")
 
 
-def test_what_only_the_local_cloud_can_break_is_refused_on_aws() -> None:
+def test_a_drill_for_the_local_cloud_only_is_refused_on_aws() -> None:
     with pytest.raises(Refused, match="local cloud only: EC2 has no call"):
         drill_for("power_lost", an_environment(provider="aws"))
 

@@ -1,4 +1,4 @@
-"""The report of all drills: true to the record, readable by a strict reader, escaped."""
+"""The report of all drills agrees with the record, is well-formed XML, and is escaped."""
 
 import json
 from dataclasses import replace
@@ -35,7 +35,7 @@ def test_figures_are_those_of_the_runs_that_held() -> None:
     assert report["record"][2]["seen"] == "<1 of 2> workers"
 
 
-def test_the_page_draws_each_drill_and_tells_of_each_failure() -> None:
+def test_the_page_draws_each_drill_and_lists_each_failure() -> None:
     text = html_report({"gcs_killed": (RUN, FAILED), "power_lost": (RUN,)})
     page = ElementTree.fromstring(text)  # noqa: S314 - our own
 
@@ -47,14 +47,14 @@ def test_the_page_draws_each_drill_and_tells_of_each_failure() -> None:
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
 
 
-def test_a_drill_that_never_held_has_no_figures_and_still_a_place() -> None:
+def test_a_drill_that_never_held_is_listed_without_figures() -> None:
     text = html_report({"gcs_killed": (replace(FAILED, phases={}),)})
 
     assert "0 of 1 runs of 1 drills held" in text
     assert "<svg" not in text
 
 
-def test_page_and_data_are_written_beside_the_record(tmp_path: Path) -> None:
+def test_page_and_data_are_written_next_to_the_record(tmp_path: Path) -> None:
     append(tmp_path, RUN)
 
     page = write_report(tmp_path)

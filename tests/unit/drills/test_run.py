@@ -1,4 +1,4 @@
-"""One run of a drill: what is broken is put right however it ends, and what was seen is kept."""
+"""One run of a drill: faults are repaired in every case, and the observations are recorded."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,24 +9,24 @@ import pytest
 
 from common.progress import Silent
 from drills.kit import run as module
-from drills.kit.client import Sample
-from drills.kit.phases import Before, LeaseLook, NodesLook, Recovery, Seen
+from drills.kit.client import JobAttempt
+from drills.kit.cluster import ClusterUnderTest, DrillFailed
+from drills.kit.phases import InitialState, LeaseReading, NodesReading, Observations, Recovery
 from drills.kit.record import Run
 from drills.kit.registry import Drill
 from drills.kit.run import run_drill
-from drills.kit.scene import DrillFailed, Scene
 from tests.unit.deploy.builders import an_environment
 
-BEGAN = 1_000.0
-WHOLE = Before(4, "i-old", ("i-old",), {"i-1": "10.0.0.11"}, frozenset({"node-1"}))
-Break = Callable[[Scene], None]
+FAULT_AT = 1_000.0
+INITIAL = InitialState(4, "i-old", ("i-old",), {"i-1": "10.0.0.11"}, frozenset({"node-1"}))
+Inject = Callable[[ClusterUnderTest], None]
 
 
-class Time:
-    """A clock that only sleeping moves."""
+class SleepClock:
+    """A clock that advances only by sleeping."""
 
     def __init__(self) -> None:
-        self.at = BEGAN
+        self.at = FAULT_AT
 
     def now(self) -> float:
         return self.at
@@ -35,105 +35,107 @@ class Time:
         self.at += seconds
 
 
-class Onlooker:
-    """A witness that has seen all of it already."""
+class FakeObserver:
+    """An observer that has all its observations from the start."""
 
-    def __init__(self, seen: Seen) -> None:
-        self.seen = seen
+    def __init__(self, observations: Observations) -> None:
+        self.observations = observations
 
     @contextmanager
-    def watching(self, job_every: float) -> Iterator[None]:
+    def observing(self, job_every: float) -> Iterator[None]:
         yield
 
 
-def a_drill(run: Break, recovery: Recovery = Recovery.NOTHING, **facts: Any) -> Drill:
-    found = ModuleType("drills.trial", "A trial.")
+def a_drill(run: Inject, recovery: Recovery = Recovery.NONE, **facts: Any) -> Drill:
+    found = ModuleType("drills.example", "An example.")
     vars(found).update(run=run, RECOVERY=recovery, **facts)
     return Drill(found)
 
 
-def a_scene(seen: Seen | None = None) -> Scene:
-    nobody = cast(Any, None)
-    witness = cast(Any, Onlooker(seen or Seen()))
-    return Scene(an_environment(), nobody, Time(), nobody, WHOLE, witness, Silent())
+def a_cluster(seen: Observations | None = None) -> ClusterUnderTest:
+    unused = cast(Any, None)
+    observer = cast(Any, FakeObserver(seen or Observations()))
+    return ClusterUnderTest(
+        an_environment(), unused, SleepClock(), unused, INITIAL, observer, Silent()
+    )
 
 
-def do(drill: Drill, scene: Scene) -> Run:
-    return run_drill(drill, scene, job_every=0.2)
+def do(drill: Drill, cluster: ClusterUnderTest) -> Run:
+    return run_drill(drill, cluster, job_every=0.2)
 
 
 @pytest.fixture(autouse=True)
-def whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "whole_again", lambda scene: 2.0)
+def healthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "await_recovered", lambda cluster: 2.0)
 
 
-def breaking(scene: Scene) -> None:
-    scene.breaks("something", at=BEGAN)
+def with_fault(cluster: ClusterUnderTest) -> None:
+    cluster.record_fault("something", at=FAULT_AT)
 
 
-def test_a_drill_after_which_the_cluster_is_whole_has_held() -> None:
-    run = do(a_drill(breaking), a_scene())
+def test_a_drill_after_which_the_cluster_is_healthy_has_held() -> None:
+    run = do(a_drill(with_fault), a_cluster())
 
     assert (run.verdict, run.seen, run.broken) == ("held", "", ("something",))
     assert run.figures == {"whole again": 2.0}
 
 
-def test_what_was_broken_is_put_right_before_the_cluster_has_to_be_whole(
+def test_faults_are_repaired_before_the_cluster_must_be_healthy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     order: list[str] = []
 
-    def whole_again(scene: Scene) -> float:
-        order.append("whole")
+    def await_recovered(cluster: ClusterUnderTest) -> float:
+        order.append("checked")
         return 0.0
 
-    monkeypatch.setattr(module, "whole_again", whole_again)
+    monkeypatch.setattr(module, "await_recovered", await_recovered)
 
-    def run(scene: Scene) -> None:
-        scene.undo.callback(order.append, "put right")
-        breaking(scene)
+    def run(cluster: ClusterUnderTest) -> None:
+        cluster.cleanup.callback(order.append, "repaired")
+        with_fault(cluster)
 
-    do(a_drill(run), a_scene())
+    do(a_drill(run), a_cluster())
 
-    assert order == ["put right", "whole"]
+    assert order == ["repaired", "checked"]
 
 
-def test_an_interrupt_puts_right_what_was_broken() -> None:
+def test_an_interrupt_repairs_the_faults() -> None:
     done: list[str] = []
 
-    def run(scene: Scene) -> None:
-        scene.undo.callback(done.append, "put right")
+    def run(cluster: ClusterUnderTest) -> None:
+        cluster.cleanup.callback(done.append, "repaired")
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        do(a_drill(run), a_scene())
+        do(a_drill(run), a_cluster())
 
-    assert done == ["put right"]
+    assert done == ["repaired"]
 
 
-def test_a_drill_that_fails_is_on_record_with_what_was_seen() -> None:
-    def run(scene: Scene) -> None:
-        breaking(scene)
+def test_a_failed_drill_is_recorded_with_its_reason() -> None:
+    def run(cluster: ClusterUnderTest) -> None:
+        with_fault(cluster)
         raise DrillFailed("two heads")
 
-    run_ = do(a_drill(run), a_scene())
+    run_ = do(a_drill(run), a_cluster())
 
     assert (run_.verdict, run_.seen) == ("failed", "two heads")
 
 
-def test_a_drill_that_breaks_nothing_fails() -> None:
-    assert do(a_drill(lambda scene: None), a_scene()).seen == "nothing was broken"
+def test_a_drill_without_a_fault_fails() -> None:
+    assert do(a_drill(lambda cluster: None), a_cluster()).seen == "no fault was injected"
 
 
-def test_a_recovery_that_takes_too_long_fails_though_it_came() -> None:
-    seen = Seen(
-        [LeaseLook(BEGAN + 9, "i-new", "10.0.0.2", 5, False)],
-        [NodesLook(BEGAN + 90, frozenset({"10.0.0.2"}), frozenset({"node-2"}))],
-        [Sample(BEGAN + 90, BEGAN + 91, True)],
+def test_a_recovery_that_takes_too_long_fails() -> None:
+    seen = Observations(
+        [LeaseReading(FAULT_AT + 9, "i-new", "10.0.0.2", 5, False)],
+        [NodesReading(FAULT_AT + 90, frozenset({"10.0.0.2"}), frozenset({"node-2"}))],
+        [JobAttempt(FAULT_AT + 90, FAULT_AT + 91, True)],
     )
-    drill = a_drill(breaking, Recovery.HEAD, WITHIN=60)
+    drill = a_drill(with_fault, Recovery.HEAD, WITHIN=60)
 
-    run = do(drill, a_scene(seen))
+    run = do(drill, a_cluster(seen))
 
     assert run.verdict == "failed"
     assert "not within 60 s: Ray answers after 90 s" in run.seen
