@@ -61,8 +61,7 @@ def verify(
     """Check ENV against the acceptance list; exit 2 when a check fails."""
     with plain_errors():
         environment = environment_at(env)
-        if destructive:
-            approve(f"Terminate the leader of {environment.name}?", yes)
+        approve(f"Terminate the leader of {environment.name}?", yes or not destructive)
         checks = run_all_checks(environment, destructive, quiet=json)
         print_checks(checks, json)
         if not all(check.passed for check in checks):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from deploy.report.console import LiveSteps
     from deploy.rollout.prepare import Prepared
 
+# Copied by each task: invoke empties what it is given.
 CHANGES = {"env": ENV, "yes": YES, "break-lock": BREAK_LOCK}
 # A question while the deploy lock is held: it lapses 30 s after its last renewal.
 ANSWER_SECONDS = 20.0
@@ -46,7 +47,7 @@ def plan(c: Context, env: str = DEFAULT_ENV, json: bool = False) -> None:
         print_briefing(prepared, json)
 
 
-@task(help=CHANGES)
+@task(help={**CHANGES})
 def deploy(c: Context, env: str = DEFAULT_ENV, yes: bool = False, break_lock: bool = False) -> None:
     """Show the plan for ENV, ask, carry it out and verify it; roll back when that fails."""
     with plain_errors():
@@ -69,23 +70,13 @@ def rollback(
         carry_out(environment, "rollback", release, yes=yes, break_lock=break_lock)
 
 
-@task(help=CHANGES)
+@task(help={**CHANGES})
 def destroy(
     c: Context, env: str = DEFAULT_ENV, yes: bool = False, break_lock: bool = False
 ) -> None:
     """Delete everything that was deployed to ENV; the images stay."""
     with plain_errors():
-        environment = environment_at(env)
-        from common.waiting import SystemClock
-        from deploy.report.console import live_steps
-        from deploy.rollout.prepare import prepare_destroy
-
-        destruction = prepare_destroy(environment, clients_of(environment), clock=SystemClock())
-        print_plan(destruction.plan)
-        if not destruction.plan.is_empty:
-            approve(f"Delete all of {environment.name}?", yes)
-            with live_steps() as steps:
-                destruction.run_locked(steps, break_lock=break_lock)
+        delete_all(environment_at(env), yes, break_lock)
 
 
 def carry_out(
@@ -96,7 +87,7 @@ def carry_out(
     yes: bool,
     break_lock: bool,
 ) -> None:
-    """Plan, ask, and roll: the one way in which a cluster changes."""
+    """Plan, ask, and roll: the one way to change what a cluster serves."""
     from common.waiting import SystemClock
     from deploy.report.console import console, live_steps
     from deploy.rollout.operation import Operation
@@ -125,6 +116,20 @@ def carry_out(
                 steps.stop()
                 print_report(operation.journal)
     console.print(f"[dim]{clients.calls} AWS calls[/dim]")
+
+
+def delete_all(environment: "Environment", yes: bool, break_lock: bool) -> None:
+    """Plan, ask, and delete what was deployed."""
+    from common.waiting import SystemClock
+    from deploy.report.console import live_steps
+    from deploy.rollout.prepare import prepare_destroy
+
+    destruction = prepare_destroy(environment, clients_of(environment), clock=SystemClock())
+    print_plan(destruction.plan)
+    if not destruction.plan.is_empty:
+        approve(f"Delete all of {environment.name}?", yes)
+        with live_steps() as steps:
+            destruction.run_locked(steps, break_lock=break_lock)
 
 
 def prepared_for(
