@@ -71,7 +71,7 @@ def verify(
 def run_all_checks(
     environment: "Environment", destructive: bool, quiet: bool
 ) -> "tuple[Check, ...]":
-    """Return the acceptance list, checked; ``destructive`` adds the loss of the leader."""
+    """Return the checks of the acceptance list; ``destructive`` adds the loss of the leader."""
     from common.waiting import SystemClock
     from deploy.report.console import step
     from deploy.verify.acceptance import check_delivery, run_checks

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from deploy.report.console import LiveSteps
     from deploy.rollout.prepare import Prepared
 
-# Copied by each task: invoke empties what it is given.
 CHANGES = {"env": ENV, "yes": YES, "break-lock": BREAK_LOCK}
 # A question while the deploy lock is held: it lapses 30 s after its last renewal.
 ANSWER_SECONDS = 20.0
@@ -47,7 +46,7 @@ def plan(c: Context, env: str = DEFAULT_ENV, json: bool = False) -> None:
         print_briefing(prepared, json)
 
 
-@task(help={**CHANGES})
+@task(help=CHANGES)
 def deploy(c: Context, env: str = DEFAULT_ENV, yes: bool = False, break_lock: bool = False) -> None:
     """Show the plan for ENV, ask, carry it out and verify it; roll back when that fails."""
     with plain_errors():
@@ -70,7 +69,7 @@ def rollback(
         carry_out(environment, "rollback", release, yes=yes, break_lock=break_lock)
 
 
-@task(help={**CHANGES})
+@task(help=CHANGES)
 def destroy(
     c: Context, env: str = DEFAULT_ENV, yes: bool = False, break_lock: bool = False
 ) -> None:
