@@ -1,10 +1,11 @@
 """What a person reads when a command fails: the message, what to do next, and an exit code.
 
-1 refused, 2 failed or unhealthy, 3 rolled back, 130 interrupted. No one is shown a traceback: of an
-unexpected error, it goes to a file below ``common.checkout.home``.
+1 refused, 2 failed or unhealthy, 3 rolled back, 130 interrupted. The traceback of an unexpected
+error is not shown; it goes to a file below ``common.checkout.home``.
 """
 
 import os
+import shlex
 import sys
 import time
 import traceback
@@ -39,7 +40,7 @@ def plain_errors() -> Iterator[None]:
 def unexpected(error: Exception) -> str:
     """Keep the trace of an unexpected error in a file; return what to tell the person.
 
-    A package that cannot be imported is no bug of ours: it is to be installed.
+    A package that cannot be imported is not a bug: run.sh installs it.
     """
     happened = " ".join(f"{type(error).__name__}: {error}".split())
     package = missing_package(error)
@@ -68,8 +69,9 @@ def write_trace(error: Exception) -> Path:
     folder = home() / "errors"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / time.strftime("%Y-%m-%dT%H-%M-%SZ.txt", time.gmtime())
-    text = "".join(traceback.format_exception(error))
+    text = f"{shlex.join(sys.argv)}\n{''.join(traceback.format_exception(error))}"
     # Appended: a second error in the same second is kept too.
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w") as file:
-        file.write(f"{' '.join(sys.argv)}\n{text}")
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(text.encode("utf-8", "backslashreplace"))
     return path

@@ -50,10 +50,11 @@ def head_logs(
 ) -> None:
     """Print a head's journal; of a terminated head, the last lines that it shipped."""
     with plain_errors():
+        environment = environment_at(env)
         from deploy.operate.head_logs import LogQuery
 
         query = LogQuery(id, tuple(unit.split(",")), lines, follow)
-        print_lines(log_lines(environment_at(env), query))
+        print_lines(log_lines(environment, query))
 
 
 def log_lines(environment: "Environment", query: "LogQuery") -> Iterator[str]:

@@ -99,6 +99,13 @@ def test_the_trace_holds_no_variables_and_only_its_owner_reads_it(
     assert trace.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_message_that_is_no_text_is_kept_too(home: Path) -> None:
+    exit_of(raising(RuntimeError("\udc80")))
+
+    (trace,) = (home / "errors").iterdir()
+    assert "\\udc80" in trace.read_text()
+
+
 def test_two_errors_in_the_same_second_are_both_kept(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
