@@ -1,0 +1,76 @@
+"""What the tasks share: their options, the way to an environment's AWS, and questions."""
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Self
+
+from invoke.exceptions import ParseError
+
+if TYPE_CHECKING:
+    from common.clients import Clients
+    from common.environment import Environment
+
+DEFAULT_ENV = os.environ.get("RAYKILN_ENV", "local")
+ENV = "a file in environments/ (default: RAYKILN_ENV, or local)"
+YES = "do not ask first"
+JSON = "print JSON"
+BREAK_LOCK = "take the deploy lock from another deployer"
+
+
+class Count(int):
+    """A whole number from the command line; raises ParseError, which invoke prints, for other text.
+
+    invoke converts an option's text with the type of its default.
+    """
+
+    def __new__(cls, text: str | int) -> Self:
+        try:
+            return super().__new__(cls, text)
+        except ValueError as error:
+            raise ParseError(f"{text!r} is not a whole number") from error
+
+
+class Seconds(float):
+    """Seconds from the command line; raises ParseError, which invoke prints, for other text."""
+
+    def __new__(cls, text: str | float) -> Self:
+        try:
+            return super().__new__(cls, text)
+        except ValueError as error:
+            raise ParseError(f"{text!r} is not a number of seconds") from error
+
+
+def environment_at(
+    name: str, prepare: Callable[["Environment"], object] = lambda environment: None
+) -> "Environment":
+    """Return the environment, with this process in the network where its AWS is.
+
+    For the local cloud that is inside its VPC, as an operator on a VPN would be. ``prepare`` is
+    called before the process leaves the network of this machine.
+    """
+    from common.environment import load_environment
+
+    environment = load_environment(name)
+    if environment.provider == "localcloud":
+        from localcloud import session
+
+        if not session.is_inside():
+            prepare(environment)
+            session.enter()
+    return environment
+
+
+def clients_of(environment: "Environment") -> "Clients":
+    """Return the clients of the environment's region."""
+    from common.clients import Clients
+
+    return Clients(environment.region)
+
+
+def approve(question: str, yes: bool) -> None:
+    """Return when ``yes`` or when a person says so; raises Refused otherwise."""
+    from common.errors import Refused
+    from deploy.report.console import confirm
+
+    if not (yes or confirm(question)):
+        raise Refused("Nothing was changed.", hint="answer y on a terminal, or give --yes")
