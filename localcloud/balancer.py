@@ -1,6 +1,6 @@
 """The data plane of network load balancers: a host with its addresses, and HAProxy on it. No AWS.
 
-What is to be done comes from ``localcloud.patches.elbv2.plan``. The control plane never waits for
+What is to be done comes from ``localcloud.patches.elbv2.forwarding``. The control plane never waits for
 it: every balancer has a thread that makes the newest plan true. All its processes are children of
 the server and so in the cloud's control groups; with them they end.
 """
@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from localcloud.network import Network
-from localcloud.patches.elbv2.plan import ForwardingPlan, plans
+from localcloud.patches.elbv2.forwarding import ForwardingPlan, plans
 from localcloud.paths import namespace_path
 from localcloud.proxy import Proxy
 

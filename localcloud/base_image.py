@@ -6,7 +6,6 @@ and so lies here, not in provisioners: in the system's trust store, and as ``AWS
 botocore, which ships a bundle of its own.
 """
 
-import fcntl
 import hashlib
 import json
 import shutil
@@ -19,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from common.errors import PipelineError
+from localcloud.processes import locked
 
 SUITE = "bookworm"
 ARCHITECTURE = "amd64"
@@ -78,7 +78,8 @@ def base_image(folder: Path, ca: Path, progress: Progress) -> BaseImage:
     digest = recipe_digest(ca)
     place = folder / digest[:16]
     if not (place / "image.json").exists():
-        with _alone(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder / "lock"):  # one build at a time, across clouds that share the cache
             if not (place / "image.json").exists():
                 _build(place, ca, progress)
     facts = json.loads((place / "image.json").read_text())
@@ -92,15 +93,6 @@ def recipe_digest(ca: Path) -> str:
     for path in sorted(path for path in RECIPE.rglob("*") if path.is_file()):
         content.update(str(path.relative_to(RECIPE)).encode() + b"\0" + path.read_bytes())
     return content.hexdigest()
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Let one process at a time build, also across clouds that share the cache."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _build(place: Path, ca: Path, progress: Progress) -> None:

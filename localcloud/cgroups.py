@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from localcloud.processes import send_signal
+
 ROOT = Path("/sys/fs/cgroup")
 V1_HIERARCHIES = ("systemd", "unified", "memory", "cpu", "cpuacct", "pids", "freezer")
 V2_CONTROLLERS = ("cpu", "memory", "pids")
@@ -128,7 +130,7 @@ class Group:
         deadline = time.monotonic() + KILL_SECONDS
         while processes := self.processes():
             for pid in processes:
-                _end(pid)
+                send_signal(pid, signal.SIGKILL)
             if time.monotonic() > deadline:
                 raise TimeoutError(f"processes {sorted(processes)} do not end")
             time.sleep(0.02)
@@ -147,10 +149,3 @@ class Group:
 
 def _write(path: Path, value: object) -> None:
     path.write_text(str(value))
-
-
-def _end(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return

@@ -4,15 +4,13 @@
 or file of this cloud behind, whatever state a crash left; the cache stays.
 """
 
-import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +24,7 @@ from localcloud.cgroups import Group, joining
 from localcloud.images import mount_overlay, mounts_below, unmount
 from localcloud.network import Network, namespaces
 from localcloud.paths import Paths, paths
+from localcloud.processes import locked
 
 TOOLS = {
     "systemd-nspawn": "systemd-container",
@@ -60,7 +59,7 @@ def up(progress: Progress = lambda words: None) -> None:
     place = paths()
     check_host()
     place.home.mkdir(parents=True, exist_ok=True)
-    with _alone(place):
+    with locked(place.lock):
         if _server(place) and place.ready_file.exists():
             return
         _clean(place, progress)
@@ -79,7 +78,7 @@ def down(progress: Progress = lambda words: None) -> None:
     if not place.home.exists():
         return
     check_host()
-    with _alone(place):
+    with locked(place.lock):
         _clean(place, progress)
         place.log.unlink(missing_ok=True)
     place.lock.unlink(missing_ok=True)
@@ -139,13 +138,6 @@ def check_disk(place: Paths) -> None:
             hint="set RAYKILN_HOME to a folder on ext4 or xfs; in a container, allow it to mount",
         ) from error
     shutil.rmtree(trial)
-
-
-@contextmanager
-def _alone(place: Paths) -> Iterator[None]:
-    with place.lock.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _server(place: Paths) -> int | None:

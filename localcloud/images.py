@@ -6,11 +6,12 @@ empty one. A layer is removed once neither image nor machine has it.
 """
 
 import shutil
-import subprocess
 import threading
 import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from localcloud.processes import run
 
 # Layers must be whole in themselves, since a machine's becomes an image's.
 OVERLAY_OPTIONS = "index=off,redirect_dir=off,metacopy=off"
@@ -85,13 +86,13 @@ def mount_overlay(layers: Sequence[Path], disk: Path) -> None:
     """Mount ``disk/root``: ``disk/upper`` above the layers, topmost first; raises OSError."""
     lower = ":".join(map(str, layers))
     options = f"lowerdir={lower},upperdir={disk}/upper,workdir={disk}/work,{OVERLAY_OPTIONS}"
-    _run("mount", "-t", "overlay", "overlay", "-o", options, str(disk / "root"))
+    run("mount", "-t", "overlay", "overlay", "-o", options, str(disk / "root"))
 
 
 def unmount(place: Path) -> None:
     """Unmount ``place`` if something is mounted there; raises OSError if it is in use."""
     if str(place) in mounts_below(place):
-        _run("umount", str(place))
+        run("umount", str(place))
 
 
 def mounts_below(folder: Path) -> list[str]:
@@ -110,15 +111,3 @@ def _read_list(path: Path) -> list[Path]:
 
 def _write_list(path: Path, layers: Iterable[Path]) -> None:
     path.write_text("".join(f"{layer}\n" for layer in layers))
-
-
-def _run(*command: str) -> None:
-    done: subprocess.CompletedProcess[str] = subprocess.run(
-        command, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise OSError(done.returncode, f"{' '.join(_shortened(command))}: {done.stderr.strip()}")
-
-
-def _shortened(command: Sequence[str]) -> list[str]:
-    return [argument[:200] for argument in command]

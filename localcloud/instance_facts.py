@@ -4,12 +4,13 @@ Follows "Instance metadata categories" and "Instance identity documents" in the 
 """
 
 import base64
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 from localcloud.account import ACCOUNT, REGION, ec2_backend
 from localcloud.patches import interruptions
 from localcloud.patches.autoscaling import records
+from localcloud.times import stamp
 
 
 def find_instance(address: str) -> Any:
@@ -104,7 +105,7 @@ def identity(instance: Any) -> dict[str, Any]:
         "instanceType": instance.instance_type,
         "kernelId": None,
         "marketplaceProductCodes": None,
-        "pendingTime": iso(instance.launch_time.replace(tzinfo=UTC).timestamp()),
+        "pendingTime": stamp(instance.launch_time.replace(tzinfo=UTC).timestamp()),
         "privateIp": instance.private_ip,
         "ramdiskId": None,
         "region": REGION,
@@ -142,7 +143,3 @@ def reservation_id(instance: Any) -> str:
         if instance in reservation.instances:
             return str(reservation.id)
     return ""
-
-
-def iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -19,11 +19,11 @@ from localcloud.instance_facts import (
     facts,
     find_instance,
     identity,
-    iso,
     profile_of,
     role_of,
     user_data,
 )
+from localcloud.times import stamp
 from localcloud.world import World
 
 TOKEN_PATH = "/latest/api/token"  # noqa: S105 - a path
@@ -115,12 +115,12 @@ class Metadata:
             self._credentials[name] = (made, keys)
         return {
             "Code": "Success",
-            "LastUpdated": iso(made),
+            "LastUpdated": stamp(made),
             "Type": "AWS-HMAC",
             "AccessKeyId": keys.access_key_id,
             "SecretAccessKey": keys.secret_access_key,
             "Token": keys.session_token,
-            "Expiration": iso(made + CREDENTIAL_SECONDS),
+            "Expiration": stamp(made + CREDENTIAL_SECONDS),
         }
 
 

@@ -20,6 +20,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from localcloud.paths import namespace_path
+from localcloud.processes import run
 
 DEVICE = "br0"
 RANGES = {ip_network("172.31.0.0/16"): "172.31.0.1", ip_network("10.77.0.0/16"): "10.77.0.1"}
@@ -86,7 +87,7 @@ class Network:
 
     def up(self) -> None:
         """Make the namespace, its addresses and its guard; raises OSError."""
-        _run("ip", "netns", "add", self.name)
+        run("ip", "netns", "add", self.name)
         with entered(namespace_path(self.name)):
             for key, value in SYSCTLS.items():
                 Path("/proc/sys", key).write_text(value)
@@ -104,13 +105,13 @@ class Network:
     def down(self) -> None:
         """Remove the namespace and those of its hosts; what they held goes with them."""
         for found in namespaces(self.name):
-            _run("ip", "netns", "del", found)
+            run("ip", "netns", "del", found)
 
     def attach(self, host: str, addresses: Sequence[str], mac: str = "") -> str:
         """Give ``host`` a namespace whose eth0 has these addresses; return the namespace's name."""
         space, cable = self.space_of(host), _cable(host)
         with self._making:
-            _run("ip", "netns", "add", space)
+            run("ip", "netns", "add", space)
             named = f"peer name eth0 {f'address {mac}' if mac else ''} netns {space}"
             routes = [f"route add {a}/32 dev {cable} src {gateway_of(a)}" for a in addresses]
             _ip(
@@ -129,7 +130,7 @@ class Network:
             # A cable that was never laid is no reason to keep the namespace.
             cut = ["ip", "-n", self.name, "link", "del", _cable(host)]
             subprocess.run(cut, capture_output=True, check=False)
-            _run("ip", "netns", "del", space)
+            run("ip", "netns", "del", space)
 
     def space_holding(self, address: str) -> str:
         """Return the namespace of the host with this address; the VPC's own if none has it."""
@@ -151,7 +152,7 @@ class Network:
 
     def _nft(self, *arguments: str, text: str = "") -> str:
         where = f"--net={namespace_path(self.name)}"
-        return _run("nsenter", where, "nft", *arguments, text=text)
+        return run("nsenter", where, "nft", *arguments, text=text)
 
 
 def namespaces(name: str) -> list[str]:
@@ -217,11 +218,4 @@ def _host_side(addresses: Sequence[str]) -> list[str]:
 
 
 def _ip(space: str, lines: Sequence[str]) -> None:
-    _run("ip", "-n", space, "-batch", "-", text="\n".join(lines) + "\n")
-
-
-def _run(*command: str, text: str = "") -> str:
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise OSError(done.returncode, f"{' '.join(command)}: {done.stderr.strip()}")
-    return done.stdout
+    run("ip", "-n", space, "-batch", "-", text="\n".join(lines) + "\n")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from localcloud.cgroups import Group, Limits, groups_of, joining
 from localcloud.paths import namespace_path
+from localcloud.processes import send_signal
 
 LEFT_BY_NSPAWN = ("propagate", "unix-export")
 
@@ -88,13 +89,13 @@ def leader_of(launcher: int) -> int | None:
 
 def power_off(launcher: int) -> None:
     """Ask for an orderly power-off: nspawn passes SIGRTMIN+3 on to the machine's systemd."""
-    _signal(launcher, signal.SIGTERM)
+    send_signal(launcher, signal.SIGTERM)
 
 
 def kill(launcher: int) -> None:
     """End the machine as a power loss does: with its PID 1 all its processes die."""
     leader = leader_of(launcher)
-    _signal(leader or launcher, signal.SIGKILL)
+    send_signal(leader or launcher, signal.SIGKILL)
 
 
 def command_inside(leader: int, command: Sequence[str]) -> list[str]:
@@ -128,10 +129,3 @@ def forget(names: Iterable[str]) -> None:
             left = Path("/run/systemd/nspawn", kind, name)
             if left.is_dir():
                 left.rmdir()
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from localcloud.patches.elbv2.plan import OUT, READY, ForwardingPlan, Frontend, Server
+from localcloud.patches.elbv2.forwarding import OUT, READY, ForwardingPlan, Frontend, Server
 
 SLOTS = 32
 ASLEEP = "127.0.0.1:1"

@@ -27,6 +27,7 @@ CODES = {
     "stopping": 64,
     "stopped": 80,
 }
+ENDED = ("shutting-down", "terminated")
 VISIBLE_SECONDS = 3600.0
 ROOT_GIB = 8
 
@@ -125,7 +126,7 @@ def _stop(stop: Any, self: Any) -> Any:
 
 
 def _terminate(terminate: Any, self: Any) -> Any:
-    if self.state in ("shutting-down", "terminated"):
+    if self.state in ENDED:
         return self._state
     previous = terminate(self)
     set_state(self, "shutting-down")

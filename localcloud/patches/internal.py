@@ -19,7 +19,7 @@ from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.models import botocore_stubber
 from moto.core.utils import get_service_model
 
-REGION = "us-east-1"
+from localcloud.account import REGION
 
 _calls = threading.local()
 

@@ -7,11 +7,11 @@ Which instance, and when it ends (seconds since the epoch), another process writ
 """
 
 import json
-from datetime import UTC, datetime
 
 from localcloud.account import ec2_backend
 from localcloud.declarations import Declarations
 from localcloud.patches import internal
+from localcloud.times import stamp
 from localcloud.world import World
 
 NOTICE = 120.0  # seconds
@@ -25,7 +25,7 @@ def notice_of(instance_id: str) -> dict[str, str]:
     at = dict(_announced.pairs()).get(instance_id)
     if at is None:
         return {}
-    time = datetime.fromtimestamp(float(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    time = stamp(float(at))
     return {
         "spot/instance-action": json.dumps({"action": "terminate", "time": time}),
         "spot/termination-time": time,

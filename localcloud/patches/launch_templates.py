@@ -24,6 +24,7 @@ from moto.ec2.models.launch_templates import (
 from moto.ec2.responses.launch_templates import LaunchTemplates
 from moto.ec2.utils import generic_filter, parse_user_data
 
+from localcloud.patches.paging import page
 from localcloud.world import World
 
 Data = dict[str, Any]
@@ -213,15 +214,9 @@ def _describe_launch_template_versions(self: Any) -> ActionResult:
         max_results=None,
     )
     self.error_on_dryrun()
-    page, token = _page(self, found)
-    versions = [_described(self, template, version) for template, version in page]
+    shown, token = page(self, found, "MaxResults", PAGE)
+    versions = [_described(self, template, version) for template, version in shown]
     return ActionResult({"LaunchTemplateVersions": versions, "NextToken": token})
-
-
-def _page(response: Any, items: list[Any]) -> tuple[list[Any], str | None]:
-    start = int(response._get_param("NextToken") or 0)
-    end = start + response._get_int_param("MaxResults", PAGE)
-    return items[start:end], str(end) if end < len(items) else None
 
 
 def _describe_launch_templates(self: Any) -> ActionResult:
@@ -237,8 +232,8 @@ def _describe_launch_templates(self: Any) -> ActionResult:
     filters = self._filters_from_querystring()
     found = generic_filter(filters, wanted if named else list(backend.launch_templates.values()))
     self.error_on_dryrun()
-    page, token = _page(self, found)
-    described = [_summary(self, template) for template in page]
+    shown, token = page(self, found, "MaxResults", PAGE)
+    described = [_summary(self, template) for template in shown]
     return ActionResult({"LaunchTemplates": described, "NextToken": token})
 
 

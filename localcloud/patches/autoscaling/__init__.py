@@ -14,7 +14,7 @@ from localcloud.patches.autoscaling import (
     lifecycle,
     metrics,
     moves,
-    notices,
+    notifications,
     records,
     scaling,
     targets,
@@ -25,7 +25,7 @@ from localcloud.world import World
 @cache
 def install() -> None:
     """Replace what moto does at once by what the steps do in time."""
-    for part in (activities, groups, health, hooks, metrics, moves, notices, targets):
+    for part in (activities, groups, health, hooks, metrics, moves, notifications, targets):
         part.install()
 
 

@@ -17,8 +17,9 @@ from moto.core.responses import EmptyResult
 from localcloud.patches.autoscaling.activities import deleted
 from localcloud.patches.autoscaling.hooks import put_hook
 from localcloud.patches.autoscaling.lifecycle import end
-from localcloud.patches.autoscaling.records import members, moment, record, stamp
-from localcloud.world import current
+from localcloud.patches.autoscaling.records import members, record
+from localcloud.times import moment, stamp
+from localcloud.world import now
 
 GROUP_FIELDS = {
     "DefaultCooldown": "default_cooldown",
@@ -55,10 +56,6 @@ class Groups(dict[str, Any]):
         )
 
 
-def _now() -> float:
-    return current().clock.now()
-
-
 def _set_capacity(self: Any, new_capacity: int | None) -> None:
     """Only note the number: the group's own step launches and ends instances."""
     self.desired_capacity = self.min_size if new_capacity is None else new_capacity
@@ -86,7 +83,7 @@ def _resize(group: Any, desired: int, why: str) -> None:
         record(
             group
         ).capacity_cause = (
-            f"At {stamp(_now())} {why} changing the desired capacity from {before} to {desired}.  "
+            f"At {stamp(now())} {why} changing the desired capacity from {before} to {desired}.  "
         )
 
 
@@ -127,13 +124,13 @@ def _create_group(create: Any) -> Any:
         _check_sizes(self._get_int_param("MinSize"), self._get_int_param("MaxSize"), desired)
         answer = create(self)
         group = backend.autoscaling_groups[name]
-        group.created_time = moment(_now())
+        group.created_time = moment(now())
         group.health_check_grace_period = self._get_int_param("HealthCheckGracePeriod") or 0
         _set_fields(group, params)
         for hook in params.get("LifecycleHookSpecificationList", []):
             put_hook(backend, name, hook)
         record(group).capacity_cause = (
-            f"At {stamp(_now())} a user request created an AutoScalingGroup changing the desired "
+            f"At {stamp(now())} a user request created an AutoScalingGroup changing the desired "
             f"capacity from 0 to {group.desired_capacity}.  "
         )
         return answer
@@ -181,7 +178,7 @@ def _delete_group(self: Any) -> EmptyResult:
     group.deleting, group.status = True, "Delete in progress"
     group.min_size = group.max_size = group.desired_capacity = 0
     for member in list(members(group)):
-        end(member, f"At {stamp(_now())} a user request force deleted AutoScalingGroup {name}.")
+        end(member, f"At {stamp(now())} a user request force deleted AutoScalingGroup {name}.")
     forget_if_empty(group)
     return EmptyResult()
 

@@ -14,7 +14,7 @@ from moto.autoscaling.models import AutoScalingBackend
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import EmptyResult
 
-from localcloud import behaviour
+from localcloud import behaviour, world
 from localcloud.patches.autoscaling import targets
 from localcloud.patches.autoscaling.lifecycle import end
 from localcloud.patches.autoscaling.records import (
@@ -22,10 +22,9 @@ from localcloud.patches.autoscaling.records import (
     member_of,
     members,
     record,
-    stamp,
     suspended,
 )
-from localcloud.world import current
+from localcloud.times import stamp
 
 NOT_RUNNING = "an EC2 health check indicating it has been terminated or stopped"
 IMPAIRED = "an EC2 instance status checks failure"
@@ -97,7 +96,7 @@ def _set_instance_health(self: Any) -> EmptyResult:
     if member.goes:
         raise ValidationError(f"Instance {member.instance_id} is already being terminated.")
     respect = self._get_bool_param("ShouldRespectGracePeriod", True)
-    now = current().clock.now()
+    now = world.now()
     if status == "Unhealthy" and respect and in_grace(member.auto_scaling_group, member, now):
         return EmptyResult()
     member.health_status, member.unhealthy_because = status, USER

@@ -15,9 +15,10 @@ from moto.autoscaling.models import AutoScalingBackend, LifecycleHook
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import EmptyResult
 
-from localcloud.patches.autoscaling.notices import deliver
-from localcloud.patches.autoscaling.records import Action, Member, members, stamp
-from localcloud.world import current
+from localcloud import world
+from localcloud.patches.autoscaling.notifications import deliver
+from localcloud.patches.autoscaling.records import Action, Member, members
+from localcloud.times import stamp
 
 DAYS_2 = 48 * 3600
 HEARTBEAT = range(30, 7201)
@@ -109,7 +110,7 @@ def _complete_lifecycle_action(self: Any) -> EmptyResult:
 def _record_lifecycle_action_heartbeat(self: Any) -> EmptyResult:
     action = _find_action(self.autoscaling_backend, self._get_params())
     limit = action.started + min(DAYS_2, 100 * action.hook.heartbeat_timeout)
-    action.deadline = min(current().clock.now() + action.hook.heartbeat_timeout, limit)
+    action.deadline = min(world.now() + action.hook.heartbeat_timeout, limit)
     return EmptyResult()
 
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from localcloud import world
 from localcloud.patches import internal
 from localcloud.patches.autoscaling.activities import begin, finish
-from localcloud.patches.autoscaling.notices import LAUNCH_ERROR, announce
+from localcloud.patches.autoscaling.notifications import LAUNCH_ERROR, announce
 from localcloud.patches.autoscaling.records import Member, members, record
-from localcloud.world import current
 
 RETRY_FIRST, RETRY_LAST = 10.0, 300.0
 GROUP_TAG = "aws:autoscaling:groupName"
@@ -49,7 +49,7 @@ def back_off(group: Any) -> None:
     kept = record(group)
     wait = min(RETRY_FIRST * 2**kept.launch_failures, RETRY_LAST)
     kept.launch_failures += 1
-    kept.retry_at = current().clock.now() + wait
+    kept.retry_at = world.now() + wait
 
 
 def subnets_by_load(group: Any) -> list[Any]:

@@ -12,17 +12,17 @@ from localcloud.patches import internal
 from localcloud.patches.autoscaling import hooks, targets
 from localcloud.patches.autoscaling.activities import begin, finish
 from localcloud.patches.autoscaling.launching import back_off
-from localcloud.patches.autoscaling.notices import LAUNCH, LAUNCH_ERROR, TERMINATE, announce
+from localcloud.patches.autoscaling.notifications import LAUNCH, LAUNCH_ERROR, TERMINATE, announce
 from localcloud.patches.autoscaling.records import (
     LAUNCHING,
     TERMINATING,
     Member,
     members,
     record,
-    stamp,
 )
+from localcloud.patches.ec2 import ENDED
+from localcloud.times import stamp
 
-ENDED = ("shutting-down", "terminated")
 UNHEALTHY_LAUNCH = "Instance became unhealthy while waiting for instance to be in InService state."
 
 

@@ -15,12 +15,9 @@ from localcloud.patches.autoscaling.activities import begin, finish
 from localcloud.patches.autoscaling.health import find_member
 from localcloud.patches.autoscaling.launching import GROUP_TAG
 from localcloud.patches.autoscaling.lifecycle import end
-from localcloud.patches.autoscaling.records import Activity, Member, members, stamp
-from localcloud.world import current
-
-
-def _now() -> float:
-    return current().clock.now()
+from localcloud.patches.autoscaling.records import Activity, Member, members
+from localcloud.times import stamp
+from localcloud.world import now
 
 
 def _shrink(group: Any, count: int) -> str:
@@ -43,7 +40,7 @@ def _terminate_instance(self: Any, instance_id: str, should_decrement: bool) -> 
     shrunk = _shrink(member.auto_scaling_group, 1) if should_decrement else ""
     end(
         member,
-        f"At {stamp(_now())} instance {instance_id} was taken out of service in response to a user "
+        f"At {stamp(now())} instance {instance_id} was taken out of service in response to a user "
         f"request{shrunk}.",
     )
     assert member.activity is not None  # noqa: S101 - end() has just begun it
@@ -123,7 +120,7 @@ def _exit_standby_instances(self: Any, group_name: str, instance_ids: list[str])
 
 def _moved(group: Any, description: str, shrunk: str) -> Activity:
     instance_id = description.rsplit(" ", 1)[-1]
-    cause = f"At {stamp(_now())} {instance_id} was moved in response to a user request{shrunk}."
+    cause = f"At {stamp(now())} {instance_id} was moved in response to a user request{shrunk}."
     activity = begin(group, description, cause)
     finish(activity)
     return activity

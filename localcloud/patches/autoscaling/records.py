@@ -6,7 +6,7 @@ Scaling really keeps. Field names follow AWS's shapes, since moto serialises att
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -15,15 +15,6 @@ from moto.autoscaling.models import autoscaling_backends
 COUNTED = ("Pending", "Pending:Wait", "Pending:Proceed", "InService")
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
-
-
-def moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def stamp(seconds: float) -> str:
-    """Return a time as AWS writes it into causes."""
-    return moment(seconds).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass

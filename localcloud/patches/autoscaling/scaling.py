@@ -11,7 +11,8 @@ from typing import Any
 
 from localcloud.patches.autoscaling.launching import launch
 from localcloud.patches.autoscaling.lifecycle import end
-from localcloud.patches.autoscaling.records import Member, members, record, stamp, suspended
+from localcloud.patches.autoscaling.records import Member, members, record, suspended
+from localcloud.times import stamp
 
 
 def scale(group: Any, now: float) -> None:

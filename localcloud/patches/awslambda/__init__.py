@@ -14,7 +14,7 @@ from moto.awslambda.models import LambdaBackend, LambdaFunction, lambda_backends
 from localcloud.account import ACCOUNT, REGION
 from localcloud.patches.awslambda import events
 from localcloud.patches.iam.policies import Answer, Check, decide
-from localcloud.world import World, current
+from localcloud.world import World, now
 
 ACTION = "lambda:InvokeFunction"
 
@@ -40,7 +40,7 @@ def invoke_for(service: str, arn: str, payload: str, source: str) -> None:
             f"{service} is not authorized to perform: {ACTION} on resource: {arn} "
             f"because no resource-based policy allows the {ACTION} action"
         )
-    events.accept(backend, function.function_name, payload, current().clock.now())
+    events.accept(backend, function.function_name, payload, now())
 
 
 def _invoke(
@@ -51,7 +51,7 @@ def _invoke(
         raise NotImplementedError("the local cloud's functions are invoked asynchronously alone")
     function = self.get_function(function_name, qualifier)
     payload = body.decode() if isinstance(body, bytes) else body
-    events.accept(self, function.function_name, payload or "{}", current().clock.now())
+    events.accept(self, function.function_name, payload or "{}", now())
     return b""
 
 

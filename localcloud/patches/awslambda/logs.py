@@ -5,13 +5,13 @@ monitoring-cloudwatchlogs.html): the group is /aws/lambda/NAME, lines START, END
 around an invocation, and without the permission nothing is written. A stream here is a request's.
 """
 
-from datetime import UTC, datetime
 from typing import Any
 
 from localcloud.driver import Answer
 from localcloud.patches import iam
 from localcloud.patches.internal import call
 from localcloud.processes import TIMED_OUT
+from localcloud.times import moment
 
 NEEDED = ("logs:CreateLogStream", "logs:PutLogEvents")
 
@@ -20,7 +20,7 @@ def write(function: Any, request_id: str, answer: Answer, *, began: float, now: 
     """Write one invocation's lines; a group that is not there gets none."""
     name = function.logs_group_name
     place = f"{function.region}:{function.account_id}"
-    stream = f"{datetime.fromtimestamp(began, UTC):%Y/%m/%d}/[$LATEST]{request_id.replace('-', '')}"
+    stream = f"{moment(began):%Y/%m/%d}/[$LATEST]{request_id.replace('-', '')}"
     arn = f"arn:aws:logs:{place}:log-group:{name}:log-stream:{stream}"
     if name not in function.logs_backend.groups or not iam.role_may(function.role, NEEDED, arn):
         return

@@ -12,7 +12,8 @@ from moto.cloudformation.exceptions import AlreadyExistsException, CloudFormatio
 from moto.core.responses import ActionResult, EmptyResult
 
 from localcloud.patches.cloudformation import changes, operations, views
-from localcloud.patches.cloudformation.asking import (
+from localcloud.patches.cloudformation.functions import refuse
+from localcloud.patches.cloudformation.requests import (
     Response,
     check_updatable,
     find_stack,
@@ -22,7 +23,6 @@ from localcloud.patches.cloudformation.asking import (
     stacks_of,
     wanted_by,
 )
-from localcloud.patches.cloudformation.functions import refuse
 from localcloud.patches.cloudformation.stack import ChangeSet, Stack, timestamp
 
 NO_CHANGES = (

@@ -45,6 +45,12 @@ class Place:
         merged.update({tag["Key"]: str(tag["Value"]) for tag in properties.get("Tags", [])})
         return [{"Key": key, "Value": value} for key, value in sorted(merged.items())]
 
+    def tag_changes(self, old: Tree, new: Tree) -> tuple[list[str], list[dict[str, str]]]:
+        """Return the keys of the tags to remove, and the tags to set."""
+        tags = self.tags(new)
+        keys = {tag["Key"] for tag in tags}
+        return [tag["Key"] for tag in old.get("Tags", []) if tag["Key"] not in keys], tags
+
 
 class ResourceType:
     """One type: subclasses name it and call its service. Properties arrive resolved."""

@@ -114,10 +114,7 @@ class Run:
 
     def _replace(self, existing: Resource, fresh: Resource) -> Iterator[bool]:
         stack, name = self.stack, existing.logical_id
-        why = (
-            "Requested update requires the creation of a new physical resource; hence creating one."
-        )
-        stack.note(name, fresh.type_name, existing.physical_id, "UPDATE_IN_PROGRESS", why)
+        stack.note(name, fresh.type_name, existing.physical_id, "UPDATE_IN_PROGRESS", REPLACING)
         kind = resource_type(fresh.type_name)
         where = place(stack, name, dict(fresh.tags))
         physical = kind.create(where, fresh.properties)

@@ -7,12 +7,13 @@ User Guide (docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-ev
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from localcloud import world
 from localcloud.patches.cloudformation.functions import Tree
 from localcloud.patches.cloudformation.template import Template
+from localcloud.times import naive
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
 
@@ -21,7 +22,7 @@ Operation = Iterator[bool]  # yields True after each piece of work, False while 
 
 def timestamp() -> datetime:
     """Return the world's time as the API reports it."""
-    return datetime.fromtimestamp(world.current().clock.now(), UTC).replace(tzinfo=None)
+    return naive(world.now())
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ from moto.cloudformation.exceptions import AlreadyExistsException
 from moto.core.responses import ActionResult, EmptyResult
 
 from localcloud.patches.cloudformation import changes, operations, views
-from localcloud.patches.cloudformation.asking import (
+from localcloud.patches.cloudformation.change_set_api import find_change_set
+from localcloud.patches.cloudformation.functions import refuse
+from localcloud.patches.cloudformation.requests import (
     Response,
     body_of,
     check_updatable,
@@ -20,8 +22,6 @@ from localcloud.patches.cloudformation.asking import (
     stacks_of,
     wanted_by,
 )
-from localcloud.patches.cloudformation.change_set_api import find_change_set
-from localcloud.patches.cloudformation.functions import refuse
 from localcloud.patches.cloudformation.resources import check_types
 from localcloud.patches.cloudformation.template import parse
 

@@ -47,10 +47,9 @@ class Role(ResourceType):
             call("iam", "update_role", **role, **{"Description": "", **kept})
         _bring_policies(role, old, new)
         _bring_boundary(role, old, new)
-        tags = place.tags(new)
-        keys = {tag["Key"] for tag in tags}
-        if gone := [t["Key"] for t in old.get("Tags", []) if t["Key"] not in keys]:
-            call("iam", "untag_role", **role, TagKeys=gone)
+        removed, tags = place.tag_changes(old, new)
+        if removed:
+            call("iam", "untag_role", **role, TagKeys=removed)
         if tags:
             call("iam", "tag_role", **role, Tags=tags)
 

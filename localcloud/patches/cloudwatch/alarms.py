@@ -7,7 +7,7 @@ and forgets the state of one that is put again.
 """
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from moto.cloudwatch.exceptions import InvalidParameterValue, ResourceNotFound
@@ -21,6 +21,7 @@ from localcloud.patches.cloudwatch.evaluation import (
     Rule,
     verdict,
 )
+from localcloud.times import naive
 
 EVERY = 5.0  # seconds between two evaluations of an alarm; AWS takes up to a minute
 
@@ -32,7 +33,7 @@ ACTIONS = {
 
 
 def _now() -> datetime:
-    return datetime.fromtimestamp(world.current().clock.now(), UTC).replace(tzinfo=None)
+    return naive(world.now())
 
 
 def check_supported(alarm: Any) -> None:
@@ -123,7 +124,7 @@ def set_state(backend: Any, name: str, reason: str, data: str | None, state: str
         raise ResourceNotFound("Alarm with name " + name + " does not exist")
     if state not in ACTIONS:
         raise InvalidParameterValue(f"{state} is no alarm state")
-    alarm.evaluated_at = world.current().clock.now()
+    alarm.evaluated_at = world.now()
     if state != alarm.state_value:
         change_state(alarm, state, reason, data or "{}")
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from localcloud import behaviour
 from localcloud.driver import Probed
+from localcloud.patches.ec2 import ENDED
 from localcloud.patches.elbv2.balancers import addresses, is_network
 from localcloud.patches.elbv2.records import (
     CHECKING,
@@ -29,7 +30,6 @@ from localcloud.patches.elbv2.records import (
 )
 from localcloud.world import current
 
-ENDED = ("shutting-down", "terminated")
 NOT_RUNNING = ("pending", "stopping", "stopped")
 
 

@@ -14,6 +14,7 @@ from moto.elbv2.exceptions import TargetGroupNotFoundError
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup
 from moto.elbv2.responses import ELBV2Response
 
+from localcloud import world
 from localcloud.patches.elbv2.records import (
     DRAINING,
     HEALTHY,
@@ -22,7 +23,6 @@ from localcloud.patches.elbv2.records import (
     runs,
     targets,
 )
-from localcloud.world import current
 
 NETWORK = ("TCP", "TLS", "UDP", "TCP_UDP")
 HTTP = ("HTTP", "HTTPS")
@@ -81,7 +81,7 @@ def _modify(modify: Any) -> Any:
 def _register(register: Any) -> Any:
     def register_all(self: Any, found: list[dict[str, Any]]) -> None:
         register(self, found)
-        now = current().clock.now()
+        now = world.now()
         for each in found:
             old = targets(self).get(each["Id"])
             if old is None or old.drains_until is not None:
@@ -103,7 +103,7 @@ def _deregister(deregister: Any) -> Any:
                 continue
             if target.health == HEALTHY and delay > 0 and runs(target, self):
                 target.health = DRAINING
-                target.drains_until = current().clock.now() + delay
+                target.drains_until = world.now() + delay
             else:
                 del targets(self)[each["Id"]]
 

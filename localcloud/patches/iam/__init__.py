@@ -71,9 +71,13 @@ def role_may(arn: str, actions: Iterable[str], resource: str) -> bool:
 
 def may_assume(service: str, arn: str) -> bool:
     """Say whether the role's trust policy lets an AWS service be that role."""
+    return decide(_trust(arn), Check("sts:AssumeRole", arn, {}), service) is Answer.ALLOWED
+
+
+def _trust(arn: str) -> list[str]:
+    """Return a role's trust policy; none for an unknown role."""
     role = _role(arn)
-    trust = [role.assume_role_policy_document] if role else []
-    return decide(trust, Check("sts:AssumeRole", arn, {}), service) is Answer.ALLOWED
+    return [role.assume_role_policy_document] if role else []
 
 
 def _role(arn: str) -> Any:
@@ -152,8 +156,7 @@ def _permit(response: Any, protocol: str, who: Principal, check: Check) -> None:
 def _resource_policies(check: Check) -> list[str]:
     """Return the policy that the resource itself carries: a bucket's, or a role's trust."""
     if check.action == "sts:AssumeRole":
-        roles = iam_backends[ACCOUNT]["aws"].roles.values()
-        return [r.assume_role_policy_document for r in roles if r.arn == check.resource]
+        return _trust(check.resource)
     if check.resource.startswith("arn:aws:s3:::"):
         name = check.resource.removeprefix("arn:aws:s3:::").partition("/")[0]
         bucket = s3_backends[ACCOUNT]["aws"].buckets.get(name)

@@ -5,7 +5,6 @@ service-authorization/latest/reference/) and, for S3, "Required permissions for 
 operations" of the S3 User Guide. Reads the parameters with moto's own parsers.
 """
 
-from datetime import UTC, datetime
 from typing import Any
 
 from moto.core.parse import PROTOCOL_PARSERS
@@ -19,6 +18,7 @@ from localcloud.patches.iam.principals import Principal
 from localcloud.patches.iam.resources import named_by, passed_by
 from localcloud.patches.iam.resources_ec2 import Namer, Tree
 from localcloud.patches.iam.signatures import Signed
+from localcloud.times import moment
 
 PREFIXES = {"monitoring": "cloudwatch", "email": "ses"}  # signing name: IAM prefix
 
@@ -88,12 +88,12 @@ def _check(action: str, arn: str, keys: Tree) -> Check:
 
 
 def _common(who: Principal, region: str) -> Tree:
-    now = world.current().clock.now()
+    now = world.now()
     return {
         **dict(who.context),
         "aws:RequestedRegion": region,
         "aws:SecureTransport": "true",
-        "aws:CurrentTime": datetime.fromtimestamp(now, UTC).isoformat(),
+        "aws:CurrentTime": moment(now).isoformat(),
         "aws:EpochTime": int(now),
         "aws:ViaAWSService": "false",
     }

@@ -5,7 +5,7 @@ from typing import Any
 
 from moto.elbv2.models import elbv2_backends
 
-from localcloud.patches.elbv2 import plan
+from localcloud.patches.elbv2 import forwarding
 from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
 GCS, GUARD = 6379, 8479
@@ -122,4 +122,4 @@ class Balancer:
 
     def servers(self) -> dict[str, str]:
         """Return the state of each target in the data plane."""
-        return {s.name: s.state for p in plan.plans() for f in p.frontends for s in f.servers}
+        return {s.name: s.state for p in forwarding.plans() for f in p.frontends for s in f.servers}

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from localcloud import behaviour
 from localcloud.behaviour import Behaviour
-from localcloud.patches.elbv2 import plan
+from localcloud.patches.elbv2 import forwarding
 from tests.unit.localcloud.balancers import GCS, GUARD, Balancer
 
 
@@ -33,7 +33,7 @@ class TestLoadBalancer:
         balancer.create()
         balancer.clock.advance(149)
         assert balancer.described()["State"]["Code"] == "provisioning"
-        assert plan.plans() == ()
+        assert forwarding.plans() == ()
 
         balancer.clock.advance(2)
 
@@ -90,7 +90,7 @@ class TestLoadBalancer:
         balancer.api.delete_load_balancer(LoadBalancerArn=balancer.arn)
 
         assert balancer.ec2.describe_network_interfaces()["NetworkInterfaces"] == []
-        assert plan.plans() == ()
+        assert forwarding.plans() == ()
 
     def test_a_protected_one_is_not_deleted(self, balancer: Balancer) -> None:
         balancer.create()
@@ -171,14 +171,14 @@ class TestPlan:
     def test_a_listener_is_served_at_each_address(self, serving: tuple[Balancer, str]) -> None:
         balancer, leader = serving
 
-        (found,) = plan.plans()
+        (found,) = forwarding.plans()
         assert found.addresses == balancer.addresses
         assert [(f.address, f.port) for f in found.frontends] == [
             (address, GCS) for address in balancer.addresses
         ]
         ip = balancer.driver.machines[leader].host.private_ip
         for frontend in found.frontends:
-            assert frontend.servers == (plan.Server(leader, ip, GCS, "ready"),)
+            assert frontend.servers == (forwarding.Server(leader, ip, GCS, "ready"),)
 
     def test_only_healthy_targets_are_ready(self, serving: tuple[Balancer, str]) -> None:
         balancer, leader = serving
@@ -214,7 +214,7 @@ class TestPlan:
         balancer.register(leader)
         balancer.clock.advance(30)
 
-        (found,) = plan.plans()
+        (found,) = forwarding.plans()
         served = {f.address: [s.name for s in f.servers] for f in found.frontends}
         assert served == {found.addresses[0]: [], found.addresses[1]: [leader]}
         assert balancer.addresses == found.addresses[1:]

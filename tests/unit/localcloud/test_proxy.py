@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from common.waiting import Seen, SystemClock, wait_for
-from localcloud.patches.elbv2.plan import DRAIN, OUT, READY, ForwardingPlan, Frontend, Server
+from localcloud.patches.elbv2.forwarding import DRAIN, OUT, READY, ForwardingPlan, Frontend, Server
 from localcloud.proxy import SLOTS, Proxy, Slots
 
 pytestmark = pytest.mark.skipif(not shutil.which("haproxy"), reason="haproxy is not installed")

@@ -14,9 +14,10 @@ from moto.autoscaling.exceptions import ValidationError
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
+from localcloud import world
 from localcloud.patches import internal
-from localcloud.patches.autoscaling.records import Activity, record, stamp
-from localcloud.world import current
+from localcloud.patches.autoscaling.records import Activity, record
+from localcloud.times import stamp
 
 LAUNCH = "autoscaling:EC2_INSTANCE_LAUNCH"
 LAUNCH_ERROR = "autoscaling:EC2_INSTANCE_LAUNCH_ERROR"
@@ -54,7 +55,7 @@ def deliver(arn: str, subject: str, message: str) -> None:
 
 
 def _message(group: Any, event: str, activity: Activity | None, instance_id: str) -> dict[str, Any]:
-    now = stamp(current().clock.now())
+    now = stamp(world.now())
     message = {
         "Service": "AWS Auto Scaling",
         "Event": event,
