@@ -1,8 +1,8 @@
-"""Disks: an image is a list of read-only layers, a machine writes into a layer of its own. No AWS.
+"""Disks: an image is a list of read-only layers, a machine writes into its own layer. No AWS.
 
-Overlayfs puts them together (the kernel's filesystems/overlayfs.rst). Making an image of a stopped
-machine takes no copying: its own layer becomes the image's, and the machine goes on with a new,
-empty one. A layer is removed once neither image nor machine has it.
+Overlayfs combines them (the kernel's filesystems/overlayfs.rst). Making an image of a stopped
+machine copies nothing: its layer becomes the image's, and the machine continues with a new, empty
+one. A layer is removed once neither image nor machine uses it.
 """
 
 import shutil
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from localcloud.processes import run
 
-# Layers must be whole in themselves, since a machine's becomes an image's.
+# Layers must be self-contained, since a machine's becomes an image's.
 OVERLAY_OPTIONS = "index=off,redirect_dir=off,metacopy=off"
 
 
@@ -27,7 +27,7 @@ class Images:
         self._lock = threading.Lock()
 
     def add_base(self, ami_id: str, root: Path) -> None:
-        """Make a tree that lies elsewhere, and stays there, an image of one layer."""
+        """Register a tree that is kept elsewhere as an image of one layer."""
         self._layers.mkdir(parents=True, exist_ok=True)
         _write_list(self.folder / f"{ami_id}.layers", [root])
 
@@ -41,7 +41,7 @@ class Images:
             _write_list(disk / "layers", layers)
 
     def mount(self, instance_id: str) -> Path:
-        """Put the machine's layers together and return where."""
+        """Mount the machine's layers together and return where."""
         disk = self.machines / instance_id
         mount_overlay(_read_list(disk / "layers"), disk)
         return disk / "root"
@@ -63,7 +63,7 @@ class Images:
                 (disk / part).mkdir()
 
     def forget(self, ami_id: str) -> None:
-        """Remove an image and the layers that nobody has any more."""
+        """Remove an image and the layers that nothing uses any more."""
         with self._lock:
             (self.folder / f"{ami_id}.layers").unlink(missing_ok=True)
             self._remove_unused()

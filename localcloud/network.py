@@ -1,12 +1,12 @@
-"""The VPC: a network namespace that nothing leaves, with a router that every host hangs on. No AWS.
+"""The VPC: a network namespace that no packet leaves, and a router for every host in it. No AWS.
 
-Each host (machine, load balancer) has a namespace of its own, one cable to the VPC's and a route to
-its address there, so that all traffic between hosts is forwarded by the VPC and meets the security
-groups; two hosts never talk behind its back. As on AWS, packets for an address that nobody has
-vanish, and the operator's packets come from 10.77.0.1 or 172.31.0.1.
+Each host (machine, load balancer) has its own namespace, one cable (a veth pair) to the VPC's and a
+route to its address there. So the VPC forwards all traffic between hosts and applies the security
+groups to it; no traffic bypasses them. As on AWS, packets for an unused address are dropped
+silently. The operator's packets come from 10.77.0.1 or 172.31.0.1.
 
-The namespace is joined to nothing and has no default route. What is addressed to anything but the
-VPC is refused and counted, even if somebody added a route.
+The namespace is connected to no other network and has no default route. Packets for any address
+outside the VPC are rejected and counted, even if someone adds a route.
 """
 
 import ctypes
@@ -40,7 +40,7 @@ SYSCTLS = {
     "net/ipv6/conf/default/disable_ipv6": "1",
 }
 
-GUARD = f"""
+FIREWALL = f"""
 table inet guard {{
   set ours {{
     type ipv4_addr; flags interval
@@ -86,24 +86,24 @@ class Network:
         self._spaces: dict[str, str] = {}
 
     def up(self) -> None:
-        """Make the namespace, its addresses and its guard; raises OSError."""
+        """Make the namespace, its addresses and its firewall; raises OSError."""
         run("ip", "netns", "add", self.name)
         with entered(namespace_path(self.name)):
             for key, value in SYSCTLS.items():
                 Path("/proc/sys", key).write_text(value)
         addresses = [f"{gateway}/{network.prefixlen}" for network, gateway in RANGES.items()]
         addresses += [f"{service}/32" for service in SERVICES]
-        # Without ARP, packets for an address that nobody has go nowhere instead of failing.
+        # Without ARP, packets for an unused address are dropped instead of failing.
         lines = [
             "link set lo up",
             f"link add {DEVICE} type bridge",
             f"link set {DEVICE} arp off up",
         ]
         _ip(self.name, lines + [f"addr add {address} dev {DEVICE}" for address in addresses])
-        self.apply(GUARD)
+        self.apply(FIREWALL)
 
     def down(self) -> None:
-        """Remove the namespace and those of its hosts; what they held goes with them."""
+        """Remove the namespace and those of its hosts, with everything in them."""
         for found in namespaces(self.name):
             run("ip", "netns", "del", found)
 
@@ -123,11 +123,11 @@ class Network:
         return space
 
     def detach(self, host: str) -> None:
-        """Remove a host's namespace and cable; its address is nobody's from now on."""
+        """Remove a host's namespace and cable; its address is unused from now on."""
         space = self.space_of(host)
         self._spaces = {a: s for a, s in self._spaces.items() if s != space}
         if namespace_path(space).exists():
-            # A cable that was never laid is no reason to keep the namespace.
+            # The namespace goes even if the cable was never made.
             cut = ["ip", "-n", self.name, "link", "del", _cable(host)]
             subprocess.run(cut, capture_output=True, check=False)
             run("ip", "netns", "del", space)
@@ -141,7 +141,7 @@ class Network:
         return f"{self.name}-{host}"
 
     def apply(self, rules: str) -> None:
-        """Put nft rules into force in the VPC, all or none (nft(8), -f)."""
+        """Apply nft rules in the VPC, all or none (nft(8), -f)."""
         self._nft("-f", "-", text=rules)
 
     def counters(self) -> dict[str, int]:
@@ -182,13 +182,13 @@ def entered(namespace: Path) -> Iterator[None]:
 
 
 def enter(namespace: Path) -> None:
-    """Put this process into a network namespace for good, with mounts of its own (setns(2),
+    """Put this process into a network namespace for good, with its own mounts (setns(2),
     unshare(2)); threads that run already stay outside. Raises OSError.
     """
     with namespace.open("rb") as there:
         _setns(there.fileno())
     if _libc.unshare(_CLONE_NEWNS):
-        raise OSError(ctypes.get_errno(), "unshare: no mounts of its own")
+        raise OSError(ctypes.get_errno(), "unshare: could not create a mount namespace")
 
 
 def is_inside(namespace: Path) -> bool:
@@ -207,7 +207,7 @@ def _cable(host: str) -> str:
 
 
 def _host_side(addresses: Sequence[str]) -> list[str]:
-    """All goes through the router, also to neighbours: an address brings no route of its own."""
+    """All traffic goes through the router, also to neighbours: an address brings no route."""
     first = addresses[0]
     return [
         "link set lo up",

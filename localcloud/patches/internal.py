@@ -51,7 +51,7 @@ def _answer(event_name: str, request: AWSPreparedRequest, **_: Any) -> Any:
         return _stubber()(event_name, request)
 
 
-_making = threading.RLock()  # a session is not made for threads
+_making = threading.RLock()  # sessions are not thread-safe
 
 
 @cache

@@ -59,8 +59,8 @@ def _found(response: Any) -> list[Activity]:
     if response._get_bool_param("IncludeDeletedGroups"):
         kept = deleted(backend) | kept
     found = [a for group, entries in kept.items() for a in entries if not name or group == name]
-    wanted = response._get_param("ActivityIds", [])
-    return [activity for activity in found if not wanted or activity.activity_id in wanted]
+    requested = response._get_param("ActivityIds", [])
+    return [activity for activity in found if not requested or activity.activity_id in requested]
 
 
 def _describe_scaling_activities(self: Any) -> ActionResult:
@@ -72,7 +72,7 @@ def _describe_scaling_activities(self: Any) -> ActionResult:
 
 
 def deleted(backend: Any) -> dict[str, list[Activity]]:
-    """Return the activities of groups that are gone, by group name."""
+    """Return the activities of deleted groups, by group name."""
     if not hasattr(backend, "deleted_activities"):
         backend.deleted_activities = {}
     found: dict[str, list[Activity]] = backend.deleted_activities

@@ -1,9 +1,8 @@
-"""Lifecycle hooks that really hold an instance: actions, heartbeats, time-outs, results.
+"""Lifecycle hooks that really hold an instance: actions, heartbeats, timeouts, results.
 
 Follows https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks.html (results,
-time-outs: the shorter of 48 hours and 100 heartbeats) and PutLifecycleHook,
-CompleteLifecycleAction and RecordLifecycleActionHeartbeat in the API reference. moto stores hooks
-and never waits in them.
+timeouts: the shorter of 48 hours and 100 heartbeats) and PutLifecycleHook, CompleteLifecycleAction
+and RecordLifecycleActionHeartbeat in the API reference. moto stores hooks and never waits for them.
 """
 
 import json
@@ -32,14 +31,14 @@ def hooks_for(group: Any, transition: str) -> list[Any]:
 
 
 def start_actions(member: Member, hooks: list[Any], now: float) -> None:
-    """Let the member wait in every hook, and tell each hook's target."""
+    """Let the member wait in every hook, and notify each hook's target."""
     member.actions = [Action(hook, now, now + hook.heartbeat_timeout) for hook in hooks]
     for action in member.actions:
-        _tell_target(member, action)
+        _notify_target(member, action)
 
 
 def expire_actions(member: Member, now: float) -> None:
-    """Give actions that ran out their hook's default result."""
+    """Give actions that timed out their hook's default result."""
     for action in member.actions:
         if action.result is None and now >= action.deadline:
             action.result, action.timed_out = action.hook.default_result, True
@@ -67,7 +66,7 @@ def reason(action: Action) -> str:
     )
 
 
-def _tell_target(member: Member, action: Action) -> None:
+def _notify_target(member: Member, action: Action) -> None:
     hook = action.hook
     message = {
         "LifecycleHookName": hook.name,
@@ -121,7 +120,7 @@ def _put_lifecycle_hook(self: Any) -> EmptyResult:
 
 
 def put_hook(backend: Any, group_name: str, params: dict[str, Any]) -> None:
-    """Create or update a hook; what an update does not name stays as it was."""
+    """Create or update a hook; an update keeps what it does not name."""
     group, name = backend.autoscaling_groups[group_name], params["LifecycleHookName"]
     old = next(iter(backend.describe_lifecycle_hooks(group.name, [name])), None)
     transition = params.get("LifecycleTransition") or (old and old.lifecycle_transition)

@@ -34,16 +34,16 @@ WORDS = {
 }
 
 
-def announce(group: Any, event: str, activity: Activity | None, instance_id: str = "") -> None:
-    """Publish an event to every topic that wants it."""
-    for arn, wanted in record(group).topics.items():
-        if event in wanted:
+def publish(group: Any, event: str, activity: Activity | None, instance_id: str = "") -> None:
+    """Publish an event to every topic that is configured for it."""
+    for arn, types in record(group).topics.items():
+        if event in types:
             subject = f'Auto Scaling: {WORDS[event]} for group "{group.name}"'
             deliver(arn, subject, json.dumps(_message(group, event, activity, instance_id)))
 
 
 def deliver(arn: str, subject: str, message: str) -> None:
-    """Send to a topic or a queue; what is gone by now gets nothing, as with AWS."""
+    """Send to a topic or a queue; a deleted one gets nothing, as on AWS."""
     try:
         if ":sns:" in arn:
             internal.client("sns").publish(TopicArn=arn, Subject=subject[:100], Message=message)

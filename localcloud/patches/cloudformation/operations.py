@@ -21,12 +21,12 @@ def begin(stack: Stack, operation: Iterator[bool]) -> None:
     next(operation)
 
 
-def create(stack: Stack, wanted: DesiredState) -> Iterator[bool]:
-    """Bring up a new stack; a failure removes what had been made."""
-    stack.wanted = wanted
+def create(stack: Stack, desired: DesiredState) -> Iterator[bool]:
+    """Create a new stack; a failure deletes what was created."""
+    stack.desired = desired
     stack.say("CREATE_IN_PROGRESS", "User Initiated")
     yield True
-    run = Run(stack, wanted)
+    run = Run(stack, desired)
     failed = yield from _carry_out(run)
     if not failed:
         stack.say("CREATE_COMPLETE")
@@ -37,16 +37,16 @@ def create(stack: Stack, wanted: DesiredState) -> Iterator[bool]:
         yield from _roll_back(run, "ROLLBACK")
 
 
-def update(stack: Stack, wanted: DesiredState) -> Iterator[bool]:
-    """Bring a stack from what it is to what is wanted; a failure brings it back."""
-    before, outputs = stack.wanted, stack.outputs
-    stack.wanted, stack.updated = wanted, timestamp()
+def update(stack: Stack, desired: DesiredState) -> Iterator[bool]:
+    """Bring a stack to its desired state; a failure restores the previous one."""
+    before, outputs = stack.desired, stack.outputs
+    stack.desired, stack.updated = desired, timestamp()
     stack.say("UPDATE_IN_PROGRESS", "User Initiated")
     yield True
-    run = Run(stack, wanted)
+    run = Run(stack, desired)
     failed = yield from _carry_out(run)
     if failed:
-        stack.wanted, stack.outputs = before, outputs
+        stack.desired, stack.outputs = before, outputs
         stack.say("UPDATE_ROLLBACK_IN_PROGRESS", failed)
         yield from _roll_back(run, "UPDATE_ROLLBACK")
         return
@@ -89,14 +89,14 @@ def _roll_back(run: Run, status: str) -> Iterator[bool]:
         except TROUBLE as error:
             stuck.append(str(error))
     if stuck:
-        told = f"The following resource(s) failed to roll back: [{', '.join(stuck)}]."
-        run.stack.say(f"{status}_FAILED", told)
+        reason = f"The following resource(s) failed to roll back: [{', '.join(stuck)}]."
+        run.stack.say(f"{status}_FAILED", reason)
     else:
         run.stack.say(f"{status}_COMPLETE")
 
 
 def delete(stack: Stack, retain: set[str]) -> Iterator[bool]:
-    """Remove a stack, dependents first; what a resource that stays depends on is not tried."""
+    """Delete a stack, dependents first; what an undeletable resource depends on is not tried."""
     stack.say("DELETE_IN_PROGRESS", "User Initiated")
     yield True
     stuck: list[str] = []

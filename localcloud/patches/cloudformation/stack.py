@@ -64,13 +64,13 @@ class DesiredState:
 
 @dataclass
 class ChangeSet:
-    """A set of changes worked out beforehand, to be executed or not."""
+    """A set of changes, computed in advance, to be executed or not."""
 
     change_set_id: str
     name: str
     kind: str  # CREATE or UPDATE
     description: str | None
-    wanted: DesiredState
+    desired: DesiredState
     capabilities: list[str]
     created: datetime
     changes: list[Tree]
@@ -90,7 +90,7 @@ class Stack:
     created: datetime
     status: str = "REVIEW_IN_PROGRESS"
     status_reason: str | None = None
-    wanted: DesiredState = field(default_factory=lambda: DesiredState("", {}, {}, {}))
+    desired: DesiredState = field(default_factory=lambda: DesiredState("", {}, {}, {}))
     description: str | None = None
     capabilities: list[str] = field(default_factory=list)
     resources: dict[str, Resource] = field(default_factory=dict)
@@ -105,14 +105,14 @@ class Stack:
     deleted: datetime | None = None
 
     def say(self, status: str, reason: str | None = None) -> None:
-        """Put the stack itself into a status, and into the events."""
+        """Set the stack's own status, and record it in the events."""
         self.status, self.status_reason = status, reason
         self._record(self.name, self.stack_id, STACK_TYPE, status, reason)
 
     def note(
         self, logical_id: str, type_name: str, physical: str, status: str, reason: str | None = None
     ) -> None:
-        """Record what a resource came to."""
+        """Record a resource's new status."""
         event = self._record(logical_id, physical, type_name, status, reason)
         self.states[logical_id] = event
 
@@ -130,8 +130,8 @@ class Stack:
         return kept
 
 
-def template_of(stack: Stack, wanted: DesiredState, parameters: dict[str, Any]) -> Template:
-    """Return ``wanted`` as an evaluable template, in the place where ``stack`` stands."""
+def template_of(stack: Stack, desired: DesiredState, parameters: dict[str, Any]) -> Template:
+    """Return ``desired`` as a template to be evaluated for ``stack``."""
     from localcloud.patches import internal  # a boto3 client, off the path of pure readers
 
     zones = internal.call("ec2", "describe_availability_zones")["AvailabilityZones"]
@@ -145,4 +145,4 @@ def template_of(stack: Stack, wanted: DesiredState, parameters: dict[str, Any]) 
         "AWS::NotificationARNs": [],
     }
     names = sorted(zone["ZoneName"] for zone in zones)
-    return Template(wanted.tree, parameters, pseudo, names)
+    return Template(desired.tree, parameters, pseudo, names)

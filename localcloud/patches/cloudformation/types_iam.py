@@ -65,11 +65,11 @@ class Role(ResourceType):
 
 
 def _bring_policies(role: Tree, old: Tree, new: Tree) -> None:
-    wanted = {policy["PolicyName"]: policy["PolicyDocument"] for policy in new.get("Policies", [])}
+    desired = {policy["PolicyName"]: policy["PolicyDocument"] for policy in new.get("Policies", [])}
     for policy in old.get("Policies", []):
-        if policy["PolicyName"] not in wanted:
+        if policy["PolicyName"] not in desired:
             call("iam", "delete_role_policy", **role, PolicyName=policy["PolicyName"])
-    for name, document in wanted.items():
+    for name, document in desired.items():
         body = json.dumps(document)
         call("iam", "put_role_policy", **role, PolicyName=name, PolicyDocument=body)
     before, after = set(old.get("ManagedPolicyArns", [])), set(new.get("ManagedPolicyArns", []))

@@ -143,8 +143,8 @@ class Listener(ResourceType):
 
     def configure(self, place: Place, physical_id: str, old: Tree, new: Tree) -> None:
         if old:
-            wanted = {key: value for key, value in new.items() if key != "LoadBalancerArn"}
-            call("elbv2", "modify_listener", ListenerArn=physical_id, **wanted)
+            changed = {key: value for key, value in new.items() if key != "LoadBalancerArn"}
+            call("elbv2", "modify_listener", ListenerArn=physical_id, **changed)
 
     def delete(self, physical_id: str, properties: Tree) -> None:
         call("elbv2", "delete_listener", ListenerArn=physical_id)

@@ -1,7 +1,7 @@
 """Keep metric data as alarms read them: by metric, on the world's clock.
 
 Follows PutMetricData of the CloudWatch API reference: a datum without a time gets the time of its
-arrival, which moto takes from the machine's clock and not from the world's.
+arrival, which moto takes from the host's clock and not from the world's.
 """
 
 from bisect import bisect_left, bisect_right, insort
@@ -51,7 +51,7 @@ def stamp(metric_data: list[dict[str, Any]]) -> None:
 
 
 def keep(backend: Any, namespace: str, metric_data: list[dict[str, Any]]) -> None:
-    """Store stamped data where alarms find them, and forget what is too old."""
+    """Store stamped data where alarms find them, and drop what is too old."""
     for datum in metric_data:
         found = series_of(backend).setdefault(
             key(namespace, datum["MetricName"], list(datum.get("Dimensions", []))), []

@@ -92,7 +92,7 @@ def _register(register: Any) -> Any:
 
 
 def _deregister(deregister: Any) -> Any:
-    """A healthy target that runs drains for the delay; any other is gone at once."""
+    """A healthy target that runs drains for the delay; any other is removed at once."""
 
     def deregister_all(self: Any, found: list[dict[str, Any]]) -> None:
         deregister(self, found)
@@ -125,18 +125,18 @@ def _health_for(self: Any, target: dict[str, Any], ec2_backend: Any) -> Any:
 
 
 def _describe_target_health(
-    self: Any, target_group_arn: str, wanted: list[dict[str, Any]]
+    self: Any, target_group_arn: str, requested: list[dict[str, Any]]
 ) -> list[Any]:
     """Without names: all that are registered, and those that still drain."""
     target_group = self.target_groups.get(target_group_arn)
     if target_group is None:
         raise TargetGroupNotFoundError()
-    named = wanted or [{"Id": name} for name in targets(target_group)]
+    named = requested or [{"Id": name} for name in targets(target_group)]
     return [target_group.health_for(target, self.ec2_backend) for target in named]
 
 
 def _notify_terminate_instances(self: Any, instance_ids: list[str]) -> None:
-    """An instance's end is seen by the health checker."""
+    """The health checker notices terminated instances."""
 
 
 @cache

@@ -3,7 +3,7 @@
 moto checks signatures and actions; resources only for S3, conditions hardly. Here every request
 made with credentials of a user or a role's session is evaluated with its resources and condition
 keys, and refused in AWS's words. ``conditions`` and ``policies`` decide, ``principals`` and
-``signatures`` say who asks, ``requests`` and ``resources`` what is asked.
+``signatures`` identify the caller, ``requests`` and ``resources`` what is called.
 
 A server calls ``enforce()`` once it has made its operator. A test says ``with enforced():`` and
 acts as a role with ``boto3.client(..., **role_credentials("role-name"))``; on a machine of the
@@ -51,7 +51,7 @@ def enforced() -> Iterator[None]:
 
 
 def role_credentials(role: str, session: str = "test") -> dict[str, str]:
-    """Return a role's credentials as arguments of boto3.client; the trust policy is not asked."""
+    """Return a role's credentials as arguments of boto3.client; its trust policy is not checked."""
     arn = call("iam", "get_role", RoleName=role)["Role"]["Arn"]
     made = call("sts", "assume_role", RoleArn=arn, RoleSessionName=session)["Credentials"]
     return {
@@ -62,11 +62,11 @@ def role_credentials(role: str, session: str = "test") -> dict[str, str]:
 
 
 def role_may(arn: str, actions: Iterable[str], resource: str) -> bool:
-    """Say whether a role's own policies allow actions that AWS does in its name."""
+    """Say whether a role's own policies allow actions that AWS takes in its name."""
     role = _role(arn)
     documents = documents_of(role) if role else []
-    asked = [Check(action, resource, {}) for action in actions]
-    return all(decide(documents, check) is Answer.ALLOWED for check in asked)
+    checks = [Check(action, resource, {}) for action in actions]
+    return all(decide(documents, check) is Answer.ALLOWED for check in checks)
 
 
 def may_assume(service: str, arn: str) -> bool:
@@ -107,7 +107,7 @@ def install() -> None:
         begin(self, environ, *args, **given)
 
     Request.__init__ = __init__
-    # S3 asks a bucket's policy once more, without its conditions.
+    # moto's S3 checks a bucket's policy again, without its conditions.
     FakeBucket.get_permission = lambda *_: PermissionResult.NEUTRAL
     ActionAuthenticatorMixin._authenticate_and_authorize_action = _authorize
 
@@ -128,8 +128,8 @@ def _authorize(response: Any, _request_class: type, resource: str = "*") -> None
     if who is None:
         errors.unknown_key(response, protocol)
     off = clocks.ahead(who.arn)
-    if told := signatures.mistake(signed, who.credentials, response.normalized_request, off):
-        errors.wrong_signature(response, protocol, told)
+    if problem := signatures.problem(signed, who.credentials, response.normalized_request, off):
+        errors.wrong_signature(response, protocol, problem)
     for check in requests.checks_of(response, signed, who, resource):
         _permit(response, protocol, who, check)
 

@@ -1,4 +1,4 @@
-"""Run Command's API on what really runs.
+"""Run Command's API, for commands that really run.
 
 Follows the Systems Manager API reference: SendCommand, GetCommandInvocation, ListCommands,
 ListCommandInvocations, CancelCommand, DescribeInstanceInformation.
@@ -67,7 +67,7 @@ def _send_command(self: Any) -> ActionResult:
 
 def _command(self: Any, named: list[str], targets: list[Tree]) -> Command:
     if self._get_param("DocumentName") != DOCUMENT:
-        raise _refuse("InvalidDocument", f"The local cloud has no document but {DOCUMENT}")
+        raise _refuse("InvalidDocument", f"The local cloud has only the document {DOCUMENT}")
     if self._get_param("OutputS3BucketName"):
         raise _refuse("ValidationException", "The local cloud keeps no command output in S3")
     parameters = self._get_param("Parameters", {})
@@ -141,16 +141,16 @@ def _text(seconds: float | None) -> str:
 
 
 def _list_commands(self: Any) -> ActionResult:
-    wanted, instance = self._get_param("CommandId"), self._get_param("InstanceId")
-    held = [_find(self)] if wanted else list(commands_of(self.ssm_backend).values())
+    requested, instance = self._get_param("CommandId"), self._get_param("InstanceId")
+    held = [_find(self)] if requested else list(commands_of(self.ssm_backend).values())
     found = [c for c in held if instance is None or instance in c.invocations]
     return ActionResult({"Commands": [_shown(command) for command in reversed(found)]})
 
 
 def _list_command_invocations(self: Any) -> ActionResult:
-    wanted, instance = self._get_param("CommandId"), self._get_param("InstanceId")
+    requested, instance = self._get_param("CommandId"), self._get_param("InstanceId")
     detailed = self._get_bool_param("Details", False)
-    held = [_find(self)] if wanted else list(commands_of(self.ssm_backend).values())
+    held = [_find(self)] if requested else list(commands_of(self.ssm_backend).values())
     found = [
         _shown_invocation(command, one, bool(detailed))
         for command in held

@@ -1,4 +1,4 @@
-"""One network load balancer over two zones, and what tests ask of it."""
+"""One network load balancer over two zones, with the calls that tests need."""
 
 from collections.abc import Callable
 from typing import Any
@@ -115,7 +115,7 @@ class Balancer:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """What the resolver answers for its name."""
+        """The addresses that its name resolves to."""
         backend = elbv2_backends["123456789012"]["us-east-1"]
         found: tuple[str, ...] = backend.load_balancers[self.arn].addresses
         return found
