@@ -60,16 +60,16 @@ def _is_current(found: Certificates) -> bool:
     return lasts and set(NAMES) <= set(names.get_values_for_type(x509.DNSName))
 
 
-def _make(wanted: Certificates) -> None:
+def _make(files: Certificates) -> None:
     """Make CA and server certificate together; the CA's key is never written to disk."""
-    wanted.ca.parent.mkdir(parents=True, exist_ok=True)
+    files.ca.parent.mkdir(parents=True, exist_ok=True)
     ca_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     issuer = _name("Raykiln local cloud CA")
     ca = _signed(_authority(_builder(issuer, issuer, ca_key.public_key())), ca_key)
     server = _signed(_leaf(_builder(_name(DOMAIN), issuer, server_key.public_key()), ca), ca_key)
-    _write(wanted.server_key, _pem_key(server_key), 0o600)
-    _write(wanted.server, server.public_bytes(serialization.Encoding.PEM), 0o644)
-    _write(wanted.ca, ca.public_bytes(serialization.Encoding.PEM), 0o644)
+    _write(files.server_key, _pem_key(server_key), 0o600)
+    _write(files.server, server.public_bytes(serialization.Encoding.PEM), 0o644)
+    _write(files.ca, ca.public_bytes(serialization.Encoding.PEM), 0o644)
 
 
 def _name(common: str) -> x509.Name:

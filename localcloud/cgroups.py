@@ -95,8 +95,8 @@ class Group:
         for depth in range(len(self.parts)):
             above = ROOT.joinpath(*self.parts[:depth])
             offered = (above / "cgroup.controllers").read_text().split()
-            wanted = " ".join(f"+{name}" for name in V2_CONTROLLERS if name in offered)
-            (above / "cgroup.subtree_control").write_text(wanted)
+            enabled = " ".join(f"+{name}" for name in V2_CONTROLLERS if name in offered)
+            (above / "cgroup.subtree_control").write_text(enabled)
 
     def weigh(self, weight: int) -> None:
         """Set the group's share when CPU is short."""

@@ -37,7 +37,7 @@ _complaints: set[str] = set()
 
 
 def main() -> None:
-    """Serve until told to stop."""
+    """Serve until a signal to stop."""
     logging.basicConfig(format="%(asctime)s %(name)s %(message)s", level=logging.INFO)
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"

@@ -3,7 +3,7 @@
 Follows the EC2 API reference: DeleteSubnet, DeleteSecurityGroup and DeleteVpc refuse with
 DependencyViolation while instances, load balancers, endpoints or other groups' rules use them, and
 what AWS made itself (a default ACL, the interface of a NAT gateway) goes with its owner. moto
-deletes networks under running instances, lists deleted endpoints for ever and keeps those
+deletes networks under running instances, lists deleted endpoints forever and keeps those
 leftovers.
 """
 

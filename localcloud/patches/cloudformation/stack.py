@@ -54,7 +54,7 @@ class Event:
 
 @dataclass(frozen=True)
 class DesiredState:
-    """What a stack is asked to be: a template, its parameters and the stack's tags."""
+    """The desired state of a stack: a template, its parameters and the stack's tags."""
 
     body: str
     tree: Tree

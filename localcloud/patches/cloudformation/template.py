@@ -200,7 +200,7 @@ class Template:
 
     def references(self, value: Any) -> Iterator[tuple[str, str | None]]:
         """Yield each (logical id, attribute) that ``value`` needs, as its conditions now stand."""
-        met: list[tuple[str, str | None]] = []
+        found: list[tuple[str, str | None]] = []
 
         def note(name: str, attribute: str | None) -> Any:
             if name not in self.tree["Resources"]:
@@ -208,11 +208,11 @@ class Template:
                 raise refuse(
                     f"Template format error: Unresolved resource dependencies [{name}] ({what})"
                 )
-            met.append((name, attribute))
+            found.append((name, attribute))
             return UNKNOWN
 
         self.resolve(value, note)
-        yield from met
+        yield from found
 
 
 def _no_resources(name: str, attribute: str | None) -> Any:

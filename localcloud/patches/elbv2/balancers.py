@@ -4,7 +4,7 @@ Follows CreateLoadBalancer, SetSecurityGroups, DeleteLoadBalancer and CreateList
 Load Balancing API reference and
 https://docs.aws.amazon.com/elasticloadbalancing/latest/network/network-load-balancers.html
 (addresses, security groups, DNS failover of zones). moto gives them an application load balancer's
-ARN, no addresses, and leaves them in ``provisioning`` for ever.
+ARN, no addresses, and leaves them in ``provisioning`` forever.
 
 A load balancer's interfaces are real ones in EC2's state, so that nothing else gets its addresses
 and its security groups can be enforced. ``load_balancer.addresses`` is what its name resolves to

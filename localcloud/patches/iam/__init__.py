@@ -70,7 +70,7 @@ def role_may(arn: str, actions: Iterable[str], resource: str) -> bool:
 
 
 def may_assume(service: str, arn: str) -> bool:
-    """Say whether the role's trust policy lets an AWS service be that role."""
+    """Say whether the role's trust policy lets an AWS service assume the role."""
     return decide(_trust(arn), Check("sts:AssumeRole", arn, {}), service) is Answer.ALLOWED
 
 

@@ -30,7 +30,7 @@ COMMON_ERROR_CODES += [
 
 
 class Refusal(ServiceException):  # type: ignore[misc]  # moto has no types
-    """An error of whichever service was asked."""
+    """An error of the service that was called."""
 
 
 def deny(

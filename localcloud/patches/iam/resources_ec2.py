@@ -123,7 +123,7 @@ class Namer:
 
 
 class Launch:
-    """What one RunInstances comes to, with its launch template merged in."""
+    """What one RunInstances launches, with its launch template merged in."""
 
     def __init__(self, namer: Namer, parameters: Tree, given: Tree, template: str | None) -> None:
         self.namer, self.parameters, self.given, self.template = namer, parameters, given, template

@@ -31,7 +31,7 @@ class Invocation:
 
     @property
     def details(self) -> str:
-        """Return the status as StatusDetails tells it."""
+        """Return the status as StatusDetails has it."""
         return {"TimedOut": "ExecutionTimedOut"}.get(self.status, self.status)
 
 
