@@ -2,7 +2,7 @@
 
 Follows "IP addressing for your VPCs and subnets" in the VPC user guide (the first four addresses
 and the last of a subnet are reserved) and what clients rely on: a name or a connection to an
-instance that is gone does not reach its successor. moto reuses an address at once, and network
+instance that is gone does not reach its replacement. moto reuses an address at once, and network
 interfaces made without one may collide.
 """
 
