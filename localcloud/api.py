@@ -1,7 +1,7 @@
 """AWS's API endpoint: moto behind TLS on port 443, one request at a time. No AWS.
 
 A request is read, and its answer sent, without the world's lock; only moto itself runs under it.
-What moto does not know is answered with 501, which no client tries again.
+An operation that moto lacks is answered with 501, which no client retries.
 """
 
 import io
@@ -63,14 +63,14 @@ class Serialised:
 
 
 def _application(service: Any) -> Any:
-    """Return moto's application of one service, which lets errors of its own through."""
+    """Return moto's application of one service, whose errors reach the caller."""
     application = create_backend_app(service)
     application.config["PROPAGATE_EXCEPTIONS"] = True
     return application
 
 
 def _body(environ: dict[str, Any]) -> bytes:
-    """Read the request's body to its end; a chunked one gets the length that it had."""
+    """Read the whole body of a request; a chunked one gets a Content-Length."""
     stream = environ["wsgi.input"]
     length = environ.get("CONTENT_LENGTH")
     if length:
@@ -83,7 +83,7 @@ def _body(environ: dict[str, Any]) -> bytes:
 
 
 def _call(environ: dict[str, Any], body: bytes) -> str:
-    """Return words for what was called."""
+    """Name what was called, for the log."""
     action = re.search(rb"(?:^|&)Action=(\w+)", body[:4096])
     target = environ.get("HTTP_X_AMZ_TARGET") or (action[1].decode() if action else "")
     what = target or f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
@@ -91,7 +91,7 @@ def _call(environ: dict[str, Any], body: bytes) -> str:
 
 
 def _refused(
-    environ: dict[str, Any], asked: bytes, start_response: Any, status: str, message: str
+    environ: dict[str, Any], request: bytes, start_response: Any, status: str, message: str
 ) -> list[bytes]:
     """Answer in the form that the called service's clients read (botocore's parsers)."""
     code = status.partition(" ")[2].replace(" ", "")
@@ -99,26 +99,26 @@ def _refused(
         kind, text = "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message})
     else:
         error = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
-        kind, text = "text/xml", _wrapped(error, environ.get("HTTP_HOST", ""), asked)
+        kind, text = "text/xml", _wrapped(error, environ.get("HTTP_HOST", ""), request)
     body = text.encode()
     start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
     return [body]
 
 
-def _wrapped(error: str, host: str, asked: bytes) -> str:
+def _wrapped(error: str, host: str, request: bytes) -> str:
     if host.startswith("ec2."):
         return f"<Response><Errors>{error}</Errors></Response>"
-    return f"<ErrorResponse>{error}</ErrorResponse>" if b"Action=" in asked else error
+    return f"<ErrorResponse>{error}</ErrorResponse>" if b"Action=" in request else error
 
 
 class Handler(MotoRequestHandler):  # type: ignore[misc] # moto comes without types
-    """Sends at once: headers and body are written apart, and the second must not wait."""
+    """Sends at once: headers and body are written separately, and the body must not wait."""
 
     disable_nagle_algorithm = True
 
 
 class ApiServer(ThreadedWSGIServer):
-    """Shakes hands in the connection's own thread, so that a slow client delays nobody."""
+    """Does the TLS handshake in the connection's own thread: a slow client delays no other."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -133,7 +133,10 @@ class ApiServer(ThreadedWSGIServer):
         request.settimeout(HANDSHAKE_SECONDS)
         try:
             secured = self._tls.wrap_socket(request, server_side=True)
-        except (OSError, ssl.SSLError):  # it hung up, or does not trust us: its own log says so
+        except (
+            OSError,
+            ssl.SSLError,
+        ):  # it hung up, or does not trust our CA: the client's log says so
             return
         secured.settimeout(None)
         with secured:
@@ -144,5 +147,5 @@ class ApiServer(ThreadedWSGIServer):
 def _close(connection: ssl.SSLSocket) -> None:
     try:
         connection.shutdown(socket.SHUT_RDWR)
-    except OSError:  # the client was first
+    except OSError:  # the client closed first
         return

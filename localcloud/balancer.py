@@ -1,8 +1,8 @@
 """The data plane of network load balancers: a host with its addresses, and HAProxy on it. No AWS.
 
-What is to be done comes from ``localcloud.patches.elbv2.plan``. The control plane never waits for
-it: every balancer has a thread that makes the newest plan true. All its processes are children of
-the server and so in the cloud's control groups; with them they end.
+The plans come from ``localcloud.patches.elbv2.forwarding``. The control plane never waits for the
+data plane: each balancer has a thread that applies its newest plan. All processes are children of
+the server, so they are in the cloud's control groups and are killed with them.
 """
 
 import logging
@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from localcloud.network import Network
-from localcloud.patches.elbv2.plan import ForwardingPlan, plans
+from localcloud.patches.elbv2.forwarding import ForwardingPlan, plans
 from localcloud.paths import namespace_path
 from localcloud.proxy import Proxy
 
@@ -31,26 +31,26 @@ class Balancers:
         self._running: dict[str, Balancer] = {}
 
     def reconcile(self, now: float) -> None:
-        """Hand every balancer its newest plan; begin new ones, end those that are gone."""
-        wanted = {plan.name: plan for plan in plans()}
-        for name in self._running.keys() - wanted.keys():
-            self._running.pop(name).end()
-        for name, plan in wanted.items():
+        """Give every balancer its newest plan; start new ones, stop deleted ones."""
+        desired = {plan.name: plan for plan in plans()}
+        for name in self._running.keys() - desired.keys():
+            self._running.pop(name).stop()
+        for name, plan in desired.items():
             if name not in self._running:
                 self._running[name] = Balancer(self._network, self._folder, plan)
             self._running[name].follow(plan)
 
     def stop(self) -> None:
-        """End all of them, and wait until they are gone."""
+        """Stop all of them, and wait until they have stopped."""
         for balancer in self._running.values():
-            balancer.end()
+            balancer.stop()
         for balancer in self._running.values():
             balancer.join()
         self._running.clear()
 
 
 class Balancer:
-    """One load balancer's host and HAProxy, and the thread that tends them."""
+    """One load balancer's host and HAProxy, and the thread that runs them."""
 
     def __init__(self, network: Network, folder: Path, plan: ForwardingPlan) -> None:
         self._network = network
@@ -58,53 +58,55 @@ class Balancer:
         self._addresses: tuple[str, ...] = ()
         space = namespace_path(network.space_of(self._host))
         self._proxy = Proxy(folder, self._host, ["nsenter", f"--net={space}"])
-        self._wanted: ForwardingPlan | None = plan
-        self._made: ForwardingPlan | None = None
+        self._desired: ForwardingPlan | None = plan
+        self._applied: ForwardingPlan | None = None
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._tend, name=self._host, daemon=True)
+        self._thread = threading.Thread(target=self._run, name=self._host, daemon=True)
         self._thread.start()
 
     def follow(self, plan: ForwardingPlan) -> None:
-        """Have this plan made true soon, also again when HAProxy has died."""
+        """Have this plan applied soon; also restarts HAProxy when it has died."""
         with self._changed:
-            if plan != self._wanted or not self._proxy.settled:
-                self._wanted = plan
+            if plan != self._desired or not self._proxy.settled:
+                self._desired = plan
                 self._changed.notify()
 
-    def end(self) -> None:
+    def stop(self) -> None:
         """Have everything removed soon."""
         with self._changed:
-            self._wanted = None
+            self._desired = None
             self._changed.notify()
 
     def join(self) -> None:
         self._thread.join()
 
-    def _tend(self) -> None:
+    def _run(self) -> None:
         while (plan := self._next()) is not None:
-            if self._try(partial(self._make, plan)):
-                self._made = plan
+            if self._try(partial(self._apply, plan)):
+                self._applied = plan
         self._try(self._remove)
 
     def _next(self) -> ForwardingPlan | None:
-        """Wait until there is something to do; None is the end."""
+        """Wait for something to do, and return the plan to apply; None means stop."""
         with self._changed:
-            while self._wanted is not None and self._wanted == self._made and self._proxy.settled:
+            while (
+                self._desired is not None and self._desired == self._applied and self._proxy.settled
+            ):
                 self._changed.wait(RETRY_SECONDS)
-            return self._wanted
+            return self._desired
 
     def _try(self, work: Callable[[], None]) -> bool:
-        """Work; what fails is logged and tried again after a while."""
+        """Do the work; a failure is logged, and retried after a pause."""
         try:
             work()
         except (OSError, subprocess.CalledProcessError, IndexError):
-            log.exception("%s: the data plane did not follow", self._host)
+            log.exception("%s: the plan could not be applied", self._host)
             with self._changed:
                 self._changed.wait(RETRY_SECONDS)
             return False
         return True
 
-    def _make(self, plan: ForwardingPlan) -> None:
+    def _apply(self, plan: ForwardingPlan) -> None:
         if plan.addresses != self._addresses:
             self._remove()
             self._network.attach(self._host, plan.addresses)

@@ -1,12 +1,11 @@
 """The base image of the local cloud: Debian 12 as on AWS, with real cloud-init. No AWS.
 
-Built once by mmdebstrap and kept by the digest of all that shapes it: packages, files, the
-finishing script and the private CA. That the machines trust the CA is the local cloud's business
-and so lies here, not in provisioners: in the system's trust store, and as ``AWS_CA_BUNDLE`` for
-botocore, which ships a bundle of its own.
+Built once by mmdebstrap and cached under the digest of everything that shapes it: packages, files,
+the finishing script and the private CA. Only the local cloud needs that CA, so it is installed
+here and not by provisioners: in the system's trust store, and as ``AWS_CA_BUNDLE`` for botocore,
+which ships its own bundle.
 """
 
-import fcntl
 import hashlib
 import json
 import shutil
@@ -19,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from common.errors import PipelineError
+from localcloud.processes import locked
 
 SUITE = "bookworm"
 ARCHITECTURE = "amd64"
@@ -74,11 +74,12 @@ class BaseImage:
 
 
 def base_image(folder: Path, ca: Path, progress: Progress) -> BaseImage:
-    """Return the base image in ``folder``, building it first if it is not there."""
+    """Return the base image in ``folder``, building it first if it does not exist."""
     digest = recipe_digest(ca)
     place = folder / digest[:16]
     if not (place / "image.json").exists():
-        with _alone(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder / "lock"):  # one build at a time, across clouds that share the cache
             if not (place / "image.json").exists():
                 _build(place, ca, progress)
     facts = json.loads((place / "image.json").read_text())
@@ -94,17 +95,8 @@ def recipe_digest(ca: Path) -> str:
     return content.hexdigest()
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Let one process at a time build, also across clouds that share the cache."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def _build(place: Path, ca: Path, progress: Progress) -> None:
-    for left in place.parent.glob(f"{BUILDING}*"):  # by a build that was killed
+    for left in place.parent.glob(f"{BUILDING}*"):  # left by a build that was killed
         shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=BUILDING) as scratch:
         root = Path(scratch, "root")
@@ -122,14 +114,14 @@ def _build(place: Path, ca: Path, progress: Progress) -> None:
 def _bootstrap(root: Path, progress: Progress) -> None:
     """Run mmdebstrap with its default mirror; its lines become progress.
 
-    It has namespaces of its own: what it starts and mounts goes with it, however it ends.
+    It runs in its own namespaces: its processes and mounts go with it, however it exits.
     """
     command = ["unshare", "--mount", "--propagation", "private"]
     command += ["--pid", "--fork", "--kill-child", "--mount-proc"]
     command += ["mmdebstrap", "--variant=minbase", f"--architectures={ARCHITECTURE}"]
     command += [f"--include={','.join(PACKAGES)}", SUITE, str(root)]
     lines: list[str] = []
-    with _ended_with_us(subprocess.Popen(command, stderr=subprocess.PIPE, text=True)) as process:
+    with _killed_with_us(subprocess.Popen(command, stderr=subprocess.PIPE, text=True)) as process:
         for line in process.stderr or ():
             lines.append(line.rstrip())
             if line.startswith("I: "):
@@ -142,15 +134,15 @@ def _bootstrap(root: Path, progress: Progress) -> None:
 
 
 @contextmanager
-def _ended_with_us(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str]"]:
-    """Wait for a process and its children also when we are interrupted, before all is removed."""
+def _killed_with_us(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str]"]:
+    """Kill a process when we are interrupted, and wait for its children in any case."""
     try:
         yield process
     except BaseException:
         process.kill()
         raise
     finally:
-        process.communicate()  # returns when the last of them is gone
+        process.communicate()  # returns once the last of them has exited
 
 
 def _finish(root: Path, ca: Path) -> None:

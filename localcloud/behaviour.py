@@ -1,12 +1,11 @@
-"""Where the local cloud is kinder than AWS, unless it is asked not to be: settings.
+"""How the local cloud behaves: idealized, or with AWS's delays.
 
-``LIKE_AWS`` puts into figures of a failover what AWS itself adds to them. A new target of a
-network load balancer gets traffic 180 to 300 s after its registration, says AWS support; a group
-sees a lost instance at its next health check; a load balancer takes minutes to be provisioned.
-With no healthy target a network load balancer sends traffic to all of them and leaves their
-connections alone ("fails open",
+``LIKE_AWS`` adds to a failover what AWS itself adds to it. A new target of a network load balancer
+gets traffic 180 to 300 s after its registration, says AWS support; a group notices a lost instance
+at its next health check; a load balancer takes minutes to be provisioned. With no healthy target a
+network load balancer sends traffic to all of them and leaves their connections open ("fails open",
 https://docs.aws.amazon.com/elasticloadbalancing/latest/network/target-group-health-checks.html);
-the kinder way is to refuse new connections and to close those there are.
+the idealized one refuses new connections and closes existing ones.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -18,8 +17,8 @@ class Behaviour:
 
     registration: float = 0.0  # from a target's registration to its first health check
     provisioning: float = 0.0  # of a load balancer
-    group_health: float = 0.0  # between two looks of a group at its instances' health
-    service_metrics: float = 5.0  # between two reports of what AWS's services measure themselves
+    group_health: float = 0.0  # between two health checks of a group
+    service_metrics: float = 5.0  # between two reports of the services' own metrics
     fail_open: bool = False
 
 
@@ -34,18 +33,20 @@ LIKE_AWS = Behaviour(
 )
 
 
-def chosen(words: str) -> Behaviour:
-    """Return what ``RAYKILN_BEHAVIOUR`` asks for: ``kind`` (or nothing), ``aws``, or a few fields.
+def parse(setting: str) -> Behaviour:
+    """Return what ``RAYKILN_BEHAVIOUR`` sets: ``idealized`` (the default), ``aws``, or some fields.
 
     For example ``registration=60,fail_open=1``; raises ValueError on anything else.
     """
-    known = {"": IDEALIZED, "kind": IDEALIZED, "aws": LIKE_AWS}
-    if words in known:
-        return known[words]
-    pairs = dict(part.split("=", 1) for part in words.split(",") if "=" in part)
+    known = {"": IDEALIZED, "idealized": IDEALIZED, "aws": LIKE_AWS}
+    if setting in known:
+        return known[setting]
+    pairs = dict(part.split("=", 1) for part in setting.split(",") if "=" in part)
     names = {field.name for field in fields(Behaviour)}
-    if len(pairs) != len(words.split(",")) or not pairs.keys() <= names:
-        raise ValueError(f"{VARIABLE}={words}: kind, aws, or some of {', '.join(sorted(names))}")
+    if len(pairs) != len(setting.split(",")) or not pairs.keys() <= names:
+        raise ValueError(
+            f"{VARIABLE}={setting}: use idealized, aws, or some of {', '.join(sorted(names))}"
+        )
     opens = bool(float(pairs.pop("fail_open", "0")))
     return replace(
         IDEALIZED, fail_open=opens, **{name: float(value) for name, value in pairs.items()}
@@ -56,10 +57,10 @@ _installed: list[Behaviour] = [IDEALIZED]
 
 
 def install(behaviour: Behaviour) -> None:
-    """Behave so from now on."""
+    """Use this behaviour from now on."""
     _installed[:] = [behaviour]
 
 
 def current() -> Behaviour:
-    """Return what is in force."""
+    """Return the behaviour in use."""
     return _installed[0]

@@ -1,9 +1,9 @@
 """The private CA that stands for AWS's: made once, kept in the cache. No AWS.
 
 Clients find the local cloud at AWS's real names, so it shows certificates for them. The CA signs
-names below amazonaws.com alone (a critical name constraint, RFC 5280, 4.2.1.10): whoever trusts it
-trusts it for nothing else. Machines trust it through the base image, the operator through its
-session.
+only names below amazonaws.com (a critical name constraint, RFC 5280, 4.2.1.10): a client that
+trusts it trusts it for nothing else. Machines trust it through the base image, the operator through
+its session.
 """
 
 import ipaddress
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 DOMAIN = "amazonaws.com"
-CACHES = f"local.use1.cache.{DOMAIN}"  # what patches/elasticache.py names a cache below
+CACHES = f"local.use1.cache.{DOMAIN}"  # the domain of caches in patches/elasticache.py
 NAMES = (
     DOMAIN,
     f"*.{DOMAIN}",
@@ -42,8 +42,8 @@ class Certificates:
 
 
 def certificates(folder: Path) -> Certificates:
-    """Return the certificates in ``folder``, made anew when missing or about to run out, or when
-    they lack a name.
+    """Return the certificates in ``folder``, made again when they are missing, are about to expire,
+    or lack a name.
     """
     found = Certificates(folder / "ca.crt", folder / "server.crt", folder / "server.key")
     if not _is_current(found):
@@ -60,16 +60,16 @@ def _is_current(found: Certificates) -> bool:
     return lasts and set(NAMES) <= set(names.get_values_for_type(x509.DNSName))
 
 
-def _make(wanted: Certificates) -> None:
-    """Make CA and server certificate together; the CA's key is never written down."""
-    wanted.ca.parent.mkdir(parents=True, exist_ok=True)
+def _make(files: Certificates) -> None:
+    """Make CA and server certificate together; the CA's key is never written to disk."""
+    files.ca.parent.mkdir(parents=True, exist_ok=True)
     ca_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     issuer = _name("Raykiln local cloud CA")
     ca = _signed(_authority(_builder(issuer, issuer, ca_key.public_key())), ca_key)
     server = _signed(_leaf(_builder(_name(DOMAIN), issuer, server_key.public_key()), ca), ca_key)
-    _write(wanted.server_key, _pem_key(server_key), 0o600)
-    _write(wanted.server, server.public_bytes(serialization.Encoding.PEM), 0o644)
-    _write(wanted.ca, ca.public_bytes(serialization.Encoding.PEM), 0o644)
+    _write(files.server_key, _pem_key(server_key), 0o600)
+    _write(files.server, server.public_bytes(serialization.Encoding.PEM), 0o644)
+    _write(files.ca, ca.public_bytes(serialization.Encoding.PEM), 0o644)
 
 
 def _name(common: str) -> x509.Name:

@@ -1,7 +1,8 @@
-"""Control groups of machines and of the cloud itself: limits, and a sure way to end all. No AWS.
+"""Control groups of machines and of the cloud itself: limits, and a sure way to kill all. No AWS.
 
 Works where the host mounts the version 1 hierarchies (or both versions, systemd's hybrid mode) and
-where version 2 is alone. See the kernel's admin-guide/cgroup-v2.rst and admin-guide/cgroup-v1/.
+where version 2 is the only one. See the kernel's admin-guide/cgroup-v2.rst and
+admin-guide/cgroup-v1/.
 """
 
 import os
@@ -11,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from localcloud.processes import send_signal
+
 ROOT = Path("/sys/fs/cgroup")
 V1_HIERARCHIES = ("systemd", "unified", "memory", "cpu", "cpuacct", "pids", "freezer")
 V2_CONTROLLERS = ("cpu", "memory", "pids")
@@ -18,7 +21,7 @@ PERIOD_US = 100_000
 EVEN = 100  # the kernel's weight of a group, which version 1 calls 1024 shares
 KILL_SECONDS = 10.0
 
-# The shell that becomes the command joins the groups first: what runs is never outside of them.
+# The shell joins the groups before it becomes the command, which so never runs outside of them.
 JOIN = (
     'while [ "$1" != -- ]; do echo $$ >"$1/cgroup.procs" || exit 1; shift; done; shift; exec "$@"'
 )
@@ -26,8 +29,8 @@ JOIN = (
 
 @dataclass(frozen=True)
 class Limits:
-    """What a group's processes may use together; ``weight`` is its part where CPU is short, of
-    ``EVEN`` for any other.
+    """What a group's processes may use together; ``weight`` is its share when CPU is short;
+    any other group has ``EVEN``.
     """
 
     cpus: float
@@ -46,7 +49,7 @@ def joining(groups: Sequence[Path], command: Sequence[str]) -> list[str]:
 
 
 def groups_of(pid: int) -> list[Path]:
-    """Return the groups a process is in, in those hierarchies that we use."""
+    """Return the groups a process is in, in the hierarchies that we use."""
     lines = Path("/proc", str(pid), "cgroup").read_text().splitlines()
     found = []
     for line in lines:
@@ -72,7 +75,7 @@ class Group:
 
     @property
     def paths(self) -> list[Path]:
-        """One path a hierarchy."""
+        """One path per hierarchy."""
         if is_v2():
             return [ROOT.joinpath(*self.parts)]
         roots = [ROOT / name for name in V1_HIERARCHIES if (ROOT / name).is_dir()]
@@ -83,20 +86,20 @@ class Group:
         for path in self.paths:
             path.mkdir(parents=True, exist_ok=True)
         if is_v2():
-            self._hand_down_controllers()
+            self._enable_controllers()
         if limits:
             self._limit(limits)
 
-    def _hand_down_controllers(self) -> None:
-        """Controllers work in a group when each group above hands them down."""
+    def _enable_controllers(self) -> None:
+        """Enable our controllers in each group above: only then do they work in this one."""
         for depth in range(len(self.parts)):
             above = ROOT.joinpath(*self.parts[:depth])
             offered = (above / "cgroup.controllers").read_text().split()
-            wanted = " ".join(f"+{name}" for name in V2_CONTROLLERS if name in offered)
-            (above / "cgroup.subtree_control").write_text(wanted)
+            enabled = " ".join(f"+{name}" for name in V2_CONTROLLERS if name in offered)
+            (above / "cgroup.subtree_control").write_text(enabled)
 
     def weigh(self, weight: int) -> None:
-        """Set the group's part where CPU is short."""
+        """Set the group's share when CPU is short."""
         if is_v2():
             _write(self.paths[0] / "cpu.weight", weight)
         else:
@@ -119,18 +122,18 @@ class Group:
         for folder in self._folders():
             try:
                 found.update(map(int, (folder / "cgroup.procs").read_text().split()))
-            except OSError:  # the group went away meanwhile
+            except OSError:  # the group was removed in between
                 continue
         return found
 
     def kill(self) -> None:
-        """End all processes in the group; raises TimeoutError if some will not die."""
+        """Kill all processes in the group; raises TimeoutError if some do not exit."""
         deadline = time.monotonic() + KILL_SECONDS
         while processes := self.processes():
             for pid in processes:
-                _end(pid)
+                send_signal(pid, signal.SIGKILL)
             if time.monotonic() > deadline:
-                raise TimeoutError(f"processes {sorted(processes)} do not end")
+                raise TimeoutError(f"processes {sorted(processes)} did not exit")
             time.sleep(0.02)
 
     def remove(self) -> None:
@@ -147,10 +150,3 @@ class Group:
 
 def _write(path: Path, value: object) -> None:
     path.write_text(str(value))
-
-
-def _end(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return

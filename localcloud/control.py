@@ -4,15 +4,13 @@
 or file of this cloud behind, whatever state a crash left; the cache stays.
 """
 
-import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +24,7 @@ from localcloud.cgroups import Group, joining
 from localcloud.images import mount_overlay, mounts_below, unmount
 from localcloud.network import Network, namespaces
 from localcloud.paths import Paths, paths
+from localcloud.processes import locked
 
 TOOLS = {
     "systemd-nspawn": "systemd-container",
@@ -46,7 +45,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Status:
-    """What there is of the local cloud."""
+    """The state of the local cloud."""
 
     running: bool
     pid: int | None
@@ -56,11 +55,11 @@ class Status:
 
 
 def up(progress: Progress = lambda words: None) -> None:
-    """Bring the cloud up; does nothing when it is. Raises PipelineError."""
+    """Bring the cloud up; does nothing when it is up. Raises PipelineError."""
     place = paths()
     check_host()
     place.home.mkdir(parents=True, exist_ok=True)
-    with _alone(place):
+    with locked(place.lock):
         if _server(place) and place.ready_file.exists():
             return
         _clean(place, progress)
@@ -74,12 +73,12 @@ def up(progress: Progress = lambda words: None) -> None:
 
 
 def down(progress: Progress = lambda words: None) -> None:
-    """Take the cloud down and remove all that is its own."""
+    """Take the cloud down and remove everything that belongs to it."""
     place = paths()
     if not place.home.exists():
         return
     check_host()
-    with _alone(place):
+    with locked(place.lock):
         _clean(place, progress)
         place.log.unlink(missing_ok=True)
     place.lock.unlink(missing_ok=True)
@@ -88,7 +87,7 @@ def down(progress: Progress = lambda words: None) -> None:
 
 
 def status() -> Status:
-    """Return what is there now."""
+    """Return the state of the cloud now."""
     place = paths()
     pid = _server(place)
     machines = sorted(path.name for path in place.machines.glob("i-*"))
@@ -105,7 +104,7 @@ def shell_command(instance_id: str, command: list[str]) -> list[str]:
             return nspawn.command_inside(leader, command)
     raise Refused(
         f"{instance_id} is not a running machine of this cloud",
-        hint=f"running are: {', '.join(status().machines) or 'none'}",
+        hint=f"running: {', '.join(status().machines) or 'none'}",
     )
 
 
@@ -126,7 +125,7 @@ def check_host() -> None:
 
 
 def check_disk(place: Paths) -> None:
-    """Raise Refused unless machines' disks can lie in the home: overlayfs does not work on all."""
+    """Raise Refused unless the home can hold machines' disks: overlayfs may not work there."""
     trial = place.run / "trial"
     for part in ("lower", "upper", "work", "root"):
         (trial / part).mkdir(parents=True, exist_ok=True)
@@ -135,21 +134,14 @@ def check_disk(place: Paths) -> None:
         unmount(trial / "root")
     except OSError as error:
         raise Refused(
-            f"machines' disks cannot lie in {place.home}: {error.strerror}",
+            f"machines' disks cannot be kept in {place.home}: {error.strerror}",
             hint="set RAYKILN_HOME to a folder on ext4 or xfs; in a container, allow it to mount",
         ) from error
     shutil.rmtree(trial)
 
 
-@contextmanager
-def _alone(place: Paths) -> Iterator[None]:
-    with place.lock.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def _server(place: Paths) -> int | None:
-    """Return the server's pid if it runs, and not some other process that has its number."""
+    """Return the server's pid if it runs; another process with that number does not count."""
     try:
         pid = int(place.pid_file.read_text())
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
@@ -169,8 +161,8 @@ def _start(place: Paths, progress: Progress) -> None:
         group.make()
     except OSError as error:
         raise PipelineError(
-            f"control groups cannot be made here: {error}",
-            hint="in a container, give it a writable /sys/fs/cgroup of its own",
+            f"cannot create control groups here: {error}",
+            hint="in a container, give it its own writable /sys/fs/cgroup",
         ) from error
     process = _spawn(place, group)
     wait_for(
@@ -209,16 +201,18 @@ def _readiness(place: Paths, process: "subprocess.Popen[bytes]") -> Seen[bool]:
         return Seen(True, "ready")
     if process.poll() is not None:
         tail = "".join(place.log.read_text().splitlines(keepends=True)[-15:])
-        raise PipelineError(f"the control plane ended:\n{tail}", hint=f"all of it: {place.log}")
+        raise PipelineError(
+            f"the control plane exited:\n{tail}", hint=f"the whole log: {place.log}"
+        )
     return Seen(None, "starting")
 
 
 def _clean(place: Paths, progress: Progress) -> None:
-    """Remove everything of this cloud but cache, lock and log."""
+    """Remove everything of this cloud except cache, lock and log."""
     _stop_server(place)
     group = Group(place.name)
     if group.processes():
-        progress("ending machines")
+        progress("killing machines")
     group.kill()
     group.remove()
     for point in mounts_below(place.home):
@@ -232,7 +226,7 @@ def _clean(place: Paths, progress: Progress) -> None:
 
 
 def _stop_server(place: Paths) -> None:
-    """Ask the server to end, so that no step is cut in two; what remains is ended by force."""
+    """Ask the server to exit after its current step; ``_clean`` kills what remains."""
     pid = _server(place)
     if pid is None:
         return

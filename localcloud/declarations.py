@@ -1,17 +1,17 @@
-"""What another process declares in a file, for as long as the file is there. No AWS."""
+"""What another process declares in a file, for as long as the file exists. No AWS."""
 
 from contextlib import suppress
 from pathlib import Path
 
 
 class Declarations:
-    """Two words on each line; any other line is nobody's."""
+    """Two words per line; other lines are ignored."""
 
     def __init__(self) -> None:
         self._path: Path | None = None
 
     def follow(self, path: Path | None) -> None:
-        """Heed this file from now on, or none."""
+        """Read this file from now on, or none."""
         self._path = path
 
     def pairs(self) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What the control plane asks of whatever runs the machines: real ones, or simulated ones."""
+"""What the control plane needs from the driver of its machines, real or simulated."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,18 +7,18 @@ from typing import Protocol
 
 
 class Power(Enum):
-    """How far a machine is, as its driver sees it."""
+    """The state of a machine, as its driver sees it."""
 
     BOOTING = "booting"
     UP = "up"
     STOPPING = "stopping"
     DOWN = "down"  # powered off, by us, by itself, or because it crashed
     FAILED = "failed"  # could not be booted
-    GONE = "gone"  # destroyed, or never known
+    GONE = "gone"  # destroyed, or unknown
 
 
 class Copying(Enum):
-    """How far the copy of a machine's disk into an image is."""
+    """The state of the copy of a machine's disk into an image."""
 
     PENDING = "pending"
     AVAILABLE = "available"
@@ -59,14 +59,14 @@ class Work:
 
 @dataclass(frozen=True)
 class Probed:
-    """What a health probe met: a connection, and an HTTP status if a path was asked for."""
+    """The result of a health probe: a connection, and an HTTP status if a path was requested."""
 
     connected: bool
     status: int | None = None
 
 
 class Driver(Protocol):
-    """Every method returns at once; slow work goes on behind and is polled."""
+    """Every method returns at once; slow work continues in the background and is polled."""
 
     def launch(self, host: Host) -> None:
         """Begin to boot a new machine."""
@@ -78,42 +78,42 @@ class Driver(Protocol):
         """Begin an orderly power-off."""
 
     def pull_plug(self, instance_id: str) -> None:
-        """End the machine at once, as a power loss does; its disk stays."""
+        """Kill the machine, as a power loss does; its disk stays."""
 
     def destroy(self, instance_id: str) -> None:
-        """Begin to end the machine for good and remove its disk (orderly first, then by force)."""
+        """Begin to remove the machine and its disk (orderly first, then by force)."""
 
     def power(self, instance_id: str) -> Power:
-        """Return how far the machine is."""
+        """Return the state of the machine."""
 
     def copy(self, instance_id: str, ami_id: str) -> None:
         """Begin to copy a stopped machine's disk into a new image."""
 
     def copying(self, ami_id: str) -> Copying:
-        """Return how far that copy is."""
+        """Return the state of that copy."""
 
     def forget_image(self, ami_id: str) -> None:
         """Remove an image's own layer."""
 
     def run(self, command_id: str, instance_id: str, script: str, seconds: float) -> None:
-        """Begin to run a shell script as root on the machine, for so long at most."""
+        """Begin to run a shell script as root on the machine, for at most ``seconds``."""
 
     def answer(self, command_id: str, instance_id: str) -> Answer | None:
-        """Return what that script gave, or None while it runs."""
+        """Return the script's result, or None while it runs."""
 
     def console(self, instance_id: str) -> str:
-        """Return the end of what the machine said on its console, also once it has gone."""
+        """Return the end of the machine's console output, also after it is gone."""
 
     def probe(
         self, from_ip: str, ip: str, port: int, http_path: str | None, seconds: float
     ) -> Probed | None:
-        """Begin to probe ``ip:port`` as ``from_ip`` would, or tell what the probe begun before met.
+        """Begin to probe ``ip:port`` from ``from_ip``, or return the result of the last probe.
 
-        None while it is under way; once told, the next call begins another.
+        None while it runs; after a result was returned, the next call begins another.
         """
 
     def invoke(self, request_id: str, work: Work) -> None:
-        """Begin to run a function, on no machine, for so long at most."""
+        """Begin to run a function, on no machine, for at most ``work.seconds``."""
 
     def invoked(self, request_id: str) -> Answer | None:
-        """Tell once what it gave (exit code 124: it was ended for its time); None while it runs."""
+        """Return its result, once (exit code 124: it timed out); None while it runs."""

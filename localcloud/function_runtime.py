@@ -3,8 +3,8 @@
 Follows "Building Lambda functions with Python" and "Defined runtime environment variables" of the
 Lambda developer guide (docs.aws.amazon.com/lambda/latest/dg/python-handler.html,
 configuration-envvars.html): the handler is MODULE.FUNCTION in the folder of the code, it finds its
-role's keys in its environment, and an exception that it lets through is a function error. What it
-is to do comes as JSON on standard input; AWS is reached as an operator inside the VPC reaches it.
+role's keys in its environment, and an exception that it does not catch is a function error. The
+invocation comes as JSON on standard input; AWS is reached as an operator inside the VPC reaches it.
 """
 
 import importlib
@@ -24,15 +24,15 @@ OURS = ("localcloud", "deploy")
 
 def main() -> int:
     """Return 0 when the handler returned, 1 when it raised."""
-    asked = json.load(sys.stdin)
+    invocation = json.load(sys.stdin)
     session.join(paths())
     os.environ.clear()
-    os.environ.update(asked["environment"])
-    os.chdir(asked["folder"])
+    os.environ.update(invocation["environment"])
+    os.chdir(invocation["folder"])
     _hide_ourselves()
-    sys.path.insert(0, asked["folder"])
+    sys.path.insert(0, invocation["folder"])
     try:
-        _handler(asked["handler"])(json.loads(asked["event"]), None)
+        _handler(invocation["handler"])(json.loads(invocation["event"]), None)
     except Exception as error:
         print(f"[ERROR] {type(error).__name__}: {error}")
         traceback.print_exc(file=sys.stdout)

@@ -1,7 +1,7 @@
-"""Lambda functions run as processes of this host, each invocation a fresh one. No AWS.
+"""Lambda functions run as processes of this host, each invocation in a new one. No AWS.
 
-What a process does is in localcloud/function_runtime.py. Unlike AWS's, its time-out includes the
-interpreter's start, and no environment is used twice.
+What a process does is in localcloud/function_runtime.py. Unlike on AWS, the timeout includes the
+interpreter's start, and no execution environment is reused.
 """
 
 import io
@@ -21,7 +21,7 @@ RUNTIME = "localcloud.function_runtime"
 
 
 class Functions:
-    """Runs functions in threads, and keeps what each gave until it is asked."""
+    """Runs functions in threads, and keeps each result until it is read."""
 
     def __init__(self, place: Paths) -> None:
         self._place = place
@@ -33,7 +33,7 @@ class Functions:
         threading.Thread(target=self._run, args=(request_id, work), daemon=True).start()
 
     def invoked(self, request_id: str) -> Answer | None:
-        """Tell once what it gave; None while it runs."""
+        """Return its result, once; None while it runs."""
         answer = self._answers[request_id]
         if answer is not None:
             del self._answers[request_id]
@@ -41,16 +41,16 @@ class Functions:
 
     def _run(self, request_id: str, work: Work) -> None:
         try:
-            self._answers[request_id] = self._ran(work)
+            self._answers[request_id] = self._result(work)
         except (OSError, zipfile.BadZipFile) as error:
             self._answers[request_id] = Answer(1, "", f"the function was not started: {error}\n")
 
-    def _ran(self, work: Work) -> Answer:
+    def _result(self, work: Work) -> Answer:
         with TemporaryDirectory(prefix="function-", dir=self._place.run) as folder:
             with zipfile.ZipFile(io.BytesIO(work.archive)) as archive:
                 archive.extractall(folder)
-            # By its input, and not by argument or environment, where others could read the keys.
-            asked = {
+            # On standard input: arguments and environment show the keys to others.
+            invocation = {
                 "folder": folder,
                 "handler": work.handler,
                 "event": work.event,
@@ -58,4 +58,4 @@ class Functions:
             }
             command = [sys.executable, "-m", RUNTIME]
             environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
-            return run_for(command, json.dumps(asked), work.seconds, environment)
+            return run_for(command, json.dumps(invocation), work.seconds, environment)

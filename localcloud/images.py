@@ -1,18 +1,19 @@
-"""Disks: an image is a list of read-only layers, a machine writes into a layer of its own. No AWS.
+"""Disks: an image is a list of read-only layers, a machine writes into its own layer. No AWS.
 
-Overlayfs puts them together (the kernel's filesystems/overlayfs.rst). Making an image of a stopped
-machine takes no copying: its own layer becomes the image's, and the machine goes on with a new,
-empty one. A layer is removed once neither image nor machine has it.
+Overlayfs combines them (the kernel's filesystems/overlayfs.rst). Making an image of a stopped
+machine copies nothing: its layer becomes the image's, and the machine continues with a new, empty
+one. A layer is removed once neither image nor machine uses it.
 """
 
 import shutil
-import subprocess
 import threading
 import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-# Layers must be whole in themselves, since a machine's becomes an image's.
+from localcloud.processes import run
+
+# Layers must be self-contained, since a machine's becomes an image's.
 OVERLAY_OPTIONS = "index=off,redirect_dir=off,metacopy=off"
 
 
@@ -26,7 +27,7 @@ class Images:
         self._lock = threading.Lock()
 
     def add_base(self, ami_id: str, root: Path) -> None:
-        """Make a tree that lies elsewhere, and stays there, an image of one layer."""
+        """Register a tree that is kept elsewhere as an image of one layer."""
         self._layers.mkdir(parents=True, exist_ok=True)
         _write_list(self.folder / f"{ami_id}.layers", [root])
 
@@ -40,7 +41,7 @@ class Images:
             _write_list(disk / "layers", layers)
 
     def mount(self, instance_id: str) -> Path:
-        """Put the machine's layers together and return where."""
+        """Mount the machine's layers together and return where."""
         disk = self.machines / instance_id
         mount_overlay(_read_list(disk / "layers"), disk)
         return disk / "root"
@@ -62,7 +63,7 @@ class Images:
                 (disk / part).mkdir()
 
     def forget(self, ami_id: str) -> None:
-        """Remove an image and the layers that nobody has any more."""
+        """Remove an image and the layers that nothing uses any more."""
         with self._lock:
             (self.folder / f"{ami_id}.layers").unlink(missing_ok=True)
             self._remove_unused()
@@ -85,13 +86,13 @@ def mount_overlay(layers: Sequence[Path], disk: Path) -> None:
     """Mount ``disk/root``: ``disk/upper`` above the layers, topmost first; raises OSError."""
     lower = ":".join(map(str, layers))
     options = f"lowerdir={lower},upperdir={disk}/upper,workdir={disk}/work,{OVERLAY_OPTIONS}"
-    _run("mount", "-t", "overlay", "overlay", "-o", options, str(disk / "root"))
+    run("mount", "-t", "overlay", "overlay", "-o", options, str(disk / "root"))
 
 
 def unmount(place: Path) -> None:
     """Unmount ``place`` if something is mounted there; raises OSError if it is in use."""
     if str(place) in mounts_below(place):
-        _run("umount", str(place))
+        run("umount", str(place))
 
 
 def mounts_below(folder: Path) -> list[str]:
@@ -110,15 +111,3 @@ def _read_list(path: Path) -> list[Path]:
 
 def _write_list(path: Path, layers: Iterable[Path]) -> None:
     path.write_text("".join(f"{layer}\n" for layer in layers))
-
-
-def _run(*command: str) -> None:
-    done: subprocess.CompletedProcess[str] = subprocess.run(
-        command, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise OSError(done.returncode, f"{' '.join(_shortened(command))}: {done.stderr.strip()}")
-
-
-def _shortened(command: Sequence[str]) -> list[str]:
-    return [argument[:200] for argument in command]

@@ -1,19 +1,20 @@
-"""What moto knows of an instance, as the metadata service tells it. Reads moto.
+"""What moto knows of an instance, as the metadata service reports it. Reads moto.
 
 Follows "Instance metadata categories" and "Instance identity documents" in the EC2 user guide.
 """
 
 import base64
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 from localcloud.account import ACCOUNT, REGION, ec2_backend
 from localcloud.patches import interruptions
 from localcloud.patches.autoscaling import records
+from localcloud.times import stamp
 
 
 def find_instance(address: str) -> Any:
-    """Return moto's living instance with this address, or None."""
+    """Return moto's instance with this address, unless it is terminated; else None."""
     for instance in ec2_backend().all_instances():
         if instance.private_ip == address and instance.state != "terminated":
             return instance
@@ -62,14 +63,16 @@ def facts(instance: Any) -> dict[str, str]:
 
 
 def _target_state_of(instance: Any) -> dict[str, str]:
-    """Return the state that its group, if it has one, is bringing an instance to.
+    """Return the target lifecycle state of an instance in an Auto Scaling group.
 
     https://docs.aws.amazon.com/autoscaling/ec2/userguide/retrieving-target-lifecycle-state-through-imds.html
     """
     member = records.member_of(instance.id)
     if member is None:
         return {}
-    return {"autoscaling/target-lifecycle-state": "Terminated" if member.goes else "InService"}
+    return {
+        "autoscaling/target-lifecycle-state": "Terminated" if member.is_terminating else "InService"
+    }
 
 
 def _keys_of(instance: Any) -> dict[str, str]:
@@ -81,7 +84,7 @@ def _keys_of(instance: Any) -> dict[str, str]:
 
 
 def tags_of(instance: Any) -> dict[str, str]:
-    """Return the tags that metadata tells, as they are now: a Nitro instance needs no restart.
+    """Return the tags in the metadata, as they are now: a Nitro instance needs no restart.
 
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html
     """
@@ -104,7 +107,7 @@ def identity(instance: Any) -> dict[str, Any]:
         "instanceType": instance.instance_type,
         "kernelId": None,
         "marketplaceProductCodes": None,
-        "pendingTime": iso(instance.launch_time.replace(tzinfo=UTC).timestamp()),
+        "pendingTime": stamp(instance.launch_time.replace(tzinfo=UTC).timestamp()),
         "privateIp": instance.private_ip,
         "ramdiskId": None,
         "region": REGION,
@@ -113,7 +116,7 @@ def identity(instance: Any) -> dict[str, Any]:
 
 
 def user_data(instance: Any) -> bytes:
-    """Return the user data as it was given, or nothing."""
+    """Return the user data as it was given; empty if there is none."""
     return base64.b64decode(str(instance.user_data)) if instance.user_data else b""
 
 
@@ -142,7 +145,3 @@ def reservation_id(instance: Any) -> str:
         if instance in reservation.instances:
             return str(reservation.id)
     return ""
-
-
-def iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

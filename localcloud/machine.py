@@ -1,7 +1,6 @@
 """Real machines for the local cloud: the driver (localcloud/driver.py) by systemd-nspawn. No AWS.
 
-Every call returns at once: what takes time runs in a thread of the machine's own, one step after
-the other.
+Every call returns at once: slow work runs in threads, one step of a machine after the other.
 """
 
 import logging
@@ -26,17 +25,17 @@ STOP_SECONDS = 60.0
 DESTROY_SECONDS = 5.0
 KILL_SECONDS = 5.0
 LOOK_EVERY = 0.02
-# An instance of EC2 boots on CPUs of its own. Machines share the host's: one that boots, and then
+# An EC2 instance boots on its own CPUs. Machines share the host's: one that boots, and then
 # imports what it will need, gets what the others leave.
 NEW_SECONDS = 30.0
 NEW_WEIGHT = 6
-CONSOLE_BYTES = 65_536  # as much as GetConsoleOutput gives
+CONSOLE_BYTES = 65_536  # as much as GetConsoleOutput returns
 
 log = logging.getLogger("localcloud.machine")
 
 
 class Machine:
-    """One machine: its disk, its cable, its process, and how far it is."""
+    """One machine: its disk, its cable, its process and its state."""
 
     def __init__(self, host: Host, paths: Paths, network: Network, images: Images) -> None:
         self.host = host
@@ -49,7 +48,7 @@ class Machine:
         self._stepping = threading.Lock()
         self._ended = threading.Event()
         self._ended.set()
-        self.last_words = ""
+        self.last_output = ""
 
     @property
     def leader(self) -> int | None:
@@ -57,7 +56,7 @@ class Machine:
         return nspawn.leader_of(self._process.pid) if self._process else None
 
     def begin(self, power: Power, step: Callable[[], None]) -> None:
-        """Set how far the machine is and take ``step`` in a thread, after those before it."""
+        """Set the machine's state and take ``step`` in a thread, after the steps before it."""
         self.power = power
         threading.Thread(target=self._take, args=(step,), daemon=True).start()
 
@@ -117,7 +116,7 @@ class Machine:
         self._kill()
 
     def _watch(self, process: "subprocess.Popen[bytes]") -> None:
-        """Wait for the machine's end, whoever caused it, and let go of what it used."""
+        """Wait until the machine stops, for any reason, and release what it used."""
         self._await_age(process)
         process.wait()
         was_up = self.power in (Power.UP, Power.STOPPING)
@@ -129,11 +128,11 @@ class Machine:
         self._ended.set()
 
     def _await_age(self, process: "subprocess.Popen[bytes]") -> None:
-        """Give the machine its even part of the CPUs once it is no longer new."""
+        """Give the machine an even share of the CPUs once it is no longer new."""
         try:
             process.wait(NEW_SECONDS)
         except subprocess.TimeoutExpired:
-            with suppress(OSError):  # it has ended this very moment
+            with suppress(OSError):  # it has just stopped
                 self._group.weigh(EVEN)
 
     def _release(self) -> None:
@@ -152,19 +151,19 @@ class Machine:
             self._ended.wait()
 
     def destroy(self) -> None:
-        """End the machine for good: orderly if it can within a few seconds."""
+        """Remove the machine; its power-off is orderly if that takes only seconds."""
         self._power_off(DESTROY_SECONDS)
-        self.last_words = self.console()
+        self.last_output = self.console()
         self._images.destroy(self.host.instance_id)
         self.power = Power.GONE
 
     def console(self) -> str:
-        """Return the end of what was said on the console, also once the disk has gone."""
+        """Return the end of the console output, also after the disk is gone."""
         try:
-            said = (self._disk / "console.log").read_bytes()
+            output = (self._disk / "console.log").read_bytes()
         except FileNotFoundError:
-            return self.last_words
-        return said[-CONSOLE_BYTES:].decode(errors="replace")
+            return self.last_output
+        return output[-CONSOLE_BYTES:].decode(errors="replace")
 
     def _power_off(self, seconds: float) -> None:
         if self._process and not self._ended.is_set():
@@ -177,7 +176,7 @@ class Machine:
             nspawn.kill(self._process.pid)
 
     def _fail(self, error: Exception) -> None:
-        """Say on the console why there was no boot, and let go of what was there already."""
+        """Write to the console why the boot failed, and release what was set up."""
         self.power = Power.FAILED
         self._disk.mkdir(parents=True, exist_ok=True)
         (self._disk / "console.log").write_text(f"the machine could not be started: {error}\n")
@@ -225,7 +224,7 @@ class Machines:
         if machine is None:
             return Power.GONE
         if machine.power is Power.GONE:
-            self._gone[instance_id] = machine.last_words
+            self._gone[instance_id] = machine.last_output
             del self._machines[instance_id]
         return machine.power
 
@@ -256,7 +255,7 @@ class Machines:
         machine = self._machines.get(key[1])
         leader = machine.leader if machine else None
         if leader is None:
-            self._answers[key] = Answer(255, "", "the machine does not run")
+            self._answers[key] = Answer(255, "", "the machine is not running")
             return
         command = nspawn.command_inside(leader, ["sh", "-s"])
         self._answers[key] = run_for(command, script, seconds)

@@ -1,4 +1,4 @@
-"""The instance metadata service at 169.254.169.254. Reads moto; tells instances by source address.
+"""The instance metadata service at 169.254.169.254. Reads moto; knows instances by address.
 
 Follows "Use the Instance Metadata Service to access instance metadata" and "Instance metadata
 categories" in the EC2 user guide: session tokens by PUT (TTL 1 to 21600 s, refused with
@@ -19,11 +19,11 @@ from localcloud.instance_facts import (
     facts,
     find_instance,
     identity,
-    iso,
     profile_of,
     role_of,
     user_data,
 )
+from localcloud.times import stamp
 from localcloud.world import World
 
 TOKEN_PATH = "/latest/api/token"  # noqa: S105 - a path
@@ -39,7 +39,7 @@ Value = str | Callable[[], str]
 
 @dataclass(frozen=True)
 class Reply:
-    """What the service answers."""
+    """An answer of the service."""
 
     status: int
     body: bytes = b""
@@ -55,7 +55,7 @@ class Metadata:
         self._credentials: dict[str, tuple[float, Any]] = {}
 
     def put(self, address: str, path: str, ttl: str, forwarded: bool) -> Reply:
-        """Give a session token to the instance at ``address``."""
+        """Return a session token for the instance at ``address``."""
         with self._world.lock:
             instance = find_instance(address)
         if path != TOKEN_PATH:
@@ -69,7 +69,7 @@ class Metadata:
         return Reply(200, token.encode(), ((TTL_HEADER, ttl),))
 
     def get(self, address: str, path: str, token: str | None) -> Reply:
-        """Answer one read of the instance at ``address``."""
+        """Answer one read by the instance at ``address``."""
         with self._world.lock:
             instance = find_instance(address)
             if instance is None or not _endpoint_is_on(instance):
@@ -115,12 +115,12 @@ class Metadata:
             self._credentials[name] = (made, keys)
         return {
             "Code": "Success",
-            "LastUpdated": iso(made),
+            "LastUpdated": stamp(made),
             "Type": "AWS-HMAC",
             "AccessKeyId": keys.access_key_id,
             "SecretAccessKey": keys.secret_access_key,
             "Token": keys.session_token,
-            "Expiration": iso(made + CREDENTIAL_SECONDS),
+            "Expiration": stamp(made + CREDENTIAL_SECONDS),
         }
 
 
@@ -170,7 +170,7 @@ def handler(metadata: Metadata) -> type[BaseHTTPRequestHandler]:
         sys_version = ""
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing: machines ask often."""
+            """Log nothing: machines ask often."""
 
         def do_GET(self) -> None:
             path = self.path.split("?")[0]

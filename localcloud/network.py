@@ -1,12 +1,12 @@
-"""The VPC: a network namespace that nothing leaves, with a router that every host hangs on. No AWS.
+"""The VPC: a network namespace that no packet leaves, and a router for every host in it. No AWS.
 
-Each host (machine, load balancer) has a namespace of its own, one cable to the VPC's and a route to
-its address there, so that all traffic between hosts is forwarded by the VPC and meets the security
-groups; two hosts never talk behind its back. As on AWS, packets for an address that nobody has
-vanish, and the operator's packets come from 10.77.0.1 or 172.31.0.1.
+Each host (machine, load balancer) has its own namespace, one cable (a veth pair) to the VPC's and a
+route to its address there. So the VPC forwards all traffic between hosts and applies the security
+groups to it; no traffic bypasses them. As on AWS, packets for an unused address are dropped
+silently. The operator's packets come from 10.77.0.1 or 172.31.0.1.
 
-The namespace is joined to nothing and has no default route. What is addressed to anything but the
-VPC is refused and counted, even if somebody added a route.
+The namespace is connected to no other network and has no default route. Packets for any address
+outside the VPC are rejected and counted, even if someone adds a route.
 """
 
 import ctypes
@@ -20,6 +20,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from localcloud.paths import namespace_path
+from localcloud.processes import run
 
 DEVICE = "br0"
 RANGES = {ip_network("172.31.0.0/16"): "172.31.0.1", ip_network("10.77.0.0/16"): "10.77.0.1"}
@@ -39,7 +40,7 @@ SYSCTLS = {
     "net/ipv6/conf/default/disable_ipv6": "1",
 }
 
-GUARD = f"""
+FIREWALL = f"""
 table inet guard {{
   set ours {{
     type ipv4_addr; flags interval
@@ -85,32 +86,32 @@ class Network:
         self._spaces: dict[str, str] = {}
 
     def up(self) -> None:
-        """Make the namespace, its addresses and its guard; raises OSError."""
-        _run("ip", "netns", "add", self.name)
+        """Make the namespace, its addresses and its firewall; raises OSError."""
+        run("ip", "netns", "add", self.name)
         with entered(namespace_path(self.name)):
             for key, value in SYSCTLS.items():
                 Path("/proc/sys", key).write_text(value)
         addresses = [f"{gateway}/{network.prefixlen}" for network, gateway in RANGES.items()]
         addresses += [f"{service}/32" for service in SERVICES]
-        # Without ARP, packets for an address that nobody has go nowhere instead of failing.
+        # Without ARP, packets for an unused address are dropped instead of failing.
         lines = [
             "link set lo up",
             f"link add {DEVICE} type bridge",
             f"link set {DEVICE} arp off up",
         ]
         _ip(self.name, lines + [f"addr add {address} dev {DEVICE}" for address in addresses])
-        self.apply(GUARD)
+        self.apply(FIREWALL)
 
     def down(self) -> None:
-        """Remove the namespace and those of its hosts; what they held goes with them."""
+        """Remove the namespace and those of its hosts, with everything in them."""
         for found in namespaces(self.name):
-            _run("ip", "netns", "del", found)
+            run("ip", "netns", "del", found)
 
     def attach(self, host: str, addresses: Sequence[str], mac: str = "") -> str:
         """Give ``host`` a namespace whose eth0 has these addresses; return the namespace's name."""
         space, cable = self.space_of(host), _cable(host)
         with self._making:
-            _run("ip", "netns", "add", space)
+            run("ip", "netns", "add", space)
             named = f"peer name eth0 {f'address {mac}' if mac else ''} netns {space}"
             routes = [f"route add {a}/32 dev {cable} src {gateway_of(a)}" for a in addresses]
             _ip(
@@ -122,14 +123,14 @@ class Network:
         return space
 
     def detach(self, host: str) -> None:
-        """Remove a host's namespace and cable; its address is nobody's from now on."""
+        """Remove a host's namespace and cable; its address is unused from now on."""
         space = self.space_of(host)
         self._spaces = {a: s for a, s in self._spaces.items() if s != space}
         if namespace_path(space).exists():
-            # A cable that was never laid is no reason to keep the namespace.
+            # The namespace goes even if the cable was never made.
             cut = ["ip", "-n", self.name, "link", "del", _cable(host)]
             subprocess.run(cut, capture_output=True, check=False)
-            _run("ip", "netns", "del", space)
+            run("ip", "netns", "del", space)
 
     def space_holding(self, address: str) -> str:
         """Return the namespace of the host with this address; the VPC's own if none has it."""
@@ -140,7 +141,7 @@ class Network:
         return f"{self.name}-{host}"
 
     def apply(self, rules: str) -> None:
-        """Put nft rules into force in the VPC, all or none (nft(8), -f)."""
+        """Apply nft rules in the VPC, all or none (nft(8), -f)."""
         self._nft("-f", "-", text=rules)
 
     def counters(self) -> dict[str, int]:
@@ -151,7 +152,7 @@ class Network:
 
     def _nft(self, *arguments: str, text: str = "") -> str:
         where = f"--net={namespace_path(self.name)}"
-        return _run("nsenter", where, "nft", *arguments, text=text)
+        return run("nsenter", where, "nft", *arguments, text=text)
 
 
 def namespaces(name: str) -> list[str]:
@@ -181,13 +182,13 @@ def entered(namespace: Path) -> Iterator[None]:
 
 
 def enter(namespace: Path) -> None:
-    """Put this process into a network namespace for good, with mounts of its own (setns(2),
+    """Put this process into a network namespace for good, with its own mounts (setns(2),
     unshare(2)); threads that run already stay outside. Raises OSError.
     """
     with namespace.open("rb") as there:
         _setns(there.fileno())
     if _libc.unshare(_CLONE_NEWNS):
-        raise OSError(ctypes.get_errno(), "unshare: no mounts of its own")
+        raise OSError(ctypes.get_errno(), "unshare: could not create a mount namespace")
 
 
 def is_inside(namespace: Path) -> bool:
@@ -206,7 +207,7 @@ def _cable(host: str) -> str:
 
 
 def _host_side(addresses: Sequence[str]) -> list[str]:
-    """All goes through the router, also to neighbours: an address brings no route of its own."""
+    """All traffic goes through the router, also to neighbours: an address brings no route."""
     first = addresses[0]
     return [
         "link set lo up",
@@ -217,11 +218,4 @@ def _host_side(addresses: Sequence[str]) -> list[str]:
 
 
 def _ip(space: str, lines: Sequence[str]) -> None:
-    _run("ip", "-n", space, "-batch", "-", text="\n".join(lines) + "\n")
-
-
-def _run(*command: str, text: str = "") -> str:
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise OSError(done.returncode, f"{' '.join(command)}: {done.stderr.strip()}")
-    return done.stdout
+    run("ip", "-n", space, "-batch", "-", text="\n".join(lines) + "\n")

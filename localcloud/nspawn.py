@@ -1,4 +1,4 @@
-"""Run one machine: systemd-nspawn with systemd as PID 1, in its own namespace and groups. No AWS.
+"""Run one machine: systemd-nspawn with systemd as PID 1, in its own namespace and cgroups. No AWS.
 
 See systemd-nspawn(1). The machine is not registered with machined, so that nothing of the host's
 systemd is needed.
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from localcloud.cgroups import Group, Limits, groups_of, joining
 from localcloud.paths import namespace_path
+from localcloud.processes import send_signal
 
 LEFT_BY_NSPAWN = ("propagate", "unix-export")
 
@@ -39,7 +40,7 @@ class Container:
 
 
 def spawn(container: Container) -> "subprocess.Popen[bytes]":
-    """Start the machine; returns at once. Its process ends when the machine does."""
+    """Start the machine; returns at once. Its process exits when the machine stops."""
     container.group.make(container.limits)
     with container.console.open("ab") as console:
         return subprocess.Popen(
@@ -81,20 +82,20 @@ def leader_of(launcher: int) -> int | None:
         for child in children:
             if Path(f"/proc/{child}/comm").read_text().strip() == "systemd":
                 return int(child)
-    except OSError:  # it ended meanwhile
+    except OSError:  # it exited in between
         return None
     return None
 
 
 def power_off(launcher: int) -> None:
     """Ask for an orderly power-off: nspawn passes SIGRTMIN+3 on to the machine's systemd."""
-    _signal(launcher, signal.SIGTERM)
+    send_signal(launcher, signal.SIGTERM)
 
 
 def kill(launcher: int) -> None:
-    """End the machine as a power loss does: with its PID 1 all its processes die."""
+    """Kill the machine as a power loss does: with its PID 1 all its processes die."""
     leader = leader_of(launcher)
-    _signal(leader or launcher, signal.SIGKILL)
+    send_signal(leader or launcher, signal.SIGKILL)
 
 
 def command_inside(leader: int, command: Sequence[str]) -> list[str]:
@@ -104,7 +105,7 @@ def command_inside(leader: int, command: Sequence[str]) -> list[str]:
 
 
 def clean_up(name: str, group: Group) -> None:
-    """Remove what a machine that ended leaves on the host."""
+    """Remove what a stopped machine leaves on the host."""
     group.kill()
     group.remove()
     forget([name])
@@ -128,10 +129,3 @@ def forget(names: Iterable[str]) -> None:
             left = Path("/run/systemd/nspawn", kind, name)
             if left.is_dir():
                 left.rmdir()
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return

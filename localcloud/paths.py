@@ -1,6 +1,6 @@
-"""Where everything of a local cloud lies, and what it is called. No AWS.
+"""Where the files of a local cloud are, and what its kernel objects are called. No AWS.
 
-All of it follows from two environment variables: ``RAYKILN_HOME`` (state; gone after
+All of that follows from two environment variables: ``RAYKILN_HOME`` (state; gone after
 ``cloud.down``) and ``RAYKILN_CACHE`` (what is made once and kept: the private CA, base images,
 wheels). Names of kernel objects carry six digits of the home's path, so that clouds of different
 homes coexist.
@@ -55,17 +55,17 @@ class Paths:
 
     @property
     def shortages(self) -> Path:
-        """What EC2 has none of while this file is there: a type and a zone on each line."""
+        """Capacity shortages while this file exists: an instance type and a zone per line."""
         return self.run / "shortages"
 
     @property
     def interruptions(self) -> Path:
-        """Which instances EC2 takes back, and when: an id and a time on each line."""
+        """Spot interruptions: an instance id and a time (seconds since the epoch) per line."""
         return self.run / "interruptions"
 
     @property
     def clocks(self) -> Path:
-        """Which instances' clocks are off: an id, and by how many seconds ahead, on each line."""
+        """Wrong clocks: an instance id, and how many seconds its clock is ahead, per line."""
         return self.run / "clocks"
 
     @property
@@ -79,7 +79,7 @@ class Paths:
 
     @property
     def credentials(self) -> Path:
-        """The operator's access key, readable by its owner alone."""
+        """The operator's access key, readable only by its owner."""
         return self.run / "credentials"
 
     @property

@@ -14,25 +14,25 @@ REFUSED = Probed(connected=False)
 
 
 class Probes:
-    """Runs probes in threads, one at a time a target, and keeps what each met until it is asked."""
+    """Runs probes in threads, one at a time per target, and keeps each result until it is read."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._met: dict[Target, Probed | None] = {}
+        self._results: dict[Target, Probed | None] = {}
 
     def probe(
         self, from_ip: str, ip: str, port: int, http_path: str | None, seconds: float
     ) -> Probed | None:
-        """Begin a probe, or tell once what the one begun before met; None while it is under way."""
+        """Begin a probe, or return the last one's result, once; None while it runs."""
         target = (from_ip, ip, port, http_path)
-        if target not in self._met:
-            self._met[target] = None
+        if target not in self._results:
+            self._results[target] = None
             threading.Thread(target=self._probe, args=(target, seconds), daemon=True).start()
             return None
-        met = self._met[target]
-        if met is not None:
-            del self._met[target]
-        return met
+        result = self._results[target]
+        if result is not None:
+            del self._results[target]
+        return result
 
     def _probe(self, target: Target, seconds: float) -> None:
         from_ip, ip, port, path = target
@@ -41,15 +41,15 @@ class Probes:
             with entered(space):
                 connection = socket.socket()
             with connection:
-                self._met[target] = met_at(connection, ip, port, path, seconds)
+                self._results[target] = probe_once(connection, ip, port, path, seconds)
         except (OSError, ValueError):
-            self._met[target] = REFUSED
+            self._results[target] = REFUSED
 
 
-def met_at(
+def probe_once(
     connection: socket.socket, ip: str, port: int, path: str | None, seconds: float
 ) -> Probed:
-    """Connect to ``ip:port``, GET ``path`` if given; raises OSError, ValueError on nonsense."""
+    """Connect to ``ip:port``, GET ``path`` if given; raises OSError, ValueError on a bad answer."""
     connection.settimeout(seconds)
     connection.connect((ip, port))
     if path is None:

@@ -1,17 +1,48 @@
-"""Commands of this host, run for a limited time. No AWS."""
+"""Commands, signals and locks on this host. No AWS."""
 
+import fcntl
+import os
+import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 
 from localcloud.driver import Answer
 
-TIMED_OUT = 124  # as timeout(1) has it
+TIMED_OUT = 124  # as timeout(1) returns
+LONGEST_ARGUMENT = 200  # characters of an argument that an error shows
+
+
+def run(*command: str, text: str = "") -> str:
+    """Run a command with ``text`` as its input, and return its output; raises OSError."""
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    if done.returncode:
+        shown = " ".join(argument[:LONGEST_ARGUMENT] for argument in command)
+        raise OSError(done.returncode, f"{shown}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def send_signal(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a process; one that has exited is not an error."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold an exclusive lock on a file, across processes (flock(2))."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def run_for(
     command: list[str], text: str, seconds: float, environment: Mapping[str, str] | None = None
 ) -> Answer:
-    """Run a command with ``text`` as its input, for so long at most (then exit code 124)."""
+    """Run a command with ``text`` as its input, for at most ``seconds`` (then exit code 124)."""
     try:
         done = subprocess.run(
             command,

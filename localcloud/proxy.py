@@ -1,10 +1,10 @@
-"""One HAProxy that carries out a load balancer's plan: configuration, process, commands. No AWS.
+"""One HAProxy that applies a load balancer's plan: configuration, process, commands. No AWS.
 
 Listeners are in the configuration, and HAProxy takes a new one without dropping a connection
 (master-worker mode,
 https://www.haproxy.com/documentation/haproxy-configuration-tutorials/reload/). Targets come and go
 by runtime commands (management guide, "set server", "shutdown sessions server"): every listener
-has ``SLOTS`` servers, most of them asleep, and a target is given one.
+has ``SLOTS`` servers, most of them disabled, and each target is given one.
 """
 
 import os
@@ -18,14 +18,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from localcloud.patches.elbv2.plan import OUT, READY, ForwardingPlan, Frontend, Server
+from localcloud.patches.elbv2.forwarding import OUT, READY, ForwardingPlan, Frontend, Server
 
 SLOTS = 32
-ASLEEP = "127.0.0.1:1"
+PLACEHOLDER = "127.0.0.1:1"
 MOVED = "by 'stats socket command'"  # how HAProxy's answer to a new address ends
 READY_SECONDS = 10.0
 RELOAD = signal.SIGUSR2
-HARD_STOP_SECONDS = 10  # what an old worker's connections have after a new listener
+HARD_STOP_SECONDS = 10  # how long an old worker's connections last after a new listener
 
 HEADER = """\
 global
@@ -63,12 +63,12 @@ def name_of(frontend: Frontend) -> str:
 
 
 def listeners_of(plan: ForwardingPlan) -> tuple[tuple[str, int, int], ...]:
-    """Return what a plan asks of the configuration; when that is the same, no reload is needed."""
+    """Return what a plan needs in the configuration; if that is the same, no reload is needed."""
     return tuple((f.address, f.port, f.idle_seconds) for f in plan.frontends)
 
 
 def configuration(plan: ForwardingPlan, slots: dict[str, Slots], control: Path) -> str:
-    """Return HAProxy's configuration with every target where its slot is."""
+    """Return HAProxy's configuration with every target in its slot."""
     text = HEADER.format(socket=control, stop=HARD_STOP_SECONDS)
     return text + "".join(_listen(f, slots[name_of(f)]) for f in plan.frontends)
 
@@ -88,7 +88,7 @@ def _listen(frontend: Frontend, slots: Slots) -> str:
 
 def _server_line(slot: int, server: Server | None) -> str:
     if server is None:
-        return f"  server s{slot} {ASLEEP} disabled"
+        return f"  server s{slot} {PLACEHOLDER} disabled"
     disabled = "" if server.state == READY else " disabled"
     return f"  server s{slot} {server.address}:{server.port}{disabled}"
 
@@ -138,9 +138,9 @@ class Proxy:
         return self.runs or (self._plan is not None and not self._plan.frontends)
 
     def follow(self, plan: ForwardingPlan) -> None:
-        """Do what the plan says; raises OSError when HAProxy will not.
+        """Apply the plan; raises OSError when HAProxy does not.
 
-        After a failure half-way the next plan begins anew, from a whole configuration.
+        After a partial failure the next plan starts from a complete configuration.
         """
         before, self._plan = self._plan, None
         if not plan.frontends:
@@ -156,8 +156,8 @@ class Proxy:
         self._plan = plan
 
     def stop(self) -> None:
-        """End it, connections and all."""
-        self._end()
+        """Kill it, and with it all connections."""
+        self._kill()
         for path in (self._config, self._log, self.control):
             path.unlink(missing_ok=True)
 
@@ -174,7 +174,7 @@ class Proxy:
         self._config.parent.mkdir(parents=True, exist_ok=True)
         self._config.write_text(configuration(plan, self._slots, self.control))
 
-    def _end(self) -> None:
+    def _kill(self) -> None:
         """Master and workers are one process group, also when the master has died."""
         if self._process is not None:
             with suppress(ProcessLookupError):
@@ -183,7 +183,7 @@ class Proxy:
             self._process = None
 
     def _start(self) -> None:
-        self._end()
+        self._kill()
         command = [*self._prefix, "haproxy", "-W", "-f", str(self._config)]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -213,13 +213,13 @@ class Proxy:
         deadline = time.monotonic() + READY_SECONDS
         while self._worker() in (0, old) or not self._is_listening():
             if not self.runs or time.monotonic() > deadline:
-                raise OSError(f"HAProxy did not get ready: {self._log.read_text()[-2000:]}")
+                raise OSError(f"HAProxy did not become ready: {self._log.read_text()[-2000:]}")
             time.sleep(0.02)
 
     def _is_listening(self) -> bool:
         """Say whether the master catches the signal to reload (proc(5), SigCgt).
 
-        A worker answers before its master does, and what the master is told by then is lost.
+        A worker answers before its master does, and a signal to the master before that is lost.
         """
         if self._process is None:
             return False

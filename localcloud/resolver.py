@@ -1,9 +1,9 @@
-"""The VPC's resolver at 169.254.169.253: dnsmasq, told what moto's Route 53 knows. Reads moto.
+"""The VPC's resolver at 169.254.169.253: dnsmasq, with the records of moto's Route 53. Reads moto.
 
 Follows "Amazon DNS server" in the VPC user guide: names of private hosted zones, of the instances
-(ip-10-0-0-1.ec2.internal) and of AWS's services, which here all lead to the local cloud's API.
-There is no upstream: any other name does not exist, and that is said at once. Addresses change by
-SIGHUP, which loses no query; other records by a restart. See dnsmasq(8).
+(ip-10-0-0-1.ec2.internal) and of AWS's services, which here all resolve to the local cloud's API.
+There is no upstream: any other name is answered at once with NXDOMAIN. Addresses change by SIGHUP,
+which loses no query; other records by a restart. See dnsmasq(8).
 """
 
 import signal
@@ -20,7 +20,7 @@ TTL = 5
 
 @dataclass(frozen=True)
 class Records:
-    """What the private hosted zones say, made plain."""
+    """The records of the private hosted zones."""
 
     addresses: dict[str, tuple[str, ...]] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
@@ -42,7 +42,7 @@ class Resolver:
         self._restart()
 
     def reconcile(self, now: float) -> None:
-        """Pass on what changed; start dnsmasq again if it died."""
+        """Pass on what changed; restart dnsmasq if it died."""
         records = desired_records()
         dead = self._process is None or self._process.poll() is not None
         if records == self._known and not dead:
@@ -78,7 +78,7 @@ class Resolver:
 
 
 def settings_for(records: Records) -> list[str]:
-    """Return dnsmasq's configuration, which says all but addresses."""
+    """Return dnsmasq's configuration: everything but addresses."""
     internal = [f"synth-domain=ec2.internal,{network},ip-" for network in RANGES]
     return [
         "no-resolv",
@@ -98,7 +98,7 @@ def settings_for(records: Records) -> list[str]:
 
 
 def desired_records() -> Records:
-    """Return what private zones and load balancers say now."""
+    """Return the records of private zones, load balancers and caches as they are now."""
     balancers = _balancers()
     records = Records(addresses=balancers | _stores())
     zones = []

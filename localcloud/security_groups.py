@@ -1,13 +1,13 @@
 """Security groups, enforced: nft rules in the VPC made from moto's groups. Reads moto.
 
-Follows "Security group rules" and "Security group connection tracking" in the VPC user guide: what
-no rule allows is dropped without a word, answers to what was allowed pass, rules of all groups of
-an interface add up, and a rule may name a group instead of addresses. The API, the resolver and
-the metadata service are always reachable, as on AWS. The operator's packets come from the range's
-first address and need an inbound rule like anybody's. A load balancer without groups is not
-restricted ("Update the security groups for your Network Load Balancer").
+Follows "Security group rules" and "Security group connection tracking" in the VPC user guide:
+traffic that no rule allows is dropped silently, replies to allowed traffic pass, the rules of all
+groups of an interface add up, and a rule may name a group instead of addresses. The API, the
+resolver and the metadata service are always reachable, as on AWS. The operator's packets come from
+the range's first address and need an inbound rule like any other. A load balancer without groups is
+not restricted ("Update the security groups for your Network Load Balancer").
 
-What leaves a host is judged before what arrives at another; both happen where the VPC forwards.
+Outbound rules are applied before inbound rules; both where the VPC forwards.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,18 +22,18 @@ ANY = "-1"
 
 
 class SecurityGroups:
-    """Keeps nft's rules as moto's groups are."""
+    """Keeps nft's rules in step with moto's groups."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._in_force = ""
+        self._applied = ""
 
     def reconcile(self, now: float) -> None:
-        """Put what changed into force, all at once."""
+        """Apply what changed, all at once."""
         rules = desired_rules()
-        if rules != self._in_force:
+        if rules != self._applied:
             self._network.apply(f"table inet groups\ndelete table inet groups\n{rules}")
-            self._in_force = rules
+            self._applied = rules
 
 
 def desired_rules() -> str:
@@ -60,7 +60,7 @@ def desired_rules() -> str:
 
 
 def _hosts(groups: Iterable[str]) -> dict[str, tuple[str, ...] | None]:
-    """Return the groups of every interface that somebody has, by its address; None is no limit."""
+    """Return the groups of every interface in use, by its address; None means unrestricted."""
     backend, known = ec2_backend(), set(groups)
     ending = [i.nics[0] for i in backend.all_instances() if i.state == "shutting-down"]
     used = [interface for interface in backend.enis.values() if interface.status == "in-use"]
@@ -104,7 +104,7 @@ def _matches(rule: Any, side: str, groups: dict[str, Any]) -> Iterator[str]:
 
 
 def _traffic(protocol: str, first: Any, last: Any) -> str:
-    """Return nft's words for a rule's protocol and ports (-1 is all)."""
+    """Return nft's match for a rule's protocol and ports (-1 is all)."""
     if protocol == ANY:
         return ""
     if protocol in ("tcp", "6", "udp", "17"):

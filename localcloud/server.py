@@ -1,7 +1,7 @@
 """The local cloud's one process: moto, the machines, the metadata service and the resolver.
 
-Started inside the VPC's namespace by control.py (``python -m localcloud.server``); answers AWS's
-API. It writes its log to its own output, and a file once it is ready.
+Started inside the VPC's namespace by control.py (``python -m localcloud.server``); serves AWS's
+API. It logs to standard error, and writes a file once it is ready.
 """
 
 import logging
@@ -37,7 +37,7 @@ _complaints: set[str] = set()
 
 
 def main() -> None:
-    """Serve until told to stop."""
+    """Serve until a signal to stop."""
     logging.basicConfig(format="%(asctime)s %(name)s %(message)s", level=logging.INFO)
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
@@ -49,8 +49,8 @@ def main() -> None:
 
 
 def serve(place: Paths, stopping: threading.Event) -> None:
-    """Build the world, open its doors, and step it until ``stopping``."""
-    behaviour.install(behaviour.chosen(os.environ.get(behaviour.VARIABLE, "")))
+    """Build the world, start its servers, and step it until ``stopping``."""
+    behaviour.install(behaviour.parse(os.environ.get(behaviour.VARIABLE, "")))
     network = Network(place.name)
     images = Images(place.images, place.machines)
     here = world.World(SystemClock(), Machines(place, network, images))
@@ -104,7 +104,7 @@ def _in_background(server: Any) -> None:
 
 
 def step(here: world.World) -> None:
-    """Take one step; a part that fails is logged, keeps no other back, and is met again."""
+    """Take one step; a reconciler that fails is logged, and stops nothing else."""
     begun = time.monotonic()
     for reconcile in here.reconcilers:
         try:
@@ -118,15 +118,15 @@ def step(here: world.World) -> None:
 
 
 def _complain(part: str, error: Exception) -> None:
-    """Log a failure with its traceback once; it comes again five times a second."""
-    words = f"{part} failed: {error!r}"
-    if words not in _complaints:
-        _complaints.add(words)
-        log.error(words, exc_info=error)
+    """Log a failure with its traceback, but only once: it recurs five times a second."""
+    message = f"{part} failed: {error!r}"
+    if message not in _complaints:
+        _complaints.add(message)
+        log.error(message, exc_info=error)
 
 
 def write_credentials(path: Path, key: dict[str, str]) -> None:
-    """Write a shared credentials file that its owner alone can read."""
+    """Write a shared credentials file that only its owner can read."""
     path.touch(mode=0o600)
     path.chmod(0o600)
     path.write_text("[default]\n" + "".join(f"{name} = {value}\n" for name, value in key.items()))

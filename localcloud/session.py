@@ -1,8 +1,8 @@
-"""Be an operator inside the VPC: its network, its resolver, its CA, its credentials.
+"""Run as an operator inside the VPC: its network, its resolver, its CA, its credentials.
 
-Whoever is inside finds AWS at AWS's names and needs no setting of its own; neither it nor what it
-runs knows that it is not AWS. Proxies and the caller's own AWS settings stay outside. Run as
-``python -m localcloud.session COMMAND``, it has a command do so.
+A process inside finds AWS at AWS's names and needs no settings; neither it nor its children know
+that it is not AWS. Proxies and the caller's own AWS settings stay outside.
+``python -m localcloud.session COMMAND`` runs a command inside.
 """
 
 import os
@@ -32,7 +32,7 @@ REMOVED = (
     "all_proxy",
 )
 
-# In a mount namespace of its own: /etc/resolv.conf and /etc/nsswitch.conf are the VPC's.
+# In its own mount namespace: /etc/resolv.conf and /etc/nsswitch.conf are the VPC's.
 BIND = """
 mount --make-rslave / &&
 mount --bind "$1" /etc/resolv.conf && mount --bind "$2" /etc/nsswitch.conf
@@ -45,9 +45,9 @@ def is_inside(place: Paths | None = None) -> bool:
 
 
 def enter() -> None:
-    """Put this process, and whatever it starts from now on, inside the VPC of the local cloud.
+    """Put this process, and all that it starts from now on, inside the VPC of the local cloud.
 
-    Raises Refused when there is none, or when this user may not enter it.
+    Raises Refused when it is not up, or when this user may not enter it.
     """
     place = paths()
     try:
@@ -74,7 +74,7 @@ def operator_command(argv: list[str]) -> list[str]:
 
 
 def environment(place: Paths) -> Mapping[str, str]:
-    """Return what tells every AWS client, written in any language, whom to trust and who it is."""
+    """Return the variables that give AWS clients, in any language, their CA and credentials."""
     return {
         "AWS_CA_BUNDLE": str(place.ca),
         "SSL_CERT_FILE": str(place.ca),

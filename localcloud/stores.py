@@ -1,7 +1,7 @@
-"""Behind each ElastiCache replication group a real redis-server, on a host of its own. No AWS.
+"""A real redis-server behind each ElastiCache replication group, on its own host. No AWS.
 
-It shows the certificate of the local cloud's AWS, which clients trust. What it keeps is memory and
-goes with it, as on a node of ElastiCache that is replaced. See redis.io/docs, TLS and ACL.
+It presents the local cloud's certificate, which clients trust. Its data is in memory and is lost
+with it, as on an ElastiCache node that is replaced. See redis.io/docs, TLS and ACL.
 """
 
 import subprocess
@@ -21,16 +21,16 @@ class Stores:
         self._running: dict[StorePlan, subprocess.Popen[bytes]] = {}
 
     def reconcile(self, now: float) -> None:
-        """Begin what is new, end what is gone, begin again what has died."""
-        wanted = set(plans())
+        """Start new ones, stop deleted ones, restart those that died."""
+        desired = set(plans())
         for plan in [*self._running]:
-            if plan not in wanted or self._running[plan].poll() is not None:
-                self._end(plan)
-        for plan in wanted - self._running.keys():
-            self._running[plan] = self._begin(plan)
+            if plan not in desired or self._running[plan].poll() is not None:
+                self._stop(plan)
+        for plan in desired - self._running.keys():
+            self._running[plan] = self._start(plan)
             mark_available(plan.name)
 
-    def _begin(self, plan: StorePlan) -> "subprocess.Popen[bytes]":
+    def _start(self, plan: StorePlan) -> "subprocess.Popen[bytes]":
         self._folder.mkdir(parents=True, exist_ok=True)
         settings = self._folder / f"{plan.name}.conf"
         settings.touch(mode=0o600)
@@ -55,7 +55,7 @@ class Stores:
             *([f"requirepass {plan.token}"] if plan.token else []),
         ]
 
-    def _end(self, plan: StorePlan) -> None:
+    def _stop(self, plan: StorePlan) -> None:
         process = self._running.pop(plan)
         process.kill()
         process.wait()

@@ -47,6 +47,11 @@ def install(world: World) -> None:
     _installed[:] = [world]
 
 
+def now() -> float:
+    """Return the world's time in seconds since the epoch."""
+    return current().clock.now()
+
+
 def current() -> World:
     """Return the process's world; raises LookupError before there is one."""
     if not _installed:

@@ -1,4 +1,4 @@
-"""Where the stand-in AWS differs from moto: one module a gap, each citing the AWS page it follows.
+"""Where the stand-in AWS differs from moto: one module per gap, each citing its AWS page.
 
 ``install`` puts every patch into moto's classes (once a process) and registers what the control
 plane does by itself with the world.

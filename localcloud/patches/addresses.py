@@ -1,8 +1,8 @@
-"""Private addresses: one owner each, and a released one rests before it is given again.
+"""Private addresses: one owner each, and a released one is not reused at once.
 
 Follows "IP addressing for your VPCs and subnets" in the VPC user guide (the first four addresses
 and the last of a subnet are reserved) and what clients rely on: a name or a connection to an
-instance that is gone does not reach its successor. moto gives an address back at once, and network
+instance that is gone does not reach its replacement. moto reuses an address at once, and network
 interfaces made without one may collide.
 """
 
@@ -22,7 +22,7 @@ RESERVED_LAST = 1
 
 
 def allocate(subnet: Any) -> str:
-    """Return the next free address of a moto subnet, going round; raises AWS's error when full."""
+    """Return the next free address of a moto subnet, in turn; raises AWS's error when full."""
     taken = _taken(subnet)
     for address in _round(subnet):
         if str(address) not in taken:
@@ -40,7 +40,7 @@ def _taken(subnet: Any) -> set[str]:
 
 
 def _round(subnet: Any) -> Iterator[IPv4Address]:
-    """Yield every usable address once, beginning after the one given last."""
+    """Yield every usable address once, beginning after the one allocated last."""
     first = subnet.cidr.network_address + RESERVED_FIRST
     count = subnet.cidr.num_addresses - RESERVED_FIRST - RESERVED_LAST
     last = getattr(subnet, "last_address", first - 1)
@@ -57,7 +57,7 @@ def _get_available_subnet_ip(self: Any, instance: Any) -> str:
 
 @cache
 def install() -> None:
-    """Give every address of instances and interfaces this way."""
+    """Allocate all addresses of instances and interfaces this way."""
     Subnet.get_available_subnet_ip = _get_available_subnet_ip
     make = NetworkInterface.__init__
 
@@ -71,4 +71,4 @@ def install() -> None:
 
 
 def attach(world: World) -> None:
-    """Addresses do nothing by themselves."""
+    """Nothing happens here by itself."""

@@ -1,26 +1,27 @@
-"""Instances whose clock is off, on request: AWS sees what they sign as signed at another time.
+"""Instances with a wrong clock, on request: AWS sees their requests as signed at another time.
 
-Machines share the host's clock, so none of theirs can be set. What a wrong one costs an instance
-first is AWS, which refuses its requests (``localcloud.patches.iam.signatures``); that can be had.
-Which instance, and by how many seconds it is ahead, another process writes to a file (``follow``).
+Machines share the host's clock, so no machine's own can be set. The first effect of a wrong clock
+is that AWS refuses the instance's requests (``localcloud.patches.iam.signatures``), and that can be
+emulated. Another process writes each instance, and how many seconds it is ahead, to a file
+(``follow``).
 """
 
 from localcloud.declarations import Declarations
 from localcloud.world import World
 
 _declared = Declarations()
-follow = _declared.follow  # on each line an instance and seconds
+follow = _declared.follow  # per line an instance and seconds
 
 
 def ahead(arn: str) -> float:
-    """Return by how many seconds the clock of whoever asks is ahead; an instance's session of its
-    role is named after it.
+    """Return how many seconds the caller's clock is ahead; an instance's role session has its id
+    as its name.
     """
     return float(dict(_declared.pairs()).get(arn.rpartition("/")[2], "0"))
 
 
 def install() -> None:
-    """There is nothing of moto's to replace."""
+    """Nothing of moto's is replaced."""
 
 
 def attach(world: World) -> None:

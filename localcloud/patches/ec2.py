@@ -2,8 +2,8 @@
 
 Follows "Amazon EC2 instance state changes" in the EC2 user guide and, in the API reference,
 RunInstances, StartInstances, StopInstances, RebootInstances, TerminateInstances and StateReason.
-moto changes states at once and runs nothing; here a state is reached when the machine has got
-there, a power-off from inside stops or terminates, a boot that fails ends in ``terminated`` with
+moto changes states at once and runs nothing; here a state is reached when the machine reaches it, a
+power-off from inside stops or terminates, a boot that fails ends in ``terminated`` with
 ``Server.InternalError``, and a terminated instance stays visible for an hour (TerminateInstances:
 "usually approximately one hour").
 """
@@ -27,6 +27,7 @@ CODES = {
     "stopping": 64,
     "stopped": 80,
 }
+ENDED = ("shutting-down", "terminated")
 VISIBLE_SECONDS = 3600.0
 ROOT_GIB = 8
 
@@ -56,7 +57,7 @@ def machine_size(instance_type: str) -> tuple[int, int]:
 
 
 def set_state(instance: Any, name: str) -> None:
-    """Put an instance into a state; moto hands the old object out as the previous state."""
+    """Set an instance's state; moto returns the old object as the previous state."""
     instance._state = InstanceState(name, CODES[name])
 
 
@@ -88,7 +89,7 @@ def _default_subnet(backend: Any, zone: str | None) -> str:
 
 
 def _add_root_volume(self: Any) -> None:
-    """Attach the root volume where the image says that it is; moto has one place for all."""
+    """Attach the root volume as the image's root device; moto has one name for all."""
     backend = self.ec2_backend
     volume = backend.create_volume(
         size=ROOT_GIB, zone_name=self.availability_zone, volume_type="gp3"
@@ -125,7 +126,7 @@ def _stop(stop: Any, self: Any) -> Any:
 
 
 def _terminate(terminate: Any, self: Any) -> Any:
-    if self.state in ("shutting-down", "terminated"):
+    if self.state in ENDED:
         return self._state
     previous = terminate(self)
     set_state(self, "shutting-down")
@@ -140,7 +141,7 @@ def _reboot(self: Any) -> None:
 
 
 def reconcile(now: float) -> None:
-    """Move every instance on to where its machine is."""
+    """Bring every instance to the state of its machine."""
     backend = ec2_backend()
     for instance in backend.all_instances():
         if instance.state == "terminated":
@@ -154,7 +155,7 @@ def _follow(instance: Any, power: Power, now: float) -> None:
         case "pending", Power.UP:
             set_state(instance, "running")
         case ("pending", Power.FAILED):
-            _end_for(instance, "Server.InternalError", "Internal error on launch")
+            _terminate_for(instance, "Server.InternalError", "Internal error on launch")
         case ("pending" | "running", Power.DOWN | Power.FAILED):
             _powered_off(instance)
         case "stopping", Power.DOWN | Power.FAILED:
@@ -165,7 +166,7 @@ def _follow(instance: Any, power: Power, now: float) -> None:
 
 
 def _powered_off(instance: Any) -> None:
-    """One that is rebooted or copied comes back; one that went by itself does as it is set to."""
+    """Rebooted and imaged instances boot again; others follow their shutdown behaviour."""
     if getattr(instance, "imaging", False):
         return
     if getattr(instance, "comes_back", False):
@@ -174,7 +175,7 @@ def _powered_off(instance: Any) -> None:
         return
     code, message = "Client.InstanceInitiatedShutdown", "Instance initiated shutdown"
     if instance.instance_initiated_shutdown_behavior == "terminate":
-        _end_for(instance, code, message)
+        _terminate_for(instance, code, message)
         return
     for interface in instance.nics.values():
         interface.stop()
@@ -182,7 +183,7 @@ def _powered_off(instance: Any) -> None:
     set_state(instance, "stopped")
 
 
-def _end_for(instance: Any, code: str, message: str) -> None:
+def _terminate_for(instance: Any, code: str, message: str) -> None:
     instance.terminate()
     instance.state_reason = StateReason(f"{code}: {message}", code)
 

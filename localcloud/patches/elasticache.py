@@ -1,11 +1,11 @@
-"""ElastiCache replication groups that somebody can connect to: one node, one address, one name.
+"""ElastiCache replication groups that clients can connect to: one node, one address, one name.
 
 Follows CreateReplicationGroup (docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/
 API_CreateReplicationGroup.html: AuthToken needs TransitEncryptionEnabled and has 16 to 128
 printable characters), DeleteCacheSubnetGroup, and "Accessing your cluster" (a cache is in its
-subnet group's VPC, behind security groups). moto gives names that lead nowhere, forgets the token
-and deletes nothing. What runs behind the name is localcloud/stores.py's business, which marks a
-group available once started.
+subnet group's VPC, behind security groups). moto returns names that do not resolve, forgets the
+token and deletes nothing. localcloud/stores.py runs the server behind the name, and marks a group
+available once it is started.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ UNSUPPORTED = ("num_node_groups", "replicas_per_node_group", "primary_cluster_id
 
 
 class SubnetGroupInUse(ElastiCacheException):  # type: ignore[misc]
-    """A cache is in the subnet group that shall go."""
+    """The subnet group to be deleted still has a cache."""
 
     code = "CacheSubnetGroupInUse"
 
@@ -50,7 +50,7 @@ def plans() -> tuple[StorePlan, ...]:
 
 
 def mark_available(name: str) -> None:
-    """Say that what answers for the replication group has been started."""
+    """Mark the replication group available: its server has been started."""
     _backend().replication_groups[name].status = "available"
 
 
@@ -73,38 +73,38 @@ def _backend() -> Any:
     return elasticache_backends[ACCOUNT][REGION]
 
 
-def _check(backend: Any, wanted: dict[str, Any]) -> None:
-    token = wanted["auth_token"] or ""
-    if any(wanted[name] for name in UNSUPPORTED) or wanted["cluster_mode"] == "enabled":
-        raise Refused("The local cloud has replication groups of one new node only")
-    if (wanted["num_cache_clusters"] or 1) > 1:
-        raise Refused("The local cloud has replication groups of one new node only")
-    if token and not wanted["transit_encryption_enabled"]:
+def _check(backend: Any, request: dict[str, Any]) -> None:
+    token = request["auth_token"] or ""
+    if any(request[name] for name in UNSUPPORTED) or request["cluster_mode"] == "enabled":
+        raise Refused("The local cloud supports replication groups with one new node only")
+    if (request["num_cache_clusters"] or 1) > 1:
+        raise Refused("The local cloud supports replication groups with one new node only")
+    if token and not request["transit_encryption_enabled"]:
         raise Refused("AuthToken is only supported when TransitEncryptionEnabled is true")
     if token and not 16 <= len(token) <= 128:
         raise Refused("AuthToken must have 16 to 128 characters")
-    if wanted["cache_subnet_group_name"] not in backend.cache_subnet_groups:
-        raise Refused("The local cloud needs a CacheSubnetGroupName that there is")
+    if request["cache_subnet_group_name"] not in backend.cache_subnet_groups:
+        raise Refused("The local cloud needs an existing CacheSubnetGroupName")
 
 
 def _make(create: Any) -> Any:
-    def create_replication_group(self: Any, **wanted: Any) -> Any:
-        _check(self, wanted)
-        group = create(self, **wanted)
-        subnets = self.cache_subnet_groups[wanted["cache_subnet_group_name"]].subnet_ids
+    def create_replication_group(self: Any, **request: Any) -> Any:
+        _check(self, request)
+        group = create(self, **request)
+        subnets = self.cache_subnet_groups[request["cache_subnet_group_name"]].subnet_ids
         interface = ec2_backend().create_network_interface(
             subnets[0],
             "",
-            group_ids=wanted["security_group_ids"] or [],
+            group_ids=request["security_group_ids"] or [],
             description=f"ElastiCache {group.replication_group_id}",
         )
         group.node_groups[0]["primary_endpoint"]["address"] = (
             f"{group.replication_group_id}.{CACHES}"
         )
         interface.status, interface.requester_managed = "in-use", True
-        group.cache_subnet_group_name = wanted["cache_subnet_group_name"]
-        group.interface, group.token = interface, wanted["auth_token"] or ""
-        group.transit_encryption_enabled = bool(wanted["transit_encryption_enabled"])
+        group.cache_subnet_group_name = request["cache_subnet_group_name"]
+        group.interface, group.token = interface, request["auth_token"] or ""
+        group.transit_encryption_enabled = bool(request["transit_encryption_enabled"])
         group.status = "creating"
         return group
 
@@ -133,11 +133,11 @@ def _delete(self: Any, replication_group_id: str, retain_primary_cluster: bool |
 
 @cache
 def install() -> None:
-    """Have replication groups with an interface, a token and an end, and subnet groups too."""
+    """Give replication groups an interface and a token, and delete them and subnet groups."""
     ElastiCacheResponse.delete_cache_subnet_group = _delete_subnet_group
     ElastiCacheBackend.create_replication_group = _make(ElastiCacheBackend.create_replication_group)
     ElastiCacheBackend.delete_replication_group = _delete
 
 
 def attach(world: World) -> None:
-    """They do nothing by themselves."""
+    """Nothing happens here by itself."""

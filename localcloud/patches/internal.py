@@ -19,7 +19,7 @@ from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.models import botocore_stubber
 from moto.core.utils import get_service_model
 
-REGION = "us-east-1"
+from localcloud.account import REGION
 
 _calls = threading.local()
 
@@ -51,7 +51,7 @@ def _answer(event_name: str, request: AWSPreparedRequest, **_: Any) -> Any:
         return _stubber()(event_name, request)
 
 
-_making = threading.RLock()  # a session is not made for threads
+_making = threading.RLock()  # sessions are not thread-safe
 
 
 @cache

@@ -1,38 +1,38 @@
-"""Spot interruptions, on request: an instance is told two minutes ahead that it goes, and goes.
+"""Spot interruptions, on request: an instance gets a notice, and is terminated two minutes later.
 
 Follows https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
 (instance-action in the metadata, on a best-effort basis two minutes before). moto never interrupts.
-Which instance, and when it ends (seconds since the epoch), another process writes to a file
+Another process writes each instance, and when it is terminated (seconds since the epoch), to a file
 (``follow``), as the Fault Injection Service does for spot instances.
 """
 
 import json
-from datetime import UTC, datetime
 
 from localcloud.account import ec2_backend
 from localcloud.declarations import Declarations
 from localcloud.patches import internal
+from localcloud.times import stamp
 from localcloud.world import World
 
 NOTICE = 120.0  # seconds
 
 _announced = Declarations()
-follow = _announced.follow  # on each line an instance and a time
+follow = _announced.follow  # per line an instance and a time
 
 
 def notice_of(instance_id: str) -> dict[str, str]:
-    """Return what the metadata service tells an instance that is to be interrupted, by path."""
+    """Return the metadata of an instance that is to be interrupted, by path."""
     at = dict(_announced.pairs()).get(instance_id)
     if at is None:
         return {}
-    time = datetime.fromtimestamp(float(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    time = stamp(float(at))
     return {
         "spot/instance-action": json.dumps({"action": "terminate", "time": time}),
         "spot/termination-time": time,
     }
 
 
-def _end_those_due(now: float) -> None:
+def _terminate_due(now: float) -> None:
     due = {instance_id for instance_id, at in _announced.pairs() if now >= float(at)}
     for instance in ec2_backend().all_instances() if due else ():
         if instance.id in due and instance.state in ("pending", "running"):
@@ -40,10 +40,10 @@ def _end_those_due(now: float) -> None:
 
 
 def install() -> None:
-    """There is nothing of moto's to replace."""
+    """Nothing of moto's is replaced."""
 
 
 def attach(world: World) -> None:
-    """End what is to be interrupted when its time has come."""
+    """Terminate interrupted instances when their time has come."""
     follow(None)
-    world.reconcilers.append(_end_those_due)
+    world.reconcilers.append(_terminate_due)

@@ -24,6 +24,7 @@ from moto.ec2.models.launch_templates import (
 from moto.ec2.responses.launch_templates import LaunchTemplates
 from moto.ec2.utils import generic_filter, parse_user_data
 
+from localcloud.patches.paging import page
 from localcloud.world import World
 
 Data = dict[str, Any]
@@ -65,13 +66,13 @@ def _create_version(self: Any, data: Data, description: str | None) -> Any:
 
 
 def _get_version(self: Any, number: Any) -> Any:
-    wanted = str(number).lower()
-    if wanted == "$latest":
+    requested = str(number).lower()
+    if requested == "$latest":
         return self.versions[-1]
-    if wanted == "$default":
-        wanted = str(self.default_version_number)
+    if requested == "$default":
+        requested = str(self.default_version_number)
     for version in self.versions:
-        if str(version.number) == wanted:
+        if str(version.number) == requested:
             return version
     raise InvalidLaunchTemplateVersionNotFound(version=number, template_id=self.id)
 
@@ -105,8 +106,8 @@ def _described(response: Any, template: Any, version: Any) -> Data:
     }
 
 
-def _once_a_token(create: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:
-    """A request that is sent again with its ClientToken is answered again and does nothing.
+def _once_per_token(create: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:
+    """A repeated request with the same ClientToken gets the same answer and does nothing.
 
     https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
     """
@@ -146,23 +147,23 @@ def _modify_launch_template(self: Any, default_version: str, **which: Any) -> An
 
 
 def _delete_launch_template_versions(self: Any) -> ActionResult:
-    """Versions that do not exist are told apart from those deleted; the default one is refused."""
+    """Versions that do not exist are listed apart; deleting the default one is refused."""
     template = _find_template(self)
     numbers = [str(number) for number in self._get_param("Versions", [])]
     self.error_on_dryrun()
     if str(template.default_version_number) in numbers:
         raise OperationNotPermitted("The default version of a launch template cannot be deleted.")
-    there = {str(version.number) for version in template.versions}
+    existing = {str(version.number) for version in template.versions}
     template.versions = [v for v in template.versions if str(v.number) not in numbers]
     return ActionResult(
         {
             "SuccessfullyDeletedLaunchTemplateVersions": [
-                _item(template, number) for number in numbers if number in there
+                _item(template, number) for number in numbers if number in existing
             ],
             "UnsuccessfullyDeletedLaunchTemplateVersions": [
                 _item(template, number) | {"ResponseError": _no_such_version(number)}
                 for number in numbers
-                if number not in there
+                if number not in existing
             ],
         }
     )
@@ -181,10 +182,10 @@ def _no_such_version(number: str) -> Data:
     return {"Code": "launchTemplateVersionDoesNotExist", "Message": message}
 
 
-def _describe_versions(self: Any, **wanted: Any) -> list[tuple[Any, Any]]:
-    """Of one template: the versions asked for, newest first; of all: their latest or default."""
-    aliases = [v for v in wanted["versions"] if v in ("$Latest", "$Default")]
-    name, template_id = wanted["template_name"], wanted["template_id"]
+def _describe_versions(self: Any, **requested: Any) -> list[tuple[Any, Any]]:
+    """Of one template: the requested versions, newest first; of all: their latest or default."""
+    aliases = [v for v in requested["versions"] if v in ("$Latest", "$Default")]
+    name, template_id = requested["template_name"], requested["template_id"]
     if not (name or template_id):
         if not aliases:
             raise InvalidParameterCombination(
@@ -197,9 +198,9 @@ def _describe_versions(self: Any, **wanted: Any) -> list[tuple[Any, Any]]:
     template = (
         self.get_launch_template_by_name(name) if name else self.get_launch_template(template_id)
     )
-    if wanted["versions"]:
-        return [(template, template.get_version(number)) for number in wanted["versions"]]
-    least, most = wanted["min_version"] or 1, wanted["max_version"] or template.highest_number
+    if requested["versions"]:
+        return [(template, template.get_version(number)) for number in requested["versions"]]
+    least, most = requested["min_version"] or 1, requested["max_version"] or template.highest_number
     return [(template, v) for v in reversed(template.versions) if least <= v.number <= most]
 
 
@@ -213,20 +214,14 @@ def _describe_launch_template_versions(self: Any) -> ActionResult:
         max_results=None,
     )
     self.error_on_dryrun()
-    page, token = _page(self, found)
-    versions = [_described(self, template, version) for template, version in page]
+    shown, token = page(self, found, "MaxResults", PAGE)
+    versions = [_described(self, template, version) for template, version in shown]
     return ActionResult({"LaunchTemplateVersions": versions, "NextToken": token})
-
-
-def _page(response: Any, items: list[Any]) -> tuple[list[Any], str | None]:
-    start = int(response._get_param("NextToken") or 0)
-    end = start + response._get_int_param("MaxResults", PAGE)
-    return items[start:end], str(end) if end < len(items) else None
 
 
 def _describe_launch_templates(self: Any) -> ActionResult:
     backend = self.ec2_backend
-    wanted = [
+    requested = [
         *(backend.get_launch_template(i) for i in self._get_param("LaunchTemplateIds", [])),
         *(
             backend.get_launch_template_by_name(name)
@@ -235,10 +230,10 @@ def _describe_launch_templates(self: Any) -> ActionResult:
     ]
     named = self._get_param("LaunchTemplateIds") or self._get_param("LaunchTemplateNames")
     filters = self._filters_from_querystring()
-    found = generic_filter(filters, wanted if named else list(backend.launch_templates.values()))
+    found = generic_filter(filters, requested if named else list(backend.launch_templates.values()))
     self.error_on_dryrun()
-    page, token = _page(self, found)
-    described = [_summary(self, template) for template in page]
+    shown, token = page(self, found, "MaxResults", PAGE)
+    described = [_summary(self, template) for template in shown]
     return ActionResult({"LaunchTemplates": described, "NextToken": token})
 
 
@@ -256,18 +251,20 @@ def _summary(response: Any, template: Any) -> Data:
 
 @cache
 def install() -> None:
-    """Put versions right in moto's model, and the calls around them in its responses."""
+    """Correct versions in moto's model, and their calls in its responses."""
     LaunchTemplate.create_version = _create_version
     LaunchTemplate.get_version = _get_version
     LaunchTemplate.default_version = _default_version
     LaunchTemplateBackend.modify_launch_template = _modify_launch_template
     LaunchTemplateBackend.describe_launch_template_versions = _describe_versions
-    LaunchTemplates.create_launch_template = _once_a_token(LaunchTemplates.create_launch_template)
-    LaunchTemplates.create_launch_template_version = _once_a_token(_create_launch_template_version)
+    LaunchTemplates.create_launch_template = _once_per_token(LaunchTemplates.create_launch_template)
+    LaunchTemplates.create_launch_template_version = _once_per_token(
+        _create_launch_template_version
+    )
     LaunchTemplates.delete_launch_template_versions = _delete_launch_template_versions
     LaunchTemplates.describe_launch_template_versions = _describe_launch_template_versions
     LaunchTemplates.describe_launch_templates = _describe_launch_templates
 
 
 def attach(world: World) -> None:
-    """Launch templates do nothing by themselves."""
+    """Nothing happens here by itself."""

@@ -3,7 +3,7 @@
 Follows, in the EC2 API reference, CreateImage (unique names, reboot of a running instance unless
 NoReboot), EnableImageDeprecation, ModifyImageAttribute (ImdsSupport) and RunInstances (an image
 must be available), and "Configure instance metadata options for new instances" in the user guide
-(an image with imds-support v2.0 makes tokens required). moto takes any image, has every image
+(an image with imds-support v2.0 makes tokens required). moto accepts any image, has every image
 available at once, allows a name twice, and forgets the root device.
 """
 
@@ -26,7 +26,7 @@ BASE_GIB = 8
 
 
 def seed(image: BaseImage) -> None:
-    """Let DescribeImages know the base image, as Debian's own account publishes it on AWS."""
+    """Make DescribeImages return the base image, as Debian's own account publishes it on AWS."""
     backend = ec2_backend()
     backend.amis[image.ami_id] = Ami(
         backend,
@@ -48,7 +48,7 @@ def seed(image: BaseImage) -> None:
 def _create_image(self: Any) -> ActionResult:
     name, instance_id = self._get_param("Name"), self._get_param("InstanceId")
     instance = self.ec2_backend.get_instance(instance_id)
-    _require_fresh_name(self.ec2_backend, name)
+    _require_unused_name(self.ec2_backend, name)
     if self._get_bool_param("NoReboot") and instance.state == "running":
         raise EC2ClientError("UnsupportedOperation", "NoReboot is not supported while running.")
     if instance.state not in ("running", "stopped"):
@@ -100,7 +100,7 @@ def _block_device_mappings(self: Any) -> list[dict[str, Any]]:
     return [{"DeviceName": self.root_device_name, "Ebs": root}]
 
 
-def _require_fresh_name(backend: Any, name: str) -> None:
+def _require_unused_name(backend: Any, name: str) -> None:
     for ami in backend.amis.values():
         if ami.name == name and ami.owner_id == backend.account_id:
             raise EC2ClientError(
@@ -164,13 +164,13 @@ def _deregister_image(deregister: Any, self: Any, ami_id: str) -> None:
 
 
 def reconcile(now: float) -> None:
-    """Move on every image that is being made."""
+    """Advance every image that is being created."""
     for ami in ec2_backend().amis.values():
         if ami.state == "pending":
-            _move_on(ami, ami.instance)
+            _advance(ami, ami.instance)
 
 
-def _move_on(ami: Any, instance: Any) -> None:
+def _advance(ami: Any, instance: Any) -> None:
     driver = current().driver
     if ami.pending_copy:
         if driver.power(instance.id) is Power.DOWN:
@@ -201,5 +201,5 @@ def install() -> None:
 
 
 def attach(world: World) -> None:
-    """Let images be made."""
+    """Let images be created."""
     world.reconcilers.append(reconcile)

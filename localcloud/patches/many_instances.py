@@ -1,9 +1,9 @@
-"""Instances by the thousand: RunInstances launches up to MaxCount, and tags are found at once.
+"""Instances by the thousand: RunInstances launches up to MaxCount, and tags are found quickly.
 
 Follows RunInstances in the EC2 API reference, MaxCount: "the largest possible number of instances
 above MinCount" is launched; here that is all of them, or none when there is a shortage. moto
 launches MinCount, so that Ray's autoscaler, which asks for 1 to 5, gets one; and to find one
-instance or its tags it goes through copies of all.
+instance or its tags it copies all of them.
 """
 
 from collections.abc import Iterator
@@ -63,4 +63,4 @@ def install() -> None:
 
 
 def attach(world: World) -> None:
-    """Nothing happens by itself."""
+    """Nothing happens here by itself."""

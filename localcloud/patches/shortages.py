@@ -2,8 +2,8 @@
 
 Follows https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/troubleshooting-launch.html
 (InsufficientInstanceCapacity). A shortage is of an instance type in an Availability Zone; "*" is
-all of them. moto never runs out of anything. What a file names (``follow``) is short too, so that
-another process can declare it.
+all of them. moto never runs out of capacity. A file declares shortages too (``follow``), so that
+another process can.
 """
 
 from fnmatch import fnmatch
@@ -20,16 +20,16 @@ CODE = "InsufficientInstanceCapacity"
 
 _declared: set[tuple[str, str]] = set()
 _written = Declarations()
-follow = _written.follow  # on each line a type and a zone
+follow = _written.follow  # per line a type and a zone
 
 
 def declare(instance_type: str = "*", zone: str = "*") -> None:
-    """From now on there are no such instances in that zone."""
+    """From now on there is no capacity for that type in that zone."""
     _declared.add((instance_type, zone))
 
 
 def clear() -> None:
-    """There is enough of everything again."""
+    """End all declared shortages."""
     _declared.clear()
 
 
@@ -65,5 +65,5 @@ def install() -> None:
 
 
 def attach(world: World) -> None:
-    """A new world has enough of everything."""
+    """A new world has no declared shortages."""
     clear()

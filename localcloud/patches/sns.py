@@ -1,8 +1,8 @@
-"""E-mail subscriptions that wait for their reader to confirm them.
+"""E-mail subscriptions that are pending until their recipient confirms them.
 
 Follows Subscribe and ConfirmSubscription of the Amazon SNS API reference: until the recipient
-confirms, the subscription's ARN reads "PendingConfirmation" and nothing is sent to it. moto has
-every subscription confirmed at once. The token, which AWS mails, is the last part of the
+confirms, the subscription's ARN reads "PendingConfirmation" and nothing is sent to it. moto
+confirms every subscription at once. The token, which AWS mails, is the last part of the
 subscription's ARN.
 """
 
@@ -20,7 +20,7 @@ BY_MAIL = ("email", "email-json")
 
 
 def is_pending(subscription: Any) -> bool:
-    """Say whether its reader has not confirmed it yet."""
+    """Say whether its recipient has not confirmed it yet."""
     return subscription.protocol in BY_MAIL and not subscription.confirmed
 
 
@@ -58,7 +58,7 @@ def _confirm_subscription(self: Any) -> ActionResult:
 
 @cache
 def install() -> None:
-    """Let subscriptions by mail wait."""
+    """Keep e-mail subscriptions pending until they are confirmed."""
     subscribe, answer = SNSBackend.subscribe, SNSResponse.subscribe
 
     def new_subscription(self: Any, topic_arn: str, endpoint: str, protocol: str) -> Any:
@@ -68,10 +68,10 @@ def install() -> None:
         return made
 
     def subscribe_answer(self: Any) -> ActionResult:
-        told = answer(self)
-        arn = dict(told.result)["SubscriptionArn"]
-        waits = is_pending(self.backend.subscriptions[arn])
-        if waits and not self._get_bool_param("ReturnSubscriptionArn", False):
+        answered = answer(self)
+        arn = dict(answered.result)["SubscriptionArn"]
+        pending = is_pending(self.backend.subscriptions[arn])
+        if pending and not self._get_bool_param("ReturnSubscriptionArn", False):
             return ActionResult({"SubscriptionArn": "pending confirmation"})
         return ActionResult({"SubscriptionArn": arn})
 

@@ -1,12 +1,12 @@
-"""RunInstances with a launch template applies everything that the template's version says.
+"""RunInstances with a launch template applies everything in the template's version.
 
 Follows the EC2 API reference, RunInstances, parameter LaunchTemplate: "any parameters that you
-specify in RunInstances override the same parameters in the launch template". Tags of both are put
-together, the request's value winning. moto takes image, type, key, user data and groups from the
+specify in RunInstances override the same parameters in the launch template". Tags of both are
+merged, and the request's value wins. moto takes image, type, key, user data and groups from the
 template and forgets the instance profile, the metadata options, the volumes and the rest.
 
 The template becomes part of the request itself, so every launch (Ray's autoscaler, an Auto Scaling
-group, a person) takes the same way, and each later patch of RunInstances sees one complete request.
+group, a person) goes the same way, and each later patch of RunInstances sees one complete request.
 """
 
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ def merged_request(request: Data, template: Data) -> Data:
 
 
 def merged_tags(*lists: Iterable[Data] | None) -> list[Data]:
-    """Return one tag specification a resource type; of equal keys the last list's value stays."""
+    """Return one tag specification per resource type; for equal keys the last list wins."""
     tags: dict[str, dict[str, str]] = {}
     for specs in lists:
         for kind, pairs in convert_tag_spec(specs or []).items():
@@ -58,7 +58,7 @@ def _template_data(response: Any) -> Data:
 
 @cache
 def install() -> None:
-    """Wrap RunInstances, whichever way it is patched by then."""
+    """Wrap RunInstances as it is patched so far."""
     run_instances = InstanceResponse.run_instances
 
     def run_merged(self: Any) -> Any:
@@ -70,4 +70,4 @@ def install() -> None:
 
 
 def attach(world: World) -> None:
-    """Launching does nothing by itself."""
+    """Nothing happens here by itself."""

@@ -1,9 +1,10 @@
-"""Networks that are not deleted under what uses them, and leave nothing behind when they are.
+"""Networks that are not deleted while in use, and leave nothing behind when they are.
 
 Follows the EC2 API reference: DeleteSubnet, DeleteSecurityGroup and DeleteVpc refuse with
 DependencyViolation while instances, load balancers, endpoints or other groups' rules use them, and
 what AWS made itself (a default ACL, the interface of a NAT gateway) goes with its owner. moto
-deletes under running machines, lists deleted endpoints for ever and keeps those leftovers.
+deletes networks under running instances, lists deleted endpoints forever and keeps those
+leftovers.
 """
 
 from collections.abc import Iterator
@@ -67,8 +68,8 @@ def install() -> None:
 
     def delete_subnet(self: Any, subnet_id: str) -> Any:
         if uses_of_subnet(self, subnet_id):
-            told = f"The subnet '{subnet_id}' has dependencies and cannot be deleted."
-            raise DependencyViolationError(told)
+            reason = f"The subnet '{subnet_id}' has dependencies and cannot be deleted."
+            raise DependencyViolationError(reason)
         return subnet(self, subnet_id)
 
     def delete_group(self: Any, vpc_id: str | None, group_id: str) -> None:
@@ -107,8 +108,8 @@ def _refuse_used_vpc(backend: Any, vpc_id: str) -> None:
     ]
     used = [one for one in _endpoints(backend) if one.vpc_id == vpc_id]
     if groups or gateways or used:
-        told = f"The vpc '{vpc_id}' has dependencies and cannot be deleted."
-        raise DependencyViolationError(told)
+        reason = f"The vpc '{vpc_id}' has dependencies and cannot be deleted."
+        raise DependencyViolationError(reason)
 
 
 def attach(world: World) -> None:

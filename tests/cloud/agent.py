@@ -1,7 +1,7 @@
-"""An operator inside the VPC, told what to do line by line: the far end of ``tests.cloud.harness``.
+"""An operator inside the VPC that does what each line says: the far end of ``tests.cloud.harness``.
 
 Reads JSON lines and answers each with one: ``["aws", service, operation, parameters]`` calls AWS as
-anybody would, ``["dial", ip, port, seconds]`` opens a connection, ``["resolve", name]`` asks the
+any client would, ``["dial", ip, port, seconds]`` opens a connection, ``["resolve", name]`` asks the
 resolver, ``["who", keys]`` asks AWS whose keys these are.
 """
 
@@ -59,15 +59,15 @@ def resolve(name: str) -> Any:
 
 
 def main() -> None:
-    deeds: dict[str, Callable[..., Any]] = {
+    actions: dict[str, Callable[..., Any]] = {
         "aws": aws,
         "who": who,
         "dial": dial,
         "resolve": resolve,
     }
     for line in sys.stdin:
-        deed, *arguments = json.loads(line)
-        print(json.dumps(deeds[deed](*arguments), default=str), flush=True)
+        action, *arguments = json.loads(line)
+        print(json.dumps(actions[action](*arguments), default=str), flush=True)
 
 
 if __name__ == "__main__":

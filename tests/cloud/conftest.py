@@ -1,7 +1,7 @@
 """A real local cloud for the tests of this folder.
 
-One cloud serves them all: it lives in a home of its own, apart from any that a person has up, and
-shares the cache. Where there is no root there are no machines, and the tests skip, saying so.
+One cloud serves them all: it has its own home, apart from any cloud that is up already, and shares
+the cache. Without root there are no machines, and the tests skip with that reason.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 @pytest.fixture(scope="session")
 def machine(cloud: Cloud) -> Iterator[dict[str, Any]]:
-    """One instance for the tests that only look: tokens required, tags shown, booted."""
+    """One booted instance for the tests that change nothing: tokens required, tags shown."""
     instance = cloud.launch(
         MetadataOptions={"HttpTokens": "required", "InstanceMetadataTags": "enabled"},
         UserData="#cloud-config\nwrite_files:\n  - {path: /etc/told, content: hello}\n",
@@ -38,4 +38,4 @@ def machine(cloud: Cloud) -> Iterator[dict[str, Any]]:
         ],
     )
     yield cloud.booted(instance)
-    cloud.end(instance["InstanceId"])
+    cloud.terminate(instance["InstanceId"])

@@ -1,4 +1,4 @@
-"""The local cloud under test, and its operator: what the tests of this folder are written with."""
+"""The local cloud under test and its operator, for the tests of this folder."""
 
 import json
 import os
@@ -18,12 +18,12 @@ from localcloud.cgroups import Group
 from localcloud.network import DEVICE, namespaces
 from localcloud.paths import Paths, paths
 
-PATIENCE = 60.0
+TIMEOUT_SECONDS = 60.0
 REPOSITORY = Path(__file__).parents[2]
 
 
 class AwsError(Exception):
-    """What AWS answered instead; ``code`` is its code."""
+    """The error that AWS returned; ``code`` is its code."""
 
     def __init__(self, error: dict[str, str]) -> None:
         super().__init__(f"{error['Code']}: {error['Message']}")
@@ -48,7 +48,7 @@ class Service:
 
 
 class Operator:
-    """A process inside the VPC that does what tests ask (tests/cloud/agent.py)."""
+    """A process inside the VPC that acts for the tests (tests/cloud/agent.py)."""
 
     def __init__(self) -> None:
         command = session.operator_command([sys.executable, "-m", "tests.cloud.agent"])
@@ -81,11 +81,11 @@ class Operator:
     def close(self) -> None:
         assert self._process.stdin
         self._process.stdin.close()
-        self._process.wait(PATIENCE)
+        self._process.wait(TIMEOUT_SECONDS)
 
 
 class Cloud:
-    """The cloud under test: its operator, and shorthands for what every test needs."""
+    """The cloud under test: its operator, and shorthands that every test needs."""
 
     def __init__(self, place: Paths) -> None:
         self.place = place
@@ -96,7 +96,7 @@ class Cloud:
         return str(images[0]["ImageId"])
 
     def launch(self, **parameters: Any) -> dict[str, Any]:
-        """Launch one instance, of the base image unless told otherwise, and return it running."""
+        """Launch one instance, of the base image by default, and return it running."""
         wanted = {"ImageId": self.base_image(), "InstanceType": "t3.micro"} | parameters
         answer = self.aws.ec2.run_instances(MinCount=1, MaxCount=1, **wanted)
         return self.until(answer["Instances"][0]["InstanceId"], "running")
@@ -122,20 +122,20 @@ class Cloud:
         return done.stdout.strip()
 
     def attempt(self, instance_id: str, script: str) -> "subprocess.CompletedProcess[str]":
-        """Run a script as root on a machine; it may fail, or the machine not be up (255)."""
+        """Run a script as root on a machine; it may fail, or the machine may not be up (255)."""
         try:
             command = control.shell_command(instance_id, ["sh", "-c", script])
         except Refused as refusal:
             return subprocess.CompletedProcess([], 255, "", str(refusal))
         return subprocess.run(
-            command, capture_output=True, text=True, timeout=PATIENCE, check=False
+            command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
         )
 
     def is_up(self, instance_id: str) -> bool:
         return bool(Group(self.place.name, instance_id).processes())
 
     def image_of(self, instance_id: str, name: str) -> str:
-        """Stop a machine and make an image of it; return its id when it is available."""
+        """Stop a machine and create an image of it; return its id when it is available."""
         self.aws.ec2.stop_instances(InstanceIds=[instance_id])
         self.until(instance_id, "stopped")
         image = str(self.aws.ec2.create_image(InstanceId=instance_id, Name=name)["ImageId"])
@@ -147,7 +147,7 @@ class Cloud:
         return str(until(f"image {name}", look))
 
     def traces(self, instance_id: str) -> list[str]:
-        """Return what there is of a machine on the host."""
+        """Return everything of a machine that is on the host."""
         groups = [path for path in Group(self.place.name, instance_id).paths if path.exists()]
         nspawn = Path("/run/systemd/nspawn").glob(f"*/{instance_id}")
         mounts = Path("/proc/self/mounts").read_text().splitlines()
@@ -161,7 +161,7 @@ class Cloud:
 
     @contextmanager
     def route_to(self, ip: str) -> Iterator[None]:
-        """Give the VPC a route to a public address for a while, as somebody might by mistake."""
+        """Give the VPC a route to a public address for a while, as someone might by mistake."""
         route = ["ip", "-n", self.place.name, "route"]
         subprocess.run([*route, "add", f"{ip}/32", "dev", DEVICE], check=True)
         try:
@@ -174,7 +174,7 @@ class Cloud:
         self.on(instance["InstanceId"], "cloud-init status --wait >/dev/null; true")
         return instance
 
-    def end(self, *instance_ids: str) -> None:
+    def terminate(self, *instance_ids: str) -> None:
         """Terminate instances, and wait until they are."""
         self.aws.ec2.terminate_instances(InstanceIds=list(instance_ids))
         for instance_id in instance_ids:
@@ -191,12 +191,12 @@ class Cloud:
         return str(group["GroupId"])
 
 
-def until(what: str, look: Callable[[], Seen[Any]], seconds: float = PATIENCE) -> Any:
-    """Wait until a look finds what is awaited."""
+def until(what: str, look: Callable[[], Seen[Any]], seconds: float = TIMEOUT_SECONDS) -> Any:
+    """Wait until ``look`` finds what is expected."""
     return wait_for(what, look, clock=SystemClock(), seconds=seconds, every=0.1)
 
 
-def eventually(what: str, holds: Callable[[], Any], seconds: float = PATIENCE) -> None:
+def eventually(what: str, holds: Callable[[], Any], seconds: float = TIMEOUT_SECONDS) -> None:
     """Wait until something holds."""
 
     def look() -> Seen[bool]:

@@ -27,7 +27,7 @@ bootcmd:
   - systemd-run --no-block --unit=web --working-directory=/srv/web {SERVE}
 """
 
-# Connects, says so, and says when the other side has closed.
+# Connects, prints that, and prints when the other side has closed.
 HOLD = """
 import socket, sys
 connection = socket.create_connection((sys.argv[1], int(sys.argv[2])), 5)
@@ -148,7 +148,7 @@ class Site:
         return next(i for i in self.healthy() if i != but)
 
     def page(self) -> str:
-        """Return what the site answers at its name; empty when it does not."""
+        """Return what the site answers at its name; empty when it does not answer."""
         done = self._inside("curl", "--silent", "--max-time", "2", f"http://{self.host}/")
         return done.stdout.strip()
 
@@ -163,7 +163,7 @@ class Site:
 
     @contextmanager
     def held_connection(self) -> Iterator["subprocess.Popen[str]"]:
-        """An open connection through the balancer; the next line says when it was closed."""
+        """An open connection through the balancer; its next line tells when it was closed."""
         with home(self.cloud.place.home):
             command = [sys.executable, "-c", HOLD, self.host, str(PUBLIC)]
             argv = session.operator_command(command)
@@ -176,7 +176,7 @@ class Site:
                 client.kill()
 
     def lose_power(self, instance_id: str) -> None:
-        """End a machine as a power loss does, without a word to AWS."""
+        """Kill a machine as a power loss does, without a call to AWS."""
         for pid in Group(self.cloud.place.name, instance_id).processes():
             leader = nspawn.leader_of(pid)
             if leader:
@@ -190,10 +190,10 @@ class Site:
         def is_gone() -> bool:
             return not described(AutoScalingGroupNames=[NAME])["AutoScalingGroups"]
 
-        eventually("the group's end", is_gone)
+        eventually("the group's deletion", is_gone)
 
     def delete(self) -> None:
-        """Remove all of it, in the order AWS wants."""
+        """Delete all of it, in the order that AWS needs."""
         elb, ec2 = self.aws.elbv2, self.aws.ec2
         elb.delete_load_balancer(LoadBalancerArn=self.balancer)
         elb.delete_target_group(TargetGroupArn=self.targets)

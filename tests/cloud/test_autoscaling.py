@@ -39,7 +39,7 @@ def test_a_machine_that_loses_power_is_replaced_and_traffic_restored(site: Site)
     assert "EC2 health check indicating it has been terminated or stopped" in causes
 
 
-def test_a_hook_holds_a_machine_until_it_is_told_to_go_on_and_deletion_waits_for_it(
+def test_a_hook_holds_a_machine_until_it_completes_and_deletion_waits_for_it(
     site: Site,
 ) -> None:
     site.create_group(

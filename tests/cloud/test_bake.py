@@ -1,6 +1,6 @@
 """Baking for real: verified images at the end, and nothing left behind when it goes wrong.
 
-Every bake is `invoke bake`, as a person runs it, in a checkout of its own that a test may break.
+Every bake is `invoke bake`, as a person runs it, in its own checkout, which a test may break.
 """
 
 import json
@@ -21,7 +21,7 @@ from tests.cloud.harness import REPOSITORY, Cloud, eventually
 
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "docs")
 BROKEN = "#!/usr/bin/env bash\necho 'FAILED this provisioner was broken by a test'\nexit 3\n"
-BOUNDLESS = 300.0
+TIMEOUT_SECONDS = 300.0
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Checkout:
 
     @contextmanager
     def baking(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
-        """Run `invoke bake` in a process group of its own; whatever is left of it ends."""
+        """Run `invoke bake` in its own process group; what is left of it is killed at the end."""
         process = subprocess.Popen(
             [sys.executable, "-m", "invoke", "bake", *arguments],
             cwd=self.folder,
@@ -58,16 +58,16 @@ class Checkout:
         try:
             yield process
         finally:
-            end(process)
+            kill(process)
 
     def bake(self, *arguments: str) -> tuple[int, str]:
-        """Run it to its end; return exit code and all that it said."""
+        """Run it until it exits; return exit code and output."""
         with self.baking(*arguments) as process:
-            words, _ = process.communicate(timeout=BOUNDLESS)
+            words, _ = process.communicate(timeout=TIMEOUT_SECONDS)
         return process.returncode, words
 
     def left(self) -> dict[str, list[str]]:
-        """Return what there is in EC2 of what a bake starts."""
+        """Return what EC2 has of what a bake starts."""
         ec2 = self.cloud.aws.ec2
         ours = [{"Name": "tag-key", "Values": ["raykiln:bake"]}]
         groups = ec2.describe_security_groups()["SecurityGroups"]
@@ -89,8 +89,8 @@ class Checkout:
 NOTHING: dict[str, list[str]] = {"instances": [], "keys": [], "groups": []}
 
 
-def end(process: "subprocess.Popen[str]") -> None:
-    """Kill a bake with all that it started, wherever that moved itself to."""
+def kill(process: "subprocess.Popen[str]") -> None:
+    """Kill a bake with all that it started, in whatever session."""
     for pid in [*descendants(process.pid), process.pid]:
         try:
             os.kill(pid, signal.SIGKILL)
@@ -100,7 +100,7 @@ def end(process: "subprocess.Popen[str]") -> None:
 
 
 def descendants(pid: int) -> list[int]:
-    """Return every process below ``pid``; sh starts Packer in a session of its own."""
+    """Return every process below ``pid``; sh starts Packer in its own session."""
     children = Path(f"/proc/{pid}/task/{pid}/children")
     direct = [int(child) for child in children.read_text().split()] if children.exists() else []
     return [below for child in direct for below in [child, *descendants(child)]]
@@ -113,7 +113,7 @@ def checkout(cloud: Cloud, tmp_path: Path) -> Checkout:
     return made
 
 
-def test_a_bake_gives_verified_images_and_a_second_one_has_nothing_to_do(
+def test_a_bake_makes_verified_images_and_a_second_one_has_nothing_to_do(
     checkout: Checkout,
 ) -> None:
     code, words = checkout.bake()
@@ -136,9 +136,9 @@ def test_a_bake_gives_verified_images_and_a_second_one_has_nothing_to_do(
 def test_an_interrupted_bake_leaves_nothing_behind(checkout: Checkout) -> None:
     checkout.provisioner("05-baseline.sh", "#!/usr/bin/env bash\nexec sleep 300\n")
     with checkout.baking("--role", "worker") as process:
-        eventually("a build machine", lambda: checkout.left()["instances"])
+        eventually("a build instance", lambda: checkout.left()["instances"])
         process.send_signal(signal.SIGINT)
-        words, _ = process.communicate(timeout=BOUNDLESS)
+        words, _ = process.communicate(timeout=TIMEOUT_SECONDS)
 
     assert process.returncode == 130, words
     assert checkout.left() == NOTHING
@@ -155,10 +155,10 @@ def test_a_provisioner_that_fails_is_named_and_leaves_nothing_behind(checkout: C
     assert checkout.left() == NOTHING
 
 
-def test_what_a_killed_bake_left_behind_goes_at_the_next(checkout: Checkout) -> None:
+def test_the_next_bake_removes_what_a_killed_one_left_behind(checkout: Checkout) -> None:
     with checkout.baking("--role", "worker", "--force") as process:
-        eventually("a build machine", lambda: checkout.left()["instances"])
-        end(process)
+        eventually("a build instance", lambda: checkout.left()["instances"])
+        kill(process)
     left = checkout.left()
     assert all(left.values()), left
     checkout.provisioner("05-baseline.sh", BROKEN)
@@ -169,13 +169,13 @@ def test_what_a_killed_bake_left_behind_goes_at_the_next(checkout: Checkout) -> 
     assert checkout.left() == NOTHING
 
 
-def test_a_machine_that_does_not_boot_is_given_up_and_leaves_nothing_behind(
+def test_an_instance_that_does_not_boot_fails_the_bake_and_leaves_nothing_behind(
     checkout: Checkout,
 ) -> None:
     machine = checkout.cloud.launch()["InstanceId"]
     eventually("SSH", lambda: checkout.cloud.attempt(machine, "rm /usr/sbin/sshd").returncode == 0)
     broken = checkout.cloud.image_of(machine, "never-answers")
-    checkout.cloud.end(machine)
+    checkout.cloud.terminate(machine)
     checkout.environment("unbootable", base_id=broken)
 
     code, words = checkout.bake("--env", "unbootable", "--role", "head")

@@ -1,4 +1,4 @@
-"""A load balancer's data plane on real machines: addresses, security groups, sessions, its end."""
+"""A load balancer's data plane on real machines: addresses, security groups, sessions, deletion."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ def site(cloud: Cloud) -> Iterator[Site]:
     yield site
     site.delete_group()
     site.delete()
-    eventually("the balancer's end", lambda: not spaces(cloud) and not proxies(cloud))
+    eventually("the balancer's deletion", lambda: not spaces(cloud) and not proxies(cloud))
 
 
 def spaces(cloud: Cloud) -> list[str]:
@@ -81,7 +81,7 @@ def listening(site: Site) -> list[str]:
     return [line.split()[1] for line in lines if line.split()[3] == "0A"]
 
 
-def test_a_proxy_that_dies_is_started_again(site: Site) -> None:
+def test_a_proxy_that_dies_is_restarted(site: Site) -> None:
     for pid in proxies(site.cloud):
         os.kill(pid, signal.SIGKILL)
 
@@ -90,7 +90,7 @@ def test_a_proxy_that_dies_is_started_again(site: Site) -> None:
 
 @contextmanager
 def cut_off(cloud: Cloud, ip: str) -> Iterator[None]:
-    """Let all packets from and to an address vanish, as a partition does."""
+    """Let all packets from and to an address vanish, as in a partition."""
     drops = f"ip saddr {ip} drop\nip daddr {ip} drop"
     hook = "type filter hook forward priority -10"
     network = Network(cloud.place.name)
@@ -101,7 +101,7 @@ def cut_off(cloud: Cloud, ip: str) -> Iterator[None]:
         network.apply("delete table inet cut")
 
 
-def test_a_black_hole_closes_connections_and_comes_back_when_it_ends(site: Site) -> None:
+def test_a_black_hole_closes_connections_and_traffic_returns_when_it_ends(site: Site) -> None:
     (instance,) = site.healthy()
     address = site.cloud.describe(instance)["PrivateIpAddress"]
     with site.held_connection() as client, cut_off(site.cloud, address):

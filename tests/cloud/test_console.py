@@ -1,10 +1,10 @@
-"""What a machine says on its console is what GetConsoleOutput tells, also after its end."""
+"""GetConsoleOutput returns what a machine writes to its console, also after termination."""
 
 from common.waiting import Seen
 from tests.cloud.harness import Cloud, until
 
 
-def test_a_machine_that_is_gone_is_still_quoted(cloud: Cloud) -> None:
+def test_console_output_remains_after_termination(cloud: Cloud) -> None:
     instance = cloud.launch()["InstanceId"]
     cloud.booted({"InstanceId": instance})
     cloud.on(instance, "echo these are my last words > /dev/console")
@@ -14,7 +14,7 @@ def test_a_machine_that_is_gone_is_still_quoted(cloud: Cloud) -> None:
         return Seen(said if "my last words" in said else None, said[-200:])
 
     until("words on the console", look)
-    cloud.end(instance)
+    cloud.terminate(instance)
 
     said = cloud.aws.ec2.get_console_output(InstanceId=instance)["Output"]
     assert "my last words" in said

@@ -1,6 +1,6 @@
 """The whole way, with the commands an operator types: bake, deploy, use, lose the head, destroy.
 
-Each test goes on where the one before it stopped, as an operator's day does.
+Each test continues where the one before it stopped.
 """
 
 import json
@@ -22,7 +22,7 @@ Invoke = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture(scope="module")
 def invoke(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Invoke]:
-    """Invoke in a local cloud of its own, as ./run.sh does."""
+    """Invoke in its own local cloud, as ./run.sh does."""
     require_machines()
     with home(tmp_path_factory.mktemp("e2e") / "home"):
         control.up()
@@ -71,13 +71,13 @@ def test_a_plan_changes_nothing(invoke: Invoke) -> None:
     assert "instances" not in invoke("cloud.status").stdout
 
 
-def test_nobody_is_asked_without_a_terminal_and_nothing_is_done(invoke: Invoke) -> None:
+def test_without_a_terminal_a_deploy_is_refused_and_changes_nothing(invoke: Invoke) -> None:
     done = invoke("deploy", code=1)
 
     assert "Nothing was changed" in done.stderr
 
 
-def test_a_deploy_brings_up_a_cluster_that_is_well(invoke: Invoke) -> None:
+def test_a_deploy_brings_up_a_healthy_cluster(invoke: Invoke) -> None:
     invoke("deploy", "--yes")
 
     report = json.loads(invoke("status", "--json").stdout)
@@ -100,7 +100,7 @@ def test_a_job_runs_on_the_head_and_on_every_worker(invoke: Invoke) -> None:
     assert {node for node in nodes if f"{node} " in printed} == nodes
 
 
-def test_the_secret_is_nowhere_but_where_it_belongs(invoke: Invoke) -> None:
+def test_the_secret_is_only_where_it_belongs(invoke: Invoke) -> None:
     secret = subprocess.run(
         operator_command([sys.executable, "-c", READ_SECRET]),
         capture_output=True,
@@ -137,7 +137,7 @@ def test_an_operator_reads_and_restarts_the_head(invoke: Invoke) -> None:
     assert "no standby" in invoke("head.hand-over", "--yes", code=1).stderr
 
 
-def test_another_head_image_is_rolled_in_and_no_worker_is_lost(invoke: Invoke) -> None:
+def test_another_head_image_is_rolled_out_and_no_worker_is_lost(invoke: Invoke) -> None:
     before = json.loads(invoke("status", "--json").stdout)
     invoke("bake", "--force", "--role", "head")
     assert json.loads(invoke("plan", "--json").stdout)["manner"] == "hand-over"
@@ -153,7 +153,7 @@ def test_another_head_image_is_rolled_in_and_no_worker_is_lost(invoke: Invoke) -
     assert "nothing to change" in invoke("deploy", "--yes").stdout
 
 
-def test_the_release_before_is_served_again(invoke: Invoke) -> None:
+def test_the_previous_release_is_served_again(invoke: Invoke) -> None:
     before = json.loads(invoke("status", "--json").stdout)
 
     invoke("rollback", "--yes")
@@ -165,7 +165,7 @@ def test_the_release_before_is_served_again(invoke: Invoke) -> None:
     assert after["release"] in invoke("releases").stdout.splitlines()[2]
 
 
-def test_the_cluster_outlives_its_head(invoke: Invoke) -> None:
+def test_the_cluster_survives_the_loss_of_its_head(invoke: Invoke) -> None:
     before = json.loads(invoke("status", "--json").stdout)
 
     checks = json.loads(invoke("verify", "--destructive", "--yes", "--json").stdout)

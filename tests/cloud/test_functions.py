@@ -1,4 +1,4 @@
-"""Lambda functions are processes: with their role's keys and nothing of ours, ended in time."""
+"""Lambda functions are processes: with their role's keys, without our modules, killed in time."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ import boto3
 
 def handler(event, context):
     if event == "fail":
-        raise ValueError("as it was told")
+        raise ValueError("as it should")
     if event == "sleep":
         print("good night", flush=True)
         time.sleep(60)
@@ -75,7 +75,7 @@ def functions(cloud: Cloud) -> Iterator[Any]:
     eventually("the function", lambda: api.list_functions()["Functions"])
     yield api
     cloud.aws.cloudformation.delete_stack(**stack)
-    eventually("the function's end", lambda: not api.list_functions()["Functions"])
+    eventually("the function's deletion", lambda: not api.list_functions()["Functions"])
 
 
 def printed(cloud: Cloud) -> list[str]:
@@ -83,7 +83,7 @@ def printed(cloud: Cloud) -> list[str]:
     return [event["message"] for event in events]
 
 
-def test_a_function_is_its_role_alone_fails_by_itself_and_is_ended_in_time(
+def test_a_function_has_only_its_role_fails_alone_and_is_killed_in_time(
     cloud: Cloud, functions: Any
 ) -> None:
     for event in ("be", "fail", "sleep"):
@@ -94,7 +94,7 @@ def test_a_function_is_its_role_alone_fails_by_itself_and_is_ended_in_time(
     said = printed(cloud)
     assert f"arn:aws:sts::123456789012:assumed-role/{NAME}/{NAME}" in said
     assert "alone" in said
-    assert "[ERROR] ValueError: as it was told" in said
+    assert "[ERROR] ValueError: as it should" in said
     assert "good night" in said
     assert [line for line in said if line.endswith("Task timed out after 20.00 seconds")]
     eventually("the end of every run", lambda: not [*cloud.place.run.glob("function-*")])

@@ -19,7 +19,7 @@ from tests.cloud.harness import AwsError, Cloud, eventually, home, require_machi
 
 
 def remains(place: Paths) -> list[str]:
-    """Return all that there is of a cloud on this host, apart from its cache."""
+    """Return everything of a cloud that is on this host, except its cache."""
     mounts = [
         line
         for line in Path("/proc/self/mounts").read_text().splitlines()
@@ -38,7 +38,7 @@ def remains(place: Paths) -> list[str]:
 
 
 def processes_of(place: Paths) -> list[int]:
-    """Return the processes that were told this home, by argument or environment."""
+    """Return the processes that have this home in their arguments or environment."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -52,7 +52,7 @@ def processes_of(place: Paths) -> list[int]:
 
 @pytest.fixture
 def other_home(tmp_path: Path) -> Any:
-    """A home of its own, for a test that brings its cloud up and down itself."""
+    """A separate home, for a test that brings its own cloud up and down."""
     require_machines()
     with home(tmp_path / "other") as place:
         yield place
@@ -86,13 +86,13 @@ def test_down_leaves_nothing_after_the_server_was_killed(other_home: Paths) -> N
     assert not lock.exists()
 
 
-def test_up_after_a_crash_starts_afresh(other_home: Paths) -> None:
+def test_up_after_a_crash_starts_a_new_cloud(other_home: Paths) -> None:
     control.up()
     launched(other_home)
     first = control.status().pid
     assert first
     os.kill(first, signal.SIGKILL)
-    eventually("the end of the server", lambda: not control.status().running)
+    eventually("the server's exit", lambda: not control.status().running)
 
     control.up()
 
@@ -117,7 +117,7 @@ def test_down_without_a_cloud_does_nothing(other_home: Paths) -> None:
     assert remains(other_home) == []
 
 
-def test_two_clouds_do_not_meet(cloud: Cloud, other_home: Paths) -> None:
+def test_two_clouds_are_separate(cloud: Cloud, other_home: Paths) -> None:
     control.up()
 
     assert other_home.name != cloud.place.name
@@ -125,7 +125,7 @@ def test_two_clouds_do_not_meet(cloud: Cloud, other_home: Paths) -> None:
     assert cloud.aws.sts.get_caller_identity()["Account"] == "123456789012"
 
 
-def test_the_operators_key_is_in_a_file_that_nobody_else_reads(cloud: Cloud) -> None:
+def test_only_its_owner_can_read_the_operators_key(cloud: Cloud) -> None:
     mode = stat.S_IMODE(cloud.place.credentials.stat().st_mode)
     key = cloud.place.credentials.read_text().split()[-1]
     with home(cloud.place.home):
@@ -137,7 +137,7 @@ def test_the_operators_key_is_in_a_file_that_nobody_else_reads(cloud: Cloud) -> 
     assert key not in shown
 
 
-def test_an_operator_is_inside_and_everybody_else_is_not(cloud: Cloud) -> None:
+def test_only_an_operator_is_inside(cloud: Cloud) -> None:
     ask = "from localcloud.session import is_inside; print(is_inside())"
     with home(cloud.place.home):
         command = session.operator_command([".venv/bin/python", "-c", ask])
@@ -147,7 +147,7 @@ def test_an_operator_is_inside_and_everybody_else_is_not(cloud: Cloud) -> None:
     assert (inside.strip(), outside) == ("True", False)
 
 
-def test_without_a_cloud_nobody_gets_inside_and_is_told_what_to_do(tmp_path: Path) -> None:
+def test_without_a_cloud_a_command_is_refused_with_a_hint(tmp_path: Path) -> None:
     with home(tmp_path):
         done = subprocess.run(
             [sys.executable, "-m", "invoke", "status"], capture_output=True, text=True, check=False
@@ -157,7 +157,7 @@ def test_without_a_cloud_nobody_gets_inside_and_is_told_what_to_do(tmp_path: Pat
     assert done.stderr == "the local cloud is not up\n  → ./run.sh cloud.up\n"
 
 
-def test_a_shell_on_a_machine_that_is_not_there_is_refused(cloud: Cloud) -> None:
+def test_a_shell_on_an_unknown_machine_is_refused(cloud: Cloud) -> None:
     with home(cloud.place.home), pytest.raises(Refused, match="i-0000 is not a running machine"):
         control.shell_command("i-0000", ["sh"])
 
@@ -176,14 +176,14 @@ def test_a_missing_tool_is_named_with_its_package(monkeypatch: pytest.MonkeyPatc
     assert "nftables" in refusal.value.hint
 
 
-def test_without_root_the_user_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_root_the_cloud_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("localcloud.control.os.geteuid", lambda: 1000)
 
     with pytest.raises(Refused, match="needs root"):
         control.up()
 
 
-def test_a_server_that_cannot_start_is_reported_with_its_last_words(
+def test_a_server_that_cannot_start_is_reported_with_the_end_of_its_log(
     other_home: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("localcloud.control.SERVER", "localcloud.no_such_module")
@@ -196,25 +196,25 @@ def test_a_server_that_cannot_start_is_reported_with_its_last_words(
     assert not any(path.exists() for path in Group(other_home.name).paths)
 
 
-def test_a_home_where_no_disk_can_lie_is_refused(
+def test_a_home_that_cannot_hold_disks_is_refused(
     other_home: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("localcloud.images.OVERLAY_OPTIONS", "no_such_option")
 
-    with pytest.raises(Refused, match="disks cannot lie in") as refusal:
+    with pytest.raises(Refused, match="disks cannot be kept in") as refusal:
         control.up()
 
     assert "RAYKILN_HOME" in refusal.value.hint
     assert not control.status().running
 
 
-def test_an_image_of_a_stopped_machine_boots_with_its_files_and_an_identity_of_its_own(
+def test_an_image_of_a_stopped_machine_boots_with_its_files_and_a_new_identity(
     cloud: Cloud,
 ) -> None:
     first = cloud.booted(cloud.launch())
     cloud.on(first["InstanceId"], "echo baked >/opt/baked; rm /etc/motd; cloud-init clean --logs")
     image = cloud.image_of(first["InstanceId"], "boots")
-    cloud.end(first["InstanceId"])
+    cloud.terminate(first["InstanceId"])
 
     second = cloud.booted(cloud.launch(ImageId=image))
 
@@ -223,7 +223,7 @@ def test_an_image_of_a_stopped_machine_boots_with_its_files_and_an_identity_of_i
     assert seen.split() == ["baked", "none", f"ip-{dashed}"]
     cloud.aws.ec2.deregister_image(ImageId=image)
     assert cloud.on(second["InstanceId"], "cat /opt/baked") == "baked"
-    cloud.end(second["InstanceId"])
+    cloud.terminate(second["InstanceId"])
 
 
 def test_what_a_machine_writes_after_its_image_was_made_is_not_in_the_image(cloud: Cloud) -> None:
@@ -236,7 +236,7 @@ def test_what_a_machine_writes_after_its_image_was_made_is_not_in_the_image(clou
     second = cloud.launch(ImageId=image)
 
     assert cloud.on(second["InstanceId"], "ls /opt") == ""
-    cloud.end(first["InstanceId"], second["InstanceId"])
+    cloud.terminate(first["InstanceId"], second["InstanceId"])
     cloud.aws.ec2.deregister_image(ImageId=image)
 
 
@@ -254,7 +254,7 @@ def test_an_image_of_a_running_machine_is_made_by_a_reboot(cloud: Cloud) -> None
     eventually("the image", is_available)
     eventually("the machine again", lambda: cloud.is_up(instance_id))
     assert cloud.describe(instance_id)["State"]["Name"] == "running"
-    cloud.end(instance_id)
+    cloud.terminate(instance_id)
     cloud.aws.ec2.deregister_image(ImageId=image)
 
 
@@ -266,12 +266,12 @@ def test_two_images_cannot_have_one_name(cloud: Cloud) -> None:
         cloud.aws.ec2.create_image(InstanceId=instance["InstanceId"], Name="twice")
 
     assert refusal.value.code == "InvalidAMIName.Duplicate"
-    cloud.end(instance["InstanceId"])
+    cloud.terminate(instance["InstanceId"])
     cloud.aws.ec2.deregister_image(ImageId=image)
 
 
 def launched(place: Paths) -> dict[str, Any]:
-    """Launch one machine in a cloud that is not the common one."""
+    """Launch one machine in a cloud that is not the shared one."""
     here = Cloud(place)
     try:
         instance = here.booted(here.launch())

@@ -1,11 +1,11 @@
-"""Instances are machines: real Debian, real limits, real ends."""
+"""Instances are machines: real Debian, real limits, real termination."""
 
 from typing import Any
 
 import pytest
 
 from localcloud.machine import STOP_SECONDS
-from tests.cloud.harness import PATIENCE, AwsError, Cloud, eventually
+from tests.cloud.harness import TIMEOUT_SECONDS, AwsError, Cloud, eventually
 
 Instance = dict[str, Any]
 
@@ -42,7 +42,7 @@ def test_memory_and_cores_are_those_of_the_instance_type(cloud: Cloud) -> None:
     done = cloud.attempt(instance["InstanceId"], "python3 -c 'b\"x\" * (1200 << 20)'")
 
     assert done.returncode == 137  # killed: a t3.micro has 1 GiB
-    cloud.end(instance["InstanceId"])
+    cloud.terminate(instance["InstanceId"])
 
 
 def test_only_the_launch_key_opens_a_machine(cloud: Cloud) -> None:
@@ -55,7 +55,7 @@ def test_only_the_launch_key_opens_a_machine(cloud: Cloud) -> None:
     assert keys.endswith(" opens")
     assert pair["KeyMaterial"] not in keys
     cloud.aws.ec2.delete_key_pair(KeyName="opens")
-    cloud.end(instance["InstanceId"])
+    cloud.terminate(instance["InstanceId"])
 
 
 def test_a_power_off_from_inside_stops_the_instance(cloud: Cloud) -> None:
@@ -65,10 +65,10 @@ def test_a_power_off_from_inside_stops_the_instance(cloud: Cloud) -> None:
 
     stopped = cloud.until(instance["InstanceId"], "stopped")
     assert stopped["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
-    cloud.end(instance["InstanceId"])
+    cloud.terminate(instance["InstanceId"])
 
 
-def test_a_power_off_from_inside_terminates_where_that_was_asked_for(cloud: Cloud) -> None:
+def test_a_power_off_from_inside_terminates_where_that_is_set(cloud: Cloud) -> None:
     instance = cloud.booted(cloud.launch(InstanceInitiatedShutdownBehavior="terminate"))
 
     cloud.attempt(instance["InstanceId"], "systemctl poweroff")
@@ -76,7 +76,7 @@ def test_a_power_off_from_inside_terminates_where_that_was_asked_for(cloud: Clou
     cloud.until(instance["InstanceId"], "terminated")
 
 
-def test_a_machine_that_was_stopped_starts_again_with_its_disk_and_address(cloud: Cloud) -> None:
+def test_a_stopped_machine_starts_again_with_its_disk_and_address(cloud: Cloud) -> None:
     instance = cloud.booted(cloud.launch())
     instance_id = instance["InstanceId"]
     cloud.on(instance_id, "echo kept >/root/kept")
@@ -88,10 +88,10 @@ def test_a_machine_that_was_stopped_starts_again_with_its_disk_and_address(cloud
 
     assert cloud.on(instance_id, "cat /root/kept") == "kept"
     assert again["PrivateIpAddress"] == instance["PrivateIpAddress"]
-    cloud.end(instance_id)
+    cloud.terminate(instance_id)
 
 
-def test_a_reboot_boots_again_and_the_instance_runs_on(cloud: Cloud) -> None:
+def test_a_reboot_boots_again_and_the_instance_stays_running(cloud: Cloud) -> None:
     instance = cloud.booted(cloud.launch())
     instance_id = instance["InstanceId"]
     before = cloud.on(instance_id, BOOT)
@@ -102,13 +102,13 @@ def test_a_reboot_boots_again_and_the_instance_runs_on(cloud: Cloud) -> None:
         done = cloud.attempt(instance_id, BOOT)
         return done.returncode == 0 and done.stdout.strip() != before
 
-    # One that does not go in order is made to after that time, as EC2 does it.
-    eventually("the reboot", has_rebooted, STOP_SECONDS + PATIENCE)
+    # After that time a machine that does not power off is killed, as on EC2.
+    eventually("the reboot", has_rebooted, STOP_SECONDS + TIMEOUT_SECONDS)
     assert cloud.describe(instance_id)["State"]["Name"] == "running"
-    cloud.end(instance_id)
+    cloud.terminate(instance_id)
 
 
-def test_an_image_that_does_not_boot_ends_the_instance_and_says_so(cloud: Cloud) -> None:
+def test_an_image_that_does_not_boot_terminates_the_instance_with_a_reason(cloud: Cloud) -> None:
     broken = cloud.booted(cloud.launch())
     cloud.on(broken["InstanceId"], "rm /sbin/init /lib/systemd/systemd /usr/bin/sh")
     image = cloud.image_of(broken["InstanceId"], "does-not-boot")
@@ -120,20 +120,20 @@ def test_an_image_that_does_not_boot_ends_the_instance_and_says_so(cloud: Cloud)
 
     assert ended["StateReason"]["Code"] == "Server.InternalError"
     cloud.aws.ec2.deregister_image(ImageId=image)
-    cloud.end(broken["InstanceId"])
+    cloud.terminate(broken["InstanceId"])
 
 
-def test_an_image_that_nobody_knows_launches_nothing(cloud: Cloud) -> None:
+def test_an_unknown_image_launches_nothing(cloud: Cloud) -> None:
     with pytest.raises(AwsError, match="does not exist") as refusal:
         cloud.launch(ImageId="ami-0123456789abcdef0")
 
     assert refusal.value.code == "InvalidAMIID.NotFound"
 
 
-def test_an_instance_that_ended_leaves_nothing_on_the_host(cloud: Cloud) -> None:
+def test_a_terminated_instance_leaves_nothing_on_the_host(cloud: Cloud) -> None:
     instance = cloud.launch()
     instance_id = instance["InstanceId"]
 
-    cloud.end(instance_id)
+    cloud.terminate(instance_id)
 
     assert cloud.traces(instance_id) == []

@@ -1,4 +1,4 @@
-"""The metadata service, asked by real machines."""
+"""The metadata service, used by real machines."""
 
 import json
 from typing import Any
@@ -31,7 +31,7 @@ def read(cloud: Cloud, instance: Instance, path: str) -> str:
     return cloud.on(instance["InstanceId"], GET.format(token=token, path=path))
 
 
-def test_without_a_token_nothing_is_told(cloud: Cloud, machine: Instance) -> None:
+def test_without_a_token_nothing_is_returned(cloud: Cloud, machine: Instance) -> None:
     status = cloud.on(
         machine["InstanceId"], f"curl -s {STATUS} http://169.254.169.254/latest/meta-data/"
     )
@@ -39,7 +39,7 @@ def test_without_a_token_nothing_is_told(cloud: Cloud, machine: Instance) -> Non
     assert status == "401"
 
 
-def test_a_token_ends_with_its_time(cloud: Cloud, machine: Instance) -> None:
+def test_a_token_expires_after_its_ttl(cloud: Cloud, machine: Instance) -> None:
     token = cloud.on(machine["InstanceId"], TOKEN.format(ttl=2))
     asked = (
         f"curl -s {STATUS} -H 'X-aws-ec2-metadata-token: {token}' "
@@ -47,7 +47,7 @@ def test_a_token_ends_with_its_time(cloud: Cloud, machine: Instance) -> None:
     )
 
     assert cloud.on(machine["InstanceId"], asked) == "200"
-    eventually("its end", lambda: cloud.on(machine["InstanceId"], asked) == "401", seconds=10)
+    eventually("its expiry", lambda: cloud.on(machine["InstanceId"], asked) == "401", seconds=10)
 
 
 def test_a_token_that_went_through_a_proxy_is_refused(cloud: Cloud, machine: Instance) -> None:
@@ -56,7 +56,7 @@ def test_a_token_that_went_through_a_proxy_is_refused(cloud: Cloud, machine: Ins
     assert cloud.on(machine["InstanceId"], asked) == "403"
 
 
-def test_a_machine_learns_who_it_is(cloud: Cloud, machine: Instance) -> None:
+def test_a_machine_learns_its_identity(cloud: Cloud, machine: Instance) -> None:
     facts = {
         "instance-id": machine["InstanceId"],
         "ami-id": machine["ImageId"],
@@ -74,9 +74,7 @@ def test_a_machine_learns_who_it_is(cloud: Cloud, machine: Instance) -> None:
     assert told == facts
 
 
-def test_the_interface_has_the_address_that_the_service_tells(
-    cloud: Cloud, machine: Instance
-) -> None:
+def test_the_interface_has_the_address_in_the_metadata(cloud: Cloud, machine: Instance) -> None:
     mac = cloud.on(machine["InstanceId"], "cat /sys/class/net/eth0/address || ip -br link")
 
     assert machine["NetworkInterfaces"][0]["MacAddress"] in mac
@@ -107,10 +105,10 @@ def test_tags_stay_hidden_unless_enabled_and_version_1_works_where_allowed(cloud
 
     assert "instance-id" in listed
     assert "tags/" not in listed
-    cloud.end(instance["InstanceId"])
+    cloud.terminate(instance["InstanceId"])
 
 
-def test_the_profile_makes_the_machine_its_role(cloud: Cloud) -> None:
+def test_the_profile_gives_the_machine_its_role(cloud: Cloud) -> None:
     iam = cloud.aws.iam
     iam.create_role(RoleName="node", AssumeRolePolicyDocument=json.dumps(ROLE))
     iam.create_instance_profile(InstanceProfileName="node")
@@ -123,4 +121,4 @@ def test_the_profile_makes_the_machine_its_role(cloud: Cloud) -> None:
     who = cloud.aws.ask("who", keys)["answer"]
 
     assert who == f"arn:aws:sts::123456789012:assumed-role/node/{instance['InstanceId']}"
-    cloud.end(instance["InstanceId"])
+    cloud.terminate(instance["InstanceId"])

@@ -75,12 +75,12 @@ def test_a_port_is_closed_until_a_rule_opens_it_and_again_when_the_rule_goes(clo
 
     cloud.aws.ec2.revoke_security_group_ingress(GroupId=opened, IpPermissions=[rule])
     eventually("the rule gone", lambda: not connects(cloud, client, ip, 8000))
-    cloud.end(server["InstanceId"], client["InstanceId"])
+    cloud.terminate(server["InstanceId"], client["InstanceId"])
     for group in (opened, closed):
         cloud.aws.ec2.delete_security_group(GroupId=group)
 
 
-def test_a_machine_without_outbound_rules_reaches_metadata_and_api_alone(cloud: Cloud) -> None:
+def test_a_machine_without_outbound_rules_reaches_only_metadata_and_api(cloud: Cloud) -> None:
     silent, server_group = cloud.group("silent"), cloud.group("server", tcp(22, "0.0.0.0/0"))
     everything = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
     cloud.aws.ec2.revoke_security_group_egress(GroupId=silent, IpPermissions=[everything])
@@ -91,23 +91,23 @@ def test_a_machine_without_outbound_rules_reaches_metadata_and_api_alone(cloud: 
     assert not connects(cloud, client, server["PrivateIpAddress"], 22)
     assert connects(cloud, client, "169.254.169.254", 80)
     assert connects(cloud, client, "ec2.us-east-1.amazonaws.com", 443)
-    cloud.end(server["InstanceId"], client["InstanceId"])
+    cloud.terminate(server["InstanceId"], client["InstanceId"])
 
 
-def test_the_address_of_a_machine_that_is_gone_answers_nothing_and_is_not_given_at_once(
+def test_the_address_of_a_terminated_machine_is_silent_and_not_reused_at_once(
     cloud: Cloud,
 ) -> None:
     open_group = cloud.group("open", tcp(22, "0.0.0.0/0"))
     gone = cloud.launch(SecurityGroupIds=[open_group])
-    cloud.end(gone["InstanceId"])
+    cloud.terminate(gone["InstanceId"])
     successor = cloud.launch(SecurityGroupIds=[open_group])
 
     assert cloud.aws.dial(gone["PrivateIpAddress"], 22) == "TimeoutError"
     assert successor["PrivateIpAddress"] != gone["PrivateIpAddress"]
-    cloud.end(successor["InstanceId"])
+    cloud.terminate(successor["InstanceId"])
 
 
-def test_the_machine_trusts_the_api_by_its_own_means(cloud: Cloud, machine: Instance) -> None:
+def test_the_machine_trusts_the_api_without_settings(cloud: Cloud, machine: Instance) -> None:
     script = (
         "import ssl, socket; c = ssl.create_default_context(); n = 'ec2.us-east-1.amazonaws.com'; "
         "s = c.wrap_socket(socket.create_connection((n, 443)), server_hostname=n); "
@@ -128,10 +128,10 @@ def test_names_of_a_private_zone_follow_their_records(cloud: Cloud) -> None:
     change(cloud, zone, "UPSERT", "two.ray.internal", "CNAME", "one.ray.internal")
     eventually("the alias", lambda: cloud.aws.resolve("two.ray.internal") == ["10.77.1.2"])
     change(cloud, zone, "DELETE", "one.ray.internal", "A", "10.77.1.2")
-    eventually("the end", lambda: cloud.aws.resolve("one.ray.internal") == [])
+    eventually("the deletion", lambda: cloud.aws.resolve("one.ray.internal") == [])
 
 
-def test_names_that_nobody_has_are_denied_at_once(cloud: Cloud, machine: Instance) -> None:
+def test_unknown_names_are_denied_at_once(cloud: Cloud, machine: Instance) -> None:
     took = cloud.on(
         machine["InstanceId"],
         "python3 -c 'import socket, time\nt = time.time()\n"

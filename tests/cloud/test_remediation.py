@@ -35,7 +35,7 @@ def environment(cloud: Cloud) -> Iterator[Environment]:
     until("the foundation", lambda: whole(cloud, wanted.name))
     yield made
     cloud.aws.cloudformation.delete_stack(StackName=wanted.name)
-    eventually("the foundation's end", lambda: is_gone(cloud, wanted.name))
+    eventually("the foundation's deletion", lambda: is_gone(cloud, wanted.name))
 
 
 def whole(cloud: Cloud, name: str) -> Seen[str]:
@@ -52,9 +52,9 @@ def is_gone(cloud: Cloud, name: str) -> bool:
 
 @pytest.fixture
 def head(cloud: Cloud, environment: Environment) -> Iterator[str]:
-    """A head in service, while a lease stands still that another one took.
+    """A head in service, while another one's lease is not renewed.
 
-    The lease is there first: alarms ring by themselves as soon as there is an environment.
+    The lease is created first: alarms go to ALARM by themselves as soon as there is an environment.
     """
     cloud.aws.dynamodb.put_item(
         TableName=environment.lease_table,
@@ -84,7 +84,7 @@ def head(cloud: Cloud, environment: Environment) -> Iterator[str]:
     yield found
     name = {"AutoScalingGroupName": environment.head_group}
     cloud.aws.autoscaling.delete_auto_scaling_group(**name, ForceDelete=True)
-    eventually("the group's end", lambda: not groups(cloud, environment))
+    eventually("the group's deletion", lambda: not groups(cloud, environment))
     cloud.aws.ec2.delete_launch_template(LaunchTemplateName="bare")
 
 
@@ -123,5 +123,5 @@ def test_a_head_that_renews_no_lease_is_replaced_by_the_alarm(
     assert act["M"]["head"]["S"] == head
     words = f"{head} is replaced: nobody leads, and the lease was last {HOLDER}'s"
     eventually("its words in the log", lambda: words in printed(cloud))
-    # All three alarms ring: none of their runs leaves anything.
+    # All three alarms are in ALARM: none of their runs leaves anything.
     eventually("the end of every run", lambda: not [*cloud.place.run.glob("function-*")])

@@ -1,4 +1,4 @@
-"""ElastiCache is a real Redis: by TLS, for who has the secret, within its security group."""
+"""ElastiCache is a real Redis: over TLS, for clients with the secret, within its security group."""
 
 import json
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ def template(subnet: str, source: str) -> str:
 
 @pytest.fixture
 def address(cloud: Cloud, machine: dict[str, Any]) -> Iterator[str]:
-    """The name of a Redis that a stack has made, open to the machine."""
+    """The name of a Redis that a stack has created, open to the machine."""
     cloud.aws.ssm.put_parameter(Name=SECRET, Value=VALUE, Type="SecureString")
     stack = {"StackName": NAME}
     body = template(machine["SubnetId"], machine["PrivateIpAddress"])
@@ -68,11 +68,11 @@ def address(cloud: Cloud, machine: dict[str, Any]) -> Iterator[str]:
     yield found[0]["Outputs"][0]["OutputValue"]
     cloud.aws.cloudformation.delete_stack(**stack)
     groups = cloud.aws.elasticache.describe_replication_groups
-    eventually("its end", lambda: not groups()["ReplicationGroups"])
+    eventually("its deletion", lambda: not groups()["ReplicationGroups"])
     cloud.aws.ssm.delete_parameter(Name=SECRET)
 
 
-def test_who_has_the_secret_finds_what_it_kept_and_nobody_else(
+def test_only_who_has_the_secret_finds_what_it_stored(
     cloud: Cloud, machine: dict[str, Any], address: str
 ) -> None:
     def asked(password: str) -> list[str]:

@@ -2,7 +2,7 @@
 the real resolver and the real data plane.
 """
 
-from localcloud.patches.elbv2.plan import READY, plans
+from localcloud.patches.elbv2.forwarding import READY, plans
 from localcloud.resolver import Records, desired_records
 
 

@@ -1,7 +1,7 @@
-"""Auto Scaling groups that behave: every group's step, in AWS's order.
+"""Auto Scaling groups that act over time: each group's step, in AWS's order.
 
 Health first, then each member's own next state, then the capacity. One step makes one transition of
-a member, so that every state can be seen. Nothing here waits: time is the world's.
+a member, so that every state can be seen. Nothing here sleeps: time is the world's.
 """
 
 from functools import cache
@@ -14,7 +14,7 @@ from localcloud.patches.autoscaling import (
     lifecycle,
     metrics,
     moves,
-    notices,
+    notifications,
     records,
     scaling,
     targets,
@@ -24,8 +24,8 @@ from localcloud.world import World
 
 @cache
 def install() -> None:
-    """Replace what moto does at once by what the steps do in time."""
-    for part in (activities, groups, health, hooks, metrics, moves, notices, targets):
+    """Replace what moto does at once by what the steps do over time."""
+    for part in (activities, groups, health, hooks, metrics, moves, notifications, targets):
         part.install()
 
 

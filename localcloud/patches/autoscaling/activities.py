@@ -13,8 +13,10 @@ from moto.autoscaling.exceptions import ValidationError
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult
 
-from localcloud.patches.autoscaling.records import Activity, moment, record
-from localcloud.world import current
+from localcloud.patches.autoscaling.records import Activity, record
+from localcloud.patches.paging import page
+from localcloud.times import moment
+from localcloud.world import now
 
 KEPT = 500  # activities of one group; AWS keeps six weeks of them
 PAGE = 100
@@ -27,7 +29,7 @@ def begin(group: Any, description: str, cause: str) -> Activity:
         auto_scaling_group_arn=group.arn,
         description=description,
         cause=cause,
-        start_time=moment(current().clock.now()),
+        start_time=moment(now()),
     )
     kept = record(group).activities
     kept.append(activity)
@@ -39,7 +41,7 @@ def finish(activity: Activity | None, status: str = "Successful", message: str =
     """End an activity now; one that has ended stays as it is."""
     if activity is None or not activity.is_open:
         return
-    activity.end_time = moment(current().clock.now())
+    activity.end_time = moment(now())
     activity.status_code = status
     activity.progress = 100
     if message:
@@ -57,22 +59,20 @@ def _found(response: Any) -> list[Activity]:
     if response._get_bool_param("IncludeDeletedGroups"):
         kept = deleted(backend) | kept
     found = [a for group, entries in kept.items() for a in entries if not name or group == name]
-    wanted = response._get_param("ActivityIds", [])
-    return [activity for activity in found if not wanted or activity.activity_id in wanted]
+    requested = response._get_param("ActivityIds", [])
+    return [activity for activity in found if not requested or activity.activity_id in requested]
 
 
 def _describe_scaling_activities(self: Any) -> ActionResult:
     """Those in progress first, then the newest first."""
     newest = sorted(_found(self), key=lambda activity: activity.start_time, reverse=True)
     ordered = sorted(newest, key=lambda activity: not activity.is_open)
-    start = int(self._get_param("NextToken") or 0)
-    end = start + self._get_int_param("MaxRecords", PAGE)
-    token = str(end) if end < len(ordered) else None
-    return ActionResult({"Activities": ordered[start:end], "NextToken": token})
+    found, token = page(self, ordered, "MaxRecords", PAGE)
+    return ActionResult({"Activities": found, "NextToken": token})
 
 
 def deleted(backend: Any) -> dict[str, list[Activity]]:
-    """Return the activities of groups that are gone, by group name."""
+    """Return the activities of deleted groups, by group name."""
     if not hasattr(backend, "deleted_activities"):
         backend.deleted_activities = {}
     found: dict[str, list[Activity]] = backend.deleted_activities

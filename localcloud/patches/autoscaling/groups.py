@@ -1,8 +1,8 @@
-"""The group itself: made, sized, changed and deleted as AWS allows it.
+"""The group itself: created, resized, updated and deleted as AWS allows it.
 
 Follows CreateAutoScalingGroup, UpdateAutoScalingGroup, SetDesiredCapacity, DeleteAutoScalingGroup,
-SuspendProcesses and CreateOrUpdateTags in the Amazon EC2 Auto Scaling API reference. moto takes
-any size, knows no hooks at creation, turns a grace period of 0 into 300, and deletes a group with
+SuspendProcesses and CreateOrUpdateTags in the Amazon EC2 Auto Scaling API reference. moto accepts
+any size, ignores hooks at creation, turns a grace period of 0 into 300, and deletes a group with
 its instances at once; an unknown name is an internal error.
 """
 
@@ -16,9 +16,10 @@ from moto.core.responses import EmptyResult
 
 from localcloud.patches.autoscaling.activities import deleted
 from localcloud.patches.autoscaling.hooks import put_hook
-from localcloud.patches.autoscaling.lifecycle import end
-from localcloud.patches.autoscaling.records import members, moment, record, stamp
-from localcloud.world import current
+from localcloud.patches.autoscaling.lifecycle import terminate
+from localcloud.patches.autoscaling.records import members, record
+from localcloud.times import moment, stamp
+from localcloud.world import now
 
 GROUP_FIELDS = {
     "DefaultCooldown": "default_cooldown",
@@ -27,7 +28,7 @@ GROUP_FIELDS = {
 }
 
 
-OFFERED = {
+SUPPORTED = {
     *GROUP_FIELDS,
     "AutoScalingGroupName",
     "AvailabilityZones",
@@ -47,7 +48,7 @@ OFFERED = {
 
 
 class Groups(dict[str, Any]):
-    """The groups of one account and region; asking for another name is AWS's error."""
+    """The groups of one account and region; another name raises AWS's error."""
 
     def __missing__(self, name: str) -> Any:
         raise ValidationError(
@@ -55,12 +56,8 @@ class Groups(dict[str, Any]):
         )
 
 
-def _now() -> float:
-    return current().clock.now()
-
-
 def _set_capacity(self: Any, new_capacity: int | None) -> None:
-    """Only note the number: the group's own step launches and ends instances."""
+    """Only set the number: the group's step launches and terminates instances."""
     self.desired_capacity = self.min_size if new_capacity is None else new_capacity
 
 
@@ -86,7 +83,7 @@ def _resize(group: Any, desired: int, why: str) -> None:
         record(
             group
         ).capacity_cause = (
-            f"At {stamp(_now())} {why} changing the desired capacity from {before} to {desired}.  "
+            f"At {stamp(now())} {why} changing the desired capacity from {before} to {desired}.  "
         )
 
 
@@ -102,10 +99,10 @@ def _check_sizes(least: int, most: int, desired: int | None) -> None:
         )
 
 
-def _refuse_unfit(params: dict[str, Any]) -> None:
-    """What would be silently ignored is refused in words."""
-    if unknown := sorted(params.keys() - OFFERED):
-        raise ValidationError(f"The local cloud does not offer {', '.join(unknown)} for groups.")
+def _refuse_unsupported(params: dict[str, Any]) -> None:
+    """Refuse what would be silently ignored."""
+    if unknown := sorted(params.keys() - SUPPORTED):
+        raise ValidationError(f"The local cloud does not support {', '.join(unknown)} for groups.")
     for hook in params.get("LifecycleHookSpecificationList", []):
         if not hook.get("LifecycleTransition"):
             raise ValidationError("A lifecycle hook needs a LifecycleTransition.")
@@ -123,17 +120,17 @@ def _create_group(create: Any) -> Any:
                 "AutoScalingGroup by this name already exists - A group with the name "
                 f"{name} already exists",
             )
-        _refuse_unfit(params)
+        _refuse_unsupported(params)
         _check_sizes(self._get_int_param("MinSize"), self._get_int_param("MaxSize"), desired)
         answer = create(self)
         group = backend.autoscaling_groups[name]
-        group.created_time = moment(_now())
+        group.created_time = moment(now())
         group.health_check_grace_period = self._get_int_param("HealthCheckGracePeriod") or 0
         _set_fields(group, params)
         for hook in params.get("LifecycleHookSpecificationList", []):
             put_hook(backend, name, hook)
         record(group).capacity_cause = (
-            f"At {stamp(_now())} a user request created an AutoScalingGroup changing the desired "
+            f"At {stamp(now())} a user request created an AutoScalingGroup changing the desired "
             f"capacity from 0 to {group.desired_capacity}.  "
         )
         return answer
@@ -142,20 +139,20 @@ def _create_group(create: Any) -> Any:
 
 
 def _update_group(update: Any) -> Any:
-    """Wrap moto's update: sizes in bounds, and what is not named stays."""
+    """Wrap moto's update: sizes stay in bounds, and unnamed settings stay."""
 
     def update_auto_scaling_group(self: Any) -> Any:
         params = self._get_params()
         group = self.autoscaling_backend.autoscaling_groups[params["AutoScalingGroupName"]]
-        _refuse_unfit(params)
+        _refuse_unsupported(params)
         least = self._get_int_param("MinSize", int(group.min_size))
         most = self._get_int_param("MaxSize", int(group.max_size))
-        asked, before = self._get_int_param("DesiredCapacity"), int(group.desired_capacity)
-        _check_sizes(least, most, asked)
+        requested, before = self._get_int_param("DesiredCapacity"), int(group.desired_capacity)
+        _check_sizes(least, most, requested)
         answer = update(self)
         _set_fields(group, params)
         group.desired_capacity = before
-        desired = asked if asked is not None else max(least, min(before, most))
+        desired = requested if requested is not None else max(least, min(before, most))
         why = (
             f"a user request update of AutoScalingGroup constraints to min: {least}, max: {most}, "
             f"desired: {desired}"
@@ -173,7 +170,7 @@ def _set_fields(group: Any, params: dict[str, Any]) -> None:
 
 
 def _delete_group(self: Any) -> EmptyResult:
-    """Without force a group must be empty and idle; with it, the instances end without hooks."""
+    """Without force a group must be empty and idle; with it, instances terminate without hooks."""
     name = self._get_param("AutoScalingGroupName")
     group = self.autoscaling_backend.autoscaling_groups[name]
     if not self._get_bool_param("ForceDelete", False):
@@ -181,7 +178,9 @@ def _delete_group(self: Any) -> EmptyResult:
     group.deleting, group.status = True, "Delete in progress"
     group.min_size = group.max_size = group.desired_capacity = 0
     for member in list(members(group)):
-        end(member, f"At {stamp(_now())} a user request force deleted AutoScalingGroup {name}.")
+        terminate(
+            member, f"At {stamp(now())} a user request force deleted AutoScalingGroup {name}."
+        )
     forget_if_empty(group)
     return EmptyResult()
 
@@ -202,7 +201,7 @@ def _refuse_busy(group: Any) -> None:
 
 
 def forget_if_empty(group: Any) -> None:
-    """A group being deleted is gone once its last instance is."""
+    """Remove a group being deleted once its last instance is gone."""
     backend = group.autoscaling_backend
     if not group.deleting or members(group):
         return

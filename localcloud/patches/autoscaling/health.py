@@ -3,7 +3,7 @@
 Follows https://docs.aws.amazon.com/autoscaling/ec2/userguide/health-checks-overview.html and
 health-check-grace-period.html (an instance that no longer runs is replaced at once, whatever the
 grace period; status checks and load balancers count after it) and SetInstanceHealth in the API
-reference. moto notes the health and does nothing.
+reference. moto stores the health and does nothing.
 """
 
 from functools import cache
@@ -14,18 +14,17 @@ from moto.autoscaling.models import AutoScalingBackend
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import EmptyResult
 
-from localcloud import behaviour
+from localcloud import behaviour, world
 from localcloud.patches.autoscaling import targets
-from localcloud.patches.autoscaling.lifecycle import end
+from localcloud.patches.autoscaling.lifecycle import terminate
 from localcloud.patches.autoscaling.records import (
     Member,
     member_of,
     members,
     record,
-    stamp,
     suspended,
 )
-from localcloud.world import current
+from localcloud.times import stamp
 
 NOT_RUNNING = "an EC2 health check indicating it has been terminated or stopped"
 IMPAIRED = "an EC2 instance status checks failure"
@@ -34,25 +33,25 @@ USER = "a user health-check"
 
 
 def check(group: Any, now: float) -> None:
-    """Mark what is unhealthy; look as often as the behaviour in force says."""
+    """Mark what is unhealthy, as often as the behaviour in use says."""
     kept = record(group)
-    if suspended(group, "HealthCheck") or now < kept.next_health_look:
+    if suspended(group, "HealthCheck") or now < kept.next_health_check:
         return
-    kept.next_health_look = now + behaviour.current().group_health
+    kept.next_health_check = now + behaviour.current().group_health
     for member in members(group):
         healthy = member.lifecycle_state == "InService" and member.health_status == "Healthy"
-        if healthy and (why := _complaint(group, member, now)):
+        if healthy and (why := _problem(group, member, now)):
             member.health_status, member.unhealthy_because = "Unhealthy", why
 
 
 def replace(group: Any, now: float) -> None:
-    """End unhealthy members; the difference in capacity then launches their successors."""
+    """Terminate unhealthy members; the missing capacity is then launched."""
     if suspended(group, "ReplaceUnhealthy") or suspended(group, "Terminate"):
         return
     for member in members(group):
         if member.lifecycle_state == "InService" and member.health_status == "Unhealthy":
             why = member.unhealthy_because or USER
-            end(
+            terminate(
                 member,
                 f"At {stamp(now)} an instance was taken out of service in response to {why}.",
             )
@@ -60,12 +59,12 @@ def replace(group: Any, now: float) -> None:
 
 
 def in_grace(group: Any, member: Member, now: float) -> bool:
-    """Say whether the member's grace period has not ended (it begins when it enters service)."""
+    """Say whether the member is in its grace period, which begins when it enters service."""
     since = member.in_service_since
     return since is None or now < since + int(group.health_check_grace_period or 0)
 
 
-def _complaint(group: Any, member: Member, now: float) -> str:
+def _problem(group: Any, member: Member, now: float) -> str:
     if member.instance.state != "running":
         return NOT_RUNNING
     if in_grace(group, member, now):
@@ -94,10 +93,10 @@ def _set_instance_health(self: Any) -> EmptyResult:
     if status not in ("Healthy", "Unhealthy"):
         raise ValidationError("Valid instance health states are: [Healthy, Unhealthy]")
     member = find_member(self._get_param("InstanceId"))
-    if member.goes:
+    if member.is_terminating:
         raise ValidationError(f"Instance {member.instance_id} is already being terminated.")
     respect = self._get_bool_param("ShouldRespectGracePeriod", True)
-    now = current().clock.now()
+    now = world.now()
     if status == "Unhealthy" and respect and in_grace(member.auto_scaling_group, member, now):
         return EmptyResult()
     member.health_status, member.unhealthy_because = status, USER
@@ -105,7 +104,7 @@ def _set_instance_health(self: Any) -> EmptyResult:
 
 
 def _notify_terminate_instances(self: Any, instance_ids: list[str]) -> None:
-    """The group notices at its next health check, as AWS's does."""
+    """The group notices at its next health check, as on AWS."""
 
 
 @cache

@@ -1,9 +1,8 @@
-"""Lifecycle hooks that really hold an instance: actions, heartbeats, time-outs, results.
+"""Lifecycle hooks that really hold an instance: actions, heartbeats, timeouts, results.
 
 Follows https://docs.aws.amazon.com/autoscaling/ec2/userguide/lifecycle-hooks.html (results,
-time-outs: the shorter of 48 hours and 100 heartbeats) and PutLifecycleHook,
-CompleteLifecycleAction and RecordLifecycleActionHeartbeat in the API reference. moto stores hooks
-and never waits in them.
+timeouts: the shorter of 48 hours and 100 heartbeats) and PutLifecycleHook, CompleteLifecycleAction
+and RecordLifecycleActionHeartbeat in the API reference. moto stores hooks and never waits for them.
 """
 
 import json
@@ -15,9 +14,10 @@ from moto.autoscaling.models import AutoScalingBackend, LifecycleHook
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import EmptyResult
 
-from localcloud.patches.autoscaling.notices import deliver
-from localcloud.patches.autoscaling.records import Action, Member, members, stamp
-from localcloud.world import current
+from localcloud import world
+from localcloud.patches.autoscaling.notifications import deliver
+from localcloud.patches.autoscaling.records import Action, Member, members
+from localcloud.times import stamp
 
 DAYS_2 = 48 * 3600
 HEARTBEAT = range(30, 7201)
@@ -31,14 +31,14 @@ def hooks_for(group: Any, transition: str) -> list[Any]:
 
 
 def start_actions(member: Member, hooks: list[Any], now: float) -> None:
-    """Let the member wait in every hook, and tell each hook's target."""
+    """Let the member wait in every hook, and notify each hook's target."""
     member.actions = [Action(hook, now, now + hook.heartbeat_timeout) for hook in hooks]
     for action in member.actions:
-        _tell_target(member, action)
+        _notify_target(member, action)
 
 
 def expire_actions(member: Member, now: float) -> None:
-    """Give actions that ran out their hook's default result."""
+    """Give actions that timed out their hook's default result."""
     for action in member.actions:
         if action.result is None and now >= action.deadline:
             action.result, action.timed_out = action.hook.default_result, True
@@ -66,7 +66,7 @@ def reason(action: Action) -> str:
     )
 
 
-def _tell_target(member: Member, action: Action) -> None:
+def _notify_target(member: Member, action: Action) -> None:
     hook = action.hook
     message = {
         "LifecycleHookName": hook.name,
@@ -109,7 +109,7 @@ def _complete_lifecycle_action(self: Any) -> EmptyResult:
 def _record_lifecycle_action_heartbeat(self: Any) -> EmptyResult:
     action = _find_action(self.autoscaling_backend, self._get_params())
     limit = action.started + min(DAYS_2, 100 * action.hook.heartbeat_timeout)
-    action.deadline = min(current().clock.now() + action.hook.heartbeat_timeout, limit)
+    action.deadline = min(world.now() + action.hook.heartbeat_timeout, limit)
     return EmptyResult()
 
 
@@ -120,7 +120,7 @@ def _put_lifecycle_hook(self: Any) -> EmptyResult:
 
 
 def put_hook(backend: Any, group_name: str, params: dict[str, Any]) -> None:
-    """Create or update a hook; what an update does not name stays as it was."""
+    """Create or update a hook; an update keeps what it does not name."""
     group, name = backend.autoscaling_groups[group_name], params["LifecycleHookName"]
     old = next(iter(backend.describe_lifecycle_hooks(group.name, [name])), None)
     transition = params.get("LifecycleTransition") or (old and old.lifecycle_transition)

@@ -1,4 +1,4 @@
-"""How a group launches one instance: where, from which version, and what when that fails.
+"""How a group launches one instance: where, from which version, and what follows a failure.
 
 Follows https://docs.aws.amazon.com/autoscaling/ec2/userguide/auto-scaling-benefits.html (even
 spread over Availability Zones, the next zone when one has no capacity),
@@ -12,11 +12,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from localcloud import world
 from localcloud.patches import internal
 from localcloud.patches.autoscaling.activities import begin, finish
-from localcloud.patches.autoscaling.notices import LAUNCH_ERROR, announce
+from localcloud.patches.autoscaling.notifications import LAUNCH_ERROR, publish
 from localcloud.patches.autoscaling.records import Member, members, record
-from localcloud.world import current
 
 RETRY_FIRST, RETRY_LAST = 10.0, 300.0
 GROUP_TAG = "aws:autoscaling:groupName"
@@ -24,7 +24,7 @@ STARTING = "Launching a new EC2 instance"
 
 
 def launch(group: Any, cause: str) -> bool:
-    """Launch one instance into the emptiest zone that has capacity, and say whether one did."""
+    """Launch one instance into the emptiest zone with capacity; say whether there was one."""
     activity = begin(group, STARTING, cause)
     error = "The group has no subnet to launch into."
     for subnet in subnets_by_load(group):
@@ -39,7 +39,7 @@ def launch(group: Any, cause: str) -> bool:
             _join(group, instance, activity)
             return True
     finish(activity, "Failed", f"{error} Launching EC2 instance failed.")
-    announce(group, LAUNCH_ERROR, activity)
+    publish(group, LAUNCH_ERROR, activity)
     back_off(group)
     return False
 
@@ -49,7 +49,7 @@ def back_off(group: Any) -> None:
     kept = record(group)
     wait = min(RETRY_FIRST * 2**kept.launch_failures, RETRY_LAST)
     kept.launch_failures += 1
-    kept.retry_at = current().clock.now() + wait
+    kept.retry_at = world.now() + wait
 
 
 def subnets_by_load(group: Any) -> list[Any]:
@@ -88,7 +88,7 @@ def _run_instance(group: Any, subnet: Any) -> Any:
 
 
 def _place(data: dict[str, Any], subnet: Any) -> dict[str, Any]:
-    """A template with network interfaces takes the subnet there, else at the instance."""
+    """A template with network interfaces has the subnet there, others at the instance."""
     interfaces = data.get("NetworkInterfaces", [])
     if not interfaces:
         return {"SubnetId": subnet.id}

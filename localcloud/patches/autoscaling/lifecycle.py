@@ -1,9 +1,9 @@
-"""What a member does next: one state to the next, one transition a step.
+"""A member's way from state to state, one transition per step.
 
 Follows https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-lifecycle.html and
 lifecycle-hooks-overview.html: Pending, Pending:Wait, Pending:Proceed, InService; Terminating (out
 of the target groups first, its connections drained), Terminating:Wait, Terminating:Proceed, and
-gone. moto puts an instance in service at once and forgets it when it is terminated.
+removed. moto puts an instance in service at once and forgets it when it is terminated.
 """
 
 from collections.abc import Callable
@@ -12,17 +12,17 @@ from localcloud.patches import internal
 from localcloud.patches.autoscaling import hooks, targets
 from localcloud.patches.autoscaling.activities import begin, finish
 from localcloud.patches.autoscaling.launching import back_off
-from localcloud.patches.autoscaling.notices import LAUNCH, LAUNCH_ERROR, TERMINATE, announce
+from localcloud.patches.autoscaling.notifications import LAUNCH, LAUNCH_ERROR, TERMINATE, publish
 from localcloud.patches.autoscaling.records import (
     LAUNCHING,
     TERMINATING,
     Member,
     members,
     record,
-    stamp,
 )
+from localcloud.patches.ec2 import ENDED
+from localcloud.times import stamp
 
-ENDED = ("shutting-down", "terminated")
 UNHEALTHY_LAUNCH = "Instance became unhealthy while waiting for instance to be in InService state."
 
 
@@ -31,9 +31,9 @@ def advance(member: Member, now: float) -> None:
     STEPS.get(member.lifecycle_state, _stay)(member, now)
 
 
-def end(member: Member, cause: str) -> None:
+def terminate(member: Member, cause: str) -> None:
     """Begin to terminate a member; ``cause`` is the sentence that follows the time."""
-    if member.goes:
+    if member.is_terminating:
         return
     finish(member.activity, "Cancelled")
     group = member.auto_scaling_group
@@ -46,7 +46,7 @@ def end(member: Member, cause: str) -> None:
 
 
 def _stay(member: Member, now: float) -> None:
-    """Standby and InService wait for somebody else."""
+    """Standby and InService do not change by themselves."""
 
 
 def _pending(member: Member, now: float) -> None:
@@ -67,7 +67,7 @@ def _pending_wait(member: Member, now: float) -> None:
         return
     hooks.expire_actions(member, now)
     if action := hooks.abandoned(member):
-        _give_up(member, hooks.reason(action), now)
+        _fail_launch(member, hooks.reason(action), now)
     elif hooks.all_continued(member):
         member.lifecycle_state = "Pending:Proceed"
         member.actions = []
@@ -80,26 +80,28 @@ def _pending_proceed(member: Member, now: float) -> None:
     targets.register(group, member)
     member.lifecycle_state, member.in_service_since = "InService", now
     finish(member.activity)
-    announce(group, LAUNCH, member.activity, member.instance_id)
+    publish(group, LAUNCH, member.activity, member.instance_id)
     record(group).launch_failures = 0
 
 
 def _lost(member: Member, now: float) -> bool:
-    """An instance that ends before it served is a failed launch."""
+    """An instance that stops before it is in service is a failed launch."""
     if member.instance.state in ("pending", "running"):
         return False
     why = member.instance.state_reason.message
-    _give_up(member, f"{UNHEALTHY_LAUNCH} Termination Reason: {why}", now)
+    _fail_launch(member, f"{UNHEALTHY_LAUNCH} Termination Reason: {why}", now)
     return True
 
 
-def _give_up(member: Member, why: str, now: float) -> None:
-    """A launch that failed or was abandoned is not the capacity's; another one follows later."""
+def _fail_launch(member: Member, why: str, now: float) -> None:
+    """A failed or abandoned launch does not count as capacity; another one follows later."""
     group, activity = member.auto_scaling_group, member.activity
     finish(activity, "Cancelled", why)
-    announce(group, LAUNCH_ERROR, activity, member.instance_id)
+    publish(group, LAUNCH_ERROR, activity, member.instance_id)
     back_off(group)
-    end(member, f"At {stamp(now)} an instance was taken out of service after a failed launch.")
+    terminate(
+        member, f"At {stamp(now)} an instance was taken out of service after a failed launch."
+    )
 
 
 def _terminating(member: Member, now: float) -> None:
@@ -118,7 +120,7 @@ def _terminating(member: Member, now: float) -> None:
 
 
 def _terminating_wait(member: Member, now: float) -> None:
-    """Both results let the instance end; ABANDON also ends what other hooks wait for."""
+    """Both results let the instance terminate; ABANDON also ends the wait for other hooks."""
     hooks.expire_actions(member, now)
     over = hooks.abandoned(member) or hooks.all_continued(member)
     if over or member.auto_scaling_group.deleting or member.instance.state in ENDED:
@@ -133,7 +135,7 @@ def _terminating_proceed(member: Member, now: float) -> None:
     group = member.auto_scaling_group
     members(group).remove(member)
     finish(member.activity)
-    announce(group, TERMINATE, member.activity, member.instance_id)
+    publish(group, TERMINATE, member.activity, member.instance_id)
 
 
 STEPS: dict[str, Callable[[Member, float], None]] = {

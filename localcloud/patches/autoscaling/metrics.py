@@ -1,7 +1,7 @@
-"""Which group metrics are wanted; they are reported with the other services' own metrics.
+"""Which group metrics are enabled; they are reported with the other services' own metrics.
 
 Follows EnableMetricsCollection and DisableMetricsCollection in the Amazon EC2 Auto Scaling API
-reference: without names, all are meant. moto then enables none, and cannot disable any.
+reference: without names, it means all. moto then enables none, and cannot disable any.
 """
 
 from functools import cache

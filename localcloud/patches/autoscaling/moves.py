@@ -1,4 +1,4 @@
-"""Members that a person moves: terminate, attach, detach, standby, protect.
+"""Members that a user moves: terminate, attach, detach, standby, protect.
 
 Follows TerminateInstanceInAutoScalingGroup, AttachInstances, DetachInstances, EnterStandby,
 ExitStandby and SetInstanceProtection in the API reference.
@@ -14,17 +14,14 @@ from localcloud.patches.autoscaling import targets
 from localcloud.patches.autoscaling.activities import begin, finish
 from localcloud.patches.autoscaling.health import find_member
 from localcloud.patches.autoscaling.launching import GROUP_TAG
-from localcloud.patches.autoscaling.lifecycle import end
-from localcloud.patches.autoscaling.records import Activity, Member, members, stamp
-from localcloud.world import current
-
-
-def _now() -> float:
-    return current().clock.now()
+from localcloud.patches.autoscaling.lifecycle import terminate
+from localcloud.patches.autoscaling.records import Activity, Member, members
+from localcloud.times import stamp
+from localcloud.world import now
 
 
 def _shrink(group: Any, count: int) -> str:
-    """Lower the desired capacity, and say so in words for a cause."""
+    """Lower the desired capacity; return the words for an activity's cause."""
     before = int(group.desired_capacity)
     if before - count < int(group.min_size):
         raise ValidationError(
@@ -38,15 +35,15 @@ def _shrink(group: Any, count: int) -> str:
 
 def _terminate_instance(self: Any, instance_id: str, should_decrement: bool) -> Activity:
     member = find_member(instance_id)
-    if member.goes and member.activity:
+    if member.is_terminating and member.activity:
         return member.activity
     shrunk = _shrink(member.auto_scaling_group, 1) if should_decrement else ""
-    end(
+    terminate(
         member,
-        f"At {stamp(_now())} instance {instance_id} was taken out of service in response to a user "
+        f"At {stamp(now())} instance {instance_id} was taken out of service in response to a user "
         f"request{shrunk}.",
     )
-    assert member.activity is not None  # noqa: S101 - end() has just begun it
+    assert member.activity is not None  # noqa: S101 - terminate() has just begun it
     return member.activity
 
 
@@ -123,7 +120,7 @@ def _exit_standby_instances(self: Any, group_name: str, instance_ids: list[str])
 
 def _moved(group: Any, description: str, shrunk: str) -> Activity:
     instance_id = description.rsplit(" ", 1)[-1]
-    cause = f"At {stamp(_now())} {instance_id} was moved in response to a user request{shrunk}."
+    cause = f"At {stamp(now())} {instance_id} was moved in response to a user request{shrunk}."
     activity = begin(group, description, cause)
     finish(activity)
     return activity

@@ -1,4 +1,4 @@
-"""What a group knows: its members, what each waits for, and what it did. No AWS calls.
+"""What a group keeps: its members, what each waits for, and its activities. No AWS calls.
 
 moto keeps a list of instances; these records stand in that list and carry what Amazon EC2 Auto
 Scaling really keeps. Field names follow AWS's shapes, since moto serialises attributes by name.
@@ -6,7 +6,7 @@ Scaling really keeps. Field names follow AWS's shapes, since moto serialises att
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -15,15 +15,6 @@ from moto.autoscaling.models import autoscaling_backends
 COUNTED = ("Pending", "Pending:Wait", "Pending:Proceed", "InService")
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 TERMINATING = "autoscaling:EC2_INSTANCE_TERMINATING"
-
-
-def moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def stamp(seconds: float) -> str:
-    """Return a time as AWS writes it into causes."""
-    return moment(seconds).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass
@@ -96,7 +87,7 @@ class Member:
         return self.lifecycle_state in COUNTED
 
     @property
-    def goes(self) -> bool:
+    def is_terminating(self) -> bool:
         return self.lifecycle_state.startswith("Terminating")
 
 
@@ -109,12 +100,12 @@ class Record:
     replacements_due: int = 0
     launch_failures: int = 0
     retry_at: float = 0.0
-    next_health_look: float = 0.0
+    next_health_check: float = 0.0
     topics: dict[str, list[str]] = field(default_factory=dict)
 
 
 def record(group: Any) -> Record:
-    """Return the group's record; a new group begins an empty one."""
+    """Return the group's record; a new group gets an empty one."""
     if not hasattr(group, "record"):
         group.record = Record()
     found: Record = group.record

@@ -1,4 +1,4 @@
-"""How many instances a group has, and which one goes when it has too many.
+"""How many instances a group has, and which one is terminated when it has too many.
 
 Follows
 https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-termination-policies.html
@@ -10,12 +10,13 @@ the number.
 from typing import Any
 
 from localcloud.patches.autoscaling.launching import launch
-from localcloud.patches.autoscaling.lifecycle import end
-from localcloud.patches.autoscaling.records import Member, members, record, stamp, suspended
+from localcloud.patches.autoscaling.lifecycle import terminate
+from localcloud.patches.autoscaling.records import Member, members, record, suspended
+from localcloud.times import stamp
 
 
 def scale(group: Any, now: float) -> None:
-    """Launch what is missing, end what is too much."""
+    """Launch what is missing, terminate what is surplus."""
     counted = [member for member in members(group) if member.counts]
     difference = int(group.desired_capacity) - len(counted)
     if difference > 0:
@@ -55,9 +56,9 @@ def _scale_in(group: Any, counted: list[Member], surplus: int, now: float) -> No
     if suspended(group, "Terminate"):
         return
     left = len(counted)
-    for member in chosen_to_end(group, counted, surplus):
+    for member in chosen_to_terminate(group, counted, surplus):
         time = stamp(now)
-        end(
+        terminate(
             member,
             f"{record(group).capacity_cause}At {time} an instance was taken out of service in "
             "response to a difference between desired and actual capacity, shrinking the capacity "
@@ -67,8 +68,8 @@ def _scale_in(group: Any, counted: list[Member], surplus: int, now: float) -> No
         left -= 1
 
 
-def chosen_to_end(group: Any, counted: list[Member], surplus: int) -> list[Member]:
-    """Return the members to end, one zone's surplus after the other's; protected ones stay."""
+def chosen_to_terminate(group: Any, counted: list[Member], surplus: int) -> list[Member]:
+    """Return the members to terminate, zone by zone; protected ones stay."""
     left, chosen = list(counted), []
     for _ in range(surplus):
         free = [member for member in left if not member.protected_from_scale_in]
@@ -86,7 +87,7 @@ def chosen_to_end(group: Any, counted: list[Member], surplus: int) -> list[Membe
 
 
 def _rank(group: Any, member: Member) -> tuple[float, ...]:
-    """The lowest goes first."""
+    """The lowest is terminated first."""
     launched = member.instance.launch_time.timestamp()
     version = int((member.launch_template or {}).get("Version", "0"))
     order = members(group).index(member)

@@ -34,12 +34,12 @@ def draining(group: Any, member: Member) -> bool:
 
 
 def unhealthy(group: Any, member: Member) -> bool:
-    """Say whether any target group has given the member up."""
+    """Say whether the member is unhealthy in any target group."""
     return any(_health(group, arn, member) == "unhealthy" for arn in group.target_group_arns)
 
 
 def _call(operation: str, arn: str, found: list[Member]) -> None:
-    """A target group or target that is gone by now is no error of the group."""
+    """A target group or target that was deleted is no error of the group."""
     if not found:
         return
     api = internal.client("elbv2")

@@ -1,8 +1,8 @@
-"""Lambda functions that run: asynchronously, with their role's keys, for whom their policy allows.
+"""Lambda functions that run: asynchronously, with their role's keys, for callers in their policy.
 
 moto keeps functions and their policies, and needs Docker to run one. Here the world's driver runs
-them (``events`` is the queue before it, ``logs`` takes what they print). Who waits for an answer is
-refused: nothing of the project does, and a step of the world must not wait.
+them (``events`` is their queue, ``logs`` stores what they print). A synchronous invocation is
+refused: nothing in the project needs one, and a step of the world must not wait.
 """
 
 import json
@@ -14,17 +14,18 @@ from moto.awslambda.models import LambdaBackend, LambdaFunction, lambda_backends
 from localcloud.account import ACCOUNT, REGION
 from localcloud.patches.awslambda import events
 from localcloud.patches.iam.policies import Answer, Check, decide
-from localcloud.world import World, current
+from localcloud.world import World, now
 
 ACTION = "lambda:InvokeFunction"
+ASYNCHRONOUS_ONLY = "the local cloud invokes functions only asynchronously"
 
 
 class NotAllowed(Exception):
-    """The function's policy does not let this caller in."""
+    """The function's policy does not allow this caller."""
 
 
 def invoke_for(service: str, arn: str, payload: str, source: str) -> None:
-    """Take an event from an AWS service on behalf of the resource ``source``.
+    """Accept an event from an AWS service on behalf of the resource ``source``.
 
     Raises NotAllowed unless the function's own policy allows it, LookupError without the function:
     docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html
@@ -40,7 +41,7 @@ def invoke_for(service: str, arn: str, payload: str, source: str) -> None:
             f"{service} is not authorized to perform: {ACTION} on resource: {arn} "
             f"because no resource-based policy allows the {ACTION} action"
         )
-    events.accept(backend, function.function_name, payload, current().clock.now())
+    events.accept(backend, function.function_name, payload, now())
 
 
 def _invoke(
@@ -48,15 +49,15 @@ def _invoke(
 ) -> bytes:
     """Invoke of the Lambda API, as InvocationType Event."""
     if headers.get("X-Amz-Invocation-Type") != "Event":
-        raise NotImplementedError("the local cloud's functions are invoked asynchronously alone")
+        raise NotImplementedError(ASYNCHRONOUS_ONLY)
     function = self.get_function(function_name, qualifier)
     payload = body.decode() if isinstance(body, bytes) else body
-    events.accept(self, function.function_name, payload or "{}", current().clock.now())
+    events.accept(self, function.function_name, payload or "{}", now())
     return b""
 
 
 def _no_docker(self: Any, *_: Any) -> None:
-    raise NotImplementedError("the local cloud's functions are invoked asynchronously alone")
+    raise NotImplementedError(ASYNCHRONOUS_ONLY)
 
 
 @cache

@@ -1,11 +1,11 @@
-"""The queue of asynchronous invocations: run, tried again, given up, on the world's clock.
+"""The queue of asynchronous invocations: run, retried, dropped, on the world's clock.
 
 Follows "How Lambda handles errors and retries with asynchronous invocation"
 (docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html): a function error is
-tried twice more, after one and after two minutes; an event for which there is no concurrency waits,
-from one second up to five minutes, and for six hours in all. Reserved concurrency is the most that
-run at once (configuration-concurrency.html); where it is 0, events are dropped
-(monitoring-metrics-types.html, AsyncEventsDropped).
+retried twice, after one and after two minutes; a throttled event waits from one second up to five
+minutes, and for six hours in all. Reserved concurrency is the most that run at once
+(configuration-concurrency.html); where it is 0, events are dropped (monitoring-metrics-types.html,
+AsyncEventsDropped).
 """
 
 import uuid
@@ -48,12 +48,12 @@ def events_of(backend: Any) -> list[Event]:
 
 
 def accept(backend: Any, function: str, payload: str, now: float) -> None:
-    """Take an event into the queue."""
+    """Put an event into the queue."""
     events_of(backend).append(Event(function, payload, now, now))
 
 
 def carry_all(world: World, now: float) -> None:
-    """Start what is due, collect what has ended."""
+    """Start what is due, collect what has finished."""
     for account in list(lambda_backends.values()):
         for backend in list(account.values()):
             queue = events_of(backend)
@@ -109,7 +109,7 @@ def _work(function: Any, event: Event) -> Work:
 
 
 def _environment(function: Any) -> dict[str, str]:
-    """Return what a function finds in its environment; its own variables cannot hide Lambda's.
+    """Return a function's environment; its own variables cannot override Lambda's.
 
     docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """

@@ -1,26 +1,26 @@
 """What a function prints goes to its log group, if its role may write there.
 
 Follows "Sending Lambda function logs to CloudWatch Logs" (docs.aws.amazon.com/lambda/latest/dg/
-monitoring-cloudwatchlogs.html): the group is /aws/lambda/NAME, lines START, END and REPORT stand
-around an invocation, and without the permission nothing is written. A stream here is a request's.
+monitoring-cloudwatchlogs.html): the group is /aws/lambda/NAME, lines START, END and REPORT surround
+an invocation, and without the permission nothing is written. Here each request has its own stream.
 """
 
-from datetime import UTC, datetime
 from typing import Any
 
 from localcloud.driver import Answer
 from localcloud.patches import iam
 from localcloud.patches.internal import call
 from localcloud.processes import TIMED_OUT
+from localcloud.times import moment
 
 NEEDED = ("logs:CreateLogStream", "logs:PutLogEvents")
 
 
 def write(function: Any, request_id: str, answer: Answer, *, began: float, now: float) -> None:
-    """Write one invocation's lines; a group that is not there gets none."""
+    """Write one invocation's lines; without the log group, nothing."""
     name = function.logs_group_name
     place = f"{function.region}:{function.account_id}"
-    stream = f"{datetime.fromtimestamp(began, UTC):%Y/%m/%d}/[$LATEST]{request_id.replace('-', '')}"
+    stream = f"{moment(began):%Y/%m/%d}/[$LATEST]{request_id.replace('-', '')}"
     arn = f"arn:aws:logs:{place}:log-group:{name}:log-stream:{stream}"
     if name not in function.logs_backend.groups or not iam.role_may(function.role, NEEDED, arn):
         return
@@ -33,12 +33,12 @@ def write(function: Any, request_id: str, answer: Answer, *, began: float, now: 
 
 
 def _lines(function: Any, request_id: str, answer: Answer, seconds: float) -> list[str]:
-    said = [line for line in (answer.stdout + answer.stderr).splitlines() if line]
+    lines = [line for line in (answer.stdout + answer.stderr).splitlines() if line]
     if answer.exit_code == TIMED_OUT:
-        said.append(f"{request_id} Task timed out after {float(function.timeout):.2f} seconds")
+        lines.append(f"{request_id} Task timed out after {float(function.timeout):.2f} seconds")
     return [
         f"START RequestId: {request_id} Version: $LATEST",
-        *said,
+        *lines,
         f"END RequestId: {request_id}",
         f"REPORT RequestId: {request_id} Duration: {seconds * 1000:.2f} ms",
     ]

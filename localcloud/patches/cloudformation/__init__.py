@@ -1,7 +1,7 @@
-"""CloudFormation as AWS has it: change sets, rollbacks, and no resource that was not really made.
+"""CloudFormation as on AWS: change sets, rollbacks, and every resource really created.
 
-moto creates nothing for types it does not know and calls them CREATE_COMPLETE, ignores
-properties, keeps no stack of a failed create and finds no error in an update without changes.
+moto creates nothing for types it does not know and reports them CREATE_COMPLETE, ignores
+properties, keeps no stack of a failed create and accepts an update without changes.
 This engine replaces it: ``template`` reads, ``changes`` plans, ``operations`` acts through each
 service's own API.
 """
@@ -24,7 +24,7 @@ from localcloud.patches.cloudformation import (  # noqa: F401 - importing a modu
 from localcloud.patches.cloudformation.stack import Stack
 from localcloud.world import World
 
-PIECES_A_STEP = 10  # resources done in one step of the clock; the world is held meanwhile
+PIECES_PER_STEP = 10  # resources per step of the clock, which holds the world's lock
 
 
 def install() -> None:
@@ -47,7 +47,7 @@ def _advance_all() -> None:
 
 
 def _advance(stack: Stack) -> None:
-    for _ in range(PIECES_A_STEP):
+    for _ in range(PIECES_PER_STEP):
         if stack.operation is None:
             return
         try:

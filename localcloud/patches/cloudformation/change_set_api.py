@@ -1,4 +1,4 @@
-"""Change sets: worked out, described, executed.
+"""Change sets: created, described, executed.
 
 Follows the CloudFormation API reference
 (docs.aws.amazon.com/AWSCloudFormation/latest/APIReference): CreateChangeSet refuses at once what
@@ -12,17 +12,17 @@ from moto.cloudformation.exceptions import AlreadyExistsException, CloudFormatio
 from moto.core.responses import ActionResult, EmptyResult
 
 from localcloud.patches.cloudformation import changes, operations, views
-from localcloud.patches.cloudformation.asking import (
+from localcloud.patches.cloudformation.functions import refuse
+from localcloud.patches.cloudformation.requests import (
     Response,
     check_updatable,
+    desired_state,
     find_stack,
     keep,
     live,
     new_stack,
     stacks_of,
-    wanted_by,
 )
-from localcloud.patches.cloudformation.functions import refuse
 from localcloud.patches.cloudformation.stack import ChangeSet, Stack, timestamp
 
 NO_CHANGES = (
@@ -39,7 +39,7 @@ def create_change_set(self: Response) -> ActionResult:
     if stack is not None and stack.status == "DELETE_COMPLETE":
         stack = None
     _check_kind(stack, name, kind, set_name)
-    wanted = wanted_by(self, stack)
+    desired = desired_state(self, stack)
     stack = stack or new_stack(self, name)
     if set_name in stack.change_sets:
         raise AlreadyExistsException(f"ChangeSet {set_name} already exists")
@@ -49,10 +49,10 @@ def create_change_set(self: Response) -> ActionResult:
         set_name,
         kind,
         self._get_param("Description"),
-        wanted,
+        desired,
         self._get_param("Capabilities", []),
         timestamp(),
-        changes.changes_of(stack, wanted),
+        changes.changes_of(stack, desired),
     )
     if _is_empty(stack, made):
         made.status, made.status_reason = "FAILED", NO_CHANGES
@@ -81,8 +81,8 @@ def _check_kind(stack: Stack | None, name: str, kind: str, set_name: str) -> Non
 def _is_empty(stack: Stack, made: ChangeSet) -> bool:
     if made.kind == "CREATE" or made.changes:
         return False
-    same = changes.outputs_of(stack, made.wanted) == changes.outputs_of(stack, stack.wanted)
-    return same and made.wanted.tags == stack.wanted.tags
+    same = changes.outputs_of(stack, made.desired) == changes.outputs_of(stack, stack.desired)
+    return same and made.desired.tags == stack.desired.tags
 
 
 def find_change_set(response: Response) -> tuple[Stack, ChangeSet]:
@@ -112,14 +112,14 @@ def list_change_sets(self: Response) -> ActionResult:
 
 
 def delete_change_set(self: Response) -> ActionResult:
-    """Forget a change set."""
+    """Delete a change set."""
     stack, found = find_change_set(self)
     del stack.change_sets[found.name]
     return EmptyResult()
 
 
 def execute_change_set(self: Response) -> ActionResult:
-    """Begin to make the changes of a change set; the stack's other change sets are void then."""
+    """Begin to execute a change set; the stack's other change sets are deleted."""
     stack, found = find_change_set(self)
     if found.execution_status != "AVAILABLE":
         raise CloudFormationError(
@@ -132,10 +132,10 @@ def execute_change_set(self: Response) -> ActionResult:
     stack.disable_rollback = bool(self._get_bool_param("DisableRollback", False))
     stack.capabilities = found.capabilities
     if found.kind == "CREATE":
-        operations.begin(stack, operations.create(stack, found.wanted))
+        operations.begin(stack, operations.create(stack, found.desired))
     else:
         check_updatable(stack)
-        operations.begin(stack, operations.update(stack, found.wanted))
+        operations.begin(stack, operations.update(stack, found.desired))
     return EmptyResult()
 
 

@@ -16,14 +16,14 @@ from localcloud.patches.cloudformation.stack import DesiredState, Resource, Stac
 from localcloud.patches.cloudformation.template import Template
 
 
-def changes_of(stack: Stack, wanted: DesiredState) -> list[Tree]:
-    """Return the resource changes that executing ``wanted`` would make, in the API's shape."""
-    template = template_of(stack, wanted, parameters.typed(wanted.tree, wanted.parameters))
+def changes_of(stack: Stack, desired: DesiredState) -> list[Tree]:
+    """Return the resource changes that executing ``desired`` would make, in the API's shape."""
+    template = template_of(stack, desired, parameters.typed(desired.tree, desired.parameters))
     order = dependency_order(template)
     moving: set[str] = set()  # resources whose physical id is not known yet
     found: list[Tree] = []
     for name in order:
-        change = _change(stack, wanted, template, name, moving)
+        change = _change(stack, desired, template, name, moving)
         if change is not None:
             found.append({"Type": "Resource", "ResourceChange": change})
     for name, resource in stack.resources.items():
@@ -32,16 +32,16 @@ def changes_of(stack: Stack, wanted: DesiredState) -> list[Tree]:
     return sorted(found, key=lambda one: str(one["ResourceChange"]["LogicalResourceId"]))
 
 
-def outputs_of(stack: Stack, wanted: DesiredState) -> Any:
-    """Return the outputs' expressions as ``wanted`` has them, to be compared."""
-    template = template_of(stack, wanted, parameters.typed(wanted.tree, wanted.parameters))
-    outputs = wanted.tree.get("Outputs") or {}
+def outputs_of(stack: Stack, desired: DesiredState) -> Any:
+    """Return the outputs' expressions as ``desired`` has them, to be compared."""
+    template = template_of(stack, desired, parameters.typed(desired.tree, desired.parameters))
+    outputs = desired.tree.get("Outputs") or {}
     held = {key: body for key, body in outputs.items() if template.holds(body.get("Condition"))}
     return template.resolve(held, lambda name, attribute: f"{{{name}.{attribute}}}")
 
 
 def _change(
-    stack: Stack, wanted: DesiredState, template: Template, name: str, moving: set[str]
+    stack: Stack, desired: DesiredState, template: Template, name: str, moving: set[str]
 ) -> Tree | None:
     body, existing = template.tree["Resources"][name], stack.resources.get(name)
     change: Tree = {"LogicalResourceId": name, "ResourceType": body["Type"]}
@@ -52,7 +52,7 @@ def _change(
     details = [
         _detail(existing, properties, one) for one in differing(existing.properties, properties)
     ]
-    tags = tuple(sorted(wanted.tags.items()))
+    tags = tuple(sorted(desired.tags.items()))
     if resource_type(body["Type"]).taggable and existing.tags != tags:
         details.append(_target("Tags", None, "Never"))
     if not details:

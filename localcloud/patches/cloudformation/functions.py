@@ -21,7 +21,7 @@ def refuse(message: str) -> ValidationError:
 
 
 class Unknown:
-    """A value that exists only once a resource has been made."""
+    """A value that exists only once a resource has been created."""
 
     def __repr__(self) -> str:
         return "{{known after apply}}"
@@ -32,7 +32,7 @@ UNKNOWN = Unknown()
 
 @dataclass(frozen=True)
 class Place:
-    """What the functions know of where they are."""
+    """What the functions know of their region and template."""
 
     zones: list[str]
     mappings: Tree
@@ -55,8 +55,8 @@ def holds_unknown(value: Any) -> bool:
 def _select(_: Place, argument: list[Any]) -> Any:
     index, items = int(argument[0]), argument[1]
     if not 0 <= index < len(items):
-        told = f"Fn::Select cannot select nonexistent value at index {index}"
-        raise refuse(f"Template error: {told}")
+        problem = f"Fn::Select cannot select nonexistent value at index {index}"
+        raise refuse(f"Template error: {problem}")
     return items[index]
 
 

@@ -21,46 +21,48 @@ def begin(stack: Stack, operation: Iterator[bool]) -> None:
     next(operation)
 
 
-def create(stack: Stack, wanted: DesiredState) -> Iterator[bool]:
-    """Bring up a new stack; a failure removes what had been made."""
-    stack.wanted = wanted
+def create(stack: Stack, desired: DesiredState) -> Iterator[bool]:
+    """Create a new stack; a failure deletes what was created."""
+    stack.desired = desired
     stack.say("CREATE_IN_PROGRESS", "User Initiated")
     yield True
-    run = Run(stack, wanted)
-    try:
-        yield from run.resources()
-        stack.outputs = run.outputs()
-    except TROUBLE as error:
-        failed = f"The following resource(s) failed to {error}. "
-        if stack.disable_rollback:
-            stack.say("CREATE_FAILED", failed)
-            return
+    run = Run(stack, desired)
+    failed = yield from _carry_out(run)
+    if not failed:
+        stack.say("CREATE_COMPLETE")
+    elif stack.disable_rollback:
+        stack.say("CREATE_FAILED", failed)
+    else:
         stack.say("ROLLBACK_IN_PROGRESS", failed + "Rollback requested by user.")
-        stuck = yield from _undo(run)
-        stack.say("ROLLBACK_FAILED" if stuck else "ROLLBACK_COMPLETE", stuck)
-        return
-    stack.say("CREATE_COMPLETE")
+        yield from _roll_back(run, "ROLLBACK")
 
 
-def update(stack: Stack, wanted: DesiredState) -> Iterator[bool]:
-    """Bring a stack from what it is to what is wanted; a failure brings it back."""
-    before, outputs = stack.wanted, stack.outputs
-    stack.wanted, stack.updated = wanted, timestamp()
+def update(stack: Stack, desired: DesiredState) -> Iterator[bool]:
+    """Bring a stack to its desired state; a failure restores the previous one."""
+    before, outputs = stack.desired, stack.outputs
+    stack.desired, stack.updated = desired, timestamp()
     stack.say("UPDATE_IN_PROGRESS", "User Initiated")
     yield True
-    run = Run(stack, wanted)
-    try:
-        yield from run.resources()
-        stack.outputs = run.outputs()
-    except TROUBLE as error:
-        stack.wanted, stack.outputs = before, outputs
-        stack.say("UPDATE_ROLLBACK_IN_PROGRESS", f"The following resource(s) failed to {error}. ")
-        stuck = yield from _undo(run)
-        stack.say("UPDATE_ROLLBACK_FAILED" if stuck else "UPDATE_ROLLBACK_COMPLETE", stuck)
+    run = Run(stack, desired)
+    failed = yield from _carry_out(run)
+    if failed:
+        stack.desired, stack.outputs = before, outputs
+        stack.say("UPDATE_ROLLBACK_IN_PROGRESS", failed)
+        yield from _roll_back(run, "UPDATE_ROLLBACK")
         return
     stack.say("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS")
     yield from _clean_up(stack, run)
     stack.say("UPDATE_COMPLETE")
+
+
+def _carry_out(run: Run) -> Generator[bool, None, str]:
+    """Create or change every resource, then read the outputs; return what failed, or nothing."""
+    try:
+        yield from run.resources()
+        run.stack.outputs = run.outputs()
+    except TROUBLE as error:
+        return f"The following resource(s) failed to {error}. "
+    return ""
 
 
 def _clean_up(stack: Stack, run: Run) -> Iterator[bool]:
@@ -78,20 +80,23 @@ def _as_leftover(resource: Resource) -> Resource:
     return replace(resource, deletion_policy=resource.replace_policy)
 
 
-def _undo(run: Run) -> Generator[bool, None, str | None]:
+def _roll_back(run: Run, status: str) -> Iterator[bool]:
+    """Undo what was done; the stack ends in ``status``_COMPLETE, or ``status``_FAILED."""
     stuck: list[str] = []
     for undo in reversed(run.undo):
         try:
             yield from undo()
         except TROUBLE as error:
             stuck.append(str(error))
-    return (
-        f"The following resource(s) failed to roll back: [{', '.join(stuck)}]." if stuck else None
-    )
+    if stuck:
+        reason = f"The following resource(s) failed to roll back: [{', '.join(stuck)}]."
+        run.stack.say(f"{status}_FAILED", reason)
+    else:
+        run.stack.say(f"{status}_COMPLETE")
 
 
 def delete(stack: Stack, retain: set[str]) -> Iterator[bool]:
-    """Remove a stack, dependents first; what a resource that stays depends on is not tried."""
+    """Delete a stack, dependents first; what an undeletable resource depends on is not tried."""
     stack.say("DELETE_IN_PROGRESS", "User Initiated")
     yield True
     stuck: list[str] = []

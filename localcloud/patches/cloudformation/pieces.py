@@ -1,8 +1,8 @@
-"""One resource of a stack at a time: where it stands, what it needs, changing and removing it.
+"""One resource of a stack at a time: where it stands, what it needs, how it is changed and removed.
 
 Follows "DeletionPolicy attribute" and "UpdateReplacePolicy attribute" (docs.aws.amazon.com/
-AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html). A resource that
-something still uses is tried again for a while, as CloudFormation does.
+AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html). Deleting a resource
+that is still in use is retried for a while, as CloudFormation does.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,11 +21,11 @@ from localcloud.patches.cloudformation.resources import (
 )
 from localcloud.patches.cloudformation.stack import Resource, Stack
 
-# A call that moto does not have is a failed resource too, not a stack that hangs.
+# A call that moto lacks is a failed resource too, not a stack that hangs.
 TROUBLE = Exception
 
 IN_USE = ("DependencyViolation", "ResourceInUse")
-PATIENCE = 30.0  # seconds; CloudFormation has minutes
+IN_USE_SECONDS = 30.0  # of retries; CloudFormation retries for minutes
 
 
 def place(stack: Stack, logical_id: str, tags: dict[str, str]) -> Place:
@@ -92,7 +92,7 @@ def remove(stack: Stack, resource: Resource, rolling_back: bool = False) -> Iter
 
 def _delete(kind: str, physical_id: str, properties: Tree) -> Iterator[bool]:
     clock = world.current().clock
-    deadline = clock.now() + PATIENCE
+    deadline = clock.now() + IN_USE_SECONDS
     while True:
         try:
             return resource_type(kind).delete(physical_id, properties)

@@ -19,7 +19,7 @@ _letters = random.SystemRandom()
 
 
 class Failed(Exception):
-    """A resource could not be made, changed or removed; the text goes into the stack's events."""
+    """A resource could not be created, changed or deleted; the stack's events show the text."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,12 @@ class Place:
         merged.update({tag["Key"]: str(tag["Value"]) for tag in properties.get("Tags", [])})
         return [{"Key": key, "Value": value} for key, value in sorted(merged.items())]
 
+    def tag_changes(self, old: Tree, new: Tree) -> tuple[list[str], list[dict[str, str]]]:
+        """Return the keys of the tags to remove, and the tags to set."""
+        tags = self.tags(new)
+        keys = {tag["Key"] for tag in tags}
+        return [tag["Key"] for tag in old.get("Tags", []) if tag["Key"] not in keys], tags
+
 
 class ResourceType:
     """One type: subclasses name it and call its service. Properties arrive resolved."""
@@ -57,14 +63,14 @@ class ResourceType:
     taggable: ClassVar[bool] = True
 
     def create(self, place: Place, properties: Tree) -> str:
-        """Make the bare resource, in one call, and return its physical id."""
+        """Create the bare resource, in one call, and return its physical id."""
         raise NotImplementedError
 
     def configure(self, place: Place, physical_id: str, old: Tree, new: Tree) -> None:
         """Bring a resource from ``old`` to ``new``; ``old`` is empty just after ``create``."""
 
     def delete(self, physical_id: str, properties: Tree) -> None:
-        """Remove the resource; one that is already gone is no error."""
+        """Remove the resource; one that is already gone is not an error."""
         raise NotImplementedError
 
     def attribute(self, physical_id: str, name: str) -> Any:
@@ -72,7 +78,7 @@ class ResourceType:
         raise refuse(f"Template error: resource {self.type_name} has no attribute {name}")
 
     def is_ready(self, physical_id: str) -> bool:
-        """Say whether the resource has got to where what depends on it can use it."""
+        """Say whether resources that depend on this one can use it."""
         return True
 
 
@@ -91,14 +97,14 @@ def resource_type(name: str) -> ResourceType:
 
 
 def check_types(tree: Tree) -> None:
-    """Refuse a template with types that the local cloud would have to pretend."""
+    """Refuse a template with types that the local cloud cannot create."""
     types = {resource["Type"] for resource in tree["Resources"].values()}
     if odd := sorted(types - set(_types)):
         raise refuse(f"Template format error: Unrecognized resource types: [{', '.join(odd)}]")
 
 
 def check_properties(logical_id: str, resource: Tree) -> None:
-    """Refuse properties that would be ignored, and missing ones that are needed."""
+    """Refuse properties that would be ignored, and resources without required ones."""
     kind = resource_type(resource["Type"])
     given = set(resource.get("Properties") or {})
     if odd := sorted(given - kind.properties):
@@ -113,13 +119,13 @@ def differing(old: Tree, new: Tree) -> list[str]:
 
 
 def reason(error: Exception) -> str:
-    """Return an error as the stack's events tell it."""
+    """Return an error as the stack's events show it."""
     if isinstance(error, ServiceException):
         return str(error.message)
     if isinstance(error, ClientError):
-        told, status = error.response["Error"], error.response["ResponseMetadata"]
-        where = f"Status Code: {status.get('HTTPStatusCode')}, Code: {told.get('Code')}"
-        return f'Resource handler returned message: "{told.get("Message")} ({where})"'
+        details, status = error.response["Error"], error.response["ResponseMetadata"]
+        where = f"Status Code: {status.get('HTTPStatusCode')}, Code: {details.get('Code')}"
+        return f'Resource handler returned message: "{details.get("Message")} ({where})"'
     if isinstance(error, Failed):
         return f'Resource handler returned message: "{error}"'
     return f'Resource handler returned message: "{type(error).__name__}: {error}"'

@@ -1,4 +1,4 @@
-"""Bring up what a template wants, resource after resource, with a way back. Calls the services.
+"""Create or change a template's resources in order, with a way back. Calls the services.
 
 Follows "Update behaviors of stack resources"
 (docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-updating-stacks-update-behaviors.html).
@@ -28,7 +28,7 @@ Undo = Callable[[], Iterator[bool]]
 
 
 def dependency_order(template: Template) -> dict[str, frozenset[str]]:
-    """Return each resource with what it needs, in an order to make them in; cycles are refused."""
+    """Return each resource with what it needs, in the order to create them; cycles are refused."""
     resources = template.resources()
     needs = {name: _needs(template, body) & set(resources) for name, body in resources.items()}
     order: dict[str, frozenset[str]] = {}
@@ -49,22 +49,22 @@ def _needs(template: Template, body: Tree) -> frozenset[str]:
 
 @dataclass
 class Run:
-    """One run of create or update: what is wanted, and how to take back what was done so far."""
+    """One create or update: the desired state, and how to undo what was done so far."""
 
     stack: Stack
-    wanted: DesiredState
+    desired: DesiredState
     template: Template = field(init=False)
     undo: list[Undo] = field(default_factory=list)
-    leftovers: list[Resource] = field(default_factory=list)  # replaced; removed when all is done
-    before: frozenset[str] = frozenset()  # the resources that were there
+    leftovers: list[Resource] = field(default_factory=list)  # replaced; deleted at the end
+    before: frozenset[str] = frozenset()  # the resources that existed
 
     def __post_init__(self) -> None:
         self.before = frozenset(self.stack.resources)
-        values = parameters.typed(self.wanted.tree, self.wanted.parameters)
-        self.template = template_of(self.stack, self.wanted, values)
+        values = parameters.typed(self.desired.tree, self.desired.parameters)
+        self.template = template_of(self.stack, self.desired, values)
 
     def resources(self) -> Iterator[bool]:
-        """Make or change every resource wanted; raises Failed at the first that cannot be."""
+        """Create or change every desired resource; raises Failed at the first failure."""
         for name, needs in dependency_order(self.template).items():
             body = self.template.tree["Resources"][name]
             try:
@@ -82,7 +82,7 @@ class Run:
             body["Type"],
             "",
             properties,
-            tuple(sorted(self.wanted.tags.items())),
+            tuple(sorted(self.desired.tags.items())),
             needs,
             body.get("DeletionPolicy", "Delete"),
             body.get("UpdateReplacePolicy", "Delete"),
@@ -114,10 +114,7 @@ class Run:
 
     def _replace(self, existing: Resource, fresh: Resource) -> Iterator[bool]:
         stack, name = self.stack, existing.logical_id
-        why = (
-            "Requested update requires the creation of a new physical resource; hence creating one."
-        )
-        stack.note(name, fresh.type_name, existing.physical_id, "UPDATE_IN_PROGRESS", why)
+        stack.note(name, fresh.type_name, existing.physical_id, "UPDATE_IN_PROGRESS", REPLACING)
         kind = resource_type(fresh.type_name)
         where = place(stack, name, dict(fresh.tags))
         physical = kind.create(where, fresh.properties)
@@ -142,7 +139,7 @@ class Run:
         yield from change(stack, existing, fresh)
 
     def outputs(self) -> list[Tree]:
-        """Return the stack's outputs, as its resources now are."""
+        """Return the stack's outputs, from its resources as they are now."""
         found = []
         for key, body in (self.template.tree.get("Outputs") or {}).items():
             if self.template.holds(body.get("Condition")):

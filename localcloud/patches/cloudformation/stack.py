@@ -7,12 +7,13 @@ User Guide (docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-ev
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from localcloud import world
 from localcloud.patches.cloudformation.functions import Tree
 from localcloud.patches.cloudformation.template import Template
+from localcloud.times import naive
 
 STACK_TYPE = "AWS::CloudFormation::Stack"
 
@@ -21,7 +22,7 @@ Operation = Iterator[bool]  # yields True after each piece of work, False while 
 
 def timestamp() -> datetime:
     """Return the world's time as the API reports it."""
-    return datetime.fromtimestamp(world.current().clock.now(), UTC).replace(tzinfo=None)
+    return naive(world.now())
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Event:
 
 @dataclass(frozen=True)
 class DesiredState:
-    """What a stack is asked to be: a template, its parameters and the stack's tags."""
+    """The desired state of a stack: a template, its parameters and the stack's tags."""
 
     body: str
     tree: Tree
@@ -63,13 +64,13 @@ class DesiredState:
 
 @dataclass
 class ChangeSet:
-    """A set of changes worked out beforehand, to be executed or not."""
+    """A set of changes, computed in advance, to be executed or not."""
 
     change_set_id: str
     name: str
     kind: str  # CREATE or UPDATE
     description: str | None
-    wanted: DesiredState
+    desired: DesiredState
     capabilities: list[str]
     created: datetime
     changes: list[Tree]
@@ -89,7 +90,7 @@ class Stack:
     created: datetime
     status: str = "REVIEW_IN_PROGRESS"
     status_reason: str | None = None
-    wanted: DesiredState = field(default_factory=lambda: DesiredState("", {}, {}, {}))
+    desired: DesiredState = field(default_factory=lambda: DesiredState("", {}, {}, {}))
     description: str | None = None
     capabilities: list[str] = field(default_factory=list)
     resources: dict[str, Resource] = field(default_factory=dict)
@@ -104,14 +105,14 @@ class Stack:
     deleted: datetime | None = None
 
     def say(self, status: str, reason: str | None = None) -> None:
-        """Put the stack itself into a status, and into the events."""
+        """Set the stack's own status, and record it in the events."""
         self.status, self.status_reason = status, reason
         self._record(self.name, self.stack_id, STACK_TYPE, status, reason)
 
     def note(
         self, logical_id: str, type_name: str, physical: str, status: str, reason: str | None = None
     ) -> None:
-        """Record what a resource came to."""
+        """Record a resource's new status."""
         event = self._record(logical_id, physical, type_name, status, reason)
         self.states[logical_id] = event
 
@@ -129,8 +130,8 @@ class Stack:
         return kept
 
 
-def template_of(stack: Stack, wanted: DesiredState, parameters: dict[str, Any]) -> Template:
-    """Return ``wanted`` as an evaluable template, in the place where ``stack`` stands."""
+def template_of(stack: Stack, desired: DesiredState, parameters: dict[str, Any]) -> Template:
+    """Return ``desired`` as a template to be evaluated for ``stack``."""
     from localcloud.patches import internal  # a boto3 client, off the path of pure readers
 
     zones = internal.call("ec2", "describe_availability_zones")["AvailabilityZones"]
@@ -144,4 +145,4 @@ def template_of(stack: Stack, wanted: DesiredState, parameters: dict[str, Any]) 
         "AWS::NotificationARNs": [],
     }
     names = sorted(zone["ZoneName"] for zone in zones)
-    return Template(wanted.tree, parameters, pseudo, names)
+    return Template(desired.tree, parameters, pseudo, names)

@@ -9,19 +9,19 @@ from moto.cloudformation.exceptions import AlreadyExistsException
 from moto.core.responses import ActionResult, EmptyResult
 
 from localcloud.patches.cloudformation import changes, operations, views
-from localcloud.patches.cloudformation.asking import (
+from localcloud.patches.cloudformation.change_set_api import find_change_set
+from localcloud.patches.cloudformation.functions import refuse
+from localcloud.patches.cloudformation.requests import (
     Response,
     body_of,
     check_updatable,
+    desired_state,
     find_stack,
     keep,
     live,
     new_stack,
     stacks_of,
-    wanted_by,
 )
-from localcloud.patches.cloudformation.change_set_api import find_change_set
-from localcloud.patches.cloudformation.functions import refuse
 from localcloud.patches.cloudformation.resources import check_types
 from localcloud.patches.cloudformation.template import parse
 
@@ -32,15 +32,15 @@ def create_stack(self: Response) -> ActionResult:
     stack = live(self, name)
     if stack is not None and stack.status != "DELETE_COMPLETE":
         raise AlreadyExistsException(f"Stack [{name}] already exists")
-    wanted = wanted_by(self, None)
+    desired = desired_state(self, None)
     stack = new_stack(self, name)
     stack.capabilities = self._get_param("Capabilities", [])
     stack.protected = bool(self._get_bool_param("EnableTerminationProtection", False))
     keeps = self._get_param("OnFailure") == "DO_NOTHING"
     stack.disable_rollback = keeps or bool(self._get_bool_param("DisableRollback", False))
-    changes.changes_of(stack, wanted)  # raises what a template's expressions have wrong
+    changes.changes_of(stack, desired)  # raises on mistakes in the template's expressions
     keep(self, stack)
-    operations.begin(stack, operations.create(stack, wanted))
+    operations.begin(stack, operations.create(stack, desired))
     return ActionResult({"StackId": stack.stack_id})
 
 
@@ -48,17 +48,17 @@ def update_stack(self: Response) -> ActionResult:
     """Begin to update a stack without a change set."""
     stack = find_stack(self)
     check_updatable(stack)
-    wanted = wanted_by(self, stack)
-    pending = changes.changes_of(stack, wanted)
-    same = changes.outputs_of(stack, wanted) == changes.outputs_of(stack, stack.wanted)
-    if not pending and same and wanted.tags == stack.wanted.tags:
+    desired = desired_state(self, stack)
+    pending = changes.changes_of(stack, desired)
+    same = changes.outputs_of(stack, desired) == changes.outputs_of(stack, stack.desired)
+    if not pending and same and desired.tags == stack.desired.tags:
         raise refuse("No updates are to be performed.")
-    operations.begin(stack, operations.update(stack, wanted))
+    operations.begin(stack, operations.update(stack, desired))
     return ActionResult({"StackId": stack.stack_id})
 
 
 def delete_stack(self: Response) -> ActionResult:
-    """Begin to delete a stack; one that is not there is no error."""
+    """Begin to delete a stack; one that does not exist is not an error."""
     stack = live(self, self._get_param("StackName"))
     if stack is None or stack.status == "DELETE_COMPLETE":
         return EmptyResult()
@@ -90,8 +90,8 @@ def describe_stacks(self: Response) -> ActionResult:
 
 def list_stacks(self: Response) -> ActionResult:
     """Return summaries, of deleted stacks too, filtered by status."""
-    wanted = self._get_param("StackStatusFilter", [])
-    held = [s for s in stacks_of(self).values() if not wanted or s.status in wanted]
+    statuses = self._get_param("StackStatusFilter", [])
+    held = [s for s in stacks_of(self).values() if not statuses or s.status in statuses]
     return ActionResult({"StackSummaries": [views.summary(one) for one in held]})
 
 
@@ -129,21 +129,21 @@ def list_stack_resources(self: Response) -> ActionResult:
 def get_template(self: Response) -> ActionResult:
     """Return the template as it was given."""
     if self._get_param("ChangeSetName"):
-        return ActionResult({"TemplateBody": find_change_set(self)[1].wanted.body})
-    return ActionResult({"TemplateBody": find_stack(self).wanted.body})
+        return ActionResult({"TemplateBody": find_change_set(self)[1].desired.body})
+    return ActionResult({"TemplateBody": find_stack(self).desired.body})
 
 
 def validate_template(self: Response) -> ActionResult:
-    """Refuse a template that could not be a stack; say what parameters it takes."""
+    """Refuse a template that could not be a stack; return its parameters."""
     tree = parse(body_of(self, None))
     check_types(tree)
     return ActionResult(views.template(tree))
 
 
 def get_template_summary(self: Response) -> ActionResult:
-    """Say what a template holds."""
+    """Return what a template contains."""
     named = self._get_param("StackName")
-    tree = find_stack(self).wanted.tree if named else parse(body_of(self, None))
+    tree = find_stack(self).desired.tree if named else parse(body_of(self, None))
     types = sorted({resource["Type"] for resource in tree["Resources"].values()})
     return ActionResult({**views.template(tree), "ResourceTypes": types})
 

@@ -98,7 +98,7 @@ def parse(body: str) -> Tree:
 
 @dataclass
 class Template:
-    """One template with its parameters settled: what its expressions mean."""
+    """One template with its parameters: evaluates its expressions."""
 
     tree: Tree
     parameters: dict[str, Any]  # name to value: a string, or a list of strings
@@ -135,7 +135,7 @@ class Template:
         raise refuse(f"Template error: {function} is not a condition function")
 
     def resolve(self, value: Any, lookup: Lookup) -> Any:
-        """Return ``value`` with every function replaced by what it gives.
+        """Return ``value`` with every function replaced by its result.
 
         It is ``UNKNOWN`` where ``lookup`` says so; a property set to AWS::NoValue is left out.
         """
@@ -164,11 +164,11 @@ class Template:
             return lookup(name, self.resolve(attribute, lookup))
         if function not in PLAIN:
             raise refuse(f"Template error: the local cloud does not have {function}")
-        settled = self.resolve(argument, lookup)
-        if holds_unknown(settled):
+        resolved = self.resolve(argument, lookup)
+        if holds_unknown(resolved):
             return UNKNOWN
         place = Place(self.zones, self.tree.get("Mappings") or {})
-        return PLAIN[function](place, settled)
+        return PLAIN[function](place, resolved)
 
     def _reference(self, name: str, lookup: Lookup) -> Any:
         if name == "AWS::NoValue":
@@ -200,7 +200,7 @@ class Template:
 
     def references(self, value: Any) -> Iterator[tuple[str, str | None]]:
         """Yield each (logical id, attribute) that ``value`` needs, as its conditions now stand."""
-        met: list[tuple[str, str | None]] = []
+        found: list[tuple[str, str | None]] = []
 
         def note(name: str, attribute: str | None) -> Any:
             if name not in self.tree["Resources"]:
@@ -208,11 +208,11 @@ class Template:
                 raise refuse(
                     f"Template format error: Unresolved resource dependencies [{name}] ({what})"
                 )
-            met.append((name, attribute))
+            found.append((name, attribute))
             return UNKNOWN
 
         self.resolve(value, note)
-        yield from met
+        yield from found
 
 
 def _no_resources(name: str, attribute: str | None) -> Any:

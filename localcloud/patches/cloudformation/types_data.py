@@ -44,8 +44,8 @@ class Bucket(ResourceType):
             off = {"Status": "Suspended"}
             call("s3", "put_bucket_versioning", **bucket, VersioningConfiguration=off)
         elif "VersioningConfiguration" in new:
-            wanted = new["VersioningConfiguration"]
-            call("s3", "put_bucket_versioning", **bucket, VersioningConfiguration=wanted)
+            versioning = new["VersioningConfiguration"]
+            call("s3", "put_bucket_versioning", **bucket, VersioningConfiguration=versioning)
         if tags := place.tags(new):
             call("s3", "put_bucket_tagging", **bucket, Tagging={"TagSet": tags})
 
@@ -201,8 +201,8 @@ _OFF = {
 
 
 def _changed(old: Tree, new: Tree, *names: str) -> Tree:
-    wanted = {name: new.get(name, _OFF.get(name)) for name in names}
-    return {k: v for k, v in wanted.items() if v is not None and v != old.get(k, _OFF.get(k))}
+    desired = {name: new.get(name, _OFF.get(name)) for name in names}
+    return {k: v for k, v in desired.items() if v is not None and v != old.get(k, _OFF.get(k))}
 
 
 def _encrypted(properties: Tree) -> Tree:

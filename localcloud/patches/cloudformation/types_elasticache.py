@@ -2,7 +2,7 @@
 
 Properties and update behaviour:
 docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_ElastiCache.html. AuthToken may
-be a reference to a SecureString, of which CloudFormation keeps and compares the words alone:
+be a reference to a SecureString; CloudFormation stores and compares only the reference:
 docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/dynamic-references-ssm-secure-strings.html
 """
 
@@ -18,15 +18,15 @@ SECURE = re.compile(r"\{\{resolve:ssm-secure:([\w./-]+)(:\d+)?\}\}")
 
 
 def _revealed(reference: str) -> str:
-    """Return the SecureString that a reference leads to; anything else is not a secret."""
+    """Return the value of a referenced SecureString; anything else is refused."""
     found = SECURE.fullmatch(reference)
     if not found:
-        raise Failed("the local cloud takes AuthToken as {{resolve:ssm-secure:…}} alone")
+        raise Failed("the local cloud accepts AuthToken only as {{resolve:ssm-secure:…}}")
     name = found[1] + (found[2] or "")
-    told = call("ssm", "get_parameter", Name=name, WithDecryption=True)["Parameter"]
-    if told["Type"] != "SecureString":
+    parameter = call("ssm", "get_parameter", Name=name, WithDecryption=True)["Parameter"]
+    if parameter["Type"] != "SecureString":
         raise Failed(f"Non-secure parameter {name} in an ssm-secure dynamic reference")
-    return str(told["Value"])
+    return str(parameter["Value"])
 
 
 @register
@@ -72,11 +72,11 @@ class ReplicationGroup(ResourceType):
     attributes = frozenset({"PrimaryEndPoint.Address", "PrimaryEndPoint.Port"})
 
     def create(self, place: Place, properties: Tree) -> str:
-        wanted = {"ReplicationGroupId": place.name(40).lower()} | chosen(properties, *self.made)
+        request = {"ReplicationGroupId": place.name(40).lower()} | chosen(properties, *self.made)
         if "AuthToken" in properties:
-            wanted["AuthToken"] = _revealed(properties["AuthToken"])
+            request["AuthToken"] = _revealed(properties["AuthToken"])
         tags = place.tags(properties)
-        made = call("elasticache", "create_replication_group", Tags=tags, **wanted)
+        made = call("elasticache", "create_replication_group", Tags=tags, **request)
         return str(made["ReplicationGroup"]["ReplicationGroupId"])
 
     def configure(self, place: Place, physical_id: str, old: Tree, new: Tree) -> None:

@@ -47,10 +47,9 @@ class Role(ResourceType):
             call("iam", "update_role", **role, **{"Description": "", **kept})
         _bring_policies(role, old, new)
         _bring_boundary(role, old, new)
-        tags = place.tags(new)
-        keys = {tag["Key"] for tag in tags}
-        if gone := [t["Key"] for t in old.get("Tags", []) if t["Key"] not in keys]:
-            call("iam", "untag_role", **role, TagKeys=gone)
+        removed, tags = place.tag_changes(old, new)
+        if removed:
+            call("iam", "untag_role", **role, TagKeys=removed)
         if tags:
             call("iam", "tag_role", **role, Tags=tags)
 
@@ -66,11 +65,11 @@ class Role(ResourceType):
 
 
 def _bring_policies(role: Tree, old: Tree, new: Tree) -> None:
-    wanted = {policy["PolicyName"]: policy["PolicyDocument"] for policy in new.get("Policies", [])}
+    desired = {policy["PolicyName"]: policy["PolicyDocument"] for policy in new.get("Policies", [])}
     for policy in old.get("Policies", []):
-        if policy["PolicyName"] not in wanted:
+        if policy["PolicyName"] not in desired:
             call("iam", "delete_role_policy", **role, PolicyName=policy["PolicyName"])
-    for name, document in wanted.items():
+    for name, document in desired.items():
         body = json.dumps(document)
         call("iam", "put_role_policy", **role, PolicyName=name, PolicyDocument=body)
     before, after = set(old.get("ManagedPolicyArns", [])), set(new.get("ManagedPolicyArns", []))

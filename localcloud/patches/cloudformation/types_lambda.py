@@ -1,8 +1,8 @@
 """AWS::Lambda types.
 
 Properties and update behaviour:
-docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_Lambda.html. Code comes within
-the template alone, and becomes the file index.py.
+docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_Lambda.html. Code is part of the
+template, and becomes the file index.py.
 """
 
 import io
@@ -49,9 +49,9 @@ class Function(ResourceType):
             _check_role(new["Role"])
             kept = chosen(new, *self.settable)
             call("lambda", "update_function_configuration", **function, **kept)
-        most = new.get("ReservedConcurrentExecutions")
-        if most is not None:
-            given = {"ReservedConcurrentExecutions": most}
+        reserved = new.get("ReservedConcurrentExecutions")
+        if reserved is not None:
+            given = {"ReservedConcurrentExecutions": reserved}
             call("lambda", "put_function_concurrency", **function, **given)
         elif "ReservedConcurrentExecutions" in old:
             call("lambda", "delete_function_concurrency", **function)
@@ -71,7 +71,7 @@ class Function(ResourceType):
 
 def _archive(code: Tree) -> bytes:
     if set(code) != {"ZipFile"}:
-        raise Failed("the local cloud takes a function's code from the template alone: ZipFile")
+        raise Failed("the local cloud takes a function's code only from the template (ZipFile)")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr(zipfile.ZipInfo("index.py", BEGINNING), code["ZipFile"])

@@ -2,7 +2,7 @@
 
 Properties and update behaviour: "Amazon EC2" in the CloudFormation template reference
 (docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_EC2.html). A group that lists
-its egress loses the default rule that lets everything out; a rule of its own leaves that rule.
+its egress loses the default rule that allows all outbound traffic; a separate egress rule keeps it.
 """
 
 import json
@@ -14,7 +14,7 @@ from localcloud.patches.cloudformation.types_vpc import bring_tags, chosen
 from localcloud.patches.internal import call
 
 ANYWHERE = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
-PEERS = {  # a rule's property, and where the API has it
+PEERS = {  # a rule's property, and its place in the API
     "CidrIp": ("IpRanges", "CidrIp"),
     "CidrIpv6": ("Ipv6Ranges", "CidrIpv6"),
     "SourceSecurityGroupId": ("UserIdGroupPairs", "GroupId"),

@@ -16,10 +16,9 @@ LONGEST_NAME = 32  # of a load balancer or target group
 
 
 def _bring_tags(place: Place, arn: str, old: Tree, new: Tree) -> None:
-    tags = place.tags(new)
-    keys = {tag["Key"] for tag in tags}
-    if gone := [tag["Key"] for tag in old.get("Tags", []) if tag["Key"] not in keys]:
-        call("elbv2", "remove_tags", ResourceArns=[arn], TagKeys=gone)
+    removed, tags = place.tag_changes(old, new)
+    if removed:
+        call("elbv2", "remove_tags", ResourceArns=[arn], TagKeys=removed)
     if tags:
         call("elbv2", "add_tags", ResourceArns=[arn], Tags=tags)
 
@@ -144,8 +143,8 @@ class Listener(ResourceType):
 
     def configure(self, place: Place, physical_id: str, old: Tree, new: Tree) -> None:
         if old:
-            wanted = {key: value for key, value in new.items() if key != "LoadBalancerArn"}
-            call("elbv2", "modify_listener", ListenerArn=physical_id, **wanted)
+            changed = {key: value for key, value in new.items() if key != "LoadBalancerArn"}
+            call("elbv2", "modify_listener", ListenerArn=physical_id, **changed)
 
     def delete(self, physical_id: str, properties: Tree) -> None:
         call("elbv2", "delete_listener", ListenerArn=physical_id)
@@ -191,11 +190,10 @@ class HostedZone(ResourceType):
         self._bring_tags(place, physical_id, old, new)
 
     def _bring_tags(self, place: Place, zone: str, old: Tree, new: Tree) -> None:
-        tags = place.tags({"Tags": new.get("HostedZoneTags", [])})
-        keys = {tag["Key"] for tag in tags}
-        gone = [t["Key"] for t in old.get("HostedZoneTags", []) if t["Key"] not in keys]
+        before, after = ({"Tags": one.get("HostedZoneTags", [])} for one in (old, new))
+        removed, tags = place.tag_changes(before, after)
         changed: Tree = {"AddTags": tags} if tags else {}
-        changed |= {"RemoveTagKeys": gone} if gone else {}
+        changed |= {"RemoveTagKeys": removed} if removed else {}
         if changed:
             resource = {"ResourceType": "hostedzone", "ResourceId": zone}
             call("route53", "change_tags_for_resource", **resource, **changed)

@@ -12,14 +12,13 @@ from localcloud.patches.internal import call
 
 
 def bring_tags(place: Place, resource_id: str, old: Tree, new: Tree) -> None:
-    """Bring an EC2 resource's tags to what is wanted."""
-    wanted = place.tags(new)
-    keys = {tag["Key"] for tag in wanted}
-    gone = [{"Key": tag["Key"]} for tag in old.get("Tags", []) if tag["Key"] not in keys]
-    if gone:
-        call("ec2", "delete_tags", Resources=[resource_id], Tags=gone)
-    if wanted:
-        call("ec2", "create_tags", Resources=[resource_id], Tags=wanted)
+    """Set an EC2 resource's tags as ``new`` and the stack have them."""
+    removed, tags = place.tag_changes(old, new)
+    if removed:
+        keys = [{"Key": key} for key in removed]
+        call("ec2", "delete_tags", Resources=[resource_id], Tags=keys)
+    if tags:
+        call("ec2", "create_tags", Resources=[resource_id], Tags=tags)
 
 
 def chosen(properties: Tree, *names: str) -> Tree:

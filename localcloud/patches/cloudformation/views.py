@@ -27,7 +27,7 @@ def summary(stack: Stack) -> Tree:
         {
             "StackId": stack.stack_id,
             "StackName": stack.name,
-            "TemplateDescription": stack.wanted.tree.get("Description"),
+            "TemplateDescription": stack.desired.tree.get("Description"),
             "CreationTime": stack.created,
             "LastUpdatedTime": stack.updated,
             "DeletionTime": stack.deleted,
@@ -44,10 +44,10 @@ def stack(stack: Stack) -> Tree:
     return _present(
         {
             **shown,
-            "Description": stack.wanted.tree.get("Description"),
-            "Parameters": _parameters(stack.wanted.parameters, stack.wanted.tree),
+            "Description": stack.desired.tree.get("Description"),
+            "Parameters": _parameters(stack.desired.parameters, stack.desired.tree),
             "Outputs": stack.outputs,
-            "Tags": _tags(stack.wanted.tags),
+            "Tags": _tags(stack.desired.tags),
             "Capabilities": stack.capabilities,
             "DisableRollback": stack.disable_rollback,
             "EnableTerminationProtection": stack.protected,
@@ -75,7 +75,7 @@ def event(stack: Stack, one: Event) -> Tree:
 
 
 def resources(stack: Stack, logical_id: str | None) -> list[Tree]:
-    """Return what became of each resource, as DescribeStackResources gives it."""
+    """Return each resource's last status, as DescribeStackResources gives it."""
     found = []
     for name, last in sorted(stack.states.items()):
         if logical_id in (None, name):
@@ -101,15 +101,15 @@ def change_set(stack: Stack, found: ChangeSet, whole: bool) -> Tree:
         "StatusReason": found.status_reason,
     }
     if whole:
-        shown["Parameters"] = _parameters(found.wanted.parameters, found.wanted.tree)
-        shown["Tags"] = _tags(found.wanted.tags)
+        shown["Parameters"] = _parameters(found.desired.parameters, found.desired.tree)
+        shown["Tags"] = _tags(found.desired.tags)
         shown["Capabilities"] = found.capabilities
         shown["Changes"] = found.changes
     return _present(shown)
 
 
 def template(tree: Tree) -> Tree:
-    """Return what ValidateTemplate says of a template."""
+    """Return a template as ValidateTemplate describes it."""
     declared = tree.get("Parameters") or {}
     iam = any(r["Type"].startswith("AWS::IAM::") for r in tree["Resources"].values())
     return _present(

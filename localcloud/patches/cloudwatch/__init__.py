@@ -1,7 +1,7 @@
 """CloudWatch alarms that are evaluated, act, and have a history.
 
-moto stores alarms and metrics and looks at neither. ``evaluation`` decides, ``series`` keeps the
-data, ``alarms`` change and do their ``actions``, ``service_metrics`` reports what AWS's own
+moto stores alarms and metrics and evaluates nothing. ``evaluation`` decides, ``series`` keeps the
+data, ``alarms`` changes states and runs ``actions``, ``service_metrics`` reports what AWS's own
 services would.
 """
 

@@ -2,7 +2,7 @@
 
 Follows "Using Amazon CloudWatch alarms" and "Invoke a Lambda function from an alarm"
 (docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html): the
-function's own policy has to let lambda.alarms.cloudwatch.amazonaws.com in.
+function's own policy has to allow lambda.alarms.cloudwatch.amazonaws.com.
 """
 
 import json
@@ -19,12 +19,12 @@ State = dict[str, Any]
 
 
 def is_supported(arn: str) -> bool:
-    """Say whether the local cloud's alarms can do this."""
+    """Say whether the local cloud's alarms can run this action."""
     return arn.startswith((TOPICS, FUNCTIONS))
 
 
 def state_of(alarm: Any) -> State:
-    """Return the alarm's state as an event tells it."""
+    """Return the alarm's state as an event has it."""
     return {
         "value": alarm.state_value,
         "reason": alarm.state_reason,
@@ -34,14 +34,14 @@ def state_of(alarm: Any) -> State:
 
 
 def execute(alarm: Any, arn: str, previous: State) -> None:
-    """Do one action of an alarm that came out of the state ``previous``; raises what went wrong."""
+    """Run one action of an alarm that left the state ``previous``; raises on failure."""
     if arn.startswith(FUNCTIONS):
         payload = json.dumps(event(alarm, previous))
         awslambda.invoke_for(INVOKER, arn, payload, alarm.alarm_arn)
         return
     subject = f'{alarm.state_value}: "{alarm.name}" in US East (N. Virginia)'
-    told = json.dumps(message(alarm, previous["value"]))
-    internal.call("sns", "publish", TopicArn=arn, Subject=subject[:100], Message=told)
+    body = json.dumps(message(alarm, previous["value"]))
+    internal.call("sns", "publish", TopicArn=arn, Subject=subject[:100], Message=body)
 
 
 def event(alarm: Any, previous: State) -> dict[str, Any]:

@@ -1,13 +1,13 @@
-"""Evaluate alarms on the world's clock, and do what they are told to do when their state changes.
+"""Evaluate alarms on the world's clock, and run their actions when their state changes.
 
 Follows "Using Amazon CloudWatch alarms" (docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/
-AlarmThatSendsEmail.html) and SetAlarmState: actions run when the state changes, also when a person
-changes it, and the next evaluation puts it right again. moto never evaluates, starts an alarm as OK
-and forgets the state of one that is put again.
+AlarmThatSendsEmail.html) and SetAlarmState: actions run when the state changes, also when a user
+sets it, and the next evaluation corrects it. moto never evaluates, starts an alarm as OK and
+forgets the state of one that is put again.
 """
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from moto.cloudwatch.exceptions import InvalidParameterValue, ResourceNotFound
@@ -21,6 +21,7 @@ from localcloud.patches.cloudwatch.evaluation import (
     Rule,
     verdict,
 )
+from localcloud.times import naive
 
 EVERY = 5.0  # seconds between two evaluations of an alarm; AWS takes up to a minute
 
@@ -32,13 +33,15 @@ ACTIONS = {
 
 
 def _now() -> datetime:
-    return datetime.fromtimestamp(world.current().clock.now(), UTC).replace(tzinfo=None)
+    return naive(world.now())
 
 
 def check_supported(alarm: Any) -> None:
-    """Refuse an alarm that would only look like one here."""
+    """Refuse an alarm that the local cloud cannot evaluate or act on."""
     if alarm.rule is not None or alarm.metric_data_queries:
-        raise InvalidParameterValue("The local cloud has no composite and no metric math alarms")
+        raise InvalidParameterValue(
+            "The local cloud has no composite alarms and no metric math alarms"
+        )
     if alarm.comparison_operator not in COMPARISONS or alarm.extended_statistic:
         raise InvalidParameterValue("The local cloud has no anomaly or percentile alarms")
     for name in ACTIONS.values():
@@ -98,14 +101,14 @@ def evaluate(backend: Any, alarm: Any, now: float) -> None:
         int(alarm.datapoints_to_alarm or periods),
         alarm.treat_missing_data or "missing",
     )
-    came_to = verdict(rule, values, alarm.state_value)
-    if came_to.state != alarm.state_value:
-        change_state(alarm, came_to.state, came_to.reason, _reason_data(alarm, values))
+    result = verdict(rule, values, alarm.state_value)
+    if result.state != alarm.state_value:
+        change_state(alarm, result.state, result.reason, _reason_data(alarm, values))
 
 
 def _reason_data(alarm: Any, values: list[float | None]) -> str:
     real = [value for value in values if value is not None]
-    told = {
+    data = {
         "version": "1.0",
         "queryDate": _now().isoformat(),
         "statistic": alarm.statistic,
@@ -113,23 +116,23 @@ def _reason_data(alarm: Any, values: list[float | None]) -> str:
         "recentDatapoints": real[-int(alarm.evaluation_periods) :],
         "threshold": float(alarm.threshold),
     }
-    return json.dumps(told)
+    return json.dumps(data)
 
 
 def set_state(backend: Any, name: str, reason: str, data: str | None, state: str) -> None:
-    """SetAlarmState: a person's word, until the next evaluation."""
+    """SetAlarmState: holds until the next evaluation."""
     alarm = backend.alarms.get(name)
     if alarm is None:
         raise ResourceNotFound("Alarm with name " + name + " does not exist")
     if state not in ACTIONS:
-        raise InvalidParameterValue(f"{state} is no alarm state")
-    alarm.evaluated_at = world.current().clock.now()
+        raise InvalidParameterValue(f"{state} is not an alarm state")
+    alarm.evaluated_at = world.now()
     if state != alarm.state_value:
         change_state(alarm, state, reason, data or "{}")
 
 
 def change_state(alarm: Any, state: str, reason: str, data: str) -> None:
-    """Put an alarm into a state, note it, and run the actions of that state."""
+    """Set an alarm's state, record it, and run the actions of that state."""
     previous = actions.state_of(alarm)
     alarm.state_value, alarm.state_reason, alarm.state_reason_data = state, reason, data
     alarm.state_updated_timestamp = _now()
@@ -144,7 +147,7 @@ def change_state(alarm: Any, state: str, reason: str, data: str) -> None:
 def _execute(alarm: Any, arn: str, previous: actions.State) -> None:
     try:
         actions.execute(alarm, arn, previous)
-    except Exception as error:  # AWS, too, only notes an action that failed
+    except Exception as error:  # AWS, too, only records an action that failed
         record(alarm, "Action", f"Failed to execute action {arn}", {"error": str(error)})
         return
     record(alarm, "Action", f"Successfully executed action {arn}", {"actionState": "Succeeded"})

@@ -2,9 +2,9 @@
 
 Follows "Alarm evaluation" and "Configuring how CloudWatch alarms treat missing data" of the
 CloudWatch User Guide (docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/
-alarms-and-missing-data.html): more datapoints than EvaluationPeriods are looked at; missing
-ones are filled in only when fewer real ones than that are found, and as few times as possible.
-The page's example has a range of five for three periods: here it is two more than the periods.
+alarms-and-missing-data.html): more datapoints than EvaluationPeriods are evaluated; missing ones
+are filled in only when there are fewer real ones than that, and as few as possible. The page's
+example has a range of five for three periods: here it is two more than the periods.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ COMPARISONS: dict[str, tuple[str, Callable[[float, float], bool]]] = {
 
 @dataclass(frozen=True)
 class Rule:
-    """What an alarm is told to look for."""
+    """What an alarm looks for."""
 
     comparison: str
     threshold: float
@@ -35,7 +35,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The state an alarm comes to, and why."""
+    """An alarm's new state, and the reason."""
 
     state: str
     reason: str
@@ -68,12 +68,12 @@ def _is_premature_alarm(rule: Rule, values: Sequence[float | None]) -> bool:
 
 
 def _without_data(rule: Rule, state: str) -> Verdict:
-    told = f"no datapoints were received for {rule.periods} period{'s' * (rule.periods > 1)} and"
+    absent = f"no datapoints were received for {rule.periods} period{'s' * (rule.periods > 1)} and"
     treated = f"{rule.periods} missing datapoint{'s were' if rule.periods > 1 else ' was'} treated"
     if rule.missing == "breaching":
-        return Verdict(ALARM, f"Threshold Crossed: {told} {treated} as [Breaching].")
+        return Verdict(ALARM, f"Threshold Crossed: {absent} {treated} as [Breaching].")
     if rule.missing == "notBreaching":
-        return Verdict(OK, f"Threshold Crossed: {told} {treated} as [NonBreaching].")
+        return Verdict(OK, f"Threshold Crossed: {absent} {treated} as [NonBreaching].")
     if rule.missing == "ignore":
         return Verdict(state, "Missing datapoints keep the state")
     unknown = f"{rule.periods} datapoint{'s were' if rule.periods > 1 else ' was'} unknown"

@@ -1,18 +1,19 @@
 """Keep metric data as alarms read them: by metric, on the world's clock.
 
 Follows PutMetricData of the CloudWatch API reference: a datum without a time gets the time of its
-arrival, which moto takes from the machine's clock and not from the world's.
+arrival, which moto takes from the host's clock and not from the world's.
 """
 
 from bisect import bisect_left, bisect_right, insort
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from itertools import pairwise
 from typing import Any
 
 from moto.cloudwatch.exceptions import InvalidParameterValue
 
 from localcloud import world
+from localcloud.times import moment
 
 KEPT = 86_400.0  # seconds; far longer than any alarm looks back
 
@@ -43,21 +44,21 @@ def series_of(backend: Any) -> dict[Key, list[Sample]]:
 
 def stamp(metric_data: list[dict[str, Any]]) -> None:
     """Give every datum a time without zone, as moto compares them."""
-    now = datetime.fromtimestamp(world.current().clock.now(), UTC)
+    now = moment(world.now())
     for datum in metric_data:
         when = datum.get("Timestamp") or now
         datum["Timestamp"] = when.astimezone(UTC).replace(tzinfo=None) if when.tzinfo else when
 
 
 def keep(backend: Any, namespace: str, metric_data: list[dict[str, Any]]) -> None:
-    """Store stamped data where alarms find them, and forget what is too old."""
+    """Store stamped data where alarms find them, and drop what is too old."""
     for datum in metric_data:
         found = series_of(backend).setdefault(
             key(namespace, datum["MetricName"], list(datum.get("Dimensions", []))), []
         )
         for sample in _samples(datum):
             insort(found, sample, key=_time)
-        del found[: bisect_left(found, world.current().clock.now() - KEPT, key=_time)]
+        del found[: bisect_left(found, world.now() - KEPT, key=_time)]
 
 
 def _time(sample: Sample) -> float:

@@ -29,7 +29,7 @@ def _in_state(group: dict[str, Any], state: str) -> int:
 
 
 def report() -> None:
-    """Send one round of service metrics; costs nothing while there is nothing to tell of."""
+    """Send one round of service metrics; does nothing while there is nothing to report."""
     if any(b.autoscaling_groups for a in autoscaling_backends.values() for b in a.values()):
         _report_groups()
     if any(b.target_groups for a in elbv2_backends.values() for b in a.values()):

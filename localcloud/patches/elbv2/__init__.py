@@ -1,6 +1,6 @@
 """Network load balancers that are provisioned, probe their targets and know where traffic may go.
 
-The data plane itself is localcloud/balancer.py; it follows ``plan.plans()``.
+The data plane itself is localcloud/balancer.py; it follows ``forwarding.plans()``.
 """
 
 from functools import cache
@@ -11,7 +11,7 @@ from localcloud.world import World
 
 @cache
 def install() -> None:
-    """Put load balancers and target groups right in moto."""
+    """Correct load balancers and target groups in moto."""
     balancers.install()
     target_groups.install()
 

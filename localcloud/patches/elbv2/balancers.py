@@ -1,12 +1,12 @@
-"""Network load balancers: their own ARN and name, an address a subnet, provisioning that ends.
+"""Network load balancers: their own ARN and name, an address per subnet, provisioning that ends.
 
 Follows CreateLoadBalancer, SetSecurityGroups, DeleteLoadBalancer and CreateListener in the Elastic
 Load Balancing API reference and
 https://docs.aws.amazon.com/elasticloadbalancing/latest/network/network-load-balancers.html
 (addresses, security groups, DNS failover of zones). moto gives them an application load balancer's
-ARN, no addresses, and leaves them in ``provisioning`` for ever.
+ARN, no addresses, and leaves them in ``provisioning`` forever.
 
-A load balancer's interfaces are real ones in EC2's state, so that its addresses are nobody else's
+A load balancer's interfaces are real ones in EC2's state, so that nothing else gets its addresses
 and its security groups can be enforced. ``load_balancer.addresses`` is what its name resolves to
 now.
 """
@@ -27,8 +27,8 @@ from localcloud.patches.elbv2.records import HEALTHY, forwards_to, targets, zone
 from localcloud.world import current
 
 HOSTED_ZONE = "Z26RNL4JYFTOTI"  # of network load balancers in us-east-1 (AWS General Reference)
-NETWORK_ONLY = "The local cloud has load balancers of the type network only"
-TCP_ONLY = "The local cloud carries TCP listeners only"
+NETWORK_ONLY = "The local cloud has only load balancers of type network"
+TCP_ONLY = "The local cloud supports TCP listeners only"
 NOT_AT_CREATION = (
     "You cannot set security groups on a Network Load Balancer that was created without any"
 )
@@ -78,9 +78,9 @@ def _make_network(backend: Any, load_balancer: Any, settings: dict[str, Any]) ->
 
 
 def follow_subnets(backend: Any, load_balancer: Any, fixed: dict[str, str | None]) -> None:
-    """Have one interface a subnet: make those missing, delete those left over."""
-    wanted = [subnet.id for subnet in load_balancer.subnets]
-    for subnet_id in wanted:
+    """Keep one interface per subnet: create missing ones, delete surplus ones."""
+    desired = [subnet.id for subnet in load_balancer.subnets]
+    for subnet_id in desired:
         if subnet_id in load_balancer.interfaces:
             continue
         address = fixed.get(subnet_id)
@@ -95,7 +95,7 @@ def follow_subnets(backend: Any, load_balancer: Any, fixed: dict[str, str | None
         interface.interface_type, interface.status = "network_load_balancer", "in-use"
         interface.requester_managed, interface.requester_id = True, "amazon-elb"
         load_balancer.interfaces[subnet_id] = interface
-    for subnet_id in load_balancer.interfaces.keys() - set(wanted):
+    for subnet_id in load_balancer.interfaces.keys() - set(desired):
         _delete_interface(backend, load_balancer.interfaces.pop(subnet_id))
 
 
@@ -132,7 +132,7 @@ def _crosses_zones(load_balancer: Any) -> bool:
 
 
 def crosses_zones(load_balancer: Any, target_group: Any) -> bool:
-    """Say whether a target group's traffic crosses zones: its own word, or the balancer's."""
+    """Say whether a target group's traffic crosses zones: its own setting, or the balancer's."""
     own = str(target_group.attributes.get("load_balancing.cross_zone.enabled", "")).lower()
     return own == "true" or (own != "false" and _crosses_zones(load_balancer))
 
@@ -203,7 +203,7 @@ def relink(backend: Any) -> None:
 
 
 def step(backend: Any, load_balancer: Any, now: float) -> None:
-    """End provisioning in time; keep interfaces as the subnets are, and the name as health is."""
+    """Finish provisioning when due; update the interfaces, and what the name resolves to."""
     if now >= getattr(load_balancer, "due", 0.0):
         load_balancer.state = "active"
     if is_network(load_balancer):
@@ -212,7 +212,7 @@ def step(backend: Any, load_balancer: Any, now: float) -> None:
 
 
 def _stay(self: Any) -> None:
-    """moto activates what is described; time does that here."""
+    """moto activates a balancer that is described; here time does."""
 
 
 @cache

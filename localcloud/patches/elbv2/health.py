@@ -2,16 +2,17 @@
 
 Follows
 https://docs.aws.amazon.com/elasticloadbalancing/latest/network/target-group-health-checks.html
-(interval, time-out, thresholds, matcher; checks come from the load balancer's own address) and
+(interval, timeout, thresholds, matcher; checks come from the load balancer's own address) and
 https://docs.aws.amazon.com/elasticloadbalancing/latest/network/target-group-register-targets.html
-(an instance that is terminated is deregistered, one that is stopped is not used). moto calls what
-is registered healthy.
+(an instance that is terminated is deregistered, one that is stopped is not used). moto reports
+registered targets as healthy.
 """
 
 from typing import Any
 
 from localcloud import behaviour
 from localcloud.driver import Probed
+from localcloud.patches.ec2 import ENDED
 from localcloud.patches.elbv2.balancers import addresses, is_network
 from localcloud.patches.elbv2.records import (
     CHECKING,
@@ -29,7 +30,6 @@ from localcloud.patches.elbv2.records import (
 )
 from localcloud.world import current
 
-ENDED = ("shutting-down", "terminated")
 NOT_RUNNING = ("pending", "stopping", "stopped")
 
 
@@ -66,7 +66,7 @@ def _check(target_group: Any, balancer: Any, target: Target, now: float) -> None
         target.health = NOT_IN_USE
         return
     if target.health in (STOPPED, NOT_IN_USE):
-        target.begin_anew(now)
+        target.start_over(now)
     if now < target.registered + behaviour.current().registration:
         return
     if target.health.state == "initial":
@@ -75,22 +75,22 @@ def _check(target_group: Any, balancer: Any, target: Target, now: float) -> None
 
 
 def _probe(target_group: Any, balancer: Any, target: Target, now: float) -> None:
-    """Begin a check when one is due; count it when it has ended."""
+    """Begin a check when one is due; count it when it has finished."""
     if not target.under_way:
         if now < target.due:
             return
         target.under_way = True
         target.due = now + float(target_group.health_check_interval_seconds)
-    met = current().driver.probe(
+    result = current().driver.probe(
         _checker(balancer, zone_of(target, target_group)),
         address_of(target, target_group),
         _check_port(target_group, target),
         target_group.health_check_path if target_group.health_check_protocol == "HTTP" else None,
         float(target_group.health_check_timeout_seconds),
     )
-    if met is not None:
+    if result is not None:
         target.under_way = False
-        _count(target_group, target, passes(target_group, met))
+        _count(target_group, target, passes(target_group, result))
 
 
 def _count(target_group: Any, target: Target, passed: bool) -> None:
@@ -112,11 +112,11 @@ def _check_port(target_group: Any, target: Target) -> int:
     return target.port if port in (None, "traffic-port") else int(port)
 
 
-def passes(target_group: Any, met: Probed) -> bool:
-    """Say whether a probe met what the target group expects."""
-    if not met.connected or target_group.health_check_protocol != "HTTP":
-        return met.connected
-    return met.status is not None and matches(target_group.matcher["HttpCode"], met.status)
+def passes(target_group: Any, result: Probed) -> bool:
+    """Say whether a probe's result is what the target group expects."""
+    if not result.connected or target_group.health_check_protocol != "HTTP":
+        return result.connected
+    return result.status is not None and matches(target_group.matcher["HttpCode"], result.status)
 
 
 def matches(codes: str, status: int) -> bool:

@@ -53,7 +53,7 @@ class Target:
     failures: int = 0  # in a row
     drains_until: float | None = None
 
-    def begin_anew(self, now: float) -> None:
+    def start_over(self, now: float) -> None:
         self.registered, self.health, self.due = now, REGISTERING, 0.0
         self.under_way, self.successes, self.failures = False, 0, 0
 

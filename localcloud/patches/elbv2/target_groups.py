@@ -14,6 +14,7 @@ from moto.elbv2.exceptions import TargetGroupNotFoundError
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup
 from moto.elbv2.responses import ELBV2Response
 
+from localcloud import world
 from localcloud.patches.elbv2.records import (
     DRAINING,
     HEALTHY,
@@ -22,7 +23,6 @@ from localcloud.patches.elbv2.records import (
     runs,
     targets,
 )
-from localcloud.world import current
 
 NETWORK = ("TCP", "TLS", "UDP", "TCP_UDP")
 HTTP = ("HTTP", "HTTPS")
@@ -81,7 +81,7 @@ def _modify(modify: Any) -> Any:
 def _register(register: Any) -> Any:
     def register_all(self: Any, found: list[dict[str, Any]]) -> None:
         register(self, found)
-        now = current().clock.now()
+        now = world.now()
         for each in found:
             old = targets(self).get(each["Id"])
             if old is None or old.drains_until is not None:
@@ -92,7 +92,7 @@ def _register(register: Any) -> Any:
 
 
 def _deregister(deregister: Any) -> Any:
-    """A healthy target that runs drains for the delay; any other is gone at once."""
+    """A healthy target that runs drains for the delay; any other is removed at once."""
 
     def deregister_all(self: Any, found: list[dict[str, Any]]) -> None:
         deregister(self, found)
@@ -103,7 +103,7 @@ def _deregister(deregister: Any) -> Any:
                 continue
             if target.health == HEALTHY and delay > 0 and runs(target, self):
                 target.health = DRAINING
-                target.drains_until = current().clock.now() + delay
+                target.drains_until = world.now() + delay
             else:
                 del targets(self)[each["Id"]]
 
@@ -125,18 +125,18 @@ def _health_for(self: Any, target: dict[str, Any], ec2_backend: Any) -> Any:
 
 
 def _describe_target_health(
-    self: Any, target_group_arn: str, wanted: list[dict[str, Any]]
+    self: Any, target_group_arn: str, requested: list[dict[str, Any]]
 ) -> list[Any]:
     """Without names: all that are registered, and those that still drain."""
     target_group = self.target_groups.get(target_group_arn)
     if target_group is None:
         raise TargetGroupNotFoundError()
-    named = wanted or [{"Id": name} for name in targets(target_group)]
+    named = requested or [{"Id": name} for name in targets(target_group)]
     return [target_group.health_for(target, self.ec2_backend) for target in named]
 
 
 def _notify_terminate_instances(self: Any, instance_ids: list[str]) -> None:
-    """An instance's end is seen by the health checker."""
+    """The health checker notices terminated instances."""
 
 
 @cache

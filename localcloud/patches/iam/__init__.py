@@ -3,7 +3,7 @@
 moto checks signatures and actions; resources only for S3, conditions hardly. Here every request
 made with credentials of a user or a role's session is evaluated with its resources and condition
 keys, and refused in AWS's words. ``conditions`` and ``policies`` decide, ``principals`` and
-``signatures`` say who asks, ``requests`` and ``resources`` what is asked.
+``signatures`` identify the caller, ``requests`` and ``resources`` what is called.
 
 A server calls ``enforce()`` once it has made its operator. A test says ``with enforced():`` and
 acts as a role with ``boto3.client(..., **role_credentials("role-name"))``; on a machine of the
@@ -51,7 +51,7 @@ def enforced() -> Iterator[None]:
 
 
 def role_credentials(role: str, session: str = "test") -> dict[str, str]:
-    """Return a role's credentials as arguments of boto3.client; the trust policy is not asked."""
+    """Return a role's credentials as arguments of boto3.client; its trust policy is not checked."""
     arn = call("iam", "get_role", RoleName=role)["Role"]["Arn"]
     made = call("sts", "assume_role", RoleArn=arn, RoleSessionName=session)["Credentials"]
     return {
@@ -62,18 +62,22 @@ def role_credentials(role: str, session: str = "test") -> dict[str, str]:
 
 
 def role_may(arn: str, actions: Iterable[str], resource: str) -> bool:
-    """Say whether a role's own policies allow actions that AWS does in its name."""
+    """Say whether a role's own policies allow actions that AWS takes in its name."""
     role = _role(arn)
     documents = documents_of(role) if role else []
-    asked = [Check(action, resource, {}) for action in actions]
-    return all(decide(documents, check) is Answer.ALLOWED for check in asked)
+    checks = [Check(action, resource, {}) for action in actions]
+    return all(decide(documents, check) is Answer.ALLOWED for check in checks)
 
 
 def may_assume(service: str, arn: str) -> bool:
-    """Say whether the role's trust policy lets an AWS service be that role."""
+    """Say whether the role's trust policy lets an AWS service assume the role."""
+    return decide(_trust(arn), Check("sts:AssumeRole", arn, {}), service) is Answer.ALLOWED
+
+
+def _trust(arn: str) -> list[str]:
+    """Return a role's trust policy; none for an unknown role."""
     role = _role(arn)
-    trust = [role.assume_role_policy_document] if role else []
-    return decide(trust, Check("sts:AssumeRole", arn, {}), service) is Answer.ALLOWED
+    return [role.assume_role_policy_document] if role else []
 
 
 def _role(arn: str) -> Any:
@@ -103,7 +107,7 @@ def install() -> None:
         begin(self, environ, *args, **given)
 
     Request.__init__ = __init__
-    # S3 asks a bucket's policy once more, without its conditions.
+    # moto's S3 checks a bucket's policy again, without its conditions.
     FakeBucket.get_permission = lambda *_: PermissionResult.NEUTRAL
     ActionAuthenticatorMixin._authenticate_and_authorize_action = _authorize
 
@@ -124,8 +128,8 @@ def _authorize(response: Any, _request_class: type, resource: str = "*") -> None
     if who is None:
         errors.unknown_key(response, protocol)
     off = clocks.ahead(who.arn)
-    if told := signatures.mistake(signed, who.credentials, response.normalized_request, off):
-        errors.wrong_signature(response, protocol, told)
+    if problem := signatures.problem(signed, who.credentials, response.normalized_request, off):
+        errors.wrong_signature(response, protocol, problem)
     for check in requests.checks_of(response, signed, who, resource):
         _permit(response, protocol, who, check)
 
@@ -152,8 +156,7 @@ def _permit(response: Any, protocol: str, who: Principal, check: Check) -> None:
 def _resource_policies(check: Check) -> list[str]:
     """Return the policy that the resource itself carries: a bucket's, or a role's trust."""
     if check.action == "sts:AssumeRole":
-        roles = iam_backends[ACCOUNT]["aws"].roles.values()
-        return [r.assume_role_policy_document for r in roles if r.arn == check.resource]
+        return _trust(check.resource)
     if check.resource.startswith("arn:aws:s3:::"):
         name = check.resource.removeprefix("arn:aws:s3:::").partition("/")[0]
         bucket = s3_backends[ACCOUNT]["aws"].buckets.get(name)

@@ -83,38 +83,38 @@ _NEGATED = {
 def are_met(condition: Mapping[str, Mapping[str, Any]], context: Context) -> bool:
     """Say whether every operator holds for every one of its keys."""
     return all(
-        _holds(operator, _listed(wanted, context), context.get(key.lower()))
+        _holds(operator, _listed(expected, context), context.get(key.lower()))
         for operator, pairs in condition.items()
-        for key, wanted in pairs.items()
+        for key, expected in pairs.items()
     )
 
 
-def _listed(wanted: Any, context: Context) -> list[str]:
-    values = wanted if isinstance(wanted, list) else [wanted]
+def _listed(expected: Any, context: Context) -> list[str]:
+    values = expected if isinstance(expected, list) else [expected]
     written = [str(v).lower() if isinstance(v, bool) else str(v) for v in values]
     return [substituted(value, context) for value in written]
 
 
-def _holds(operator: str, wanted: list[str], have: tuple[str, ...] | None) -> bool:
+def _holds(operator: str, expected: list[str], have: tuple[str, ...] | None) -> bool:
     name, optional = operator.removesuffix("IfExists"), operator.endswith("IfExists")
     quantifier, _, bare = name.rpartition(":")
     if bare == "Null":
-        return (have is None) == (wanted[0].lower() == "true")
+        return (have is None) == (expected[0].lower() == "true")
     if bare not in _OPERATORS and bare not in _NEGATED:
         raise UnknownOperator(f"condition operator {operator}")
     if quantifier not in ("", "ForAllValues", "ForAnyValue"):
         raise UnknownOperator(f"condition operator {operator}")
     if not have:
         return optional or quantifier == "ForAllValues" or (not quantifier and bare in _NEGATED)
-    each = [_value_holds(bare, wanted, value) for value in have]
+    each = [_value_holds(bare, expected, value) for value in have]
     return all(each) if quantifier == "ForAllValues" else any(each)
 
 
-def _value_holds(operator: str, wanted: list[str], have: str) -> bool:
+def _value_holds(operator: str, expected: list[str], have: str) -> bool:
     if operator in _NEGATED:
         positive = _OPERATORS[_NEGATED[operator]]
-        return not any(positive(one, have) for one in wanted)
-    return any(_OPERATORS[operator](one, have) for one in wanted)
+        return not any(positive(one, have) for one in expected)
+    return any(_OPERATORS[operator](one, have) for one in expected)
 
 
 def substituted(text: str, context: Context) -> str:

@@ -1,4 +1,4 @@
-"""Say no in each protocol's own shape and in AWS's words.
+"""Refuse requests in each protocol's form and in AWS's words.
 
 Follows "Common error types" of the services' API references and "Access denied error message
 examples" (docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html): EC2 says
@@ -17,7 +17,7 @@ from localcloud.patches.iam.policies import Answer, Check
 
 JSON = ("json", "rest-json")
 
-# Codes that any service may answer with, though its model does not name them; moto warns of others.
+# Codes that any service may return, though its model does not name them; moto warns of others.
 COMMON_ERROR_CODES += [
     "AccessDenied",
     "AccessDeniedException",
@@ -30,7 +30,7 @@ COMMON_ERROR_CODES += [
 
 
 class Refusal(ServiceException):  # type: ignore[misc]  # moto has no types
-    """An error of whichever service was asked."""
+    """An error of the service that was called."""
 
 
 def deny(
@@ -40,21 +40,21 @@ def deny(
     article = "an" if kind[0] in "aeiou" else "a"
     why = answer.value.format(action=check.action, kind=kind, article=article)
     what = f"{check.action} on resource: {check.resource} {why}"
-    said = f"User: {arn} is not authorized to perform: {what}"
+    reason = f"User: {arn} is not authorized to perform: {what}"
     if protocol == "ec2":
-        told = f"You are not authorized to perform this operation. {said}. "
+        message = f"You are not authorized to perform this operation. {reason}. "
         _refuse(
             response,
             403,
             "UnauthorizedOperation",
-            told + "Encoded authorization failure message: none",
+            message + "Encoded authorization failure message: none",
         )
     code = "AccessDeniedException" if protocol in JSON else "AccessDenied"
-    _refuse(response, 400 if protocol == "json" else 403, code, said)
+    _refuse(response, 400 if protocol == "json" else 403, code, reason)
 
 
 def unknown_key(response: Any, protocol: str) -> NoReturn:
-    """Refuse a key that nobody has, or a session that is over."""
+    """Refuse an unknown key or session token."""
     code = {"ec2": "AuthFailure", "json": "UnrecognizedClientException"}.get(
         protocol, "InvalidClientTokenId"
     )
@@ -63,27 +63,27 @@ def unknown_key(response: Any, protocol: str) -> NoReturn:
     _refuse(response, 403, code, "The security token included in the request is invalid.")
 
 
-def wrong_signature(response: Any, protocol: str, told: str) -> NoReturn:
+def wrong_signature(response: Any, protocol: str, message: str) -> NoReturn:
     """Refuse a request that was not signed with the key's secret, or not now."""
     code = {"ec2": "AuthFailure", "json": "InvalidSignatureException"}.get(
         protocol, "SignatureDoesNotMatch"
     )
-    _refuse(response, 403, code, told)
+    _refuse(response, 403, code, message)
 
 
 def unsigned(response: Any) -> NoReturn:
     """Refuse a request without credentials."""
-    told = "Request is missing Authentication Token"
+    message = "Request is missing Authentication Token"
     code = "AccessDenied" if response.service_name == "s3" else "MissingAuthenticationToken"
-    _refuse(response, 403, code, told)
+    _refuse(response, 403, code, message)
 
 
-def _refuse(response: Any, status: int, code: str, told: str) -> NoReturn:
+def _refuse(response: Any, status: int, code: str, message: str) -> NoReturn:
     if response.service_name == "s3":
-        error = S3ClientError(code, told)
-        error.code, error.message = code, told
+        error = S3ClientError(code, message)
+        error.code, error.message = code, message
         raise error
-    _, headers, body = response.serialized(ActionResult(Refusal(code, told)))
+    _, headers, body = response.serialized(ActionResult(Refusal(code, message)))
     response.response_headers.update(headers)
     shown = HTTPException()
     shown.code, shown.description = status, body

@@ -19,7 +19,7 @@ Tree = dict[str, Any]
 
 
 class Answer(Enum):
-    """What policies say to one request."""
+    """What policies decide for one request."""
 
     ALLOWED = "allowed"
     NOT_ALLOWED = "because no {kind} policy allows the {action} action"

@@ -1,7 +1,7 @@
 """Find who signed a request: a user by its access key, or a role's session. Reads moto's state.
 
 Follows "IAM JSON policy elements: global condition context keys" (docs.aws.amazon.com/IAM/latest/
-UserGuide/reference_policies_condition-keys.html) for the keys that come from who asks.
+UserGuide/reference_policies_condition-keys.html) for the keys that come from the caller.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from moto.sts.models import sts_backends
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks, with what proves it and the policies that speak of it."""
+    """The caller, with its credentials and the policies that apply to it."""
 
     arn: str
     credentials: Credentials
@@ -25,7 +25,7 @@ class Principal:
 
 
 def find_principal(account: str, key_id: str, token: str | None) -> Principal | None:
-    """Return who owns the key, or None for one that nobody has."""
+    """Return the owner of the key, or None if it is unknown."""
     return _session(account, key_id, token) if token else _user(account, key_id)
 
 

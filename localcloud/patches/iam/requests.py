@@ -1,11 +1,10 @@
-"""Turn a request into what IAM is asked: actions on resources, with the keys of conditions.
+"""Turn a request into what IAM has to decide: actions on resources, with condition keys.
 
 Follows "Actions, resources, and condition keys for AWS services" (docs.aws.amazon.com/
 service-authorization/latest/reference/) and, for S3, "Required permissions for Amazon S3 API
 operations" of the S3 User Guide. Reads the parameters with moto's own parsers.
 """
 
-from datetime import UTC, datetime
 from typing import Any
 
 from moto.core.parse import PROTOCOL_PARSERS
@@ -19,6 +18,7 @@ from localcloud.patches.iam.principals import Principal
 from localcloud.patches.iam.resources import named_by, passed_by
 from localcloud.patches.iam.resources_ec2 import Namer, Tree
 from localcloud.patches.iam.signatures import Signed
+from localcloud.times import moment
 
 PREFIXES = {"monitoring": "cloudwatch", "email": "ses"}  # signing name: IAM prefix
 
@@ -45,7 +45,7 @@ _BUCKET_PARTS = {
 
 
 def protocol_of(response: Any) -> str:
-    """Return the protocol that the request speaks, and its answer has to."""
+    """Return the protocol of the request and of its answer."""
     model = get_service_model(response.boto3_service_name)
     content = response.headers.get("Content-Type", "")
     try:
@@ -67,14 +67,14 @@ def checks_of(response: Any, signed: Signed, who: Principal, resource: str) -> l
             for one, arn, more in [*named_object, *_unseen(where[0], action, resource)]
         ]
     action = str(response._get_action())
-    asked = _parameters(response, action)
+    parameters = _parameters(response, action)
     named: list[tuple[str, str, Tree]] = []
     if service == "ec2":
-        named += Namer(*where).names(action, asked)
-    named += [(f"{service}:{action}", *one) for one in named_by(where, service, action, asked)]
+        named += Namer(*where).names(action, parameters)
+    named += [(f"{service}:{action}", *one) for one in named_by(where, service, action, parameters)]
     if not named:
         named = [(f"{service}:{action}", "*", {})]
-    named += passed_by(where, service, action, asked)
+    named += passed_by(where, service, action, parameters)
     return [_check(one, arn, {**common, **keys}) for one, arn, keys in named]
 
 
@@ -88,12 +88,12 @@ def _check(action: str, arn: str, keys: Tree) -> Check:
 
 
 def _common(who: Principal, region: str) -> Tree:
-    now = world.current().clock.now()
+    now = world.now()
     return {
         **dict(who.context),
         "aws:RequestedRegion": region,
         "aws:SecureTransport": "true",
-        "aws:CurrentTime": datetime.fromtimestamp(now, UTC).isoformat(),
+        "aws:CurrentTime": moment(now).isoformat(),
         "aws:EpochTime": int(now),
         "aws:ViaAWSService": "false",
     }
@@ -141,7 +141,7 @@ def _s3(response: Any, resource: str) -> tuple[str, Tree]:
 
 
 def _unseen(account: str, action: str, resource: str) -> list[tuple[str, str, Tree]]:
-    """Whoever may not list a bucket is not told which objects it does not have (GetObject)."""
+    """A caller that may not list a bucket must not learn which objects are missing (GetObject)."""
     name, _, key = resource.removeprefix("arn:aws:s3:::").partition("/")
     bucket = s3_backends[account]["aws"].buckets.get(name)
     if action != "GetObject" or bucket is None or key in bucket.keys:

@@ -2,7 +2,7 @@
 
 Follows the Service Authorization Reference (docs.aws.amazon.com/service-authorization/latest/
 reference/): one small entry for each service whose actions the project's policies scope. An action
-without an entry is asked for on "*", as those are that take no resource.
+without an entry is checked on "*", like actions that take no resource.
 """
 
 import re
@@ -21,21 +21,23 @@ Named = tuple[str, dict[str, Any]]  # ARN, condition keys
 Where = tuple[str, str]  # account, region
 
 
-def named_by(where: Where, service: str, action: str, asked: Tree) -> list[Named]:
+def named_by(where: Where, service: str, action: str, parameters: Tree) -> list[Named]:
     """Return what one request touches; none means that the action takes no resource."""
-    return _SERVICES[service](where, action, asked) if service in _SERVICES else []
+    return _SERVICES[service](where, action, parameters) if service in _SERVICES else []
 
 
-def passed_by(where: Where, service: str, action: str, asked: Tree) -> list[tuple[str, str, Any]]:
+def passed_by(
+    where: Where, service: str, action: str, parameters: Tree
+) -> list[tuple[str, str, Any]]:
     """Return the PassRole checks that a request brings with it."""
-    if service == "autoscaling" and "LaunchTemplate" in asked:
+    if service == "autoscaling" and "LaunchTemplate" in parameters:
         namer = Namer(*where)
-        data, _ = namer._template_data(asked["LaunchTemplate"] or {})
+        data, _ = namer._template_data(parameters["LaunchTemplate"] or {})
         return list(pass_roles(where[0], dict(data.get("IamInstanceProfile") or {})))
     if service == "iam" and action == "AddRoleToInstanceProfile":
-        return [("iam:PassRole", arn, {}) for arn, _ in _iam(where, "GetRole", asked)]
+        return [("iam:PassRole", arn, {}) for arn, _ in _iam(where, "GetRole", parameters)]
     if service == "ec2" and action in ("AssociateIamInstanceProfile",):
-        return list(pass_roles(where[0], dict(asked.get("IamInstanceProfile") or {})))
+        return list(pass_roles(where[0], dict(parameters.get("IamInstanceProfile") or {})))
     return []
 
 
@@ -43,22 +45,22 @@ def _arn(service: str, where: Where, rest: str) -> str:
     return f"arn:aws:{service}:{where[1]}:{where[0]}:{rest}"
 
 
-def _ssm(where: Where, action: str, asked: Tree) -> list[Named]:
+def _ssm(where: Where, action: str, parameters: Tree) -> list[Named]:
     if action == "SendCommand":
-        return _commanded(where, asked)
-    names = asked.get("Names") or [asked.get("Name") or asked.get("Path")]
+        return _commanded(where, parameters)
+    names = parameters.get("Names") or [parameters.get("Name") or parameters.get("Path")]
     if "Parameter" in action and names != [None]:
         bare = [name.strip("/").split(":")[0] for name in names]
-        tags = request_tags(asked.get("Tags") or [])
+        tags = request_tags(parameters.get("Tags") or [])
         return [(_arn("ssm", where, f"parameter/{name}"), tags) for name in bare]
     return []
 
 
-def _commanded(where: Where, asked: Tree) -> list[Named]:
-    document = f"arn:aws:ssm:{where[1]}::document/{asked.get('DocumentName')}"
+def _commanded(where: Where, parameters: Tree) -> list[Named]:
+    document = f"arn:aws:ssm:{where[1]}::document/{parameters.get('DocumentName')}"
     backend = ec2_backends[where[0]][where[1]]
-    ids = set(asked.get("InstanceIds") or [])
-    for target in asked.get("Targets") or []:
+    ids = set(parameters.get("InstanceIds") or [])
+    for target in parameters.get("Targets") or []:
         key = target["Key"].removeprefix("tag:")
         ids |= {
             one.id
@@ -75,44 +77,44 @@ def _commanded(where: Where, asked: Tree) -> list[Named]:
     return found
 
 
-def _dynamodb(where: Where, action: str, asked: Tree) -> list[Named]:
-    if arn := asked.get("ResourceArn"):
+def _dynamodb(where: Where, action: str, parameters: Tree) -> list[Named]:
+    if arn := parameters.get("ResourceArn"):
         return [(arn, {})]
-    several = asked.get("RequestItems")
-    tables = list(several) if isinstance(several, dict) else [asked.get("TableName")]
-    for item in asked.get("TransactItems") or []:
+    several = parameters.get("RequestItems")
+    tables = list(several) if isinstance(several, dict) else [parameters.get("TableName")]
+    for item in parameters.get("TransactItems") or []:
         tables += [part["TableName"] for part in item.values()]
     found = []
     for name in sorted({table for table in tables if table}):
-        keys = {} if several else {"dynamodb:LeadingKeys": _leading(where, name, asked)}
+        keys = {} if several else {"dynamodb:LeadingKeys": _leading(where, name, parameters)}
         found.append((_arn("dynamodb", where, f"table/{name.split('/')[-1]}"), keys))
     return found
 
 
-def _leading(where: Where, table_name: str, asked: Tree) -> tuple[str, ...] | None:
-    """Return the partition keys that a request touches; one that cannot be told is no key's."""
+def _leading(where: Where, table_name: str, parameters: Tree) -> tuple[str, ...] | None:
+    """Return the partition keys that a request touches; an unreadable one matches no key."""
     table = dynamodb_backends[where[0]][where[1]].tables.get(table_name)
     if table is None:
         return None
     key = table.hash_key_attr
     for part in ("Key", "Item"):
-        if key in (asked.get(part) or {}):
-            return tuple(str(value) for value in asked[part][key].values())
-    if condition := asked.get("KeyConditionExpression"):
+        if key in (parameters.get(part) or {}):
+            return tuple(str(value) for value in parameters[part][key].values())
+    if condition := parameters.get("KeyConditionExpression"):
         name = re.search(r"(\S+)\s*=\s*(:\w+)", condition)
-        values = asked.get("ExpressionAttributeValues") or {}
-        if name and (asked.get("ExpressionAttributeNames") or {}).get(name[1], name[1]) == key:
+        values = parameters.get("ExpressionAttributeValues") or {}
+        if name and (parameters.get("ExpressionAttributeNames") or {}).get(name[1], name[1]) == key:
             return tuple(str(value) for value in values[name[2]].values())
         return ("\0",)
     return None
 
 
-def _autoscaling(where: Where, action: str, asked: Tree) -> list[Named]:
+def _autoscaling(where: Where, action: str, parameters: Tree) -> list[Named]:
     if action.startswith("Describe"):
         return []
     groups = autoscaling_backends[where[0]][where[1]].autoscaling_groups
-    name = asked.get("AutoScalingGroupName") or _group_of(asked.get("InstanceId"))
-    keys = request_tags(asked.get("Tags") or [])
+    name = parameters.get("AutoScalingGroupName") or _group_of(parameters.get("InstanceId"))
+    keys = request_tags(parameters.get("Tags") or [])
     if name in groups:
         group = groups[name]
         keys |= {f"aws:ResourceTag/{t['Key']}": t.get("Value") or "" for t in group.tags or []}
@@ -125,29 +127,29 @@ def _group_of(instance_id: str | None) -> str | None:
     return member.auto_scaling_group_name if member else None
 
 
-def _cloudwatch(where: Where, action: str, asked: Tree) -> list[Named]:
+def _cloudwatch(where: Where, action: str, parameters: Tree) -> list[Named]:
     if action == "PutMetricData":
-        return [("*", {"cloudwatch:namespace": asked.get("Namespace") or ""})]
-    names = asked.get("AlarmNames") or [asked.get("AlarmName")]
+        return [("*", {"cloudwatch:namespace": parameters.get("Namespace") or ""})]
+    names = parameters.get("AlarmNames") or [parameters.get("AlarmName")]
     if "Alarm" in action and not action.startswith("Describe") and names != [None]:
         return [(_arn("cloudwatch", where, f"alarm:{name}"), {}) for name in names]
-    boards = asked.get("DashboardNames") or [asked.get("DashboardName")]
+    boards = parameters.get("DashboardNames") or [parameters.get("DashboardName")]
     if boards != [None]:
         return [(f"arn:aws:cloudwatch::{where[0]}:dashboard/{name}", {}) for name in boards]
-    return [(asked["ResourceARN"], {})] if asked.get("ResourceARN") else []
+    return [(parameters["ResourceARN"], {})] if parameters.get("ResourceARN") else []
 
 
-def _sns(where: Where, action: str, asked: Tree) -> list[Named]:
-    if arn := asked.get("SubscriptionArn"):
+def _sns(where: Where, action: str, parameters: Tree) -> list[Named]:
+    if arn := parameters.get("SubscriptionArn"):
         return [(arn.rpartition(":")[0], {})]
-    arn = asked.get("TopicArn") or asked.get("TargetArn") or asked.get("ResourceArn")
+    arn = parameters.get("TopicArn") or parameters.get("TargetArn") or parameters.get("ResourceArn")
     if action == "CreateTopic":
-        arn = _arn("sns", where, asked["Name"])
+        arn = _arn("sns", where, parameters["Name"])
     return [(arn, {})] if arn else []
 
 
-def _logs(where: Where, action: str, asked: Tree) -> list[Named]:
-    group, stream = asked.get("logGroupName"), asked.get("logStreamName") or ""
+def _logs(where: Where, action: str, parameters: Tree) -> list[Named]:
+    group, stream = parameters.get("logGroupName"), parameters.get("logStreamName") or ""
     if group is None:
         return []
     on_stream = action in ("PutLogEvents", "GetLogEvents", "DeleteLogStream")
@@ -155,7 +157,7 @@ def _logs(where: Where, action: str, asked: Tree) -> list[Named]:
     return [(_arn("logs", where, rest), {})]
 
 
-def _iam(where: Where, action: str, asked: Tree) -> list[Named]:
+def _iam(where: Where, action: str, parameters: Tree) -> list[Named]:
     backend: Any = iam_backends[where[0]]["aws"]
     held = {"role": backend.roles, "user": backend.users, "profile": backend.instance_profiles}
     for kind, parameter, prefix in (
@@ -163,19 +165,19 @@ def _iam(where: Where, action: str, asked: Tree) -> list[Named]:
         ("role", "RoleName", "role"),
         ("user", "UserName", "user"),
     ):
-        if name := asked.get(parameter):
+        if name := parameters.get(parameter):
             found = [one.arn for one in held[kind].values() if one.name == name]
-            made = f"arn:aws:iam::{where[0]}:{prefix}{asked.get('Path') or '/'}{name}"
+            made = f"arn:aws:iam::{where[0]}:{prefix}{parameters.get('Path') or '/'}{name}"
             return [(found[0] if found else made, {})]
-    return [(asked["PolicyArn"], {})] if asked.get("PolicyArn") else []
+    return [(parameters["PolicyArn"], {})] if parameters.get("PolicyArn") else []
 
 
 def _by_parameter(*entries: tuple[str, str]) -> Callable[[Where, str, Tree], list[Named]]:
     """Return a reader of resources that a parameter names, as an ARN or a part of one."""
 
-    def read(where: Where, action: str, asked: Tree) -> list[Named]:
+    def read(where: Where, action: str, parameters: Tree) -> list[Named]:
         for parameter, template in entries:
-            given = asked.get(parameter)
+            given = parameters.get(parameter)
             if given and not action.startswith("Describe"):
                 values = given if isinstance(given, list) else [given]
                 place = {"account": where[0], "region": where[1]}

@@ -1,9 +1,10 @@
-"""Name the resources of an EC2 request, with the condition keys that policies can ask about.
+"""Name the resources of an EC2 request, with the condition keys that policies can use.
 
 Follows "Actions, resources, and condition keys for Amazon EC2" of the Service Authorization
 Reference (docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html) and
-"Control access to launching instances" of the EC2 User Guide: RunInstances needs every resource
-that it uses or makes, tagging at launch needs CreateTags, and a profile needs PassRole.
+"Control access to launching instances" of the EC2 User Guide: RunInstances needs permission on
+every resource that it uses or creates, tagging at launch needs CreateTags, and a profile needs
+PassRole.
 """
 
 from collections.abc import Iterator
@@ -72,34 +73,34 @@ class Namer:
             found[f"aws:ResourceTag/{key}"] = found[f"ec2:ResourceTag/{key}"] = value
         return found
 
-    def names(self, action: str, asked: Tree) -> list[Named]:
+    def names(self, action: str, parameters: Tree) -> list[Named]:
         """Return what one request touches; none means that the action takes no resource."""
         full = f"ec2:{action}"
         if action == "RunInstances":
-            return list(self._launch(asked))
+            return list(self._launch(parameters))
         if action in ("CreateTags", "DeleteTags"):
-            request = request_tags(asked.get("Tags") or [])
+            request = request_tags(parameters.get("Tags") or [])
             return [
                 (full, self.arn_of(one), {**self.tags(one), **request})
-                for one in asked.get("Resources") or []
+                for one in parameters.get("Resources") or []
             ]
         if action in ON_INSTANCES:
-            ids = asked.get("InstanceIds") or [asked.get("InstanceId", "*")]
+            ids = parameters.get("InstanceIds") or [parameters.get("InstanceId", "*")]
             return [(full, self.arn("instance", one), self.tags(one)) for one in ids]
         if action in ON_TEMPLATES:
-            template = self._template(asked)
+            template = self._template(parameters)
             return [(full, self.arn("launch-template", template), self.tags(template))]
         return []
 
-    def _template(self, asked: Tree) -> str:
-        if found := asked.get("LaunchTemplateId"):
+    def _template(self, parameters: Tree) -> str:
+        if found := parameters.get("LaunchTemplateId"):
             return str(found)
-        name = asked.get("LaunchTemplateName", "")
+        name = parameters.get("LaunchTemplateName", "")
         return str(self.backend.launch_template_name_to_ids.get(name, "*"))
 
-    def _launch(self, asked: Tree) -> Iterator[Named]:
-        given, template = self._template_data(asked.get("LaunchTemplate") or {})
-        launch = Launch(self, asked, given, template)
+    def _launch(self, parameters: Tree) -> Iterator[Named]:
+        given, template = self._template_data(parameters.get("LaunchTemplate") or {})
+        launch = Launch(self, parameters, given, template)
         for arn, keys in launch.resources():
             yield "ec2:RunInstances", arn, {**launch.common(), **keys}
         for kind, tags in launch.tags_by_kind().items():
@@ -116,16 +117,16 @@ class Namer:
         held = self.backend.launch_templates[template]
         try:
             version = held.get_version(str(named.get("Version") or "$Default"))
-        except ServiceException:  # the launch itself will say so
+        except ServiceException:  # the launch itself will report it
             return {}, template
         return dict(version.data), template
 
 
 class Launch:
-    """What one RunInstances comes to, with its launch template merged in."""
+    """What one RunInstances launches, with its launch template merged in."""
 
-    def __init__(self, namer: Namer, asked: Tree, given: Tree, template: str | None) -> None:
-        self.namer, self.asked, self.given, self.template = namer, asked, given, template
+    def __init__(self, namer: Namer, parameters: Tree, given: Tree, template: str | None) -> None:
+        self.namer, self.parameters, self.given, self.template = namer, parameters, given, template
 
     def common(self) -> dict[str, Any]:
         """Return the keys that all resources of the launch have."""
@@ -135,8 +136,8 @@ class Launch:
 
     def _both(self, name: str) -> tuple[Any, str]:
         """Return a value and whether it is the template's own: not given in the request."""
-        own = self.template is not None and not self.asked.get(name)
-        return self.asked.get(name) or self.given.get(name), str(own).lower()
+        own = self.template is not None and not self.parameters.get(name)
+        return self.parameters.get(name) or self.given.get(name), str(own).lower()
 
     def resources(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield each resource that is used or made, with its own keys."""
@@ -202,7 +203,7 @@ class Launch:
     def tags_by_kind(self) -> dict[str, list[Tree]]:
         """Return the tags that the launch gives, by the type of what they go on."""
         found: dict[str, list[Tree]] = {}
-        for source in (self.given, self.asked):
+        for source in (self.given, self.parameters):
             for spec in source.get("TagSpecifications") or []:
                 found.setdefault(spec["ResourceType"], []).extend(spec.get("Tags") or [])
         return found

@@ -1,4 +1,4 @@
-"""Check that whoever sent a request holds the secret of the key it names.
+"""Check that the sender of a request holds the secret of the key that it names.
 
 Follows "AWS Signature Version 4 for API requests"
 (docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html). moto signs the parsed query in
@@ -24,8 +24,8 @@ _AUTHORIZATION = re.compile(
     r"Signature=(?P<signature>[0-9a-f]+)"
 )
 _BODY = "raykiln.signed_body"  # in the WSGI environment
-# So far may the sender's clock be off; a few services take 15 minutes. See "Troubleshoot Signature
-# Version 4", docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
+# How far the sender's clock may be off; a few services allow 15 minutes. See "Troubleshoot
+# Signature Version 4", docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
 TOLERANCE = timedelta(minutes=5)
 _STAMP = "%Y%m%dT%H%M%SZ"
 
@@ -59,10 +59,10 @@ def keep_body(environ: dict[str, Any]) -> None:
             environ["wsgi.input"] = BytesIO(environ[_BODY])
 
 
-def mistake(signed: Signed, credentials: Credentials, request: Any, ahead: float) -> str:
-    """Return what AWS says when the signature is not the secret's, or not of now; else nothing.
+def problem(signed: Signed, credentials: Credentials, request: Any, ahead: float) -> str:
+    """Return AWS's message when the signature or its time is wrong; else an empty string.
 
-    The sender's clock counts as so many seconds ahead of what it is.
+    The sender's clock counts as ``ahead`` seconds ahead of what it is.
     """
     if not _is_right(signed, credentials, request):
         return "The request signature we calculated does not match the signature you provided."

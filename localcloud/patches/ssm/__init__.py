@@ -1,8 +1,8 @@
-"""SSM Run Command that runs: scripts go to the machine, and its answer comes back.
+"""SSM Run Command that runs: scripts run on the machine, and their output comes back.
 
 Follows "AWS Systems Manager Run Command" (docs.aws.amazon.com/systems-manager/latest/userguide/
-run-command.html). moto calls every command a success and runs nothing. Only the document
-AWS-RunShellScript is here.
+run-command.html). moto reports every command as a success and runs nothing. Only the document
+AWS-RunShellScript exists.
 """
 
 from moto.ssm.responses import SimpleSystemManagerResponse

@@ -1,4 +1,4 @@
-"""Run Command's API on what really runs.
+"""Run Command's API, for commands that really run.
 
 Follows the Systems Manager API reference: SendCommand, GetCommandInvocation, ListCommands,
 ListCommandInvocations, CancelCommand, DescribeInstanceInformation.
@@ -6,7 +6,6 @@ ListCommandInvocations, CancelCommand, DescribeInstanceInformation.
 
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
@@ -16,6 +15,7 @@ from moto.ssm.exceptions import SSMException
 from localcloud import world
 from localcloud.driver import Power
 from localcloud.patches.ssm.commands import ENDED, Command, Invocation, Tree, commands_of, keep
+from localcloud.times import naive
 
 DOCUMENT = "AWS-RunShellScript"
 PLUGIN = "aws:runShellScript"
@@ -67,7 +67,7 @@ def _send_command(self: Any) -> ActionResult:
 
 def _command(self: Any, named: list[str], targets: list[Tree]) -> Command:
     if self._get_param("DocumentName") != DOCUMENT:
-        raise _refuse("InvalidDocument", f"The local cloud has no document but {DOCUMENT}")
+        raise _refuse("InvalidDocument", f"The local cloud has only the document {DOCUMENT}")
     if self._get_param("OutputS3BucketName"):
         raise _refuse("ValidationException", "The local cloud keeps no command output in S3")
     parameters = self._get_param("Parameters", {})
@@ -79,15 +79,11 @@ def _command(self: Any, named: list[str], targets: list[Tree]) -> Command:
         self._get_param("Comment", ""),
         "\n".join([*lines, *parameters["commands"]]) + "\n",
         float(parameters.get("executionTimeout", ["3600"])[0]),
-        world.current().clock.now(),
+        world.now(),
         parameters,
         targets,
         named,
     )
-
-
-def _when(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
 
 
 def _shown(command: Command) -> Tree:
@@ -96,7 +92,7 @@ def _shown(command: Command) -> Tree:
         "CommandId": command.command_id,
         "DocumentName": DOCUMENT,
         "Comment": command.comment,
-        "RequestedDateTime": _when(command.requested),
+        "RequestedDateTime": naive(command.requested),
         "Parameters": command.parameters,
         "InstanceIds": command.named,
         "Targets": command.targets,
@@ -141,20 +137,20 @@ def _get_command_invocation(self: Any) -> ActionResult:
 
 
 def _text(seconds: float | None) -> str:
-    return "" if seconds is None else _when(seconds).isoformat(timespec="milliseconds") + "Z"
+    return "" if seconds is None else naive(seconds).isoformat(timespec="milliseconds") + "Z"
 
 
 def _list_commands(self: Any) -> ActionResult:
-    wanted, instance = self._get_param("CommandId"), self._get_param("InstanceId")
-    held = [_find(self)] if wanted else list(commands_of(self.ssm_backend).values())
+    requested, instance = self._get_param("CommandId"), self._get_param("InstanceId")
+    held = [_find(self)] if requested else list(commands_of(self.ssm_backend).values())
     found = [c for c in held if instance is None or instance in c.invocations]
     return ActionResult({"Commands": [_shown(command) for command in reversed(found)]})
 
 
 def _list_command_invocations(self: Any) -> ActionResult:
-    wanted, instance = self._get_param("CommandId"), self._get_param("InstanceId")
+    requested, instance = self._get_param("CommandId"), self._get_param("InstanceId")
     detailed = self._get_bool_param("Details", False)
-    held = [_find(self)] if wanted else list(commands_of(self.ssm_backend).values())
+    held = [_find(self)] if requested else list(commands_of(self.ssm_backend).values())
     found = [
         _shown_invocation(command, one, bool(detailed))
         for command in held
@@ -170,7 +166,7 @@ def _shown_invocation(command: Command, one: Invocation, detailed: bool) -> Tree
         "InstanceId": one.instance_id,
         "Comment": command.comment,
         "DocumentName": DOCUMENT,
-        "RequestedDateTime": _when(command.requested),
+        "RequestedDateTime": naive(command.requested),
         "Status": one.status,
         "StatusDetails": one.details,
     }
@@ -205,7 +201,7 @@ def _information(instance: Any) -> Tree:
     return {
         "InstanceId": instance.id,
         "PingStatus": "Online",
-        "LastPingDateTime": _when(world.current().clock.now()),
+        "LastPingDateTime": naive(world.now()),
         "PlatformType": "Linux",
         "ResourceType": "EC2Instance",
         "IPAddress": instance.private_ip,

@@ -12,7 +12,7 @@ from moto.ssm.models import ssm_backends
 from localcloud.driver import Answer, Power
 from localcloud.world import World
 
-TIMED_OUT = (-1, 124, 137)  # what a script that was ended for its time may leave
+TIMED_OUT = (-1, 124, 137)  # exit codes of a script that timed out
 ENDED = ("Success", "Failed", "TimedOut", "Cancelled")
 NOTHING_YET = Answer(-1, "", "")
 
@@ -31,7 +31,7 @@ class Invocation:
 
     @property
     def details(self) -> str:
-        """Return the status as StatusDetails tells it."""
+        """Return the status as StatusDetails has it."""
         return {"TimedOut": "ExecutionTimedOut"}.get(self.status, self.status)
 
 
@@ -51,7 +51,7 @@ class Command:
 
     @property
     def status(self) -> str:
-        """The worst of what its invocations came to, once all have ended."""
+        """The worst status of its invocations, once all have ended."""
         found = {one.status for one in self.invocations.values()}
         for status in ("InProgress", "Pending", "Failed", "TimedOut", "Cancelled"):
             if status in found and (status != "Pending" or found == {"Pending"}):
@@ -66,7 +66,7 @@ def commands_of(backend: Any) -> dict[str, Command]:
 
 
 def _unfinished(backend: Any) -> list[Command]:
-    """Return the commands to look at; those that ended are not looked at again."""
+    """Return the commands to look at; those that ended are not checked again."""
     left: set[str] = vars(backend).setdefault("unfinished_commands", set())
     held = commands_of(backend)
     left -= {i for i in left if all(one.status in ENDED for one in held[i].invocations.values())}
@@ -74,7 +74,7 @@ def _unfinished(backend: Any) -> list[Command]:
 
 
 def keep(backend: Any, command: Command) -> None:
-    """Take a new command in hand."""
+    """Add a new command."""
     commands_of(backend)[command.command_id] = command
     vars(backend).setdefault("unfinished_commands", set()).add(command.command_id)
 

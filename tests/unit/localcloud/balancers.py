@@ -1,11 +1,11 @@
-"""One network load balancer over two zones, and what tests ask of it."""
+"""One network load balancer over two zones, with the calls that tests need."""
 
 from collections.abc import Callable
 from typing import Any
 
 from moto.elbv2.models import elbv2_backends
 
-from localcloud.patches.elbv2 import plan
+from localcloud.patches.elbv2 import forwarding
 from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
 GCS, GUARD = 6379, 8479
@@ -115,11 +115,11 @@ class Balancer:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """What the resolver answers for its name."""
+        """The addresses that its name resolves to."""
         backend = elbv2_backends["123456789012"]["us-east-1"]
         found: tuple[str, ...] = backend.load_balancers[self.arn].addresses
         return found
 
     def servers(self) -> dict[str, str]:
         """Return the state of each target in the data plane."""
-        return {s.name: s.state for p in plan.plans() for f in p.frontends for s in f.servers}
+        return {s.name: s.state for p in forwarding.plans() for f in p.frontends for s in f.servers}

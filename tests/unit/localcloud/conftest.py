@@ -60,7 +60,7 @@ def aws(world: World) -> Clients:
 
 @cache
 def _client(service: str) -> Any:
-    """Made once a process: moto answers for whichever world is there."""
+    """Made once a process: moto answers for the world that is installed."""
     session = boto3.session.Session(
         aws_access_key_id="fake", aws_secret_access_key="fake", region_name="us-east-1"
     )
@@ -91,7 +91,7 @@ def serving(balancer: Balancer) -> tuple[Balancer, str]:
 
 @pytest.fixture
 def like_aws() -> Iterator[None]:
-    """The local cloud is as slow, and fails as open, as AWS."""
+    """The local cloud behaves like AWS: as slow, and failing open."""
     behaviour.install(behaviour.LIKE_AWS)
     yield
     behaviour.install(behaviour.IDEALIZED)

@@ -7,7 +7,7 @@ from localcloud.driver import Answer, Copying, Host, Power, Probed, Work
 
 
 class FakeClock:
-    """Time stands still until a test advances it; each tick calls what listens."""
+    """Time stands still until a test advances it; each tick calls the listeners."""
 
     def __init__(self, start: float = 1_800_000_000.0) -> None:
         self.time = start
@@ -32,7 +32,7 @@ class FakeClock:
 
 @dataclass
 class FakeMachine:
-    """One machine: where it is in its life, and what it serves.
+    """One machine: its state, and what it serves.
 
     ``ports`` maps an open port to the paths that answer 200 to GET there (others answer 503).
     """
@@ -46,7 +46,7 @@ class FakeMachine:
 
 
 class FakeDriver:
-    """Machines that boot ``boot_seconds`` after they are told to, unless a test says otherwise.
+    """Machines that boot within ``boot_seconds``, unless a test says otherwise.
 
     Follows ``localcloud.driver.Driver``. A machine fails to boot while ``boots_fail`` is set.
     """
@@ -128,7 +128,7 @@ class FakeDriver:
     def probe(
         self, from_ip: str, ip: str, port: int, http_path: str | None, seconds: float
     ) -> Probed | None:
-        """A probe takes one tick; what does not answer at all takes all its ``seconds``."""
+        """A probe takes one tick; without any answer it takes all its ``seconds``."""
         key = (from_ip, ip, port, http_path)
         met = self._met(ip, port, http_path)
         if key not in self._probes:
@@ -155,15 +155,15 @@ class FakeDriver:
         self.machines[instance_id].ports[port] = set(paths)
 
     def silence(self, instance_id: str) -> None:
-        """Close every port of a machine that goes on running."""
+        """Close every port of a machine that keeps running."""
         self.machines[instance_id].ports.clear()
 
     def crash(self, instance_id: str) -> None:
-        """The machine powers itself off, as a kernel panic would have it."""
+        """The machine powers itself off, as after a kernel panic."""
         self._begin(instance_id, Power.DOWN, 0)
 
     def _met(self, ip: str, port: int, http_path: str | None) -> Probed | None:
-        """None when nobody has the address, or its owner is cut off."""
+        """None when no machine has the address, or the one that has it is cut off."""
         for instance_id, machine in list(self.machines.items()):
             if machine.host.private_ip == ip and self.power(instance_id) is Power.UP:
                 if machine.cut_off:

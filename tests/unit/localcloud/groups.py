@@ -1,4 +1,4 @@
-"""One Auto Scaling group over two zones, and what tests ask of it."""
+"""One Auto Scaling group over two zones, with the calls that tests need."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ SETTLED = 30.0  # seconds in which an instance boots and enters service
 
 
 class Group:
-    """One group over two zones, and what a test asks of it."""
+    """One group over two zones, with the calls that a test needs."""
 
     def __init__(self, aws: Callable[[str], Any], clock: FakeClock) -> None:
         self.api, self.ec2, self.clock = aws("autoscaling"), aws("ec2"), clock

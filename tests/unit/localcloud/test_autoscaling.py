@@ -76,7 +76,7 @@ class TestLaunching:
         zones = [instance["AvailabilityZone"] for instance in group.instances]
         assert zones == ["us-east-1b", "us-east-1b"]
 
-    def test_without_any_capacity_launches_fail_and_are_tried_less_and_less(
+    def test_without_capacity_launches_fail_and_are_retried_with_a_backoff(
         self, group: Group
     ) -> None:
         shortages.declare()
@@ -109,7 +109,7 @@ class TestLaunching:
 
         assert group.states == ["InService"]
 
-    def test_capacity_that_returns_is_used(self, group: Group) -> None:
+    def test_launches_resume_when_there_is_capacity_again(self, group: Group) -> None:
         shortages.declare()
         group.create()
         group.settle(20)
@@ -119,7 +119,7 @@ class TestLaunching:
 
         assert group.states == ["InService"]
 
-    def test_a_template_that_cannot_launch_says_why(self, group: Group) -> None:
+    def test_a_failed_launch_reports_the_error(self, group: Group) -> None:
         group.ec2.create_launch_template_version(
             LaunchTemplateId=group.template,
             LaunchTemplateData={"ImageId": "ami-1", "SecurityGroupIds": ["sg-gone"]},
@@ -165,7 +165,7 @@ class TestSizes:
         assert described is not None
         assert described["DesiredCapacity"] == 1
 
-    def test_an_update_leaves_what_it_does_not_name(self, group: Group) -> None:
+    def test_an_update_keeps_unnamed_settings(self, group: Group) -> None:
         group.create(size=1, HealthCheckGracePeriod=42)
 
         group.update(DefaultCooldown=7)
@@ -181,7 +181,7 @@ class TestSizes:
         )
         assert described["LaunchTemplate"]["Version"] == "1"
 
-    def test_no_grace_period_is_none(self, group: Group) -> None:
+    def test_a_grace_period_that_is_not_given_is_zero(self, group: Group) -> None:
         group.create()
 
         described = group.described()
@@ -192,8 +192,8 @@ class TestSizes:
         with pytest.raises(ClientError, match="must be between the specified min size"):
             group.create(size=5)
 
-    def test_what_would_be_ignored_is_refused(self, group: Group) -> None:
-        with pytest.raises(ClientError, match="does not offer MaxInstanceLifetime"):
+    def test_unsupported_parameters_are_refused(self, group: Group) -> None:
+        with pytest.raises(ClientError, match="does not support MaxInstanceLifetime"):
             group.create(MaxInstanceLifetime=86400)
 
         assert group.described() is None
@@ -247,7 +247,7 @@ class TestDeletion:
         assert group.instance(first)["State"]["Name"] == "terminated"
         assert group.activities(IncludeDeletedGroups=True)
 
-    def test_an_empty_group_is_gone_at_once(self, group: Group) -> None:
+    def test_an_empty_group_is_deleted_at_once(self, group: Group) -> None:
         group.create(size=0)
 
         group.api.delete_auto_scaling_group(AutoScalingGroupName=NAME)
@@ -256,7 +256,7 @@ class TestDeletion:
 
 
 class TestMoves:
-    def test_standby_is_out_of_service_and_counts_no_more(self, group: Group) -> None:
+    def test_standby_is_out_of_service_and_not_counted(self, group: Group) -> None:
         group.create(size=2)
         group.settle()
         group.api.enter_standby(
@@ -273,7 +273,7 @@ class TestMoves:
 
         assert group.states == ["InService", "InService"]
 
-    def test_a_detached_instance_lives_on_alone(self, group: Group) -> None:
+    def test_a_detached_instance_keeps_running(self, group: Group) -> None:
         group.create(size=1)
         group.settle()
         first = group.ids
@@ -300,7 +300,7 @@ class TestMoves:
 
 
 class TestActivities:
-    def test_a_launch_tells_why_and_how_it_ended(self, group: Group) -> None:
+    def test_a_launch_has_a_cause_and_an_end(self, group: Group) -> None:
         group.create()
         group.settle()
 
@@ -321,7 +321,7 @@ class TestActivities:
         assert activity["StatusCode"] == "MidLifecycleAction"
         assert "EndTime" not in activity
 
-    def test_activities_are_the_newest_first_and_come_in_pages(self, group: Group) -> None:
+    def test_activities_come_newest_first_and_in_pages(self, group: Group) -> None:
         group.create(size=3)
         group.settle()
         group.resize(2)

@@ -1,4 +1,4 @@
-"""Lambda functions: who may invoke them, what they find, how often they are tried, their logs."""
+"""Lambda functions: who may invoke them, their environment, retries and logs."""
 
 import io
 import json
@@ -17,16 +17,16 @@ from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
 Clients = Callable[[str], Any]
 
-NAME = "mender"
+NAME = "remediation"
 ARN = f"arn:aws:lambda:us-east-1:123456789012:function:{NAME}"
 INVOKER = "lambda.alarms.cloudwatch.amazonaws.com"
-ALARM = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:rings"
+ALARM = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:no-leader"
 LOGS = f"/aws/lambda/{NAME}"
 FAILED = Answer(1, "[ERROR] KeyError: 'x'\n", "")
 
 
-class Mender:
-    """A function that an alarm invokes, and the two of them as an operator sees them."""
+class Remediation:
+    """A function that an alarm invokes, and both as an operator sees them."""
 
     def __init__(self, aws: Clients, clock: FakeClock, driver: FakeDriver) -> None:
         self.aws, self.clock, self.driver = aws, clock, driver
@@ -49,14 +49,15 @@ class Mender:
     def _role(self) -> str:
         trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}}
         made = self.iam.create_role(
-            RoleName="mender", AssumeRolePolicyDocument=policy(trust | {"Action": "sts:AssumeRole"})
+            RoleName="remediation",
+            AssumeRolePolicyDocument=policy(trust | {"Action": "sts:AssumeRole"}),
         )
         self.allow("logs:*")
         return str(made["Role"]["Arn"])
 
     def allow(self, action: str) -> None:
         document = policy({"Effect": "Allow", "Action": action, "Resource": "*"})
-        self.iam.put_role_policy(RoleName="mender", PolicyName="p", PolicyDocument=document)
+        self.iam.put_role_policy(RoleName="remediation", PolicyName="p", PolicyDocument=document)
 
     def permit(self, **changes: str) -> None:
         wanted = {"SourceAccount": "123456789012", "SourceArn": ALARM, "Principal": INVOKER}
@@ -67,12 +68,12 @@ class Mender:
             **wanted | changes,
         )
 
-    def ring(self, action: str = ARN) -> None:
-        """Put an alarm, and have it ring."""
+    def alarm(self, action: str = ARN) -> None:
+        """Create an alarm, and set it to ALARM."""
         cloudwatch = self.aws("cloudwatch")
         cloudwatch.put_metric_alarm(
-            AlarmName="rings",
-            AlarmDescription="nobody leads",
+            AlarmName="no-leader",
+            AlarmDescription="no leader",
             Namespace="Ray/Head",
             MetricName="HeadLeader",
             Dimensions=[{"Name": "Environment", "Value": "dev"}],
@@ -83,12 +84,12 @@ class Mender:
             Threshold=1,
             AlarmActions=[action],
         )
-        cloudwatch.set_alarm_state(AlarmName="rings", StateValue="ALARM", StateReason="a test")
+        cloudwatch.set_alarm_state(AlarmName="no-leader", StateValue="ALARM", StateReason="a test")
         self.clock.advance(2)
 
     def history(self) -> list[dict[str, Any]]:
         found = self.aws("cloudwatch").describe_alarm_history(
-            AlarmName="rings", HistoryItemType="Action"
+            AlarmName="no-leader", HistoryItemType="Action"
         )
         return list(found["AlarmHistoryItems"])
 
@@ -105,28 +106,28 @@ def policy(statement: dict[str, Any]) -> str:
 
 
 @pytest.fixture
-def mender(aws: Clients, clock: FakeClock, driver: FakeDriver) -> Mender:
+def remediation(aws: Clients, clock: FakeClock, driver: FakeDriver) -> Remediation:
     clock.time = time.time()  # moto refuses log events of another day
-    return Mender(aws, clock, driver)
+    return Remediation(aws, clock, driver)
 
 
-def test_an_alarm_that_rings_invokes_its_function_with_an_event_as_cloudwatch_sends_it(
-    mender: Mender, driver: FakeDriver
+def test_an_alarm_invokes_its_function_with_an_event_in_cloudwatch_s_form(
+    remediation: Remediation, driver: FakeDriver
 ) -> None:
-    mender.permit()
+    remediation.permit()
 
-    mender.ring()
+    remediation.alarm()
 
     (work,) = driver.works
     event = json.loads(work.event)
     assert (event["source"], event["alarmArn"]) == ("aws.cloudwatch", ALARM)
     assert event["time"] == event["alarmData"]["state"]["timestamp"]
-    assert event["alarmData"]["alarmName"] == "rings"
+    assert event["alarmData"]["alarmName"] == "no-leader"
     assert event["alarmData"]["state"]["value"] == "ALARM"
     assert event["alarmData"]["previousState"]["value"] == "INSUFFICIENT_DATA"
     (metric,) = event["alarmData"]["configuration"]["metrics"]
     assert metric["metricStat"]["metric"]["dimensions"] == {"Environment": "dev"}
-    assert mender.history()[0]["HistorySummary"] == f"Successfully executed action {ARN}"
+    assert remediation.history()[0]["HistorySummary"] == f"Successfully executed action {ARN}"
 
 
 @pytest.mark.parametrize(
@@ -137,36 +138,36 @@ def test_an_alarm_that_rings_invokes_its_function_with_an_event_as_cloudwatch_se
         {"Principal": "cloudwatch.amazonaws.com"},
     ],
 )
-def test_an_alarm_that_the_function_does_not_let_in_is_refused_and_its_history_says_so(
-    mender: Mender, driver: FakeDriver, changes: dict[str, str]
+def test_an_alarm_without_permission_is_refused_and_its_history_says_so(
+    remediation: Remediation, driver: FakeDriver, changes: dict[str, str]
 ) -> None:
-    mender.permit(**changes)
+    remediation.permit(**changes)
 
-    mender.ring()
+    remediation.alarm()
 
     assert driver.works == []
-    (item,) = mender.history()
+    (item,) = remediation.history()
     assert item["HistorySummary"] == f"Failed to execute action {ARN}"
     assert "no resource-based policy allows" in item["HistoryData"]
 
 
-def test_without_any_policy_nobody_is_let_in(mender: Mender, driver: FakeDriver) -> None:
-    mender.ring()
+def test_without_a_policy_no_alarm_may_invoke(remediation: Remediation, driver: FakeDriver) -> None:
+    remediation.alarm()
 
     assert driver.works == []
 
 
-def test_an_alarm_whose_function_is_gone_says_so(mender: Mender) -> None:
-    mender.ring(ARN + "-gone")
+def test_an_alarm_whose_function_is_missing_says_so(remediation: Remediation) -> None:
+    remediation.alarm(ARN + "-gone")
 
-    assert "Function not found" in mender.history()[0]["HistoryData"]
+    assert "Function not found" in remediation.history()[0]["HistoryData"]
 
 
 def test_a_function_finds_its_role_s_keys_its_region_and_its_variables(
-    mender: Mender, aws: Clients, driver: FakeDriver
+    remediation: Remediation, aws: Clients, driver: FakeDriver
 ) -> None:
-    mender.invoke()
-    mender.clock.advance(1)
+    remediation.invoke()
+    remediation.clock.advance(1)
 
     (work,) = driver.works
     assert work.event == '{"a": 1}'
@@ -179,120 +180,130 @@ def test_a_function_finds_its_role_s_keys_its_region_and_its_variables(
     assert key["Account"] == "123456789012"
 
 
-def test_a_function_that_fails_is_tried_after_one_minute_after_two_more_and_given_up(
-    mender: Mender, driver: FakeDriver
+def test_a_failed_function_is_retried_after_one_and_two_minutes_then_dropped(
+    remediation: Remediation, driver: FakeDriver
 ) -> None:
     driver.on_invoke = lambda work: FAILED
-    mender.invoke()
+    remediation.invoke()
     begun: list[float] = []
-    start = mender.clock.now()
+    start = remediation.clock.now()
 
-    while mender.clock.now() < start + 3600:
+    while remediation.clock.now() < start + 3600:
         before = len(driver.works)
-        mender.clock.advance(1)
-        begun += [mender.clock.now() - start] * (len(driver.works) - before)
+        remediation.clock.advance(1)
+        begun += [remediation.clock.now() - start] * (len(driver.works) - before)
 
-    # A second passes until the world has seen the failure.
+    # The world sees the failure a second later.
     assert [round(second - first) for first, second in pairwise(begun)] == [61, 121]
 
 
-def test_a_function_that_returns_is_not_run_again(mender: Mender, driver: FakeDriver) -> None:
-    mender.invoke()
+def test_a_function_that_returns_is_not_run_again(
+    remediation: Remediation, driver: FakeDriver
+) -> None:
+    remediation.invoke()
 
-    mender.clock.advance(600, every=10)
+    remediation.clock.advance(600, every=10)
 
     assert len(driver.works) == 1
 
 
 @pytest.mark.parametrize(("most", "at_once"), [(None, 3), (1, 1)])
-def test_no_more_run_at_once_than_are_reserved(
-    mender: Mender, driver: FakeDriver, most: int | None, at_once: int
+def test_no_more_run_at_once_than_the_reserved_concurrency(
+    remediation: Remediation, driver: FakeDriver, most: int | None, at_once: int
 ) -> None:
     driver.work_seconds = 20
     if most is not None:
-        mender.api.put_function_concurrency(FunctionName=NAME, ReservedConcurrentExecutions=most)
+        remediation.api.put_function_concurrency(
+            FunctionName=NAME, ReservedConcurrentExecutions=most
+        )
     for _ in range(3):
-        mender.invoke()
+        remediation.invoke()
 
-    mender.clock.advance(5)
+    remediation.clock.advance(5)
 
     assert len(driver.works) == at_once
-    mender.clock.advance(1200)
+    remediation.clock.advance(1200)
     assert len(driver.works) == 3
 
 
-def test_an_event_that_waited_six_hours_for_its_turn_is_dropped(
-    mender: Mender, driver: FakeDriver
+def test_an_event_throttled_for_six_hours_is_dropped(
+    remediation: Remediation, driver: FakeDriver
 ) -> None:
     driver.work_seconds = 7 * 3600
-    mender.api.put_function_concurrency(FunctionName=NAME, ReservedConcurrentExecutions=1)
-    mender.invoke()
-    mender.invoke()
+    remediation.api.put_function_concurrency(FunctionName=NAME, ReservedConcurrentExecutions=1)
+    remediation.invoke()
+    remediation.invoke()
 
-    mender.clock.advance(12 * 3600, every=60)
+    remediation.clock.advance(12 * 3600, every=60)
 
     assert len(driver.works) == 1
 
 
-def test_an_event_for_a_function_that_is_switched_off_is_dropped(
-    mender: Mender, driver: FakeDriver
+def test_with_a_reserved_concurrency_of_zero_events_are_dropped(
+    remediation: Remediation, driver: FakeDriver
 ) -> None:
-    mender.api.put_function_concurrency(FunctionName=NAME, ReservedConcurrentExecutions=0)
-    mender.invoke()
-    mender.clock.advance(5)
+    remediation.api.put_function_concurrency(FunctionName=NAME, ReservedConcurrentExecutions=0)
+    remediation.invoke()
+    remediation.clock.advance(5)
 
-    mender.api.delete_function_concurrency(FunctionName=NAME)
-    mender.clock.advance(600, every=10)
+    remediation.api.delete_function_concurrency(FunctionName=NAME)
+    remediation.clock.advance(600, every=10)
 
     assert driver.works == []
 
 
 def test_a_function_whose_role_does_not_trust_lambda_does_not_run(
-    mender: Mender, driver: FakeDriver
+    remediation: Remediation, driver: FakeDriver
 ) -> None:
     trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}}
-    mender.iam.update_assume_role_policy(
-        RoleName="mender", PolicyDocument=policy(trust | {"Action": "sts:AssumeRole"})
+    remediation.iam.update_assume_role_policy(
+        RoleName="remediation", PolicyDocument=policy(trust | {"Action": "sts:AssumeRole"})
     )
-    mender.invoke()
+    remediation.invoke()
 
-    mender.clock.advance(5)
+    remediation.clock.advance(5)
 
     assert driver.works == []
 
 
-def test_what_a_function_prints_is_in_its_log_group(mender: Mender, driver: FakeDriver) -> None:
+def test_a_function_s_output_is_in_its_log_group(
+    remediation: Remediation, driver: FakeDriver
+) -> None:
     driver.on_invoke = lambda work: Answer(0, "one head\nis replaced\n", "")
-    mender.invoke()
+    remediation.invoke()
 
-    mender.clock.advance(2)
+    remediation.clock.advance(2)
 
-    first, *said, end, report = mender.printed()
+    first, *said, end, report = remediation.printed()
     assert first.startswith("START RequestId: ")
     assert said == ["one head", "is replaced"]
     assert end.startswith("END RequestId: ")
     assert report.startswith("REPORT RequestId: ")
 
 
-def test_a_function_that_takes_too_long_is_said_to(mender: Mender, driver: FakeDriver) -> None:
+def test_a_timeout_is_logged(remediation: Remediation, driver: FakeDriver) -> None:
     driver.on_invoke = lambda work: Answer(TIMED_OUT, "looking\n", "")
-    mender.invoke()
+    remediation.invoke()
 
-    mender.clock.advance(2)
+    remediation.clock.advance(2)
 
-    assert [line for line in mender.printed() if line.endswith("timed out after 30.00 seconds")]
+    assert [
+        line for line in remediation.printed() if line.endswith("timed out after 30.00 seconds")
+    ]
 
 
-def test_without_the_right_to_log_nothing_is_logged(mender: Mender, driver: FakeDriver) -> None:
+def test_without_permission_to_log_nothing_is_logged(
+    remediation: Remediation, driver: FakeDriver
+) -> None:
     driver.on_invoke = lambda work: Answer(0, "words\n", "")
-    mender.allow("logs:CreateLogStream")
-    mender.invoke()
+    remediation.allow("logs:CreateLogStream")
+    remediation.invoke()
 
-    mender.clock.advance(2)
+    remediation.clock.advance(2)
 
-    assert mender.printed() == []
+    assert remediation.printed() == []
 
 
-def test_nobody_waits_for_a_function(mender: Mender) -> None:
-    with pytest.raises((ClientError, NotImplementedError), match="asynchronously alone"):
-        mender.api.invoke(FunctionName=NAME)
+def test_a_synchronous_invocation_is_refused(remediation: Remediation) -> None:
+    with pytest.raises((ClientError, NotImplementedError), match="only asynchronously"):
+        remediation.api.invoke(FunctionName=NAME)

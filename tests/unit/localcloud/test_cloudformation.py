@@ -1,4 +1,4 @@
-"""CloudFormation: change sets, what stacks come to, and that each resource really exists."""
+"""CloudFormation: change sets, the states of stacks, and that each resource really exists."""
 
 import json
 from collections.abc import Callable
@@ -13,11 +13,11 @@ from tests.unit.localcloud.fakes import FakeClock
 Clients = Callable[[str], Any]
 
 EVERYTHING = (Path(__file__).parent / "everything.yaml").read_text()
-SUFFIX = 100  # seconds in which any of these stacks is done
+DONE_SECONDS = 100  # in which any of these stacks is done
 
 
 class Stacks:
-    """What an operator does with stacks, waiting included."""
+    """What an operator does with stacks, including the waiting."""
 
     def __init__(self, aws: Clients, clock: FakeClock) -> None:
         self.api, self.clock = aws("cloudformation"), clock
@@ -40,7 +40,7 @@ class Stacks:
         change_set = self.change_set(kind, body, **more)
         assert change_set["Status"] == "CREATE_COMPLETE", change_set.get("StatusReason")
         self.api.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
-        self.clock.advance(SUFFIX)
+        self.clock.advance(DONE_SECONDS)
         return self.stack(change_set["StackId"])
 
     def create(self, body: Any, **more: Any) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class Stacks:
 
     def delete(self, stack: dict[str, Any], **more: Any) -> dict[str, Any]:
         self.api.delete_stack(StackName=stack["StackName"], **more)
-        self.clock.advance(SUFFIX)
+        self.clock.advance(DONE_SECONDS)
         return self.stack(stack["StackId"])
 
     def stack(self, name: str) -> dict[str, Any]:
@@ -125,7 +125,9 @@ def everything_there(aws: Clients) -> dict[str, int]:
     }
 
 
-def test_a_stack_of_every_type_comes_and_goes_without_a_trace(aws: Clients, stacks: Stacks) -> None:
+def test_a_stack_of_every_type_is_created_and_deleted_without_a_trace(
+    aws: Clients, stacks: Stacks
+) -> None:
     before = everything_there(aws)
 
     stack = stacks.create(EVERYTHING)
@@ -140,7 +142,7 @@ def test_a_stack_of_every_type_comes_and_goes_without_a_trace(aws: Clients, stac
     assert everything_there(aws) == before
 
 
-def test_each_service_tells_of_what_the_template_wanted(aws: Clients, stacks: Stacks) -> None:
+def test_each_service_has_what_the_template_describes(aws: Clients, stacks: Stacks) -> None:
     stack = stacks.create(EVERYTHING, Tags=[{"Key": "team", "Value": "ray"}])
     name = {key: stacks.physical(stack, key) for key in ("Vpc", "Subnet", "Group", "Bucket")}
     ec2, s3, elbv2 = aws("ec2"), aws("s3"), aws("elbv2")
@@ -218,7 +220,7 @@ def test_a_function_needs_a_role_that_lambda_may_assume(stacks: Stacks) -> None:
     assert "cannot be assumed by Lambda" in stacks.reason(stack, "Function", "CREATE_FAILED")
 
 
-def test_outputs_are_what_the_expressions_give(stacks: Stacks) -> None:
+def test_outputs_are_the_values_of_their_expressions(stacks: Stacks) -> None:
     stack = stacks.create(EVERYTHING)
 
     outputs = {one["OutputKey"]: one["OutputValue"] for one in stack["Outputs"]}
@@ -296,22 +298,22 @@ def test_a_new_output_or_tag_is_a_change(stacks: Stacks) -> None:
     assert change["ResourceChange"]["Scope"] == ["Tags"]
 
 
-def test_the_waiters_end(stacks: Stacks) -> None:
+def test_the_waiters_of_boto_return(stacks: Stacks) -> None:
     found = stacks.change_set("CREATE", a_template(Topic=a_topic()))
     stacks.api.get_waiter("change_set_create_complete").wait(ChangeSetName=found["ChangeSetId"])
     assert stacks.stack("test")["StackStatus"] == "REVIEW_IN_PROGRESS"
 
     stacks.api.execute_change_set(ChangeSetName=found["ChangeSetId"])
     assert stacks.stack("test")["StackStatus"] == "CREATE_IN_PROGRESS"
-    stacks.clock.advance(SUFFIX)
+    stacks.clock.advance(DONE_SECONDS)
     stacks.api.get_waiter("stack_create_complete").wait(StackName="test")
 
     stacks.api.delete_stack(StackName="test")
-    stacks.clock.advance(SUFFIX)
+    stacks.clock.advance(DONE_SECONDS)
     stacks.api.get_waiter("stack_delete_complete").wait(StackName="test")
 
 
-def test_a_failed_create_removes_what_was_made_and_says_why(aws: Clients, stacks: Stacks) -> None:
+def test_a_failed_create_is_rolled_back_and_says_why(aws: Clients, stacks: Stacks) -> None:
     aws("sns").create_topic(Name="x")
     bad = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "NOT a bucket"}}
     stack = stacks.create(
@@ -328,7 +330,7 @@ def test_a_failed_create_removes_what_was_made_and_says_why(aws: Clients, stacks
     assert stacks.delete(stack)["StackStatus"] == "DELETE_COMPLETE"
 
 
-def test_half_a_resource_is_removed_too(aws: Clients, stacks: Stacks) -> None:
+def test_a_half_created_resource_is_removed_too(aws: Clients, stacks: Stacks) -> None:
     rule = {"Status": "Enabled", "Transitions": []}
     properties = {"BucketName": "half", "LifecycleConfiguration": {"Rules": [rule]}}
     stack = stacks.create(a_template(Bucket={"Type": "AWS::S3::Bucket", "Properties": properties}))
@@ -338,7 +340,7 @@ def test_half_a_resource_is_removed_too(aws: Clients, stacks: Stacks) -> None:
     assert aws("s3").list_buckets()["Buckets"] == []
 
 
-def test_a_failed_update_brings_everything_back(aws: Clients, stacks: Stacks) -> None:
+def test_a_failed_update_restores_everything(aws: Clients, stacks: Stacks) -> None:
     stack = stacks.create(a_template(Logs=a_log_group(), Topic=a_topic(), Old=a_topic("old")))
     bad = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "NOT a bucket"}}
 
@@ -360,7 +362,7 @@ def test_a_failed_update_brings_everything_back(aws: Clients, stacks: Stacks) ->
     assert again["StackStatus"] == "UPDATE_COMPLETE"
 
 
-def test_a_delete_that_fails_is_told_and_can_be_tried_again(aws: Clients, stacks: Stacks) -> None:
+def test_a_failed_delete_is_reported_and_can_be_retried(aws: Clients, stacks: Stacks) -> None:
     bucket = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "full"}}
     stack = stacks.create(a_template(Bucket=bucket, Topic=a_topic()))
     aws("s3").put_object(Bucket="full", Key="k", Body=b"x")
@@ -375,7 +377,7 @@ def test_a_delete_that_fails_is_told_and_can_be_tried_again(aws: Clients, stacks
     assert [bucket["Name"] for bucket in aws("s3").list_buckets()["Buckets"]] == ["full"]
 
 
-def test_what_is_to_be_retained_stays(aws: Clients, stacks: Stacks) -> None:
+def test_retained_resources_stay(aws: Clients, stacks: Stacks) -> None:
     stack = stacks.create(a_template(Logs=a_log_group(DeletionPolicy="Retain"), Topic=a_topic()))
 
     assert stacks.delete(stack)["StackStatus"] == "DELETE_COMPLETE"
@@ -384,7 +386,7 @@ def test_what_is_to_be_retained_stays(aws: Clients, stacks: Stacks) -> None:
     assert aws("sns").list_topics()["Topics"] == []
 
 
-def test_a_replaced_resource_may_be_left_behind(aws: Clients, stacks: Stacks) -> None:
+def test_a_replaced_resource_may_be_retained(aws: Clients, stacks: Stacks) -> None:
     stacks.create(a_template(Topic=a_topic("one", UpdateReplacePolicy="Retain")))
 
     stacks.update(a_template(Topic=a_topic("two", UpdateReplacePolicy="Retain")))
@@ -433,7 +435,7 @@ def test_a_protected_stack_is_not_deleted(stacks: Stacks) -> None:
         ),
     ],
 )
-def test_a_template_that_could_not_be_made_is_refused(stacks: Stacks, body: Any, told: str) -> None:
+def test_an_invalid_template_is_refused(stacks: Stacks, body: Any, told: str) -> None:
     with pytest.raises(ClientError) as refused:
         stacks.change_set("CREATE", body)
 
@@ -446,7 +448,7 @@ def test_roles_need_the_capability(stacks: Stacks) -> None:
         stacks.change_set("CREATE", EVERYTHING, Capabilities=[])
 
 
-def test_a_stack_that_is_there_is_not_created_again(stacks: Stacks) -> None:
+def test_an_existing_stack_is_not_created_again(stacks: Stacks) -> None:
     stacks.create(a_template(Topic=a_topic()))
 
     with pytest.raises(ClientError, match="AlreadyExistsException"):
@@ -458,21 +460,21 @@ def test_a_stack_that_is_there_is_not_created_again(stacks: Stacks) -> None:
 def test_stacks_without_change_sets_work_too(stacks: Stacks) -> None:
     body = json.dumps(a_template(Topic=a_topic()))
     stacks.api.create_stack(StackName="plain", TemplateBody=body)
-    stacks.clock.advance(SUFFIX)
+    stacks.clock.advance(DONE_SECONDS)
     assert stacks.stack("plain")["StackStatus"] == "CREATE_COMPLETE"
 
     with pytest.raises(ClientError, match="No updates are to be performed"):
         stacks.api.update_stack(StackName="plain", TemplateBody=body)
 
 
-def test_what_is_not_there_is_told_as_aws_tells_it(stacks: Stacks) -> None:
+def test_a_missing_stack_is_reported_as_on_aws(stacks: Stacks) -> None:
     with pytest.raises(ClientError, match="Stack with id nobody does not exist"):
         stacks.stack("nobody")
 
     assert stacks.api.delete_stack(StackName="nobody")
 
 
-def test_a_network_is_not_deleted_under_a_running_machine(aws: Clients, stacks: Stacks) -> None:
+def test_a_network_is_not_deleted_under_a_running_instance(aws: Clients, stacks: Stacks) -> None:
     ec2, stack = aws("ec2"), stacks.create(EVERYTHING)
     ami = ec2.register_image(Name="base", RootDeviceName="/dev/xvda")["ImageId"]
     made = ec2.run_instances(
@@ -494,7 +496,7 @@ def test_a_network_is_not_deleted_under_a_running_machine(aws: Clients, stacks: 
     assert stacks.delete(failed)["StackStatus"] == "DELETE_COMPLETE"
 
 
-def test_what_is_still_in_use_is_tried_again_for_a_while(aws: Clients, stacks: Stacks) -> None:
+def test_deleting_what_is_still_in_use_is_retried_for_a_while(aws: Clients, stacks: Stacks) -> None:
     ec2, stack = aws("ec2"), stacks.create(EVERYTHING)
     ami = ec2.register_image(Name="base", RootDeviceName="/dev/xvda")["ImageId"]
     made = ec2.run_instances(
@@ -505,6 +507,6 @@ def test_what_is_still_in_use_is_tried_again_for_a_while(aws: Clients, stacks: S
     stacks.api.delete_stack(StackName="test")
     stacks.clock.advance(5)
     ec2.terminate_instances(InstanceIds=[made["Instances"][0]["InstanceId"]])
-    stacks.clock.advance(SUFFIX)
+    stacks.clock.advance(DONE_SECONDS)
 
     assert stacks.stack(stack["StackId"])["StackStatus"] == "DELETE_COMPLETE"

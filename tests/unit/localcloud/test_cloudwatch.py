@@ -1,4 +1,4 @@
-"""Alarms: what the documentation's table says, and what reaches a subscriber."""
+"""Alarms: the documentation's tables, and what subscribers get."""
 
 import json
 from collections.abc import Callable
@@ -44,7 +44,7 @@ TREATMENTS = ("missing", "ignore", "breaching", "notBreaching")
 
 @pytest.mark.parametrize("row", TABLE)
 @pytest.mark.parametrize("treatment", TREATMENTS)
-def test_missing_data_is_treated_as_the_documentation_tabulates(
+def test_missing_data_is_treated_as_in_the_documentations_tables(
     row: tuple[int, str], treatment: str
 ) -> None:
     datapoints, drawn = row
@@ -68,13 +68,13 @@ def test_the_reason_counts_what_breached() -> None:
 
 
 class Watched:
-    """One alarm on a heartbeat, its topic, and a queue that hears the topic."""
+    """One alarm on a heartbeat, its topic, and a queue subscribed to the topic."""
 
     def __init__(self, aws: Clients, **changes: Any) -> None:
         self.cloudwatch = aws("cloudwatch")
         self.topic = aws("sns").create_topic(Name="alarms")["TopicArn"]
         self.sqs = aws("sqs")
-        self.queue = self.sqs.create_queue(QueueName="heard")["QueueUrl"]
+        self.queue = self.sqs.create_queue(QueueName="received")["QueueUrl"]
         attributes = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=["QueueArn"])
         aws("sns").subscribe(
             TopicArn=self.topic, Protocol="sqs", Endpoint=attributes["Attributes"]["QueueArn"]
@@ -99,7 +99,7 @@ class Watched:
         self.alarm = alarm
         self.cloudwatch.put_metric_alarm(**alarm)
 
-    def beat(self, value: float = 1.0, environment: str = "test") -> None:
+    def heartbeat(self, value: float = 1.0, environment: str = "test") -> None:
         dimensions = [{"Name": "Environment", "Value": environment}]
         datum = {"MetricName": "HeadReady", "Value": value, "Dimensions": dimensions}
         self.cloudwatch.put_metric_data(Namespace="Ray/Head", MetricData=[datum])
@@ -112,39 +112,41 @@ class Watched:
     def state(self) -> str:
         return str(self.described()["StateValue"])
 
-    def heard(self) -> list[dict[str, Any]]:
+    def received(self) -> list[dict[str, Any]]:
         found = self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10)
         bodies = [json.loads(message["Body"]) for message in found.get("Messages", [])]
         return [{**json.loads(body["Message"]), "Subject": body["Subject"]} for body in bodies]
 
 
-def test_a_new_alarm_knows_nothing_yet(aws: Clients) -> None:
+def test_a_new_alarm_has_insufficient_data(aws: Clients) -> None:
     assert Watched(aws).state == INSUFFICIENT
 
 
-def test_a_heartbeat_that_stops_raises_the_alarm_and_tells_the_topic(
+def test_without_heartbeats_the_alarm_goes_to_alarm_and_publishes(
     aws: Clients, clock: FakeClock
 ) -> None:
     watched = Watched(aws)
     for _ in range(5):
-        watched.beat()
+        watched.heartbeat()
         clock.advance(60)
     assert watched.state == OK
-    watched.heard()
+    watched.received()
 
     clock.advance(5 * 60)
 
     assert watched.state == ALARM
-    (message,) = watched.heard()
+    (message,) = watched.received()
     assert (message["OldStateValue"], message["NewStateValue"]) == (OK, ALARM)
     assert message["Subject"] == 'ALARM: "head-not-ready" in US East (N. Virginia)'
     assert message["Trigger"]["MetricName"] == "HeadReady"
 
 
-def test_two_missed_beats_of_three_raise_nothing(aws: Clients, clock: FakeClock) -> None:
+def test_with_two_of_three_heartbeats_missed_the_alarm_stays_ok(
+    aws: Clients, clock: FakeClock
+) -> None:
     watched = Watched(aws)
     for _ in range(5):
-        watched.beat()
+        watched.heartbeat()
         clock.advance(60)
 
     clock.advance(2 * 60)
@@ -152,26 +154,26 @@ def test_two_missed_beats_of_three_raise_nothing(aws: Clients, clock: FakeClock)
     assert watched.state == OK
 
 
-def test_values_below_the_threshold_raise_the_alarm_and_good_ones_clear_it(
+def test_values_below_the_threshold_lead_to_alarm_and_good_ones_to_ok(
     aws: Clients, clock: FakeClock
 ) -> None:
     watched = Watched(aws)
     for _ in range(3):
-        watched.beat(0.0)
+        watched.heartbeat(0.0)
         clock.advance(60)
     assert watched.state == ALARM
 
-    watched.beat(1.0)
+    watched.heartbeat(1.0)
     clock.advance(10)
 
     assert watched.state == OK
     assert "was not less than the threshold (1.0)" in watched.described()["StateReason"]
 
 
-def test_another_environments_beats_do_not_count(aws: Clients, clock: FakeClock) -> None:
+def test_another_environments_heartbeats_do_not_count(aws: Clients, clock: FakeClock) -> None:
     watched = Watched(aws)
 
-    watched.beat(environment="other")
+    watched.heartbeat(environment="other")
     clock.advance(10)
 
     assert watched.state == ALARM
@@ -181,26 +183,26 @@ def test_a_state_set_by_hand_runs_the_actions_and_lasts_until_the_next_evaluatio
     aws: Clients, clock: FakeClock
 ) -> None:
     watched = Watched(aws)
-    watched.beat()
+    watched.heartbeat()
     clock.advance(10)
-    watched.heard()
+    watched.received()
 
     watched.cloudwatch.set_alarm_state(
         AlarmName="head-not-ready", StateValue=ALARM, StateReason="a drill"
     )
 
     assert watched.state == ALARM
-    assert [message["NewStateReason"] for message in watched.heard()] == ["a drill"]
+    assert [message["NewStateReason"] for message in watched.received()] == ["a drill"]
     clock.advance(10)
     assert watched.state == OK
 
 
-def test_disabled_actions_tell_nobody(aws: Clients, clock: FakeClock) -> None:
+def test_disabled_actions_do_not_run(aws: Clients, clock: FakeClock) -> None:
     watched = Watched(aws, ActionsEnabled=False)
 
     clock.advance(10)
 
-    assert (watched.state, watched.heard()) == (ALARM, [])
+    assert (watched.state, watched.received()) == (ALARM, [])
 
 
 def test_putting_an_alarm_again_keeps_its_state(aws: Clients, clock: FakeClock) -> None:
@@ -212,7 +214,7 @@ def test_putting_an_alarm_again_keeps_its_state(aws: Clients, clock: FakeClock) 
     assert watched.state == ALARM
 
 
-def test_history_tells_of_states_and_actions_newest_first(aws: Clients, clock: FakeClock) -> None:
+def test_history_lists_states_and_actions_newest_first(aws: Clients, clock: FakeClock) -> None:
     watched = Watched(aws)
     clock.advance(10)
 
@@ -225,14 +227,14 @@ def test_history_tells_of_states_and_actions_newest_first(aws: Clients, clock: F
     assert f"Alarm updated from {INSUFFICIENT} to {ALARM}" in summaries
 
 
-def test_an_alarm_that_could_only_be_pretended_is_refused(aws: Clients) -> None:
+def test_an_alarm_with_an_unsupported_action_is_refused(aws: Clients) -> None:
     with pytest.raises(ClientError, match="only publish to SNS"):
         Watched(aws, AlarmActions=["arn:aws:automate:us-east-1:ec2:reboot"])
 
 
-def test_metrics_without_a_time_get_the_worlds(aws: Clients, clock: FakeClock) -> None:
+def test_metrics_without_a_time_get_the_worlds_time(aws: Clients, clock: FakeClock) -> None:
     watched = Watched(aws)
-    watched.beat()
+    watched.heartbeat()
 
     now = datetime.fromtimestamp(clock.now(), UTC)
     found = watched.cloudwatch.get_metric_statistics(

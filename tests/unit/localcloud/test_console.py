@@ -1,10 +1,10 @@
-"""The console: what the machine itself said, and nothing made up."""
+"""The console: what the machine itself wrote, and nothing else."""
 
 from tests.unit.localcloud.conftest import Clients
 from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
 
-def test_a_terminated_machine_is_still_quoted(
+def test_console_output_remains_after_termination(
     aws: Clients, clock: FakeClock, driver: FakeDriver
 ) -> None:
     ec2 = aws("ec2")

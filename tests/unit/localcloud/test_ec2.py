@@ -1,4 +1,4 @@
-"""An instance is where its machine is."""
+"""An instance has the state of its machine."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
 
 class Ec2:
-    """What these tests say of EC2, in few words."""
+    """The EC2 calls of these tests, in short."""
 
     def __init__(self, api: Any) -> None:
         self.api = api
@@ -65,7 +65,7 @@ def test_a_type_that_does_not_exist_launches_nothing(ec2: Ec2, driver: FakeDrive
     assert ec2.api.describe_instances()["Reservations"] == []
 
 
-def test_a_machine_that_does_not_boot_ends_the_instance_with_a_reason(
+def test_a_failed_boot_terminates_the_instance_with_a_reason(
     ec2: Ec2, driver: FakeDriver, clock: FakeClock
 ) -> None:
     driver.boots_fail = True
@@ -78,7 +78,7 @@ def test_a_machine_that_does_not_boot_ends_the_instance_with_a_reason(
 
 
 @pytest.mark.parametrize(("behaviour", "end"), [("stop", "stopped"), ("terminate", "terminated")])
-def test_a_power_off_from_inside_does_what_the_instance_is_set_to_do(
+def test_a_power_off_from_inside_follows_the_shutdown_behaviour(
     ec2: Ec2, driver: FakeDriver, clock: FakeClock, behaviour: str, end: str
 ) -> None:
     instance = ec2.launch(InstanceInitiatedShutdownBehavior=behaviour)
@@ -92,7 +92,7 @@ def test_a_power_off_from_inside_does_what_the_instance_is_set_to_do(
     assert reason == "Client.InstanceInitiatedShutdown"
 
 
-def test_stop_and_start_take_the_machine_along(
+def test_the_machine_stops_and_starts_with_its_instance(
     ec2: Ec2, driver: FakeDriver, clock: FakeClock
 ) -> None:
     instance = ec2.launch()
@@ -124,7 +124,7 @@ def test_a_reboot_is_not_a_stop(ec2: Ec2, driver: FakeDriver, clock: FakeClock) 
 
 
 @pytest.mark.parametrize("verb", ["stop_instances", "reboot_instances"])
-def test_what_is_not_running_is_neither_stopped_nor_rebooted(ec2: Ec2, verb: str) -> None:
+def test_only_a_running_instance_is_stopped_or_rebooted(ec2: Ec2, verb: str) -> None:
     instance = ec2.launch()
 
     with pytest.raises(ClientError) as refusal:
@@ -133,7 +133,7 @@ def test_what_is_not_running_is_neither_stopped_nor_rebooted(ec2: Ec2, verb: str
     assert code_of(refusal) == "IncorrectInstanceState"
 
 
-def test_a_terminated_instance_is_seen_for_an_hour_and_then_forgotten(
+def test_a_terminated_instance_is_visible_for_an_hour(
     ec2: Ec2, driver: FakeDriver, clock: FakeClock
 ) -> None:
     instance = ec2.launch()
@@ -150,7 +150,7 @@ def test_a_terminated_instance_is_seen_for_an_hour_and_then_forgotten(
     assert code_of(unknown) == "InvalidInstanceID.NotFound"
 
 
-def test_terminating_twice_is_no_mistake(ec2: Ec2, clock: FakeClock) -> None:
+def test_terminating_twice_is_not_an_error(ec2: Ec2, clock: FakeClock) -> None:
     instance = ec2.launch()
     ec2.api.terminate_instances(InstanceIds=[instance])
     clock.advance(30)
@@ -160,7 +160,7 @@ def test_terminating_twice_is_no_mistake(ec2: Ec2, clock: FakeClock) -> None:
     assert ec2.state(instance) == "terminated"
 
 
-def test_without_a_subnet_the_default_one_is_taken(ec2: Ec2) -> None:
+def test_without_a_subnet_the_default_one_is_used(ec2: Ec2) -> None:
     instance = ec2.describe(ec2.launch())
 
     subnets = ec2.api.describe_subnets(SubnetIds=[instance["SubnetId"]])["Subnets"]
@@ -174,7 +174,7 @@ def test_the_root_volume_is_where_the_image_says(ec2: Ec2) -> None:
     assert attached == [instance["RootDeviceName"]] == ["/dev/xvda"]
 
 
-def test_addresses_go_round_so_that_none_is_given_again_at_once(ec2: Ec2, clock: FakeClock) -> None:
+def test_a_released_address_is_not_reused_at_once(ec2: Ec2, clock: FakeClock) -> None:
     given = []
     for _ in range(5):
         instance = ec2.launch()
@@ -185,7 +185,7 @@ def test_addresses_go_round_so_that_none_is_given_again_at_once(ec2: Ec2, clock:
     assert len(set(given)) == 5
 
 
-def test_the_first_addresses_of_a_subnet_are_nobodys(ec2: Ec2) -> None:
+def test_the_reserved_addresses_of_a_subnet_are_not_used(ec2: Ec2) -> None:
     vpc = ec2.api.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.api.create_subnet(VpcId=vpc, CidrBlock="10.77.8.0/28")["Subnet"]["SubnetId"]
 

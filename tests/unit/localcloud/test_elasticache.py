@@ -1,4 +1,4 @@
-"""Replication groups: what is refused, where they are, and that they end."""
+"""Replication groups: what is refused, their addresses, and their deletion."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def status(aws: Clients) -> str:
     return str(found["ReplicationGroups"][0]["Status"])
 
 
-def test_a_group_has_an_address_of_its_subnet_and_is_there_when_it_answers(
+def test_a_group_has_an_address_of_its_subnet_and_becomes_available(
     aws: Clients, subnet_group: str
 ) -> None:
     made = create(aws, subnet_group)
@@ -54,7 +54,7 @@ def test_a_group_has_an_address_of_its_subnet_and_is_there_when_it_answers(
     assert status(aws) == "available"
 
 
-def test_nobody_is_told_the_token(aws: Clients, subnet_group: str) -> None:
+def test_the_token_is_never_returned(aws: Clients, subnet_group: str) -> None:
     made = create(aws, subnet_group)
 
     found = aws("elasticache").describe_replication_groups()
@@ -67,10 +67,10 @@ def test_nobody_is_told_the_token(aws: Clients, subnet_group: str) -> None:
         ({"TransitEncryptionEnabled": False}, "TransitEncryptionEnabled is true"),
         ({"AuthToken": "short"}, "16 to 128 characters"),
         ({"NumCacheClusters": 2}, "one new node only"),
-        ({"CacheSubnetGroupName": "nowhere"}, "CacheSubnetGroupName that there is"),
+        ({"CacheSubnetGroupName": "nowhere"}, "existing CacheSubnetGroupName"),
     ],
 )
-def test_what_elasticache_or_the_local_cloud_does_not_have_is_refused(
+def test_unsupported_settings_are_refused(
     aws: Clients, subnet_group: str, more: dict[str, Any], why: str
 ) -> None:
     with pytest.raises(ClientError, match=why):
@@ -79,7 +79,7 @@ def test_what_elasticache_or_the_local_cloud_does_not_have_is_refused(
     assert plans() == ()
 
 
-def test_a_deleted_group_gives_its_address_back(aws: Clients, subnet_group: str) -> None:
+def test_a_deleted_group_releases_its_address(aws: Clients, subnet_group: str) -> None:
     create(aws, subnet_group)
 
     aws("elasticache").delete_replication_group(ReplicationGroupId="ray-state")

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from localcloud import behaviour
 from localcloud.behaviour import Behaviour
-from localcloud.patches.elbv2 import plan
+from localcloud.patches.elbv2 import forwarding
 from tests.unit.localcloud.balancers import GCS, GUARD, Balancer
 
 
@@ -29,19 +29,17 @@ class TestLoadBalancer:
         assert balancer.described()["State"]["Code"] == "active"
 
     @pytest.mark.usefixtures("like_aws")
-    def test_provisioning_takes_as_long_as_it_is_told_to(self, balancer: Balancer) -> None:
+    def test_provisioning_takes_as_long_as_the_behaviour_says(self, balancer: Balancer) -> None:
         balancer.create()
         balancer.clock.advance(149)
         assert balancer.described()["State"]["Code"] == "provisioning"
-        assert plan.plans() == ()
+        assert forwarding.plans() == ()
 
         balancer.clock.advance(2)
 
         assert balancer.described()["State"]["Code"] == "active"
 
-    def test_it_has_an_address_in_each_subnet_that_is_nobody_elses(
-        self, balancer: Balancer
-    ) -> None:
+    def test_it_alone_has_its_address_in_each_subnet(self, balancer: Balancer) -> None:
         balancer.create()
         instance = balancer.launch()
 
@@ -51,7 +49,7 @@ class TestLoadBalancer:
         found = balancer.ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]
         assert found["Instances"][0]["PrivateIpAddress"] not in balancer.addresses
 
-    def test_its_tags_stay_with_it(self, balancer: Balancer) -> None:
+    def test_it_keeps_its_tags(self, balancer: Balancer) -> None:
         balancer.create(Tags=[{"Key": "team", "Value": "ml"}])
 
         found = balancer.api.describe_tags(ResourceArns=[balancer.arn])["TagDescriptions"]
@@ -83,14 +81,14 @@ class TestLoadBalancer:
                 LoadBalancerArn=balancer.arn, SecurityGroups=[balancer.group]
             )
 
-    def test_deleting_it_gives_its_addresses_back(self, balancer: Balancer) -> None:
+    def test_deleting_it_releases_its_addresses(self, balancer: Balancer) -> None:
         balancer.create()
         balancer.clock.advance(1)
 
         balancer.api.delete_load_balancer(LoadBalancerArn=balancer.arn)
 
         assert balancer.ec2.describe_network_interfaces()["NetworkInterfaces"] == []
-        assert plan.plans() == ()
+        assert forwarding.plans() == ()
 
     def test_a_protected_one_is_not_deleted(self, balancer: Balancer) -> None:
         balancer.create()
@@ -102,8 +100,8 @@ class TestLoadBalancer:
         with pytest.raises(ClientError, match="deletion protection"):
             balancer.api.delete_load_balancer(LoadBalancerArn=balancer.arn)
 
-    def test_other_kinds_of_balancers_and_listeners_are_refused(self, balancer: Balancer) -> None:
-        with pytest.raises(ClientError, match="of the type network only"):
+    def test_other_types_of_balancers_and_listeners_are_refused(self, balancer: Balancer) -> None:
+        with pytest.raises(ClientError, match="only load balancers of type network"):
             balancer.create(Type="application")
         balancer.create()
         with pytest.raises(ClientError, match="TCP listeners only"):
@@ -167,18 +165,18 @@ class TestTargetGroup:
         assert (found["HealthCheckPath"], found["Matcher"]) == ("/", {"HttpCode": "200,503"})
 
 
-class TestPlan:
+class TestForwarding:
     def test_a_listener_is_served_at_each_address(self, serving: tuple[Balancer, str]) -> None:
         balancer, leader = serving
 
-        (found,) = plan.plans()
+        (found,) = forwarding.plans()
         assert found.addresses == balancer.addresses
         assert [(f.address, f.port) for f in found.frontends] == [
             (address, GCS) for address in balancer.addresses
         ]
         ip = balancer.driver.machines[leader].host.private_ip
         for frontend in found.frontends:
-            assert frontend.servers == (plan.Server(leader, ip, GCS, "ready"),)
+            assert frontend.servers == (forwarding.Server(leader, ip, GCS, "ready"),)
 
     def test_only_healthy_targets_are_ready(self, serving: tuple[Balancer, str]) -> None:
         balancer, leader = serving
@@ -214,7 +212,7 @@ class TestPlan:
         balancer.register(leader)
         balancer.clock.advance(30)
 
-        (found,) = plan.plans()
+        (found,) = forwarding.plans()
         served = {f.address: [s.name for s in f.servers] for f in found.frontends}
         assert served == {found.addresses[0]: [], found.addresses[1]: [leader]}
         assert balancer.addresses == found.addresses[1:]

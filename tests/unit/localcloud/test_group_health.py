@@ -17,7 +17,7 @@ class TestHealth:
         operation = getattr(group.ec2, request.param)
         return lambda instance_id: operation(InstanceIds=[instance_id])
 
-    def test_an_instance_that_no_longer_runs_is_replaced_whatever_the_grace(
+    def test_an_instance_that_no_longer_runs_is_replaced_even_in_its_grace_period(
         self, group: Group, lose: Callable[[str], None]
     ) -> None:
         group.create(HealthCheckGracePeriod=3600)
@@ -45,7 +45,7 @@ class TestHealth:
         assert group.states == ["InService"]
         assert first not in group.ids
 
-    def test_an_instance_said_to_be_unhealthy_is_replaced(self, group: Group) -> None:
+    def test_an_instance_set_to_unhealthy_is_replaced(self, group: Group) -> None:
         group.create()
         group.settle()
         first = group.ids[0]
@@ -58,7 +58,9 @@ class TestHealth:
         causes = " ".join(activity["Cause"] for activity in group.activities())
         assert "in response to a user health-check" in causes
 
-    def test_the_grace_period_is_respected_unless_told_otherwise(self, group: Group) -> None:
+    def test_the_grace_period_is_respected_unless_the_call_says_otherwise(
+        self, group: Group
+    ) -> None:
         group.create(HealthCheckGracePeriod=600)
         group.settle()
         first = group.ids
@@ -104,7 +106,7 @@ class TestHealth:
         causes = " ".join(activity["Cause"] for activity in group.activities())
         assert "an EC2 instance status checks failure" in causes
 
-    def test_members_can_be_asked_for_by_instance(self, group: Group) -> None:
+    def test_members_are_described_by_instance(self, group: Group) -> None:
         group.create()
         group.settle()
 
@@ -116,7 +118,9 @@ class TestHealth:
         assert member["HealthStatus"] == "Healthy"
         assert member["LaunchTemplate"]["Version"] == "1"
 
-    def test_with_awss_delays_a_loss_is_seen_at_the_next_look(self, group: Group) -> None:
+    def test_with_awss_delays_a_loss_is_noticed_at_the_next_health_check(
+        self, group: Group
+    ) -> None:
         behaviour.install(behaviour.Behaviour(group_health=60.0))
         try:
             group.create()
@@ -130,6 +134,6 @@ class TestHealth:
         finally:
             behaviour.install(behaviour.IDEALIZED)
 
-    def test_an_unknown_instance_has_no_health_to_set(self, group: Group) -> None:
+    def test_the_health_of_an_unknown_instance_cannot_be_set(self, group: Group) -> None:
         with pytest.raises(ClientError, match="ValidationError"):
             group.api.set_instance_health(InstanceId="i-0123456789abcdef0", HealthStatus="Healthy")

@@ -22,7 +22,7 @@ def test_clouds_of_different_homes_have_different_names() -> None:
     assert all(len(name) == 9 for name in names)  # rk- and six digits
 
 
-def test_the_cache_is_in_the_home_unless_said_otherwise() -> None:
+def test_the_cache_is_in_the_home_unless_it_is_set() -> None:
     assert paths({"RAYKILN_HOME": "/one"}).cache == Path("/one/cache")
     assert paths({"RAYKILN_HOME": "/one", "RAYKILN_CACHE": "/c"}).cache == Path("/c")
 
@@ -45,7 +45,7 @@ def test_the_server_is_trusted_for_awss_names(tmp_path: Path) -> None:
     assert set(names.get_values_for_type(x509.DNSName)) == set(NAMES)
 
 
-def test_the_authority_can_vouch_for_no_name_but_awss(tmp_path: Path) -> None:
+def test_the_ca_can_sign_only_awss_names(tmp_path: Path) -> None:
     authority = x509.load_pem_x509_certificate(certificates(tmp_path).ca.read_bytes())
 
     limits = authority.extensions.get_extension_for_class(x509.NameConstraints)
@@ -55,7 +55,7 @@ def test_the_authority_can_vouch_for_no_name_but_awss(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*ca*key*"))  # and its key is not kept at all
 
 
-def test_a_certificate_that_is_about_to_end_is_made_anew(
+def test_a_certificate_that_is_about_to_expire_is_renewed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = certificates(tmp_path).server.read_bytes()
@@ -65,7 +65,7 @@ def test_a_certificate_that_is_about_to_end_is_made_anew(
     assert certificates(tmp_path).server.read_bytes() != before
 
 
-def test_the_base_image_is_another_when_the_authority_is(tmp_path: Path) -> None:
+def test_another_ca_makes_another_base_image(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     one.write_text("one")
     other.write_text("other")
@@ -86,7 +86,7 @@ def test_an_address_outside_the_ranges_is_refused() -> None:
         gateway_of("192.0.2.1")
 
 
-def test_on_version_2_limits_are_one_files_each(
+def test_on_version_2_each_limit_is_one_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "cgroup.controllers").write_text("cpuset cpu io memory pids")
@@ -138,7 +138,7 @@ def layers(images: Images) -> list[Path]:
     return sorted((images.folder / "layers").iterdir())
 
 
-def test_an_image_has_what_the_machine_wrote_and_the_machine_goes_on_above(
+def test_an_image_has_what_the_machine_wrote_and_the_machine_a_new_layer(
     images: Images,
 ) -> None:
     images.capture("i-1", "ami-1")
@@ -150,7 +150,7 @@ def test_an_image_has_what_the_machine_wrote_and_the_machine_goes_on_above(
     assert str(layer) in (images.machines / "i-2" / "layers").read_text()
 
 
-def test_a_layer_goes_with_the_last_that_has_it(images: Images) -> None:
+def test_a_layer_is_removed_with_its_last_user(images: Images) -> None:
     images.capture("i-1", "ami-1")
     images.prepare("i-2", "ami-1")
 
@@ -162,6 +162,6 @@ def test_a_layer_goes_with_the_last_that_has_it(images: Images) -> None:
     assert layers(images) == []
 
 
-def test_a_machine_of_an_image_that_is_gone_is_an_error(images: Images) -> None:
+def test_a_machine_of_a_deleted_image_is_an_error(images: Images) -> None:
     with pytest.raises(FileNotFoundError):
         images.prepare("i-3", "ami-gone")

@@ -1,4 +1,4 @@
-"""IAM: conditions and policies by themselves, then roles that are refused what is not theirs."""
+"""IAM as requests meet it: roles are refused what their policies do not allow."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -83,7 +83,9 @@ READS = {
 
 
 @pytest.mark.parametrize("service", READS)
-def test_the_operators_signature_is_right_for_every_service(account: Account, service: str) -> None:
+def test_the_operators_signature_is_accepted_by_every_service(
+    account: Account, service: str
+) -> None:
     found = getattr(account.as_operator(service), READS[service])()
 
     assert found["ResponseMetadata"]["HTTPStatusCode"] == 200
@@ -127,7 +129,7 @@ def test_a_clock_that_is_too_far_off_is_refused(
         getattr(client, READS[service])()
 
 
-def test_a_clock_that_is_a_little_off_is_not_refused(
+def test_a_clock_that_is_a_little_off_is_accepted(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = account.as_operator("dynamodb")
@@ -137,7 +139,7 @@ def test_a_clock_that_is_a_little_off_is_not_refused(
     assert client.list_tables()
 
 
-def test_an_instance_whose_clock_is_declared_off_is_refused_and_no_other(
+def test_only_an_instance_whose_clock_is_declared_wrong_is_refused(
     account: Account, tmp_path: Path
 ) -> None:
     lists = allow("dynamodb:ListTables")
@@ -154,10 +156,10 @@ def test_an_instance_whose_clock_is_declared_off_is_refused_and_no_other(
 
 
 @pytest.mark.parametrize("service", ["ec2", "s3", "dynamodb", "iam"])
-def test_a_key_that_nobody_has_is_refused(account: Account, service: str) -> None:
+def test_an_unknown_key_is_refused(account: Account, service: str) -> None:
     client = SESSION.client(
         service,
-        aws_access_key_id="AKIA" + "NOBODYS" + "KEY234",
+        aws_access_key_id="AKIA" + "UNKNOWN" + "KEY234",
         aws_secret_access_key="x",
     )
 
@@ -173,7 +175,7 @@ def refused(code: str, call: Callable[..., Any], **arguments: Any) -> str:
     return str(told["Message"])
 
 
-def test_a_parameter_may_be_read_and_no_other(account: Account) -> None:
+def test_only_the_allowed_parameter_may_be_read(account: Account) -> None:
     ssm = account.as_operator("ssm")
     for name in ("/ray/test/redis_password", "/ray/prod/redis_password"):
         ssm.put_parameter(Name=name, Value="secret", Type="SecureString")
@@ -191,7 +193,7 @@ def test_a_parameter_may_be_read_and_no_other(account: Account) -> None:
     )
 
 
-def test_a_bucket_may_be_read_under_one_prefix(account: Account) -> None:
+def test_a_bucket_may_be_read_under_one_prefix_only(account: Account) -> None:
     s3 = account.as_operator("s3")
     s3.create_bucket(Bucket="raykiln-config")
     for key in ("test/autoscaler/a b+c.yaml", "prod/autoscaler/a.yaml"):
@@ -235,7 +237,7 @@ def test_a_buckets_own_policy_denies_even_an_administrator(account: Account) -> 
     assert "with an explicit deny in a resource-based policy" in message
 
 
-def test_a_bucket_that_wants_tls_is_used_over_tls(account: Account) -> None:
+def test_a_bucket_that_requires_tls_works_over_tls(account: Account) -> None:
     s3 = account.as_operator("s3")
     s3.create_bucket(Bucket="raykiln-config")
     deny = {
@@ -317,7 +319,7 @@ class Launching:
         self.template = made["LaunchTemplate"]["LaunchTemplateId"]
 
     def statements(self) -> list[dict[str, Any]]:
-        """What the head's role has, in short."""
+        """The statements of the head's role, in short."""
         here = f"arn:aws:ec2:{HERE}"
         run = "ec2:RunInstances"
         own = {"aws:RequestTag/ray-cluster-name": "test"}
@@ -372,7 +374,7 @@ def launching(account: Account) -> Launching:
     return Launching(account)
 
 
-def test_the_head_launches_and_ends_workers_of_its_own_cluster(
+def test_the_head_launches_and_terminates_workers_of_its_own_cluster(
     account: Account, launching: Launching
 ) -> None:
     head = account.as_role(*launching.statements())("ec2")
@@ -410,7 +412,9 @@ def test_the_head_may_not_launch_anything_else(
         head.run_instances(**launching.request(**changed))
 
 
-def test_tags_may_be_moved_on_the_heads_only(account: Account, launching: Launching) -> None:
+def test_only_heads_may_be_tagged_and_only_with_the_allowed_keys(
+    account: Account, launching: Launching
+) -> None:
     made = launching.ec2.run_instances(**launching.request(tags={"raykiln:role": "head"}))
     head_id = made["Instances"][0]["InstanceId"]
     role = account.as_role(
@@ -451,7 +455,7 @@ def test_commands_are_sent_only_where_the_tag_allows(account: Account, clock: An
     refused("AccessDeniedException", sender.send_command, **command, InstanceIds=[ids["worker"]])
 
 
-def test_a_role_is_assumed_only_by_whom_its_trust_policy_names(account: Account) -> None:
+def test_a_role_is_assumed_only_by_principals_in_its_trust_policy(account: Account) -> None:
     operator = account.as_operator("iam")
     for name, principal in (
         ("open", {"AWS": "arn:aws:iam::123456789012:root"}),
@@ -467,7 +471,7 @@ def test_a_role_is_assumed_only_by_whom_its_trust_policy_names(account: Account)
     refused("AccessDenied", sts.assume_role, RoleArn=arn + "machines", RoleSessionName="me")
 
 
-def test_a_boundary_holds_back_what_the_role_was_given(account: Account) -> None:
+def test_a_permissions_boundary_limits_the_role(account: Account) -> None:
     api = account.as_operator("iam")
     role = account.as_role(allow("*"))
     boundary = api.create_policy(PolicyName="boundary", PolicyDocument=document(allow("s3:*")))
@@ -480,7 +484,7 @@ def test_a_boundary_holds_back_what_the_role_was_given(account: Account) -> None
     refused("AccessDeniedException", role("dynamodb").list_tables)
 
 
-def test_everyone_may_ask_who_they_are(account: Account) -> None:
+def test_everyone_may_call_get_caller_identity(account: Account) -> None:
     role = account.as_role({"Effect": "Deny", "Action": "*", "Resource": "*"})
 
     assert role("sts").get_caller_identity()["Arn"].endswith("assumed-role/role-0/test")

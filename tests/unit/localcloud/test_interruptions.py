@@ -1,4 +1,4 @@
-"""Instances that are told of their end: spot interruptions, and a group's target state."""
+"""Instances that get notice of termination: spot interruptions, a group's target state."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def status(machine: Machine, path: str) -> int:
     return machine.get(path, machine.token("600")).status
 
 
-def test_what_is_announced_is_told_to_that_instance_alone_and_done_in_time(
+def test_only_the_interrupted_instance_gets_a_notice_and_is_terminated_on_time(
     world: World, aws: Clients, clock: FakeClock, announced: Path
 ) -> None:
     launch = Launcher(aws("ec2"), Metadata(world), clock)
@@ -47,7 +47,7 @@ def test_what_is_announced_is_told_to_that_instance_alone_and_done_in_time(
     assert state_of(aws, stays) == "running"
 
 
-def test_an_announcement_can_be_taken_back(
+def test_an_interruption_can_be_withdrawn(
     world: World, aws: Clients, clock: FakeClock, announced: Path
 ) -> None:
     machine = Launcher(aws("ec2"), Metadata(world), clock)()
@@ -59,7 +59,7 @@ def test_an_announcement_can_be_taken_back(
     assert state_of(aws, machine) == "running"
 
 
-def test_a_member_is_told_what_its_group_brings_it_to(world: World, group: Group) -> None:
+def test_a_member_sees_its_target_lifecycle_state(world: World, group: Group) -> None:
     group.create()
     group.settle()
     (member,) = group.ids

@@ -92,7 +92,7 @@ def test_snapshots_are_not_inherited(ec2: Any) -> None:
     ]
 
 
-def test_the_templates_own_tags_are_no_part_of_its_data(ec2: Any) -> None:
+def test_the_templates_own_tags_are_not_in_its_data(ec2: Any) -> None:
     specs = [{"ResourceType": "launch-template", "Tags": tags(team="ml")}]
     ec2.create_launch_template(
         LaunchTemplateName="tagged",
@@ -107,7 +107,7 @@ def test_the_templates_own_tags_are_no_part_of_its_data(ec2: Any) -> None:
     assert template["Tags"] == tags(team="ml")
 
 
-def test_the_default_moves_only_when_it_is_told_to(ec2: Any) -> None:
+def test_the_default_version_changes_only_on_request(ec2: Any) -> None:
     template = a_template(ec2, ImageId="ami-1")
     a_version(ec2, template, ImageId="ami-2")
     assert launched(ec2, template)["ImageId"] == "ami-1"
@@ -119,7 +119,7 @@ def test_the_default_moves_only_when_it_is_told_to(ec2: Any) -> None:
     assert numbers(ec2, template, Versions=["$Default"]) == [2]
 
 
-def test_a_deleted_versions_number_is_never_used_again(ec2: Any) -> None:
+def test_a_deleted_versions_number_is_never_reused(ec2: Any) -> None:
     template = a_template(ec2, ImageId="ami-1")
     a_version(ec2, template, ImageId="ami-2")
 
@@ -144,14 +144,14 @@ def test_the_default_version_cannot_be_deleted(ec2: Any) -> None:
     assert numbers(ec2, template) == [2, 1]
 
 
-def test_a_version_that_is_not_there_is_said_so(ec2: Any) -> None:
+def test_a_missing_version_is_reported(ec2: Any) -> None:
     template = a_template(ec2, ImageId="ami-1")
 
     with pytest.raises(ClientError, match=r"InvalidLaunchTemplateId\.VersionNotFound"):
         launched(ec2, template, "2")
 
 
-def test_listings_go_on_past_one_page(ec2: Any) -> None:
+def test_listings_continue_after_one_page(ec2: Any) -> None:
     template = a_template(ec2, ImageId="ami-1")
     for _ in range(19):
         a_version(ec2, template, ImageId="ami-2")
@@ -198,7 +198,7 @@ def test_run_instances_takes_everything_from_the_template(ec2: Any, aws: Clients
     }
 
 
-def test_a_version_that_is_asked_for_again_with_its_token_is_made_once(ec2: Any) -> None:
+def test_a_repeated_client_token_creates_one_version(ec2: Any) -> None:
     template = a_template(ec2, ImageId="ami-1")
     request = {
         "LaunchTemplateId": template,
@@ -221,7 +221,7 @@ def test_the_request_overrides_the_template(ec2: Any) -> None:
     assert (instance["InstanceType"], instance["ImageId"]) == ("t3.nano", "ami-9")
 
 
-def test_merging_leaves_both_sides_as_they_were() -> None:
+def test_merging_changes_neither_side() -> None:
     request, template = {"MinCount": 1}, {"ImageId": "ami-1"}
 
     assert merged_request(request, template) == {"MinCount": 1, "ImageId": "ami-1"}

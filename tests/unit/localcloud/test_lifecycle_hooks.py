@@ -1,4 +1,4 @@
-"""Lifecycle hooks and the end of members: waiting, heartbeats, results, who goes first."""
+"""Lifecycle hooks and termination: waiting, heartbeats, results, which instance goes first."""
 
 import json
 
@@ -10,7 +10,7 @@ from tests.unit.localcloud.groups import LAUNCHING, NAME, TERMINATING, Group
 
 
 class TestLaunchHooks:
-    def test_an_instance_waits_until_it_is_told_to_go_on(self, group: Group) -> None:
+    def test_an_instance_waits_until_its_action_completes(self, group: Group) -> None:
         group.create(size=0)
         group.hook()
         group.resize(1)
@@ -41,7 +41,7 @@ class TestLaunchHooks:
         assert hook["GlobalTimeout"] == 60000
         assert "NotificationTargetARN" not in hook
 
-    def test_abandoning_ends_the_instance_and_launches_another(self, group: Group) -> None:
+    def test_abandoning_terminates_the_instance_and_launches_another(self, group: Group) -> None:
         group.create(size=0)
         group.hook()
         group.resize(1)
@@ -57,7 +57,7 @@ class TestLaunchHooks:
         failed = [a for a in group.activities() if a["StatusCode"] == "Cancelled"]
         assert "was abandoned: Lifecycle Action Completed" in failed[0]["StatusMessage"]
 
-    def test_the_time_out_abandons_by_default(self, group: Group) -> None:
+    def test_the_timeout_abandons_by_default(self, group: Group) -> None:
         group.create(size=0)
         group.hook(HeartbeatTimeout=60)
         group.resize(1)
@@ -70,7 +70,7 @@ class TestLaunchHooks:
         failed = [a for a in group.activities() if a["StatusCode"] == "Cancelled"]
         assert "was abandoned: Heartbeat Timeout" in failed[0]["StatusMessage"]
 
-    def test_the_time_out_may_continue(self, group: Group) -> None:
+    def test_the_timeout_may_continue(self, group: Group) -> None:
         group.create(size=0)
         group.hook(HeartbeatTimeout=60, DefaultResult="CONTINUE")
         group.resize(1)
@@ -79,7 +79,7 @@ class TestLaunchHooks:
 
         assert group.states == ["InService"]
 
-    def test_a_heartbeat_begins_the_time_anew(self, group: Group) -> None:
+    def test_a_heartbeat_restarts_the_timeout(self, group: Group) -> None:
         group.create(size=0)
         group.hook(HeartbeatTimeout=60)
         group.resize(1)
@@ -93,7 +93,7 @@ class TestLaunchHooks:
 
         assert (group.states, group.ids) == (["Pending:Wait"], first)
 
-    def test_an_action_completes_by_the_token_that_its_target_was_sent(
+    def test_an_action_completes_by_the_token_sent_to_its_target(
         self, group: Group, aws: Clients
     ) -> None:
         queue = aws("sqs").create_queue(QueueName="hooks")["QueueUrl"]
@@ -121,7 +121,7 @@ class TestLaunchHooks:
         with pytest.raises(ClientError, match="No active Lifecycle Action found"):
             group.complete(InstanceId=instance)
 
-    def test_an_instance_that_dies_while_it_waits_is_replaced(self, group: Group) -> None:
+    def test_an_instance_terminated_while_it_waits_is_replaced(self, group: Group) -> None:
         group.create(size=0)
         group.hook()
         group.resize(1)
@@ -152,7 +152,7 @@ class TestTermination:
         assert group.states == []
         assert group.instance(first)["State"]["Name"] == "terminated"
 
-    def test_abandoning_a_termination_ends_the_instance_all_the_same(self, group: Group) -> None:
+    def test_abandoning_a_termination_also_terminates_the_instance(self, group: Group) -> None:
         group.create()
         group.hook(TERMINATING)
         group.settle()
@@ -215,7 +215,7 @@ class TestTermination:
         assert group.ids == [first]
         assert second not in group.ids
 
-    def test_scaling_in_takes_the_oldest_version_first(self, group: Group) -> None:
+    def test_scaling_in_terminates_the_oldest_version_first(self, group: Group) -> None:
         group.create(size=1)
         group.settle()
         old = group.ids[0]

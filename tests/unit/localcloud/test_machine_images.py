@@ -1,4 +1,4 @@
-"""Images: made of stopped machines, with names of their own, and what AWS keeps of them."""
+"""Images: made of stopped machines, with unique names and AWS's attributes."""
 
 from typing import Any
 
@@ -81,7 +81,7 @@ def test_the_root_device_and_its_volume_are_the_instances(ec2: Ec2, clock: FakeC
     assert root["Ebs"].items() >= volume.items()
 
 
-def test_a_name_is_given_once(ec2: Ec2, clock: FakeClock) -> None:
+def test_a_name_is_used_once(ec2: Ec2, clock: FakeClock) -> None:
     instance = a_stopped_instance(ec2, clock)
     first = made(ec2, instance, "twice")
 
@@ -142,7 +142,7 @@ def test_deprecation_and_metadata_support_are_kept(ec2: Ec2, clock: FakeClock) -
     assert found["ImdsSupport"] == "v2.0"
 
 
-def test_an_image_with_metadata_version_2_makes_tokens_required(ec2: Ec2, clock: FakeClock) -> None:
+def test_an_image_with_imds_support_v2_makes_tokens_required(ec2: Ec2, clock: FakeClock) -> None:
     image_id = made(ec2, a_stopped_instance(ec2, clock))
     clock.advance(10)
     ec2.api.modify_image_attribute(ImageId=image_id, ImdsSupport={"Value": "v2.0"})

@@ -1,4 +1,4 @@
-"""The metadata service's rules, without machines: who is answered, with what, for how long."""
+"""The metadata service's rules, without machines: who gets an answer, which, and for how long."""
 
 import json
 from typing import Any
@@ -26,7 +26,7 @@ TRUST = {
 
 
 class Machine:
-    """An instance, and what it asks the metadata service."""
+    """An instance, and its requests to the metadata service."""
 
     def __init__(self, metadata: Metadata, instance: Any) -> None:
         self.metadata = metadata
@@ -76,13 +76,13 @@ def test_a_token_opens_the_service(launch: Launcher) -> None:
     assert machine.get(INSTANCE_ID, machine.token()) == Reply(200, machine.id.encode())
 
 
-def test_another_instances_token_is_worthless(launch: Launcher) -> None:
+def test_another_instances_token_is_refused(launch: Launcher) -> None:
     one, other = launch(), launch()
 
     assert one.get(INSTANCE_ID, other.token()).status == 401
 
 
-def test_a_token_lives_as_long_as_was_asked(launch: Launcher, clock: FakeClock) -> None:
+def test_a_token_expires_after_its_ttl(launch: Launcher, clock: FakeClock) -> None:
     machine = launch()
     token = machine.token("30")
 
@@ -93,7 +93,7 @@ def test_a_token_lives_as_long_as_was_asked(launch: Launcher, clock: FakeClock) 
 
 
 @pytest.mark.parametrize("ttl", ["0", "21601", "-1", "", "soon"])
-def test_a_life_that_is_none_or_too_long_is_a_bad_request(launch: Launcher, ttl: str) -> None:
+def test_an_invalid_ttl_is_a_bad_request(launch: Launcher, ttl: str) -> None:
     assert launch().put(ttl).status == 400
 
 
@@ -108,7 +108,7 @@ def test_a_wrong_token_is_refused_even_where_none_is_needed(launch: Launcher) ->
     assert machine.get(INSTANCE_ID, "wrong").status == 401
 
 
-def test_an_address_that_no_instance_has_is_told_nothing(launch: Launcher) -> None:
+def test_an_address_without_an_instance_is_refused(launch: Launcher) -> None:
     machine = launch()
     machine.ip = "10.77.200.200"
 
@@ -116,7 +116,7 @@ def test_an_address_that_no_instance_has_is_told_nothing(launch: Launcher) -> No
     assert machine.get(INSTANCE_ID).status == 403
 
 
-def test_a_disabled_service_tells_nothing(launch: Launcher, aws: Clients) -> None:
+def test_a_disabled_service_refuses_everything(launch: Launcher, aws: Clients) -> None:
     machine = launch()
     token = machine.token()
 
@@ -146,7 +146,7 @@ def test_the_key_is_found_by_number_as_clients_ask_for_it(launch: Launcher, aws:
     assert key.endswith(" mine")
 
 
-def test_tags_are_told_only_where_they_are_enabled(launch: Launcher) -> None:
+def test_tags_are_shown_only_where_they_are_enabled(launch: Launcher) -> None:
     tags = [{"ResourceType": "instance", "Tags": [{"Key": "a:b", "Value": "c"}]}]
 
     shown = launch(tags="enabled", TagSpecifications=tags)
@@ -157,7 +157,7 @@ def test_tags_are_told_only_where_they_are_enabled(launch: Launcher) -> None:
     assert hidden.get(path, hidden.token()).status == 404
 
 
-def test_tags_follow_what_is_done_to_the_instance_at_once(launch: Launcher, aws: Clients) -> None:
+def test_tags_change_at_once_with_those_of_the_instance(launch: Launcher, aws: Clients) -> None:
     machine, ec2 = launch(tags="enabled"), aws("ec2")
     path = "/latest/meta-data/tags/instance/raykiln:autoscaler"
     assert machine.get(path, machine.token()).status == 404
@@ -179,7 +179,7 @@ def test_user_data_comes_back_as_it_was_given(launch: Launcher) -> None:
     assert without.get("/latest/user-data", without.token()).status == 404
 
 
-def test_binary_user_data_is_not_touched(launch: Launcher) -> None:
+def test_binary_user_data_is_not_changed(launch: Launcher) -> None:
     data = bytes(range(256))
     machine = launch(UserData=data)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from common.waiting import Seen, SystemClock, wait_for
-from localcloud.patches.elbv2.plan import DRAIN, OUT, READY, ForwardingPlan, Frontend, Server
+from localcloud.patches.elbv2.forwarding import DRAIN, OUT, READY, ForwardingPlan, Frontend, Server
 from localcloud.proxy import SLOTS, Proxy, Slots
 
 pytestmark = pytest.mark.skipif(not shutil.which("haproxy"), reason="haproxy is not installed")
@@ -54,7 +54,7 @@ class Client:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=3)
 
     def read(self) -> str:
-        """Return what came; nothing means that the connection was closed."""
+        """Return what arrived; nothing means that the connection was closed."""
         try:
             return self._socket.recv(100).decode()
         except ConnectionResetError:
@@ -69,7 +69,7 @@ class Client:
 
 
 def free_port() -> int:
-    """Return a port below those that the kernel hands out, so that nobody is given it meanwhile."""
+    """Return a port below the kernel's own range, so that no other process gets it in between."""
     while True:
         port = random.randrange(10_000, 32_000)  # noqa: S311 - no secret
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
@@ -196,7 +196,7 @@ def test_a_target_that_is_deregistered_loses_its_connections(
     assert answers(port) == "second"
 
 
-def test_targets_come_and_go_for_ever(
+def test_slots_are_reused_when_targets_change(
     follow: Callable[..., None], port: int, first: Target
 ) -> None:
     for number in range(SLOTS + 5):
@@ -205,7 +205,7 @@ def test_targets_come_and_go_for_ever(
     assert answers(port) == "first"
 
 
-def test_a_new_listener_leaves_connections_alone(
+def test_a_new_listener_keeps_open_connections(
     proxy: Proxy, port: int, first: Target, second: Target
 ) -> None:
     one = a_frontend(first.as_server(), port=port)
@@ -220,7 +220,7 @@ def test_a_new_listener_leaves_connections_alone(
     assert (answers(port), answers(another)) == ("first", "second")
 
 
-def test_a_proxy_that_died_is_started_again(
+def test_a_proxy_that_died_is_restarted(
     proxy: Proxy, follow: Callable[..., None], port: int, first: Target
 ) -> None:
     follow(first.as_server())
@@ -239,7 +239,7 @@ def test_a_proxy_that_died_is_started_again(
     assert answers(port) == "first"
 
 
-def test_after_a_failure_half_way_the_next_plan_is_whole(
+def test_after_a_partial_failure_the_next_plan_is_applied_in_full(
     proxy: Proxy,
     follow: Callable[..., None],
     port: int,
@@ -283,7 +283,7 @@ def test_nothing_is_left_when_it_stops(
     )
 
 
-def test_more_targets_than_slots_are_refused_in_words() -> None:
+def test_more_targets_than_slots_are_refused() -> None:
     slots = Slots()
     for number in range(SLOTS):
         slots.take(f"i-{number}")

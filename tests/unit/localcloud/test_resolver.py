@@ -1,4 +1,4 @@
-"""What the resolver is told of private zones and load balancers."""
+"""The resolver's records of private zones and load balancers."""
 
 from typing import Any
 
@@ -65,13 +65,13 @@ def test_an_alias_to_a_load_balancer_is_its_addresses(aws: Clients, zone: str) -
     assert set(records.addresses[balancer["DNSName"].lower()]) == addresses
 
 
-def test_public_zones_are_not_the_vpcs_business(aws: Clients) -> None:
+def test_public_zones_are_ignored(aws: Clients) -> None:
     aws("route53").create_hosted_zone(Name="example.com", CallerReference="1")
 
     assert desired_records().zones == ()
 
 
-def test_only_other_records_than_addresses_need_a_restart(aws: Clients, zone: str) -> None:
+def test_only_records_other_than_addresses_need_a_restart(aws: Clients, zone: str) -> None:
     before = settings_for(desired_records())
     one = values("10.77.1.1")
     upsert(aws, zone, Name="head.ray.internal", Type="A", TTL=5, ResourceRecords=one)

@@ -1,4 +1,4 @@
-"""nft's rules say what moto's groups say."""
+"""nft's rules are those of moto's groups."""
 
 import re
 from typing import Any
@@ -51,13 +51,13 @@ def tcp(first: int, last: int, **source: Any) -> dict[str, Any]:
     return {"IpProtocol": "tcp", "FromPort": first, "ToPort": last} | source
 
 
-def test_what_no_rule_allows_is_dropped(ec2: Any) -> None:
+def test_traffic_that_no_rule_allows_is_dropped(ec2: Any) -> None:
     address = an_address(ec2, a_group(ec2, "closed"))
 
     assert chain("in", address) == ["counter drop"]
 
 
-def test_a_new_group_lets_everything_out(ec2: Any) -> None:
+def test_a_new_group_allows_all_outbound_traffic(ec2: Any) -> None:
     address = an_address(ec2, a_group(ec2, "new"))
 
     assert chain("out", address) == ["ip daddr 0.0.0.0/0  accept", "counter drop"]
@@ -119,7 +119,7 @@ def test_without_outbound_rules_nothing_leaves(ec2: Any) -> None:
     assert chain("out", an_address(ec2, silent)) == ["counter drop"]
 
 
-def test_the_groups_hold_while_the_instance_is_shutting_down(ec2: Any) -> None:
+def test_the_groups_apply_while_the_instance_is_shutting_down(ec2: Any) -> None:
     group = a_group(ec2, "ending")
     address = an_address(ec2, group)
     instance = ec2.describe_instances()["Reservations"][0]["Instances"][0]["InstanceId"]

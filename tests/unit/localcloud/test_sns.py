@@ -1,4 +1,4 @@
-"""Subscriptions by mail: what waits for its reader."""
+"""E-mail subscriptions: pending until they are confirmed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ def topic(aws: Clients) -> str:
     return str(aws("sns").create_topic(Name="alarms")["TopicArn"])
 
 
-def test_a_mail_subscription_waits_until_it_is_confirmed(aws: Clients, topic: str) -> None:
+def test_an_email_subscription_is_pending_until_it_is_confirmed(aws: Clients, topic: str) -> None:
     sns = aws("sns")
     made = sns.subscribe(
         TopicArn=topic, Protocol="email", Endpoint="a@example.com", ReturnSubscriptionArn=True
@@ -31,7 +31,7 @@ def test_a_mail_subscription_waits_until_it_is_confirmed(aws: Clients, topic: st
     assert listed["SubscriptionArn"] == arn
 
 
-def test_a_subscription_that_waits_has_no_arn_unless_asked_for(aws: Clients, topic: str) -> None:
+def test_a_pending_subscription_has_no_arn_unless_requested(aws: Clients, topic: str) -> None:
     made = aws("sns").subscribe(TopicArn=topic, Protocol="email", Endpoint="a@example.com")
 
     assert made["SubscriptionArn"] == "pending confirmation"

@@ -50,7 +50,7 @@ def fleet(aws: Clients, clock: FakeClock) -> Fleet:
     return Fleet(aws, clock)
 
 
-def test_a_script_runs_on_the_machine_and_its_answer_comes_back(
+def test_a_script_runs_on_the_machine_and_its_output_comes_back(
     fleet: Fleet, driver: FakeDriver
 ) -> None:
     driver.on_run = lambda instance, script: Answer(0, f"ran {script}", "warning")
@@ -136,7 +136,7 @@ def test_only_machines_that_are_up_are_managed(fleet: Fleet) -> None:
     assert (found["InstanceId"], found["PingStatus"]) == (head, "Online")
 
 
-def test_a_secret_keeps_its_versions_and_is_only_told_when_asked(fleet: Fleet) -> None:
+def test_a_secret_keeps_its_versions_and_is_decrypted_only_on_request(fleet: Fleet) -> None:
     for value in ("first", "second"):
         fleet.ssm.put_parameter(
             Name="/ray/test/redis_password", Value=value, Type="SecureString", Overwrite=True

@@ -55,7 +55,7 @@ class TestHealth:
             "Description": "Health checks failed",
         }
 
-    def test_a_target_is_given_up_after_as_many_failures_as_the_threshold(
+    def test_a_target_is_unhealthy_after_as_many_failures_as_the_threshold(
         self, serving: tuple[Balancer, str]
     ) -> None:
         balancer, leader = serving
@@ -67,7 +67,7 @@ class TestHealth:
 
         assert balancer.state(leader) == "unhealthy"
 
-    def test_one_good_check_between_failures_begins_the_count_anew(
+    def test_one_good_check_between_failures_resets_the_count(
         self, serving: tuple[Balancer, str]
     ) -> None:
         balancer, leader = serving
@@ -79,7 +79,7 @@ class TestHealth:
 
         assert balancer.state(leader) == "healthy"
 
-    def test_a_black_hole_fails_by_the_time_out(self, serving: tuple[Balancer, str]) -> None:
+    def test_a_black_hole_fails_by_the_timeout(self, serving: tuple[Balancer, str]) -> None:
         balancer, leader = serving
         balancer.driver.machines[leader].cut_off = True
 
@@ -97,7 +97,7 @@ class TestHealth:
 
         assert balancer.state(leader) == "healthy"
 
-    def test_a_tcp_check_asks_for_no_page(self, balancer: Balancer) -> None:
+    def test_a_tcp_check_sends_no_request(self, balancer: Balancer) -> None:
         balancer.create()
         balancer.listen(
             HealthCheckProtocol="TCP", HealthCheckPort="traffic-port", HealthCheckPath="/"
@@ -112,7 +112,7 @@ class TestHealth:
         assert {(each[2], each[3]) for each in balancer.driver.probed} == {(GCS, None)}
 
     @pytest.mark.usefixtures("like_aws")
-    def test_registration_takes_as_long_as_it_is_told_to(self, balancer: Balancer) -> None:
+    def test_registration_takes_as_long_as_the_behaviour_says(self, balancer: Balancer) -> None:
         balancer.create()
         balancer.listen()
         leader = balancer.leader()
@@ -153,9 +153,7 @@ class TestHealth:
 
         assert balancer.state(leader) == "healthy"
 
-    def test_a_terminated_instance_is_a_target_no_longer(
-        self, serving: tuple[Balancer, str]
-    ) -> None:
+    def test_a_terminated_instance_is_deregistered(self, serving: tuple[Balancer, str]) -> None:
         balancer, leader = serving
 
         balancer.ec2.terminate_instances(InstanceIds=[leader])
@@ -203,14 +201,16 @@ class TestDraining:
         assert balancer.health(leader)[leader]["Reason"] == "Target.NotRegistered"
         assert balancer.servers() == {}
 
-    def test_without_a_delay_it_is_gone_at_once(self, serving: tuple[Balancer, str]) -> None:
+    def test_without_a_delay_it_is_deregistered_at_once(
+        self, serving: tuple[Balancer, str]
+    ) -> None:
         balancer, leader = serving
 
         balancer.deregister(leader)
 
         assert balancer.health() == {}
 
-    def test_a_target_that_stops_running_drains_no_more(
+    def test_a_target_that_stops_running_stops_draining(
         self, serving: tuple[Balancer, str]
     ) -> None:
         balancer, leader = serving
@@ -222,7 +222,7 @@ class TestDraining:
 
         assert balancer.health() == {}
 
-    def test_a_target_registered_again_while_it_drains_begins_anew(
+    def test_a_target_registered_again_while_it_drains_starts_over(
         self, serving: tuple[Balancer, str]
     ) -> None:
         balancer, leader = serving

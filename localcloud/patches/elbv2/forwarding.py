@@ -1,10 +1,10 @@
-"""What the data plane of each network load balancer has to do now. Reads, and changes nothing.
+"""Where each network load balancer forwards connections now. Reads, and changes nothing.
 
 Follows
 https://docs.aws.amazon.com/elasticloadbalancing/latest/network/target-group-health-checks.html
-(healthy targets get traffic, in the node's own zone unless zones are crossed; with none healthy
-all do, where the behaviour in force is AWS's) and edit-target-group-attributes.html (what becomes
-of connections).
+(healthy targets get traffic, in the node's own zone unless zones are crossed; with none healthy all
+do, if the behaviour in use fails open) and edit-target-group-attributes.html (what becomes of
+connections).
 """
 
 from collections.abc import Iterator

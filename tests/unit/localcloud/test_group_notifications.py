@@ -29,7 +29,7 @@ class TestNotifications:
 
         return read
 
-    def test_events_that_a_topic_wants_are_published_to_it(
+    def test_a_topic_gets_the_events_that_are_configured_for_it(
         self, group: Group, inbox: Callable[[], list[dict[str, Any]]]
     ) -> None:
         group.create(size=0)

@@ -1,4 +1,4 @@
-"""Read what a request to CloudFormation asks for, and refuse what cannot be a stack.
+"""Read requests to CloudFormation, and refuse what cannot be a stack.
 
 Follows CreateChangeSet and CreateStack of the CloudFormation API reference (docs.aws.amazon.com/
 AWSCloudFormation/latest/APIReference).
@@ -27,7 +27,7 @@ Response = Any  # moto's CloudFormationResponse, which has no types of its own
 
 
 def stacks(account: str, region: str) -> dict[str, Stack]:
-    """Return every stack ever made here by its id; moto's reset forgets them."""
+    """Return every stack ever created here, by id; moto's reset forgets them."""
     held: dict[str, Stack] = vars(cloudformation_backends[account][region]).setdefault(
         "engine_stacks", {}
     )
@@ -48,7 +48,7 @@ def live(response: Response, name: str) -> Stack | None:
 
 
 def find_stack(response: Response) -> Stack:
-    """Return the stack that a request names; raises CloudFormation's own error without one."""
+    """Return the stack that a request names; raises CloudFormation's error if there is none."""
     name = response._get_param("StackName")
     stack = live(response, name)
     if stack is None:
@@ -57,9 +57,9 @@ def find_stack(response: Response) -> Stack:
 
 
 def body_of(response: Response, stack: Stack | None) -> str:
-    """Return the template that a request brings, or the stack's own."""
+    """Return the template in a request, or the stack's own."""
     if response._get_bool_param("UsePreviousTemplate", False) and stack is not None:
-        return stack.wanted.body
+        return stack.desired.body
     if url := response._get_param("TemplateURL"):
         return str(response._get_stack_from_s3_url(url))
     body = response._get_param("TemplateBody")
@@ -73,14 +73,14 @@ def body_of(response: Response, stack: Stack | None) -> str:
     return str(body)
 
 
-def wanted_by(response: Response, stack: Stack | None) -> DesiredState:
-    """Return what a request wants a stack to be, refusing what could not be made."""
+def desired_state(response: Response, stack: Stack | None) -> DesiredState:
+    """Return the desired state that a request describes, refusing what could not be created."""
     body = body_of(response, stack)
     tree = parse(body)
     check_types(tree)
     for name, resource in tree["Resources"].items():
         check_properties(name, resource)
-    previous = stack.wanted.parameters if stack else {}
+    previous = stack.desired.parameters if stack else {}
     values = parameters.settle(tree, response._get_param("Parameters", []), previous)
     tags = {item["Key"]: item["Value"] for item in response._get_param("Tags", [])}
     _check_capabilities(tree, response._get_param("Capabilities", []))
@@ -99,7 +99,7 @@ def _check_capabilities(tree: Tree, given: list[str]) -> None:
 
 
 def new_stack(response: Response, name: str) -> Stack:
-    """Return a stack that nothing was done to yet."""
+    """Return a new, empty stack."""
     place = f"{response.region}:{response.current_account}"
     stack_id = f"arn:aws:cloudformation:{place}:stack/{name}/{uuid.uuid4()}"
     return Stack(name, stack_id, response.region, response.current_account, timestamp())
@@ -111,6 +111,6 @@ def keep(response: Response, stack: Stack) -> None:
 
 
 def check_updatable(stack: Stack) -> None:
-    """Refuse to update a stack that is not whole, or is at work."""
+    """Refuse to update a stack that is incomplete or in progress."""
     if stack.status not in UPDATABLE:
         raise refuse(f"Stack:{stack.stack_id} is in {stack.status} state and can not be updated.")

@@ -14,9 +14,10 @@ from moto.autoscaling.exceptions import ValidationError
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult, EmptyResult
 
+from localcloud import world
 from localcloud.patches import internal
-from localcloud.patches.autoscaling.records import Activity, record, stamp
-from localcloud.world import current
+from localcloud.patches.autoscaling.records import Activity, record
+from localcloud.times import stamp
 
 LAUNCH = "autoscaling:EC2_INSTANCE_LAUNCH"
 LAUNCH_ERROR = "autoscaling:EC2_INSTANCE_LAUNCH_ERROR"
@@ -33,16 +34,16 @@ WORDS = {
 }
 
 
-def announce(group: Any, event: str, activity: Activity | None, instance_id: str = "") -> None:
-    """Publish an event to every topic that wants it."""
-    for arn, wanted in record(group).topics.items():
-        if event in wanted:
+def publish(group: Any, event: str, activity: Activity | None, instance_id: str = "") -> None:
+    """Publish an event to every topic that is configured for it."""
+    for arn, types in record(group).topics.items():
+        if event in types:
             subject = f'Auto Scaling: {WORDS[event]} for group "{group.name}"'
             deliver(arn, subject, json.dumps(_message(group, event, activity, instance_id)))
 
 
 def deliver(arn: str, subject: str, message: str) -> None:
-    """Send to a topic or a queue; what is gone by now gets nothing, as with AWS."""
+    """Send to a topic or a queue; a deleted one gets nothing, as on AWS."""
     try:
         if ":sns:" in arn:
             internal.client("sns").publish(TopicArn=arn, Subject=subject[:100], Message=message)
@@ -54,7 +55,7 @@ def deliver(arn: str, subject: str, message: str) -> None:
 
 
 def _message(group: Any, event: str, activity: Activity | None, instance_id: str) -> dict[str, Any]:
-    now = stamp(current().clock.now())
+    now = stamp(world.now())
     message = {
         "Service": "AWS Auto Scaling",
         "Event": event,
