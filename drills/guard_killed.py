@@ -8,10 +8,11 @@ Runbook: docs/runbooks/no-leader.md
 
 from drills.kit.phases import Recovery
 from drills.kit.scene import Scene
+from node.contract import HEAD_UNIT
 
 RECOVERY = Recovery.HEAD
 
 
 def run(scene: Scene) -> None:
     """Kill the main process of ray-head.service."""
-    scene.kill_unit(scene.leader, "ray-head.service")
+    scene.kill_unit(scene.leader, f"{HEAD_UNIT}.service")

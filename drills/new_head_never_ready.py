@@ -13,6 +13,7 @@ from deploy.rollout.head_group_changes import ensure_group
 from drills.kit.deploys import WENT_BACK, another_release, begin_deploy, newcomers
 from drills.kit.phases import Recovery
 from drills.kit.scene import Scene
+from node.contract import HEAD_UNIT
 
 RECOVERY = Recovery.NOTHING
 WITHIN = 20.0
@@ -29,7 +30,7 @@ def run(scene: Scene) -> None:
     def over() -> bool:
         for new in {head.id for head in newcomers(scene) if head.state == "running"} - masked:
             masked.add(new)
-            mask = "systemctl mask --runtime --now ray-head.service"
+            mask = f"systemctl mask --runtime --now {HEAD_UNIT}.service"
             scene.break_on(new, "the guard is masked", mask)
         return not deploy.is_running
 

@@ -10,6 +10,7 @@ from deploy.verify.cluster_checks import addresses
 from drills.kit.local import cut, mend
 from drills.kit.phases import Recovery
 from drills.kit.scene import Scene
+from node.contract import RAY_PORTS
 
 RECOVERY = Recovery.NOTHING
 LOCAL_ONLY = "a balancer of AWS cannot be broken"
@@ -20,7 +21,7 @@ SECONDS = 45.0
 def run(scene: Scene) -> None:
     """Drop what the balancer sends to Ray's ports for a while; see that no worker has left."""
     head = scene.address(scene.leader)
-    ports = "tcp dport { 6379, 8265, 10001 }"
+    ports = f"tcp dport {{ {', '.join(map(str, RAY_PORTS))} }}"
     balancer = sorted(addresses(scene.environment.head_dns))
     before = nodes(scene)
     cut(

@@ -9,12 +9,13 @@ Runbook: docs/runbooks/head-not-ready.md
 from drills.kit.local import interrupt
 from drills.kit.phases import Recovery
 from drills.kit.scene import Scene
+from node.contract import DRAINING_MARK, WATCHDOG_UNIT
 
 RECOVERY = Recovery.NOTHING
 LOCAL_ONLY = "on AWS it takes spot instances and the Fault Injection Service"
 WITHIN = 20.0
 NOTICED = 15.0  # seconds: a look every 5, and a Ray that is asked
-DRAINING = "journalctl -b -u ray-watchdog.service -o cat | grep -c event=draining || true"
+DRAINING = f"journalctl -b -u {WATCHDOG_UNIT}.service -o cat | grep -c {DRAINING_MARK} || true"
 
 
 def run(scene: Scene) -> None:

@@ -12,24 +12,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 from node.clients import make_client
+from node.contract import BOOTSTRAP_LOGS, GAVE_UP, GIVING_UP, WORKER
 from node.identity import Identity
 from node.log import ERROR, INFO, WARNING, Journal, Say
 from node.logs.progress import PROGRESS, Progress
 from node.reports import Reports
 
 LINES = 20
-LOGS = {
-    "head": Path("/var/log/ray-head-bootstrap.log"),
-    "worker": Path("/var/log/ray-worker-bootstrap.log"),
-}
 HANDED_BACK, POWER_OFF = 0, 1
 SHIPPED_SECONDS = 5.0  # ray-logs.service sends what is said within about two
 
 
 def hand_back(identity: Identity, reports: Reports, say: Say) -> int:
     """Return the exit code: whether AWS will replace us, or we have to go ourselves."""
-    attempt("metric", lambda: reports.metrics({"GaveUp": 1.0}, Role=identity.role), say)
-    if identity.role == "worker" or not identity.group:
+    attempt("metric", lambda: reports.metrics({GAVE_UP: 1.0}, role=identity.role), say)
+    if identity.role == WORKER or not identity.group:
         return POWER_OFF
     if attempt("abandon", lambda: _abandon(reports), say):
         return HANDED_BACK
@@ -82,8 +79,8 @@ def main() -> int:
         say("giving up without an identity", level=ERROR, error=error)
         attempt("logs", lambda: await_shipped(began, Progress(PROGRESS)), say)
         return POWER_OFF
-    say("giving up", level=ERROR, instance=identity.instance_id, role=identity.role)
-    for line in last_words(LOGS[identity.role]):
+    say(GIVING_UP, level=ERROR, instance=identity.instance_id, role=identity.role)
+    for line in last_words(Path(BOOTSTRAP_LOGS[identity.role])):
         print(line, file=sys.stderr)
     attempt("logs", lambda: await_shipped(began, Progress(PROGRESS)), say)
     cloudwatch = make_client("cloudwatch", identity.region)

@@ -18,11 +18,12 @@ from pathlib import Path
 
 import yaml
 
+from node import contract
 from node.log import ERROR, WARNING, Journal, Say
 
-NODE_YAML = Path("/etc/raykiln/node.yaml")
-IMAGE_JSON = Path("/etc/raykiln/image.json")
-RUN = Path("/run/ray")
+NODE_YAML = Path(contract.NODE_YAML)
+IMAGE_JSON = Path(contract.IMAGE_JSON)
+RUN = Path(contract.RUN_FOLDER)
 METADATA = "http://169.254.169.254/latest"
 TAGS = "meta-data/tags/instance"
 
@@ -105,27 +106,27 @@ def _parse_config(text: str) -> dict[str, str]:
         raise BadIdentity("node.yaml is not a mapping")
     names = {f.name for f in fields(Identity)} - FROM_METADATA
     role = found.get("role")
-    if role not in ("head", "worker"):
+    if role not in contract.ROLES:
         raise BadIdentity(f"node.yaml: role is {role!r}, not head or worker")
-    wanted = names - OPTIONAL - (HEAD_ONLY if role == "worker" else set())
-    missing = sorted(name for name in wanted if not found.get(name))
+    needed = names - contract.OPTIONAL_KEYS
+    if role == contract.WORKER:
+        needed -= contract.HEAD_ONLY_KEYS
+    missing = sorted(name for name in needed if not found.get(name))
     if missing:
         raise BadIdentity(f"node.yaml lacks {', '.join(missing)}")
     return {name: str(found.get(name) or "") for name in names}
 
 
 FROM_METADATA = {"instance_id", "address", "region", "zone", "group", "node_type"}
-HEAD_ONLY = {"lifecycle_hook"}
-OPTIONAL = {"redis", "rejoin_seconds"}
 
 
 def _node_type(role: str, metadata: Metadata) -> str:
     """Return the autoscaler's name for this node: the head's by convention, a worker's from its
     tag.
     """
-    if role == "head":
-        return "head"
-    return required(metadata, f"{TAGS}/ray-user-node-type")
+    if role == contract.HEAD:
+        return contract.HEAD_NODE_TYPE
+    return required(metadata, f"{TAGS}/{contract.NODE_TYPE_TAG}")
 
 
 def required(metadata: Metadata, path: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from node.clients import error_code
+from node.contract import ENVIRONMENT_DIMENSION, ROLE_DIMENSION
 from node.identity import Identity
 
 
@@ -19,10 +20,12 @@ class Reports:
         self._identity = identity
         self._cloudwatch, self._autoscaling = cloudwatch, autoscaling
 
-    def metrics(self, values: dict[str, float], **dimensions: str) -> None:
-        """Send one datum each, with dimension Environment and what else is given."""
-        named = {"Environment": self._identity.environment, **dimensions}
-        pairs = [{"Name": key, "Value": value} for key, value in named.items()]
+    def metrics(self, values: dict[str, float], role: str = "") -> None:
+        """Send one datum each, with the dimension Environment, and Role where one is given."""
+        dimensions = {ENVIRONMENT_DIMENSION: self._identity.environment}
+        if role:
+            dimensions[ROLE_DIMENSION] = role
+        pairs = [{"Name": key, "Value": value} for key, value in dimensions.items()]
         data = [
             {"MetricName": name, "Dimensions": pairs, "Value": value, "Unit": "Count"}
             for name, value in values.items()

@@ -17,11 +17,12 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from node.contract import AUTOSCALER_DIGEST_CHARACTERS, AUTOSCALER_TAG
 from node.identity import Identity, NoMetadata, write_whole
 from node.log import WARNING, Say
 from node.ray.token import NotFit, NotNow, asked
 
-TAG = "raykiln:autoscaler"
+NAME = rf"([0-9a-f]{{{AUTOSCALER_DIGEST_CHARACTERS}}})\.yaml"
 WANTED = {"cluster_name", "provider", "head_node_type", "available_node_types"}
 
 
@@ -63,17 +64,17 @@ class AutoscalerFile:
     def _named(self) -> str:
         """Return the tag; one that is missing may come: groups tag what they have launched."""
         try:
-            uri = self._read_tag(TAG)
+            uri = self._read_tag(AUTOSCALER_TAG)
         except NoMetadata as error:
-            raise NotNow(f"tag {TAG}: {error}") from error
+            raise NotNow(f"tag {AUTOSCALER_TAG}: {error}") from error
         if not uri:
-            raise NotNow(f"this instance has no tag {TAG}")
+            raise NotNow(f"this instance has no tag {AUTOSCALER_TAG}")
         return uri
 
     def _replace(self, uri: str) -> None:
         place = urlsplit(uri)
         if place.scheme != "s3":
-            raise NotFit(f"tag {TAG} names no object in S3: {uri}")
+            raise NotFit(f"tag {AUTOSCALER_TAG} names no object in S3: {uri}")
         key = place.path.lstrip("/")
         content = asked(uri, self._s3.get_object, Bucket=place.netloc, Key=key)["Body"].read()
         check_autoscaler(content, uri, self._identity)
@@ -94,8 +95,8 @@ def check_autoscaler(content: bytes, where: str, identity: Identity) -> None:
 
     The key's name is the content's digest, so that a half-written or exchanged object is noticed.
     """
-    named = re.fullmatch(r"([0-9a-f]{16})\.yaml", where.rpartition("/")[2])
-    if named and hashlib.sha256(content).hexdigest()[:16] != named[1]:
+    named = re.fullmatch(NAME, where.rpartition("/")[2])
+    if named and hashlib.sha256(content).hexdigest()[:AUTOSCALER_DIGEST_CHARACTERS] != named[1]:
         raise NotFit(f"{where}: its content is not what its name says")
     try:
         found = yaml.safe_load(content)

@@ -17,6 +17,7 @@ acts: see ``is_vital`` and ray-head.service.
 from collections.abc import Callable
 from typing import ClassVar
 
+from node.contract import HEAD_LEADER, HEAD_READY
 from node.head.background_calls import BackgroundCalls
 from node.head.phases import FAILED, LIMITS, STOPPED, UNFIT, Limits, Phase, Status
 from node.head.ray_head import RayHead
@@ -229,7 +230,7 @@ class Guard:
         self._failed_at = [*recent, now]
         self._compete_at = now + self._limits.pause
         self._calls.again("not ready")
-        self._calls.done("not ready", lambda: self._services.send({"HeadReady": 0.0}))
+        self._calls.done("not ready", lambda: self._services.send({HEAD_READY: 0.0}))
         if len(self._failed_at) > self._limits.failures:
             self._fail(f"{why}, {len(self._failed_at)} times", UNFIT)
         else:
@@ -260,8 +261,8 @@ class Guard:
         if self._clock() >= self._next_heartbeat:
             self._next_heartbeat = self._clock() + self._limits.heartbeat
             self._calls.again("heartbeat")
-        ready = {"HeadReady": float(self.is_leader)} if self.phase is Phase.LEADING else {}
-        self._calls.done("heartbeat", lambda: self._services.send({"HeadLeader": 1.0, **ready}))
+        ready = {HEAD_READY: float(self.is_leader)} if self.phase is Phase.LEADING else {}
+        self._calls.done("heartbeat", lambda: self._services.send({HEAD_LEADER: 1.0, **ready}))
 
     def _follow_autoscaler(self) -> None:
         """Look every few seconds whether Ray's autoscaler shall work by another YAML."""

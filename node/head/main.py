@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from node.clients import LEASE, make_client
+from node.contract import BOOTSTRAP_LOGS, HEAD
 from node.head.autoscaler_file import AutoscalerFile
 from node.head.background_calls import BackgroundCalls
 from node.head.guard import Guard
@@ -30,7 +31,7 @@ from node.ray.start_settings import AUTOSCALER, TOKEN
 from node.ray.token import NotFit
 from node.reports import Reports
 
-LOG = Path("/var/log/ray-head-bootstrap.log")
+LOG = Path(BOOTSTRAP_LOGS[HEAD])
 boot_clock = partial(
     time.clock_gettime, time.CLOCK_BOOTTIME
 )  # goes on while the machine is suspended

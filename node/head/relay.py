@@ -14,10 +14,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Protocol
 
-from node.head.web import PORT as GUARD
+from node.contract import GUARD_PORT, RAY_PORTS
 from node.log import WARNING, Say
 
-PORTS = (6379, 10001, 8265)  # GCS, Ray client, dashboard and jobs
 PROXY = "/usr/lib/systemd/systemd-socket-proxyd"
 # It takes its listening socket as descriptor 3 and wants its own process id (sd_listen_fds(3)).
 START = 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" "$@" 3<&0 </dev/null'
@@ -78,7 +77,7 @@ class SocketProxies:
 
     def reaches(self) -> bool:
         try:
-            socket.create_connection((self._address, GUARD), REACHED_WITHIN).close()
+            socket.create_connection((self._address, GUARD_PORT), REACHED_WITHIN).close()
         except OSError:
             return False
         return True
@@ -86,8 +85,8 @@ class SocketProxies:
     def _open(self, address: str) -> None:
         with ExitStack() as sockets:
             # All or none: a port that is taken shows before any process is there.
-            listening = [sockets.enter_context(self._listen(port)) for port in PORTS]
-            for port, listener in zip(PORTS, listening, strict=True):
+            listening = [sockets.enter_context(self._listen(port)) for port in RAY_PORTS]
+            for port, listener in zip(RAY_PORTS, listening, strict=True):
                 self._proxies.append(self._start(listener, f"{address}:{port}"))
 
     def _works(self) -> bool:

@@ -7,9 +7,10 @@ silently stops scaling, and of two heads it evicts one. An instance without ray-
 
 from typing import Any
 
+from node.contract import CLUSTER_NAME_TAG, HEAD, NODE_KIND_TAG, NODE_TYPE_TAG
 from node.identity import Identity
 
-HEAD_TAGS = ("ray-cluster-name", "ray-node-type", "ray-user-node-type")
+HEAD_TAGS = (CLUSTER_NAME_TAG, NODE_KIND_TAG, NODE_TYPE_TAG)
 
 
 def move_head_tags(ec2: Any, identity: Identity) -> None:
@@ -21,7 +22,7 @@ def move_head_tags(ec2: Any, identity: Identity) -> None:
     previous = sorted(_tagged_heads(ec2, identity.environment) - {identity.instance_id})
     if previous:
         ec2.delete_tags(Resources=previous, Tags=[{"Key": key} for key in HEAD_TAGS])
-    values = (identity.environment, "head", identity.node_type)
+    values = (identity.environment, HEAD, identity.node_type)
     tags = [{"Key": key, "Value": value} for key, value in zip(HEAD_TAGS, values, strict=True)]
     ec2.create_tags(Resources=[identity.instance_id], Tags=tags)
 
@@ -30,8 +31,8 @@ def _tagged_heads(ec2: Any, environment: str) -> set[str]:
     """Return the instances that an autoscaler would take for this cluster's head."""
     answer = ec2.describe_instances(
         Filters=[
-            {"Name": "tag:ray-cluster-name", "Values": [environment]},
-            {"Name": "tag:ray-node-type", "Values": ["head"]},
+            {"Name": f"tag:{CLUSTER_NAME_TAG}", "Values": [environment]},
+            {"Name": f"tag:{NODE_KIND_TAG}", "Values": [HEAD]},
             {
                 "Name": "instance-state-name",
                 "Values": ["pending", "running", "stopping", "stopped"],

@@ -11,13 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
+from node.contract import GUARD_PORT, LEADER_PATH, STATUS_PATH
 from node.head.phases import Status
-
-PORT = 8479
 
 
 def serve_leader(
-    takes_traffic: Callable[[], bool], status: Callable[[], Status], port: int = PORT
+    takes_traffic: Callable[[], bool], status: Callable[[], Status], port: int = GUARD_PORT
 ) -> ThreadingHTTPServer:
     """Serve in the background until the process ends; handlers only read."""
 
@@ -25,10 +24,10 @@ def serve_leader(
         timeout = 5  # a client that says nothing must not hold a thread
 
         def do_GET(self) -> None:
-            if self.path == "/leader":
+            if self.path == LEADER_PATH:
                 leading = takes_traffic()
                 self._answer(200 if leading else 503, {"leader": leading})
-            elif self.path == "/status":
+            elif self.path == STATUS_PATH:
                 self._answer(200, asdict(status()))
             else:
                 self._answer(404, {})

@@ -8,6 +8,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from node.contract import LINE_MESSAGE, LINE_PRIORITY, LINE_UNIT
+
 BATCH_BYTES = 1_048_576  # of all messages in UTF-8, and EVENT_BYTES for each
 EVENT_BYTES = 26
 BATCH_EVENTS = 10_000
@@ -39,9 +41,9 @@ def event_of(entry: dict[str, Any]) -> Event:
     # What systemd says about a unit names it in UNIT.
     unit = entry.get("UNIT") or entry.get("_SYSTEMD_UNIT") or entry.get("SYSLOG_IDENTIFIER") or ""
     told = {
-        "unit": str(unit).removesuffix(".service"),
-        "priority": int(entry.get("PRIORITY") or 6),
-        "message": _shortened(_message(entry.get("MESSAGE"))),
+        LINE_UNIT: str(unit).removesuffix(".service"),
+        LINE_PRIORITY: int(entry.get("PRIORITY") or 6),
+        LINE_MESSAGE: _shortened(_message(entry.get("MESSAGE"))),
     }
     return Event(
         int(entry["__REALTIME_TIMESTAMP"]) // 1000,

@@ -20,6 +20,7 @@ from typing import Any
 import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
+from node import contract
 from node.clients import error_code, make_client
 from node.identity import NODE_YAML, BadIdentity, metadata_service, required
 from node.log import ERROR, WARNING, Journal, Say
@@ -30,8 +31,8 @@ from node.logs.source import JournalSource, Source, journal_command
 # What boots an instance and what we run on it. By name: a pattern means what has logged before.
 UNITS = (
     *("cloud-init-local", "cloud-init", "cloud-init-network", "cloud-init-main"),
-    *("cloud-config", "cloud-final", "ray-identity", "ray-head", "ray-worker", "ray-watchdog"),
-    *("ray-give-up", "ray-logs"),
+    *("cloud-config", "cloud-final"),
+    *contract.UNITS,
 )
 LINGER = 2.0  # seconds that the first line of a batch waits for others; each call costs CPU
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between tries, doubled each time
@@ -57,12 +58,16 @@ class Stream:
 def find_stream(node_yaml: Path = NODE_YAML) -> Stream:
     """Return our stream; raises BadIdentity, or NoMetadata while there is no network."""
     found = yaml.safe_load(node_yaml.read_text(encoding="utf-8"))
-    if not isinstance(found, dict) or not (found.get("environment") and found.get("role")):
+    if not isinstance(found, dict) or not (
+        found.get(contract.ENVIRONMENT_KEY) and found.get(contract.ROLE_KEY)
+    ):
         raise BadIdentity("node.yaml names no environment and role")
     metadata = metadata_service()
     return Stream(
         region=required(metadata, "meta-data/placement/region"),
-        group=f"/raykiln/{found['environment']}/{found['role']}",
+        group=contract.LOG_GROUP.format(
+            environment=found[contract.ENVIRONMENT_KEY], role=found[contract.ROLE_KEY]
+        ),
         name=required(metadata, "meta-data/instance-id"),
     )
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import grpc  # type: ignore[import-untyped]
 
+from node.contract import GCS_PORT
 from node.ray.gcs import NODE_ID_BYTES, NotAdmitted, RayNode, Unreachable
 from node.ray.protobuf import counted, decoded
 
 NODES = "/ray.rpc.NodeInfoGcsService/"
 DRAIN = "/ray.rpc.autoscaler.AutoscalerStateService/DrainNode"
-PORT = 6379
 STATE_ALIVE = 0  # gcs.proto, GcsNodeInfo.GcsNodeState
 # A GCS that went away must not keep us in gRPC's back-off of up to two minutes once it is back.
 CHANNEL = (
@@ -32,7 +32,7 @@ class GrpcGcs:
 
     def __init__(self, address: str, token_path: Path, seconds: float = 1.0) -> None:
         self._token_path, self._seconds = token_path, seconds
-        self._channel = grpc.insecure_channel(f"{address}:{PORT}", options=CHANNEL)
+        self._channel = grpc.insecure_channel(f"{address}:{GCS_PORT}", options=CHANNEL)
 
     def close(self) -> None:
         """End the connection and gRPC's threads for it."""

@@ -4,9 +4,12 @@ Each setting was measured with Ray 2.60; nothing here is secret, since argv and 
 read.
 """
 
+from pathlib import Path
+
+from node.contract import GCS_PORT, TOKEN_FILE
 from node.identity import RUN, Identity
 
-TOKEN = RUN / "token"
+TOKEN = Path(TOKEN_FILE)
 AUTOSCALER = RUN / "autoscaler.yaml"
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"  # Debian, Ubuntu: update-ca-certificates(8)
 
@@ -49,7 +52,7 @@ def head_arguments(identity: Identity) -> list[str]:
         "--block",
         "--num-cpus=0",
         f"--node-ip-address={identity.address}",
-        "--port=6379",
+        f"--port={GCS_PORT}",
         f"--autoscaling-config={AUTOSCALER}",
         "--dashboard-host=0.0.0.0",
         "--disable-usage-stats",
@@ -78,7 +81,7 @@ def worker_arguments(identity: Identity) -> list[str]:
     return [
         "start",
         "--block",
-        f"--address={identity.head_name}:6379",
+        f"--address={identity.head_name}:{GCS_PORT}",
         f"--node-ip-address={identity.address}",
         "--disable-usage-stats",
         "--log-color=false",

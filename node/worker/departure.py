@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from node.contract import DRAINING
 from node.identity import Metadata, NoMetadata
 from node.lease.table import LeaseItem
 from node.log import WARNING, Say
@@ -104,4 +105,4 @@ class Departure:
             self._say("not drained yet", level=WARNING, error=error)
             return
         self._drained = (address, node_id)
-        self._say("draining", level=WARNING, why=notice.what, accepted=accepted)
+        self._say(DRAINING, level=WARNING, why=notice.what, accepted=accepted)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from node.clients import LEASE, make_client
+from node.contract import BOOTSTRAP_LOGS, WORKER
 from node.identity import Identity
 from node.lease.table import DynamoLeaseTable
 from node.log import ERROR, WARNING, Journal, Say
@@ -25,7 +26,7 @@ from node.ray.grpc_gcs import GrpcGcs
 from node.ray.start_settings import TOKEN, worker_arguments, worker_environment
 from node.worker.gate import Gate, jittered
 
-LOG = Path("/var/log/ray-worker-bootstrap.log")
+LOG = Path(BOOTSTRAP_LOGS[WORKER])
 PAUSE = 1.0
 
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-UNIT = "ray-worker.service"
+from node.contract import WORKER_UNIT
+
+UNIT = f"{WORKER_UNIT}.service"
 RAYLET = "raylet"
 
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import yaml
 
+from node.contract import GUARD_PORT
 from node.head.autoscaler_file import AutoscalerFile
 from node.head.background_calls import BackgroundCalls
 from node.head.guard import Guard
 from node.head.phases import Phase
 from node.head.services import AwsHeadServices
-from node.head.web import PORT as GUARD
 from node.identity import Identity
 from node.lease.lease import Lease
 from node.lease.table import DynamoLeaseTable
@@ -91,7 +91,7 @@ class FakeRelay:
     def reaches(self) -> bool:
         """See node.head.relay.Relay: a balancer waits for the answer, the guard does not."""
         try:
-            self._network.reach(self._machine, self._machine.passes_on, GUARD)
+            self._network.reach(self._machine, self._machine.passes_on, GUARD_PORT)
         except (Silence, NobodyListens):
             return False
         return True

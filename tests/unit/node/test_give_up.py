@@ -12,8 +12,8 @@ class FakeReports(Reports):
         self.hook_waits, self.away = hook_waits, away
         self.told: list[str] = []
 
-    def metrics(self, values: dict[str, float], **dimensions: str) -> None:
-        self._tell(f"{dimensions['Role']} {values}")
+    def metrics(self, values: dict[str, float], role: str = "") -> None:
+        self._tell(f"{role} {values}")
 
     def complete_launch(self, result: str) -> bool:
         self._tell(result)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from node.head.relay import PORTS, RETRY_SECONDS, SocketProxies
+from node.contract import RAY_PORTS
+from node.head.relay import RETRY_SECONDS, SocketProxies
 from node.ray.processes import descendants
 from tests.unit.node.fakes import FakeClock, Notes
 
@@ -22,7 +23,7 @@ class Host:
 
     def __init__(self, address: str) -> None:
         self._kept: list[socket.socket] = []
-        self._listeners = [socket.create_server((address, port)) for port in PORTS]
+        self._listeners = [socket.create_server((address, port)) for port in RAY_PORTS]
         for listener in self._listeners:
             threading.Thread(target=self._serve, args=(listener,), daemon=True).start()
 
@@ -66,11 +67,11 @@ def leader() -> Iterator[Host]:
     host.close()
 
 
-def connected(port: int = PORTS[0]) -> socket.socket:
+def connected(port: int = RAY_PORTS[0]) -> socket.socket:
     return socket.create_connection((STANDBY, port), 5.0)
 
 
-def met(port: int = PORTS[0]) -> str:
+def met(port: int = RAY_PORTS[0]) -> str:
     """Return the address that a connection to the standby comes to; nothing when it is ended."""
     with connected(port) as connection:
         try:
@@ -92,7 +93,7 @@ def test_every_port_of_ray_leads_to_the_leader(relay: SocketProxies) -> None:
     relay.follow(LEADER)
 
     assert relay.is_open
-    assert {met(port) for port in PORTS} == {LEADER}
+    assert {met(port) for port in RAY_PORTS} == {LEADER}
 
 
 @pytest.mark.usefixtures("leader")
@@ -127,7 +128,7 @@ def test_following_the_same_leader_again_changes_nothing(relay: SocketProxies) -
 
     relay.follow(LEADER)
 
-    assert len(before) == len(PORTS)
+    assert len(before) == len(RAY_PORTS)
     assert descendants() == before
 
 
@@ -149,13 +150,13 @@ def test_a_proxy_that_died_is_replaced_after_a_while(
     clock.advance(RETRY_SECONDS)
     relay.follow(LEADER)
 
-    assert {met(port) for port in PORTS} == {LEADER}
+    assert {met(port) for port in RAY_PORTS} == {LEADER}
 
 
 def test_a_port_that_is_taken_opens_none_until_it_is_free(
     relay: SocketProxies, clock: FakeClock, notes: Notes, leader: Host
 ) -> None:
-    taken = socket.create_server((STANDBY, PORTS[-1]))
+    taken = socket.create_server((STANDBY, RAY_PORTS[-1]))
     relay.follow(LEADER)
     assert not relay.is_open
     assert not descendants()
@@ -191,6 +192,6 @@ def test_the_host_is_reached_where_its_guard_answers(
     assert not relay.reaches()
 
     with socket.create_server((LEADER, 0)) as guard:
-        monkeypatch.setattr("node.head.relay.GUARD", guard.getsockname()[1])
+        monkeypatch.setattr("node.head.relay.GUARD_PORT", guard.getsockname()[1])
 
         assert relay.reaches()
