@@ -10,7 +10,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from node.log import WARNING, Journal
+from node.log import WARNING, EventLog
 
 # The lease counts on a reply within a second of being sent (lease.py): no retry hidden in the
 # client, since a retry of a conditional write that did take effect reports that it did not.
@@ -36,7 +36,7 @@ def _session(region: str) -> Any:
     """
     session = boto3.session.Session(region_name=region)
     if session.get_credentials() is None:
-        Journal()("no credentials yet", level=WARNING, source="metadata service")
+        EventLog()("no credentials yet", level=WARNING, source="metadata service")
     while session.get_credentials() is None:
         time.sleep(PAUSE)
     return session

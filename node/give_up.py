@@ -14,22 +14,22 @@ from pathlib import Path
 from node.clients import make_client
 from node.contract import BOOTSTRAP_LOGS, GAVE_UP, GIVING_UP, WORKER
 from node.identity import Identity
-from node.log import ERROR, INFO, WARNING, Journal, Say
+from node.log import ERROR, INFO, WARNING, EventLog, Log
 from node.logs.progress import PROGRESS, Progress
 from node.reports import Reports
 
 LINES = 20
-HANDED_BACK, POWER_OFF = 0, 1
+AWS_REPLACES, POWER_OFF = 0, 1
 SHIPPED_SECONDS = 5.0  # ray-logs.service sends what is said within about two
 
 
-def hand_back(identity: Identity, reports: Reports, say: Say) -> int:
+def give_up(identity: Identity, reports: Reports, log: Log) -> int:
     """Return the exit code: whether AWS will replace us, or we have to go ourselves."""
-    attempt("metric", lambda: reports.metrics({GAVE_UP: 1.0}, role=identity.role), say)
+    attempt("metric", lambda: reports.metrics({GAVE_UP: 1.0}, role=identity.role), log)
     if identity.role == WORKER or not identity.group:
         return POWER_OFF
-    if attempt("abandon", lambda: _abandon(reports), say):
-        return HANDED_BACK
+    if attempt("abandon", lambda: _abandon(reports), log):
+        return AWS_REPLACES
     return POWER_OFF
 
 
@@ -38,14 +38,14 @@ def _abandon(reports: Reports) -> None:
         reports.declare_unhealthy()
 
 
-def attempt(what: str, call: Callable[[], object], say: Say) -> bool:
+def attempt(what: str, call: Callable[[], object], log: Log) -> bool:
     """Make one call, whatever it may raise: there is nobody left to handle it."""
     try:
         call()
     except Exception as error:
-        say("could not report", level=WARNING, what=what, error=error)
+        log("could not report", level=WARNING, what=what, error=error)
         return False
-    say("reported", level=INFO, what=what)
+    log("reported", level=INFO, what=what)
     return True
 
 
@@ -72,20 +72,20 @@ def await_shipped(
 
 def main() -> int:
     """Say the last words on journal and console, have them shipped, then hand back."""
-    say, began = Journal(), time.time()
+    log, began = EventLog(), time.time()
     try:
         identity = Identity.read()
     except (OSError, ValueError, TypeError) as error:
-        say("giving up without an identity", level=ERROR, error=error)
-        attempt("logs", lambda: await_shipped(began, Progress(PROGRESS)), say)
+        log("giving up without an identity", level=ERROR, error=error)
+        attempt("logs", lambda: await_shipped(began, Progress(PROGRESS)), log)
         return POWER_OFF
-    say(GIVING_UP, level=ERROR, instance=identity.instance_id, role=identity.role)
+    log(GIVING_UP, level=ERROR, instance=identity.instance_id, role=identity.role)
     for line in last_words(Path(BOOTSTRAP_LOGS[identity.role])):
         print(line, file=sys.stderr)
-    attempt("logs", lambda: await_shipped(began, Progress(PROGRESS)), say)
+    attempt("logs", lambda: await_shipped(began, Progress(PROGRESS)), log)
     cloudwatch = make_client("cloudwatch", identity.region)
     autoscaling = make_client("autoscaling", identity.region)
-    return hand_back(identity, Reports(identity, cloudwatch, autoscaling), say)
+    return give_up(identity, Reports(identity, cloudwatch, autoscaling), log)
 
 
 if __name__ == "__main__":

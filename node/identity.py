@@ -19,7 +19,7 @@ from pathlib import Path
 import yaml
 
 from node import contract
-from node.log import ERROR, WARNING, Journal, Say
+from node.log import ERROR, WARNING, EventLog, Log
 
 NODE_YAML = Path(contract.NODE_YAML)
 IMAGE_JSON = Path(contract.IMAGE_JSON)
@@ -185,7 +185,7 @@ def write_whole(path: Path, text: str, mode: int) -> None:
     new.replace(path)
 
 
-def await_identity(seconds: float, say: Say) -> Identity:
+def await_identity(seconds: float, log: Log) -> Identity:
     """Return who we are; try again for so long while only the metadata service is in the way."""
     deadline = time.monotonic() + seconds
     while True:
@@ -198,20 +198,20 @@ def await_identity(seconds: float, say: Say) -> Identity:
         except NoMetadata as error:
             if time.monotonic() >= deadline:
                 raise
-            say("no identity yet", level=WARNING, error=error)
+            log("no identity yet", level=WARNING, error=error)
             time.sleep(1)
 
 
 def main() -> int:
     """Write the identity; exit 1 with the reason in the journal."""
-    say = Journal()
+    log = EventLog()
     try:
-        identity = await_identity(60, say)
+        identity = await_identity(60, log)
     except (BadIdentity, OSError, ValueError, yaml.YAMLError) as error:
-        say("no identity", level=ERROR, error=error)
+        log("no identity", level=ERROR, error=error)
         return 1
     write_identity(identity)
-    say("identity written", role=identity.role, type=identity.node_type, id=identity.instance_id)
+    log("identity written", role=identity.role, type=identity.node_type, id=identity.instance_id)
     return 0
 
 

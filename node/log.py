@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TextIO
 
-Say = Callable[..., None]
+Log = Callable[..., None]
 
 INFO = 6  # syslog severities; "<6>" before a line is how journald learns them, sd-daemon(3)
 WARNING = 4
@@ -31,7 +31,7 @@ def _quoted(value: object) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
-class Journal:
+class EventLog:
     """Called as ``say("lease taken", epoch=3)``; ``level`` is a syslog severity."""
 
     def __init__(self, stream: TextIO = sys.stderr, file: Path | None = None) -> None:

@@ -19,7 +19,7 @@ import yaml
 
 from node.contract import AUTOSCALER_DIGEST_CHARACTERS, AUTOSCALER_TAG
 from node.identity import Identity, NoMetadata, write_whole
-from node.log import WARNING, Say
+from node.log import WARNING, Log
 from node.ray.token import NotFit, NotNow, asked
 
 NAME = rf"([0-9a-f]{{{AUTOSCALER_DIGEST_CHARACTERS}}})\.yaml"
@@ -36,10 +36,10 @@ class AutoscalerFile:
         *,
         s3: Any,
         read_tag: Callable[[str], str | None],
-        say: Say,
+        log: Log,
     ) -> None:
         self._path, self._identity = path, identity
-        self._s3, self._read_tag, self._say = s3, read_tag, say
+        self._s3, self._read_tag, self._log = s3, read_tag, log
         self._source = path.with_suffix(".uri")
         self.uri = self._source.read_text() if self._source.exists() and path.exists() else ""
         self._complaint = ""
@@ -82,12 +82,12 @@ class AutoscalerFile:
         write_whole(self._path, content.decode(), 0o644)
         write_whole(self._source, uri, 0o644)
         self.uri = uri
-        self._say("autoscaler's YAML written", uri=uri)
+        self._log("autoscaler's YAML written", uri=uri)
 
     def _complain(self, why: str) -> None:
         if why != self._complaint:
             self._complaint = why
-            self._say("autoscaler's YAML kept", level=WARNING, uri=self.uri, why=why)
+            self._log("autoscaler's YAML kept", level=WARNING, uri=self.uri, why=why)
 
 
 def check_autoscaler(content: bytes, where: str, identity: Identity) -> None:

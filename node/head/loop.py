@@ -42,7 +42,7 @@ def run(
         if not ready and guard.phase is Phase.STANDBY:
             ready = True
             notify("READY=1")
-        if guard.is_vital():
+        if guard.may_feed_watchdog():
             notify(f"WATCHDOG=1\nSTATUS={guard.phase.value}, epoch {guard.lease.epoch}")
         sleep(TICK)
     return guard.exit_code or 0

@@ -24,7 +24,7 @@ from node.head.web import serve_leader
 from node.identity import Identity, instance_tag
 from node.lease.lease import Lease
 from node.lease.table import DynamoLeaseTable
-from node.log import Journal, Say
+from node.log import EventLog, Log
 from node.ray.grpc_gcs import GrpcGcs
 from node.ray.head_process import RayHeadProcess
 from node.ray.start_settings import AUTOSCALER, TOKEN
@@ -37,7 +37,7 @@ boot_clock = partial(
 )  # goes on while the machine is suspended
 
 
-def make_guard(identity: Identity, executor: ThreadPoolExecutor, say: Say) -> Guard:
+def make_guard(identity: Identity, executor: ThreadPoolExecutor, log: Log) -> Guard:
     """Wire one head together."""
     client = partial(make_client, region=identity.region)
     dynamodb = make_client("dynamodb", identity.region, LEASE)
@@ -49,26 +49,26 @@ def make_guard(identity: Identity, executor: ThreadPoolExecutor, say: Say) -> Gu
         ec2=client("ec2"),
         token=TOKEN,
         autoscaler=AutoscalerFile(
-            AUTOSCALER, identity, s3=client("s3"), read_tag=instance_tag, say=say
+            AUTOSCALER, identity, s3=client("s3"), read_tag=instance_tag, log=log
         ),
-        say=say,
+        log=log,
     )
     lease = Lease(
         table,
         identity.instance_id,
         identity.address,
         clock=boot_clock,
-        say=say,
-        die_at=KillTimer().set,
+        log=log,
+        set_kill_time=KillTimer().set,
     )
     return Guard(
         lease,
         RayHeadProcess(identity, GrpcGcs(identity.address, TOKEN)),
-        SocketProxies(identity.address, clock=boot_clock, say=say),
+        SocketProxies(identity.address, clock=boot_clock, log=log),
         services,
-        BackgroundCalls(executor, clock=boot_clock, say=say, final=NotFit),
+        BackgroundCalls(executor, clock=boot_clock, log=log, final=NotFit),
         clock=boot_clock,
-        say=say,
+        log=log,
     )
 
 
@@ -78,12 +78,12 @@ def main() -> NoReturn:
     Ends without waiting for background calls: one may hang, and by now Ray is dead and the lease
     is released.
     """
-    say = Journal(file=LOG)
-    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="errands")
-    guard = make_guard(Identity.read(), executor, say)
+    log = EventLog(file=LOG)
+    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="background")
+    guard = make_guard(Identity.read(), executor, log)
     serve_leader(lambda: guard.takes_traffic, guard.status)
     code = run(guard, StopRequest().listen())
-    say("guard ended", code=code)
+    log("guard ended", code=code)
     os._exit(code)
 
 

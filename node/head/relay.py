@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from typing import Protocol
 
 from node.contract import GUARD_PORT, RAY_PORTS
-from node.log import WARNING, Say
+from node.log import WARNING, Log
 
 PROXY = "/usr/lib/systemd/systemd-socket-proxyd"
 # It takes its listening socket as descriptor 3 and wants its own process id (sd_listen_fds(3)).
@@ -47,9 +47,9 @@ class Relay(Protocol):
 class SocketProxies:
     """The relay of a real head, at its own address."""
 
-    def __init__(self, own_address: str, *, clock: Clock, say: Say, program: str = PROXY) -> None:
+    def __init__(self, own_address: str, *, clock: Clock, log: Log, program: str = PROXY) -> None:
         self._own_address, self._program = own_address, program
-        self._clock, self._say = clock, say
+        self._clock, self._log = clock, log
         self._address = ""
         self._proxies: list[subprocess.Popen[bytes]] = []
         self._not_before = 0.0
@@ -67,9 +67,9 @@ class SocketProxies:
             self._open(address)
         except OSError as error:
             self._end()
-            self._say("connections not passed on", level=WARNING, address=address, error=error)
+            self._log("connections not passed on", level=WARNING, address=address, error=error)
         else:
-            self._say("connections passed on", address=address)
+            self._log("connections passed on", address=address)
 
     def close(self) -> None:
         self._address = ""

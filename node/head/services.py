@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from node.head.autoscaler_file import AutoscalerFile
 from node.head.tags import move_head_tags
 from node.identity import Identity
-from node.log import WARNING, Say
+from node.log import WARNING, Log
 from node.ray import token as settings
 from node.reports import Reports
 
@@ -51,7 +51,7 @@ class AwsHeadServices:
     ec2: Any
     token: Path
     autoscaler: AutoscalerFile
-    say: Say
+    log: Log
 
     @property
     def autoscaler_uri(self) -> str:
@@ -66,7 +66,7 @@ class AwsHeadServices:
 
     def refresh_secret(self) -> None:
         if warning := settings.refresh_token(self.ssm, self.identity, self.token):
-            self.say("secret not refreshed", level=WARNING, reason=warning)
+            self.log("secret not refreshed", level=WARNING, reason=warning)
 
     def tag(self) -> None:
         move_head_tags(self.ec2, self.identity)
@@ -76,4 +76,4 @@ class AwsHeadServices:
 
     def complete_launch(self) -> None:
         if self.reports.complete_launch("CONTINUE"):
-            self.say("launch completed", result="CONTINUE")
+            self.log("launch completed", result="CONTINUE")

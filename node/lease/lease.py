@@ -43,13 +43,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from node.lease.table import LeaseItem, LeaseTable, Refused, Unknown
-from node.log import WARNING, Say
+from node.log import WARNING, Log
 
 Clock = Callable[[], float]
 
 
 @dataclass(frozen=True)
-class Terms:
+class LeaseTimes:
     """Seconds. ``fence`` < ``kill`` < ``length``; the proof above says what the differences buy.
 
     Renewals, reads and retries come after at most as long as said here, see ``_spread``.
@@ -62,7 +62,7 @@ class Terms:
     read_every: float = 0.5
 
 
-TERMS = Terms()
+LEASE_TIMES = LeaseTimes()
 
 
 class Lease:
@@ -77,13 +77,13 @@ class Lease:
         address: str,
         *,
         clock: Clock,
-        say: Say,
-        die_at: Callable[[float | None], None] = lambda _: None,
-        terms: Terms = TERMS,
+        log: Log,
+        set_kill_time: Callable[[float | None], None] = lambda _: None,
+        times: LeaseTimes = LEASE_TIMES,
     ) -> None:
         self._table, self._holder, self._address = table, holder, address
-        self._clock, self._say, self._terms = clock, say, terms
-        self._die_at = die_at
+        self._clock, self._log, self._times = clock, log, times
+        self._set_kill_time = set_kill_time
         self._next_call = 0.0
         self._sent = float("-inf")  # before the last answered take or renewal
         self._seen: LeaseItem | None = None
@@ -97,7 +97,7 @@ class Lease:
     @property
     def held(self) -> bool:
         """True while Ray may run here."""
-        return self.epoch is not None and self._clock() < self._sent + self._terms.fence
+        return self.epoch is not None and self._clock() < self._sent + self._times.fence
 
     @property
     def successor(self) -> str:
@@ -105,21 +105,21 @@ class Lease:
         return self.leader.next_holder if self.epoch is not None and self.leader else ""
 
     @property
-    def other(self) -> str:
+    def other_address(self) -> str:
         """Return the address of another that holds the lease or held it last, or nothing."""
         leader = self.leader
         return leader.address if leader and leader.holder != self._holder else ""
 
     @property
-    def is_renewed(self) -> bool:
+    def is_renewed_by_other(self) -> bool:
         """True while another was seen to renew of late: two renewals may have been missed."""
         if self.epoch is not None or self.leader is None or self.leader.released:
             return False
-        return self._clock() - self._seen_since < 2 * self._terms.renew_every
+        return self._clock() - self._seen_since < 2 * self._times.renew_every
 
-    def step(self, *, wanted: bool = True) -> None:
+    def step(self, *, take: bool = True) -> None:
         """Make at most one call: renew what we hold; else look, and take what is free if
-        ``wanted``.
+        ``take``.
         """
         if self.epoch is not None:
             if not self.held:
@@ -127,23 +127,23 @@ class Lease:
             elif self._clock() >= self._next_call:
                 self._renew(self.epoch)
         elif self._clock() >= self._next_call:
-            self._next_call = self._clock() + _spread(self._terms.read_every)
-            self._look_or_take(wanted)
+            self._next_call = self._clock() + _spread(self._times.read_every)
+            self._look_or_take(take)
 
     def release(self) -> None:
         """Give the epoch up. Call only when Ray is dead; never fails: at worst the lease lapses
         by itself. Dead as Ray is, this process may live on.
         """
-        self._die_at(None)
+        self._set_kill_time(None)
         if self.epoch is None:
             return
         epoch, self.epoch = self.epoch, None
         self._forget()
         try:
             self._table.release(epoch, self._holder)
-            self._say("lease released", epoch=epoch)
+            self._log("lease released", epoch=epoch)
         except (Refused, Unknown) as error:
-            self._say("lease not released", level=WARNING, epoch=epoch, error=error)
+            self._log("lease not released", level=WARNING, epoch=epoch, error=error)
 
     def _renew(self, epoch: int) -> None:
         """Renew; an unanswered renewal is tried again within a read's time, until the fence."""
@@ -151,22 +151,22 @@ class Lease:
         try:
             item = self._table.renew(epoch, self._holder, self.autoscaler)
         except Unknown as error:
-            self._next_call = self._clock() + _spread(self._terms.read_every)
-            self._say("lease renewal unanswered", level=WARNING, epoch=epoch, error=error)
+            self._next_call = self._clock() + _spread(self._times.read_every)
+            self._log("lease renewal unanswered", level=WARNING, epoch=epoch, error=error)
         except Refused:
             self._drop("another has taken it")
         else:
             self._extend(sent)
             self.leader = item
 
-    def _look_or_take(self, wanted: bool) -> None:
+    def _look_or_take(self, take: bool) -> None:
         try:
             item = self._table.read()
             self._observe(item)
-            if wanted and self._is_free(item):
+            if take and self._is_free(item):
                 self._take(item)
         except Unknown as error:
-            self._say("lease unreadable", level=WARNING, error=error)
+            self._log("lease unreadable", level=WARNING, error=error)
 
     def _observe(self, item: LeaseItem | None) -> None:
         """Restart the wait whenever a counter moves; called after the read has returned."""
@@ -183,7 +183,7 @@ class Lease:
                 return True
         if not self._ever_seen:
             return True
-        return self._clock() - self._seen_since >= self._terms.length
+        return self._clock() - self._seen_since >= self._times.length
 
     def _take(self, seen: LeaseItem | None) -> None:
         epoch = seen.epoch + 1 if seen else 1
@@ -191,7 +191,7 @@ class Lease:
         try:
             self._table.take(seen, self._holder, self._address, self.autoscaler)
         except Refused:
-            self._say("lease went to another", epoch=epoch)
+            self._log("lease went to another", epoch=epoch)
         else:
             self._hold(epoch, sent)
 
@@ -201,16 +201,16 @@ class Lease:
         self.leader = LeaseItem(
             epoch, 0, self._holder, self._address, released=False, autoscaler=self.autoscaler
         )
-        self._say("lease taken", epoch=epoch)
+        self._log("lease taken", epoch=epoch)
 
     def _extend(self, sent: float) -> None:
         """Count from ``sent`` on: until the fence, and in the kernel until the kill."""
-        self._die_at(sent + self._terms.kill)
-        self._sent, self._next_call = sent, sent + _spread(self._terms.renew_every)
+        self._set_kill_time(sent + self._times.kill)
+        self._sent, self._next_call = sent, sent + _spread(self._times.renew_every)
         self.renewals += 1
 
     def _drop(self, why: str) -> None:
-        self._say("lease lost", level=WARNING, epoch=self.epoch, why=why)
+        self._log("lease lost", level=WARNING, epoch=self.epoch, why=why)
         self.epoch = None
         self._forget()
 

@@ -23,7 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from node import contract
 from node.clients import error_code, make_client
 from node.identity import NODE_YAML, BadIdentity, metadata_service, required
-from node.log import ERROR, WARNING, Journal, Say
+from node.log import ERROR, WARNING, EventLog, Log
 from node.logs.batch import Batch
 from node.logs.progress import PROGRESS, Progress
 from node.logs.source import JournalSource, Source, journal_command
@@ -75,8 +75,8 @@ def find_stream(node_yaml: Path = NODE_YAML) -> Stream:
 class CloudWatchStream:
     """A stream of CloudWatch Logs, made when it is first written to; ``logs`` is botocore's."""
 
-    def __init__(self, logs: Any, stream: Stream, say: Say) -> None:
-        self._logs, self._say = logs, say
+    def __init__(self, logs: Any, stream: Stream, log: Log) -> None:
+        self._logs, self._log = logs, log
         self._where = {"logGroupName": stream.group, "logStreamName": stream.name}
 
     def put(self, batch: Batch) -> None:
@@ -97,7 +97,7 @@ class CloudWatchStream:
                 raise NotTaken(str(error)) from error
             raise
         if refused := answer.get("rejectedLogEventsInfo"):
-            self._say("lines refused for their age", level=WARNING, which=refused)
+            self._log("lines refused for their age", level=WARNING, which=refused)
 
     def _create(self) -> None:
         try:
@@ -116,12 +116,12 @@ class LogShipper:
         put: Callable[[Batch], None],
         progress: Progress,
         *,
-        say: Say,
+        log: Log,
         clock: Clock = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._open, self._put, self._progress = open_source, put, progress
-        self._say, self._clock, self._sleep = say, clock, sleep
+        self._log, self._clock, self._sleep = log, clock, sleep
         self._cursor = progress.cursor()  # of the last line that was read
         self._batch, self._began = Batch(), 0.0
         self._deadline: float | None = None
@@ -147,7 +147,7 @@ class LogShipper:
         finally:
             source.close()
         if self._deadline is None:
-            self._say("journalctl ended", level=WARNING)
+            self._log("journalctl ended", level=WARNING)
             self._wait(ANOTHER_PAUSE)
 
     def _drain(self, source: Source) -> None:
@@ -181,9 +181,9 @@ class LogShipper:
         try:
             self._put(self._batch)
         except NotTaken as error:
-            self._say("lines given up", level=ERROR, count=len(self._batch), error=error)
+            self._log("lines given up", level=ERROR, count=len(self._batch), error=error)
         except (BotoCoreError, ClientError) as error:
-            self._say("logs not shipped", level=WARNING, count=len(self._batch), error=error)
+            self._log("logs not shipped", level=WARNING, count=len(self._batch), error=error)
             return False
         self._note()
         self._batch = Batch()
@@ -194,7 +194,7 @@ class LogShipper:
         try:
             self._progress.write(self._batch.last.cursor, self._batch.last.at)
         except OSError as error:
-            self._say("no note of what was shipped", level=WARNING, error=error)
+            self._log("no note of what was shipped", level=WARNING, error=error)
 
     def _wait(self, seconds: float) -> None:
         """Pause; cut short when stopped meanwhile, since every second then counts."""
@@ -206,30 +206,30 @@ class LogShipper:
         return self._deadline is not None and self._clock() >= self._deadline
 
 
-def await_stream(say: Say) -> Stream:
+def await_stream(log: Log) -> Stream:
     """Return our stream, however long the metadata service takes."""
     pause = FIRST_PAUSE
     while True:
         try:
             return find_stream()
         except (BadIdentity, OSError, ValueError, yaml.YAMLError) as error:
-            say("no log stream yet", level=WARNING, error=error)
+            log("no log stream yet", level=WARNING, error=error)
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
 def main() -> int:
     """Ship until SIGTERM."""
-    say = Journal()
-    stream = await_stream(say)
-    cloudwatch = CloudWatchStream(make_client("logs", stream.region), stream, say)
+    log = EventLog()
+    stream = await_stream(log)
+    cloudwatch = CloudWatchStream(make_client("logs", stream.region), stream, log)
 
     def open_source(cursor: str, follow: bool) -> Source:
-        return JournalSource(journal_command(UNITS, cursor, follow=follow), say)
+        return JournalSource(journal_command(UNITS, cursor, follow=follow), log)
 
-    shipper = LogShipper(open_source, cloudwatch.put, Progress(PROGRESS), say=say)
+    shipper = LogShipper(open_source, cloudwatch.put, Progress(PROGRESS), log=log)
     signal.signal(signal.SIGTERM, lambda *_: shipper.stop())
-    say("shipping logs", group=stream.group, stream=stream.name)
+    log("shipping logs", group=stream.group, stream=stream.name)
     shipper.run()
     return 0
 

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterable
 from typing import Protocol
 
-from node.log import WARNING, Say
+from node.log import WARNING, Log
 from node.logs.batch import Event, event_of
 
 READ_BYTES = 64 * 1024
@@ -48,8 +48,8 @@ def journal_command(units: Iterable[str], cursor: str, *, follow: bool) -> list[
 class JournalSource:
     """A running journalctl."""
 
-    def __init__(self, command: list[str], say: Say) -> None:
-        self._say = say
+    def __init__(self, command: list[str], log: Log) -> None:
+        self._log = log
         self._pipe, theirs = os.pipe()
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=theirs)
         os.close(theirs)
@@ -69,7 +69,7 @@ class JournalSource:
         if self._skipping and lines:
             lines, self._skipping = lines[1:], False
         if len(self._rest) > LINE_BYTES:
-            self._say("line skipped", level=WARNING, bytes=len(self._rest))
+            self._log("line skipped", level=WARNING, bytes=len(self._rest))
             self._rest, self._skipping = b"", True
         return [event for line in lines if (event := self._event(line))]
 
@@ -82,5 +82,5 @@ class JournalSource:
         try:
             return event_of(json.loads(line))
         except (AttributeError, KeyError, ValueError, TypeError) as error:
-            self._say("no journal entry", level=WARNING, error=error)
+            self._log("no journal entry", level=WARNING, error=error)
             return None

@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from node.contract import DRAINING
 from node.identity import Metadata, NoMetadata
 from node.lease.table import LeaseItem
-from node.log import WARNING, Say
+from node.log import WARNING, Log
 from node.ray.protobuf import counted, varint_field
 from node.worker.unit import Raylet
 
@@ -67,10 +67,10 @@ class Departure:
         unreachable: tuple[type[Exception], ...],
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
-        say: Say,
+        log: Log,
     ) -> None:
         self._metadata, self._drain, self._unreachable = metadata, drain, unreachable
-        self._clock, self._wall_clock, self._say = clock, wall_clock, say
+        self._clock, self._wall_clock, self._log = clock, wall_clock, log
         self._next_look = clock()
         self._notice: Notice | None = None
         self._drained: tuple[str, bytes] | None = None  # at which head, and which node
@@ -89,10 +89,10 @@ class Departure:
         try:
             notice = find_notice(self._metadata(), self._wall_clock())
         except (NoMetadata, ValueError, KeyError) as error:
-            self._say("no word on whether we leave", level=WARNING, error=error)
+            self._log("no word on whether we leave", level=WARNING, error=error)
             return
         if (notice is None) != (self._notice is None):
-            self._say("departure", level=WARNING, why=notice.what if notice else "called off")
+            self._log("departure", level=WARNING, why=notice.what if notice else "called off")
             self._notice, self._drained = notice, None
 
     def _have_drained(self, address: str, node_id: bytes, notice: Notice) -> None:
@@ -102,7 +102,7 @@ class Departure:
         try:
             accepted = self._drain(address, drain_request(node_id, notice))
         except self._unreachable as error:
-            self._say("not drained yet", level=WARNING, error=error)
+            self._log("not drained yet", level=WARNING, error=error)
             return
         self._drained = (address, node_id)
-        self._say(DRAINING, level=WARNING, why=notice.what, accepted=accepted)
+        self._log(DRAINING, level=WARNING, why=notice.what, accepted=accepted)

@@ -9,14 +9,12 @@ import random
 from collections.abc import Callable
 
 from node.lease.table import LeaseTable, Unknown
-from node.log import INFO, WARNING, Say
+from node.log import INFO, WARNING, Log
 from node.ray.gcs import Gcs, NotAdmitted, Unreachable
 
 Clock = Callable[[], float]
-NAME_PATIENCE = (
-    5.0  # seconds until we go by the load balancer's name, should nobody mind /etc/hosts
-)
-SECRET_PAUSE = 5.0
+NAME_TIMEOUT = 5.0  # seconds until we go by the load balancer's name, should nobody mind /etc/hosts
+SECRET_INTERVAL = 5.0
 
 
 class Gate:
@@ -31,12 +29,12 @@ class Gate:
         gcs: Callable[[str], Gcs],
         refresh_secret: Callable[[], None],
         clock: Clock,
-        say: Say,
+        log: Log,
         spread: float = 0.0,
     ) -> None:
         self._table, self._head_name = table, head_name
         self._resolve, self._gcs, self._refresh_secret = resolve, gcs, refresh_secret
-        self._clock, self._say = clock, say
+        self._clock, self._log = clock, log
         self._spread = spread
         self._turn: float | None = None
         self._said = ""
@@ -58,7 +56,7 @@ class Gate:
             self._turn = self._clock() + random.uniform(0.0, self._spread)  # noqa: S311 (no secret)
         if self._clock() < self._turn:
             return self._closed("waiting for our turn")
-        self._say("gate open")
+        self._log("gate open")
         return True
 
     def _head_is_ready(self) -> bool:
@@ -100,13 +98,13 @@ class Gate:
         if self._ready_since is None:
             self._ready_since = now
         named = self._named()
-        if named == leader or (named and now - self._ready_since >= NAME_PATIENCE):
-            self._say("head ready", leader=leader, name_leads_to=named)
+        if named == leader or (named and now - self._ready_since >= NAME_TIMEOUT):
+            self._log("head ready", leader=leader, name_leads_to=named)
             return True
         return self._closed(f"{self._head_name} leads to {named}")
 
     def _renew_secret(self) -> None:
-        if self._clock() - self._refreshed_at >= SECRET_PAUSE:
+        if self._clock() - self._refreshed_at >= SECRET_INTERVAL:
             self._refreshed_at = self._clock()
             self._refresh_secret()
 
@@ -114,7 +112,7 @@ class Gate:
         """Say why, once for each reason."""
         if why != self._said:
             self._said = why
-            self._say("gate closed", level=INFO if why == "nobody leads" else WARNING, why=why)
+            self._log("gate closed", level=INFO if why == "nobody leads" else WARNING, why=why)
         return False
 
 

@@ -18,7 +18,7 @@ from node.clients import LEASE, make_client
 from node.contract import BOOTSTRAP_LOGS, WORKER
 from node.identity import Identity
 from node.lease.table import DynamoLeaseTable
-from node.log import ERROR, WARNING, Journal, Say
+from node.log import ERROR, WARNING, EventLog, Log
 from node.ray import launcher
 from node.ray import token as settings
 from node.ray.gcs import Gcs
@@ -30,7 +30,7 @@ LOG = Path(BOOTSTRAP_LOGS[WORKER])
 PAUSE = 1.0
 
 
-def make_gate(identity: Identity, gcs: Callable[[str], Gcs], ssm: Any, say: Say) -> Gate:
+def make_gate(identity: Identity, gcs: Callable[[str], Gcs], ssm: Any, log: Log) -> Gate:
     """Wire the gate of a real worker."""
     dynamodb = make_client("dynamodb", identity.region, LEASE)
     return Gate(
@@ -38,26 +38,26 @@ def make_gate(identity: Identity, gcs: Callable[[str], Gcs], ssm: Any, say: Say)
         identity.head_name,
         resolve=socket.gethostbyname,
         gcs=gcs,
-        refresh_secret=partial(refresh_secret, ssm, identity, say),
+        refresh_secret=partial(refresh_secret, ssm, identity, log),
         clock=time.monotonic,
-        say=say,
+        log=log,
         spread=float(identity.rejoin_seconds or 0),
     )
 
 
-def refresh_secret(ssm: Any, identity: Identity, say: Say) -> None:
+def refresh_secret(ssm: Any, identity: Identity, log: Log) -> None:
     """Fetch the token; a known one serves while SSM cannot be asked."""
     if warning := settings.refresh_token(ssm, identity, TOKEN):
-        say("secret not refreshed", level=WARNING, reason=warning)
+        log("secret not refreshed", level=WARNING, reason=warning)
 
 
-def await_secret(ssm: Any, identity: Identity, say: Say) -> None:
+def await_secret(ssm: Any, identity: Identity, log: Log) -> None:
     """Try until there is a token; raises NotFit when there will not be one."""
     while True:
         try:
-            refresh_secret(ssm, identity, say)
+            refresh_secret(ssm, identity, log)
         except settings.NotNow as error:
-            say("no secret yet", level=WARNING, reason=error)
+            log("no secret yet", level=WARNING, reason=error)
             time.sleep(jittered(PAUSE))
         else:
             return
@@ -71,18 +71,18 @@ def _connected(connections: dict[str, GrpcGcs], address: str) -> GrpcGcs:
 
 def main() -> int:
     """Become ``ray start`` when the gate opens."""
-    say = Journal(file=LOG)
+    log = EventLog(file=LOG)
     identity = Identity.read()
     os.environ.update(worker_environment(identity))
     ssm = make_client("ssm", identity.region)
     try:
-        await_secret(ssm, identity, say)
+        await_secret(ssm, identity, log)
     except settings.NotFit as error:
-        say("worker cannot start", level=ERROR, why=error)
+        log("worker cannot start", level=ERROR, why=error)
         return 1
     launcher.warm_up()
     connections: dict[str, GrpcGcs] = {}
-    gate = make_gate(identity, lambda address: _connected(connections, address), ssm, say)
+    gate = make_gate(identity, lambda address: _connected(connections, address), ssm, log)
     while not gate.step():
         time.sleep(jittered(PAUSE))
     for connection in connections.values():

@@ -23,24 +23,24 @@ from dataclasses import dataclass
 from enum import Enum
 
 from node.lease.table import LeaseItem, LeaseTable, Unknown
-from node.log import ERROR, WARNING, Say
+from node.log import ERROR, WARNING, Log
 from node.ray.gcs import Gcs, NotAdmitted, Unreachable
 from node.worker.unit import Raylet, WorkerUnit
 
 Clock = Callable[[], float]
 
 
-class Standing(Enum):
+class NodeState(Enum):
     """How this node stands with the head."""
 
     ALIVE = "alive"
     UNKNOWN = "unknown"  # nobody leads, or the head does not answer
-    STRANGER = "stranger"  # the head answers, and we are not among the living
-    ABSENT = "absent"  # the head answers, and there is no raylet here
+    NOT_ALIVE = "stranger"  # the head answers, and we are not among the living
+    NO_RAYLET = "absent"  # the head answers, and there is no raylet here
 
 
 @dataclass(frozen=True)
-class Patience:
+class Timeouts:
     """Seconds, and checks."""
 
     check: float = 2.0  # while all is well
@@ -55,7 +55,7 @@ class Patience:
     give_back: float = 600.0  # so long beside a live head without being alive
 
 
-PATIENCE = Patience()
+TIMEOUTS = Timeouts()
 
 
 class Watchdog:
@@ -69,18 +69,18 @@ class Watchdog:
         gcs: Callable[[str], Gcs],
         follow: Callable[[str], None],
         clock: Clock,
-        say: Say,
+        log: Log,
         leaving: Callable[[LeaseItem | None, Raylet | None], bool] = lambda *_: False,
         outlives_heads: bool = False,
-        patience: Patience = PATIENCE,
+        timeouts: Timeouts = TIMEOUTS,
     ) -> None:
         self._table, self._unit, self._gcs, self._follow = table, unit, gcs, follow
         self._leaving, self._outlives_heads = leaving, outlives_heads
-        self._clock, self._say, self._patience = clock, say, patience
+        self._clock, self._log, self._timeouts = clock, log, timeouts
         self.leader: LeaseItem | None = None
-        self.standing = Standing.UNKNOWN
+        self.node_state = NodeState.UNKNOWN
         self.given_up = ""
-        self._strikes = 0
+        self._failed_checks = 0
         self._kills = 0
         self._raylet: Raylet | None = None
         self._raylet_changed = clock()
@@ -88,18 +88,18 @@ class Watchdog:
         self._was_alive = False  # this very raylet, at any time
         self._epoch_is_over = False  # the one that it was alive in
         self._no_kill_before = clock()
-        self._outside_since: float | None = None  # beside a live head, without being alive
+        self._lost_since: float | None = None  # beside a live head, without being alive
 
     def step(self) -> float:
         """Look once, act, and return in how many seconds to look again."""
         raylet = self._look_at_unit()
-        if self.standing is not Standing.ALIVE:
+        if self.node_state is not NodeState.ALIVE:
             self._look_at_lease()
         self._note(self._ask_head(raylet))
         if not self._leaving(self.leader, raylet):
             self._act(raylet)
-        calm = self.standing is Standing.ALIVE
-        seconds = self._patience.check if calm else self._patience.check_soon
+        calm = self.node_state is NodeState.ALIVE
+        seconds = self._timeouts.check if calm else self._timeouts.check_soon
         return seconds * random.uniform(0.5, 1.5)  # noqa: S311 (no secret)
 
     def _look_at_lease(self) -> None:
@@ -107,14 +107,14 @@ class Watchdog:
         try:
             item = self._table.read()
         except Unknown as error:
-            self._say("lease unreadable", level=WARNING, error=error)
+            self._log("lease unreadable", level=WARNING, error=error)
             return
         if item and self.leader and self._was_alive:
             self._epoch_is_over = item.released or item.epoch != self.leader.epoch
         if item and not item.released:
             if self.leader is None or self.leader.epoch != item.epoch:
-                self._say("new leader", epoch=item.epoch, address=item.address)
-                self._strikes = 0
+                self._log("new leader", epoch=item.epoch, address=item.address)
+                self._failed_checks = 0
             self.leader = item
             self._follow(item.address)
 
@@ -124,60 +124,60 @@ class Watchdog:
             self._raylet, self._raylet_changed = raylet, self._clock()
             self._had_raylet = self._had_raylet or raylet is not None
             self._was_alive = self._epoch_is_over = False
-            self._strikes = 0
+            self._failed_checks = 0
         return raylet
 
-    def _ask_head(self, raylet: Raylet | None) -> Standing:
+    def _ask_head(self, raylet: Raylet | None) -> NodeState:
         if self.leader is None:
-            return Standing.UNKNOWN
+            return NodeState.UNKNOWN
         gcs = self._gcs(self.leader.address)
         try:
             if raylet is None:
-                return Standing.ABSENT if gcs.alive_nodes() else Standing.UNKNOWN
-            return Standing.ALIVE if gcs.is_alive(raylet.node_id) else Standing.STRANGER
+                return NodeState.NO_RAYLET if gcs.alive_nodes() else NodeState.UNKNOWN
+            return NodeState.ALIVE if gcs.is_alive(raylet.node_id) else NodeState.NOT_ALIVE
         except NotAdmitted:
-            return Standing.STRANGER if raylet else Standing.UNKNOWN
+            return NodeState.NOT_ALIVE if raylet else NodeState.UNKNOWN
         except (Unreachable, ValueError):
-            return Standing.UNKNOWN
+            return NodeState.UNKNOWN
 
-    def _note(self, standing: Standing) -> None:
+    def _note(self, node_state: NodeState) -> None:
         """Keep count of what this check adds to."""
-        if standing is not self.standing:
-            self._say("standing", now=standing.value, was=self.standing.value)
-        self.standing = standing
-        if standing is Standing.ALIVE:
-            self._strikes = self._kills = 0
+        if node_state is not self.node_state:
+            self._log("standing", now=node_state.value, was=self.node_state.value)
+        self.node_state = node_state
+        if node_state is NodeState.ALIVE:
+            self._failed_checks = self._kills = 0
             self._was_alive = True
-            self._outside_since = None
-        elif standing is Standing.UNKNOWN:
-            self._strikes = 0
-            self._outside_since = None
+            self._lost_since = None
+        elif node_state is NodeState.UNKNOWN:
+            self._failed_checks = 0
+            self._lost_since = None
         else:
-            self._strikes += 1
-            self._outside_since = self._outside_since or self._clock()
+            self._failed_checks += 1
+            self._lost_since = self._lost_since or self._clock()
 
     def _act(self, raylet: Raylet | None) -> None:
         now = self._clock()
         if self._epoch_is_over and raylet and not self._outlives_heads:
-            self._say("epoch over: killing the worker", level=WARNING)
+            self._log("epoch over: killing the worker", level=WARNING)
             self._was_alive = self._epoch_is_over = False
             self._unit.kill()
             return
-        if self._outside_since is None:
+        if self._lost_since is None:
             return
-        if now - self._outside_since >= self._patience.give_back:
-            outside = now - self._outside_since
+        if now - self._lost_since >= self._timeouts.give_back:
+            outside = now - self._lost_since
             self.given_up = f"not in the cluster for {outside:.0f} s beside a live head"
-            self._say("giving the instance back", level=ERROR, why=self.given_up)
-        elif self._strikes >= self._patience.checks and now >= self._no_kill_before:
-            since = max(self._raylet_changed, self._outside_since)
+            self._log("giving the instance back", level=ERROR, why=self.given_up)
+        elif self._failed_checks >= self._timeouts.checks and now >= self._no_kill_before:
+            since = max(self._raylet_changed, self._lost_since)
             if self._was_alive or now - since >= self._start_patience(raylet):
                 self._kill()
 
     def _start_patience(self, raylet: Raylet | None) -> float:
         """Return how long a start may take; the first of all has an unread disk before it."""
         had_one = raylet is not None or self._had_raylet
-        return self._patience.start if had_one else self._patience.first_raylet
+        return self._timeouts.start if had_one else self._timeouts.first_raylet
 
     def _kill(self) -> None:
         """End the unit, and wait before the next time, with full jitter.
@@ -185,10 +185,10 @@ class Watchdog:
         aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter
         """
         self._kills += 1
-        self._strikes = 0
-        most = min(self._patience.backoff_most, self._patience.backoff * 2.0**self._kills)
-        pause = self._patience.start + random.uniform(0.0, most)  # noqa: S311 (no secret)
+        self._failed_checks = 0
+        most = min(self._timeouts.backoff_most, self._timeouts.backoff * 2.0**self._kills)
+        pause = self._timeouts.start + random.uniform(0.0, most)  # noqa: S311 (no secret)
         self._no_kill_before = self._clock() + pause
-        standing = self.standing.value
-        self._say("killing the worker", level=WARNING, standing=standing, kills=self._kills)
+        node_state = self.node_state.value
+        self._log("killing the worker", level=WARNING, node_state=node_state, kills=self._kills)
         self._unit.kill()

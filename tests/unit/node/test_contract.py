@@ -14,7 +14,7 @@ from deploy.rollout.lock import LAPSE
 from node import contract
 from node.head.tags import HEAD_TAGS
 from node.identity import FROM_METADATA, Identity
-from node.lease.lease import TERMS
+from node.lease.lease import LEASE_TIMES
 from node.log import logfmt
 
 ROOT = Path(__file__).parents[3]
@@ -283,9 +283,9 @@ def test_remediation_reads_the_leases_attributes() -> None:
 
 def test_remediation_waits_longer_than_a_lease_and_a_lock_take_to_lapse() -> None:
     """The rule that a counter which stood still has no holder: lease, lock, remediation."""
-    assert (TERMS.length, remediation.LEASE_STILL) == (10.0, 12)
+    assert (LEASE_TIMES.length, remediation.LEASE_STILL) == (10.0, 12)
     assert (LAPSE, remediation.LOCK_STILL) == (30.0, 35)
-    assert TERMS.length < remediation.LEASE_STILL
+    assert LEASE_TIMES.length < remediation.LEASE_STILL
     assert remediation.LOCK_STILL > LAPSE
 
 

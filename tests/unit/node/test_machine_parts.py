@@ -14,7 +14,7 @@ import pytest
 
 from node.head.phases import Status
 from node.head.web import serve_leader
-from node.log import Journal
+from node.log import EventLog
 from node.notify import notify
 from node.worker.hosts import MARK, point_name
 from node.worker.unit import Raylet, SystemdWorkerUnit
@@ -69,9 +69,9 @@ def test_without_systemd_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_line_of_the_journal_can_be_parsed_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    say = Journal(sys.stderr, tmp_path / "log")
+    log = EventLog(sys.stderr, tmp_path / "log")
 
-    say("lease lost", level=4, epoch=3, why='he said "no"\nand left', waited=1.5)
+    log("lease lost", level=4, epoch=3, why='he said "no"\nand left', waited=1.5)
 
     line = r'event="lease lost" epoch=3 why="he said \"no\"\nand left" waited=1.500'
     assert capsys.readouterr().err == f"<4>{line}\n"
@@ -81,7 +81,7 @@ def test_a_line_of_the_journal_can_be_parsed_again(
 def test_a_log_that_cannot_be_written_does_not_stop_the_journal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Journal(sys.stderr, tmp_path / "missing" / "log")("phase")
+    EventLog(sys.stderr, tmp_path / "missing" / "log")("phase")
 
     assert capsys.readouterr().err.endswith("<6>event=phase\n")
 

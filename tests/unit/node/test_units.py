@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from node.lease.lease import TERMS
+from node.lease.lease import LEASE_TIMES
 
 UNITS = Path(__file__).parents[3] / "systemd"
 NAMES = sorted(path.name for path in UNITS.glob("*.service"))
@@ -114,8 +114,8 @@ def test_a_guard_that_hangs_is_dead_before_its_lease_can_be_taken() -> None:
     service = settings_of("ray-head.service")["Service"]
     reaping, slow, fast = 1.0, 0.9, 1.1  # systemd ends Ray; the bound on clocks, docs/adr/0001
 
-    assert TERMS.fence < TERMS.kill == seconds(service["WatchdogSec"])
-    assert TERMS.kill / slow + reaping < TERMS.length / fast
+    assert LEASE_TIMES.fence < LEASE_TIMES.kill == seconds(service["WatchdogSec"])
+    assert LEASE_TIMES.kill / slow + reaping < LEASE_TIMES.length / fast
     assert service["WatchdogSignal"] == "SIGKILL"
     assert service["KillMode"] == "mixed"
     assert service["Type"] == "notify"

@@ -6,13 +6,14 @@ That no two heads ever run Ray together is checked by the simulation itself, at 
 import pytest
 
 from localcloud import behaviour
-from node.lease.lease import TERMS
+from node.lease.lease import LEASE_TIMES
 from tests.simulation.head import FakeRayHead
 from tests.simulation.machine import NODES
 from tests.simulation.ray import TwoHeads
 from tests.unit.simulation.conftest import Cluster
 
-FENCED = TERMS.fence + 2.25  # a step of the guard may take two seconds, and comes every quarter
+# A step of the guard may take two seconds, and comes every quarter.
+FENCED = LEASE_TIMES.fence + 2.25
 CALM = 130.0  # until alarms are quiet and heartbeats steady again
 
 
@@ -89,7 +90,7 @@ def test_a_standby_takes_over_before_the_group_has_a_replacement(doubled: Cluste
     seconds = doubled.leads_again(before, within=60)
     doubled.joined(2, within=40)
 
-    assert seconds < TERMS.length + doubled.cloud.settings.head_joins + 3
+    assert seconds < LEASE_TIMES.length + doubled.cloud.settings.head_joins + 3
     assert doubled.failed_checks(CALM) == []
     assert len(doubled.head_ids) == 2
 
@@ -146,7 +147,7 @@ def test_a_paused_guard_is_killed_with_its_ray_before_another_leads(doubled: Clu
     doubled.leads_again(before, within=60)
 
     assert life.ended is not None
-    assert life.ended - paused <= TERMS.length - 1
+    assert life.ended - paused <= LEASE_TIMES.length - 1
     assert doubled.failed_checks(CALM) == []
 
 

@@ -11,7 +11,7 @@ import yaml
 from deploy.cluster.run_command import run_command
 from deploy.cluster.state import Lease, find_lease
 from deploy.rollout import hand_over
-from node.lease.lease import TERMS
+from node.lease.lease import LEASE_TIMES
 from tests.simulation.machine import Machine
 from tests.unit.simulation.conftest import Cluster
 
@@ -71,7 +71,7 @@ def test_a_successor_that_is_gone_costs_the_leases_length_and_no_head(doubled: C
     )
 
     boot = doubled.cloud.settings.head_joins
-    assert doubled.cloud.clock.now() - began < TERMS.length + boot + HAND_OVER
+    assert doubled.cloud.clock.now() - began < LEASE_TIMES.length + boot + HAND_OVER
     doubled.cloud.reconnect(other)
     assert doubled.failed_checks(CALM) == []
 

@@ -15,7 +15,7 @@ from node.contract import AUTOSCALER_TAG
 from node.head.autoscaler_file import AutoscalerFile, check_autoscaler
 from node.identity import NoMetadata
 from node.ray.token import NotFit, NotNow
-from tests.unit.node.fakes import Notes, an_identity
+from tests.unit.node.fakes import RecordedLog, an_identity
 
 PLACE = "s3://bucket/test/autoscaler"
 
@@ -32,7 +32,7 @@ class Node:
     """A head with its tags, and the file."""
 
     def __init__(self, s3: Any, folder: Path) -> None:
-        self.path, self.notes = folder / "autoscaler.yaml", Notes()
+        self.path, self.log = folder / "autoscaler.yaml", RecordedLog()
         self.tags: dict[str, str] = {}
         self.metadata_is_up = True
         self._s3 = s3
@@ -41,7 +41,7 @@ class Node:
     def started_again(self) -> AutoscalerFile:
         """Return the file as another process of this head finds it."""
         return AutoscalerFile(
-            self.path, an_identity(), s3=self._s3, read_tag=self._read_tag, say=self.notes
+            self.path, an_identity(), s3=self._s3, read_tag=self._read_tag, log=self.log
         )
 
     def _read_tag(self, key: str) -> str | None:
@@ -51,7 +51,7 @@ class Node:
 
     @property
     def warnings(self) -> list[str]:
-        return [str(said["why"]) for event, said in self.notes.lines if event.endswith("kept")]
+        return [str(said["why"]) for event, said in self.log.lines if event.endswith("kept")]
 
 
 @pytest.fixture

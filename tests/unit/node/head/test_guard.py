@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 
 from node.head.phases import FAILED, LIMITS, STOPPED, UNFIT, Phase
-from node.lease.lease import TERMS
+from node.lease.lease import LEASE_TIMES
 from node.lease.table import LeaseItem
 from node.ray.token import NotFit, NotNow
 from tests.unit.node.fakes import STEP, FakeClock, FakeHead, MemoryTable, OnCall, run_all
 
 # From naming a successor to its taking the lease, at most: a renewal, a look, and the steps in
 # which each is seen.
-HANDED_OVER = TERMS.renew_every + TERMS.read_every + 3 * STEP
+HANDED_OVER = LEASE_TIMES.renew_every + LEASE_TIMES.read_every + 3 * STEP
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ def test_a_ray_that_does_not_come_up_is_ended_and_the_lease_given_up(
 ) -> None:
     head.ray.responsive = False
 
-    head.run(LIMITS.start + 2)
+    head.run(LIMITS.start_timeout + 2)
 
     assert head.guard.phase is Phase.STANDBY
     assert not head.ray.is_running()
@@ -236,7 +236,7 @@ def test_a_missing_setting_ends_the_guard_with_the_reason(head: FakeHead) -> Non
 
     assert head.guard.exit_code == UNFIT
     assert ("head failed", {"why": "parameter /ray/test/redis_password: not there"}) in (
-        head.notes.lines
+        head.log.lines
     )
 
 
@@ -245,7 +245,7 @@ def test_what_may_pass_is_tried_again_until_time_is_up(head: FakeHead, table: Me
 
     head.run(60)
     assert head.guard.phase is Phase.PREPARING
-    head.run(LIMITS.prepare)
+    head.run(LIMITS.prepare_timeout)
 
     assert head.guard.exit_code == FAILED
     assert table.item is None
@@ -305,12 +305,12 @@ def test_while_leading_only_a_renewal_feeds_the_watchdog(
 ) -> None:
     leader = a_leader(table, clock)
     table.reachable = False
-    leader.guard.is_vital()
+    leader.guard.may_feed_watchdog()
 
     fed = []
     for _ in range(12):
         leader.run(0.25)
-        fed.append(leader.guard.is_vital())
+        fed.append(leader.guard.may_feed_watchdog())
 
     assert not any(fed)
 
@@ -322,10 +322,10 @@ def test_without_the_lease_nothing_feeds_the_watchdog_until_ray_is_dead(
     table.reachable, leader.ray.stubborn = False, True
 
     leader.run(7)
-    assert not leader.guard.is_vital()
+    assert not leader.guard.may_feed_watchdog()
     leader.ray.stubborn = False
     leader.run(0.25)
-    assert leader.guard.is_vital()
+    assert leader.guard.may_feed_watchdog()
 
 
 def test_a_standby_is_vital(table: MemoryTable, clock: FakeClock) -> None:
@@ -333,14 +333,14 @@ def test_a_standby_is_vital(table: MemoryTable, clock: FakeClock) -> None:
 
     run_all([leader, standby], 5)
 
-    assert standby.guard.is_vital()
+    assert standby.guard.may_feed_watchdog()
 
 
 def test_a_lease_that_comes_while_ray_is_not_warm_is_given_back(
     table: MemoryTable, clock: FakeClock
 ) -> None:
     table.item = LeaseItem(1, 0, "i-0b", "10.0.0.2", released=False)
-    head = FakeHead(table, clock, limits=replace(LIMITS, pause=0.0))
+    head = FakeHead(table, clock, limits=replace(LIMITS, failure_pause=0.0))
     head.run(9)
     original = table.take
 
@@ -449,7 +449,7 @@ def test_a_head_that_has_handed_over_leaves_the_cpu_to_the_next_one(
     assert standby.lease.held
 
     before = leader.ray.warm_ups
-    run_all([leader, standby], LIMITS.rest - 4)
+    run_all([leader, standby], LIMITS.warm_up_delay - 4)
     assert leader.ray.warm_ups == before
     run_all([leader, standby], 6)
 
@@ -617,7 +617,7 @@ def test_a_former_leader_passes_on_at_once_and_asks_for_traffic_once_it_could_le
     run_all([leader, standby], 1)
     assert leader.relay.is_open
     assert not leader.guard.takes_traffic
-    run_all([leader, standby], LIMITS.rest + 1)
+    run_all([leader, standby], LIMITS.warm_up_delay + 1)
 
     assert leader.guard.takes_traffic
 

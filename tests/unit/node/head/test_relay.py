@@ -13,7 +13,7 @@ import pytest
 from node.contract import RAY_PORTS
 from node.head.relay import RETRY_SECONDS, SocketProxies
 from node.ray.processes import descendants
-from tests.unit.node.fakes import FakeClock, Notes
+from tests.unit.node.fakes import FakeClock, RecordedLog
 
 STANDBY, LEADER, NEXT = "127.31.0.2", "127.31.0.3", "127.31.0.4"
 
@@ -49,13 +49,13 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def notes() -> Notes:
-    return Notes()
+def log() -> RecordedLog:
+    return RecordedLog()
 
 
 @pytest.fixture
-def relay(clock: FakeClock, notes: Notes) -> Iterator[SocketProxies]:
-    made = SocketProxies(STANDBY, clock=clock, say=notes)
+def relay(clock: FakeClock, log: RecordedLog) -> Iterator[SocketProxies]:
+    made = SocketProxies(STANDBY, clock=clock, log=log)
     yield made
     made.close()
 
@@ -154,7 +154,7 @@ def test_a_proxy_that_died_is_replaced_after_a_while(
 
 
 def test_a_port_that_is_taken_opens_none_until_it_is_free(
-    relay: SocketProxies, clock: FakeClock, notes: Notes, leader: Host
+    relay: SocketProxies, clock: FakeClock, log: RecordedLog, leader: Host
 ) -> None:
     taken = socket.create_server((STANDBY, RAY_PORTS[-1]))
     relay.follow(LEADER)
@@ -168,20 +168,20 @@ def test_a_port_that_is_taken_opens_none_until_it_is_free(
     relay.follow(LEADER)
 
     assert relay.is_open
-    assert notes.events == ["connections not passed on", "connections passed on"]
+    assert log.events == ["connections not passed on", "connections passed on"]
 
 
 def test_a_program_that_is_missing_is_tried_now_and_then_only(
-    clock: FakeClock, notes: Notes, tmp_path: Path
+    clock: FakeClock, log: RecordedLog, tmp_path: Path
 ) -> None:
-    relay = SocketProxies(STANDBY, clock=clock, say=notes, program=str(tmp_path / "missing"))
+    relay = SocketProxies(STANDBY, clock=clock, log=log, program=str(tmp_path / "missing"))
     relay.follow(LEADER)
     assert all(gone(process) for process in descendants())
 
     for _ in range(10):
         relay.follow(LEADER)
 
-    assert len(notes.events) == 1
+    assert len(log.events) == 1
     relay.close()
 
 

@@ -8,7 +8,7 @@ from tests.unit.node.fakes import FakeClock, MemoryTable, silent
 
 
 def a_lease(table: MemoryTable, clock: FakeClock, holder: str = "i-0a") -> Lease:
-    return Lease(table, holder, f"address-of-{holder}", clock=clock, say=silent)
+    return Lease(table, holder, f"address-of-{holder}", clock=clock, log=silent)
 
 
 def step_for(seconds: float, clock: FakeClock, *leases: Lease) -> None:
@@ -70,7 +70,7 @@ def test_an_unwanted_lease_is_only_watched() -> None:
     table, clock = MemoryTable(), FakeClock()
     lease = a_lease(table, clock)
 
-    lease.step(wanted=False)
+    lease.step(take=False)
 
     assert table.item is None
 
@@ -154,7 +154,7 @@ def test_what_was_released_is_never_renewed_even_when_the_release_got_no_answer(
     table.reachable = True
 
     for _ in range(40):
-        lease.step(wanted=False)
+        lease.step(take=False)
         clock.advance(0.25)
 
     assert not lease.held
@@ -296,11 +296,11 @@ def test_others_know_where_the_holder_is_and_whether_it_renews() -> None:
     holder.step()
     step_for(3.0, clock, holder, other)
 
-    assert (holder.other, other.other) == ("", "address-of-i-0a")
-    assert (holder.is_renewed, other.is_renewed) == (False, True)
+    assert (holder.other_address, other.other_address) == ("", "address-of-i-0a")
+    assert (holder.is_renewed_by_other, other.is_renewed_by_other) == (False, True)
     step_for(4.0, clock, other)
-    assert not other.is_renewed
-    assert other.other == "address-of-i-0a"
+    assert not other.is_renewed_by_other
+    assert other.other_address == "address-of-i-0a"
 
 
 def test_a_lease_that_was_given_up_is_renewed_by_nobody() -> None:
@@ -312,7 +312,7 @@ def test_a_lease_that_was_given_up_is_renewed_by_nobody() -> None:
     holder.release()
     step_for(0.25, clock, other)
 
-    assert not other.is_renewed
+    assert not other.is_renewed_by_other
 
 
 def test_the_holder_says_what_it_works_by() -> None:

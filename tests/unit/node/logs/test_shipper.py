@@ -84,7 +84,7 @@ class Node:
         if self.after_put:
             raise self.after_put.pop(0)
 
-    def say(self, *numbers: int) -> None:
+    def log(self, *numbers: int) -> None:
         self.journal += [event(number) for number in numbers]
 
     def shipper(self) -> LogShipper:
@@ -92,7 +92,7 @@ class Node:
             lambda cursor, follow: FakeSource(self, cursor, follow),
             self.put,
             self.progress,
-            say=silent,
+            log=silent,
             clock=self.clock,
             sleep=self.clock.sleep,
         )
@@ -157,7 +157,7 @@ def node(tmp_path: Path) -> Node:
 
 
 def test_every_line_is_shipped_once_and_in_order(node: Node) -> None:
-    node.say(*range(1, 201))
+    node.log(*range(1, 201))
 
     node.run()
 
@@ -166,7 +166,7 @@ def test_every_line_is_shipped_once_and_in_order(node: Node) -> None:
 
 
 def test_lines_of_the_same_moment_go_together(node: Node) -> None:
-    node.say(*range(1, 31))
+    node.log(*range(1, 31))
 
     node.run()
 
@@ -175,14 +175,14 @@ def test_lines_of_the_same_moment_go_together(node: Node) -> None:
 
 def test_a_restart_neither_loses_nor_repeats(node: Node) -> None:
     for start in (1, 101, 201):
-        node.say(*range(start, start + 100))
+        node.log(*range(start, start + 100))
         node.run()
 
     assert node.taken == lines(range(1, 301))
 
 
 def test_what_aws_did_not_take_is_sent_until_it_does(node: Node) -> None:
-    node.say(*range(1, 21))
+    node.log(*range(1, 21))
     node.errors = [away() for _ in range(6)]
 
     node.run(seconds=120)
@@ -210,9 +210,9 @@ def test_while_aws_is_away_no_more_is_held_than_a_batch(node: Node) -> None:
 def test_a_shipper_that_is_killed_between_sending_and_noting_repeats_that_batch_alone(
     node: Node,
 ) -> None:
-    node.say(*range(1, 11))
+    node.log(*range(1, 11))
     node.run()
-    node.say(*range(11, 21))
+    node.log(*range(11, 21))
     node.after_put = [Killed()]
     with pytest.raises(Killed):
         node.run()
@@ -223,10 +223,10 @@ def test_a_shipper_that_is_killed_between_sending_and_noting_repeats_that_batch_
 
 
 def test_a_batch_that_is_never_taken_is_given_up_and_the_next_one_goes(node: Node) -> None:
-    node.say(*range(1, 11))
+    node.log(*range(1, 11))
     node.errors = [NotTaken("one line is a week ahead")]
     node.run()
-    node.say(*range(11, 21))
+    node.log(*range(11, 21))
 
     node.run()
 
@@ -236,7 +236,7 @@ def test_a_batch_that_is_never_taken_is_given_up_and_the_next_one_goes(node: Nod
 def test_what_was_said_just_before_the_end_is_shipped(node: Node) -> None:
     shipper = node.shipper()
     shipper.stop()
-    node.say(1, 2, 3)
+    node.log(1, 2, 3)
 
     shipper.run()
 
@@ -244,7 +244,7 @@ def test_what_was_said_just_before_the_end_is_shipped(node: Node) -> None:
 
 
 def test_an_end_without_aws_takes_no_longer_than_it_may(node: Node) -> None:
-    node.say(*range(1, 11))
+    node.log(*range(1, 11))
     node.errors = [away() for _ in range(100)]
 
     node.run(seconds=3)
@@ -255,7 +255,7 @@ def test_an_end_without_aws_takes_no_longer_than_it_may(node: Node) -> None:
 
 
 def test_a_journalctl_that_ends_is_started_again_where_it_was(node: Node) -> None:
-    node.say(*range(1, 101))
+    node.log(*range(1, 101))
     opened: list[str] = []
 
     def short(cursor: str, follow: bool) -> Source:
@@ -275,7 +275,7 @@ def test_a_journalctl_that_ends_is_started_again_where_it_was(node: Node) -> Non
 
 def test_a_disk_that_is_full_does_not_have_lines_repeated(node: Node, tmp_path: Path) -> None:
     node.progress = Progress(tmp_path / "none" / "progress.json")
-    node.say(*range(1, 11))
+    node.log(*range(1, 11))
 
     node.run()
 
@@ -447,12 +447,12 @@ def test_lines_come_by_time_even_when_the_clock_was_set_back(logs: Any) -> None:
 def test_lines_of_no_age_that_is_taken_are_named_and_the_others_stored(logs: Any) -> None:
     said: list[str] = []
 
-    def say(what: str, **_: object) -> None:
+    def log(what: str, **_: object) -> None:
         said.append(what)
 
     old = event(1, now() - 15 * 24 * 3600 * 1000)
-    CloudWatchStream(logs, STREAM, say).put(a_batch(old))
-    CloudWatchStream(logs, STREAM, say).put(a_batch(event(2, now())))
+    CloudWatchStream(logs, STREAM, log).put(a_batch(old))
+    CloudWatchStream(logs, STREAM, log).put(a_batch(event(2, now())))
 
     assert said == ["lines refused for their age"]
     assert stored(logs) == lines([2])

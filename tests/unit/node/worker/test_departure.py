@@ -19,7 +19,7 @@ from node.worker.departure import (
     find_notice,
 )
 from node.worker.unit import Raylet
-from tests.unit.node.fakes import FakeClock, Notes, node_id_of
+from tests.unit.node.fakes import FakeClock, RecordedLog, node_id_of
 from tests.unit.node.worker.test_watchdog import HEAD, NEXT_HEAD, US, Node, led_by
 
 NOW = 1_800_000_000.0
@@ -55,7 +55,7 @@ class Leaver:
     reachable: bool = True
     head_answers: bool = True
     clock: FakeClock = field(default_factory=FakeClock)
-    notes: Notes = field(default_factory=Notes)
+    log: RecordedLog = field(default_factory=RecordedLog)
     drained: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -65,7 +65,7 @@ class Leaver:
             unreachable=(Unreachable,),
             clock=self.clock,
             wall_clock=lambda: NOW,
-            say=self.notes,
+            log=self.log,
         )
 
     def metadata(self) -> Metadata:

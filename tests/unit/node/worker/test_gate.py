@@ -6,8 +6,8 @@ import pytest
 
 from node.lease.table import LeaseItem
 from node.ray.gcs import Gcs
-from node.worker.gate import NAME_PATIENCE, Gate
-from tests.unit.node.fakes import FakeClock, FakeGcs, MemoryTable, Notes
+from node.worker.gate import NAME_TIMEOUT, Gate
+from tests.unit.node.fakes import FakeClock, FakeGcs, MemoryTable, RecordedLog
 
 NAME, HEAD, BALANCER = "ray-head.test.ray.internal", "10.0.0.1", "10.0.0.100"
 
@@ -16,7 +16,7 @@ NAME, HEAD, BALANCER = "ray-head.test.ray.internal", "10.0.0.1", "10.0.0.100"
 class Worker:
     clock: FakeClock = field(default_factory=FakeClock)
     table: MemoryTable = field(default_factory=MemoryTable)
-    notes: Notes = field(default_factory=Notes)
+    log: RecordedLog = field(default_factory=RecordedLog)
     names: dict[str, str] = field(default_factory=lambda: {NAME: HEAD})
     heads: dict[str, FakeGcs] = field(default_factory=lambda: {HEAD: FakeGcs(HEAD)})
     refreshed: int = 0
@@ -30,7 +30,7 @@ class Worker:
             gcs=self.gcs,
             refresh_secret=self.refresh,
             clock=self.clock,
-            say=self.notes,
+            log=self.log,
         )
 
     def resolve(self, name: str) -> str:
@@ -89,7 +89,7 @@ def test_the_leaders_own_raylet_is_not_alive_yet(worker: Worker) -> None:
 def test_a_name_that_still_leads_to_the_last_head_is_waited_for(worker: Worker) -> None:
     worker.names[NAME] = "10.0.0.3"
 
-    assert not worker.opens_within(NAME_PATIENCE - 2)
+    assert not worker.opens_within(NAME_TIMEOUT - 2)
     worker.names[NAME] = HEAD
     assert worker.gate.step()
 
@@ -97,7 +97,7 @@ def test_a_name_that_still_leads_to_the_last_head_is_waited_for(worker: Worker) 
 def test_without_a_watchdog_the_load_balancer_will_do(worker: Worker) -> None:
     worker.names[NAME] = BALANCER
 
-    assert worker.opens_within(NAME_PATIENCE + 1)
+    assert worker.opens_within(NAME_TIMEOUT + 1)
 
 
 def test_a_name_that_nobody_knows_leads_nowhere(worker: Worker) -> None:
@@ -111,7 +111,7 @@ def test_with_the_lease_unreadable_the_name_says_who_leads(worker: Worker) -> No
     worker.names[NAME] = BALANCER
     worker.heads[BALANCER] = FakeGcs(HEAD)
 
-    assert worker.opens_within(NAME_PATIENCE + 1)
+    assert worker.opens_within(NAME_TIMEOUT + 1)
 
 
 def test_a_refused_token_is_fetched_again_but_not_at_every_look(worker: Worker) -> None:
@@ -126,7 +126,7 @@ def test_a_reason_is_said_once(worker: Worker) -> None:
 
     worker.opens_within(60)
 
-    assert worker.notes.events == ["gate closed"]
+    assert worker.log.events == ["gate closed"]
 
 
 def a_patient_worker(spread: float) -> Worker:
@@ -138,7 +138,7 @@ def a_patient_worker(spread: float) -> Worker:
         gcs=worker.gcs,
         refresh_secret=worker.refresh,
         clock=worker.clock,
-        say=worker.notes,
+        log=worker.log,
         spread=spread,
     )
     return worker
@@ -150,7 +150,7 @@ def test_a_worker_that_waits_for_its_turn_asks_nobody_meanwhile() -> None:
     worker.heads.clear()
 
     assert not worker.opens_within(100)
-    assert worker.notes.events.count("gate closed") == 1
+    assert worker.log.events.count("gate closed") == 1
 
 
 def test_a_head_that_is_lost_before_our_turn_costs_the_turn() -> None:

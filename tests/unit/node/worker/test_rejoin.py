@@ -39,7 +39,7 @@ def joins(workers: int, spread: float) -> list[float]:
             gcs=ask,
             refresh_secret=lambda: None,
             clock=clock,
-            say=silent,
+            log=silent,
             spread=spread,
         )
 

@@ -7,8 +7,8 @@ import pytest
 from node.lease.table import LeaseItem
 from node.ray.gcs import Gcs
 from node.worker.unit import Raylet
-from node.worker.watchdog import PATIENCE, Standing, Watchdog
-from tests.unit.node.fakes import FakeClock, FakeGcs, FakeUnit, MemoryTable, Notes, node_id_of
+from node.worker.watchdog import TIMEOUTS, NodeState, Watchdog
+from tests.unit.node.fakes import FakeClock, FakeGcs, FakeUnit, MemoryTable, RecordedLog, node_id_of
 
 HEAD, NEXT_HEAD, US = "10.0.0.1", "10.0.0.2", "10.0.0.9"
 
@@ -24,7 +24,7 @@ class Node:
     clock: FakeClock = field(default_factory=FakeClock)
     table: MemoryTable = field(default_factory=MemoryTable)
     unit: FakeUnit = field(default_factory=FakeUnit)
-    notes: Notes = field(default_factory=Notes)
+    log: RecordedLog = field(default_factory=RecordedLog)
     followed: list[str] = field(default_factory=list)
     heads: dict[str, FakeGcs] = field(default_factory=dict)
     outlives_heads: bool = False
@@ -39,7 +39,7 @@ class Node:
             gcs=self.gcs,
             follow=self.followed.append,
             clock=self.clock,
-            say=self.notes,
+            log=self.log,
             outlives_heads=self.outlives_heads,
         )
 
@@ -59,7 +59,7 @@ class Node:
 def node() -> Node:
     node = Node()
     node.run(5)
-    assert node.watchdog.standing is Standing.ALIVE
+    assert node.watchdog.node_state is NodeState.ALIVE
     return node
 
 
@@ -103,7 +103,7 @@ def test_the_name_follows_a_new_leader_within_seconds(node: Node) -> None:
     node.run(6)
 
     assert node.followed[-1] == NEXT_HEAD
-    assert "new leader" in node.notes.events
+    assert "new leader" in node.log.events
 
 
 def test_a_leader_that_released_its_lease_is_followed_until_there_is_another(node: Node) -> None:
@@ -207,7 +207,7 @@ def test_a_raylet_that_has_just_been_started_has_time_to_register(node: Node) ->
     node.heads[HEAD].nodes.pop(US)
     node.start_raylet(pid=2)
 
-    node.run(PATIENCE.start - 3)
+    node.run(TIMEOUTS.start - 3)
     assert node.unit.kills == 0
     node.run(6)
     assert node.unit.kills == 1
@@ -217,7 +217,7 @@ def test_a_unit_that_lost_its_raylet_and_got_no_other_is_killed(node: Node) -> N
     node.unit.running = None
     node.heads[HEAD].nodes.pop(US)
 
-    node.run(PATIENCE.start - 3)
+    node.run(TIMEOUTS.start - 3)
     assert node.unit.kills == 0
     node.run(6)
     assert node.unit.kills == 1
@@ -237,7 +237,7 @@ def test_the_first_raylet_of_all_has_longer() -> None:
     node.unit.running = None
     node.heads[HEAD].nodes.pop(US)
 
-    node.run(PATIENCE.first_raylet - 5)
+    node.run(TIMEOUTS.first_raylet - 5)
     assert node.unit.kills == 0
     node.run(10)
     assert node.unit.kills == 1
@@ -248,19 +248,19 @@ def test_kills_come_ever_more_rarely_and_then_the_instance_is_handed_back(node: 
 
     node.run(3600)
 
-    assert 3 <= node.unit.kills <= PATIENCE.give_back / PATIENCE.start
+    assert 3 <= node.unit.kills <= TIMEOUTS.give_back / TIMEOUTS.start
     assert "not in the cluster for 6" in node.watchdog.given_up
 
 
 def test_a_node_that_comes_back_starts_with_a_clean_sheet(node: Node) -> None:
     us = node.heads[HEAD].nodes.pop(US)
-    node.run(PATIENCE.give_back - 60)
+    node.run(TIMEOUTS.give_back - 60)
     node.heads[HEAD].nodes[US] = us
     node.start_raylet(pid=3)
     node.run(10)
     node.heads[HEAD].nodes.pop(US)
 
-    node.run(PATIENCE.give_back - 60)
+    node.run(TIMEOUTS.give_back - 60)
 
     assert not node.watchdog.given_up
 
@@ -268,7 +268,7 @@ def test_a_node_that_comes_back_starts_with_a_clean_sheet(node: Node) -> None:
 def test_time_without_a_head_does_not_count_against_the_node(node: Node) -> None:
     node.unit.running = None
     node.heads[HEAD].nodes.pop(US)
-    node.run(PATIENCE.give_back - 60)
+    node.run(TIMEOUTS.give_back - 60)
     node.heads[HEAD].nodes.clear()
     node.run(300)
     node.heads[HEAD].nodes[HEAD] = FakeGcs(HEAD).nodes[HEAD]
