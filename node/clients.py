@@ -1,5 +1,5 @@
-"""Make the AWS clients of a node: explicit region, and time-outs that a lease of ten seconds can
-bear.
+"""Make the AWS clients of a node: explicit region, and timeouts that fit into a lease of ten
+seconds.
 """
 
 import time
@@ -23,16 +23,16 @@ OTHERS = Config(
 )
 
 
-PAUSE = 0.5  # seconds between two looks for credentials
+PAUSE = 0.5  # seconds between attempts to find credentials
 
 
 @cache
 def _session(region: str) -> Any:
-    """Return the one session of a region: each more would hold the endpoint data again.
+    """Return the one session of a region: each further one would load the endpoint data again.
 
-    A client that is made while there are no credentials never has any (botocore/session.py,
-    create_client): so this waits until the metadata service has the role's, which it may not yet
-    have when an instance boots.
+    A client that is created without credentials never gets any (botocore/session.py,
+    create_client). So this waits until the metadata service has the role's, which it may not have
+    yet when an instance boots.
     """
     session = boto3.session.Session(region_name=region)
     if session.get_credentials() is None:
@@ -45,7 +45,7 @@ def _session(region: str) -> Any:
 def make_client(service: str, region: str, config: Config = OTHERS) -> Any:
     """Return a client; credentials come from the instance's role through the metadata service.
 
-    Blocks for as long as there are none.
+    Blocks until there are some.
     """
     return _session(region).client(service, config=config)
 

@@ -1,9 +1,9 @@
-"""Hand this instance back, and say why. ``python -m node.give_up`` in ray-give-up.service. Writes
-to Auto Scaling and CloudWatch.
+"""Give this instance up, and log why. ``python -m node.give_up`` in ray-give-up.service. Writes to
+Auto Scaling and CloudWatch.
 
-A head answers its launch hook with ABANDON, or is declared unhealthy once past it: its group ends
-and replaces it. A worker, which may do neither, powers off: exit code 1 is what
-ray-give-up.service's FailureAction waits for.
+A head completes its launch hook with ABANDON, or declares itself unhealthy once past it: its group
+terminates and replaces it. A worker may do neither and powers off: exit code 1 triggers the
+FailureAction of ray-give-up.service.
 """
 
 import sys
@@ -20,11 +20,11 @@ from node.reports import Reports
 
 LINES = 20
 AWS_REPLACES, POWER_OFF = 0, 1
-SHIPPED_SECONDS = 5.0  # ray-logs.service sends what is said within about two
+SHIPPED_SECONDS = 5.0  # ray-logs.service sends a line within about two
 
 
 def give_up(identity: Identity, reports: Reports, log: Log) -> int:
-    """Return the exit code: whether AWS will replace us, or we have to go ourselves."""
+    """Report it; return the exit code, which says whether AWS replaces us or we power off."""
     attempt("metric", lambda: reports.metrics({GAVE_UP: 1.0}, role=identity.role), log)
     if identity.role == WORKER or not identity.group:
         return POWER_OFF
@@ -39,7 +39,7 @@ def _abandon(reports: Reports) -> None:
 
 
 def attempt(what: str, call: Callable[[], object], log: Log) -> bool:
-    """Make one call, whatever it may raise: there is nobody left to handle it."""
+    """Make one call and log its outcome; catches everything, since nothing is left to handle it."""
     try:
         call()
     except Exception as error:
@@ -50,7 +50,7 @@ def attempt(what: str, call: Callable[[], object], log: Log) -> bool:
 
 
 def last_words(path: Path) -> list[str]:
-    """Return the end of the bootstrap log, which says why; nothing when there is none."""
+    """Return the end of the bootstrap log, which says why; empty when there is no log."""
     if not path.is_file():
         return []
     return path.read_text(encoding="utf-8", errors="replace").splitlines()[-LINES:]
@@ -59,9 +59,9 @@ def last_words(path: Path) -> list[str]:
 def await_shipped(
     since: float, progress: Progress, *, seconds: float = SHIPPED_SECONDS, every: float = 0.2
 ) -> None:
-    """Wait until what was said since then (seconds since the epoch) has left this machine.
+    """Wait until the lines logged since then (seconds since the epoch) have been shipped.
 
-    Raises TimeoutError; shutting down, ray-logs.service still tries once more.
+    Raises TimeoutError; ray-logs.service tries once more at shutdown.
     """
     deadline = time.monotonic() + seconds
     while progress.shipped_until() < since * 1000:
@@ -71,7 +71,7 @@ def await_shipped(
 
 
 def main() -> int:
-    """Say the last words on journal and console, have them shipped, then hand back."""
+    """Repeat the end of the log on journal and console, wait until it is shipped, then give up."""
     log, began = EventLog(), time.time()
     try:
         identity = Identity.read()

@@ -1,11 +1,11 @@
-"""The YAML that Ray's autoscaler works by: the one that this instance's tag names, fetched and
+"""The YAML that Ray's autoscaler uses: the one that this instance's tag names, fetched and
 checked. Reads the metadata service and S3, writes /run/ray.
 
-The tag is how a deploy tells a running head of another document: tags in metadata follow
+By the tag a deploy gives a running head another document: tags in metadata follow
 CreateTags at once on Nitro instances, and their keys may contain colons
-(docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html). Ray reads the file anew
-in each round of its autoscaler, and launches by what it read (ray/autoscaler/v2/autoscaler.py,
-instance_manager/config.py, FileConfigReader): nothing has to be started again.
+(docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html). Ray reads the file again
+in each round of its autoscaler, and launches what it says (ray/autoscaler/v2/autoscaler.py,
+instance_manager/config.py, FileConfigReader): nothing has to be restarted.
 """
 
 import hashlib
@@ -23,11 +23,11 @@ from node.log import WARNING, Log
 from node.ray.token import NotFit, NotNow, asked
 
 NAME = rf"([0-9a-f]{{{AUTOSCALER_DIGEST_CHARACTERS}}})\.yaml"
-WANTED = {"cluster_name", "provider", "head_node_type", "available_node_types"}
+REQUIRED = {"cluster_name", "provider", "head_node_type", "available_node_types"}
 
 
 class AutoscalerFile:
-    """The file at ``path``; ``uri`` is where it came from, kept beside it for our next process."""
+    """The file at ``path``; ``uri`` is its source, stored beside it for our next process."""
 
     def __init__(
         self,
@@ -45,10 +45,10 @@ class AutoscalerFile:
         self._complaint = ""
 
     def refresh(self) -> None:
-        """Have the document that the tag names lie at ``path``, whole.
+        """Write the document that the tag names to ``path``, completely or not at all.
 
-        Raises NotNow or NotFit only while there is none at all: what cannot be had, or is not fit,
-        never replaces one that is; the reason is logged once.
+        A document that cannot be read, or that Ray could not use, never replaces one that it can;
+        the reason is logged once. Raises NotNow or NotFit only while there is none at all.
         """
         try:
             uri = self._named()
@@ -62,7 +62,7 @@ class AutoscalerFile:
             self._complaint = ""
 
     def _named(self) -> str:
-        """Return the tag; one that is missing may come: groups tag what they have launched."""
+        """Return the tag; a missing one may come: a group tags instances after it launched them."""
         try:
             uri = self._read_tag(AUTOSCALER_TAG)
         except NoMetadata as error:
@@ -78,7 +78,7 @@ class AutoscalerFile:
         key = place.path.lstrip("/")
         content = asked(uri, self._s3.get_object, Bucket=place.netloc, Key=key)["Body"].read()
         check_autoscaler(content, uri, self._identity)
-        self._source.unlink(missing_ok=True)  # what lies between the two writes is nobody's
+        self._source.unlink(missing_ok=True)  # between the two writes the file has no source
         write_whole(self._path, content.decode(), 0o644)
         write_whole(self._source, uri, 0o644)
         self.uri = uri
@@ -91,20 +91,20 @@ class AutoscalerFile:
 
 
 def check_autoscaler(content: bytes, where: str, identity: Identity) -> None:
-    """Raise NotFit unless Ray's autoscaler v2 could work with this document.
+    """Raise NotFit unless Ray's autoscaler v2 could use this document.
 
-    The key's name is the content's digest, so that a half-written or exchanged object is noticed.
+    The key's name is the content's digest, which shows an object that is incomplete or not ours.
     """
     named = re.fullmatch(NAME, where.rpartition("/")[2])
     if named and hashlib.sha256(content).hexdigest()[:AUTOSCALER_DIGEST_CHARACTERS] != named[1]:
-        raise NotFit(f"{where}: its content is not what its name says")
+        raise NotFit(f"{where}: its content does not have the digest in its name")
     try:
         found = yaml.safe_load(content)
     except yaml.YAMLError as error:
         raise NotFit(f"{where} does not parse: {_place(error)}") from error
     if not isinstance(found, dict):
         raise NotFit(f"{where} is not a mapping")
-    if missing := sorted(WANTED - found.keys()):
+    if missing := sorted(REQUIRED - found.keys()):
         raise NotFit(f"{where} lacks {', '.join(missing)}")
     if found["cluster_name"] != identity.environment:
         raise NotFit(f"{where} is for {found['cluster_name']}, not {identity.environment}")

@@ -1,7 +1,7 @@
 """Run the head guard on a real instance: its clients, its clock. ``python -m node.head.main`` in
 ray-head.service.
 
-Decides nothing: guard.py does. Touches AWS through the clients it makes.
+All decisions are guard.py's. Touches AWS through the clients it makes.
 """
 
 import os
@@ -38,7 +38,7 @@ boot_clock = partial(
 
 
 def make_guard(identity: Identity, executor: ThreadPoolExecutor, log: Log) -> Guard:
-    """Wire one head together."""
+    """Return the guard of this instance, with everything that it needs."""
     client = partial(make_client, region=identity.region)
     dynamodb = make_client("dynamodb", identity.region, LEASE)
     table = DynamoLeaseTable(dynamodb, identity.lease_table, identity.environment)
@@ -73,10 +73,10 @@ def make_guard(identity: Identity, executor: ThreadPoolExecutor, log: Log) -> Gu
 
 
 def main() -> NoReturn:
-    """Guard this head until told to stop or until there is no use in going on.
+    """Guard this head until systemd stops it or it has failed for good.
 
-    Ends without waiting for background calls: one may hang, and by now Ray is dead and the lease
-    is released.
+    Exits without waiting for background calls: one may hang, and Ray is dead and the lease
+    released by now.
     """
     log = EventLog(file=LOG)
     executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="background")

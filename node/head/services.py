@@ -1,4 +1,4 @@
-"""What a head asks of AWS besides its lease: one call each, made in the background.
+"""What a head needs from AWS besides its lease: one call each, made in the background.
 
 Touches SSM, S3, EC2 tags, CloudWatch and Auto Scaling.
 """
@@ -16,20 +16,20 @@ from node.reports import Reports
 
 
 class HeadServices(Protocol):
-    """Every method may block for seconds, and raise: NotFit is final, all else is tried again."""
+    """Every method may block for seconds, and raise: NotFit is final, anything else is retried."""
 
     @property
     def autoscaler_uri(self) -> str:
-        """Return where the autoscaler's YAML on disk came from, or nothing; at once."""
+        """Return the URI of the autoscaler's YAML on disk, or nothing; does not block."""
 
     def prepare(self) -> None:
-        """Fetch what Ray needs; the node is fit to lead afterwards."""
+        """Fetch what Ray needs; this head can lead afterwards."""
 
     def refresh_autoscaler(self) -> None:
-        """Follow the tag that names the autoscaler's YAML; what is not fit changes nothing."""
+        """Fetch the autoscaler's YAML that the tag names; one that Ray cannot use is ignored."""
 
     def refresh_secret(self) -> None:
-        """Fetch the secret again, so that a rotated one heals at the next start."""
+        """Fetch the secret again, so that Ray starts with a rotated one."""
 
     def tag(self) -> None:
         """Make this instance the only one tagged as head."""
@@ -38,7 +38,7 @@ class HeadServices(Protocol):
         """Send metrics."""
 
     def complete_launch(self) -> None:
-        """Tell the group that this instance is good."""
+        """Tell the group that this instance can go into service."""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
-"""The head lease as it lies in DynamoDB: one item an environment, read strongly, written
-conditionally.
+"""The head lease in DynamoDB: one item for each environment, with consistent reads and conditional
+writes.
 
-Attributes: cluster (key), epoch, beat, holder, address, released, autoscaler; and ``successor``,
-which whoever deploys sets and removes, by update_item under the condition that the epoch is still
-the one it saw and is not released. No expiry of DynamoDB's is used: TTL deletes days late,
+Its attributes are in node/contract.py. Deployers set and remove ``successor``, by update_item under
+the condition that the epoch is the one they saw and is not released. DynamoDB's TTL is not used: it
+deletes days late,
 docs.aws.amazon.com/amazondynamodb/latest/developerguide/howitworks-ttl.html
 """
 
@@ -27,7 +27,7 @@ from node.contract import (
 
 @dataclass(frozen=True)
 class LeaseItem:
-    """Who holds the lease, and the two counters that show life without any clock."""
+    """The holder, and the two counters that show without any clock that it is alive."""
 
     epoch: int
     beat: int
@@ -35,11 +35,11 @@ class LeaseItem:
     address: str
     released: bool
     successor: str = ""  # the instance that the epoch is to be handed over to
-    autoscaler: str = ""  # where the autoscaler's YAML came from that the holder works by
+    autoscaler: str = ""  # source of the autoscaler's YAML that the holder uses
 
     @property
     def next_holder(self) -> str:
-        """Return the successor; one that names the holder itself says nothing."""
+        """Return the successor; empty when it is the holder itself."""
         return "" if self.successor == self.holder else self.successor
 
 
@@ -48,7 +48,7 @@ class Refused(Exception):
 
 
 class Unknown(Exception):
-    """No answer that says whether the call took effect; it may still do so later."""
+    """No answer says whether the call took effect; it may still do so later."""
 
 
 class LeaseTable(Protocol):

@@ -1,11 +1,11 @@
-"""Ship this node's logs to CloudWatch Logs: one stream an instance. ``python -m node.logs.shipper``
-in ray-logs.service. Writes to CloudWatch Logs.
+"""Ship this node's logs to CloudWatch Logs, one stream for each instance. ``python -m
+node.logs.shipper`` in ray-logs.service. Writes to CloudWatch Logs.
 
-Each batch is sent until it is taken, and only then is its last cursor written to disk: what was
-under way when this process was killed is sent again, what was stopped in order is not. Nothing is
-read meanwhile, so that memory is bounded by one batch, and the journal keeps what waits.
+Each batch is sent until it is accepted, and only then is its last cursor written to disk: a batch
+that was being sent when this process was killed is sent again, after an orderly stop none is.
+Nothing is read meanwhile, so memory is bounded by one batch, and the journal keeps what waits.
 
-It needs no identity.json: an instance that never learned who it is has the most to tell.
+It needs no identity.json: the logs of an instance without an identity are the most useful.
 """
 
 import random
@@ -28,27 +28,27 @@ from node.logs.batch import Batch
 from node.logs.progress import PROGRESS, Progress
 from node.logs.source import JournalSource, Source, journal_command
 
-# What boots an instance and what we run on it. By name: a pattern means what has logged before.
+# What boots an instance and what we run on it. A pattern would only match units that have logged.
 UNITS = (
     *("cloud-init-local", "cloud-init", "cloud-init-network", "cloud-init-main"),
     *("cloud-config", "cloud-final"),
     *contract.UNITS,
 )
-LINGER = 2.0  # seconds that the first line of a batch waits for others; each call costs CPU
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between tries, doubled each time
-ANOTHER_PAUSE = 10.0  # seconds until another journalctl is started
-LAST_SECONDS = 8.0  # for what is left at the end; ray-logs.service gives ten
+LINGER = 2.0  # seconds that a batch waits for more lines; each call costs CPU
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between attempts, doubled each time
+RESTART_PAUSE = 10.0  # seconds until journalctl is started again
+LAST_SECONDS = 8.0  # for what is left after SIGTERM; ray-logs.service allows ten
 
 Clock = Callable[[], float]
 
 
-class NotTaken(Exception):
-    """CloudWatch Logs will never take this batch: trying again cannot help."""
+class Rejected(Exception):
+    """CloudWatch Logs will never accept this batch: a retry cannot help."""
 
 
 @dataclass(frozen=True)
 class Stream:
-    """Where this instance's lines go: the group is its role's in the foundation's template."""
+    """Where this instance's lines go: the foundation's template has a group for each role."""
 
     region: str
     group: str
@@ -56,7 +56,7 @@ class Stream:
 
 
 def find_stream(node_yaml: Path = NODE_YAML) -> Stream:
-    """Return our stream; raises BadIdentity, or NoMetadata while there is no network."""
+    """Return our stream; raises BadIdentity, and NoMetadata while there is no network."""
     found = yaml.safe_load(node_yaml.read_text(encoding="utf-8"))
     if not isinstance(found, dict) or not (
         found.get(contract.ENVIRONMENT_KEY) and found.get(contract.ROLE_KEY)
@@ -73,14 +73,14 @@ def find_stream(node_yaml: Path = NODE_YAML) -> Stream:
 
 
 class CloudWatchStream:
-    """A stream of CloudWatch Logs, made when it is first written to; ``logs`` is botocore's."""
+    """A stream of CloudWatch Logs, created by the first write; ``logs`` is botocore's."""
 
     def __init__(self, logs: Any, stream: Stream, log: Log) -> None:
         self._logs, self._log = logs, log
         self._where = {"logGroupName": stream.group, "logStreamName": stream.name}
 
     def put(self, batch: Batch) -> None:
-        """Send a batch once; raises NotTaken, or what botocore raises, after which try again."""
+        """Send a batch once; raises Rejected, and botocore's errors, which may pass."""
         try:
             self._put(batch)
         except ClientError as error:
@@ -94,10 +94,10 @@ class CloudWatchStream:
             answer = self._logs.put_log_events(**self._where, logEvents=batch.as_request())
         except ClientError as error:
             if error_code(error) == "InvalidParameterException":
-                raise NotTaken(str(error)) from error
+                raise Rejected(str(error)) from error
             raise
-        if refused := answer.get("rejectedLogEventsInfo"):
-            self._log("lines refused for their age", level=WARNING, which=refused)
+        if rejected := answer.get("rejectedLogEventsInfo"):
+            self._log("lines rejected for their age", level=WARNING, which=rejected)
 
     def _create(self) -> None:
         try:
@@ -108,7 +108,7 @@ class CloudWatchStream:
 
 
 class LogShipper:
-    """Moves events from a source to a stream. ``open_source(cursor, follow)`` makes sources."""
+    """Moves events from a source to a stream. ``open_source(cursor, follow)`` opens sources."""
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ class LogShipper:
         self._deadline: float | None = None
 
     def stop(self) -> None:
-        """Ship what is there, for LAST_SECONDS at most, and end."""
+        """Ship what the journal has, for LAST_SECONDS at most, and return from ``run``."""
         if self._deadline is None:
             self._deadline = self._clock() + LAST_SECONDS
 
@@ -148,7 +148,7 @@ class LogShipper:
             source.close()
         if self._deadline is None:
             self._log("journalctl ended", level=WARNING)
-            self._wait(ANOTHER_PAUSE)
+            self._wait(RESTART_PAUSE)
 
     def _drain(self, source: Source) -> None:
         """Read and ship the rest."""
@@ -169,7 +169,7 @@ class LogShipper:
             self._cursor = event.cursor
 
     def _ship(self) -> None:
-        """Send the batch until it is taken, or time is up; then the next one begins."""
+        """Send the batch until it is accepted, or time is up; then begin the next one."""
         pause = FIRST_PAUSE
         while self._batch and not self._sent():
             if self._is_over():
@@ -180,24 +180,24 @@ class LogShipper:
     def _sent(self) -> bool:
         try:
             self._put(self._batch)
-        except NotTaken as error:
-            self._log("lines given up", level=ERROR, count=len(self._batch), error=error)
+        except Rejected as error:
+            self._log("lines dropped", level=ERROR, count=len(self._batch), error=error)
         except (BotoCoreError, ClientError) as error:
             self._log("logs not shipped", level=WARNING, count=len(self._batch), error=error)
             return False
-        self._note()
+        self._store_progress()
         self._batch = Batch()
         return True
 
-    def _note(self) -> None:
-        """Write how far it is; where that fails, as on a full disk, this process still knows."""
+    def _store_progress(self) -> None:
+        """Store the progress; where that fails, as on a full disk, this process still has it."""
         try:
             self._progress.write(self._batch.last.cursor, self._batch.last.at)
         except OSError as error:
-            self._log("no note of what was shipped", level=WARNING, error=error)
+            self._log("progress not stored", level=WARNING, error=error)
 
     def _wait(self, seconds: float) -> None:
-        """Pause; cut short when stopped meanwhile, since every second then counts."""
+        """Pause; return early once stopped, since every second counts then."""
         until, before = self._clock() + seconds, self._deadline
         while (left := until - self._clock()) > 0 and self._deadline == before:
             self._sleep(min(left, 0.25))
@@ -207,7 +207,7 @@ class LogShipper:
 
 
 def await_stream(log: Log) -> Stream:
-    """Return our stream, however long the metadata service takes."""
+    """Return our stream; waits for the metadata service without limit."""
     pause = FIRST_PAUSE
     while True:
         try:

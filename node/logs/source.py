@@ -1,7 +1,7 @@
-"""The journal of some units, entry after entry: what there is, and then what comes. No AWS.
+"""The journal of some units, entry after entry: the old ones, then new ones as they come. No AWS.
 
-journalctl writes into a pipe: while nobody reads it waits, and so this never holds more than one
-read and one unfinished line.
+journalctl writes into a pipe, and waits while this does not read. So memory never holds more than
+one read and one unfinished line.
 """
 
 import json
@@ -24,18 +24,18 @@ class Source(Protocol):
     """Where events come from."""
 
     def read(self, seconds: float) -> list[Event]:
-        """Return the next events; none when there are none within so many seconds."""
+        """Return the next events; none when none come within so many seconds."""
 
     @property
     def ended(self) -> bool:
-        """No more will come."""
+        """True when no more events will come."""
 
     def close(self) -> None:
-        """Let go of what is behind it."""
+        """Release its process and pipe."""
 
 
 def journal_command(units: Iterable[str], cursor: str, *, follow: bool) -> list[str]:
-    """Return the command that prints the units' entries after a cursor, or from the first on."""
+    """Return the command that prints the units' entries, all or those after a cursor."""
     chosen = [f"--unit={unit}" for unit in units]
     where = [f"--after-cursor={cursor}"] if cursor else []
     form = ["--output=json", f"--output-fields={FIELDS}", "--all", "--quiet", "--no-pager"]
@@ -82,5 +82,5 @@ class JournalSource:
         try:
             return event_of(json.loads(line))
         except (AttributeError, KeyError, ValueError, TypeError) as error:
-            self._log("no journal entry", level=WARNING, error=error)
+            self._log("not a journal entry", level=WARNING, error=error)
             return None

@@ -1,7 +1,7 @@
-"""Start Ray on a worker: token, gate, then be ``ray start``. ``python -m node.worker.main`` in
+"""Start Ray on a worker: token, gate, then ``ray start``. ``python -m node.worker.main`` in
 ray-worker.service. Reads SSM and DynamoDB.
 
-Ray is imported before the gate opens and runs in this very process: a worker is back a second
+Ray is imported before the gate opens, and runs in this same process: a worker rejoins a second
 earlier.
 """
 
@@ -31,7 +31,7 @@ PAUSE = 1.0
 
 
 def make_gate(identity: Identity, gcs: Callable[[str], Gcs], ssm: Any, log: Log) -> Gate:
-    """Wire the gate of a real worker."""
+    """Return the gate of this worker, with everything that it needs."""
     dynamodb = make_client("dynamodb", identity.region, LEASE)
     return Gate(
         DynamoLeaseTable(dynamodb, identity.lease_table, identity.environment),
@@ -41,18 +41,18 @@ def make_gate(identity: Identity, gcs: Callable[[str], Gcs], ssm: Any, log: Log)
         refresh_secret=partial(refresh_secret, ssm, identity, log),
         clock=time.monotonic,
         log=log,
-        spread=float(identity.rejoin_seconds or 0),
+        rejoin_seconds=float(identity.rejoin_seconds or 0),
     )
 
 
 def refresh_secret(ssm: Any, identity: Identity, log: Log) -> None:
-    """Fetch the token; a known one serves while SSM cannot be asked."""
+    """Fetch the token; keep a known one while SSM does not answer."""
     if warning := settings.refresh_token(ssm, identity, TOKEN):
         log("secret not refreshed", level=WARNING, reason=warning)
 
 
 def await_secret(ssm: Any, identity: Identity, log: Log) -> None:
-    """Try until there is a token; raises NotFit when there will not be one."""
+    """Retry until there is a token; raises NotFit when there will be none."""
     while True:
         try:
             refresh_secret(ssm, identity, log)
@@ -86,7 +86,7 @@ def main() -> int:
     while not gate.step():
         time.sleep(jittered(PAUSE))
     for connection in connections.values():
-        connection.close()  # Ray forks, and gRPC's threads must be gone by then
+        connection.close()  # Ray forks, and gRPC's threads must have ended by then
     launcher.run_ray(worker_arguments(identity))
     return 0
 

@@ -1,7 +1,7 @@
 """Run the watchdog on a real worker, as ray-watchdog.service does. Reads DynamoDB and the
 metadata service.
 
-Decides nothing: watchdog.py does.
+All decisions are watchdog.py's.
 """
 
 import sys
@@ -24,13 +24,13 @@ GIVEN_UP = 64  # ray-watchdog.service does not restart after it
 
 
 def main() -> int:
-    """Watch until there is no use in going on."""
+    """Watch until the instance is given up."""
     log = EventLog()
     identity = Identity.read()
 
     def follow(address: str) -> None:
         if point_name(identity.head_name, address):
-            log("name follows the leader", name=identity.head_name, address=address)
+            log("name points to the leader", name=identity.head_name, address=address)
 
     gcs = lru_cache(maxsize=2)(lambda address: GrpcGcs(address, TOKEN))
     departure = Departure(
@@ -49,7 +49,7 @@ def main() -> int:
         follow=follow,
         clock=time.monotonic,
         log=log,
-        leaving=departure.step,
+        is_leaving=departure.step,
         outlives_heads=bool(identity.redis),
     )
     while not watchdog.given_up:

@@ -176,7 +176,7 @@ def test_the_next_process_knows_what_the_last_one_fetched(s3: Any, node: Node) -
 def test_an_object_that_is_not_what_its_name_says_is_refused(s3: Any, node: Node) -> None:
     node.tags[AUTOSCALER_TAG] = stored(s3, a_document(), name="0123456789abcdef")
 
-    with pytest.raises(NotFit, match="not what its name says"):
+    with pytest.raises(NotFit, match="does not have the digest in its name"):
         node.file.refresh()
     assert not node.path.exists()
 

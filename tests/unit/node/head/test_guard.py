@@ -12,7 +12,7 @@ from tests.unit.node.fakes import STEP, FakeClock, FakeHead, MemoryTable, OnCall
 
 # From naming a successor to its taking the lease, at most: a renewal, a look, and the steps in
 # which each is seen.
-HANDED_OVER = LEASE_TIMES.renew_every + LEASE_TIMES.read_every + 3 * STEP
+HANDED_OVER = LEASE_TIMES.renewal_interval + LEASE_TIMES.read_interval + 3 * STEP
 
 
 @pytest.fixture

@@ -168,7 +168,7 @@ def test_a_port_that_is_taken_opens_none_until_it_is_free(
     relay.follow(LEADER)
 
     assert relay.is_open
-    assert log.events == ["connections not passed on", "connections passed on"]
+    assert log.events == ["relay not open", "relay open"]
 
 
 def test_a_program_that_is_missing_is_tried_now_and_then_only(

@@ -17,7 +17,7 @@ from node.give_up import await_shipped
 from node.logs import batch as log_batch
 from node.logs.batch import Batch, Event, event_of
 from node.logs.progress import Progress
-from node.logs.shipper import LAST_SECONDS, CloudWatchStream, LogShipper, NotTaken, Stream
+from node.logs.shipper import LAST_SECONDS, CloudWatchStream, LogShipper, Rejected, Stream
 from node.logs.source import LINE_BYTES, JournalSource, Source, journal_command
 from tests.unit.node.fakes import silent
 
@@ -224,7 +224,7 @@ def test_a_shipper_that_is_killed_between_sending_and_noting_repeats_that_batch_
 
 def test_a_batch_that_is_never_taken_is_given_up_and_the_next_one_goes(node: Node) -> None:
     node.log(*range(1, 11))
-    node.errors = [NotTaken("one line is a week ahead")]
+    node.errors = [Rejected("one line is a week ahead")]
     node.run()
     node.log(*range(11, 21))
 
@@ -454,7 +454,7 @@ def test_lines_of_no_age_that_is_taken_are_named_and_the_others_stored(logs: Any
     CloudWatchStream(logs, STREAM, log).put(a_batch(old))
     CloudWatchStream(logs, STREAM, log).put(a_batch(event(2, now())))
 
-    assert said == ["lines refused for their age"]
+    assert said == ["lines rejected for their age"]
     assert stored(logs) == lines([2])
 
 

@@ -38,7 +38,7 @@ def test_a_spot_interruption_is_announced_with_its_moment() -> None:
 def test_a_group_announces_without_a_moment() -> None:
     notice = find_notice({GROUP: "Terminated"}.get, NOW)
 
-    assert notice == Notice("its Auto Scaling group ends it", NOW + GRACE)
+    assert notice == Notice("its Auto Scaling group terminates it", NOW + GRACE)
 
 
 def test_a_drain_names_node_reason_message_and_deadline() -> None:
@@ -135,7 +135,7 @@ def test_a_node_that_leaves_is_neither_killed_nor_handed_back() -> None:
     node = Node()
     node.unit.running = None
     node.heads[HEAD].nodes.pop(US)
-    node.watchdog._leaving = lambda *_: True
+    node.watchdog._is_leaving = lambda *_: True
 
     node.run(3600)
 

@@ -129,7 +129,7 @@ def test_a_reason_is_said_once(worker: Worker) -> None:
     assert worker.log.events == ["gate closed"]
 
 
-def a_patient_worker(spread: float) -> Worker:
+def a_patient_worker(rejoin_seconds: float) -> Worker:
     worker = Worker()
     worker.gate = Gate(
         worker.table,
@@ -139,13 +139,13 @@ def a_patient_worker(spread: float) -> Worker:
         refresh_secret=worker.refresh,
         clock=worker.clock,
         log=worker.log,
-        spread=spread,
+        rejoin_seconds=rejoin_seconds,
     )
     return worker
 
 
 def test_a_worker_that_waits_for_its_turn_asks_nobody_meanwhile() -> None:
-    worker = a_patient_worker(spread=1e6)
+    worker = a_patient_worker(rejoin_seconds=1e6)
     assert not worker.gate.step()
     worker.heads.clear()
 
@@ -154,7 +154,7 @@ def test_a_worker_that_waits_for_its_turn_asks_nobody_meanwhile() -> None:
 
 
 def test_a_head_that_is_lost_before_our_turn_costs_the_turn() -> None:
-    worker = a_patient_worker(spread=10)
+    worker = a_patient_worker(rejoin_seconds=10)
     worker.gate.step()
     worker.heads[HEAD].nodes.clear()
     worker.clock.advance(10)

@@ -40,7 +40,7 @@ def joins(workers: int, spread: float) -> list[float]:
             refresh_secret=lambda: None,
             clock=clock,
             log=silent,
-            spread=spread,
+            rejoin_seconds=spread,
         )
 
     start = Random(workers)  # noqa: S311 (no secret)

@@ -237,7 +237,7 @@ def test_the_first_raylet_of_all_has_longer() -> None:
     node.unit.running = None
     node.heads[HEAD].nodes.pop(US)
 
-    node.run(TIMEOUTS.first_raylet - 5)
+    node.run(TIMEOUTS.first_start - 5)
     assert node.unit.kills == 0
     node.run(10)
     assert node.unit.kills == 1
@@ -248,19 +248,19 @@ def test_kills_come_ever_more_rarely_and_then_the_instance_is_handed_back(node: 
 
     node.run(3600)
 
-    assert 3 <= node.unit.kills <= TIMEOUTS.give_back / TIMEOUTS.start
+    assert 3 <= node.unit.kills <= TIMEOUTS.give_up / TIMEOUTS.start
     assert "not in the cluster for 6" in node.watchdog.given_up
 
 
 def test_a_node_that_comes_back_starts_with_a_clean_sheet(node: Node) -> None:
     us = node.heads[HEAD].nodes.pop(US)
-    node.run(TIMEOUTS.give_back - 60)
+    node.run(TIMEOUTS.give_up - 60)
     node.heads[HEAD].nodes[US] = us
     node.start_raylet(pid=3)
     node.run(10)
     node.heads[HEAD].nodes.pop(US)
 
-    node.run(TIMEOUTS.give_back - 60)
+    node.run(TIMEOUTS.give_up - 60)
 
     assert not node.watchdog.given_up
 
@@ -268,7 +268,7 @@ def test_a_node_that_comes_back_starts_with_a_clean_sheet(node: Node) -> None:
 def test_time_without_a_head_does_not_count_against_the_node(node: Node) -> None:
     node.unit.running = None
     node.heads[HEAD].nodes.pop(US)
-    node.run(TIMEOUTS.give_back - 60)
+    node.run(TIMEOUTS.give_up - 60)
     node.heads[HEAD].nodes.clear()
     node.run(300)
     node.heads[HEAD].nodes[HEAD] = FakeGcs(HEAD).nodes[HEAD]
