@@ -42,11 +42,11 @@ def test_a_head_past_its_hook_is_declared_unhealthy() -> None:
     assert reports.told[-1] == "Unhealthy"
 
 
-def test_a_head_that_cannot_tell_anyone_powers_off() -> None:
+def test_a_head_that_cannot_report_powers_off() -> None:
     assert give_up(an_identity(), FakeReports(away=True), silent) == POWER_OFF
 
 
-def test_a_worker_powers_off_and_says_so() -> None:
+def test_a_worker_powers_off_and_reports_it() -> None:
     reports = FakeReports()
 
     assert give_up(an_identity(role="worker"), reports, silent) == POWER_OFF

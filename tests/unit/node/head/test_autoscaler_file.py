@@ -85,7 +85,7 @@ def test_the_document_that_the_tag_names_is_written_as_it_is(s3: Any, node: Node
     assert node.file.uri == node.tags[AUTOSCALER_TAG]
 
 
-def test_a_tag_that_is_missing_may_come(s3: Any, node: Node) -> None:
+def test_a_missing_tag_may_pass(s3: Any, node: Node) -> None:
     with pytest.raises(NotNow, match="no tag raykiln:autoscaler"):
         node.file.refresh()
 
@@ -95,14 +95,14 @@ def test_a_tag_that_is_missing_may_come(s3: Any, node: Node) -> None:
     assert node.path.exists()
 
 
-def test_a_metadata_service_that_is_away_may_come_back(node: Node) -> None:
+def test_an_unreachable_metadata_service_may_pass(node: Node) -> None:
     node.metadata_is_up = False
 
     with pytest.raises(NotNow, match="cannot be reached"):
         node.file.refresh()
 
 
-def test_permissions_may_be_on_their_way(tmp_path: Path) -> None:
+def test_missing_permissions_may_pass(tmp_path: Path) -> None:
     class Refusing:
         def get_object(self, **_: object) -> None:
             raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetObject")
@@ -115,7 +115,7 @@ def test_permissions_may_be_on_their_way(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("uri", [f"{PLACE}/any.yaml", "file:///etc/passwd", "nonsense"])
-def test_with_nothing_yet_a_document_that_is_not_there_is_final(node: Node, uri: str) -> None:
+def test_a_missing_first_document_is_final(node: Node, uri: str) -> None:
     node.tags[AUTOSCALER_TAG] = uri
 
     with pytest.raises(NotFit, match=uri):
@@ -136,7 +136,7 @@ def test_another_document_replaces_the_first_and_is_fetched_once(s3: Any, node: 
     assert node.warnings == []
 
 
-def test_a_bad_document_never_replaces_a_good_one_and_is_named_once(s3: Any, node: Node) -> None:
+def test_a_bad_document_never_replaces_a_good_one_and_is_logged_once(s3: Any, node: Node) -> None:
     good = node.tags[AUTOSCALER_TAG] = stored(s3, a_document())
     node.file.refresh()
     content = node.path.read_bytes()
@@ -149,7 +149,7 @@ def test_a_bad_document_never_replaces_a_good_one_and_is_named_once(s3: Any, nod
     assert node.warnings == [f"{node.tags[AUTOSCALER_TAG]} is for prod, not test"]
 
 
-def test_a_good_document_outlives_its_tag_and_the_metadata_service(s3: Any, node: Node) -> None:
+def test_a_good_document_is_kept_without_tag_and_metadata_service(s3: Any, node: Node) -> None:
     node.tags[AUTOSCALER_TAG] = stored(s3, a_document())
     node.file.refresh()
 
@@ -173,7 +173,7 @@ def test_the_next_process_knows_what_the_last_one_fetched(s3: Any, node: Node) -
     assert file.uri == good
 
 
-def test_an_object_that_is_not_what_its_name_says_is_refused(s3: Any, node: Node) -> None:
+def test_an_object_without_the_digest_in_its_name_is_refused(s3: Any, node: Node) -> None:
     node.tags[AUTOSCALER_TAG] = stored(s3, a_document(), name="0123456789abcdef")
 
     with pytest.raises(NotFit, match="does not have the digest in its name"):
@@ -192,6 +192,6 @@ def test_an_object_that_is_not_what_its_name_says_is_refused(s3: Any, node: Node
         (a_document(head_node_type="boss"), "does not call"),
     ],
 )
-def test_a_document_that_cannot_work_is_refused(content: bytes, complaint: str) -> None:
+def test_a_document_that_ray_cannot_use_is_refused(content: bytes, complaint: str) -> None:
     with pytest.raises(NotFit, match=complaint):
         check_autoscaler(content, f"{PLACE}/any.yaml", an_identity())

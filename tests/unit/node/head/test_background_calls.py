@@ -19,7 +19,7 @@ def some_calls(executor: Any, clock: FakeClock, log: Any = silent) -> Background
     return BackgroundCalls(executor, clock=clock, log=log, final=Final)
 
 
-def test_what_succeeded_is_not_done_again_unless_asked_for() -> None:
+def test_a_call_that_succeeded_is_not_repeated_unless_reset() -> None:
     background_calls, calls = some_calls(AtOnce(), FakeClock()), []
 
     assert background_calls.done("tag", lambda: calls.append(1))
@@ -30,7 +30,7 @@ def test_what_succeeded_is_not_done_again_unless_asked_for() -> None:
     assert calls == [1, 3]
 
 
-def test_what_failed_is_tried_again_after_a_pause() -> None:
+def test_a_call_that_failed_is_retried_after_a_pause() -> None:
     clock, log, calls = FakeClock(), RecordedLog(), []
     background_calls = some_calls(AtOnce(), clock, log)
 
@@ -54,7 +54,7 @@ def test_a_final_error_reaches_the_caller() -> None:
         some_calls(AtOnce(), FakeClock()).done("prepare", fail)
 
 
-def test_a_slow_call_holds_nothing_up_and_is_made_once() -> None:
+def test_a_slow_call_blocks_nothing_and_is_made_once() -> None:
     go, calls = Event(), []
     with ThreadPoolExecutor(max_workers=1) as executor:
         background_calls = some_calls(executor, FakeClock())
@@ -72,7 +72,7 @@ def test_a_slow_call_holds_nothing_up_and_is_made_once() -> None:
     assert calls == [1]
 
 
-def test_what_was_under_way_when_asked_for_again_does_not_count() -> None:
+def test_a_call_that_was_running_at_a_reset_does_not_count() -> None:
     class Held(AtOnce):
         def __init__(self) -> None:
             self.futures: list[Future[Any]] = []
@@ -107,6 +107,6 @@ def test_protobuf_fields_are_read_as_the_encoding_says() -> None:
 
 
 @pytest.mark.parametrize("message", [b"\x12\x07test", b"\x08", b"\x0b", b"\x25\x01"])
-def test_a_message_that_is_cut_short_is_refused(message: bytes) -> None:
+def test_a_truncated_message_is_refused(message: bytes) -> None:
     with pytest.raises(ValueError, match="not a protobuf message"):
         list(decoded(message))

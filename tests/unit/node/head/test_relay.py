@@ -89,7 +89,7 @@ def gone(process: int) -> bool:
 
 
 @pytest.mark.usefixtures("leader")
-def test_every_port_of_ray_leads_to_the_leader(relay: SocketProxies) -> None:
+def test_every_ray_port_is_relayed_to_the_leader(relay: SocketProxies) -> None:
     relay.follow(LEADER)
 
     assert relay.is_open
@@ -97,7 +97,7 @@ def test_every_port_of_ray_leads_to_the_leader(relay: SocketProxies) -> None:
 
 
 @pytest.mark.usefixtures("leader")
-def test_nothing_of_it_is_left_where_ray_is_to_listen(relay: SocketProxies) -> None:
+def test_a_closed_relay_leaves_rays_ports_free(relay: SocketProxies) -> None:
     relay.follow(LEADER)
     with connected() as connection:
         assert connection.recv(100)
@@ -132,7 +132,7 @@ def test_following_the_same_leader_again_changes_nothing(relay: SocketProxies) -
     assert descendants() == before
 
 
-def test_a_leader_whose_ray_does_not_listen_yet_ends_the_connection(relay: SocketProxies) -> None:
+def test_a_connection_ends_while_the_leaders_ray_does_not_listen(relay: SocketProxies) -> None:
     relay.follow(LEADER)
 
     assert met() == ""
@@ -153,7 +153,7 @@ def test_a_proxy_that_died_is_replaced_after_a_while(
     assert {met(port) for port in RAY_PORTS} == {LEADER}
 
 
-def test_a_port_that_is_taken_opens_none_until_it_is_free(
+def test_no_port_opens_while_one_is_in_use(
     relay: SocketProxies, clock: FakeClock, log: RecordedLog, leader: Host
 ) -> None:
     taken = socket.create_server((STANDBY, RAY_PORTS[-1]))
@@ -171,7 +171,7 @@ def test_a_port_that_is_taken_opens_none_until_it_is_free(
     assert log.events == ["relay not open", "relay open"]
 
 
-def test_a_program_that_is_missing_is_tried_now_and_then_only(
+def test_a_missing_proxy_program_is_retried_only_every_few_seconds(
     clock: FakeClock, log: RecordedLog, tmp_path: Path
 ) -> None:
     relay = SocketProxies(STANDBY, clock=clock, log=log, program=str(tmp_path / "missing"))

@@ -58,35 +58,37 @@ def worker() -> Worker:
     return Worker()
 
 
-def test_the_gate_is_open_when_the_leader_lives_and_its_name_leads_there(worker: Worker) -> None:
+def test_the_gate_opens_when_the_leader_is_alive_and_its_name_resolves_to_it(
+    worker: Worker,
+) -> None:
     assert worker.gate.step()
 
 
-def test_nobody_leads(worker: Worker) -> None:
+def test_the_gate_is_closed_without_a_leader(worker: Worker) -> None:
     worker.table.item = None
 
     assert not worker.opens_within(60)
 
 
-def test_a_lease_that_was_given_up_has_no_leader(worker: Worker) -> None:
+def test_the_gate_is_closed_while_the_lease_is_released(worker: Worker) -> None:
     worker.table.item = LeaseItem(1, 0, "i-0a", HEAD, released=True)
 
     assert not worker.opens_within(60)
 
 
-def test_the_leaders_gcs_does_not_answer(worker: Worker) -> None:
+def test_the_gate_is_closed_while_the_leaders_gcs_does_not_answer(worker: Worker) -> None:
     worker.heads[HEAD].nodes.clear()
 
     assert not worker.opens_within(60)
 
 
-def test_the_leaders_own_raylet_is_not_alive_yet(worker: Worker) -> None:
+def test_the_gate_is_closed_until_the_leaders_own_raylet_is_alive(worker: Worker) -> None:
     worker.heads[HEAD] = FakeGcs("10.0.0.7")
 
     assert not worker.opens_within(60)
 
 
-def test_a_name_that_still_leads_to_the_last_head_is_waited_for(worker: Worker) -> None:
+def test_the_gate_is_closed_while_the_name_resolves_to_the_last_head(worker: Worker) -> None:
     worker.names[NAME] = "10.0.0.3"
 
     assert not worker.opens_within(NAME_TIMEOUT - 2)
@@ -94,19 +96,19 @@ def test_a_name_that_still_leads_to_the_last_head_is_waited_for(worker: Worker) 
     assert worker.gate.step()
 
 
-def test_without_a_watchdog_the_load_balancer_will_do(worker: Worker) -> None:
+def test_without_a_watchdog_the_load_balancers_address_is_enough(worker: Worker) -> None:
     worker.names[NAME] = BALANCER
 
     assert worker.opens_within(NAME_TIMEOUT + 1)
 
 
-def test_a_name_that_nobody_knows_leads_nowhere(worker: Worker) -> None:
+def test_the_gate_is_closed_while_the_name_does_not_resolve(worker: Worker) -> None:
     worker.names.clear()
 
     assert not worker.opens_within(60)
 
 
-def test_with_the_lease_unreadable_the_name_says_who_leads(worker: Worker) -> None:
+def test_while_the_lease_is_unreadable_the_name_is_used(worker: Worker) -> None:
     worker.table.reachable = False
     worker.names[NAME] = BALANCER
     worker.heads[BALANCER] = FakeGcs(HEAD)
@@ -114,14 +116,14 @@ def test_with_the_lease_unreadable_the_name_says_who_leads(worker: Worker) -> No
     assert worker.opens_within(NAME_TIMEOUT + 1)
 
 
-def test_a_refused_token_is_fetched_again_but_not_at_every_look(worker: Worker) -> None:
+def test_a_refused_token_is_fetched_again_but_not_at_every_check(worker: Worker) -> None:
     worker.heads[HEAD].admits = False
 
     assert not worker.opens_within(20)
     assert 3 <= worker.refreshed <= 4
 
 
-def test_a_reason_is_said_once(worker: Worker) -> None:
+def test_a_reason_is_logged_once(worker: Worker) -> None:
     worker.table.item = None
 
     worker.opens_within(60)
@@ -144,7 +146,7 @@ def a_patient_worker(rejoin_seconds: float) -> Worker:
     return worker
 
 
-def test_a_worker_that_waits_for_its_turn_asks_nobody_meanwhile() -> None:
+def test_a_worker_that_waits_its_jitter_makes_no_calls() -> None:
     worker = a_patient_worker(rejoin_seconds=1e6)
     assert not worker.gate.step()
     worker.heads.clear()
@@ -153,7 +155,7 @@ def test_a_worker_that_waits_for_its_turn_asks_nobody_meanwhile() -> None:
     assert worker.log.events.count("gate closed") == 1
 
 
-def test_a_head_that_is_lost_before_our_turn_costs_the_turn() -> None:
+def test_a_head_lost_during_the_jitter_restarts_it() -> None:
     worker = a_patient_worker(rejoin_seconds=10)
     worker.gate.step()
     worker.heads[HEAD].nodes.clear()
