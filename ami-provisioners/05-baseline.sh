@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# Write down what the base image is before anything is changed, for image tests to compare with.
+# Record what the base image has before anything changes, for image tests to compare with.
 #
 # Needs   UPLOADS
 # Leaves  /etc/raykiln/base.json

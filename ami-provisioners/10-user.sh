@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# Make the system user that Ray runs as.
+# Create the system user that Ray runs as.
 #
 # Needs   nothing
 # Leaves  user and group ray without a login shell; its home /var/lib/ray

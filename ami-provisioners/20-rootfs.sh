@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 #
-# Copy rootfs/ as it is: limits, sysctls, tmpfiles, logrotate, the ray command.
+# Copy rootfs/ unchanged: limits, sysctls, tmpfiles, logrotate, the ray command.
 #
 # Needs   UPLOADS
-# Leaves  every file of rootfs/ in its place, owned by root
+# Leaves  every file of rootfs/ at its path, owned by root
 # Proof   tests/image/test_files.py
 
 # shellcheck source=ami-provisioners/lib.sh
@@ -13,7 +13,7 @@ need UPLOADS
 cd "${UPLOADS}/provisioners/rootfs"
 find . -type f -print0 | while IFS= read -r -d '' file; do
   mode=0644
-  # Uploading does not keep modes; the place tells which files are commands.
+  # Uploading does not keep modes; the path shows which files are commands.
   [[ "${file}" == ./usr/local/bin/* ]] && mode=0755
   install -D -o root -g root -m "${mode}" "${file}" "/${file}"
 done

@@ -12,9 +12,9 @@ source "${PROVISIONER_LIB:?set by the Packer template}"
 need UPLOADS PYTHON RAY_VERSION
 
 interpreter="/usr/bin/python${PYTHON}"
-[[ -x "${interpreter}" ]] || die "the base image has no ${interpreter}: set image.python to what it has"
+[[ -x "${interpreter}" ]] || die "the base image has no ${interpreter}: set image.python to a version it has"
 
-# Debian and Ubuntu keep ensurepip in a package of its own, so pip comes from its wheel.
+# Debian and Ubuntu keep ensurepip in a separate package, so pip comes from its wheel.
 "${interpreter}" -m venv --clear --without-pip /opt/ray
 pip_wheel=("${UPLOADS}"/wheels/pip-*.whl)
 PIP_CONFIG_FILE=/dev/null /opt/ray/bin/python "${pip_wheel[0]:?no wheel of pip}/pip" install \

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# Enable the SSM agent that the base image brings, as a snap (Ubuntu) or as a package.
+# Enable the base image's SSM agent, a snap (Ubuntu) or a package.
 #
 # Needs   SSM_AGENT_REQUIRED (true or false)
 # Leaves  the agent enabled; fails when it is required and the base image has none
@@ -17,4 +17,4 @@ for unit in snap.amazon-ssm-agent.amazon-ssm-agent.service amazon-ssm-agent.serv
   fi
 done
 [[ "${SSM_AGENT_REQUIRED}" == false ]] ||
-  die "the base image has no SSM agent: choose one that has, or set image.ssm_agent_required = false"
+  die "the base image has no SSM agent: choose one that has it, or set image.ssm_agent_required = false"

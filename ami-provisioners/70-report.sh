@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# Write down what this image is, and every package in it.
+# Record what this image is, and every package in it.
 #
 # Needs   UPLOADS ROLE DIGEST RAY_VERSION GIT BUILT
 # Leaves  /etc/raykiln/image.json and /etc/raykiln/software.json

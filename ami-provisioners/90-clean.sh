@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 #
-# Take away all that belongs to the build machine and must not be in every instance.
+# Remove all that belongs to the build instance and must not be in an image.
 #
 # Needs   nothing
 # Leaves  no keys, no machine id, no logs, no caches, no uploads, no cloud-init state
@@ -11,7 +11,7 @@ shopt -s inherit_errexit nullglob dotglob
 
 homes=(/root /home/*)
 
-# Sessions and services that would write again while the machine stops.
+# Services that would write again while the instance stops.
 if [[ -d /var/log/journal ]]; then
   journalctl --relinquish-var
 fi
@@ -21,8 +21,8 @@ for unit in syslog.socket rsyslog.service systemd-random-seed.service; do
   fi
 done
 
-# Identity: each instance makes its own at first boot. An empty machine-id, not a missing one:
-# machine-id(5) has a missing one mean first boot, which would reset units to their presets.
+# Identity: each instance creates its own at first boot. An empty machine-id, not a missing one: to
+# machine-id(5) a missing one means first boot, which would reset units to their presets.
 rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
 : >/etc/machine-id
 rm -f /var/lib/dbus/machine-id
@@ -32,7 +32,7 @@ rm -rf /var/lib/dhcp/* /etc/udev/rules.d/70-persistent-net.rules
 rm -f /etc/netplan/50-cloud-init.yaml /etc/network/interfaces.d/50-cloud-init
 rm -rf /var/lib/amazon/ssm/*
 
-# Who was here.
+# Traces of users.
 for home in "${homes[@]}"; do
   rm -rf "${home}"/.ssh "${home}"/.cache "${home}"/.*_history "${home}"/.lesshst \
     "${home}"/.viminfo "${home}"/.wget-hsts "${home}"/.sudo_as_admin_successful

@@ -25,7 +25,7 @@ expect() {
 expect_none() {
   local what="$1" found
   shift
-  found="$("$@" 2>/dev/null)" || true # grep says 1 when it finds nothing
+  found="$("$@" 2>/dev/null)" || true # grep exits with 1 when it finds nothing
   if [[ -n "${found}" ]]; then
     printf 'FAILED validation: %s: %s\n' "${what}" "$(head -3 <<<"${found}" | tr '\n' ' ')" >&2
     failures=$((failures + 1))
@@ -46,10 +46,10 @@ ssm_agent_enabled() {
     systemctl is-enabled amazon-ssm-agent.service
 }
 
-# There, and whole.
+# Present and complete.
 expect "Ray ${RAY_VERSION} does not answer" \
   test "$(/usr/local/bin/ray --version)" = "ray, version ${RAY_VERSION}"
-expect "packages in /opt/ray do not fit each other" /opt/ray/bin/python -B -m pip check
+expect "packages in /opt/ray conflict" /opt/ray/bin/python -B -m pip check
 expect "the node package does not import" env --chdir=/opt/raykiln /opt/ray/bin/python -B -c 'import node'
 expect "user ray" id ray
 expect "/etc/raykiln/image.json" grep -q "\"role\": \"${ROLE}\"" /etc/raykiln/image.json
@@ -66,7 +66,7 @@ expect_none "files of ours that root does not own" \
 expect_none "files of ours that others may write" \
   find /opt/ray /opt/raykiln /etc/raykiln ! -type l -perm /022
 
-# Gone.
+# Absent.
 expect_none "host keys" find /etc/ssh -name 'ssh_host_*'
 expect_none "machine id" cat /etc/machine-id
 expect_none "authorized keys" find /root /home -name authorized_keys
@@ -77,7 +77,7 @@ expect_none "package lists" find /var/lib/apt/lists -type f
 expect_none "package archives" find /var/cache/apt/archives -name '*.deb'
 expect_none "cloud-init's state" find /var/lib/cloud/instances -mindepth 1
 expect_none "logs" find /var/log -type f -size +0
-# virtualenv, which Ray needs, brings wheels of its own.
+# virtualenv, which Ray needs, has wheels inside.
 expect_none "wheels" find / -xdev -name '*.whl' -not -path '/opt/ray/*'
 expect_none "private keys" grep -rlsE '^-----BEGIN [A-Z ]*PRIVATE KEY-----' /etc /root /home /opt/raykiln
 expect_none "AWS keys" grep -rlsE '\b(AKIA|ASIA)[A-Z0-9]{16}\b' /etc /root /home /opt/raykiln

@@ -1,6 +1,6 @@
-"""Print what a machine is, as JSON. Runs in the build machine, and again in image tests.
+"""Print facts of a machine as JSON. Runs on the build instance, and again in image tests.
 
-With only the base image's Python: no packages, 3.10 and later.
+Needs only the base image's Python, 3.10 or later, and no packages.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def enabled_units() -> list[str]:
-    """Return the unit files that systemd starts by itself."""
+    """Return the enabled unit files."""
     listing = _output("systemctl", "list-unit-files", "--state=enabled", "--plain", "--no-legend")
     return sorted(line.split()[0] for line in listing.splitlines())
 
@@ -29,7 +29,7 @@ def privileged_files() -> list[str]:
 
 
 def machine_id() -> str:
-    """Return systemd's id of this machine; a machine made from its image must have another."""
+    """Return systemd's machine id; an instance of the image must have another one."""
     return Path("/etc/machine-id").read_text().strip()
 
 

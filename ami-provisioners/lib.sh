@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 #
-# What every provisioner shares: strictness, and words when something fails.
+# What every provisioner shares: strict mode, and messages when something fails.
 # Sourced, never run.
 
 set -o errexit -o nounset -o pipefail
@@ -14,7 +14,7 @@ die() {
   exit 1
 }
 
-# The names of variables that must be set and not empty.
+# Takes the names of variables that must be set and not empty.
 need() {
   local name
   for name in "$@"; do
@@ -22,7 +22,7 @@ need() {
   done
 }
 
-# The lines of a list without comments and blanks.
+# Prints the lines of a list without comments and blank lines.
 entries() {
   sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' "$1"
 }

@@ -1,4 +1,4 @@
-"""Write image.json and software.json into the folder given. Runs in the build machine."""
+"""Write image.json and software.json into a folder. Runs on the build instance."""
 
 import importlib.metadata
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def image() -> dict[str, str]:
-    """Return what the bake said that this image is."""
+    """Return what the bake says about this image."""
     names = ("role", "digest", "ray_version", "git", "built")
     return {name: os.environ[name.upper()] for name in names}
 
@@ -30,7 +30,7 @@ def python_packages() -> dict[str, str]:
 
 
 def write(path: Path, content: object) -> None:
-    """Write JSON that a person can read and a diff can compare."""
+    """Write JSON that people can read and diff."""
     path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
     path.chmod(0o644)
 

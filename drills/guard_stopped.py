@@ -9,10 +9,11 @@ Runbook: docs/runbooks/no-leader.md
 
 from drills.kit.cluster import ClusterUnderTest
 from drills.kit.phases import Recovery
+from node.contract import HEAD_UNIT
 
 RECOVERY = Recovery.HEAD
 
 
 def run(cluster: ClusterUnderTest) -> None:
     """Stop the main process of ray-head.service (SIGSTOP) for good."""
-    cluster.kill_unit(cluster.leader, "ray-head.service", signal="STOP")
+    cluster.kill_unit(cluster.leader, f"{HEAD_UNIT}.service", signal="STOP")

@@ -13,6 +13,7 @@ from deploy.rollout.head_group_changes import ensure_group
 from drills.kit.cluster import ClusterUnderTest
 from drills.kit.deploys import ROLLED_BACK, deploy_heads, new_heads
 from drills.kit.phases import Recovery
+from node.contract import HEAD_UNIT
 
 RECOVERY = Recovery.NONE
 WITHIN = 20.0
@@ -29,7 +30,7 @@ def run(cluster: ClusterUnderTest) -> None:
     def has_ended() -> bool:
         for new in {head.id for head in new_heads(cluster) if head.state == "running"} - masked:
             masked.add(new)
-            mask = "systemctl mask --runtime --now ray-head.service"
+            mask = f"systemctl mask --runtime --now {HEAD_UNIT}.service"
             cluster.inject(new, "the guard is masked", mask)
         return not deploy.is_running
 

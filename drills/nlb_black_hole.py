@@ -10,6 +10,7 @@ from deploy.verify.cluster_checks import addresses
 from drills.kit.cluster import ClusterUnderTest
 from drills.kit.local_faults import drop_packets, restore_network
 from drills.kit.phases import Recovery
+from node.contract import RAY_PORTS
 
 RECOVERY = Recovery.NONE
 LOCAL_ONLY = "a load balancer of AWS cannot be made to drop packets"
@@ -20,7 +21,7 @@ SECONDS = 45.0
 def run(cluster: ClusterUnderTest) -> None:
     """Drop the load balancer's packets to Ray's ports for a while; check that no worker leaves."""
     head = cluster.address(cluster.leader)
-    ports = "tcp dport { 6379, 8265, 10001 }"
+    ports = f"tcp dport {{ {', '.join(map(str, RAY_PORTS))} }}"
     balancer = sorted(addresses(cluster.environment.head_dns))
     before = nodes(cluster)
     drop_packets(

@@ -9,12 +9,13 @@ Runbook: docs/runbooks/head-not-ready.md
 from drills.kit.cluster import ClusterUnderTest
 from drills.kit.local_faults import interrupt_spot
 from drills.kit.phases import Recovery
+from node.contract import DRAINING_MARK, WATCHDOG_UNIT
 
 RECOVERY = Recovery.NONE
 LOCAL_ONLY = "on AWS it needs spot instances and the Fault Injection Service"
 WITHIN = 20.0
 DRAINED_WITHIN = 15.0  # seconds: the watchdog reads the notice every 5 s, then asks Ray
-DRAINING = "journalctl -b -u ray-watchdog.service -o cat | grep -c event=draining || true"
+DRAINING = f"journalctl -b -u {WATCHDOG_UNIT}.service -o cat | grep -c {DRAINING_MARK} || true"
 
 
 def run(cluster: ClusterUnderTest) -> None:

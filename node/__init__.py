@@ -1,3 +1,3 @@
-"""What runs on the instances: identity, head guard, worker, watchdog. Imports nothing of ours but
-itself.
+"""What runs on the instances: identity, head guard, worker, watchdog. Imports no other
+package of this project.
 """

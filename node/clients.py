@@ -1,5 +1,5 @@
-"""Make the AWS clients of a node: explicit region, and time-outs that a lease of ten seconds can
-bear.
+"""Make the AWS clients of a node: explicit region, and timeouts that fit into a lease of ten
+seconds.
 """
 
 import time
@@ -10,7 +10,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from node.log import WARNING, Journal
+from node.log import WARNING, EventLog
 
 # The lease counts on a reply within a second of being sent (lease.py): no retry hidden in the
 # client, since a retry of a conditional write that did take effect reports that it did not.
@@ -23,20 +23,20 @@ OTHERS = Config(
 )
 
 
-PAUSE = 0.5  # seconds between two looks for credentials
+PAUSE = 0.5  # seconds between attempts to find credentials
 
 
 @cache
 def _session(region: str) -> Any:
-    """Return the one session of a region: each more would hold the endpoint data again.
+    """Return the one session of a region: each further one would load the endpoint data again.
 
-    A client that is made while there are no credentials never has any (botocore/session.py,
-    create_client): so this waits until the metadata service has the role's, which it may not yet
-    have when an instance boots.
+    A client that is created without credentials never gets any (botocore/session.py,
+    create_client). So this waits until the metadata service has the role's, which it may not have
+    yet when an instance boots.
     """
     session = boto3.session.Session(region_name=region)
     if session.get_credentials() is None:
-        Journal()("no credentials yet", level=WARNING, source="metadata service")
+        EventLog()("no credentials yet", level=WARNING, source="metadata service")
     while session.get_credentials() is None:
         time.sleep(PAUSE)
     return session
@@ -45,7 +45,7 @@ def _session(region: str) -> Any:
 def make_client(service: str, region: str, config: Config = OTHERS) -> Any:
     """Return a client; credentials come from the instance's role through the metadata service.
 
-    Blocks for as long as there are none.
+    Blocks until there are some.
     """
     return _session(region).client(service, config=config)
 

@@ -1,9 +1,9 @@
-"""Hand this instance back, and say why. ``python -m node.give_up`` in ray-give-up.service. Writes
-to Auto Scaling and CloudWatch.
+"""Give this instance up, and log why. ``python -m node.give_up`` in ray-give-up.service. Writes to
+Auto Scaling and CloudWatch.
 
-A head answers its launch hook with ABANDON, or is declared unhealthy once past it: its group ends
-and replaces it. A worker, which may do neither, powers off: exit code 1 is what
-ray-give-up.service's FailureAction waits for.
+A head completes its launch hook with ABANDON, or declares itself unhealthy once past it: its group
+terminates and replaces it. A worker may do neither and powers off: exit code 1 triggers the
+FailureAction of ray-give-up.service.
 """
 
 import sys
@@ -12,27 +12,24 @@ from collections.abc import Callable
 from pathlib import Path
 
 from node.clients import make_client
+from node.contract import BOOTSTRAP_LOGS, GAVE_UP, GIVING_UP, WORKER
 from node.identity import Identity
-from node.log import ERROR, INFO, WARNING, Journal, Say
+from node.log import ERROR, INFO, WARNING, EventLog, Log
 from node.logs.progress import PROGRESS, Progress
 from node.reports import Reports
 
 LINES = 20
-LOGS = {
-    "head": Path("/var/log/ray-head-bootstrap.log"),
-    "worker": Path("/var/log/ray-worker-bootstrap.log"),
-}
-HANDED_BACK, POWER_OFF = 0, 1
-SHIPPED_SECONDS = 5.0  # ray-logs.service sends what is said within about two
+AWS_REPLACES, POWER_OFF = 0, 1
+SHIPPED_SECONDS = 5.0  # ray-logs.service sends a line within about two
 
 
-def hand_back(identity: Identity, reports: Reports, say: Say) -> int:
-    """Return the exit code: whether AWS will replace us, or we have to go ourselves."""
-    attempt("metric", lambda: reports.metrics({"GaveUp": 1.0}, Role=identity.role), say)
-    if identity.role == "worker" or not identity.group:
+def give_up(identity: Identity, reports: Reports, log: Log) -> int:
+    """Report it; return the exit code, which says whether AWS replaces us or we power off."""
+    attempt("metric", lambda: reports.metrics({GAVE_UP: 1.0}, role=identity.role), log)
+    if identity.role == WORKER or not identity.group:
         return POWER_OFF
-    if attempt("abandon", lambda: _abandon(reports), say):
-        return HANDED_BACK
+    if attempt("abandon", lambda: _abandon(reports), log):
+        return AWS_REPLACES
     return POWER_OFF
 
 
@@ -41,19 +38,19 @@ def _abandon(reports: Reports) -> None:
         reports.declare_unhealthy()
 
 
-def attempt(what: str, call: Callable[[], object], say: Say) -> bool:
-    """Make one call, whatever it may raise: there is nobody left to handle it."""
+def attempt(what: str, call: Callable[[], object], log: Log) -> bool:
+    """Make one call and log its outcome; catches everything, since nothing is left to handle it."""
     try:
         call()
     except Exception as error:
-        say("could not report", level=WARNING, what=what, error=error)
+        log("could not report", level=WARNING, what=what, error=error)
         return False
-    say("reported", level=INFO, what=what)
+    log("reported", level=INFO, what=what)
     return True
 
 
 def last_words(path: Path) -> list[str]:
-    """Return the end of the bootstrap log, which says why; nothing when there is none."""
+    """Return the end of the bootstrap log, which says why; empty when there is no log."""
     if not path.is_file():
         return []
     return path.read_text(encoding="utf-8", errors="replace").splitlines()[-LINES:]
@@ -62,9 +59,9 @@ def last_words(path: Path) -> list[str]:
 def await_shipped(
     since: float, progress: Progress, *, seconds: float = SHIPPED_SECONDS, every: float = 0.2
 ) -> None:
-    """Wait until what was said since then (seconds since the epoch) has left this machine.
+    """Wait until the lines logged since then (seconds since the epoch) have been shipped.
 
-    Raises TimeoutError; shutting down, ray-logs.service still tries once more.
+    Raises TimeoutError; ray-logs.service tries once more at shutdown.
     """
     deadline = time.monotonic() + seconds
     while progress.shipped_until() < since * 1000:
@@ -74,21 +71,21 @@ def await_shipped(
 
 
 def main() -> int:
-    """Say the last words on journal and console, have them shipped, then hand back."""
-    say, began = Journal(), time.time()
+    """Repeat the end of the log on journal and console, wait until it is shipped, then give up."""
+    log, began = EventLog(), time.time()
     try:
         identity = Identity.read()
     except (OSError, ValueError, TypeError) as error:
-        say("giving up without an identity", level=ERROR, error=error)
-        attempt("logs", lambda: await_shipped(began, Progress(PROGRESS)), say)
+        log("giving up without an identity", level=ERROR, error=error)
+        attempt("logs", lambda: await_shipped(began, Progress(PROGRESS)), log)
         return POWER_OFF
-    say("giving up", level=ERROR, instance=identity.instance_id, role=identity.role)
-    for line in last_words(LOGS[identity.role]):
+    log(GIVING_UP, level=ERROR, instance=identity.instance_id, role=identity.role)
+    for line in last_words(Path(BOOTSTRAP_LOGS[identity.role])):
         print(line, file=sys.stderr)
-    attempt("logs", lambda: await_shipped(began, Progress(PROGRESS)), say)
+    attempt("logs", lambda: await_shipped(began, Progress(PROGRESS)), log)
     cloudwatch = make_client("cloudwatch", identity.region)
     autoscaling = make_client("autoscaling", identity.region)
-    return hand_back(identity, Reports(identity, cloudwatch, autoscaling), say)
+    return give_up(identity, Reports(identity, cloudwatch, autoscaling), log)
 
 
 if __name__ == "__main__":

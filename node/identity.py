@@ -1,9 +1,8 @@
 """Who this instance is: node.yaml from user data, the rest from the metadata service. No other AWS.
 
 Run once at boot as ``python -m node.identity``: writes /run/ray/identity.json for our own code
-and /run/ray/node.env for units and Ray. Fails, with the reason, when the image's role and
-node.yaml's role differ: a worker image that is told to be a head would otherwise come up
-half-alive.
+and /run/ray/node.env for units and Ray. Fails, with the reason, when the roles in the image and in
+node.yaml differ: a worker image told to be a head would otherwise come up half-alive.
 """
 
 import json
@@ -18,11 +17,12 @@ from pathlib import Path
 
 import yaml
 
-from node.log import ERROR, WARNING, Journal, Say
+from node import contract
+from node.log import ERROR, WARNING, EventLog, Log
 
-NODE_YAML = Path("/etc/raykiln/node.yaml")
-IMAGE_JSON = Path("/etc/raykiln/image.json")
-RUN = Path("/run/ray")
+NODE_YAML = Path(contract.NODE_YAML)
+IMAGE_JSON = Path(contract.IMAGE_JSON)
+RUN = Path(contract.RUN_FOLDER)
 METADATA = "http://169.254.169.254/latest"
 TAGS = "meta-data/tags/instance"
 
@@ -30,11 +30,11 @@ Metadata = Callable[[str], "str | None"]
 
 
 class BadIdentity(Exception):
-    """Something that says who we are is missing or contradicts the rest."""
+    """Part of the identity is missing or contradicts the rest."""
 
 
 class NoMetadata(BadIdentity):
-    """The metadata service does not say; early in a boot it may a moment later."""
+    """The metadata service has no answer; early in a boot it may have one a moment later."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Identity:
     zone: str
     group: str
     node_type: str
-    redis: str = ""  # [rediss://]host:port of the Redis that keeps Ray's state, or nothing
-    rejoin_seconds: str = ""  # over which workers spread their way to a head that is new
+    redis: str = ""  # [rediss://]host:port of the Redis that keeps Ray's state; empty: none
+    rejoin_seconds: str = ""  # a worker waits up to so long before it joins a new head
 
     @classmethod
     def read(cls, path: Path = RUN / "identity.json") -> "Identity":
@@ -96,40 +96,38 @@ def find_identity(node_yaml: str, image_json: str, metadata: Metadata) -> Identi
 
 
 def _parse_config(text: str) -> dict[str, str]:
-    """Check node.yaml's keys, all mistakes at once; those of the head are empty on a worker.
+    """Return node.yaml's values; raises BadIdentity that names every key which is missing.
 
-    Without ``redis`` Ray keeps no state.
+    Keys that only a head has are empty on a worker. Without ``redis`` Ray keeps no state.
     """
     found = yaml.safe_load(text)
     if not isinstance(found, dict):
         raise BadIdentity("node.yaml is not a mapping")
     names = {f.name for f in fields(Identity)} - FROM_METADATA
     role = found.get("role")
-    if role not in ("head", "worker"):
+    if role not in contract.ROLES:
         raise BadIdentity(f"node.yaml: role is {role!r}, not head or worker")
-    wanted = names - OPTIONAL - (HEAD_ONLY if role == "worker" else set())
-    missing = sorted(name for name in wanted if not found.get(name))
+    needed = names - contract.OPTIONAL_KEYS
+    if role == contract.WORKER:
+        needed -= contract.HEAD_ONLY_KEYS
+    missing = sorted(name for name in needed if not found.get(name))
     if missing:
         raise BadIdentity(f"node.yaml lacks {', '.join(missing)}")
     return {name: str(found.get(name) or "") for name in names}
 
 
 FROM_METADATA = {"instance_id", "address", "region", "zone", "group", "node_type"}
-HEAD_ONLY = {"lifecycle_hook"}
-OPTIONAL = {"redis", "rejoin_seconds"}
 
 
 def _node_type(role: str, metadata: Metadata) -> str:
-    """Return the autoscaler's name for this node: the head's by convention, a worker's from its
-    tag.
-    """
-    if role == "head":
-        return "head"
-    return required(metadata, f"{TAGS}/ray-user-node-type")
+    """Return the autoscaler's node type: the head's is fixed, a worker's comes from its tag."""
+    if role == contract.HEAD:
+        return contract.HEAD_NODE_TYPE
+    return required(metadata, f"{TAGS}/{contract.NODE_TYPE_TAG}")
 
 
 def required(metadata: Metadata, path: str) -> str:
-    """Return one value of the metadata service; raises NoMetadata when it has none."""
+    """Return one value of the metadata service; raises NoMetadata when there is none."""
     value = metadata(path)
     if not value:
         raise NoMetadata(f"the metadata service has no {path}")
@@ -139,17 +137,17 @@ def required(metadata: Metadata, path: str) -> str:
 def metadata_service(base: str = METADATA) -> Metadata:
     """Return a reader of IMDSv2.
 
-    A token by PUT, then GETs with it; 404 means that there is no such value:
+    PUT returns a token, GETs send it; 404 means that there is no such value:
     docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
     """
     token = _http("PUT", f"{base}/api/token", {"X-aws-ec2-metadata-token-ttl-seconds": "300"})
     if token is None:
-        raise NoMetadata("the metadata service gives no token: is it switched off?")
+        raise NoMetadata("the metadata service returned no token: is it disabled?")
     return lambda path: _http("GET", f"{base}/{path}", {"X-aws-ec2-metadata-token": str(token)})
 
 
 def instance_tag(key: str, base: str = METADATA) -> str | None:
-    """Return one of this instance's tags as it is now, None without it; raises NoMetadata."""
+    """Return a tag of this instance as it is now, or None; raises NoMetadata."""
     return metadata_service(base)(f"{TAGS}/{key}")
 
 
@@ -169,13 +167,13 @@ def _http(method: str, url: str, headers: dict[str, str]) -> str | None:
 
 
 def write_identity(identity: Identity, directory: Path = RUN) -> None:
-    """Write both files, each whole or not at all."""
+    """Write both files, each completely or not at all."""
     write_whole(directory / "identity.json", json.dumps(asdict(identity), indent=2) + "\n", 0o644)
     write_whole(directory / "node.env", identity.environment_file(), 0o644)
 
 
 def write_whole(path: Path, text: str, mode: int) -> None:
-    """Replace a file in one rename; it never exists with other permissions than ``mode``."""
+    """Replace a file by one rename; it never exists with permissions other than ``mode``."""
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -184,8 +182,8 @@ def write_whole(path: Path, text: str, mode: int) -> None:
     new.replace(path)
 
 
-def await_identity(seconds: float, say: Say) -> Identity:
-    """Return who we are; try again for so long while only the metadata service is in the way."""
+def await_identity(seconds: float, log: Log) -> Identity:
+    """Return the identity; retries for so many seconds while the metadata service has no answer."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -197,20 +195,20 @@ def await_identity(seconds: float, say: Say) -> Identity:
         except NoMetadata as error:
             if time.monotonic() >= deadline:
                 raise
-            say("no identity yet", level=WARNING, error=error)
+            log("no identity yet", level=WARNING, error=error)
             time.sleep(1)
 
 
 def main() -> int:
     """Write the identity; exit 1 with the reason in the journal."""
-    say = Journal()
+    log = EventLog()
     try:
-        identity = await_identity(60, say)
+        identity = await_identity(60, log)
     except (BadIdentity, OSError, ValueError, yaml.YAMLError) as error:
-        say("no identity", level=ERROR, error=error)
+        log("no identity", level=ERROR, error=error)
         return 1
     write_identity(identity)
-    say("identity written", role=identity.role, type=identity.node_type, id=identity.instance_id)
+    log("identity written", role=identity.role, type=identity.node_type, id=identity.instance_id)
     return 0
 
 

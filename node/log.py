@@ -1,8 +1,7 @@
-"""Write what happens to the journal, and to the bootstrap log beside it. No AWS.
+"""Log events to systemd's journal, and to the bootstrap log beside it. No AWS.
 
 Lines are logfmt (``event="lease taken" epoch=3``); journald keeps time and priority itself, so
-that only the file carries a time. Nothing here ever sees a secret: callers pass names and
-numbers.
+only the file has times. No secret is ever logged: callers pass names and numbers.
 """
 
 import sys
@@ -11,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TextIO
 
-Say = Callable[..., None]
+Log = Callable[..., None]
 
 INFO = 6  # syslog severities; "<6>" before a line is how journald learns them, sd-daemon(3)
 WARNING = 4
@@ -19,7 +18,7 @@ ERROR = 3
 
 
 def logfmt(event: str, fields: dict[str, object]) -> str:
-    """Return one line; values with blanks, quotes or line ends are quoted."""
+    """Return one line; values with spaces, quotes or newlines are quoted."""
     pairs = {"event": event, **fields}
     return " ".join(f"{key}={_quoted(value)}" for key, value in pairs.items())
 
@@ -31,8 +30,8 @@ def _quoted(value: object) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
-class Journal:
-    """Called as ``say("lease taken", epoch=3)``; ``level`` is a syslog severity."""
+class EventLog:
+    """Called as ``log("lease taken", epoch=3)``; ``level`` is a syslog severity."""
 
     def __init__(self, stream: TextIO = sys.stderr, file: Path | None = None) -> None:
         self._stream = stream
@@ -47,7 +46,7 @@ class Journal:
 
 
 def _open_for_append(path: Path | None, stream: TextIO) -> TextIO | None:
-    """Open the bootstrap log; without it (not baked, disk full) the journal has to do."""
+    """Open the bootstrap log; where that fails (disk full) events go to the journal alone."""
     if path is None:
         return None
     try:

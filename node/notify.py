@@ -1,11 +1,11 @@
-"""Tell systemd how we are: sd_notify(3), one datagram to the socket in NOTIFY_SOCKET. No AWS."""
+"""Notify systemd: sd_notify(3), one datagram to the socket in NOTIFY_SOCKET. No AWS."""
 
 import os
 import socket
 
 
 def notify(state: str) -> None:
-    """Send for example ``READY=1``; does nothing where there is no systemd."""
+    """Send a state, for example ``READY=1``; does nothing without systemd."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return

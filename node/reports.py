@@ -1,7 +1,7 @@
-"""Tell AWS how this node is: metrics, lifecycle actions, instance health. Writes to CloudWatch
+"""What a node reports to AWS: metrics, lifecycle actions, instance health. Writes to CloudWatch
 and Auto Scaling.
 
-Every report can be repeated; that a hook is already completed counts as done.
+Every report can be repeated; a hook that is already completed counts as done.
 """
 
 from typing import Any
@@ -9,20 +9,23 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from node.clients import error_code
+from node.contract import ENVIRONMENT_DIMENSION, ROLE_DIMENSION
 from node.identity import Identity
 
 
 class Reports:
-    """One instance's voice. Clients are botocore's, their errors are the caller's."""
+    """One instance's reports. Clients are botocore's; their errors go to the caller."""
 
     def __init__(self, identity: Identity, cloudwatch: Any, autoscaling: Any) -> None:
         self._identity = identity
         self._cloudwatch, self._autoscaling = cloudwatch, autoscaling
 
-    def metrics(self, values: dict[str, float], **dimensions: str) -> None:
-        """Send one datum each, with dimension Environment and what else is given."""
-        named = {"Environment": self._identity.environment, **dimensions}
-        pairs = [{"Name": key, "Value": value} for key, value in named.items()]
+    def metrics(self, values: dict[str, float], role: str = "") -> None:
+        """Send one datum each, with the dimension Environment, and Role where one is given."""
+        dimensions = {ENVIRONMENT_DIMENSION: self._identity.environment}
+        if role:
+            dimensions[ROLE_DIMENSION] = role
+        pairs = [{"Name": key, "Value": value} for key, value in dimensions.items()]
         data = [
             {"MetricName": name, "Dimensions": pairs, "Value": value, "Unit": "Count"}
             for name, value in values.items()
@@ -30,10 +33,10 @@ class Reports:
         self._cloudwatch.put_metric_data(Namespace=self._identity.metric_namespace, MetricData=data)
 
     def complete_launch(self, result: str) -> bool:
-        """Answer the launch hook with CONTINUE or ABANDON; False when no hook waits for us.
+        """Complete the launch hook with CONTINUE or ABANDON; False when no hook waits for it.
 
-        Auto Scaling answers ValidationError when no lifecycle action is under way, which is so
-        once it was answered or timed out:
+        Auto Scaling answers ValidationError when there is no active lifecycle action, as
+        after it was completed or timed out:
         docs.aws.amazon.com/autoscaling/ec2/APIReference/API_CompleteLifecycleAction.html
         """
         if not (self._identity.group and self._identity.lifecycle_hook):
@@ -52,7 +55,7 @@ class Reports:
         return True
 
     def declare_unhealthy(self) -> None:
-        """Have the group replace this instance now, grace period or not."""
+        """Have the group replace this instance now, even within its grace period."""
         if self._identity.group:
             self._autoscaling.set_instance_health(
                 InstanceId=self._identity.instance_id,

@@ -1,4 +1,4 @@
-# Head and worker in parallel, by the same scripts; the role decides which units are enabled.
+# Head and worker in parallel, with the same scripts; the role decides which units are enabled.
 
 build {
   name = "ray"
@@ -25,7 +25,7 @@ build {
     tags                    = merge(local.image_tags, { Name = "ray-worker", "raykiln:role" = "worker", "raykiln:digest" = var.worker_digest })
   }
 
-  # SSH answers before cloud-init is done with the machine.
+  # SSH answers before cloud-init has finished.
   provisioner "shell" {
     inline = [
       "sudo cloud-init status --wait >/dev/null",
@@ -86,7 +86,7 @@ build {
     destination = "${var.output}/software-${source.name}.json"
   }
 
-  # Last, and over the connection that is open: the key that Packer came with goes too.
+  # Last, over the open connection: this removes the key that Packer uses too.
   provisioner "shell" {
     execute_command = "sudo env {{ .Vars }} bash {{ .Path }}"
     environment_vars = [

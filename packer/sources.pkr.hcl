@@ -1,5 +1,5 @@
-# One build machine a role. IMDSv2: Packer 1.6.6 refuses metadata_options, so bake/ requires tokens on
-# the build machine as soon as it exists, and on the image once it is made.
+# One build instance for each role. IMDSv2: Packer 1.6.6 refuses metadata_options, so bake/ requires tokens
+# on the build instance as soon as it exists, and on the image once it is created.
 
 packer {
   required_version = ">= 1.6.6"
@@ -34,14 +34,14 @@ source "amazon-ebs" "ray" {
     device_name = var.root_device
     volume_size = var.volume_gib
     volume_type = "gp3"
-    # What gp3 has without extra cost; 1.6.6 sends zeros unless told.
+    # What gp3 includes at no extra cost; 1.6.6 sends zeros by default.
     iops                  = 3000
     throughput            = 125
     encrypted             = var.encrypted
     delete_on_termination = true
   }
 
-  # An image may take many minutes; Packer's own patience fails about one bake in five.
+  # An image may take many minutes; Packer's default timeout fails about one bake in five.
   aws_polling {
     delay_seconds = 1
     max_attempts  = 2400

@@ -1,9 +1,9 @@
-# What a bake is told. bake/ writes all of it into one JSON var-file; to run Packer by hand:
+# The input of a bake. bake/ writes all of it into one JSON var-file; to run Packer by hand:
 #   packer validate -var-file=FILE.json packer/
 
 variable "repository" {
   type        = string
-  description = "The checkout that provisioners, units and node package are taken from."
+  description = "The checkout with the provisioners, the units and the node package."
 }
 
 variable "wheels" {
@@ -45,11 +45,11 @@ variable "subnet_id" {
 
 variable "source_cidrs" {
   type        = list(string)
-  description = "Who may reach the build machines by SSH."
+  description = "CIDR ranges that may reach the build instances by SSH."
 
   validation {
     condition     = length(var.source_cidrs) > 0 && ! contains(var.source_cidrs, "0.0.0.0/0")
-    error_message = "Give the ranges that may reach the build machines; the whole Internet may not."
+    error_message = "Give the ranges that may reach the build instances; the whole Internet may not."
   }
 }
 
@@ -87,7 +87,7 @@ variable "ssm_agent_required" {
 
 variable "bake_id" {
   type        = string
-  description = "Who bakes; tagged on all that Packer starts, so that leftovers can be found."
+  description = "Id of the bake; a tag of all that Packer starts, so that leftovers can be found."
 }
 
 variable "stamp" {

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from common.clients import Clients, translated
 from common.environment import Environment
+from node.contract import ENVIRONMENT_DIMENSION, HEAD_READY
 
 MINUTE = 60
 
@@ -61,8 +62,8 @@ def _metric(environment: Environment, since: float, now: float) -> dict[str, obj
     first = int(since) // MINUTE * MINUTE
     return {
         "Namespace": environment.names.metric_namespace,
-        "MetricName": "HeadReady",
-        "Dimensions": [{"Name": "Environment", "Value": environment.name}],
+        "MetricName": HEAD_READY,
+        "Dimensions": [{"Name": ENVIRONMENT_DIMENSION, "Value": environment.name}],
         "StartTime": datetime.fromtimestamp(first, UTC),
         "EndTime": datetime.fromtimestamp(int(now) // MINUTE * MINUTE + MINUTE, UTC),
         "Period": MINUTE,

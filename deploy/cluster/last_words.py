@@ -8,11 +8,10 @@ from common.clients import Clients
 from common.errors import PipelineError
 from common.waiting import Clock
 from deploy.cluster.run_command import run_command
+from node.contract import BOOTSTRAP_LOGS, GIVING_UP_MARK, HEAD
 
-LOG = "/var/log/ray-head-bootstrap.log"
+LOG = BOOTSTRAP_LOGS[HEAD]
 LINES = 12
-# What a node says first when it hands its instance back (node/give_up.py).
-GIVING_UP = 'event="giving up"'
 ROUTINE = re.compile(r"\[ *(OK|\*+) *\] | {9}|M$")
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 SECONDS = 20
@@ -57,6 +56,6 @@ def _last_lines(text: str) -> str:
     """
     lines = (printable(line).rstrip() for line in text.splitlines())
     said = [line for line in lines if line and not ROUTINE.match(line)]
-    begins = [number for number, line in enumerate(said) if GIVING_UP in line]
+    begins = [number for number, line in enumerate(said) if GIVING_UP_MARK in line]
     kept = said[begins[-1] :][:LINES] if begins else said[-LINES:]
     return "\n".join(kept)

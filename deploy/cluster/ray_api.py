@@ -18,8 +18,8 @@ from urllib3.exceptions import HTTPError
 from common.clients import Clients, error_code, translated
 from common.environment import Environment
 from common.errors import PipelineError, Refused
+from node.contract import DASHBOARD_PORT
 
-PORT = 8265
 TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
 FINISHED = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 LIMIT = 10_000  # rows; what Ray's server allows at most (RAY_MAX_LIMIT_FROM_API_SERVER)
@@ -118,7 +118,7 @@ class PlacementGroup:
 class RayApi:
     """The dashboard at ``http://host:port``; every call is one connection, to whoever leads now."""
 
-    def __init__(self, host: str, token: str, *, port: int = PORT) -> None:
+    def __init__(self, host: str, token: str, *, port: int = DASHBOARD_PORT) -> None:
         self.base = f"http://{host}:{port}"
         self._pool = urllib3.PoolManager(retries=False, timeout=TIMEOUT)
         # A kept connection would lead to a head that may no longer be there.

@@ -13,8 +13,7 @@ from common.clients import Clients, error_code, translated
 from common.environment import Environment
 from deploy.cluster.last_words import printable
 from deploy.cluster.systemd_journal import Line
-
-ROLES = ("head", "worker")
+from node.contract import LINE_MESSAGE, LINE_UNIT, LOG_GROUP, ROLES
 
 
 def shipped_lines(
@@ -48,7 +47,7 @@ def _backwards(clients: Clients, environment: Environment, instance_id: str) -> 
     """
     for role in ROLES:
         where = {
-            "logGroupName": f"/raykiln/{environment.name}/{role}",
+            "logGroupName": LOG_GROUP.format(environment=environment.name, role=role),
             "logStreamName": instance_id,
             "startFromHead": False,
         }
@@ -72,7 +71,7 @@ def _page(clients: Clients, where: dict[str, Any]) -> dict[str, Any]:
 def _line(event: dict[str, Any]) -> Line:
     try:
         told = json.loads(event["message"])
-        unit, message = str(told["unit"]), str(told["message"])
+        unit, message = str(told[LINE_UNIT]), str(told[LINE_MESSAGE])
     except (KeyError, TypeError, ValueError):
         unit, message = "", str(event["message"])
     return Line(event["timestamp"] / 1000, unit, printable(message), cursor="")

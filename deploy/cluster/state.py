@@ -17,8 +17,9 @@ from deploy.foundation.stack import Foundation, find_stack, foundation_of
 from deploy.release.config_bucket import current_release, stored_keys
 from deploy.release.release import Release
 from deploy.release.template_content import CONTENT_TAG
+from node import contract
+from node.contract import AUTOSCALER_TAG, ENVIRONMENT_TAG, ROLE_TAG
 
-AUTOSCALER_TAG = "raykiln:autoscaler"
 LIVE = ("pending", "running", "shutting-down", "stopping", "stopped")
 
 
@@ -113,7 +114,8 @@ class ClusterState:
         """Say whether a head that serves keeps Ray's state in that Redis."""
         if not (address and self.group and self.head_template):
             return False
-        line = f"redis: {address}\n"  # as user_data.py writes it; one name may end in another
+        # As user_data.py writes it, to the end of the line: one name may end in another.
+        line = f"{contract.REDIS_KEY}: {address}\n"
         versions = self.head_template.versions
         used = {version.number for version in versions if line in version.content.user_data}
         return any(member.template_version in used for member in self.group.serving)
@@ -159,8 +161,8 @@ def read_state(clients: Clients, environment: Environment) -> ClusterState:
 def find_instances(clients: Clients, environment: str) -> tuple[Instance, ...]:
     """Return the environment's heads and workers, oldest first; those terminated are left out."""
     filters = [
-        {"Name": "tag:raykiln:environment", "Values": [environment]},
-        {"Name": "tag:raykiln:role", "Values": ["head", "worker"]},
+        {"Name": f"tag:{ENVIRONMENT_TAG}", "Values": [environment]},
+        {"Name": f"tag:{ROLE_TAG}", "Values": list(contract.ROLES)},
         {"Name": "instance-state-name", "Values": list(LIVE)},
     ]
     with translated("listing the instances"):
@@ -180,7 +182,7 @@ def find_lease(clients: Clients, environment: Environment) -> Lease | None:
         try:
             answer = clients("dynamodb").get_item(
                 TableName=environment.lease_table,
-                Key={"cluster": {"S": environment.name}},
+                Key={contract.LEASE_KEY: {"S": environment.name}},
                 ConsistentRead=True,
             )
         except ClientError as error:
@@ -191,13 +193,13 @@ def find_lease(clients: Clients, environment: Environment) -> Lease | None:
     if not item:
         return None
     return Lease(
-        holder=item.get("holder", {}).get("S", ""),
-        address=item.get("address", {}).get("S", ""),
-        epoch=int(item.get("epoch", {}).get("N", 0)),
-        beat=int(item.get("beat", {}).get("N", 0)),
-        released=bool(item.get("released", {}).get("BOOL", False)),
-        successor=item.get("successor", {}).get("S", ""),
-        autoscaler=item.get("autoscaler", {}).get("S", ""),
+        holder=item.get(contract.LEASE_HOLDER, {}).get("S", ""),
+        address=item.get(contract.LEASE_ADDRESS, {}).get("S", ""),
+        epoch=int(item.get(contract.LEASE_EPOCH, {}).get("N", 0)),
+        beat=int(item.get(contract.LEASE_BEAT, {}).get("N", 0)),
+        released=bool(item.get(contract.LEASE_RELEASED, {}).get("BOOL", False)),
+        successor=item.get(contract.LEASE_SUCCESSOR, {}).get("S", ""),
+        autoscaler=item.get(contract.LEASE_AUTOSCALER, {}).get("S", ""),
     )
 
 
@@ -249,7 +251,7 @@ def _instance(entry: dict[str, Any]) -> Instance:
     tags = {tag["Key"]: tag["Value"] for tag in entry.get("Tags", [])}
     return Instance(
         id=entry["InstanceId"],
-        role=tags["raykiln:role"],
+        role=tags[ROLE_TAG],
         state=entry["State"]["Name"],
         type=entry["InstanceType"],
         ami_id=entry["ImageId"],

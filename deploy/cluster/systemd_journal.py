@@ -20,8 +20,8 @@ from common.errors import PipelineError
 from common.waiting import Clock
 from deploy.cluster.last_words import printable
 from deploy.cluster.run_command import run_command
+from node.contract import HEAD_UNIT
 
-DEFAULT_UNIT = "ray-head"
 FIELDS = "MESSAGE,_SYSTEMD_UNIT,UNIT,SYSLOG_IDENTIFIER"
 # Of JSON, which shrinks tenfold: GetCommandInvocation returns the first 24,000 characters.
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetCommandInvocation.html
@@ -59,7 +59,7 @@ class Reader:
     clients: Clients
     clock: Clock
     instance_id: str
-    units: tuple[str, ...] = (DEFAULT_UNIT,)
+    units: tuple[str, ...] = (HEAD_UNIT,)
 
     def newest(self, count: int) -> Iterator[Line]:
         """Yield the newest entries, so many at most; raises PipelineError where it cannot."""

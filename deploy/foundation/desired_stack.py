@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from common.environment import Environment
 from common.errors import Refused
 from deploy.foundation.body import template_body
+from node.contract import ENVIRONMENT_TAG
 
 OPERATOR_SLOTS = 4  # the template has a parameter for each; CloudFormation knows no loops
 
@@ -25,7 +26,7 @@ def desired_stack(environment: Environment) -> DesiredStack:
         name=environment.stack,
         template=template_body(),
         parameters=parameters(environment),
-        tags=environment.tags | {"raykiln:environment": environment.name},
+        tags=environment.tags | {ENVIRONMENT_TAG: environment.name},
     )
 
 

@@ -22,10 +22,10 @@ from deploy.rollout.hand_over import hand_over
 from deploy.rollout.head_group_changes import terminate_member
 from deploy.rollout.lock import deploy_lock
 from deploy.rollout.watch import ENDPOINT_SECONDS, Watch
+from node.contract import HEAD_UNIT
 
 Kind = Literal["restart", "replace", "hand-over"]
 EVERY = 0.5
-UNIT = "ray-head"
 # The guard gives its preparations two minutes and a half.
 RESTART_SECONDS = 180.0
 
@@ -155,14 +155,14 @@ class HeadChange:
 
         Its limit of starts begins anew, so that a restart by hand never hands the instance back.
         """
-        restart = f"systemctl restart{'' if wait else ' --no-block'} {UNIT}"
-        command = f"systemctl reset-failed {UNIT} && {restart}"
+        restart = f"systemctl restart{'' if wait else ' --no-block'} {HEAD_UNIT}"
+        command = f"systemctl reset-failed {HEAD_UNIT} && {restart}"
         ran = run_command(
             self.clients, instance_id, command, clock=self.clock, seconds=RESTART_SECONDS
         )
         if not ran.succeeded:
             raise PipelineError(
-                f"restarting {UNIT} on {instance_id} ended with {ran.status} {ran.exit_code}: "
+                f"restarting {HEAD_UNIT} on {instance_id} ended with {ran.status} {ran.exit_code}: "
                 + (ran.stdout + ran.stderr).strip()[-300:],
                 hint=f"invoke head.logs --env {self.environment.name} --id {instance_id}",
             )

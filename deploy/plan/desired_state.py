@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from common.environment import Environment
 from deploy.cluster.head_group import GroupSettings, Hook
 from deploy.cluster.launch_template import TemplateVersion
-from deploy.cluster.state import AUTOSCALER_TAG
 from deploy.foundation.stack import Foundation
 from deploy.release.autoscaler_yaml import autoscaler_yaml
 from deploy.release.config_bucket import Document, autoscaler_document, release_document
 from deploy.release.release import Release, Role
 from deploy.release.template_content import TemplateContent
 from deploy.release.user_data import user_data
+from node.contract import AUTOSCALER_TAG, ENVIRONMENT_TAG, ROLE_TAG
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class DesiredState:
 
     def tags(self, role: Role | None = None) -> dict[str, str]:
         """Return the tags of what we make; of instances with a role and a name."""
-        tags = dict(self.release.settings.tags) | {"raykiln:environment": self.environment.name}
+        tags = dict(self.release.settings.tags) | {ENVIRONMENT_TAG: self.environment.name}
         if role is not None:
-            tags["raykiln:role"] = role
+            tags[ROLE_TAG] = role
             tags["Name"] = f"ray-{role}-{self.environment.name}"
         return tags
 

@@ -15,9 +15,9 @@ import yaml
 from common.environment import Environment
 from common.errors import Refused
 from deploy.release.release import Settings
+from node.contract import HEAD_NODE_TYPE
 
 WORKER_TYPE = "worker"
-HEAD_TYPE = "head"
 # What the rest of the deployment relies on.
 RESERVED = ("cluster_name", "provider", "head_node_type")
 
@@ -39,9 +39,9 @@ def autoscaler_yaml(
         "max_workers": settings.workers_max,
         "idle_timeout_minutes": settings.idle_timeout_minutes,
         "provider": _provider(environment.region),
-        "head_node_type": HEAD_TYPE,
+        "head_node_type": HEAD_NODE_TYPE,
         "available_node_types": {
-            HEAD_TYPE: _node_type({}, cpus=0, least=0, most=0),
+            HEAD_NODE_TYPE: _node_type({}, cpus=0, least=0, most=0),
             WORKER_TYPE: _node_type(
                 node_config,
                 cpus=settings.worker_cpus,
@@ -132,6 +132,6 @@ def _mistakes(name: str, kind: object, config: dict[str, Any]) -> list[str]:
     found = []
     if least > most:
         found.append(f"{place}: min_workers ({least}) is above max_workers ({most})")
-    if name != HEAD_TYPE and not (kind.get("node_config") or {}).get("SubnetIds"):
+    if name != HEAD_NODE_TYPE and not (kind.get("node_config") or {}).get("SubnetIds"):
         found.append(f"{place}.node_config.SubnetIds is missing: Ray needs it to launch")
     return found

@@ -11,8 +11,7 @@ import yaml
 
 from common.environment import Environment
 from deploy.release.release import Role
-
-NODE_FILE = "/etc/raykiln/node.yaml"
+from node import contract
 
 _FRAME = """\
 #cloud-config
@@ -26,18 +25,18 @@ write_files:
 def user_data(environment: Environment, role: Role, redis: str = "") -> str:
     """Return the cloud-config of a role; ``redis`` is where Ray's state is kept, if anywhere."""
     facts = {
-        "environment": environment.name,
-        "role": role,
-        "head_name": environment.head_dns,
-        "lease_table": environment.lease_table,
-        "secret": environment.secret,
-        "metric_namespace": environment.names.metric_namespace,
+        contract.ENVIRONMENT_KEY: environment.name,
+        contract.ROLE_KEY: role,
+        contract.HEAD_NAME_KEY: environment.head_dns,
+        contract.LEASE_TABLE_KEY: environment.lease_table,
+        contract.SECRET_KEY: environment.secret,
+        contract.METRIC_NAMESPACE_KEY: environment.names.metric_namespace,
     }
     if redis:
-        facts["redis"] = redis
+        facts[contract.REDIS_KEY] = redis
     if role == "worker" and environment.workers.rejoin_seconds:
-        facts["rejoin_seconds"] = str(environment.workers.rejoin_seconds)
+        facts[contract.REJOIN_SECONDS_KEY] = str(environment.workers.rejoin_seconds)
     if role == "head":
-        facts["lifecycle_hook"] = environment.names.lifecycle_hook
+        facts[contract.LIFECYCLE_HOOK_KEY] = environment.names.lifecycle_hook
     content = indent(yaml.safe_dump(facts, sort_keys=False, width=1000), " " * 6)
-    return _FRAME.format(path=NODE_FILE, content=content)
+    return _FRAME.format(path=contract.NODE_YAML, content=content)

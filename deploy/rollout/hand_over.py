@@ -12,6 +12,7 @@ from common.errors import TimedOut, Unhealthy
 from common.progress import Progress
 from common.waiting import Clock, Seen, wait_for
 from deploy.cluster.state import Lease, find_lease
+from node.contract import LEASE_EPOCH, LEASE_KEY, LEASE_RELEASED, LEASE_SUCCESSOR
 
 # A holder renews every two seconds and then stops Ray; a dead one's lease lapses after ten.
 SECONDS = 60.0
@@ -72,8 +73,8 @@ def name_successor(
     _update(
         clients,
         environment,
-        "SET successor = :successor",
-        "epoch = :epoch AND released = :no",
+        f"SET {LEASE_SUCCESSOR} = :successor",
+        f"{LEASE_EPOCH} = :epoch AND {LEASE_RELEASED} = :no",
         {
             ":successor": {"S": successor},
             ":epoch": {"N": str(lease.epoch)},
@@ -90,8 +91,8 @@ def cancel_hand_over(
         _update(
             clients,
             environment,
-            "REMOVE successor",
-            "successor = :successor",
+            f"REMOVE {LEASE_SUCCESSOR}",
+            f"{LEASE_SUCCESSOR} = :successor",
             {":successor": {"S": successor}},
         )
 
@@ -108,7 +109,7 @@ def _update(
         try:
             clients("dynamodb").update_item(
                 TableName=environment.lease_table,
-                Key={"cluster": {"S": environment.name}},
+                Key={LEASE_KEY: {"S": environment.name}},
                 UpdateExpression=change,
                 ConditionExpression=condition,
                 ExpressionAttributeValues=values,

@@ -17,7 +17,7 @@ from deploy.cluster.head_group import HeadGroup, Member, find_group, room_for
 from deploy.cluster.launch_template import TemplateVersion, ensure_version, make_default
 from deploy.cluster.ray_api import RayApi
 from deploy.cluster.secret import ensure_secret
-from deploy.cluster.state import AUTOSCALER_TAG, find_instances, find_lease
+from deploy.cluster.state import find_instances, find_lease
 from deploy.foundation.changes import apply_foundation
 from deploy.foundation.stack import Foundation, find_foundation
 from deploy.plan import steps
@@ -29,6 +29,7 @@ from deploy.rollout.head_group_changes import ensure_group, resize_group, termin
 from deploy.rollout.run_steps import run_steps
 from deploy.rollout.watch import ENDPOINT_SECONDS, Watch
 from deploy.rollout.worker_roll import WorkerRoll, known_workers
+from node.contract import AUTOSCALER_TAG
 
 # Checks the cluster from outside and says what it saw; raises PipelineError when it is not well.
 Verifier = Callable[[Progress], str]

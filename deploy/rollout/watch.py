@@ -15,6 +15,7 @@ from deploy.cluster.last_words import console_of, log_of
 from deploy.cluster.ray_api import RayApi, Unreachable, alive_workers
 from deploy.cluster.state import find_alarms, find_instances, find_lease, find_targets
 from deploy.foundation.stack import Foundation
+from node.contract import GUARD_PORT, LEADER_PATH
 
 T = TypeVar("T")
 
@@ -79,7 +80,7 @@ class Watch:
             f"{self.environment.head_dns}",
             lambda: self._endpoint(foundation, api, version),
             seconds,
-            hint="the load balancer asks the head's port 8479 for /leader: "
+            hint=f"the load balancer asks the head's port {GUARD_PORT} for {LEADER_PATH}: "
             "see the security groups, and `systemctl status ray-head` on the head",
         )
 

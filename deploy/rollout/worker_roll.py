@@ -16,6 +16,7 @@ from deploy.cluster.ray_api import RayApi, RayNode, Unreachable, alive_workers
 from deploy.cluster.run_command import run_command
 from deploy.cluster.state import Instance, find_instances, find_lease
 from deploy.rollout.terminate import terminate_instances
+from node.contract import GCS_PORT, RAY_COMMAND
 
 EVERY = 2.0
 # Ray's drain refuses only to end a node for being idle that is not (autoscaler.proto).
@@ -190,7 +191,7 @@ def known_workers(api: RayApi) -> tuple[RayNode, ...] | None:
 def drain_command(address: str, node: str, seconds: int) -> str:
     """Return the shell command that drains one node, to run on the head."""
     words = [
-        *("/usr/local/bin/ray", "drain-node", "--address", f"{address}:6379", "--node-id", node),
+        *(RAY_COMMAND, "drain-node", "--address", f"{address}:{GCS_PORT}", "--node-id", node),
         *("--reason", REASON, "--reason-message", "another release takes its place"),
         *("--deadline-remaining-seconds", str(seconds)),
     ]

@@ -20,6 +20,7 @@ from deploy.cluster.state import Instance, find_alarms, find_instances, find_lea
 from deploy.foundation.stack import Foundation, find_foundation
 from deploy.verify.alarm_delivery import deliver_alarm
 from deploy.verify.check import Verdict
+from node.contract import GCS_PORT, RAY_COMMAND
 
 ALARMS = ("head-not-ready", "no-leader", "no-healthy-target", "head-launch")
 WINDOW = 600.0  # seconds of heartbeat that are looked at
@@ -121,7 +122,7 @@ def ray_status_is_alive(subject: Subject) -> Verdict:
     ran = run_command(
         subject.clients,
         leader.id,
-        f"/usr/local/bin/ray status --address {leader.address}:6379",
+        f"{RAY_COMMAND} status --address {leader.address}:{GCS_PORT}",
         clock=subject.clock,
     )
     nodes = living_nodes(ran.stdout)

@@ -1,11 +1,11 @@
-"""The YAML that Ray's autoscaler works by: the one that this instance's tag names, fetched and
+"""The YAML that Ray's autoscaler uses: the one that this instance's tag names, fetched and
 checked. Reads the metadata service and S3, writes /run/ray.
 
-The tag is how a deploy tells a running head of another document: tags in metadata follow
+By the tag a deploy gives a running head another document: tags in metadata follow
 CreateTags at once on Nitro instances, and their keys may contain colons
-(docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html). Ray reads the file anew
-in each round of its autoscaler, and launches by what it read (ray/autoscaler/v2/autoscaler.py,
-instance_manager/config.py, FileConfigReader): nothing has to be started again.
+(docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html). Ray reads the file again
+in each round of its autoscaler, and launches what it says (ray/autoscaler/v2/autoscaler.py,
+instance_manager/config.py, FileConfigReader): nothing has to be restarted.
 """
 
 import hashlib
@@ -17,16 +17,17 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from node.contract import AUTOSCALER_DIGEST_CHARACTERS, AUTOSCALER_TAG
 from node.identity import Identity, NoMetadata, write_whole
-from node.log import WARNING, Say
+from node.log import WARNING, Log
 from node.ray.token import NotFit, NotNow, asked
 
-TAG = "raykiln:autoscaler"
-WANTED = {"cluster_name", "provider", "head_node_type", "available_node_types"}
+NAME = rf"([0-9a-f]{{{AUTOSCALER_DIGEST_CHARACTERS}}})\.yaml"
+REQUIRED = {"cluster_name", "provider", "head_node_type", "available_node_types"}
 
 
 class AutoscalerFile:
-    """The file at ``path``; ``uri`` is where it came from, kept beside it for our next process."""
+    """The file at ``path``; ``uri`` is its source, stored beside it for our next process."""
 
     def __init__(
         self,
@@ -35,19 +36,19 @@ class AutoscalerFile:
         *,
         s3: Any,
         read_tag: Callable[[str], str | None],
-        say: Say,
+        log: Log,
     ) -> None:
         self._path, self._identity = path, identity
-        self._s3, self._read_tag, self._say = s3, read_tag, say
+        self._s3, self._read_tag, self._log = s3, read_tag, log
         self._source = path.with_suffix(".uri")
         self.uri = self._source.read_text() if self._source.exists() and path.exists() else ""
         self._complaint = ""
 
     def refresh(self) -> None:
-        """Have the document that the tag names lie at ``path``, whole.
+        """Write the document that the tag names to ``path``, completely or not at all.
 
-        Raises NotNow or NotFit only while there is none at all: what cannot be had, or is not fit,
-        never replaces one that is; the reason is logged once.
+        A document that cannot be read, or that Ray could not use, never replaces one that it can;
+        the reason is logged once. Raises NotNow or NotFit only while there is none at all.
         """
         try:
             uri = self._named()
@@ -61,49 +62,49 @@ class AutoscalerFile:
             self._complaint = ""
 
     def _named(self) -> str:
-        """Return the tag; one that is missing may come: groups tag what they have launched."""
+        """Return the tag; a missing one may come: a group tags instances after it launched them."""
         try:
-            uri = self._read_tag(TAG)
+            uri = self._read_tag(AUTOSCALER_TAG)
         except NoMetadata as error:
-            raise NotNow(f"tag {TAG}: {error}") from error
+            raise NotNow(f"tag {AUTOSCALER_TAG}: {error}") from error
         if not uri:
-            raise NotNow(f"this instance has no tag {TAG}")
+            raise NotNow(f"this instance has no tag {AUTOSCALER_TAG}")
         return uri
 
     def _replace(self, uri: str) -> None:
         place = urlsplit(uri)
         if place.scheme != "s3":
-            raise NotFit(f"tag {TAG} names no object in S3: {uri}")
+            raise NotFit(f"tag {AUTOSCALER_TAG} names no object in S3: {uri}")
         key = place.path.lstrip("/")
         content = asked(uri, self._s3.get_object, Bucket=place.netloc, Key=key)["Body"].read()
         check_autoscaler(content, uri, self._identity)
-        self._source.unlink(missing_ok=True)  # what lies between the two writes is nobody's
+        self._source.unlink(missing_ok=True)  # between the two writes the file has no source
         write_whole(self._path, content.decode(), 0o644)
         write_whole(self._source, uri, 0o644)
         self.uri = uri
-        self._say("autoscaler's YAML written", uri=uri)
+        self._log("autoscaler's YAML written", uri=uri)
 
     def _complain(self, why: str) -> None:
         if why != self._complaint:
             self._complaint = why
-            self._say("autoscaler's YAML kept", level=WARNING, uri=self.uri, why=why)
+            self._log("autoscaler's YAML kept", level=WARNING, uri=self.uri, why=why)
 
 
 def check_autoscaler(content: bytes, where: str, identity: Identity) -> None:
-    """Raise NotFit unless Ray's autoscaler v2 could work with this document.
+    """Raise NotFit unless Ray's autoscaler v2 could use this document.
 
-    The key's name is the content's digest, so that a half-written or exchanged object is noticed.
+    The key's name is the content's digest, which shows an object that is incomplete or not ours.
     """
-    named = re.fullmatch(r"([0-9a-f]{16})\.yaml", where.rpartition("/")[2])
-    if named and hashlib.sha256(content).hexdigest()[:16] != named[1]:
-        raise NotFit(f"{where}: its content is not what its name says")
+    named = re.fullmatch(NAME, where.rpartition("/")[2])
+    if named and hashlib.sha256(content).hexdigest()[:AUTOSCALER_DIGEST_CHARACTERS] != named[1]:
+        raise NotFit(f"{where}: its content does not have the digest in its name")
     try:
         found = yaml.safe_load(content)
     except yaml.YAMLError as error:
         raise NotFit(f"{where} does not parse: {_place(error)}") from error
     if not isinstance(found, dict):
         raise NotFit(f"{where} is not a mapping")
-    if missing := sorted(WANTED - found.keys()):
+    if missing := sorted(REQUIRED - found.keys()):
         raise NotFit(f"{where} lacks {', '.join(missing)}")
     if found["cluster_name"] != identity.environment:
         raise NotFit(f"{where} is for {found['cluster_name']}, not {identity.environment}")

@@ -1,8 +1,9 @@
 """Have the kernel kill this process at a given moment, whatever keeps it from running. No AWS.
 
-A stopped or starved process cannot look at its clock. A POSIX timer (timer_create(2)) can do
-without it: set to an absolute moment it needs no reckoning that a pause might fall into, and
-SIGKILL reaches a stopped process too (signal(7)). systemd then ends what is left in the cgroup.
+A stopped or starved process cannot look at its clock, and a POSIX timer (timer_create(2)) needs no
+process that does. Set to an absolute moment, it leaves no calculation that a pause could fall into,
+and SIGKILL reaches a stopped process too (signal(7)). systemd then kills what is left in the
+cgroup.
 """
 
 import ctypes
@@ -49,7 +50,7 @@ class KillTimer:
         )
 
     def set(self, at: float | None) -> None:
-        """Die at this moment of the boot clock, at once if it is past; None: do not."""
+        """Die at this moment of the boot clock, at once if it has passed; None: do not."""
         nanoseconds = 0 if at is None else max(1, round(at * 1e9))
         times = _Times(0, 0, *divmod(nanoseconds, 1_000_000_000))
         self._checked(

@@ -1,4 +1,4 @@
-"""Step the guard until its end, under systemd: readiness, signs of life, SIGTERM. No AWS."""
+"""Step the guard until it ends, under systemd: readiness, watchdog, SIGTERM. No AWS."""
 
 import signal
 import time
@@ -12,13 +12,13 @@ TICK = 0.25
 
 
 class StopRequest:
-    """Set by SIGTERM and looked at between steps: a handler must not change a step under way."""
+    """Set by SIGTERM and read between steps: a signal handler must not interfere with a step."""
 
     def __init__(self) -> None:
         self.made = False
 
     def listen(self) -> "StopRequest":
-        """Be set by SIGTERM from now on."""
+        """Handle SIGTERM from now on."""
         signal.signal(signal.SIGTERM, self._handle)
         return self
 
@@ -33,7 +33,7 @@ def run(
     notify: Callable[[str], None] = notify,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Step until the end; feed systemd's watchdog only when the guard says so."""
+    """Step until the guard has ended, and return its exit code; it decides on the watchdog."""
     ready = False
     while guard.phase is not Phase.ENDED:
         if stop.made and guard.exit_code is None:
@@ -42,7 +42,7 @@ def run(
         if not ready and guard.phase is Phase.STANDBY:
             ready = True
             notify("READY=1")
-        if guard.is_vital():
+        if guard.may_feed_watchdog():
             notify(f"WATCHDOG=1\nSTATUS={guard.phase.value}, epoch {guard.lease.epoch}")
         sleep(TICK)
     return guard.exit_code or 0

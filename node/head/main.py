@@ -1,7 +1,7 @@
 """Run the head guard on a real instance: its clients, its clock. ``python -m node.head.main`` in
 ray-head.service.
 
-Decides nothing: guard.py does. Touches AWS through the clients it makes.
+All decisions are guard.py's. Touches AWS through the clients it makes.
 """
 
 import os
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from node.clients import LEASE, make_client
+from node.contract import BOOTSTRAP_LOGS, HEAD
 from node.head.autoscaler_file import AutoscalerFile
 from node.head.background_calls import BackgroundCalls
 from node.head.guard import Guard
@@ -23,21 +24,21 @@ from node.head.web import serve_leader
 from node.identity import Identity, instance_tag
 from node.lease.lease import Lease
 from node.lease.table import DynamoLeaseTable
-from node.log import Journal, Say
+from node.log import EventLog, Log
 from node.ray.grpc_gcs import GrpcGcs
 from node.ray.head_process import RayHeadProcess
 from node.ray.start_settings import AUTOSCALER, TOKEN
 from node.ray.token import NotFit
 from node.reports import Reports
 
-LOG = Path("/var/log/ray-head-bootstrap.log")
+LOG = Path(BOOTSTRAP_LOGS[HEAD])
 boot_clock = partial(
     time.clock_gettime, time.CLOCK_BOOTTIME
 )  # goes on while the machine is suspended
 
 
-def make_guard(identity: Identity, executor: ThreadPoolExecutor, say: Say) -> Guard:
-    """Wire one head together."""
+def make_guard(identity: Identity, executor: ThreadPoolExecutor, log: Log) -> Guard:
+    """Return the guard of this instance, with everything that it needs."""
     client = partial(make_client, region=identity.region)
     dynamodb = make_client("dynamodb", identity.region, LEASE)
     table = DynamoLeaseTable(dynamodb, identity.lease_table, identity.environment)
@@ -48,41 +49,41 @@ def make_guard(identity: Identity, executor: ThreadPoolExecutor, say: Say) -> Gu
         ec2=client("ec2"),
         token=TOKEN,
         autoscaler=AutoscalerFile(
-            AUTOSCALER, identity, s3=client("s3"), read_tag=instance_tag, say=say
+            AUTOSCALER, identity, s3=client("s3"), read_tag=instance_tag, log=log
         ),
-        say=say,
+        log=log,
     )
     lease = Lease(
         table,
         identity.instance_id,
         identity.address,
         clock=boot_clock,
-        say=say,
-        die_at=KillTimer().set,
+        log=log,
+        set_kill_time=KillTimer().set,
     )
     return Guard(
         lease,
         RayHeadProcess(identity, GrpcGcs(identity.address, TOKEN)),
-        SocketProxies(identity.address, clock=boot_clock, say=say),
+        SocketProxies(identity.address, clock=boot_clock, log=log),
         services,
-        BackgroundCalls(executor, clock=boot_clock, say=say, final=NotFit),
+        BackgroundCalls(executor, clock=boot_clock, log=log, final=NotFit),
         clock=boot_clock,
-        say=say,
+        log=log,
     )
 
 
 def main() -> NoReturn:
-    """Guard this head until told to stop or until there is no use in going on.
+    """Guard this head until systemd stops it or it has failed for good.
 
-    Ends without waiting for background calls: one may hang, and by now Ray is dead and the lease
-    is released.
+    Exits without waiting for background calls: one may hang, and Ray is dead and the lease
+    released by now.
     """
-    say = Journal(file=LOG)
-    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="errands")
-    guard = make_guard(Identity.read(), executor, say)
+    log = EventLog(file=LOG)
+    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="background")
+    guard = make_guard(Identity.read(), executor, log)
     serve_leader(lambda: guard.takes_traffic, guard.status)
     code = run(guard, StopRequest().listen())
-    say("guard ended", code=code)
+    log("guard ended", code=code)
     os._exit(code)
 
 

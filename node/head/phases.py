@@ -1,4 +1,4 @@
-"""The head guard's words: what it is doing, how long it waits, how it ends. Pure: no AWS."""
+"""What the head guard can be doing, how long it waits, and how it exits. Pure: no AWS."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -20,18 +20,18 @@ class Phase(Enum):
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds, and how many lives Ray has."""
+    """Seconds, and how often Ray may fail."""
 
-    prepare: float = 120.0
-    start: float = 120.0
-    check_every: float = 2.0
-    unhealthy: float = 10.0  # so long may Ray not answer
-    heartbeat: float = 60.0
-    autoscaler: float = 5.0  # between two looks at the tag that names its YAML
-    rest: float = 8.0  # before a head that has handed over warms up: the next one needs the CPU
-    pause: float = 3.0  # before we compete again for a lease we gave up; a standby comes first
-    failures: int = 3
-    failures_within: float = 600.0
+    prepare_timeout: float = 120.0
+    start_timeout: float = 120.0  # from taking the lease to tagged, and from there to healthy
+    check_interval: float = 2.0  # between health checks of Ray
+    unhealthy_timeout: float = 10.0  # without an answer from Ray
+    heartbeat_interval: float = 60.0
+    autoscaler_interval: float = 5.0  # between reads of the tag that names its YAML
+    warm_up_delay: float = 8.0  # after a hand-over, since the next head needs the CPU
+    failure_pause: float = 3.0  # before competing again for the lease; a standby comes first
+    max_failures: int = 3
+    failure_window: float = 600.0
 
 
 LIMITS = Limits()

@@ -1,10 +1,10 @@
-"""Pass on to the leader what reaches a standby at Ray's ports. No AWS.
+"""Relay connections to Ray's ports from a standby to the leader. No AWS.
 
-A load balancer needs two checks, at least 5 s apart, before it sends anything to a head that has
-just begun to lead (docs.aws.amazon.com/elasticloadbalancing/latest/network/
-target-group-health-checks.html). So a standby takes traffic all along, and is a healthy target
-before it leads. systemd-socket-proxyd(8) does the work, one process a port; they end before Ray
-needs the ports, and their connections with them.
+A load balancer needs two checks, at least 5 s apart, before it sends anything to a new leader
+(docs.aws.amazon.com/elasticloadbalancing/latest/network/target-group-health-checks.html). So a
+standby always takes traffic, and is a healthy target before it leads. systemd-socket-proxyd(8) does
+the work, one process for each port; these end before Ray needs the ports, and so do their
+connections.
 """
 
 import os
@@ -14,15 +14,14 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Protocol
 
-from node.head.web import PORT as GUARD
-from node.log import WARNING, Say
+from node.contract import GUARD_PORT, RAY_PORTS
+from node.log import WARNING, Log
 
-PORTS = (6379, 10001, 8265)  # GCS, Ray client, dashboard and jobs
 PROXY = "/usr/lib/systemd/systemd-socket-proxyd"
 # It takes its listening socket as descriptor 3 and wants its own process id (sd_listen_fds(3)).
 START = 'LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" "$@" 3<&0 </dev/null'
 CONNECTIONS = 4096
-REACHED_WITHIN = 1.0  # seconds; a health check waits for four
+CONNECT_TIMEOUT = 1.0  # seconds; a health check waits four
 RETRY_SECONDS = 5.0
 
 Clock = Callable[[], float]
@@ -33,24 +32,24 @@ class Relay(Protocol):
 
     @property
     def is_open(self) -> bool:
-        """True while connections are passed on."""
+        """True while connections are relayed."""
 
     def follow(self, address: str) -> None:
-        """Pass on to this address; what cannot be opened is logged, and tried again later."""
+        """Relay to this address; a port that cannot be opened is logged, and tried again later."""
 
     def close(self) -> None:
-        """Stop listening and end every connection; Ray may have the ports afterwards."""
+        """Stop listening and close every connection; Ray can use the ports afterwards."""
 
     def reaches(self) -> bool:
-        """Say whether the host that we pass on to answers; for any thread, blocks for a second."""
+        """Say whether the leader's host answers; for any thread, blocks for up to a second."""
 
 
 class SocketProxies:
     """The relay of a real head, at its own address."""
 
-    def __init__(self, own_address: str, *, clock: Clock, say: Say, program: str = PROXY) -> None:
+    def __init__(self, own_address: str, *, clock: Clock, log: Log, program: str = PROXY) -> None:
         self._own_address, self._program = own_address, program
-        self._clock, self._say = clock, say
+        self._clock, self._log = clock, log
         self._address = ""
         self._proxies: list[subprocess.Popen[bytes]] = []
         self._not_before = 0.0
@@ -60,7 +59,7 @@ class SocketProxies:
         return bool(self._proxies)
 
     def follow(self, address: str) -> None:
-        if address == self._address and (self._works() or self._clock() < self._not_before):
+        if address == self._address and (self._is_running() or self._clock() < self._not_before):
             return
         self.close()
         self._address, self._not_before = address, self._clock() + RETRY_SECONDS
@@ -68,9 +67,9 @@ class SocketProxies:
             self._open(address)
         except OSError as error:
             self._end()
-            self._say("connections not passed on", level=WARNING, address=address, error=error)
+            self._log("relay not open", level=WARNING, address=address, error=error)
         else:
-            self._say("connections passed on", address=address)
+            self._log("relay open", address=address)
 
     def close(self) -> None:
         self._address = ""
@@ -78,19 +77,19 @@ class SocketProxies:
 
     def reaches(self) -> bool:
         try:
-            socket.create_connection((self._address, GUARD), REACHED_WITHIN).close()
+            socket.create_connection((self._address, GUARD_PORT), CONNECT_TIMEOUT).close()
         except OSError:
             return False
         return True
 
     def _open(self, address: str) -> None:
         with ExitStack() as sockets:
-            # All or none: a port that is taken shows before any process is there.
-            listening = [sockets.enter_context(self._listen(port)) for port in PORTS]
-            for port, listener in zip(PORTS, listening, strict=True):
+            # All or none: a port in use fails before any process is started.
+            listening = [sockets.enter_context(self._listen(port)) for port in RAY_PORTS]
+            for port, listener in zip(RAY_PORTS, listening, strict=True):
                 self._proxies.append(self._start(listener, f"{address}:{port}"))
 
-    def _works(self) -> bool:
+    def _is_running(self) -> bool:
         return bool(self._proxies) and all(proxy.poll() is None for proxy in self._proxies)
 
     def _end(self) -> None:
@@ -101,7 +100,7 @@ class SocketProxies:
             proxy.wait()
 
     def _listen(self, port: int) -> socket.socket:
-        """Listen so that Ray can too as soon as this has ended, whatever lingers."""
+        """Listen so that Ray can do so right after this has ended (SO_REUSEADDR)."""
         return socket.create_server((self._own_address, port), backlog=CONNECTIONS)
 
     def _start(self, listener: socket.socket, where: str) -> subprocess.Popen[bytes]:

@@ -1,4 +1,4 @@
-"""What a head asks of AWS besides its lease: one call each, made in the background.
+"""What a head needs from AWS besides its lease: one call each, made in the background.
 
 Touches SSM, S3, EC2 tags, CloudWatch and Auto Scaling.
 """
@@ -10,26 +10,26 @@ from typing import Any, Protocol
 from node.head.autoscaler_file import AutoscalerFile
 from node.head.tags import move_head_tags
 from node.identity import Identity
-from node.log import WARNING, Say
+from node.log import WARNING, Log
 from node.ray import token as settings
 from node.reports import Reports
 
 
 class HeadServices(Protocol):
-    """Every method may block for seconds, and raise: NotFit is final, all else is tried again."""
+    """Every method may block for seconds, and raise: NotFit is final, anything else is retried."""
 
     @property
     def autoscaler_uri(self) -> str:
-        """Return where the autoscaler's YAML on disk came from, or nothing; at once."""
+        """Return the URI of the autoscaler's YAML on disk, or nothing; does not block."""
 
     def prepare(self) -> None:
-        """Fetch what Ray needs; the node is fit to lead afterwards."""
+        """Fetch what Ray needs; this head can lead afterwards."""
 
     def refresh_autoscaler(self) -> None:
-        """Follow the tag that names the autoscaler's YAML; what is not fit changes nothing."""
+        """Fetch the autoscaler's YAML that the tag names; one that Ray cannot use is ignored."""
 
     def refresh_secret(self) -> None:
-        """Fetch the secret again, so that a rotated one heals at the next start."""
+        """Fetch the secret again, so that Ray starts with a rotated one."""
 
     def tag(self) -> None:
         """Make this instance the only one tagged as head."""
@@ -38,7 +38,7 @@ class HeadServices(Protocol):
         """Send metrics."""
 
     def complete_launch(self) -> None:
-        """Tell the group that this instance is good."""
+        """Tell the group that this instance can go into service."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class AwsHeadServices:
     ec2: Any
     token: Path
     autoscaler: AutoscalerFile
-    say: Say
+    log: Log
 
     @property
     def autoscaler_uri(self) -> str:
@@ -66,7 +66,7 @@ class AwsHeadServices:
 
     def refresh_secret(self) -> None:
         if warning := settings.refresh_token(self.ssm, self.identity, self.token):
-            self.say("secret not refreshed", level=WARNING, reason=warning)
+            self.log("secret not refreshed", level=WARNING, reason=warning)
 
     def tag(self) -> None:
         move_head_tags(self.ec2, self.identity)
@@ -76,4 +76,4 @@ class AwsHeadServices:
 
     def complete_launch(self) -> None:
         if self.reports.complete_launch("CONTINUE"):
-            self.say("launch completed", result="CONTINUE")
+            self.log("launch completed", result="CONTINUE")

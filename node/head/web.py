@@ -1,7 +1,7 @@
-"""Answer over HTTP who leads: for the load balancer's health check and for operators. No AWS.
+"""Answer over HTTP whether this head leads: for health checks and for operators. No AWS.
 
-``GET /leader``: 200 while clients may come here (``Guard.takes_traffic``), else 503.
-``GET /status``: JSON, nothing secret.
+``GET /leader``: 200 while this head takes traffic (``Guard.takes_traffic``), else 503.
+``GET /status``: JSON without secrets.
 """
 
 import json
@@ -11,24 +11,23 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
+from node.contract import GUARD_PORT, LEADER_PATH, STATUS_PATH
 from node.head.phases import Status
-
-PORT = 8479
 
 
 def serve_leader(
-    takes_traffic: Callable[[], bool], status: Callable[[], Status], port: int = PORT
+    takes_traffic: Callable[[], bool], status: Callable[[], Status], port: int = GUARD_PORT
 ) -> ThreadingHTTPServer:
     """Serve in the background until the process ends; handlers only read."""
 
     class Handler(BaseHTTPRequestHandler):
-        timeout = 5  # a client that says nothing must not hold a thread
+        timeout = 5  # a silent client must not keep a thread
 
         def do_GET(self) -> None:
-            if self.path == "/leader":
+            if self.path == LEADER_PATH:
                 leading = takes_traffic()
                 self._answer(200 if leading else 503, {"leader": leading})
-            elif self.path == "/status":
+            elif self.path == STATUS_PATH:
                 self._answer(200, asdict(status()))
             else:
                 self._answer(404, {})
@@ -42,7 +41,7 @@ def serve_leader(
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """A health check every few seconds is no news."""
+            """Log nothing: a health check comes every few seconds."""
 
     server = ThreadingHTTPServer(("0.0.0.0", port), Handler)  # noqa: S104 (the security group decides)
     server.daemon_threads = True

@@ -1,1 +1,1 @@
-"""The head lease: who may run Ray."""
+"""The head lease: which head may run Ray."""

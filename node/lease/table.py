@@ -1,9 +1,9 @@
-"""The head lease as it lies in DynamoDB: one item an environment, read strongly, written
-conditionally.
+"""The head lease in DynamoDB: one item for each environment, with consistent reads and conditional
+writes.
 
-Attributes: cluster (key), epoch, beat, holder, address, released, autoscaler; and ``successor``,
-which whoever deploys sets and removes, by update_item under the condition that the epoch is still
-the one it saw and is not released. No expiry of DynamoDB's is used: TTL deletes days late,
+Its attributes are in node/contract.py. Deployers set and remove ``successor``, by update_item under
+the condition that the epoch is the one they saw and is not released. DynamoDB's TTL is not used: it
+deletes days late,
 docs.aws.amazon.com/amazondynamodb/latest/developerguide/howitworks-ttl.html
 """
 
@@ -13,11 +13,21 @@ from typing import Any, Protocol
 from botocore.exceptions import BotoCoreError, ClientError
 
 from node.clients import error_code
+from node.contract import (
+    LEASE_ADDRESS,
+    LEASE_AUTOSCALER,
+    LEASE_BEAT,
+    LEASE_EPOCH,
+    LEASE_HOLDER,
+    LEASE_KEY,
+    LEASE_RELEASED,
+    LEASE_SUCCESSOR,
+)
 
 
 @dataclass(frozen=True)
 class LeaseItem:
-    """Who holds the lease, and the two counters that show life without any clock."""
+    """The holder, and the two counters that show without any clock that it is alive."""
 
     epoch: int
     beat: int
@@ -25,11 +35,11 @@ class LeaseItem:
     address: str
     released: bool
     successor: str = ""  # the instance that the epoch is to be handed over to
-    autoscaler: str = ""  # where the autoscaler's YAML came from that the holder works by
+    autoscaler: str = ""  # source of the autoscaler's YAML that the holder uses
 
     @property
     def next_holder(self) -> str:
-        """Return the successor; one that names the holder itself says nothing."""
+        """Return the successor; empty when it is the holder itself."""
         return "" if self.successor == self.holder else self.successor
 
 
@@ -38,7 +48,7 @@ class Refused(Exception):
 
 
 class Unknown(Exception):
-    """No answer that says whether the call took effect; it may still do so later."""
+    """No answer says whether the call took effect; it may still do so later."""
 
 
 class LeaseTable(Protocol):
@@ -63,17 +73,17 @@ class DynamoLeaseTable:
     def __init__(self, dynamodb: Any, table: str, environment: str) -> None:
         self._dynamodb = dynamodb
         self._table = table
-        self._key = {"cluster": {"S": environment}}
+        self._key = {LEASE_KEY: {"S": environment}}
 
     def read(self) -> LeaseItem | None:
         answer = self._call("get_item", Key=self._key, ConsistentRead=True)
         return _parsed(answer["Item"]) if "Item" in answer else None
 
     def take(self, seen: LeaseItem | None, holder: str, address: str, autoscaler: str) -> None:
-        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(epoch)"}
+        condition: dict[str, Any] = {"ConditionExpression": f"attribute_not_exists({LEASE_EPOCH})"}
         if seen:
             condition = {
-                "ConditionExpression": "epoch = :epoch AND beat = :beat",
+                "ConditionExpression": f"{LEASE_EPOCH} = :epoch AND {LEASE_BEAT} = :beat",
                 "ExpressionAttributeValues": {
                     ":epoch": {"N": str(seen.epoch)},
                     ":beat": {"N": str(seen.beat)},
@@ -81,22 +91,22 @@ class DynamoLeaseTable:
             }
         item = {
             **self._key,
-            "epoch": {"N": str(seen.epoch + 1 if seen else 1)},
-            "beat": {"N": "0"},
-            "holder": {"S": holder},
-            "address": {"S": address},
-            "released": {"BOOL": False},
-            "autoscaler": {"S": autoscaler},
+            LEASE_EPOCH: {"N": str(seen.epoch + 1 if seen else 1)},
+            LEASE_BEAT: {"N": "0"},
+            LEASE_HOLDER: {"S": holder},
+            LEASE_ADDRESS: {"S": address},
+            LEASE_RELEASED: {"BOOL": False},
+            LEASE_AUTOSCALER: {"S": autoscaler},
         }
         self._call("put_item", Item=item, **condition)
 
     def renew(self, epoch: int, holder: str, autoscaler: str) -> LeaseItem:
-        change = "SET beat = beat + :one, autoscaler = :autoscaler"
+        change = f"SET {LEASE_BEAT} = {LEASE_BEAT} + :one, {LEASE_AUTOSCALER} = :autoscaler"
         values = {":one": {"N": "1"}, ":autoscaler": {"S": autoscaler}}
         return _parsed(self._update(change, epoch, holder, values)["Attributes"])
 
     def release(self, epoch: int, holder: str) -> None:
-        self._update("SET released = :yes", epoch, holder, {":yes": {"BOOL": True}})
+        self._update(f"SET {LEASE_RELEASED} = :yes", epoch, holder, {":yes": {"BOOL": True}})
 
     def _update(
         self, change: str, epoch: int, holder: str, values: dict[str, Any]
@@ -105,7 +115,7 @@ class DynamoLeaseTable:
             "update_item",
             Key=self._key,
             UpdateExpression=change,
-            ConditionExpression="epoch = :epoch AND holder = :holder",
+            ConditionExpression=f"{LEASE_EPOCH} = :epoch AND {LEASE_HOLDER} = :holder",
             ExpressionAttributeValues={
                 **values,
                 ":epoch": {"N": str(epoch)},
@@ -127,11 +137,11 @@ class DynamoLeaseTable:
 
 def _parsed(item: dict[str, Any]) -> LeaseItem:
     return LeaseItem(
-        epoch=int(item["epoch"]["N"]),
-        beat=int(item["beat"]["N"]),
-        holder=item["holder"]["S"],
-        address=item["address"]["S"],
-        released=item["released"]["BOOL"],
-        successor=item.get("successor", {}).get("S", ""),
-        autoscaler=item.get("autoscaler", {}).get("S", ""),
+        epoch=int(item[LEASE_EPOCH]["N"]),
+        beat=int(item[LEASE_BEAT]["N"]),
+        holder=item[LEASE_HOLDER]["S"],
+        address=item[LEASE_ADDRESS]["S"],
+        released=item[LEASE_RELEASED]["BOOL"],
+        successor=item.get(LEASE_SUCCESSOR, {}).get("S", ""),
+        autoscaler=item.get(LEASE_AUTOSCALER, {}).get("S", ""),
     )

@@ -1,4 +1,4 @@
-"""How far this node's logs were shipped, on disk. No AWS."""
+"""Which of this node's logs are shipped, stored on disk. No AWS."""
 
 import json
 from pathlib import Path
@@ -10,21 +10,21 @@ PROGRESS = Path("/var/lib/ray-logs/progress.json")  # StateDirectory of ray-logs
 
 
 class Progress:
-    """How far the journal was shipped, on disk: a cursor, and its time in milliseconds."""
+    """The last line that was shipped: its cursor in the journal, and its time in milliseconds."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def cursor(self) -> str:
-        """Return the cursor; nothing on the first boot, or where the file is no good."""
+        """Return the cursor; empty on the first boot, and when the file cannot be read."""
         return str(self._read().get("cursor", ""))
 
     def shipped_until(self) -> int:
-        """Return the time up to which lines were shipped, 0 when none were."""
+        """Return the time of the last line shipped; 0: none."""
         return int(self._read().get("at", 0))
 
     def write(self, cursor: str, at: int) -> None:
-        """Replace the file in one rename."""
+        """Replace the file by one rename."""
         write_whole(self._path, json.dumps({"cursor": cursor, "at": at}) + "\n", 0o644)
 
     def _read(self) -> dict[str, Any]:

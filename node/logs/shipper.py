@@ -1,11 +1,11 @@
-"""Ship this node's logs to CloudWatch Logs: one stream an instance. ``python -m node.logs.shipper``
-in ray-logs.service. Writes to CloudWatch Logs.
+"""Ship this node's logs to CloudWatch Logs, one stream for each instance. ``python -m
+node.logs.shipper`` in ray-logs.service. Writes to CloudWatch Logs.
 
-Each batch is sent until it is taken, and only then is its last cursor written to disk: what was
-under way when this process was killed is sent again, what was stopped in order is not. Nothing is
-read meanwhile, so that memory is bounded by one batch, and the journal keeps what waits.
+Each batch is sent until it is accepted, and only then is its last cursor written to disk: a batch
+that was being sent when this process was killed is sent again, after an orderly stop none is.
+Nothing is read meanwhile, so memory is bounded by one batch, and the journal keeps what waits.
 
-It needs no identity.json: an instance that never learned who it is has the most to tell.
+It needs no identity.json: the logs of an instance without an identity are the most useful.
 """
 
 import random
@@ -20,34 +20,35 @@ from typing import Any
 import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
+from node import contract
 from node.clients import error_code, make_client
 from node.identity import NODE_YAML, BadIdentity, metadata_service, required
-from node.log import ERROR, WARNING, Journal, Say
+from node.log import ERROR, WARNING, EventLog, Log
 from node.logs.batch import Batch
 from node.logs.progress import PROGRESS, Progress
 from node.logs.source import JournalSource, Source, journal_command
 
-# What boots an instance and what we run on it. By name: a pattern means what has logged before.
+# What boots an instance and what we run on it. A pattern would only match units that have logged.
 UNITS = (
     *("cloud-init-local", "cloud-init", "cloud-init-network", "cloud-init-main"),
-    *("cloud-config", "cloud-final", "ray-identity", "ray-head", "ray-worker", "ray-watchdog"),
-    *("ray-give-up", "ray-logs"),
+    *("cloud-config", "cloud-final"),
+    *contract.UNITS,
 )
-LINGER = 2.0  # seconds that the first line of a batch waits for others; each call costs CPU
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between tries, doubled each time
-ANOTHER_PAUSE = 10.0  # seconds until another journalctl is started
-LAST_SECONDS = 8.0  # for what is left at the end; ray-logs.service gives ten
+LINGER = 2.0  # seconds that a batch waits for more lines; each call costs CPU
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between attempts, doubled each time
+RESTART_PAUSE = 10.0  # seconds until journalctl is started again
+LAST_SECONDS = 8.0  # for what is left after SIGTERM; ray-logs.service allows ten
 
 Clock = Callable[[], float]
 
 
-class NotTaken(Exception):
-    """CloudWatch Logs will never take this batch: trying again cannot help."""
+class Rejected(Exception):
+    """CloudWatch Logs will never accept this batch: a retry cannot help."""
 
 
 @dataclass(frozen=True)
 class Stream:
-    """Where this instance's lines go: the group is its role's in the foundation's template."""
+    """Where this instance's lines go: the foundation's template has a group for each role."""
 
     region: str
     group: str
@@ -55,27 +56,31 @@ class Stream:
 
 
 def find_stream(node_yaml: Path = NODE_YAML) -> Stream:
-    """Return our stream; raises BadIdentity, or NoMetadata while there is no network."""
+    """Return our stream; raises BadIdentity, and NoMetadata while there is no network."""
     found = yaml.safe_load(node_yaml.read_text(encoding="utf-8"))
-    if not isinstance(found, dict) or not (found.get("environment") and found.get("role")):
+    if not isinstance(found, dict) or not (
+        found.get(contract.ENVIRONMENT_KEY) and found.get(contract.ROLE_KEY)
+    ):
         raise BadIdentity("node.yaml names no environment and role")
     metadata = metadata_service()
     return Stream(
         region=required(metadata, "meta-data/placement/region"),
-        group=f"/raykiln/{found['environment']}/{found['role']}",
+        group=contract.LOG_GROUP.format(
+            environment=found[contract.ENVIRONMENT_KEY], role=found[contract.ROLE_KEY]
+        ),
         name=required(metadata, "meta-data/instance-id"),
     )
 
 
 class CloudWatchStream:
-    """A stream of CloudWatch Logs, made when it is first written to; ``logs`` is botocore's."""
+    """A stream of CloudWatch Logs, created by the first write; ``logs`` is botocore's."""
 
-    def __init__(self, logs: Any, stream: Stream, say: Say) -> None:
-        self._logs, self._say = logs, say
+    def __init__(self, logs: Any, stream: Stream, log: Log) -> None:
+        self._logs, self._log = logs, log
         self._where = {"logGroupName": stream.group, "logStreamName": stream.name}
 
     def put(self, batch: Batch) -> None:
-        """Send a batch once; raises NotTaken, or what botocore raises, after which try again."""
+        """Send a batch once; raises Rejected, and botocore's errors, which may pass."""
         try:
             self._put(batch)
         except ClientError as error:
@@ -89,10 +94,10 @@ class CloudWatchStream:
             answer = self._logs.put_log_events(**self._where, logEvents=batch.as_request())
         except ClientError as error:
             if error_code(error) == "InvalidParameterException":
-                raise NotTaken(str(error)) from error
+                raise Rejected(str(error)) from error
             raise
-        if refused := answer.get("rejectedLogEventsInfo"):
-            self._say("lines refused for their age", level=WARNING, which=refused)
+        if rejected := answer.get("rejectedLogEventsInfo"):
+            self._log("lines rejected for their age", level=WARNING, which=rejected)
 
     def _create(self) -> None:
         try:
@@ -103,7 +108,7 @@ class CloudWatchStream:
 
 
 class LogShipper:
-    """Moves events from a source to a stream. ``open_source(cursor, follow)`` makes sources."""
+    """Moves events from a source to a stream. ``open_source(cursor, follow)`` opens sources."""
 
     def __init__(
         self,
@@ -111,18 +116,18 @@ class LogShipper:
         put: Callable[[Batch], None],
         progress: Progress,
         *,
-        say: Say,
+        log: Log,
         clock: Clock = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._open, self._put, self._progress = open_source, put, progress
-        self._say, self._clock, self._sleep = say, clock, sleep
+        self._log, self._clock, self._sleep = log, clock, sleep
         self._cursor = progress.cursor()  # of the last line that was read
         self._batch, self._began = Batch(), 0.0
         self._deadline: float | None = None
 
     def stop(self) -> None:
-        """Ship what is there, for LAST_SECONDS at most, and end."""
+        """Ship what the journal has, for LAST_SECONDS at most, and return from ``run``."""
         if self._deadline is None:
             self._deadline = self._clock() + LAST_SECONDS
 
@@ -142,8 +147,8 @@ class LogShipper:
         finally:
             source.close()
         if self._deadline is None:
-            self._say("journalctl ended", level=WARNING)
-            self._wait(ANOTHER_PAUSE)
+            self._log("journalctl ended", level=WARNING)
+            self._wait(RESTART_PAUSE)
 
     def _drain(self, source: Source) -> None:
         """Read and ship the rest."""
@@ -164,7 +169,7 @@ class LogShipper:
             self._cursor = event.cursor
 
     def _ship(self) -> None:
-        """Send the batch until it is taken, or time is up; then the next one begins."""
+        """Send the batch until it is accepted, or time is up; then begin the next one."""
         pause = FIRST_PAUSE
         while self._batch and not self._sent():
             if self._is_over():
@@ -175,24 +180,24 @@ class LogShipper:
     def _sent(self) -> bool:
         try:
             self._put(self._batch)
-        except NotTaken as error:
-            self._say("lines given up", level=ERROR, count=len(self._batch), error=error)
+        except Rejected as error:
+            self._log("lines dropped", level=ERROR, count=len(self._batch), error=error)
         except (BotoCoreError, ClientError) as error:
-            self._say("logs not shipped", level=WARNING, count=len(self._batch), error=error)
+            self._log("logs not shipped", level=WARNING, count=len(self._batch), error=error)
             return False
-        self._note()
+        self._store_progress()
         self._batch = Batch()
         return True
 
-    def _note(self) -> None:
-        """Write how far it is; where that fails, as on a full disk, this process still knows."""
+    def _store_progress(self) -> None:
+        """Store the progress; where that fails, as on a full disk, this process still has it."""
         try:
             self._progress.write(self._batch.last.cursor, self._batch.last.at)
         except OSError as error:
-            self._say("no note of what was shipped", level=WARNING, error=error)
+            self._log("progress not stored", level=WARNING, error=error)
 
     def _wait(self, seconds: float) -> None:
-        """Pause; cut short when stopped meanwhile, since every second then counts."""
+        """Pause; return early once stopped, since every second counts then."""
         until, before = self._clock() + seconds, self._deadline
         while (left := until - self._clock()) > 0 and self._deadline == before:
             self._sleep(min(left, 0.25))
@@ -201,30 +206,30 @@ class LogShipper:
         return self._deadline is not None and self._clock() >= self._deadline
 
 
-def await_stream(say: Say) -> Stream:
-    """Return our stream, however long the metadata service takes."""
+def await_stream(log: Log) -> Stream:
+    """Return our stream; waits for the metadata service without limit."""
     pause = FIRST_PAUSE
     while True:
         try:
             return find_stream()
         except (BadIdentity, OSError, ValueError, yaml.YAMLError) as error:
-            say("no log stream yet", level=WARNING, error=error)
+            log("no log stream yet", level=WARNING, error=error)
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
 def main() -> int:
     """Ship until SIGTERM."""
-    say = Journal()
-    stream = await_stream(say)
-    cloudwatch = CloudWatchStream(make_client("logs", stream.region), stream, say)
+    log = EventLog()
+    stream = await_stream(log)
+    cloudwatch = CloudWatchStream(make_client("logs", stream.region), stream, log)
 
     def open_source(cursor: str, follow: bool) -> Source:
-        return JournalSource(journal_command(UNITS, cursor, follow=follow), say)
+        return JournalSource(journal_command(UNITS, cursor, follow=follow), log)
 
-    shipper = LogShipper(open_source, cloudwatch.put, Progress(PROGRESS), say=say)
+    shipper = LogShipper(open_source, cloudwatch.put, Progress(PROGRESS), log=log)
     signal.signal(signal.SIGTERM, lambda *_: shipper.stop())
-    say("shipping logs", group=stream.group, stream=stream.name)
+    log("shipping logs", group=stream.group, stream=stream.name)
     shipper.run()
     return 0
 

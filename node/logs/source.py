@@ -1,7 +1,7 @@
-"""The journal of some units, entry after entry: what there is, and then what comes. No AWS.
+"""The journal of some units, entry after entry: the old ones, then new ones as they come. No AWS.
 
-journalctl writes into a pipe: while nobody reads it waits, and so this never holds more than one
-read and one unfinished line.
+journalctl writes into a pipe, and waits while this does not read. So memory never holds more than
+one read and one unfinished line.
 """
 
 import json
@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterable
 from typing import Protocol
 
-from node.log import WARNING, Say
+from node.log import WARNING, Log
 from node.logs.batch import Event, event_of
 
 READ_BYTES = 64 * 1024
@@ -24,18 +24,18 @@ class Source(Protocol):
     """Where events come from."""
 
     def read(self, seconds: float) -> list[Event]:
-        """Return the next events; none when there are none within so many seconds."""
+        """Return the next events; none when none come within so many seconds."""
 
     @property
     def ended(self) -> bool:
-        """No more will come."""
+        """True when no more events will come."""
 
     def close(self) -> None:
-        """Let go of what is behind it."""
+        """Release its process and pipe."""
 
 
 def journal_command(units: Iterable[str], cursor: str, *, follow: bool) -> list[str]:
-    """Return the command that prints the units' entries after a cursor, or from the first on."""
+    """Return the command that prints the units' entries, all or those after a cursor."""
     chosen = [f"--unit={unit}" for unit in units]
     where = [f"--after-cursor={cursor}"] if cursor else []
     form = ["--output=json", f"--output-fields={FIELDS}", "--all", "--quiet", "--no-pager"]
@@ -48,8 +48,8 @@ def journal_command(units: Iterable[str], cursor: str, *, follow: bool) -> list[
 class JournalSource:
     """A running journalctl."""
 
-    def __init__(self, command: list[str], say: Say) -> None:
-        self._say = say
+    def __init__(self, command: list[str], log: Log) -> None:
+        self._log = log
         self._pipe, theirs = os.pipe()
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=theirs)
         os.close(theirs)
@@ -69,7 +69,7 @@ class JournalSource:
         if self._skipping and lines:
             lines, self._skipping = lines[1:], False
         if len(self._rest) > LINE_BYTES:
-            self._say("line skipped", level=WARNING, bytes=len(self._rest))
+            self._log("line skipped", level=WARNING, bytes=len(self._rest))
             self._rest, self._skipping = b"", True
         return [event for line in lines if (event := self._event(line))]
 
@@ -82,5 +82,5 @@ class JournalSource:
         try:
             return event_of(json.loads(line))
         except (AttributeError, KeyError, ValueError, TypeError) as error:
-            self._say("no journal entry", level=WARNING, error=error)
+            self._log("not a journal entry", level=WARNING, error=error)
             return None

@@ -1,1 +1,1 @@
-"""Ray as this node starts it, asks it and ends it."""
+"""Start Ray on this node, ask it, and end it."""

@@ -1,7 +1,7 @@
 """Ray's dashboard, imported ahead of time. No AWS.
 
-The dashboard and its modules cost some three seconds of CPU to import, and a head takes no job
-before they are there. As ``python -m node.ray.dashboard`` this is the launcher's child: it imports
+Importing the dashboard and its modules takes about three seconds of CPU, and a head accepts no job
+before they run. As ``python -m node.ray.dashboard`` this is the launcher's child: it imports
 them, in its own process and in the forkserver that the modules are forked from (which is how Ray
 shares those imports: ray/dashboard/subprocesses/handle.py, Ray 2.60), says "warm" on the socket
 that is its standard input, waits there for the command that Ray would have run, and becomes it.
@@ -24,7 +24,7 @@ SCRIPT = "dashboard.py"
 
 
 class WarmDashboard:
-    """The process as its launcher sees it."""
+    """The process, seen from its launcher."""
 
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
@@ -38,8 +38,9 @@ class WarmDashboard:
         ours.close()
 
     def become(self, command: Sequence[str]) -> bool:
-        """Have it run a ``python [options] …/dashboard.py arguments``, once everything is
-        imported; False when it has died of that, or since.
+        """Have it run ``python [options] …/dashboard.py arguments`` once everything is imported.
+
+        False when the import killed it, or it has died since.
         """
         if not self._talk.readline():
             return False
@@ -54,7 +55,7 @@ class WarmDashboard:
 
 
 def import_everything() -> None:
-    """Import what Ray's dashboard imports, and have the forkserver do so; returns when it has."""
+    """Import what Ray's dashboard imports, here and in the forkserver; returns when both have."""
     import ray.dashboard.dashboard
     import ray.dashboard.http_server_head  # noqa: F401
     from ray.dashboard.subprocesses.handle import SubprocessModuleHandle
@@ -69,12 +70,12 @@ def import_everything() -> None:
 
 
 def main() -> None:
-    """Wait for the launcher's word; end quietly when the launcher goes first."""
+    """Wait for the launcher's command; return quietly when the launcher ends first."""
     die_with_parent()
     # As Ray starts its processes (ray/_private/services.py): Ctrl-C is not for them.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     with socket.socket(fileno=os.dup(0)) as launcher, launcher.makefile("rw") as talk:
-        logging.disable(logging.INFO)  # what it says of its modules, of each start
+        logging.disable(logging.INFO)  # it logs its modules at each start
         import_everything()
         logging.disable(logging.NOTSET)
         talk.write("warm\n")

@@ -1,4 +1,4 @@
-"""What can be asked of Ray's GCS: who is alive. No AWS, no gRPC: see grpc_gcs.py for the real one.
+"""What Ray's GCS can be asked: which nodes are alive. No AWS, no gRPC: that is grpc_gcs.py.
 
 A TCP connect through a proxy proves nothing, and the agents' own check counts an unreachable GCS
 as healthy, so the question goes to the GCS itself.
@@ -11,11 +11,11 @@ NODE_ID_BYTES = 28
 
 
 class Unreachable(Exception):
-    """No GCS answered: nothing is known about anyone's life."""
+    """No GCS answered: nothing is known about any node."""
 
 
 class NotAdmitted(Exception):
-    """A GCS answered that our token is not the cluster's."""
+    """A GCS answered that the token is not the cluster's."""
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,14 @@ from typing import Any
 
 import grpc  # type: ignore[import-untyped]
 
+from node.contract import GCS_PORT
 from node.ray.gcs import NODE_ID_BYTES, NotAdmitted, RayNode, Unreachable
 from node.ray.protobuf import counted, decoded
 
 NODES = "/ray.rpc.NodeInfoGcsService/"
 DRAIN = "/ray.rpc.autoscaler.AutoscalerStateService/DrainNode"
-PORT = 6379
 STATE_ALIVE = 0  # gcs.proto, GcsNodeInfo.GcsNodeState
-# A GCS that went away must not keep us in gRPC's back-off of up to two minutes once it is back.
+# gRPC's backoff grows to two minutes: a GCS that is back should be found sooner.
 CHANNEL = (
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.initial_reconnect_backoff_ms", 200),
@@ -26,16 +26,14 @@ CHANNEL = (
 
 
 class GrpcGcs:
-    """The GCS at one address. The token is read for each call, so that a rotated one is used at
-    once.
-    """
+    """The GCS at one address. Each call reads the token, so that a rotated one is used at once."""
 
     def __init__(self, address: str, token_path: Path, seconds: float = 1.0) -> None:
         self._token_path, self._seconds = token_path, seconds
-        self._channel = grpc.insecure_channel(f"{address}:{PORT}", options=CHANNEL)
+        self._channel = grpc.insecure_channel(f"{address}:{GCS_PORT}", options=CHANNEL)
 
     def close(self) -> None:
-        """End the connection and gRPC's threads for it."""
+        """Close the connection and end gRPC's threads for it."""
         self._channel.close()
 
     def alive_nodes(self) -> tuple[RayNode, ...]:
@@ -44,9 +42,7 @@ class GrpcGcs:
         return tuple(node for info in infos if (node := _alive_node(_bytes(info))))
 
     def is_alive(self, node_id: bytes) -> bool:
-        """See Gcs; raises ValueError unless the id has 28 bytes, since any other length ends the
-        GCS process.
-        """
+        """See Gcs; raises ValueError unless the id has 28 bytes: others crash the GCS."""
         if len(node_id) != NODE_ID_BYTES:
             raise ValueError(f"a node id has {NODE_ID_BYTES} bytes, not {len(node_id)}")
         reply = dict(decoded(self._call(f"{NODES}CheckAlive", counted(1, node_id))))

@@ -1,4 +1,4 @@
-"""Ray's head as processes of this machine: warm it, start it, ask it, end it. No AWS."""
+"""Ray's head as processes of this machine: warm them up, start, check and kill them. No AWS."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from node.ray.start_settings import head_arguments, head_environment
 
 
 class RayHeadProcess:
-    """Ray below this process, in this process's cgroup."""
+    """Ray in processes below this one, in its cgroup."""
 
     def __init__(self, identity: Identity, gcs: Gcs) -> None:
         become_subreaper()

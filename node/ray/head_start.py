@@ -3,8 +3,8 @@
 ``ray start --head`` starts GCS, autoscaler, Ray client server and dashboard, waits for the
 dashboard, and only then starts the log monitor and the raylet with its two agents
 (ray/_private/node.py, Ray 2.60). Each but GCS and raylet is a Python process that spends a second
-or two of CPU on imports, while clients and workers wait for dashboard and raylet alone. So those
-start first, side by side, the dashboard warm (dashboard.py), and the others when these are up.
+or two of CPU on imports, while clients and workers only wait for dashboard and raylet. So these
+start first, side by side, the dashboard warm (dashboard.py), and the others when both are up.
 """
 
 import os
@@ -19,7 +19,7 @@ from node.ray.dashboard import WarmDashboard
 
 
 def start_in_order(dashboard: WarmDashboard) -> None:
-    """Have ``ray start --head`` in this process start what is waited for first."""
+    """Have ``ray start --head`` in this process start first what clients and workers wait for."""
     from ray._private import node, services
 
     node.Node = head_node(node.Node)
@@ -29,7 +29,7 @@ def start_in_order(dashboard: WarmDashboard) -> None:
 def head_node(node: Any) -> Any:
     """Return a subclass of Ray's Node that starts the same processes in our order.
 
-    That the Ray in an image has the methods that it overrides is a test of the image.
+    An image test checks that the image's Ray has the methods that it overrides.
     """
 
     class HeadNode(node):  # type: ignore[misc]
@@ -59,10 +59,9 @@ def head_node(node: Any) -> Any:
 
 
 def starter(services: Any, dashboard: WarmDashboard) -> Callable[..., Any]:
-    """Return Ray's ``start_ray_process``, which has the warm dashboard be the dashboard, and ends
-    with the GCS.
+    """Return a ``start_ray_process`` that uses the warm dashboard, and ends with the GCS.
 
-    Where the dashboard has died, Ray starts one as it always does.
+    Where the warm dashboard has died, Ray starts one as usual.
     """
     start = services.start_ray_process
 
@@ -81,8 +80,8 @@ def starter(services: Any, dashboard: WarmDashboard) -> Callable[..., Any]:
 def end_with(gcs: "subprocess.Popen[bytes]") -> None:
     """End this process, which the guard watches, as soon as the GCS has ended.
 
-    ``ray start`` waits for a GCS that has died of its start for a minute, and looks once a second
-    for one that dies later (ray/scripts/scripts.py, Ray 2.60).
+    ``ray start`` waits a minute for a GCS that died while it started, and looks once a second for
+    one that dies later (ray/scripts/scripts.py, Ray 2.60).
     """
 
     def watch() -> None:

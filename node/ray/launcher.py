@@ -1,6 +1,6 @@
 """Run Ray's command line in this process, imported ahead of time. No AWS.
 
-Importing Ray costs a second of CPU, which a standby or a waiting worker spends before it matters.
+Importing Ray takes a second of CPU, which a standby or a waiting worker spends in advance.
 As ``python -m node.ray.launcher`` this is the guard's child: it has the dashboard warm up beside
 it, imports Ray, says "warm" on the socket that is its standard input, waits for the arguments
 there, and becomes ``ray start``.
@@ -24,7 +24,7 @@ def warm_up() -> None:
 
 
 def run_ray(arguments: Sequence[str]) -> None:
-    """Be the ``ray`` command; returns only through SystemExit."""
+    """Run as the ``ray`` command; ends with SystemExit."""
     from ray.scripts.scripts import main
 
     sys.argv = ["ray", *arguments]
@@ -34,7 +34,7 @@ def run_ray(arguments: Sequence[str]) -> None:
 
 
 def main() -> None:
-    """Wait for the guard's word; end quietly when the guard goes first."""
+    """Wait for the guard's arguments; return quietly when the guard ends first."""
     die_with_parent()
     with socket.socket(fileno=os.dup(0)) as guard, guard.makefile("rw") as talk:
         dashboard = WarmDashboard()

@@ -1,9 +1,9 @@
-"""End every process that Ray left behind us, daemons included. No AWS. Linux only.
+"""Kill every process that Ray started, daemons included. No AWS. Linux only.
 
-Ray's processes start sessions of their own and outlive the command that started them, so a
-process group is not enough. As a subreaper (prctl(2), PR_SET_CHILD_SUBREAPER) we become the
-parent of every orphan below us: whatever descends from us is Ray's. systemd's KillMode=mixed does
-the same from outside when we are gone ourselves.
+Ray's processes start their own sessions and outlive the command that started them, so a process
+group is not enough. A subreaper (prctl(2), PR_SET_CHILD_SUBREAPER) becomes the parent of every
+orphan below it, so all descendants of this process are Ray's. systemd's KillMode=mixed does the
+same from outside once this process has ended.
 """
 
 import contextlib
@@ -48,7 +48,7 @@ def descendants(root: int | None = None) -> set[int]:
 
 
 def _living_parent(process: Path) -> int | None:
-    """Read the parent from /proc/PID/stat: fields after the name, which may hold blanks and
+    """Return the parent from /proc/PID/stat: fields after the name, which may hold spaces and
     brackets.
     """
     try:
@@ -59,7 +59,7 @@ def _living_parent(process: Path) -> int | None:
 
 
 def kill_descendants() -> bool:
-    """Send SIGKILL to all below us, reap what has died; True when none is left.
+    """Send SIGKILL to all descendants and reap the dead; True when none is left.
 
     One pass may miss a process that is being forked: call until it returns True.
     """
@@ -71,7 +71,7 @@ def kill_descendants() -> bool:
 
 
 def reap() -> None:
-    """Collect every orphan that has ended."""
+    """Reap every child that has ended."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass

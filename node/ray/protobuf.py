@@ -1,8 +1,8 @@
-"""Read and write the few protobuf fields we need. No AWS.
+"""Read and write the few protobuf fields that node/ needs. No AWS.
 
 protobuf.dev/programming-guides/encoding: a tag is ``number << 3 | wire type``; 0 is a varint, 1
-eight bytes, 2 counted bytes, 5 four bytes. Ray's own generated classes would import all of Ray:
-70 MB and a second for two calls.
+eight bytes, 2 length-delimited bytes, 5 four bytes. Ray's own generated classes would import all
+of Ray: 70 MB and a second for two calls.
 """
 
 from collections.abc import Iterator
@@ -25,9 +25,7 @@ def varint_field(number: int, value: int) -> bytes:
 
 
 def decoded(message: bytes) -> Iterator[tuple[int, Value]]:
-    """Yield (field number, value); raises ValueError when it is cut short or of a kind we do not
-    read.
-    """
+    """Yield (field number, value); raises ValueError for a truncated message or an unknown type."""
     at = 0
     while at < len(message):
         tag, at = _varint(message, at)

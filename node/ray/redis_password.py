@@ -1,9 +1,9 @@
 """Give Ray the password of its Redis, and keep it out of every argv and environment. No AWS.
 
-``ray start`` takes it as --redis-password, here a word in Python's memory, and would hand it on to
+``ray start`` takes it as --redis-password, here only in Python's memory, and would pass it to
 gcs_server, to the raylet for all its workers (ray/_private/services.py, start_gcs_server and
 start_raylet) and to the client server. Of these only the GCS talks to Redis; it reads its flags
-with gflags, which takes them from a file too: gflags.github.io/gflags, --flagfile. Ray 2.60.
+with gflags, which can read them from a file: gflags.github.io/gflags, --flagfile. Ray 2.60.
 """
 
 import os
@@ -18,9 +18,9 @@ VARIABLE = "RAY_REDIS_PASSWORD"
 
 
 def arguments(flags: Path = FLAGS) -> list[str]:
-    """Return what ``ray start`` is to be told; from now on Ray's processes are started without it.
+    """Return the arguments for ``ray start``; Ray's processes then start without the password.
 
-    The password is the cluster's secret, and is read from where Ray reads its token.
+    The password is the cluster's secret, read from the file of Ray's token.
     """
     from ray._private import services
 
@@ -31,12 +31,12 @@ def arguments(flags: Path = FLAGS) -> list[str]:
 
 
 def without_password(start: Callable[..., Any], password: str, flags: Path) -> Callable[..., Any]:
-    """Return Ray's ``start_ray_process``, which leaves the password out of what it starts."""
+    """Return a ``start_ray_process`` that keeps the password out of what it starts."""
 
     def start_without(command: list[str], *others: Any, **options: Any) -> Any:
         own = f"--redis_password={password}"
         kept = [f"--flagfile={flags}" if word == own else word for word in command]
-        # The raylet is told its workers' command in one word.
+        # The raylet gets its workers' command as one argument.
         hidden = [word.replace(f"--redis-password={password}", "") for word in kept]
         if options.get("env_updates"):
             updates = options["env_updates"]

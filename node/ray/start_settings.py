@@ -1,12 +1,15 @@
-"""How Ray is started, on heads and on workers: arguments and environment. Pure: no AWS.
+"""How Ray is started on heads and workers: arguments and environment. Pure: no AWS.
 
-Each setting was measured with Ray 2.60; nothing here is secret, since argv and environment can be
-read.
+Each setting was measured with Ray 2.60. None is secret, since other users can read argv and
+environment.
 """
 
+from pathlib import Path
+
+from node.contract import GCS_PORT, TOKEN_FILE
 from node.identity import RUN, Identity
 
-TOKEN = RUN / "token"
+TOKEN = Path(TOKEN_FILE)
 AUTOSCALER = RUN / "autoscaler.yaml"
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"  # Debian, Ubuntu: update-ca-certificates(8)
 
@@ -14,7 +17,7 @@ AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"  # Debian, Ubuntu: update-ca-
 def common_environment(identity: Identity) -> dict[str, str]:
     """Return what head and workers share.
 
-    The two names match nodes to instances (autoscaler v2); usage statistics would dial out.
+    Autoscaler v2 matches nodes to instances by the first two; usage statistics would dial out.
     """
     return {
         "RAY_CLOUD_INSTANCE_ID": identity.instance_id,
@@ -29,8 +32,8 @@ def common_environment(identity: Identity) -> dict[str, str]:
 def head_environment(identity: Identity) -> dict[str, str]:
     """Return what a head's Ray adds to its environment; v2 replaces dead workers, v1 never does.
 
-    With Redis the GCS keeps its tables there, under the environment's name; the password is
-    redis_password.py's business. By TLS it trusts whom the machine trusts; by itself nobody.
+    With Redis the GCS keeps its tables there, under the environment's name; redis_password.py
+    passes the password. With TLS it trusts the machine's authorities; by default it trusts none.
     """
     environment = {**common_environment(identity), "RAY_enable_autoscaler_v2": "1"}
     if identity.redis:
@@ -42,14 +45,14 @@ def head_environment(identity: Identity) -> dict[str, str]:
 
 
 def head_arguments(identity: Identity) -> list[str]:
-    """Return ``ray``'s arguments; no tasks on the head, and no guessing of its address."""
+    """Return ``ray``'s arguments: no tasks on the head, and an explicit address."""
     return [
         "start",
         "--head",
         "--block",
         "--num-cpus=0",
         f"--node-ip-address={identity.address}",
-        "--port=6379",
+        f"--port={GCS_PORT}",
         f"--autoscaling-config={AUTOSCALER}",
         "--dashboard-host=0.0.0.0",
         "--disable-usage-stats",
@@ -60,9 +63,9 @@ def head_arguments(identity: Identity) -> list[str]:
 def worker_environment(identity: Identity) -> dict[str, str]:
     """Return what makes a raylet its own watchdog; measured with Ray 2.60 (docs on Ray).
 
-    It looks every second whether its GCS still knows it (default 60 s), notices a silent one by
-    keepalive within 8 s, and gives up 20 s after the last answer. With stored state the next
-    head knows it, and it waits for that one: its tasks and actors go on meanwhile.
+    It checks every second whether its GCS still knows it (default 60 s), notices a silent one by
+    keepalive within 8 s, and ends 20 s after the last answer. With stored state the next head
+    knows it, so it waits for that one, and its tasks and actors go on.
     """
     return {
         **common_environment(identity),
@@ -74,11 +77,11 @@ def worker_environment(identity: Identity) -> dict[str, str]:
 
 
 def worker_arguments(identity: Identity) -> list[str]:
-    """Return ``ray``'s arguments: the head by name, which raylets keep and resolve again."""
+    """Return ``ray``'s arguments: the head by its name, which raylets resolve again."""
     return [
         "start",
         "--block",
-        f"--address={identity.head_name}:6379",
+        f"--address={identity.head_name}:{GCS_PORT}",
         f"--node-ip-address={identity.address}",
         "--disable-usage-stats",
         "--log-color=false",

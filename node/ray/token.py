@@ -1,7 +1,7 @@
-"""Fetch what Ray needs before it starts: here its token, from SSM; autoscaler_file.py has the
-rest. Reads AWS, writes /run/ray.
+"""Fetch Ray's token from SSM before Ray starts; autoscaler_file.py fetches the rest. Reads AWS,
+writes /run/ray.
 
-``NotFit`` is final: trying again on this instance cannot help. ``NotNow`` may pass (throttling,
+``NotFit`` is final: a retry on this instance cannot help. ``NotNow`` may pass (throttling,
 network not up, permissions of a role made seconds ago:
 docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html, eventual consistency).
 """
@@ -18,11 +18,11 @@ FINAL = {"ParameterNotFound", "NoSuchKey", "NoSuchBucket"}
 
 
 class NotFit(Exception):
-    """A setting is missing or wrong; the message says which and never what it contains."""
+    """A setting is missing or wrong; the message says which, and never its value."""
 
 
 class NotNow(Exception):
-    """AWS could not be asked."""
+    """AWS refused or did not answer, which may pass."""
 
 
 def fetch_token(ssm: Any, identity: Identity, path: Path) -> None:
@@ -38,8 +38,9 @@ def fetch_token(ssm: Any, identity: Identity, path: Path) -> None:
 
 
 def refresh_token(ssm: Any, identity: Identity, path: Path) -> str:
-    """Fetch the token again before a start; keep what is known while AWS cannot be asked. Return
-    a warning or "".
+    """Fetch the token again before a start; return a warning when the known one is kept.
+
+    Raises NotNow while there is none and AWS does not answer, and NotFit.
     """
     try:
         fetch_token(ssm, identity, path)
@@ -51,7 +52,7 @@ def refresh_token(ssm: Any, identity: Identity, path: Path) -> str:
 
 
 def asked(what: str, call: Any, **arguments: Any) -> dict[str, Any]:
-    """Call AWS; translate its errors once."""
+    """Call AWS; translate its errors."""
     try:
         return dict(call(**arguments))
     except ClientError as error:

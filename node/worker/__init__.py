@@ -1,1 +1,1 @@
-"""A worker: when it may join, and the watchdog that sees what a raylet cannot."""
+"""A worker: the gate before it joins, and the watchdog that sees what a raylet cannot."""

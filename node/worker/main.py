@@ -1,7 +1,7 @@
-"""Start Ray on a worker: token, gate, then be ``ray start``. ``python -m node.worker.main`` in
+"""Start Ray on a worker: token, gate, then ``ray start``. ``python -m node.worker.main`` in
 ray-worker.service. Reads SSM and DynamoDB.
 
-Ray is imported before the gate opens and runs in this very process: a worker is back a second
+Ray is imported before the gate opens, and runs in this same process: a worker rejoins a second
 earlier.
 """
 
@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from node.clients import LEASE, make_client
+from node.contract import BOOTSTRAP_LOGS, WORKER
 from node.identity import Identity
 from node.lease.table import DynamoLeaseTable
-from node.log import ERROR, WARNING, Journal, Say
+from node.log import ERROR, WARNING, EventLog, Log
 from node.ray import launcher
 from node.ray import token as settings
 from node.ray.gcs import Gcs
@@ -25,38 +26,38 @@ from node.ray.grpc_gcs import GrpcGcs
 from node.ray.start_settings import TOKEN, worker_arguments, worker_environment
 from node.worker.gate import Gate, jittered
 
-LOG = Path("/var/log/ray-worker-bootstrap.log")
+LOG = Path(BOOTSTRAP_LOGS[WORKER])
 PAUSE = 1.0
 
 
-def make_gate(identity: Identity, gcs: Callable[[str], Gcs], ssm: Any, say: Say) -> Gate:
-    """Wire the gate of a real worker."""
+def make_gate(identity: Identity, gcs: Callable[[str], Gcs], ssm: Any, log: Log) -> Gate:
+    """Return the gate of this worker, with everything that it needs."""
     dynamodb = make_client("dynamodb", identity.region, LEASE)
     return Gate(
         DynamoLeaseTable(dynamodb, identity.lease_table, identity.environment),
         identity.head_name,
         resolve=socket.gethostbyname,
         gcs=gcs,
-        refresh_secret=partial(refresh_secret, ssm, identity, say),
+        refresh_secret=partial(refresh_secret, ssm, identity, log),
         clock=time.monotonic,
-        say=say,
-        spread=float(identity.rejoin_seconds or 0),
+        log=log,
+        rejoin_seconds=float(identity.rejoin_seconds or 0),
     )
 
 
-def refresh_secret(ssm: Any, identity: Identity, say: Say) -> None:
-    """Fetch the token; a known one serves while SSM cannot be asked."""
+def refresh_secret(ssm: Any, identity: Identity, log: Log) -> None:
+    """Fetch the token; keep a known one while SSM does not answer."""
     if warning := settings.refresh_token(ssm, identity, TOKEN):
-        say("secret not refreshed", level=WARNING, reason=warning)
+        log("secret not refreshed", level=WARNING, reason=warning)
 
 
-def await_secret(ssm: Any, identity: Identity, say: Say) -> None:
-    """Try until there is a token; raises NotFit when there will not be one."""
+def await_secret(ssm: Any, identity: Identity, log: Log) -> None:
+    """Retry until there is a token; raises NotFit when there will be none."""
     while True:
         try:
-            refresh_secret(ssm, identity, say)
+            refresh_secret(ssm, identity, log)
         except settings.NotNow as error:
-            say("no secret yet", level=WARNING, reason=error)
+            log("no secret yet", level=WARNING, reason=error)
             time.sleep(jittered(PAUSE))
         else:
             return
@@ -70,22 +71,22 @@ def _connected(connections: dict[str, GrpcGcs], address: str) -> GrpcGcs:
 
 def main() -> int:
     """Become ``ray start`` when the gate opens."""
-    say = Journal(file=LOG)
+    log = EventLog(file=LOG)
     identity = Identity.read()
     os.environ.update(worker_environment(identity))
     ssm = make_client("ssm", identity.region)
     try:
-        await_secret(ssm, identity, say)
+        await_secret(ssm, identity, log)
     except settings.NotFit as error:
-        say("worker cannot start", level=ERROR, why=error)
+        log("worker cannot start", level=ERROR, why=error)
         return 1
     launcher.warm_up()
     connections: dict[str, GrpcGcs] = {}
-    gate = make_gate(identity, lambda address: _connected(connections, address), ssm, say)
+    gate = make_gate(identity, lambda address: _connected(connections, address), ssm, log)
     while not gate.step():
         time.sleep(jittered(PAUSE))
     for connection in connections.values():
-        connection.close()  # Ray forks, and gRPC's threads must be gone by then
+        connection.close()  # Ray forks, and gRPC's threads must have ended by then
     launcher.run_ray(worker_arguments(identity))
     return 0
 

@@ -1,7 +1,7 @@
-"""The processes of ray-worker.service, as the watchdog sees and ends them. No AWS. Linux only.
+"""The processes of ray-worker.service, for the watchdog to find and kill. No AWS. Linux only.
 
-A process's unit is in its cgroup's path (systemd.unit(5)), whichever cgroup version the machine
-has; asking systemd instead would need the right to manage every unit.
+A process's unit is in its cgroup's path (systemd.unit(5)), with either version of cgroups. To ask
+systemd instead would take the right to manage every unit.
 """
 
 import contextlib
@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-UNIT = "ray-worker.service"
+from node.contract import WORKER_UNIT
+
+UNIT = f"{WORKER_UNIT}.service"
 RAYLET = "raylet"
 
 
 @dataclass(frozen=True)
 class Raylet:
-    """A running raylet and the id under which its GCS knows it."""
+    """A running raylet and its node id in the GCS."""
 
     pid: int
     node_id: bytes
@@ -28,10 +30,10 @@ class WorkerUnit(Protocol):
     """What the watchdog needs of the unit."""
 
     def raylet(self) -> Raylet | None:
-        """Return the raylet that runs in it, if one does."""
+        """Return the raylet that runs in the unit, if there is one."""
 
     def kill(self) -> None:
-        """End every process in it at once; systemd starts it again."""
+        """Kill every process in the unit; systemd restarts it."""
 
 
 class SystemdWorkerUnit:
@@ -48,8 +50,8 @@ class SystemdWorkerUnit:
         return None
 
     def kill(self) -> None:
-        """Twice, for what was being forked the first time; with its main process gone systemd
-        ends the rest.
+        """Kill twice, for what was being forked the first time; systemd kills the rest once the
+        main process has ended.
         """
         for _ in range(2):
             for process in self._processes():
@@ -70,8 +72,8 @@ class SystemdWorkerUnit:
 
 
 def _as_raylet(process: Path) -> Raylet | None:
-    """Recognise a raylet by its name, and its node by its argument --node_id
-    (ray/_private/services.py).
+    """Return the raylet that a process is, if it is one: by its name, with the node id from its
+    argument --node_id (ray/_private/services.py).
     """
     try:
         if (process / "comm").read_text().strip() != RAYLET:

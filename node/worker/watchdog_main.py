@@ -1,7 +1,7 @@
 """Run the watchdog on a real worker, as ray-watchdog.service does. Reads DynamoDB and the
 metadata service.
 
-Decides nothing: watchdog.py does.
+All decisions are watchdog.py's.
 """
 
 import sys
@@ -11,7 +11,7 @@ from functools import lru_cache
 from node.clients import LEASE, make_client
 from node.identity import Identity, metadata_service
 from node.lease.table import DynamoLeaseTable
-from node.log import Journal
+from node.log import EventLog
 from node.ray.gcs import NotAdmitted, Unreachable
 from node.ray.grpc_gcs import GrpcGcs
 from node.ray.start_settings import TOKEN
@@ -24,13 +24,13 @@ GIVEN_UP = 64  # ray-watchdog.service does not restart after it
 
 
 def main() -> int:
-    """Watch until there is no use in going on."""
-    say = Journal()
+    """Watch until the instance is given up."""
+    log = EventLog()
     identity = Identity.read()
 
     def follow(address: str) -> None:
         if point_name(identity.head_name, address):
-            say("name follows the leader", name=identity.head_name, address=address)
+            log("name points to the leader", name=identity.head_name, address=address)
 
     gcs = lru_cache(maxsize=2)(lambda address: GrpcGcs(address, TOKEN))
     departure = Departure(
@@ -39,7 +39,7 @@ def main() -> int:
         unreachable=(Unreachable, NotAdmitted, ValueError),
         clock=time.monotonic,
         wall_clock=time.time,
-        say=say,
+        log=log,
     )
     dynamodb = make_client("dynamodb", identity.region, LEASE)
     watchdog = Watchdog(
@@ -48,8 +48,8 @@ def main() -> int:
         gcs=gcs,
         follow=follow,
         clock=time.monotonic,
-        say=say,
-        leaving=departure.step,
+        log=log,
+        is_leaving=departure.step,
         outlives_heads=bool(identity.redis),
     )
     while not watchdog.given_up:

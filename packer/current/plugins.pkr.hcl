@@ -1,5 +1,5 @@
-# Only for Packer 1.7 and later, which no longer brings amazon-ebs; 1.6.6 refuses this block.
-# bake/ lays it beside the other files when `packer version` says so.
+# Only for Packer 1.7 and later, which no longer includes amazon-ebs; 1.6.6 refuses this block.
+# bake/ puts it beside the other files when `packer version` says so.
 packer {
   required_plugins {
     amazon = {

@@ -37,9 +37,7 @@ def test_there_are_no_aws_keys(machine: Any) -> None:
     assert files(machine, f"grep -rlsE '{AWS_KEY}' {where}") == set()
 
 
-def test_the_only_key_that_opens_is_the_one_this_instance_was_given(
-    machine: Any, expected: Expected
-) -> None:
+def test_the_only_authorized_key_is_this_instances(machine: Any, expected: Expected) -> None:
     mine = machine.check_output(f"cat /home/{expected.user}/.ssh/authorized_keys")
     places = files(machine, "find / -xdev -name authorized_keys")
 

@@ -39,9 +39,7 @@ def test_rootfs_belongs_to_root_and_only_commands_run(machine: Any, expected: Ex
     ]
 
 
-def test_the_node_package_is_the_checkouts_and_nothing_more(
-    machine: Any, expected: Expected
-) -> None:
+def test_the_node_package_is_exactly_the_checkouts(machine: Any, expected: Expected) -> None:
     wanted = sources(expected.source / "node", "/opt/raykiln/node", "*.py")
     found = machine.check_output("find /opt/raykiln -name '*.py'").splitlines()
 
@@ -54,7 +52,7 @@ def test_the_units_are_the_checkouts(machine: Any, expected: Expected) -> None:
     assert sha256s(machine, *wanted) == wanted
 
 
-def test_etc_raykiln_holds_no_more_than_what_the_image_is(machine: Any) -> None:
+def test_etc_raykiln_holds_exactly_the_images_records(machine: Any) -> None:
     assert set(machine.check_output("ls -A /etc/raykiln").split()) == {
         "base.json",
         "image.json",
@@ -62,9 +60,7 @@ def test_etc_raykiln_holds_no_more_than_what_the_image_is(machine: Any) -> None:
     }
 
 
-def test_no_file_gained_the_rights_of_its_owner(
-    facts: dict[str, Any], base: dict[str, Any]
-) -> None:
+def test_no_setuid_or_setgid_file_was_added(facts: dict[str, Any], base: dict[str, Any]) -> None:
     assert facts["privileged_files"] == base["privileged_files"]
 
 
@@ -87,5 +83,5 @@ def test_runtime_and_log_folders_are_made_at_boot(machine: Any, expected: Expect
     ]
 
 
-def test_what_passes_connections_on_is_there(machine: Any) -> None:
+def test_the_proxy_of_the_relay_is_installed(machine: Any) -> None:
     assert machine.file(PROXY).is_executable

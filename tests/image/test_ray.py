@@ -67,7 +67,7 @@ def test_the_command_ray_uses_the_clusters_token(machine: Any, expected: Expecte
     } <= set(machine.check_output("cat /usr/local/bin/ray").splitlines())
 
 
-def test_ray_has_what_the_head_takes_hold_of(machine: Any) -> None:
+def test_ray_has_the_parts_that_node_uses(machine: Any) -> None:
     done = machine.run("cd /opt/raykiln && /opt/ray/bin/python -B -c %s", HOLDS)
 
     assert (done.rc, done.stdout.split()) == (0, []), done.stderr

@@ -7,7 +7,7 @@ from tests.image.conftest import Expected
 SSM_AGENT = {"amazon-ssm-agent.service", "snap.amazon-ssm-agent.amazon-ssm-agent.service"}
 
 
-def test_the_role_decides_what_starts_beside_what_the_base_started(
+def test_beside_the_bases_units_exactly_the_roles_are_enabled(
     facts: dict[str, Any], base: dict[str, Any], expected: Expected
 ) -> None:
     enabled = set(facts["enabled_units"]) - SSM_AGENT
@@ -22,9 +22,7 @@ def test_the_ssm_agent_is_enabled_where_it_is_required(
     assert not expected.ssm_agent or SSM_AGENT & set(facts["enabled_units"])
 
 
-def test_every_unit_of_ours_is_there_and_no_other_was_added(
-    machine: Any, expected: Expected
-) -> None:
+def test_exactly_our_units_were_added(machine: Any, expected: Expected) -> None:
     ours = {path.name for path in (expected.source / "systemd").iterdir()}
     found = machine.check_output("find /etc/systemd/system -maxdepth 1 -type f -name 'ray*'")
 

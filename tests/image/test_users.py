@@ -26,7 +26,7 @@ def test_only_the_images_user_is_a_person(machine: Any, expected: Expected) -> N
     assert persons == {expected.user}
 
 
-def test_nobody_has_a_password(machine: Any) -> None:
+def test_no_user_has_a_password(machine: Any) -> None:
     hashes = [line.split(":")[:2] for line in machine.check_output("getent shadow").splitlines()]
 
     assert [name for name, secret in hashes if not secret.startswith(("!", "*"))] == []

@@ -56,12 +56,12 @@ class Autoscaler:
             self._terminate([i for i in heads if i != ours][: len(heads) - 1])
             types = self._head.config["available_node_types"]
             if lost := self._types_alive(found) - types.keys():
-                self._machine.say("autoscaler: KeyError", level=3, types=sorted(lost))
+                self._machine.log("autoscaler: KeyError", level=3, types=sorted(lost))
                 return
             for name, kind in types.items():
                 self._scale(name, kind, [i for i, t in found.items() if t.get(TYPE) == name])
         except (ClientError, BotoCoreError) as error:
-            self._machine.say("autoscaler: AWS refused", level=4, error=error)
+            self._machine.log("autoscaler: AWS refused", level=4, error=error)
 
     def _instances(self) -> dict[str, dict[str, str]]:
         """Return the tags of the cluster's nodes; those without a kind are unmanaged."""
@@ -101,10 +101,10 @@ class Autoscaler:
         See _enforce_max_workers_per_type and _enforce_idle_termination in v2/scheduler.py.
         """
         idle = self._idle_seconds()
-        patience = 60.0 * self._head.config.get("idle_timeout_minutes", 5)
+        timeouts = 60.0 * self._head.config.get("idle_timeout_minutes", 5)
         ranked = sorted(living, key=lambda i: -idle.get(i, math.inf))
         above = ranked[: max(0, len(living) - most)]
-        idle_long = [i for i in ranked if idle.get(i, 0.0) > patience]
+        idle_long = [i for i in ranked if idle.get(i, 0.0) > timeouts]
         return (above + [i for i in idle_long if i not in above])[: max(0, len(living) - wanted)]
 
     def _idle_seconds(self) -> dict[str, float]:
@@ -138,7 +138,7 @@ class Autoscaler:
         pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
         specification = {"ResourceType": "instance", "Tags": pairs}
         if self._head.cluster in self._faults.short_of_workers:
-            self._machine.say("autoscaler: no launch", level=4, error=CODE)
+            self._machine.log("autoscaler: no launch", level=4, error=CODE)
             return
         for subnet in config["SubnetIds"]:
             try:
@@ -150,7 +150,7 @@ class Autoscaler:
                     **wanted,
                 )
             except ClientError as error:
-                self._machine.say("autoscaler: no launch", level=4, subnet=subnet, error=error)
+                self._machine.log("autoscaler: no launch", level=4, subnet=subnet, error=error)
             else:
                 return
 

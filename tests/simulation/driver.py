@@ -46,7 +46,7 @@ class SimulatedDriver:
     def launch(self, host: Host) -> None:
         machine = Machine(host, self._timeline, self.settings, self._folder)
         self.machines[host.instance_id] = machine
-        self._logs[host.instance_id] = machine.log
+        self._logs[host.instance_id] = machine.log_lines
         self._network.connect(machine)
         self._boot(machine)
 

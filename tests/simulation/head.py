@@ -5,12 +5,12 @@ from typing import Any
 
 import yaml
 
+from node.contract import GUARD_PORT
 from node.head.autoscaler_file import AutoscalerFile
 from node.head.background_calls import BackgroundCalls
 from node.head.guard import Guard
 from node.head.phases import Phase
 from node.head.services import AwsHeadServices
-from node.head.web import PORT as GUARD
 from node.identity import Identity
 from node.lease.lease import Lease
 from node.lease.table import DynamoLeaseTable
@@ -91,7 +91,7 @@ class FakeRelay:
     def reaches(self) -> bool:
         """See node.head.relay.Relay: a balancer waits for the answer, the guard does not."""
         try:
-            self._network.reach(self._machine, self._machine.passes_on, GUARD)
+            self._network.reach(self._machine, self._machine.passes_on, GUARD_PORT)
         except (Silence, NobodyListens):
             return False
         return True
@@ -143,7 +143,7 @@ class HeadProcess:
         if not self._ready and self.guard.phase is Phase.STANDBY:
             self._ready = True
             self._service.ready()
-        if self.guard.is_vital():
+        if self.guard.may_feed_watchdog():
             self._service.feed()
         if self.guard.phase is Phase.ENDED:
             self._service.ended(self.guard.exit_code or 0)
@@ -169,16 +169,16 @@ def make_guard(
             identity,
             s3=NodeClient(machine, "s3"),
             read_tag=tag_reader(machine.host.instance_id),
-            say=machine.say,
+            log=machine.log,
         ),
-        say=machine.say,
+        log=machine.log,
     )
     return Guard(
-        Lease(table, identity.instance_id, identity.address, clock=machine.clock, say=machine.say),
+        Lease(table, identity.instance_id, identity.address, clock=machine.clock, log=machine.log),
         ray,
         relay,
         services,
-        BackgroundCalls(Background(machine), clock=machine.clock, say=machine.say, final=NotFit),
+        BackgroundCalls(Background(machine), clock=machine.clock, log=machine.log, final=NotFit),
         clock=machine.clock,
-        say=machine.say,
+        log=machine.log,
     )

@@ -37,7 +37,7 @@ class Machine:
         self.loses_answers = False
         self.passes_on = ""  # where connections to Ray's ports go from here
         self.units: list[Unit] = []
-        self.log: list[str] = []
+        self.log_lines: list[str] = []
         self._life = 0
         self._spent = 0.0
 
@@ -69,11 +69,11 @@ class Machine:
         finally:
             spent[0], self._spent = self._spent, before
 
-    def say(self, event: str, *, level: int = 6, **fields: object) -> None:
+    def log(self, event: str, *, level: int = 6, **fields: object) -> None:
         """Log a line, as node code does through its journal."""
         told = " ".join(f"{name}={value}" for name, value in fields.items())
-        self.log.append(f"{self.timeline.now():.2f} <{level}> {event} {told}".rstrip())
-        del self.log[:-KEPT_LINES]
+        self.log_lines.append(f"{self.timeline.now():.2f} <{level}> {event} {told}".rstrip())
+        del self.log_lines[:-KEPT_LINES]
 
     def cut_off(self, *what: str) -> None:
         """Lose the way to ``what``: a service's name, AWS, another machine's address, NODES; by

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from node.head.relay import PORTS
+from node.contract import RAY_PORTS
 from tests.simulation.machine import NODES, Machine
 
 
@@ -39,7 +39,7 @@ class Network:
         if target is None:
             raise NobodyListens(address)
         machine = self._station(origin, target)
-        if machine.passes_on and port in PORTS:
+        if machine.passes_on and port in RAY_PORTS:
             return self._station(machine, machine.passes_on)
         return machine
 

@@ -35,7 +35,7 @@ class Nodes:
         try:
             identity = identity_of(instance, text)
         except BadIdentity as error:
-            machine.say("no identity", level=3, error=error)
+            machine.log("no identity", level=3, error=error)
             self._power_off(machine)
             return
         if identity.role == "head":
@@ -81,14 +81,14 @@ class Nodes:
 
     def _give_up(self, machine: Machine, identity: Identity) -> None:
         """ray-give-up.service: node/give_up.py decides whether AWS or the power switch ends us."""
-        from node.give_up import HANDED_BACK, hand_back
+        from node.give_up import AWS_REPLACES, give_up
 
         reports = Reports(
             identity, NodeClient(machine, "cloudwatch"), NodeClient(machine, "autoscaling")
         )
         with machine.spending():
-            code = hand_back(identity, reports, machine.say)
-        if code != HANDED_BACK:
+            code = give_up(identity, reports, machine.log)
+        if code != AWS_REPLACES:
             self._power_off(machine)
 
     def _power_off(self, machine: Machine) -> None:

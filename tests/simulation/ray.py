@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from node.contract import GCS_PORT
 from node.ray.gcs import NODE_ID_BYTES, NotAdmitted, RayNode, Unreachable
 from tests.simulation.faults import Faults
 from tests.simulation.machine import Machine
 from tests.simulation.network import Network, NobodyListens, Silence
 
-PORT = 6379
 CALL_SECONDS = 1.0  # the node's time-out of a call to the GCS
 
 
@@ -164,7 +164,7 @@ class Rays:
     def find(self, origin: Machine, address: str) -> HeadRay | None:
         """Return the head whose GCS answers there; raises Silence when nothing comes back."""
         try:
-            station = self.network.reach(origin, address, PORT)
+            station = self.network.reach(origin, address, GCS_PORT)
         except NobodyListens:
             return None
         for head in self._running.values():

@@ -86,7 +86,7 @@ class Service:
         if process is None:
             return
         process.kill()
-        self._machine.say("unit: process ended", code=code)
+        self._machine.log("unit: process ended", code=code)
         if code in self._rules.final:
             self._fail(f"exit code {code}")
         else:
@@ -116,7 +116,7 @@ class Service:
             process.kill()
 
     def _fail(self, why: str) -> None:
-        self._machine.say("unit: failed", level=3, why=why)
+        self._machine.log("unit: failed", level=3, why=why)
         self._failed()
 
     def _guard(self, process: Process) -> None:
@@ -126,7 +126,7 @@ class Service:
             return
         left = self._fed + limit - self._machine.timeline.now()
         if left <= 0:
-            self._machine.say("unit: killed by systemd's watchdog", level=4)
+            self._machine.log("unit: killed by systemd's watchdog", level=4)
             self.ended(KILLED)
         else:
             self._machine.after(min(left, 1.0), lambda: self._guard(process))

@@ -4,8 +4,7 @@ import re
 import shlex
 
 from localcloud.driver import Answer, Probed
-from node.head.relay import PORTS
-from node.head.web import PORT as GUARD
+from node.contract import GUARD_PORT, RAY_PORTS
 from tests.simulation.machine import Machine
 from tests.simulation.network import NobodyListens, Silence
 from tests.simulation.nodes import Nodes
@@ -29,12 +28,12 @@ class Shell:
         process = self._nodes.head_process(machine.host.instance_id)
         if process is None:
             raise NobodyListens(str(port))
-        if port == GUARD:
+        if port == GUARD_PORT:
             if process.paused:
                 raise Silence(str(port))
             status = 200 if process.guard.takes_traffic and path == "/leader" else 503
             return Probed(connected=True, status=status if path else None)
-        if port in PORTS and process.ray.life and process.ray.life.answers:
+        if port in RAY_PORTS and process.ray.life and process.ray.life.answers:
             return Probed(connected=True)
         raise NobodyListens(str(port))
 

@@ -61,7 +61,7 @@ class Worker:
         except NotNow as error:
             warning = str(error)
         if warning:
-            self.machine.say("secret not refreshed", level=WARNING, reason=warning)
+            self.machine.log("secret not refreshed", level=WARNING, reason=warning)
 
 
 class WorkerProcess:
@@ -89,7 +89,7 @@ class WorkerProcess:
         try:
             self._worker.refresh_secret()
         except NotFit as error:
-            self._machine.say("worker cannot start", level=3, why=error)
+            self._machine.log("worker cannot start", level=3, why=error)
             self._service.ended(1)
             return
         if not self._worker.files.token.exists():
@@ -102,7 +102,7 @@ class WorkerProcess:
             gcs=self._worker.gcs,
             refresh_secret=self._worker.refresh_secret,
             clock=self._machine.clock,
-            say=self._machine.say,
+            log=self._machine.log,
         )
         self._knock()
 
@@ -155,7 +155,7 @@ class WatchProcess:
             gcs=worker.gcs,
             follow=worker.follow,
             clock=worker.machine.clock,
-            say=worker.machine.say,
+            log=worker.machine.log,
         )
         worker.machine.after(jittered(PAUSE), self._look)
 

@@ -57,7 +57,7 @@ class WorkerRay:
             return
         head = self._found()
         if head and head.machine.ray_version != self._machine.ray_version:
-            self._machine.say(
+            self._machine.log(
                 "Version mismatch", ours=self._machine.ray_version, head=head.machine.ray_version
             )
             self._end()

@@ -41,7 +41,7 @@ def silent(event: str, *, level: int = 6, **fields: object) -> None:
     """A journal that nobody reads."""
 
 
-class Notes:
+class RecordedLog:
     """A journal that a test reads."""
 
     def __init__(self) -> None:
@@ -254,12 +254,12 @@ class FakeHead:
         executor: Executor | None = None,
     ) -> None:
         self.clock, self.table = clock, table
-        self.ray, self.services, self.notes = FakeRay(clock), FakeServices(), Notes()
+        self.ray, self.services, self.log = FakeRay(clock), FakeServices(), RecordedLog()
         self.relay = FakeRelay()
         background_calls = BackgroundCalls(
-            executor or AtOnce(), clock=clock, say=self.notes, final=NotFit
+            executor or AtOnce(), clock=clock, log=self.log, final=NotFit
         )
-        self.lease = Lease(table, name, f"address-of-{name}", clock=clock, say=self.notes)
+        self.lease = Lease(table, name, f"address-of-{name}", clock=clock, log=self.log)
         self.guard = Guard(
             self.lease,
             self.ray,
@@ -267,7 +267,7 @@ class FakeHead:
             self.services,
             background_calls,
             clock=clock,
-            say=self.notes,
+            log=self.log,
             limits=limits,
         )
 

@@ -14,7 +14,7 @@ from node.head.background_calls import BackgroundCalls
 from node.head.guard import Guard
 from node.head.loop import StopRequest, run
 from node.head.phases import Limits
-from node.lease.lease import TERMS, Lease, Terms
+from node.lease.lease import LEASE_TIMES, Lease, LeaseTimes
 from node.lease.table import LeaseItem, Refused, Unknown
 from node.ray.token import NotFit
 from tests.unit.node.fakes import AtOnce, FakeRay, FakeRelay, FakeServices, MemoryTable, silent
@@ -23,7 +23,9 @@ from tests.unit.node.stage import Killed, Stage
 TIMEOUT = 2.0  # a second to connect, a second to read: node/clients.py
 WATCHDOG, STOPPING, RESTART = 7.0, 2.0, 1.0  # ray-head.service
 REAPING = 1.0  # at most, until systemd has ended what a killed guard leaves
-PATIENT = Limits(failures=10_000, unhealthy=3.0, pause=1.0)  # more happens in a story
+PATIENT = Limits(
+    max_failures=10_000, unhealthy_timeout=3.0, failure_pause=1.0
+)  # more happens in a story
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Parts:
     lease: type[Lease] = Lease
     guard: type[Guard] = Guard
     table: type[MemoryTable] = MemoryTable
-    terms: Terms = TERMS
+    times: LeaseTimes = LEASE_TIMES
     kernel_kills: bool = True
 
 
@@ -57,7 +59,7 @@ class Process:
         self._stage = machine.stage
         self.stop = StopRequest()
         self._fed = 0
-        self._die_at: float | None = None
+        self._set_kill_time: float | None = None
         self.guard = self._make_guard()
 
     def play(self) -> None:
@@ -82,11 +84,11 @@ class Process:
             machine.name,
             machine.name,
             clock=machine.clock,
-            say=silent,
-            die_at=self.die_at,
-            terms=parts.terms,
+            log=silent,
+            set_kill_time=self.set_kill_time,
+            times=parts.times,
         )
-        background_calls = BackgroundCalls(AtOnce(), clock=machine.clock, say=silent, final=NotFit)
+        background_calls = BackgroundCalls(AtOnce(), clock=machine.clock, log=silent, final=NotFit)
         return parts.guard(
             lease,
             PausedRay(self),
@@ -94,7 +96,7 @@ class Process:
             FakeServices(),
             background_calls,
             clock=machine.clock,
-            say=silent,
+            log=silent,
             limits=PATIENT,
         )
 
@@ -105,13 +107,13 @@ class Process:
             self._fed = fed = self._fed + 1
             self._later(WATCHDOG, lambda: fed == self._fed and not self.stop.made)
 
-    def die_at(self, at: float | None) -> None:
+    def set_kill_time(self, at: float | None) -> None:
         """Do as the kernel does, see node/head/kill_timer.py."""
         self.pause("deadline")
         if self.machine.parts.kernel_kills:
-            self._die_at = at
+            self._set_kill_time = at
             if at is not None:
-                self._later(at - self.machine.clock(), lambda: at == self._die_at)
+                self._later(at - self.machine.clock(), lambda: at == self._set_kill_time)
                 self.wait(0)
 
     def ask_to_stop(self) -> None:

@@ -23,7 +23,7 @@ class Session:
         return service
 
 
-def test_a_client_is_made_once_the_role_has_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_is_created_once_the_role_has_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(boto3.session, "Session", Session)
     monkeypatch.setattr("time.sleep", pauses.append)

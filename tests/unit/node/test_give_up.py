@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from node.give_up import HANDED_BACK, POWER_OFF, hand_back, last_words
+from node.give_up import AWS_REPLACES, POWER_OFF, give_up, last_words
 from node.reports import Reports
 from tests.unit.node.fakes import an_identity, silent
 
@@ -12,8 +12,8 @@ class FakeReports(Reports):
         self.hook_waits, self.away = hook_waits, away
         self.told: list[str] = []
 
-    def metrics(self, values: dict[str, float], **dimensions: str) -> None:
-        self._tell(f"{dimensions['Role']} {values}")
+    def metrics(self, values: dict[str, float], role: str = "") -> None:
+        self._tell(f"{role} {values}")
 
     def complete_launch(self, result: str) -> bool:
         self._tell(result)
@@ -31,25 +31,25 @@ class FakeReports(Reports):
 def test_a_head_that_is_being_launched_abandons_its_launch() -> None:
     reports = FakeReports()
 
-    assert hand_back(an_identity(), reports, silent) == HANDED_BACK
+    assert give_up(an_identity(), reports, silent) == AWS_REPLACES
     assert reports.told == ["head {'GaveUp': 1.0}", "ABANDON"]
 
 
 def test_a_head_past_its_hook_is_declared_unhealthy() -> None:
     reports = FakeReports(hook_waits=False)
 
-    assert hand_back(an_identity(), reports, silent) == HANDED_BACK
+    assert give_up(an_identity(), reports, silent) == AWS_REPLACES
     assert reports.told[-1] == "Unhealthy"
 
 
-def test_a_head_that_cannot_tell_anyone_powers_off() -> None:
-    assert hand_back(an_identity(), FakeReports(away=True), silent) == POWER_OFF
+def test_a_head_that_cannot_report_powers_off() -> None:
+    assert give_up(an_identity(), FakeReports(away=True), silent) == POWER_OFF
 
 
-def test_a_worker_powers_off_and_says_so() -> None:
+def test_a_worker_powers_off_and_reports_it() -> None:
     reports = FakeReports()
 
-    assert hand_back(an_identity(role="worker"), reports, silent) == POWER_OFF
+    assert give_up(an_identity(role="worker"), reports, silent) == POWER_OFF
     assert reports.told == ["worker {'GaveUp': 1.0}"]
 
 

@@ -48,26 +48,26 @@ def identity_of(
     return find_identity(yaml.safe_dump(config), image, (metadata or METADATA).get)
 
 
-def test_a_head_knows_its_group_and_is_of_the_type_head() -> None:
+def test_a_head_knows_its_group_and_has_the_node_type_head() -> None:
     identity = identity_of(HEAD)
 
     assert (identity.group, identity.node_type) == ("ray-head-asg-test", "head")
 
 
-def test_a_worker_is_of_the_type_that_the_autoscaler_tagged_it_with() -> None:
+def test_a_worker_has_the_node_type_of_its_tag() -> None:
     tagged = {**METADATA, "meta-data/tags/instance/ray-user-node-type": "gpu"}
 
     assert identity_of(WORKER, metadata=tagged).node_type == "gpu"
 
 
-def test_a_worker_without_its_tag_does_not_join_anything() -> None:
+def test_a_worker_without_its_tag_has_no_identity() -> None:
     untagged = {k: v for k, v in METADATA.items() if "ray-user-node-type" not in k}
 
     with pytest.raises(NoMetadata, match="ray-user-node-type"):
         identity_of(WORKER, metadata=untagged)
 
 
-def test_an_image_in_the_wrong_role_says_so() -> None:
+def test_an_image_of_another_role_is_refused() -> None:
     with pytest.raises(BadIdentity, match=r"this image is a worker, but node.yaml says role: head"):
         identity_of(HEAD, baked="worker")
 
@@ -80,17 +80,17 @@ def test_all_missing_keys_are_named_at_once() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "- head", "role"])
-def test_a_node_yaml_of_another_shape_is_refused(text: str) -> None:
+def test_a_node_yaml_that_is_no_mapping_is_refused(text: str) -> None:
     with pytest.raises(BadIdentity, match="not a mapping"):
         find_identity(text, "{}", METADATA.get)
 
 
-def test_a_role_that_is_none_is_refused() -> None:
+def test_an_unknown_role_is_refused() -> None:
     with pytest.raises(BadIdentity, match="role is 'boss'"):
         identity_of({**HEAD, "role": "boss"})
 
 
-def test_what_is_written_is_read_back_and_fits_a_unit(tmp_path: Path) -> None:
+def test_a_written_identity_is_read_back_and_suits_a_unit(tmp_path: Path) -> None:
     write_identity(an_identity(), tmp_path)
 
     assert Identity.read(tmp_path / "identity.json") == an_identity()
@@ -143,6 +143,6 @@ def test_a_tag_is_read_whose_key_has_a_colon(imds: str, monkeypatch: pytest.Monk
     assert instance_tag("raykiln:other", imds) is None
 
 
-def test_no_metadata_service_is_said_to_be_so() -> None:
+def test_an_unreachable_metadata_service_is_named() -> None:
     with pytest.raises(NoMetadata, match="cannot be reached"):
         metadata_service("http://127.0.0.1:9/latest")

@@ -14,7 +14,7 @@ import pytest
 
 from node.head.phases import Status
 from node.head.web import serve_leader
-from node.log import Journal
+from node.log import EventLog
 from node.notify import notify
 from node.worker.hosts import MARK, point_name
 from node.worker.unit import Raylet, SystemdWorkerUnit
@@ -41,7 +41,7 @@ def test_a_name_moves_without_the_file_ever_changing_its_length(tmp_path: Path) 
     assert "10.0.0.1 " not in hosts.read_text()
 
 
-def test_a_name_that_leads_there_already_is_not_written_again(tmp_path: Path) -> None:
+def test_a_name_that_already_resolves_there_is_not_written_again(tmp_path: Path) -> None:
     hosts = tmp_path / "hosts"
     hosts.write_text("127.0.0.1 localhost")
     point_name(NAME, "10.0.0.1", hosts)
@@ -49,7 +49,7 @@ def test_a_name_that_leads_there_already_is_not_written_again(tmp_path: Path) ->
     assert not point_name(NAME, "10.0.0.1", hosts)
 
 
-def test_systemd_hears_of_us(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_systemd_is_notified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(path)
@@ -60,34 +60,34 @@ def test_systemd_hears_of_us(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert systemd.recv(100) == b"READY=1"
 
 
-def test_without_systemd_nobody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_systemd_nothing_is_notified(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
 
     notify("READY=1")
 
 
-def test_a_line_of_the_journal_can_be_parsed_again(
+def test_a_line_of_the_log_can_be_parsed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    say = Journal(sys.stderr, tmp_path / "log")
+    log = EventLog(sys.stderr, tmp_path / "log")
 
-    say("lease lost", level=4, epoch=3, why='he said "no"\nand left', waited=1.5)
+    log("lease lost", level=4, epoch=3, why='he said "no"\nand left', waited=1.5)
 
     line = r'event="lease lost" epoch=3 why="he said \"no\"\nand left" waited=1.500'
     assert capsys.readouterr().err == f"<4>{line}\n"
     assert (tmp_path / "log").read_text().endswith(f"+00:00 {line}\n")
 
 
-def test_a_log_that_cannot_be_written_does_not_stop_the_journal(
+def test_a_bootstrap_log_that_cannot_be_written_does_not_stop_the_log(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Journal(sys.stderr, tmp_path / "missing" / "log")("phase")
+    EventLog(sys.stderr, tmp_path / "missing" / "log")("phase")
 
     assert capsys.readouterr().err.endswith("<6>event=phase\n")
 
 
 @pytest.mark.parametrize("leading", [True, False])
-def test_the_load_balancer_learns_who_leads(leading: bool) -> None:
+def test_health_checks_learn_whether_this_head_leads(leading: bool) -> None:
     status = Status("leading", True, 3, "i-0a", "10.0.0.1", 0)
     server = serve_leader(lambda: leading, lambda: status, port=0)
     base = f"http://127.0.0.1:{server.server_port}"
@@ -147,7 +147,7 @@ print(len(descendants()), flush=True)
 """
 
 
-def test_daemons_that_left_their_session_are_ended_too() -> None:
+def test_daemons_in_their_own_session_are_killed_too() -> None:
     done = subprocess.run(
         [sys.executable, "-c", FAMILY],
         capture_output=True,
@@ -159,7 +159,7 @@ def test_daemons_that_left_their_session_are_ended_too() -> None:
     assert done.stdout.split() == ["1", "0"]
 
 
-def test_a_child_of_ours_dies_with_us() -> None:
+def test_a_child_dies_with_its_parent() -> None:
     child = "from node.processes import die_with_parent; die_with_parent(); print('x', flush=True)"
     parent = f"""
 import subprocess, sys, os

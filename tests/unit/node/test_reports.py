@@ -40,14 +40,14 @@ def test_metrics_carry_the_environment() -> None:
     assert metric["Dimensions"] == [{"Name": "Environment", "Value": "test"}]
 
 
-def test_the_launch_hook_is_answered(autoscaling: tuple[Any, Stubber]) -> None:
+def test_the_launch_hook_is_completed(autoscaling: tuple[Any, Stubber]) -> None:
     client, stubber = autoscaling
     stubber.add_response("complete_lifecycle_action", {}, ACTION)
 
     assert Reports(an_identity(), None, client).complete_launch("CONTINUE")
 
 
-def test_a_hook_that_waits_no_longer_is_no_error(autoscaling: tuple[Any, Stubber]) -> None:
+def test_a_hook_that_no_longer_waits_is_no_error(autoscaling: tuple[Any, Stubber]) -> None:
     client, stubber = autoscaling
     stubber.add_client_error("complete_lifecycle_action", "ValidationError", "No active action")
 
@@ -62,5 +62,5 @@ def test_throttling_is_an_error(autoscaling: tuple[Any, Stubber]) -> None:
         Reports(an_identity(), None, client).complete_launch("CONTINUE")
 
 
-def test_an_instance_without_a_group_has_no_hook_to_answer() -> None:
+def test_an_instance_without_a_group_has_no_hook_to_complete() -> None:
     assert not Reports(an_identity(group=""), None, None).complete_launch("CONTINUE")

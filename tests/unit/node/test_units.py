@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from node.lease.lease import TERMS
+from node.lease.lease import LEASE_TIMES
 
 UNITS = Path(__file__).parents[3] / "systemd"
 NAMES = sorted(path.name for path in UNITS.glob("*.service"))
@@ -55,11 +55,11 @@ def seconds(text: str) -> float:
     return float(text.removesuffix("s"))
 
 
-def test_systemd_has_nothing_to_say_about_any_unit(root: Path) -> None:
+def test_systemd_analyze_verify_prints_nothing(root: Path) -> None:
     assert verify(root) == ""
 
 
-def test_a_misspelt_key_would_be_noticed(root: Path) -> None:
+def test_systemd_analyze_verify_notices_a_misspelt_key(root: Path) -> None:
     with (root / "etc/systemd/system/ray-head.service").open("a") as unit:
         unit.write("\n[Service]\nWatchdogSeconds=7s\n")
 
@@ -67,7 +67,7 @@ def test_a_misspelt_key_would_be_noticed(root: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_unit_is_no_more_exposed_than_it_was(root: Path, name: str) -> None:
+def test_a_unit_stays_below_its_exposure_threshold(root: Path, name: str) -> None:
     command = ["systemd-analyze", "security", "--offline=yes", "--no-pager", f"--root={root}"]
     threshold = f"--threshold={MOST_EXPOSED[name]}"
     done = subprocess.run([*command, threshold, name], capture_output=True, text=True, check=False)
@@ -78,7 +78,7 @@ def test_a_unit_is_no_more_exposed_than_it_was(root: Path, name: str) -> None:
 LOGS, GIVE_UP = "ray-logs.service", "ray-give-up.service"
 
 
-def test_logs_that_do_not_arrive_never_cost_a_node() -> None:
+def test_a_failing_log_shipper_never_gives_up_a_node() -> None:
     unit = settings_of(LOGS)
 
     assert unit["Unit"]["ConditionPathExists"] == "/etc/raykiln/node.yaml"
@@ -87,14 +87,14 @@ def test_logs_that_do_not_arrive_never_cost_a_node() -> None:
     assert unit["Service"]["Restart"] == "always"
 
 
-def test_logs_are_shipped_before_any_other_unit_speaks_and_after_all_have() -> None:
+def test_the_log_shipper_starts_before_and_stops_after_all_other_units() -> None:
     before = settings_of(LOGS)["Unit"]["Before"].split()
 
     assert set(before) == set(NAMES) - {LOGS}
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in (GIVE_UP, LOGS)])
-def test_a_unit_is_inert_without_user_data_and_hands_back_what_cannot_recover(name: str) -> None:
+def test_a_unit_is_inert_without_user_data_and_gives_up_when_it_cannot_recover(name: str) -> None:
     unit = settings_of(name)["Unit"]
 
     assert unit["ConditionPathExists"] == "/etc/raykiln/node.yaml"
@@ -114,8 +114,8 @@ def test_a_guard_that_hangs_is_dead_before_its_lease_can_be_taken() -> None:
     service = settings_of("ray-head.service")["Service"]
     reaping, slow, fast = 1.0, 0.9, 1.1  # systemd ends Ray; the bound on clocks, docs/adr/0001
 
-    assert TERMS.fence < TERMS.kill == seconds(service["WatchdogSec"])
-    assert TERMS.kill / slow + reaping < TERMS.length / fast
+    assert LEASE_TIMES.fence < LEASE_TIMES.kill == seconds(service["WatchdogSec"])
+    assert LEASE_TIMES.kill / slow + reaping < LEASE_TIMES.length / fast
     assert service["WatchdogSignal"] == "SIGKILL"
     assert service["KillMode"] == "mixed"
     assert service["Type"] == "notify"

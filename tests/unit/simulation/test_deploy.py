@@ -15,7 +15,7 @@ def test_a_deploy_from_nothing_ends_with_every_check_passed(start: Start) -> Non
     assert cluster.cloud.rays.worker_count(cluster.name) == 2
 
 
-def test_heads_that_do_not_boot_fail_the_deploy_and_are_launched_no_more(
+def test_heads_that_do_not_boot_fail_the_deploy_and_are_not_launched_again(
     deployed: Deployed,
 ) -> None:
     cluster = Cluster(deployed.cloud, sized(1, name="unbooted"))
@@ -53,7 +53,7 @@ def test_a_standby_is_deployed_beside_the_leader(doubled: Cluster) -> None:
     assert doubled.failed_checks() == []
 
 
-def test_a_standby_that_is_wanted_later_joins_a_running_cluster(single: Cluster) -> None:
+def test_a_standby_added_later_joins_a_running_cluster(single: Cluster) -> None:
     leader, life = single.leader(), single.life
 
     Cluster(single.cloud, single.environment.model_copy(update={"head": a_standby()})).deploy()
@@ -67,7 +67,7 @@ def a_standby() -> Head:
     return Head(**STANDBY)
 
 
-def test_a_destroy_leaves_nothing_of_one_cluster_and_all_of_another(
+def test_a_destroy_removes_all_of_one_cluster_and_nothing_of_another(
     single: Cluster, doubled: Cluster
 ) -> None:
     single.destroy()

@@ -6,13 +6,14 @@ That no two heads ever run Ray together is checked by the simulation itself, at 
 import pytest
 
 from localcloud import behaviour
-from node.lease.lease import TERMS
+from node.lease.lease import LEASE_TIMES
 from tests.simulation.head import FakeRayHead
 from tests.simulation.machine import NODES
 from tests.simulation.ray import TwoHeads
 from tests.unit.simulation.conftest import Cluster
 
-FENCED = TERMS.fence + 2.25  # a step of the guard may take two seconds, and comes every quarter
+# A step of the guard may take two seconds, and comes every quarter.
+FENCED = LEASE_TIMES.fence + 2.25
 CALM = 130.0  # until alarms are quiet and heartbeats steady again
 
 
@@ -41,7 +42,7 @@ def test_workers_are_back_long_before_the_load_balancer_is(single: Cluster) -> N
     assert all(health[after] == "healthy" for health in targets(single))
 
 
-def test_clients_meet_a_standby_that_takes_over_without_waiting_for_the_load_balancer(
+def test_clients_reach_a_standby_that_takes_over_without_waiting_for_the_load_balancer(
     doubled: Cluster,
 ) -> None:
     before = doubled.leader()
@@ -89,12 +90,12 @@ def test_a_standby_takes_over_before_the_group_has_a_replacement(doubled: Cluste
     seconds = doubled.leads_again(before, within=60)
     doubled.joined(2, within=40)
 
-    assert seconds < TERMS.length + doubled.cloud.settings.head_joins + 3
+    assert seconds < LEASE_TIMES.length + doubled.cloud.settings.head_joins + 3
     assert doubled.failed_checks(CALM) == []
     assert len(doubled.head_ids) == 2
 
 
-def test_an_orderly_end_of_the_leader_hands_the_lease_over_at_once(doubled: Cluster) -> None:
+def test_a_leader_that_shuts_down_releases_the_lease_at_once(doubled: Cluster) -> None:
     before = doubled.leader()
 
     doubled.cloud.clients("ec2").terminate_instances(InstanceIds=[before.host.instance_id])
@@ -114,7 +115,9 @@ def test_a_head_cut_off_from_the_lease_fences_itself_before_another_leads(double
     assert life.ended < doubled.life.began
 
 
-def test_a_head_in_a_black_hole_fences_itself_and_comes_back_as_a_standby(doubled: Cluster) -> None:
+def test_a_head_cut_off_from_all_fences_itself_and_comes_back_as_a_standby(
+    doubled: Cluster,
+) -> None:
     before, life, cut = doubled.leader(), doubled.life, doubled.cloud.clock.now()
 
     doubled.cloud.cut_off(before.host.instance_id)
@@ -128,7 +131,7 @@ def test_a_head_in_a_black_hole_fences_itself_and_comes_back_as_a_standby(double
     assert doubled.leader() is not before
 
 
-def test_a_head_that_workers_alone_cannot_reach_goes_on_leading(single: Cluster) -> None:
+def test_a_head_that_only_workers_cannot_reach_goes_on_leading(single: Cluster) -> None:
     before = single.leader()
 
     single.cloud.cut_off(before.host.instance_id, NODES)
@@ -146,11 +149,11 @@ def test_a_paused_guard_is_killed_with_its_ray_before_another_leads(doubled: Clu
     doubled.leads_again(before, within=60)
 
     assert life.ended is not None
-    assert life.ended - paused <= TERMS.length - 1
+    assert life.ended - paused <= LEASE_TIMES.length - 1
     assert doubled.failed_checks(CALM) == []
 
 
-def test_a_guard_whose_gcs_dies_gives_the_lease_up_at_once(doubled: Cluster) -> None:
+def test_a_guard_whose_gcs_dies_releases_the_lease_at_once(doubled: Cluster) -> None:
     before, died = doubled.leader(), doubled.cloud.clock.now()
 
     doubled.cloud.end_gcs(doubled.name)
@@ -160,7 +163,7 @@ def test_a_guard_whose_gcs_dies_gives_the_lease_up_at_once(doubled: Cluster) -> 
     assert doubled.failed_checks(CALM) == []
 
 
-def test_a_gcs_that_hangs_is_given_up(single: Cluster) -> None:
+def test_a_gcs_that_hangs_is_killed(single: Cluster) -> None:
     life = single.life
 
     life.hangs = True
@@ -169,7 +172,7 @@ def test_a_gcs_that_hangs_is_given_up(single: Cluster) -> None:
     assert single.failed_checks(CALM) == []
 
 
-def test_answers_that_are_lost_make_no_second_head(doubled: Cluster) -> None:
+def test_lost_answers_make_no_second_head(doubled: Cluster) -> None:
     before = doubled.leader()
 
     before.loses_answers = True
@@ -179,7 +182,7 @@ def test_answers_that_are_lost_make_no_second_head(doubled: Cluster) -> None:
     assert doubled.failed_checks(CALM) == []
 
 
-def test_with_the_lease_out_of_reach_nobody_leads_until_it_is_back(doubled: Cluster) -> None:
+def test_while_the_lease_is_unreachable_no_head_leads(doubled: Cluster) -> None:
     heads = doubled.head_ids
     for instance_id in heads:
         doubled.cloud.cut_off(instance_id, "dynamodb")
@@ -206,7 +209,7 @@ def test_a_lost_worker_is_replaced_by_the_autoscaler(single: Cluster) -> None:
     assert single.failed_checks(CALM) == []
 
 
-def test_a_worker_that_was_cut_off_is_back_or_replaced(single: Cluster) -> None:
+def test_a_worker_that_was_cut_off_rejoins_or_is_replaced(single: Cluster) -> None:
     lost = min(single.worker_ids)
 
     single.cloud.cut_off(lost)
@@ -218,7 +221,7 @@ def test_a_worker_that_was_cut_off_is_back_or_replaced(single: Cluster) -> None:
     assert single.failed_checks(CALM) == []
 
 
-def test_a_rotated_secret_reaches_head_and_workers_with_the_next_start(single: Cluster) -> None:
+def test_a_rotated_secret_is_used_by_head_and_workers_at_the_next_start(single: Cluster) -> None:
     before = single.leader()
     single.cloud.clients("ssm").put_parameter(
         Name=single.environment.secret, Value="another", Type="SecureString", Overwrite=True
@@ -231,7 +234,7 @@ def test_a_rotated_secret_reaches_head_and_workers_with_the_next_start(single: C
     assert single.life.token == "another"
 
 
-def test_without_its_secret_no_head_comes_and_with_it_one_does(single: Cluster) -> None:
+def test_without_its_secret_no_head_starts_ray_and_with_it_one_does(single: Cluster) -> None:
     before, ssm = single.leader(), single.cloud.clients("ssm")
     name = single.environment.secret
     ssm.delete_parameter(Name=name)

@@ -168,7 +168,7 @@ class Sample:
         return True
 
 
-def test_a_first_deploy_comes_through_every_fault(deployed: Deployed, results: Path) -> None:
+def test_a_first_deploy_survives_every_fault(deployed: Deployed, results: Path) -> None:
     cluster = Watched(deployed.cloud, sized(1, name="fresh", **QUICK), deployed.doubled)
     cluster.watch = Watch(cluster, floor=0, serves=False)
 
@@ -209,7 +209,7 @@ def test_a_first_deploy_comes_through_every_fault(deployed: Deployed, results: P
         ),
     ],
 )
-def test_a_rollout_comes_through_every_fault(
+def test_a_rollout_survives_every_fault(
     serving: Watched,
     results: Path,
     bake: Bake,
@@ -226,7 +226,7 @@ def test_a_rollout_comes_through_every_fault(
     try_all(serving, story, sample, results)
 
 
-def test_a_rollback_comes_through_every_fault(serving: Watched, results: Path) -> None:
+def test_a_rollback_survives_every_fault(serving: Watched, results: Path) -> None:
     before = serving.prepare().rollout.desired.release
     both_new(serving)
     serving.deploy()

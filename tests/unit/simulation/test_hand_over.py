@@ -11,7 +11,7 @@ import yaml
 from deploy.cluster.run_command import run_command
 from deploy.cluster.state import Lease, find_lease
 from deploy.rollout import hand_over
-from node.lease.lease import TERMS
+from node.lease.lease import LEASE_TIMES
 from tests.simulation.machine import Machine
 from tests.unit.simulation.conftest import Cluster
 
@@ -40,7 +40,7 @@ def standby_of(cluster: Cluster) -> Machine:
     return cluster.cloud.machine(other)
 
 
-def test_the_lease_is_handed_over_and_handed_back(doubled: Cluster) -> None:
+def test_the_lease_is_handed_over_and_back(doubled: Cluster) -> None:
     before, after = doubled.leader(), standby_of(doubled)
     workers = doubled.worker_ids
 
@@ -57,7 +57,7 @@ def test_the_lease_is_handed_over_and_handed_back(doubled: Cluster) -> None:
     assert sorted(doubled.head_ids) == sorted(m.host.instance_id for m in (before, after))
 
 
-def test_a_successor_that_is_gone_costs_the_leases_length_and_no_head(doubled: Cluster) -> None:
+def test_a_lost_successor_costs_the_leases_length_and_no_head(doubled: Cluster) -> None:
     before = doubled.leader()
     other = standby_of(doubled).host.instance_id
     doubled.cloud.cut_off(other)
@@ -71,12 +71,12 @@ def test_a_successor_that_is_gone_costs_the_leases_length_and_no_head(doubled: C
     )
 
     boot = doubled.cloud.settings.head_joins
-    assert doubled.cloud.clock.now() - began < TERMS.length + boot + HAND_OVER
+    assert doubled.cloud.clock.now() - began < LEASE_TIMES.length + boot + HAND_OVER
     doubled.cloud.reconnect(other)
     assert doubled.failed_checks(CALM) == []
 
 
-def test_a_successor_whose_ray_never_comes_up_gives_the_lease_back(doubled: Cluster) -> None:
+def test_a_successor_whose_ray_never_comes_up_releases_the_lease(doubled: Cluster) -> None:
     before, after = doubled.leader(), standby_of(doubled)
     # Both heads are of one image, so only what is started from now on is broken.
     doubled.cloud.faults.broken_images.add(after.host.ami_id)
@@ -124,7 +124,7 @@ def test_another_autoscaler_document_takes_effect_without_another_head(doubled: 
     assert lease_of(doubled).autoscaler == uri
 
 
-def test_workers_are_launched_by_the_document_that_was_read_last(single: Cluster) -> None:
+def test_workers_are_launched_from_the_document_read_last(single: Cluster) -> None:
     ec2 = single.cloud.clients("ec2")
     subnets = single.life.config["available_node_types"]["worker"]["node_config"]["SubnetIds"]
     config = dict(single.life.config["available_node_types"]["worker"]["node_config"])
@@ -211,7 +211,7 @@ def test_a_drained_worker_with_work_stays_until_it_is_done(single: Cluster) -> N
     assert len(single.worker_ids & workers) == 1
 
 
-def test_a_drained_worker_that_nobody_ends_is_started_again_by_its_watchdog(
+def test_a_drained_worker_that_is_not_terminated_is_restarted_by_its_watchdog(
     single: Cluster,
 ) -> None:
     drained, workers = min(single.worker_ids), single.worker_ids
@@ -236,7 +236,9 @@ def test_a_wrong_drain_is_refused(single: Cluster) -> None:
     assert (ran.status, ran.exit_code) == ("Failed", 2)
 
 
-def test_workers_that_are_stranded_or_meet_a_lonely_head_do_not_rejoin(doubled: Cluster) -> None:
+def test_workers_that_are_cut_off_or_meet_a_head_without_raylet_do_not_rejoin(
+    doubled: Cluster,
+) -> None:
     stranded, faults = min(doubled.worker_ids), doubled.cloud.faults
     faults.stranded.add(stranded)
     before = doubled.leader()
@@ -265,7 +267,7 @@ def test_a_head_whose_gcs_keeps_dying_gives_up(single: Cluster) -> None:
     )
 
 
-def test_a_head_that_never_gets_ready_does_not_stand_by(doubled: Cluster) -> None:
+def test_a_head_that_is_never_ready_is_no_standby(doubled: Cluster) -> None:
     lost = standby_of(doubled)
     doubled.cloud.faults.unready_images.add(lost.host.ami_id)
 
@@ -301,7 +303,7 @@ def test_without_any_capacity_a_lost_standby_is_not_replaced(doubled: Cluster) -
     doubled.cloud.clock.until(lambda: len(doubled.head_ids) == 2, 400, "another standby")
 
 
-def test_a_drain_that_a_new_head_does_not_know_of_leaves_no_worker_too_many(
+def test_a_drain_unknown_to_the_new_head_leaves_no_surplus_worker(
     doubled: Cluster,
 ) -> None:
     before, busy = doubled.leader(), min(doubled.worker_ids)

@@ -41,13 +41,15 @@ def standby_of(cluster: Cluster) -> str:
     return other
 
 
-def test_the_leader_is_who_holds_the_lease_and_runs(single: Cluster) -> None:
+def test_the_leader_is_the_running_holder_of_the_lease(single: Cluster) -> None:
     leader = single.leader().host.instance_id
 
     assert heads_of(single).leading() == leader
 
 
-def test_where_nobody_leads_there_is_no_id_but_words_and_exit_code_2(single: Cluster) -> None:
+def test_without_a_leader_there_is_an_error_and_exit_code_2_instead_of_an_id(
+    single: Cluster,
+) -> None:
     leader = single.leader().host.instance_id
     single.cloud.clients("ec2").terminate_instances(InstanceIds=[leader])
 
@@ -72,7 +74,7 @@ def test_a_restarted_head_leads_again_with_its_workers(single: Cluster) -> None:
     assert single.failed_checks(CALM) == []
 
 
-def test_a_head_may_be_restarted_more_often_than_systemd_would(single: Cluster) -> None:
+def test_a_head_can_be_restarted_more_often_than_its_start_limit(single: Cluster) -> None:
     before = single.leader()
 
     for _ in range(6):
@@ -110,7 +112,7 @@ def test_a_standby_takes_over_before_the_head_is_replaced(doubled: Cluster) -> N
     assert doubled.failed_checks(CALM) == []
 
 
-def test_a_standby_that_is_replaced_disturbs_nobody(doubled: Cluster) -> None:
+def test_replacing_a_standby_disturbs_no_client(doubled: Cluster) -> None:
     life, standby = doubled.life, standby_of(doubled)
 
     outcome = changed(doubled, planned(doubled, "replace", standby))
@@ -121,7 +123,7 @@ def test_a_standby_that_is_replaced_disturbs_nobody(doubled: Cluster) -> None:
     assert len(doubled.head_ids) == 2
 
 
-def test_a_standby_that_is_restarted_disturbs_nobody(doubled: Cluster) -> None:
+def test_restarting_a_standby_disturbs_no_client(doubled: Cluster) -> None:
     life = doubled.life
 
     changed(doubled, planned(doubled, "restart", standby_of(doubled)))
@@ -130,7 +132,7 @@ def test_a_standby_that_is_restarted_disturbs_nobody(doubled: Cluster) -> None:
     assert doubled.failed_checks(CALM) == []
 
 
-def test_a_hand_over_makes_the_standby_lead_and_ends_no_instance(doubled: Cluster) -> None:
+def test_a_hand_over_makes_the_standby_lead_and_terminates_no_instance(doubled: Cluster) -> None:
     heads, standby = sorted(doubled.head_ids), standby_of(doubled)
 
     outcome = done(doubled, "hand-over")
@@ -148,14 +150,14 @@ def test_without_a_standby_a_hand_over_is_refused_with_a_hint(single: Cluster) -
     assert "invoke head.replace --env dev" in raised.value.hint
 
 
-def test_what_is_no_running_head_is_refused(single: Cluster) -> None:
+def test_an_id_that_is_no_running_head_is_refused(single: Cluster) -> None:
     for instance_id in ("i-0", next(iter(single.worker_ids))):
         with pytest.raises(Refused, match="no running head"):
             planned(single, "restart", instance_id)
 
 
 @pytest.mark.parametrize("kind", ["restart", "replace"])
-def test_a_rollout_is_never_crossed(single: Cluster, kind: str) -> None:
+def test_a_running_rollout_is_not_disturbed(single: Cluster, kind: str) -> None:
     cloud, life, change = single.cloud, single.life, planned(single, kind)
 
     with deploy_lock(cloud.clients, single.environment, "deploy of a1", clock=cloud.clock) as kept:
@@ -167,13 +169,13 @@ def test_a_rollout_is_never_crossed(single: Cluster, kind: str) -> None:
     assert single.life is life
 
 
-def test_the_lock_is_given_back(single: Cluster) -> None:
+def test_the_lock_is_released(single: Cluster) -> None:
     done(single, "restart")
 
     assert find_lock(single.cloud.clients, single.environment) is None
 
 
-def test_another_leader_than_was_shown_is_left_alone(doubled: Cluster) -> None:
+def test_a_leader_other_than_the_one_shown_is_left_alone(doubled: Cluster) -> None:
     change = planned(doubled, "hand-over")
     done(doubled, "hand-over")
     life = doubled.life
@@ -194,7 +196,7 @@ def test_a_head_that_hangs_can_be_restarted_by_its_id(single: Cluster) -> None:
     assert single.failed_checks(CALM) == []
 
 
-def test_a_head_that_leads_again_after_all_is_not_ended(doubled: Cluster) -> None:
+def test_a_head_that_leads_again_after_all_is_not_terminated(doubled: Cluster) -> None:
     before, standby = doubled.leader(), standby_of(doubled)
     # Both heads are of one image, so only what is started from now on is broken.
     doubled.cloud.faults.broken_images.add(before.host.ami_id)

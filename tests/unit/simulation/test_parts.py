@@ -80,7 +80,7 @@ def booted(driver: SimulatedDriver, clock: Timeline, number: int) -> Machine:
     return driver.machines[host.instance_id]
 
 
-def test_what_is_planned_happens_in_order_and_at_its_time(clock: Timeline) -> None:
+def test_events_happen_in_order_and_at_their_time(clock: Timeline) -> None:
     seen: list[tuple[str, float]] = []
     began = clock.now()
 
@@ -105,14 +105,12 @@ def test_an_event_may_not_wait(clock: Timeline) -> None:
         clock.sleep(2)
 
 
-def test_a_wait_that_is_in_vain_says_what_for(clock: Timeline) -> None:
+def test_a_wait_that_fails_says_what_it_waited_for(clock: Timeline) -> None:
     with pytest.raises(AssertionError, match="not within 3 s: rain"):
         clock.until(lambda: False, 3, "rain")
 
 
-def test_a_machine_that_lost_its_power_does_nothing_more(
-    driver: SimulatedDriver, clock: Timeline
-) -> None:
+def test_a_machine_without_power_does_nothing(driver: SimulatedDriver, clock: Timeline) -> None:
     machine, done = booted(driver, clock, 1), list[str]()
     machine.after(5, lambda: done.append("work"))
 
@@ -123,7 +121,7 @@ def test_a_machine_that_lost_its_power_does_nothing_more(
     assert driver.power("i-1") is Power.DOWN
 
 
-def test_a_destroyed_machine_is_gone_with_its_address(
+def test_a_destroyed_machine_loses_its_address(
     driver: SimulatedDriver, clock: Timeline, network: Network
 ) -> None:
     machine = booted(driver, clock, 1)
@@ -137,7 +135,7 @@ def test_a_destroyed_machine_is_gone_with_its_address(
         network.reach(None, machine.address, 80)
 
 
-def test_a_probe_is_refused_at_once_and_silence_takes_its_time(
+def test_a_probe_is_refused_at_once_and_silence_takes_until_the_timeout(
     driver: SimulatedDriver, clock: Timeline
 ) -> None:
     machine = booted(driver, clock, 1)
@@ -155,7 +153,7 @@ def test_a_probe_is_refused_at_once_and_silence_takes_its_time(
     assert driver.probe("10.0.0.9", machine.address, 80, "/", 4.0) == Probed(connected=False)
 
 
-def test_a_service_is_restarted_until_it_was_started_too_often(
+def test_a_service_is_restarted_up_to_its_start_limit(
     driver: SimulatedDriver, clock: Timeline
 ) -> None:
     failures, processes = list[str](), list[Process]()
@@ -177,7 +175,9 @@ def test_a_service_is_restarted_until_it_was_started_too_often(
     assert all(process.dead for process in processes)
 
 
-def test_a_service_that_shows_no_life_is_killed(driver: SimulatedDriver, clock: Timeline) -> None:
+def test_a_service_that_does_not_feed_its_watchdog_is_killed(
+    driver: SimulatedDriver, clock: Timeline
+) -> None:
     rules = Rules(1.0, 9, 60.0, start_timeout=30.0, watchdog=5.0)
     service = Service(
         booted(driver, clock, 1), rules, lambda made: Process(), lambda: pytest.fail("no failure")
@@ -197,7 +197,7 @@ def test_a_service_that_shows_no_life_is_killed(driver: SimulatedDriver, clock: 
     assert service.restarts == 1
 
 
-def test_two_heads_of_one_cluster_are_an_error_and_of_two_are_none(
+def test_two_heads_of_one_cluster_are_an_error_and_of_two_clusters_none(
     driver: SimulatedDriver, clock: Timeline, network: Network
 ) -> None:
     rays = Rays(network)
@@ -212,7 +212,7 @@ def test_two_heads_of_one_cluster_are_an_error_and_of_two_are_none(
     assert rays.start(two, "secret", dev).runs
 
 
-def test_a_raylet_ends_when_its_head_stays_away(
+def test_a_raylet_ends_when_its_head_stays_unreachable(
     driver: SimulatedDriver, clock: Timeline, network: Network
 ) -> None:
     rays, ended = Rays(network), list[float]()
@@ -236,7 +236,7 @@ def test_a_raylet_ends_when_its_head_stays_away(
     assert [round(at - lost) for at in ended] == [driver.settings.reconnect]
 
 
-def test_a_raylet_that_meets_another_gcs_under_the_name_ends_sooner(
+def test_a_raylet_that_finds_another_gcs_under_the_name_ends_sooner(
     driver: SimulatedDriver, clock: Timeline, network: Network
 ) -> None:
     rays, ended = Rays(network), list[float]()
@@ -303,9 +303,7 @@ def test_a_raylet_of_another_version_than_its_heads_cannot_join(join: Join) -> N
     assert joining.rays.worker_count("dev") == 0
 
 
-def test_a_drained_raylet_that_is_idle_leaves_and_its_process_runs_on(
-    join: Join, clock: Timeline
-) -> None:
+def test_an_idle_drained_raylet_leaves_and_its_process_runs_on(join: Join, clock: Timeline) -> None:
     joining = join()
     assert joining.worker.raylet is not None
 
@@ -318,7 +316,7 @@ def test_a_drained_raylet_that_is_idle_leaves_and_its_process_runs_on(
     assert joining.ended == []
 
 
-def test_a_drained_raylet_that_has_work_leaves_after_it(join: Join, clock: Timeline) -> None:
+def test_a_busy_drained_raylet_leaves_after_its_work(join: Join, clock: Timeline) -> None:
     joining = join()
     assert joining.worker.raylet is not None
     joining.worker.raylet.busy_until = clock.now() + 100
@@ -331,7 +329,7 @@ def test_a_drained_raylet_that_has_work_leaves_after_it(join: Join, clock: Timel
     assert joining.rays.worker_count("dev") == 0
 
 
-def test_a_node_that_nobody_knows_counts_as_drained(join: Join) -> None:
+def test_an_unknown_node_counts_as_drained(join: Join) -> None:
     joining = join()
 
     joining.life.drain(bytes(28))
@@ -340,7 +338,7 @@ def test_a_node_that_nobody_knows_counts_as_drained(join: Join) -> None:
     assert joining.life.draining == set()
 
 
-def test_a_lease_is_renewed_past_the_api_as_through_it(single: Cluster) -> None:
+def test_a_lease_renewed_in_the_store_looks_as_if_renewed_by_the_api(single: Cluster) -> None:
     name, cluster = single.environment.lease_table, single.name
     direct = DynamoLeaseTable(LeaseClient(single.leader()), name, cluster)
     through = DynamoLeaseTable(client("dynamodb"), name, cluster)

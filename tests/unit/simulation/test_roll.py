@@ -67,7 +67,7 @@ def rolled(start: Start) -> Cluster:
     return start(workers=WORKERS, **WATCH)
 
 
-def test_a_head_of_before_that_serves_after_all_ends_a_deploy_at_once(
+def test_a_previous_head_that_serves_after_all_ends_a_deploy_at_once(
     rolled: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost, clock = rolled.leader(), rolled.cloud.clock
@@ -96,7 +96,7 @@ def test_a_head_of_before_that_serves_after_all_ends_a_deploy_at_once(
     settled(rolled)
 
 
-def test_another_head_image_is_handed_over_to_and_no_worker_is_replaced(rolled: Cluster) -> None:
+def test_another_head_image_takes_a_hand_over_and_replaces_no_worker(rolled: Cluster) -> None:
     before, workers, witness = rolled.leader(), rolled.worker_ids, Witness(rolled)
     rolled.cloud.bake("head")
 
@@ -111,7 +111,7 @@ def test_another_head_image_is_handed_over_to_and_no_worker_is_replaced(rolled: 
     settled(rolled)
 
 
-def test_another_worker_image_is_rolled_in_and_the_head_stays(rolled: Cluster) -> None:
+def test_another_worker_image_is_rolled_and_the_head_stays(rolled: Cluster) -> None:
     leader, life, workers = rolled.leader(), rolled.life, rolled.worker_ids
     witness = Witness(rolled)
     rolled.cloud.bake("worker")
@@ -125,7 +125,7 @@ def test_another_worker_image_is_rolled_in_and_the_head_stays(rolled: Cluster) -
     settled(rolled)
 
 
-def test_both_images_are_rolled_in(rolled: Cluster) -> None:
+def test_both_images_are_rolled(rolled: Cluster) -> None:
     workers = rolled.worker_ids
     rolled.cloud.bake("head")
     rolled.cloud.bake("worker")
@@ -136,7 +136,7 @@ def test_both_images_are_rolled_in(rolled: Cluster) -> None:
     settled(rolled)
 
 
-def test_another_ray_takes_every_worker_along(rolled: Cluster) -> None:
+def test_another_ray_replaces_every_worker(rolled: Cluster) -> None:
     workers = rolled.worker_ids
     for role in ("head", "worker"):
         rolled.cloud.bake(role, ray_version="2.61.0")
@@ -161,7 +161,7 @@ def test_a_standby_is_rolled_with_the_leader(start: Start) -> None:
     settled(cluster)
 
 
-def test_a_redis_is_made_and_used_and_goes_once_nobody_uses_it(rolled: Cluster) -> None:
+def test_a_redis_is_created_used_and_deleted_once_unused(rolled: Cluster) -> None:
     def with_head(**more: str) -> Cluster:
         head = {"instance_type": "m6i.large"} | more
         return replace(rolled, environment=sized(WORKERS, name="fresh", head=head, **WATCH))
@@ -183,7 +183,7 @@ def test_a_redis_is_made_and_used_and_goes_once_nobody_uses_it(rolled: Cluster) 
 
 
 @pytest.mark.parametrize("head", [{"instance_type": "m6i.large"}, STANDBY])
-def test_where_capacity_is_scarce_there_is_never_one_head_more(
+def test_with_scarce_capacity_there_is_never_a_surplus_head(
     start: Start, head: dict[str, object]
 ) -> None:
     rollout = WATCH["rollout"] | {"launch": "after"}
@@ -199,7 +199,7 @@ def test_where_capacity_is_scarce_there_is_never_one_head_more(
     settled(cluster)
 
 
-def test_an_earlier_release_is_served_again_days_later(rolled: Cluster) -> None:
+def test_an_earlier_release_can_be_served_again_days_later(rolled: Cluster) -> None:
     first = rolled.prepare().rollout.desired.release
     rolled.cloud.bake("head")
     rolled.cloud.bake("worker")
@@ -257,7 +257,7 @@ def workers_that_cannot_join(cluster: Cluster) -> None:
 @pytest.mark.parametrize(
     "breaks", [never_ready, never_healthy, dies_soon, lonely, no_head_capacity]
 )
-def test_a_release_whose_head_fails_is_undone_and_the_old_head_serves(
+def test_a_release_whose_head_fails_is_rolled_back_and_the_old_head_serves(
     rolled: Cluster, breaks: Break
 ) -> None:
     before, workers = rolled.leader(), rolled.worker_ids
@@ -276,7 +276,7 @@ def test_a_release_whose_head_fails_is_undone_and_the_old_head_serves(
     assert rolled.failed_checks() == []
 
 
-def test_workers_that_do_not_come_are_undone_before_many_are_out(rolled: Cluster) -> None:
+def test_workers_that_do_not_join_are_rolled_back_before_many_are_replaced(rolled: Cluster) -> None:
     old, witness = rolled.prepare().rollout.desired.release, Witness(rolled)
     workers_that_cannot_join(rolled)
 
@@ -288,7 +288,7 @@ def test_workers_that_do_not_come_are_undone_before_many_are_out(rolled: Cluster
     assert rolled.cloud.rays.worker_count(rolled.name) == WORKERS
 
 
-def test_what_cannot_be_undone_either_says_both(rolled: Cluster) -> None:
+def test_a_failed_rollback_names_both_failures(rolled: Cluster) -> None:
     no_worker_capacity(rolled)
 
     with pytest.raises(PipelineError, match=r"Going back to \w+ failed as well"):
@@ -299,7 +299,7 @@ def test_what_cannot_be_undone_either_says_both(rolled: Cluster) -> None:
     settled(rolled)
 
 
-def test_an_alarm_that_rings_undoes_a_release(rolled: Cluster) -> None:
+def test_an_alarm_rolls_a_release_back(rolled: Cluster) -> None:
     before, clock = rolled.leader(), rolled.cloud.clock
     rolled.cloud.bake("head")
     cloudwatch = rolled.cloud.clients("cloudwatch")
@@ -318,7 +318,7 @@ def test_an_alarm_that_rings_undoes_a_release(rolled: Cluster) -> None:
         rolled.deploy()
 
 
-def test_a_worker_that_is_reclaimed_in_the_middle_is_no_reason_to_stop(rolled: Cluster) -> None:
+def test_a_worker_reclaimed_during_a_roll_does_not_stop_it(rolled: Cluster) -> None:
     clock, workers = rolled.cloud.clock, sorted(rolled.worker_ids)
     rolled.cloud.bake("worker")
     clock.after(30.0, lambda: rolled.cloud.crash(workers[-1]))
@@ -328,7 +328,7 @@ def test_a_worker_that_is_reclaimed_in_the_middle_is_no_reason_to_stop(rolled: C
     settled(rolled)
 
 
-def test_a_head_that_dies_while_it_hands_over_costs_no_more_than_a_lapse(rolled: Cluster) -> None:
+def test_a_head_that_dies_during_its_hand_over_costs_no_more_than_a_lapse(rolled: Cluster) -> None:
     before = rolled.leader()
     rolled.cloud.bake("head")
     witness = Witness(rolled)
@@ -356,7 +356,7 @@ def test_a_second_deployer_is_refused_by_name(rolled: Cluster) -> None:
             rolled.deploy()
 
 
-def test_clocks_that_are_minutes_apart_change_nothing(
+def test_clocks_minutes_apart_change_nothing(
     rolled: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Machine, "clock", skewed(Machine.clock))
@@ -381,14 +381,14 @@ def shown_then_changed(cluster: Cluster) -> Prepared:
     return shown
 
 
-def test_a_plan_that_is_another_by_now_is_refused(rolled: Cluster) -> None:
+def test_a_plan_that_has_changed_is_refused(rolled: Cluster) -> None:
     shown = shown_then_changed(rolled)
 
     with pytest.raises(Refused, match="changed since the plan"):
         rolled.operation().run(shown)
 
 
-def test_a_plan_that_is_another_by_now_is_carried_out_when_agreed_to(rolled: Cluster) -> None:
+def test_a_plan_that_has_changed_is_carried_out_when_confirmed(rolled: Cluster) -> None:
     shown = shown_then_changed(rolled)
     operation = rolled.operation()
     operation.agree = lambda prepared: True

@@ -56,25 +56,25 @@ LOOKS = a_call("DescribeInstances")
 ENDS = a_call("TerminateInstances")
 
 
-def test_to_die_before_or_after_a_look_is_the_same(seen: Seen) -> None:
+def test_dying_before_or_after_a_read_is_the_same(seen: Seen) -> None:
     assert seen.new(LOOKS, *KILLS) == ["killed"]
     seen.answers(LOOKS)
     assert seen.new(LOOKS, *KILLS) == []
 
 
-def test_to_die_before_or_after_a_change_is_not_the_same(seen: Seen) -> None:
+def test_dying_before_or_after_a_change_is_not_the_same(seen: Seen) -> None:
     assert seen.new(ENDS, *KILLS) == ["killed", "killed after"]
     seen.answers(ENDS)
     assert seen.new(LOOKS, *KILLS) == []
 
 
-def test_to_die_later_is_not_the_same(seen: Seen) -> None:
+def test_dying_later_is_not_the_same(seen: Seen) -> None:
     seen.new(LOOKS, *KILLS)
     seen.clock.sleep(1)
     assert seen.new(LOOKS, *KILLS) == ["killed"]
 
 
-def test_a_poll_that_is_told_the_same_again_is_the_same(seen: Seen) -> None:
+def test_a_poll_with_the_same_answer_is_the_same(seen: Seen) -> None:
     assert seen.new(LOOKS, "denied", "failing") == ["denied", "failing"]
     seen.answers(LOOKS, state="pending")
     seen.clock.sleep(1)
@@ -89,12 +89,12 @@ def test_a_poll_that_is_told_the_same_again_is_the_same(seen: Seen) -> None:
     ],
     ids=["from another line", "another question"],
 )
-def test_another_look_is_not_the_same(seen: Seen, other: Call) -> None:
+def test_another_read_is_not_the_same(seen: Seen, other: Call) -> None:
     seen.new(LOOKS, "denied")
     assert seen.new(other, "denied") == ["denied"]
 
 
-def test_a_poll_after_other_news_is_not_the_same(seen: Seen) -> None:
+def test_a_poll_after_another_answer_is_not_the_same(seen: Seen) -> None:
     for state, new in [("pending", ["denied"]), ("running", []), ("running", ["denied"])]:
         assert seen.new(LOOKS, "denied") == new
         seen.answers(LOOKS, state=state)
@@ -106,7 +106,7 @@ def test_a_poll_after_a_change_is_not_the_same(seen: Seen) -> None:
     assert seen.new(LOOKS, "denied") == ["denied"]
 
 
-def test_what_was_sent_and_when_tells_states_apart(seen: Seen) -> None:
+def test_states_differ_by_what_was_sent_and_when(seen: Seen) -> None:
     states = [seen.cases.state()]
     seen.answers(ENDS)
     states.append(seen.cases.state())

@@ -41,7 +41,7 @@ def test_many_workers_join_and_rejoin(
     assert cluster.prepare().rollout.plan.is_empty
 
 
-def test_a_description_that_is_kept_follows_every_change(deployed: Deployed) -> None:
+def test_a_cached_description_follows_every_change(deployed: Deployed) -> None:
     ec2 = deployed.cloud.clients("ec2")
     answer = ec2.run_instances(ImageId=deployed.cloud.bake("head"), MinCount=1, MaxCount=1)
     ids = [answer["Instances"][0]["InstanceId"]]

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from deploy.release.user_data import NODE_FILE, user_data
+from deploy.release.user_data import user_data
+from node.contract import NODE_YAML
 from tests.unit.deploy.builders import a_foundation, a_wanted, an_environment
 
 GIVEN = "state.ray:6379"
@@ -15,7 +16,7 @@ MADE = "rediss://master.state.cache.amazonaws.com:6379"
 def node_file(text: str) -> dict[str, str]:
     assert text.startswith("#cloud-config\n")
     (written,) = yaml.safe_load(text)["write_files"]
-    assert (written["path"], written["permissions"]) == (NODE_FILE, "0644")
+    assert (written["path"], written["permissions"]) == (NODE_YAML, "0644")
     found: dict[str, str] = yaml.safe_load(written["content"])
     return found
 

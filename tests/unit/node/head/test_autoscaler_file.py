@@ -11,10 +11,11 @@ import yaml
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from node.head.autoscaler_file import TAG, AutoscalerFile, check_autoscaler
+from node.contract import AUTOSCALER_TAG
+from node.head.autoscaler_file import AutoscalerFile, check_autoscaler
 from node.identity import NoMetadata
 from node.ray.token import NotFit, NotNow
-from tests.unit.node.fakes import Notes, an_identity
+from tests.unit.node.fakes import RecordedLog, an_identity
 
 PLACE = "s3://bucket/test/autoscaler"
 
@@ -31,7 +32,7 @@ class Node:
     """A head with its tags, and the file."""
 
     def __init__(self, s3: Any, folder: Path) -> None:
-        self.path, self.notes = folder / "autoscaler.yaml", Notes()
+        self.path, self.log = folder / "autoscaler.yaml", RecordedLog()
         self.tags: dict[str, str] = {}
         self.metadata_is_up = True
         self._s3 = s3
@@ -40,7 +41,7 @@ class Node:
     def started_again(self) -> AutoscalerFile:
         """Return the file as another process of this head finds it."""
         return AutoscalerFile(
-            self.path, an_identity(), s3=self._s3, read_tag=self._read_tag, say=self.notes
+            self.path, an_identity(), s3=self._s3, read_tag=self._read_tag, log=self.log
         )
 
     def _read_tag(self, key: str) -> str | None:
@@ -50,7 +51,7 @@ class Node:
 
     @property
     def warnings(self) -> list[str]:
-        return [str(said["why"]) for event, said in self.notes.lines if event.endswith("kept")]
+        return [str(said["why"]) for event, said in self.log.lines if event.endswith("kept")]
 
 
 @pytest.fixture
@@ -76,80 +77,80 @@ def stored(s3: Any, content: bytes, name: str | None = None) -> str:
 
 def test_the_document_that_the_tag_names_is_written_as_it_is(s3: Any, node: Node) -> None:
     content = a_document()
-    node.tags[TAG] = stored(s3, content)
+    node.tags[AUTOSCALER_TAG] = stored(s3, content)
 
     node.file.refresh()
 
     assert node.path.read_bytes() == content
-    assert node.file.uri == node.tags[TAG]
+    assert node.file.uri == node.tags[AUTOSCALER_TAG]
 
 
-def test_a_tag_that_is_missing_may_come(s3: Any, node: Node) -> None:
+def test_a_missing_tag_may_pass(s3: Any, node: Node) -> None:
     with pytest.raises(NotNow, match="no tag raykiln:autoscaler"):
         node.file.refresh()
 
-    node.tags[TAG] = stored(s3, a_document())
+    node.tags[AUTOSCALER_TAG] = stored(s3, a_document())
     node.file.refresh()
 
     assert node.path.exists()
 
 
-def test_a_metadata_service_that_is_away_may_come_back(node: Node) -> None:
+def test_an_unreachable_metadata_service_may_pass(node: Node) -> None:
     node.metadata_is_up = False
 
     with pytest.raises(NotNow, match="cannot be reached"):
         node.file.refresh()
 
 
-def test_permissions_may_be_on_their_way(tmp_path: Path) -> None:
+def test_missing_permissions_may_pass(tmp_path: Path) -> None:
     class Refusing:
         def get_object(self, **_: object) -> None:
             raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetObject")
 
     node = Node(Refusing(), tmp_path)
-    node.tags[TAG] = f"{PLACE}/any.yaml"
+    node.tags[AUTOSCALER_TAG] = f"{PLACE}/any.yaml"
 
     with pytest.raises(NotNow, match="AccessDenied"):
         node.file.refresh()
 
 
 @pytest.mark.parametrize("uri", [f"{PLACE}/any.yaml", "file:///etc/passwd", "nonsense"])
-def test_with_nothing_yet_a_document_that_is_not_there_is_final(node: Node, uri: str) -> None:
-    node.tags[TAG] = uri
+def test_a_missing_first_document_is_final(node: Node, uri: str) -> None:
+    node.tags[AUTOSCALER_TAG] = uri
 
     with pytest.raises(NotFit, match=uri):
         node.file.refresh()
 
 
 def test_another_document_replaces_the_first_and_is_fetched_once(s3: Any, node: Node) -> None:
-    node.tags[TAG] = stored(s3, a_document())
+    node.tags[AUTOSCALER_TAG] = stored(s3, a_document())
     node.file.refresh()
-    node.tags[TAG] = stored(s3, a_document(max_workers=9))
+    node.tags[AUTOSCALER_TAG] = stored(s3, a_document(max_workers=9))
 
     node.file.refresh()
-    s3.delete_object(Bucket="bucket", Key=node.tags[TAG].removeprefix("s3://bucket/"))
+    s3.delete_object(Bucket="bucket", Key=node.tags[AUTOSCALER_TAG].removeprefix("s3://bucket/"))
     node.file.refresh()
 
     assert b"max_workers: 9" in node.path.read_bytes()
-    assert node.file.uri == node.tags[TAG]
+    assert node.file.uri == node.tags[AUTOSCALER_TAG]
     assert node.warnings == []
 
 
-def test_a_bad_document_never_replaces_a_good_one_and_is_named_once(s3: Any, node: Node) -> None:
-    good = node.tags[TAG] = stored(s3, a_document())
+def test_a_bad_document_never_replaces_a_good_one_and_is_logged_once(s3: Any, node: Node) -> None:
+    good = node.tags[AUTOSCALER_TAG] = stored(s3, a_document())
     node.file.refresh()
     content = node.path.read_bytes()
-    node.tags[TAG] = stored(s3, a_document(cluster_name="prod"))
+    node.tags[AUTOSCALER_TAG] = stored(s3, a_document(cluster_name="prod"))
 
     node.file.refresh()
     node.file.refresh()
 
     assert (node.path.read_bytes(), node.file.uri) == (content, good)
-    assert node.warnings == [f"{node.tags[TAG]} is for prod, not test"]
+    assert node.warnings == [f"{node.tags[AUTOSCALER_TAG]} is for prod, not test"]
 
 
-def test_a_good_document_outlives_its_tag_and_the_metadata_service(s3: Any, node: Node) -> None:
-    node.tags[TAG] = stored(s3, a_document())
+def test_a_good_document_is_kept_without_tag_and_metadata_service(s3: Any, node: Node) -> None:
+    node.tags[AUTOSCALER_TAG] = stored(s3, a_document())
     node.file.refresh()
 
     node.tags.clear()
@@ -162,9 +163,9 @@ def test_a_good_document_outlives_its_tag_and_the_metadata_service(s3: Any, node
 
 
 def test_the_next_process_knows_what_the_last_one_fetched(s3: Any, node: Node) -> None:
-    good = node.tags[TAG] = stored(s3, a_document())
+    good = node.tags[AUTOSCALER_TAG] = stored(s3, a_document())
     node.file.refresh()
-    node.tags[TAG] = f"{PLACE}/missing.yaml"
+    node.tags[AUTOSCALER_TAG] = f"{PLACE}/missing.yaml"
 
     file = node.started_again()
     file.refresh()
@@ -172,10 +173,10 @@ def test_the_next_process_knows_what_the_last_one_fetched(s3: Any, node: Node) -
     assert file.uri == good
 
 
-def test_an_object_that_is_not_what_its_name_says_is_refused(s3: Any, node: Node) -> None:
-    node.tags[TAG] = stored(s3, a_document(), name="0123456789abcdef")
+def test_an_object_without_the_digest_in_its_name_is_refused(s3: Any, node: Node) -> None:
+    node.tags[AUTOSCALER_TAG] = stored(s3, a_document(), name="0123456789abcdef")
 
-    with pytest.raises(NotFit, match="not what its name says"):
+    with pytest.raises(NotFit, match="does not have the digest in its name"):
         node.file.refresh()
     assert not node.path.exists()
 
@@ -191,6 +192,6 @@ def test_an_object_that_is_not_what_its_name_says_is_refused(s3: Any, node: Node
         (a_document(head_node_type="boss"), "does not call"),
     ],
 )
-def test_a_document_that_cannot_work_is_refused(content: bytes, complaint: str) -> None:
+def test_a_document_that_ray_cannot_use_is_refused(content: bytes, complaint: str) -> None:
     with pytest.raises(NotFit, match=complaint):
         check_autoscaler(content, f"{PLACE}/any.yaml", an_identity())

@@ -8,31 +8,31 @@ import pytest
 
 from node.head.background_calls import BackgroundCalls
 from node.ray.protobuf import counted, decoded
-from tests.unit.node.fakes import AtOnce, FakeClock, Notes, silent
+from tests.unit.node.fakes import AtOnce, FakeClock, RecordedLog, silent
 
 
 class Final(Exception):
     """There is no use in trying again."""
 
 
-def some_calls(executor: Any, clock: FakeClock, say: Any = silent) -> BackgroundCalls:
-    return BackgroundCalls(executor, clock=clock, say=say, final=Final)
+def some_calls(executor: Any, clock: FakeClock, log: Any = silent) -> BackgroundCalls:
+    return BackgroundCalls(executor, clock=clock, log=log, final=Final)
 
 
-def test_what_succeeded_is_not_done_again_unless_asked_for() -> None:
+def test_a_call_that_succeeded_is_not_repeated_unless_reset() -> None:
     background_calls, calls = some_calls(AtOnce(), FakeClock()), []
 
     assert background_calls.done("tag", lambda: calls.append(1))
     assert background_calls.done("tag", lambda: calls.append(2))
-    background_calls.again("tag")
+    background_calls.reset("tag")
     assert background_calls.done("tag", lambda: calls.append(3))
 
     assert calls == [1, 3]
 
 
-def test_what_failed_is_tried_again_after_a_pause() -> None:
-    clock, notes, calls = FakeClock(), Notes(), []
-    background_calls = some_calls(AtOnce(), clock, notes)
+def test_a_call_that_failed_is_retried_after_a_pause() -> None:
+    clock, log, calls = FakeClock(), RecordedLog(), []
+    background_calls = some_calls(AtOnce(), clock, log)
 
     def fail() -> None:
         calls.append(clock())
@@ -43,7 +43,7 @@ def test_what_failed_is_tried_again_after_a_pause() -> None:
         clock.advance(0.25)
 
     assert 3 <= len(calls) <= 10
-    assert notes.events == ["errand failed"] * len(calls)
+    assert log.events == ["background call failed"] * len(calls)
 
 
 def test_a_final_error_reaches_the_caller() -> None:
@@ -54,7 +54,7 @@ def test_a_final_error_reaches_the_caller() -> None:
         some_calls(AtOnce(), FakeClock()).done("prepare", fail)
 
 
-def test_a_slow_call_holds_nothing_up_and_is_made_once() -> None:
+def test_a_slow_call_blocks_nothing_and_is_made_once() -> None:
     go, calls = Event(), []
     with ThreadPoolExecutor(max_workers=1) as executor:
         background_calls = some_calls(executor, FakeClock())
@@ -72,7 +72,7 @@ def test_a_slow_call_holds_nothing_up_and_is_made_once() -> None:
     assert calls == [1]
 
 
-def test_what_was_under_way_when_asked_for_again_does_not_count() -> None:
+def test_a_call_that_was_running_at_a_reset_does_not_count() -> None:
     class Held(AtOnce):
         def __init__(self) -> None:
             self.futures: list[Future[Any]] = []
@@ -85,7 +85,7 @@ def test_what_was_under_way_when_asked_for_again_does_not_count() -> None:
     background_calls = some_calls(held, FakeClock())
     background_calls.done("tags", lambda: None)
 
-    background_calls.again("tags")
+    background_calls.reset("tags")
     assert not background_calls.done("tags", lambda: None)
     held.futures[0].set_result(None)
     assert not background_calls.done("tags", lambda: None)
@@ -107,6 +107,6 @@ def test_protobuf_fields_are_read_as_the_encoding_says() -> None:
 
 
 @pytest.mark.parametrize("message", [b"\x12\x07test", b"\x08", b"\x0b", b"\x25\x01"])
-def test_a_message_that_is_cut_short_is_refused(message: bytes) -> None:
+def test_a_truncated_message_is_refused(message: bytes) -> None:
     with pytest.raises(ValueError, match="not a protobuf message"):
         list(decoded(message))

@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 
 from node.head.phases import FAILED, LIMITS, STOPPED, UNFIT, Phase
-from node.lease.lease import TERMS
+from node.lease.lease import LEASE_TIMES
 from node.lease.table import LeaseItem
 from node.ray.token import NotFit, NotNow
 from tests.unit.node.fakes import STEP, FakeClock, FakeHead, MemoryTable, OnCall, run_all
 
 # From naming a successor to its taking the lease, at most: a renewal, a look, and the steps in
 # which each is seen.
-HANDED_OVER = TERMS.renew_every + TERMS.read_every + 3 * STEP
+HANDED_OVER = LEASE_TIMES.renewal_interval + LEASE_TIMES.read_interval + 3 * STEP
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def a_leader(table: MemoryTable, clock: FakeClock, name: str = "i-0a") -> FakeHe
     return head
 
 
-def test_the_first_head_takes_the_lease_starts_ray_and_says_so(head: FakeHead) -> None:
+def test_the_first_head_takes_the_lease_starts_ray_and_reports_it(head: FakeHead) -> None:
     head.run(10)
 
     assert head.guard.is_leader
@@ -100,9 +100,7 @@ def test_a_standby_completes_its_launch_and_waits(table: MemoryTable, clock: Fak
     assert standby.services.sent == []
 
 
-def test_a_standby_leads_once_the_leader_has_been_silent_for_the_leases_length(
-    table: MemoryTable, clock: FakeClock
-) -> None:
+def test_a_standby_leads_after_the_lease_has_lapsed(table: MemoryTable, clock: FakeClock) -> None:
     leader = a_leader(table, clock)
     standby = FakeHead(table, clock, "i-0b")
     run_all([leader, standby], 5)
@@ -139,7 +137,7 @@ def test_a_fenced_leader_comes_back_as_a_standby_and_may_lead_again(
     assert leader.lease.epoch == 2
 
 
-def test_a_leader_whose_ray_dies_gives_the_lease_up_at_once_and_a_standby_takes_it(
+def test_a_leader_whose_ray_dies_releases_the_lease_and_a_standby_takes_it(
     table: MemoryTable, clock: FakeClock
 ) -> None:
     leader, standby = a_leader(table, clock), FakeHead(table, clock, "i-0b")
@@ -152,7 +150,7 @@ def test_a_leader_whose_ray_dies_gives_the_lease_up_at_once_and_a_standby_takes_
     assert {"HeadReady": 0.0} in leader.services.sent
 
 
-def test_without_a_standby_ray_is_started_again_with_a_new_epoch(
+def test_without_a_standby_ray_restarts_with_a_new_epoch(
     table: MemoryTable, clock: FakeClock
 ) -> None:
     leader = a_leader(table, clock)
@@ -165,7 +163,7 @@ def test_without_a_standby_ray_is_started_again_with_a_new_epoch(
     assert leader.services.asked.count("refresh_secret") == 2
 
 
-def test_a_ray_that_dies_too_often_ends_the_guard_for_good(
+def test_the_guard_fails_for_good_when_ray_dies_too_often(
     table: MemoryTable, clock: FakeClock
 ) -> None:
     leader = a_leader(table, clock)
@@ -179,12 +177,12 @@ def test_a_ray_that_dies_too_often_ends_the_guard_for_good(
     assert table.item.released
 
 
-def test_a_ray_that_does_not_come_up_is_ended_and_the_lease_given_up(
+def test_a_ray_that_does_not_come_up_is_killed_and_the_lease_released(
     head: FakeHead, table: MemoryTable
 ) -> None:
     head.ray.responsive = False
 
-    head.run(LIMITS.start + 2)
+    head.run(LIMITS.start_timeout + 2)
 
     assert head.guard.phase is Phase.STANDBY
     assert not head.ray.is_running()
@@ -192,7 +190,7 @@ def test_a_ray_that_does_not_come_up_is_ended_and_the_lease_given_up(
     assert table.item.released
 
 
-def test_a_ray_that_hangs_is_no_leader_at_once_and_is_replaced_after_a_while(
+def test_a_hung_ray_ends_leadership_at_once_and_is_killed_after_the_timeout(
     table: MemoryTable, clock: FakeClock
 ) -> None:
     leader = a_leader(table, clock)
@@ -205,9 +203,7 @@ def test_a_ray_that_hangs_is_no_leader_at_once_and_is_replaced_after_a_while(
     assert leader.guard.phase is Phase.STANDBY
 
 
-def test_a_single_failed_check_costs_nothing_but_a_report(
-    table: MemoryTable, clock: FakeClock
-) -> None:
+def test_a_single_failed_check_is_only_reported(table: MemoryTable, clock: FakeClock) -> None:
     leader = a_leader(table, clock)
     leader.ray.responsive = False
     leader.run(3)
@@ -236,16 +232,18 @@ def test_a_missing_setting_ends_the_guard_with_the_reason(head: FakeHead) -> Non
 
     assert head.guard.exit_code == UNFIT
     assert ("head failed", {"why": "parameter /ray/test/redis_password: not there"}) in (
-        head.notes.lines
+        head.log.lines
     )
 
 
-def test_what_may_pass_is_tried_again_until_time_is_up(head: FakeHead, table: MemoryTable) -> None:
+def test_an_error_that_may_pass_is_retried_until_the_timeout(
+    head: FakeHead, table: MemoryTable
+) -> None:
     head.services.failing["prepare"] = NotNow("S3 answered AccessDenied")
 
     head.run(60)
     assert head.guard.phase is Phase.PREPARING
-    head.run(LIMITS.prepare)
+    head.run(LIMITS.prepare_timeout)
 
     assert head.guard.exit_code == FAILED
     assert table.item is None
@@ -270,7 +268,7 @@ def test_a_failing_metric_does_not_disturb_the_leader(table: MemoryTable, clock:
     assert leader.guard.is_leader
 
 
-def test_a_guard_that_is_asked_to_stop_kills_ray_and_gives_the_lease_up(
+def test_a_guard_that_is_asked_to_stop_kills_ray_and_releases_the_lease(
     table: MemoryTable, clock: FakeClock
 ) -> None:
     leader = a_leader(table, clock)
@@ -284,7 +282,7 @@ def test_a_guard_that_is_asked_to_stop_kills_ray_and_gives_the_lease_up(
     assert table.item.released
 
 
-def test_the_lease_is_not_given_up_while_a_process_of_ray_is_left(
+def test_the_lease_is_not_released_while_a_ray_process_is_left(
     table: MemoryTable, clock: FakeClock
 ) -> None:
     leader = a_leader(table, clock)
@@ -305,12 +303,12 @@ def test_while_leading_only_a_renewal_feeds_the_watchdog(
 ) -> None:
     leader = a_leader(table, clock)
     table.reachable = False
-    leader.guard.is_vital()
+    leader.guard.may_feed_watchdog()
 
     fed = []
     for _ in range(12):
         leader.run(0.25)
-        fed.append(leader.guard.is_vital())
+        fed.append(leader.guard.may_feed_watchdog())
 
     assert not any(fed)
 
@@ -322,25 +320,25 @@ def test_without_the_lease_nothing_feeds_the_watchdog_until_ray_is_dead(
     table.reachable, leader.ray.stubborn = False, True
 
     leader.run(7)
-    assert not leader.guard.is_vital()
+    assert not leader.guard.may_feed_watchdog()
     leader.ray.stubborn = False
     leader.run(0.25)
-    assert leader.guard.is_vital()
+    assert leader.guard.may_feed_watchdog()
 
 
-def test_a_standby_is_vital(table: MemoryTable, clock: FakeClock) -> None:
+def test_a_standby_feeds_the_watchdog(table: MemoryTable, clock: FakeClock) -> None:
     leader, standby = a_leader(table, clock), FakeHead(table, clock, "i-0b")
 
     run_all([leader, standby], 5)
 
-    assert standby.guard.is_vital()
+    assert standby.guard.may_feed_watchdog()
 
 
-def test_a_lease_that_comes_while_ray_is_not_warm_is_given_back(
+def test_a_lease_taken_while_ray_is_not_warm_is_released(
     table: MemoryTable, clock: FakeClock
 ) -> None:
     table.item = LeaseItem(1, 0, "i-0b", "10.0.0.2", released=False)
-    head = FakeHead(table, clock, limits=replace(LIMITS, pause=0.0))
+    head = FakeHead(table, clock, limits=replace(LIMITS, failure_pause=0.0))
     head.run(9)
     original = table.take
 
@@ -400,7 +398,7 @@ def test_handing_over_is_no_failure(table: MemoryTable, clock: FakeClock) -> Non
     assert {"HeadReady": 0.0} not in leader.services.sent[sent:]
 
 
-def test_after_the_hand_over_the_former_leader_can_take_over_in_turn(
+def test_after_a_hand_over_the_former_leader_can_be_the_next_successor(
     table: MemoryTable, clock: FakeClock
 ) -> None:
     leader, standby = two_heads(table, clock)
@@ -412,7 +410,7 @@ def test_after_the_hand_over_the_former_leader_can_take_over_in_turn(
     assert (leader.lease.epoch, leader.ray.starts) == (3, 2)
 
 
-def test_a_dead_successor_costs_the_leases_length_and_the_former_leader_is_back(
+def test_with_a_dead_successor_the_former_leader_is_back_after_the_leases_length(
     table: MemoryTable, clock: FakeClock
 ) -> None:
     leader = a_leader(table, clock)
@@ -427,7 +425,7 @@ def test_a_dead_successor_costs_the_leases_length_and_the_former_leader_is_back(
     assert (table.item.epoch, table.item.successor) == (2, "")
 
 
-def test_a_successor_that_is_taken_back_in_time_costs_nothing(
+def test_a_successor_that_is_removed_in_time_changes_nothing(
     table: MemoryTable, clock: FakeClock
 ) -> None:
     leader = a_leader(table, clock)
@@ -440,7 +438,7 @@ def test_a_successor_that_is_taken_back_in_time_costs_nothing(
     assert leader.ray.starts == 1
 
 
-def test_a_head_that_has_handed_over_leaves_the_cpu_to_the_next_one(
+def test_a_head_that_handed_over_leaves_the_cpu_to_the_next_one(
     table: MemoryTable, clock: FakeClock
 ) -> None:
     leader, standby = two_heads(table, clock)
@@ -449,7 +447,7 @@ def test_a_head_that_has_handed_over_leaves_the_cpu_to_the_next_one(
     assert standby.lease.held
 
     before = leader.ray.warm_ups
-    run_all([leader, standby], LIMITS.rest - 4)
+    run_all([leader, standby], LIMITS.warm_up_delay - 4)
     assert leader.ray.warm_ups == before
     run_all([leader, standby], 6)
 
@@ -504,7 +502,7 @@ def test_the_lease_is_not_handed_over_while_tags_are_being_moved(
     assert tagging.ray.starts == 0
 
 
-def test_a_leader_that_is_named_itself_goes_on(table: MemoryTable, clock: FakeClock) -> None:
+def test_a_leader_that_is_its_own_successor_goes_on(table: MemoryTable, clock: FakeClock) -> None:
     leader, standby = two_heads(table, clock)
     table.name_successor("i-0a")
 
@@ -529,7 +527,7 @@ def test_the_lease_is_handed_over_only_once_ray_is_dead(
     assert standby.lease.epoch == 2
 
 
-def test_traffic_is_for_a_leader_that_is_well_and_for_a_standby_that_passes_it_on(
+def test_a_healthy_leader_and_a_standby_with_an_open_relay_take_traffic(
     table: MemoryTable, clock: FakeClock
 ) -> None:
     leader, standby = two_heads(table, clock)
@@ -542,7 +540,7 @@ def test_traffic_is_for_a_leader_that_is_well_and_for_a_standby_that_passes_it_o
     assert not leader.guard.takes_traffic
 
 
-def test_a_standby_that_passes_nothing_on_takes_no_traffic(
+def test_a_standby_without_an_open_relay_takes_no_traffic(
     table: MemoryTable, clock: FakeClock
 ) -> None:
     leader, standby = two_heads(table, clock)
@@ -554,7 +552,7 @@ def test_a_standby_that_passes_nothing_on_takes_no_traffic(
     assert not standby.guard.takes_traffic
 
 
-def test_a_standby_that_is_cut_off_from_a_leader_whom_others_see_takes_no_traffic(
+def test_a_standby_that_cannot_reach_a_renewing_leader_takes_no_traffic(
     table: MemoryTable, clock: FakeClock
 ) -> None:
     leader, standby = two_heads(table, clock)
@@ -565,7 +563,7 @@ def test_a_standby_that_is_cut_off_from_a_leader_whom_others_see_takes_no_traffi
         assert not standby.guard.takes_traffic
 
 
-def test_a_standby_takes_traffic_again_soon_after_the_leader_has_gone(
+def test_a_standby_takes_traffic_again_soon_after_the_leader_was_lost(
     table: MemoryTable, clock: FakeClock
 ) -> None:
     _, standby = two_heads(table, clock)
@@ -581,7 +579,7 @@ def test_a_standby_takes_traffic_again_soon_after_the_leader_has_gone(
     assert standby.guard.is_leader
 
 
-def test_a_standby_leaves_its_ports_before_ray_starts(table: MemoryTable, clock: FakeClock) -> None:
+def test_a_standby_closes_its_relay_before_ray_starts(table: MemoryTable, clock: FakeClock) -> None:
     leader, standby = two_heads(table, clock)
     table.name_successor("i-0b")
 
@@ -592,7 +590,7 @@ def test_a_standby_leaves_its_ports_before_ray_starts(table: MemoryTable, clock:
     assert not standby.relay.is_open
 
 
-def test_traffic_goes_on_while_the_lease_is_handed_over(
+def test_a_successor_takes_traffic_throughout_a_hand_over(
     table: MemoryTable, clock: FakeClock
 ) -> None:
     leader, standby = two_heads(table, clock)
@@ -606,7 +604,7 @@ def test_traffic_goes_on_while_the_lease_is_handed_over(
     assert leader.relay.address == "address-of-i-0b"
 
 
-def test_a_former_leader_passes_on_at_once_and_asks_for_traffic_once_it_could_lead(
+def test_a_former_leader_relays_at_once_and_takes_traffic_once_it_can_lead(
     table: MemoryTable, clock: FakeClock
 ) -> None:
     leader, standby = two_heads(table, clock)
@@ -617,7 +615,7 @@ def test_a_former_leader_passes_on_at_once_and_asks_for_traffic_once_it_could_le
     run_all([leader, standby], 1)
     assert leader.relay.is_open
     assert not leader.guard.takes_traffic
-    run_all([leader, standby], LIMITS.rest + 1)
+    run_all([leader, standby], LIMITS.warm_up_delay + 1)
 
     assert leader.guard.takes_traffic
 
@@ -631,7 +629,7 @@ def test_a_standby_that_is_not_warm_takes_no_traffic(table: MemoryTable, clock: 
     assert not standby.guard.takes_traffic
 
 
-def test_a_head_that_ends_passes_nothing_on(table: MemoryTable, clock: FakeClock) -> None:
+def test_an_ended_head_relays_nothing(table: MemoryTable, clock: FakeClock) -> None:
     leader, standby = two_heads(table, clock)
 
     standby.guard.shut_down()
@@ -641,7 +639,7 @@ def test_a_head_that_ends_passes_nothing_on(table: MemoryTable, clock: FakeClock
     assert not standby.relay.is_open
 
 
-def test_leader_and_standby_look_for_another_autoscaler_yaml_every_five_seconds(
+def test_leader_and_standby_refresh_the_autoscaler_yaml_every_five_seconds(
     table: MemoryTable, clock: FakeClock
 ) -> None:
     leader, standby = two_heads(table, clock)
@@ -653,7 +651,7 @@ def test_leader_and_standby_look_for_another_autoscaler_yaml_every_five_seconds(
     assert [b - a for a, b in zip(before, after, strict=True)] == [10, 10]
 
 
-def test_the_lease_says_which_autoscaler_yaml_the_leader_works_by(
+def test_the_lease_says_which_autoscaler_yaml_the_leader_uses(
     table: MemoryTable, clock: FakeClock
 ) -> None:
     leader = a_leader(table, clock)
@@ -665,7 +663,7 @@ def test_the_lease_says_which_autoscaler_yaml_the_leader_works_by(
     assert table.item.autoscaler == "s3://bucket/new.yaml"
 
 
-def test_an_autoscaler_yaml_that_cannot_be_looked_for_disturbs_nobody(
+def test_a_failing_autoscaler_refresh_does_not_disturb_the_leader(
     table: MemoryTable, clock: FakeClock
 ) -> None:
     leader = a_leader(table, clock)

@@ -38,7 +38,7 @@ def set_timer(process: subprocess.Popen[str], seconds: float) -> None:
     assert process.stdout.readline() == "set\n"
 
 
-def test_a_process_that_is_stopped_dies_at_its_deadline(process: subprocess.Popen[str]) -> None:
+def test_a_stopped_process_dies_at_its_deadline(process: subprocess.Popen[str]) -> None:
     set_timer(process, 0.4)
     begun = time.monotonic()
     process.send_signal(signal.SIGSTOP)
@@ -47,7 +47,7 @@ def test_a_process_that_is_stopped_dies_at_its_deadline(process: subprocess.Pope
     assert time.monotonic() - begun > 0.2
 
 
-def test_a_deadline_can_be_moved_and_called_off(process: subprocess.Popen[str]) -> None:
+def test_a_deadline_can_be_moved_and_cancelled(process: subprocess.Popen[str]) -> None:
     set_timer(process, 0.3)
     set_timer(process, 30)
     with pytest.raises(subprocess.TimeoutExpired):
@@ -58,7 +58,7 @@ def test_a_deadline_can_be_moved_and_called_off(process: subprocess.Popen[str]) 
         process.wait(timeout=0.6)
 
 
-def test_a_deadline_that_is_past_kills_at_once(process: subprocess.Popen[str]) -> None:
+def test_a_past_deadline_kills_at_once(process: subprocess.Popen[str]) -> None:
     assert process.stdin
     process.stdin.write("0\n")
     process.stdin.flush()

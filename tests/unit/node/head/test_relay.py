@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from node.head.relay import PORTS, RETRY_SECONDS, SocketProxies
+from node.contract import RAY_PORTS
+from node.head.relay import RETRY_SECONDS, SocketProxies
 from node.ray.processes import descendants
-from tests.unit.node.fakes import FakeClock, Notes
+from tests.unit.node.fakes import FakeClock, RecordedLog
 
 STANDBY, LEADER, NEXT = "127.31.0.2", "127.31.0.3", "127.31.0.4"
 
@@ -22,7 +23,7 @@ class Host:
 
     def __init__(self, address: str) -> None:
         self._kept: list[socket.socket] = []
-        self._listeners = [socket.create_server((address, port)) for port in PORTS]
+        self._listeners = [socket.create_server((address, port)) for port in RAY_PORTS]
         for listener in self._listeners:
             threading.Thread(target=self._serve, args=(listener,), daemon=True).start()
 
@@ -48,13 +49,13 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def notes() -> Notes:
-    return Notes()
+def log() -> RecordedLog:
+    return RecordedLog()
 
 
 @pytest.fixture
-def relay(clock: FakeClock, notes: Notes) -> Iterator[SocketProxies]:
-    made = SocketProxies(STANDBY, clock=clock, say=notes)
+def relay(clock: FakeClock, log: RecordedLog) -> Iterator[SocketProxies]:
+    made = SocketProxies(STANDBY, clock=clock, log=log)
     yield made
     made.close()
 
@@ -66,11 +67,11 @@ def leader() -> Iterator[Host]:
     host.close()
 
 
-def connected(port: int = PORTS[0]) -> socket.socket:
+def connected(port: int = RAY_PORTS[0]) -> socket.socket:
     return socket.create_connection((STANDBY, port), 5.0)
 
 
-def met(port: int = PORTS[0]) -> str:
+def met(port: int = RAY_PORTS[0]) -> str:
     """Return the address that a connection to the standby comes to; nothing when it is ended."""
     with connected(port) as connection:
         try:
@@ -88,15 +89,15 @@ def gone(process: int) -> bool:
 
 
 @pytest.mark.usefixtures("leader")
-def test_every_port_of_ray_leads_to_the_leader(relay: SocketProxies) -> None:
+def test_every_ray_port_is_relayed_to_the_leader(relay: SocketProxies) -> None:
     relay.follow(LEADER)
 
     assert relay.is_open
-    assert {met(port) for port in PORTS} == {LEADER}
+    assert {met(port) for port in RAY_PORTS} == {LEADER}
 
 
 @pytest.mark.usefixtures("leader")
-def test_nothing_of_it_is_left_where_ray_is_to_listen(relay: SocketProxies) -> None:
+def test_a_closed_relay_leaves_rays_ports_free(relay: SocketProxies) -> None:
     relay.follow(LEADER)
     with connected() as connection:
         assert connection.recv(100)
@@ -127,11 +128,11 @@ def test_following_the_same_leader_again_changes_nothing(relay: SocketProxies) -
 
     relay.follow(LEADER)
 
-    assert len(before) == len(PORTS)
+    assert len(before) == len(RAY_PORTS)
     assert descendants() == before
 
 
-def test_a_leader_whose_ray_does_not_listen_yet_ends_the_connection(relay: SocketProxies) -> None:
+def test_a_connection_ends_while_the_leaders_ray_does_not_listen(relay: SocketProxies) -> None:
     relay.follow(LEADER)
 
     assert met() == ""
@@ -149,13 +150,13 @@ def test_a_proxy_that_died_is_replaced_after_a_while(
     clock.advance(RETRY_SECONDS)
     relay.follow(LEADER)
 
-    assert {met(port) for port in PORTS} == {LEADER}
+    assert {met(port) for port in RAY_PORTS} == {LEADER}
 
 
-def test_a_port_that_is_taken_opens_none_until_it_is_free(
-    relay: SocketProxies, clock: FakeClock, notes: Notes, leader: Host
+def test_no_port_opens_while_one_is_in_use(
+    relay: SocketProxies, clock: FakeClock, log: RecordedLog, leader: Host
 ) -> None:
-    taken = socket.create_server((STANDBY, PORTS[-1]))
+    taken = socket.create_server((STANDBY, RAY_PORTS[-1]))
     relay.follow(LEADER)
     assert not relay.is_open
     assert not descendants()
@@ -167,20 +168,20 @@ def test_a_port_that_is_taken_opens_none_until_it_is_free(
     relay.follow(LEADER)
 
     assert relay.is_open
-    assert notes.events == ["connections not passed on", "connections passed on"]
+    assert log.events == ["relay not open", "relay open"]
 
 
-def test_a_program_that_is_missing_is_tried_now_and_then_only(
-    clock: FakeClock, notes: Notes, tmp_path: Path
+def test_a_missing_proxy_program_is_retried_only_every_few_seconds(
+    clock: FakeClock, log: RecordedLog, tmp_path: Path
 ) -> None:
-    relay = SocketProxies(STANDBY, clock=clock, say=notes, program=str(tmp_path / "missing"))
+    relay = SocketProxies(STANDBY, clock=clock, log=log, program=str(tmp_path / "missing"))
     relay.follow(LEADER)
     assert all(gone(process) for process in descendants())
 
     for _ in range(10):
         relay.follow(LEADER)
 
-    assert len(notes.events) == 1
+    assert len(log.events) == 1
     relay.close()
 
 
@@ -191,6 +192,6 @@ def test_the_host_is_reached_where_its_guard_answers(
     assert not relay.reaches()
 
     with socket.create_server((LEADER, 0)) as guard:
-        monkeypatch.setattr("node.head.relay.GUARD", guard.getsockname()[1])
+        monkeypatch.setattr("node.head.relay.GUARD_PORT", guard.getsockname()[1])
 
         assert relay.reaches()

@@ -42,7 +42,7 @@ def test_the_leader_carries_the_tags_that_ray_looks_for(ec2: Any) -> None:
     }
 
 
-def test_the_previous_leader_loses_them_and_keeps_its_others(ec2: Any) -> None:
+def test_the_previous_leader_loses_rays_tags_and_keeps_its_others(ec2: Any) -> None:
     old, new = instances(ec2, 2)
     ec2.create_tags(Resources=[old], Tags=[{"Key": "raykiln:role", "Value": "head"}])
     move_head_tags(ec2, an_identity(instance_id=old))
@@ -62,7 +62,7 @@ def test_another_clusters_head_is_left_alone(ec2: Any) -> None:
     assert tags_of(ec2, theirs)["ray-node-type"] == "head"
 
 
-def test_moving_the_tags_twice_is_moving_them_once(ec2: Any) -> None:
+def test_moving_the_tags_can_be_repeated(ec2: Any) -> None:
     (leader,) = instances(ec2, 1)
     identity = an_identity(instance_id=leader)
 

@@ -8,7 +8,7 @@ from tests.unit.node.fakes import FakeClock, MemoryTable, silent
 
 
 def a_lease(table: MemoryTable, clock: FakeClock, holder: str = "i-0a") -> Lease:
-    return Lease(table, holder, f"address-of-{holder}", clock=clock, say=silent)
+    return Lease(table, holder, f"address-of-{holder}", clock=clock, log=silent)
 
 
 def step_for(seconds: float, clock: FakeClock, *leases: Lease) -> None:
@@ -23,7 +23,7 @@ def a_foreign_item(**changes: object) -> LeaseItem:
     return LeaseItem(**{**values, "released": False, **changes})  # type: ignore[arg-type]
 
 
-def test_a_lease_that_nobody_ever_held_is_taken_at_once() -> None:
+def test_a_lease_that_was_never_held_is_taken_at_once() -> None:
     table, clock = MemoryTable(), FakeClock()
     lease = a_lease(table, clock)
 
@@ -43,7 +43,7 @@ def test_a_released_lease_is_taken_at_once_with_the_next_epoch() -> None:
     assert lease.epoch == 5
 
 
-def test_a_lease_whose_holder_went_silent_is_taken_after_its_length_and_not_before() -> None:
+def test_a_lapsed_lease_is_taken_after_its_length_and_not_before() -> None:
     table, clock = MemoryTable(), FakeClock()
     table.item = a_foreign_item()
     lease = a_lease(table, clock)
@@ -54,7 +54,7 @@ def test_a_lease_whose_holder_went_silent_is_taken_after_its_length_and_not_befo
     assert lease.epoch == 5
 
 
-def test_every_beat_of_the_holder_starts_the_wait_anew() -> None:
+def test_every_renewal_restarts_the_wait() -> None:
     table, clock = MemoryTable(), FakeClock()
     table.item = a_foreign_item()
     lease = a_lease(table, clock)
@@ -66,11 +66,11 @@ def test_every_beat_of_the_holder_starts_the_wait_anew() -> None:
     assert lease.epoch is None
 
 
-def test_an_unwanted_lease_is_only_watched() -> None:
+def test_a_head_that_may_not_take_the_lease_only_reads_it() -> None:
     table, clock = MemoryTable(), FakeClock()
     lease = a_lease(table, clock)
 
-    lease.step(wanted=False)
+    lease.step(take=False)
 
     assert table.item is None
 
@@ -85,7 +85,7 @@ def test_a_holder_renews_every_two_seconds_or_a_little_sooner() -> None:
     assert 10 <= table.item.beat <= 20 / 1.5
 
 
-def test_a_holder_that_cannot_renew_may_not_run_ray_from_the_fence_time_on() -> None:
+def test_a_holder_that_cannot_renew_may_not_run_ray_after_the_fence() -> None:
     table, clock = MemoryTable(), FakeClock()
     lease = a_lease(table, clock)
     lease.step()
@@ -97,7 +97,7 @@ def test_a_holder_that_cannot_renew_may_not_run_ray_from_the_fence_time_on() -> 
     assert not lease.held
 
 
-def test_a_renewal_whose_answer_is_lost_gives_no_time() -> None:
+def test_a_renewal_without_an_answer_does_not_extend_the_lease() -> None:
     table, clock = MemoryTable(), FakeClock()
     lease = a_lease(table, clock)
     lease.step()
@@ -110,7 +110,7 @@ def test_a_renewal_whose_answer_is_lost_gives_no_time() -> None:
     assert lease.epoch is None
 
 
-def test_a_take_whose_answer_was_lost_gives_nothing_and_is_followed_by_another() -> None:
+def test_a_take_without_an_answer_does_not_hold_and_is_repeated() -> None:
     table, clock = MemoryTable(), FakeClock()
     lease = a_lease(table, clock)
     original = table.take
@@ -133,7 +133,7 @@ def test_a_take_whose_answer_was_lost_gives_nothing_and_is_followed_by_another()
     assert lease.epoch == 2
 
 
-def test_a_holder_that_was_overtaken_stops_at_its_next_renewal() -> None:
+def test_a_holder_whose_lease_was_taken_loses_it_at_its_next_renewal() -> None:
     table, clock = MemoryTable(), FakeClock()
     lease = a_lease(table, clock)
     lease.step()
@@ -145,7 +145,7 @@ def test_a_holder_that_was_overtaken_stops_at_its_next_renewal() -> None:
     assert lease.epoch is None
 
 
-def test_what_was_released_is_never_renewed_even_when_the_release_got_no_answer() -> None:
+def test_a_released_epoch_is_never_renewed_even_when_the_release_got_no_answer() -> None:
     table, clock = MemoryTable(), FakeClock()
     lease = a_lease(table, clock)
     lease.step()
@@ -154,14 +154,14 @@ def test_what_was_released_is_never_renewed_even_when_the_release_got_no_answer(
     table.reachable = True
 
     for _ in range(40):
-        lease.step(wanted=False)
+        lease.step(take=False)
         clock.advance(0.25)
 
     assert not lease.held
     assert table.item == LeaseItem(1, 0, "i-0a", "address-of-i-0a", released=False)
 
 
-def test_what_an_earlier_process_of_this_instance_held_is_taken_at_once_as_a_new_epoch() -> None:
+def test_a_lease_held_by_an_earlier_process_here_is_taken_at_once_as_a_new_epoch() -> None:
     table, clock = MemoryTable(), FakeClock()
     a_lease(table, clock).step()
     reborn = a_lease(table, clock)
@@ -171,7 +171,7 @@ def test_what_an_earlier_process_of_this_instance_held_is_taken_at_once_as_a_new
     assert reborn.epoch == 2
 
 
-def test_an_item_that_vanished_is_waited_for_like_a_silent_holder() -> None:
+def test_a_deleted_item_is_treated_like_a_silent_holder() -> None:
     table, clock = MemoryTable(), FakeClock()
     table.item = a_foreign_item()
     lease = a_lease(table, clock)
@@ -184,7 +184,7 @@ def test_an_item_that_vanished_is_waited_for_like_a_silent_holder() -> None:
     assert lease.epoch == 1
 
 
-def test_a_slow_renewal_counts_from_before_it_was_sent() -> None:
+def test_a_slow_renewal_counts_from_the_moment_it_was_sent() -> None:
     table, clock = MemoryTable(), FakeClock()
     lease = a_lease(table, clock)
     lease.step()
@@ -213,7 +213,7 @@ def handed_over(**changes: object) -> MemoryTable:
     return table
 
 
-def test_a_named_successor_takes_what_was_released_at_once() -> None:
+def test_a_named_successor_takes_a_released_lease_at_once() -> None:
     table, clock = handed_over(), FakeClock()
     lease = a_lease(table, clock, "i-0c")
 
@@ -225,7 +225,7 @@ def test_a_named_successor_takes_what_was_released_at_once() -> None:
 
 
 @pytest.mark.parametrize("other", ["i-0a", "i-0b"])
-def test_everyone_else_and_the_former_holder_too_waits_for_a_successor(other: str) -> None:
+def test_all_others_and_the_former_holder_wait_for_a_successor(other: str) -> None:
     table, clock = handed_over(), FakeClock()
     lease = a_lease(table, clock, other)
 
@@ -235,7 +235,7 @@ def test_everyone_else_and_the_former_holder_too_waits_for_a_successor(other: st
     assert lease.epoch == 5
 
 
-def test_a_successor_takes_no_earlier_than_anyone_what_was_not_released() -> None:
+def test_a_successor_takes_an_unreleased_lease_no_earlier_than_others() -> None:
     table, clock = handed_over(released=False), FakeClock()
     lease = a_lease(table, clock, "i-0c")
 
@@ -245,7 +245,7 @@ def test_a_successor_takes_no_earlier_than_anyone_what_was_not_released() -> Non
     assert lease.epoch == 5
 
 
-def test_a_holder_that_was_started_again_leaves_the_lease_to_the_successor() -> None:
+def test_a_restarted_holder_leaves_the_lease_to_the_successor() -> None:
     table, clock = MemoryTable(), FakeClock()
     a_lease(table, clock).step()
     table.name_successor("i-0c")
@@ -256,7 +256,7 @@ def test_a_holder_that_was_started_again_leaves_the_lease_to_the_successor() -> 
     assert (successor.epoch, reborn.epoch) == (2, None)
 
 
-def test_a_successor_that_is_called_off_lets_everyone_take_at_once() -> None:
+def test_without_its_successor_a_released_lease_is_free_to_all_at_once() -> None:
     table, clock = handed_over(), FakeClock()
     lease = a_lease(table, clock)
     step_for(3.0, clock, lease)
@@ -267,7 +267,7 @@ def test_a_successor_that_is_called_off_lets_everyone_take_at_once() -> None:
     assert lease.epoch == 5
 
 
-def test_a_successor_that_is_the_holder_itself_is_none() -> None:
+def test_a_holder_that_is_its_own_successor_has_none() -> None:
     table, clock = handed_over(successor="i-0b"), FakeClock()
     lease = a_lease(table, clock)
 
@@ -290,20 +290,20 @@ def test_a_holder_learns_of_its_successor_with_its_next_renewal() -> None:
     assert lease.successor == ""
 
 
-def test_others_know_where_the_holder_is_and_whether_it_renews() -> None:
+def test_others_know_the_holders_address_and_whether_it_renews() -> None:
     table, clock = MemoryTable(), FakeClock()
     holder, other = a_lease(table, clock), a_lease(table, clock, "i-0c")
     holder.step()
     step_for(3.0, clock, holder, other)
 
-    assert (holder.other, other.other) == ("", "address-of-i-0a")
-    assert (holder.is_renewed, other.is_renewed) == (False, True)
+    assert (holder.other_address, other.other_address) == ("", "address-of-i-0a")
+    assert (holder.is_renewed_by_other, other.is_renewed_by_other) == (False, True)
     step_for(4.0, clock, other)
-    assert not other.is_renewed
-    assert other.other == "address-of-i-0a"
+    assert not other.is_renewed_by_other
+    assert other.other_address == "address-of-i-0a"
 
 
-def test_a_lease_that_was_given_up_is_renewed_by_nobody() -> None:
+def test_a_released_lease_is_not_renewed() -> None:
     table, clock = MemoryTable(), FakeClock()
     holder, other = a_lease(table, clock), a_lease(table, clock, "i-0c")
     holder.step()
@@ -312,10 +312,10 @@ def test_a_lease_that_was_given_up_is_renewed_by_nobody() -> None:
     holder.release()
     step_for(0.25, clock, other)
 
-    assert not other.is_renewed
+    assert not other.is_renewed_by_other
 
 
-def test_the_holder_says_what_it_works_by() -> None:
+def test_the_holder_writes_which_autoscaler_yaml_it_uses() -> None:
     table, clock = MemoryTable(), FakeClock()
     lease = a_lease(table, clock)
     lease.autoscaler = "s3://bucket/one.yaml"

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 
 from node.head import phases
 from node.head.guard import Guard
-from node.lease.lease import TERMS, Lease
+from node.lease.lease import LEASE_TIMES, Lease
 from node.lease.table import LeaseItem, Refused, Unknown
 from tests.unit.node.fakes import MemoryTable
 from tests.unit.node.lease_world import Fate, Machine, Parts, World
@@ -174,7 +174,7 @@ class Heads(RuleBasedStateMachine):
         assert self.world.leaders == [next_holder]
 
 
-def test_two_heads_never_run_ray_together_and_in_calm_weather_one_does() -> None:
+def test_two_heads_never_run_ray_together_and_without_faults_one_does() -> None:
     run_state_machine_as_test(Heads, settings=settings(STORIES, max_examples=30 * DEEP))
 
 
@@ -234,8 +234,8 @@ class Mutation:
 
 
 MUTATIONS = [
-    Mutation("fence beyond the length", Parts(terms=replace(TERMS, fence=12.0, kill=13.0))),
-    Mutation("kill beyond the length", Parts(terms=replace(TERMS, kill=13.0))),
+    Mutation("fence beyond the length", Parts(times=replace(LEASE_TIMES, fence=12.0, kill=13.0))),
+    Mutation("kill beyond the length", Parts(times=replace(LEASE_TIMES, kill=13.0))),
     Mutation("take not conditional on the beat", Parts(table=TakesByEpochAlone)),
     Mutation("release before Ray is dead", Parts(guard=ReleasesFirst)),
     Mutation("renewal after a release", Parts(lease=RenewsWhatItReleased)),

@@ -80,7 +80,7 @@ def name_successor(table: LeaseTable, instance_id: str) -> None:
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(story=st.lists(operations, max_size=25))
-def test_the_table_in_memory_answers_as_dynamodb_does(dynamodb: Any, story: list[Any]) -> None:
+def test_the_memory_table_behaves_like_dynamodb(dynamodb: Any, story: list[Any]) -> None:
     dynamodb.delete_item(TableName=TABLE, Key={"cluster": {"S": "test"}})
     real, ours = DynamoLeaseTable(dynamodb, TABLE, "test"), MemoryTable()
 
@@ -95,14 +95,14 @@ def test_environments_do_not_share_a_lease(dynamodb: Any) -> None:
     assert DynamoLeaseTable(dynamodb, TABLE, "two").read() is None
 
 
-def test_an_error_that_says_nothing_of_the_effect_is_unknown(dynamodb: Any) -> None:
+def test_an_error_that_leaves_the_effect_open_is_unknown(dynamodb: Any) -> None:
     table = DynamoLeaseTable(dynamodb, "no-such-table", "test")
 
     with pytest.raises(Unknown, match="ResourceNotFound"):
         table.read()
 
 
-def test_a_renewal_returns_the_item_with_the_successor_that_was_named_meanwhile(
+def test_a_renewal_returns_the_item_with_a_successor_named_since(
     dynamodb: Any,
 ) -> None:
     table = DynamoLeaseTable(dynamodb, TABLE, "test")

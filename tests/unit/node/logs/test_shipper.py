@@ -17,7 +17,7 @@ from node.give_up import await_shipped
 from node.logs import batch as log_batch
 from node.logs.batch import Batch, Event, event_of
 from node.logs.progress import Progress
-from node.logs.shipper import LAST_SECONDS, CloudWatchStream, LogShipper, NotTaken, Stream
+from node.logs.shipper import LAST_SECONDS, CloudWatchStream, LogShipper, Rejected, Stream
 from node.logs.source import LINE_BYTES, JournalSource, Source, journal_command
 from tests.unit.node.fakes import silent
 
@@ -84,7 +84,7 @@ class Node:
         if self.after_put:
             raise self.after_put.pop(0)
 
-    def say(self, *numbers: int) -> None:
+    def log(self, *numbers: int) -> None:
         self.journal += [event(number) for number in numbers]
 
     def shipper(self) -> LogShipper:
@@ -92,7 +92,7 @@ class Node:
             lambda cursor, follow: FakeSource(self, cursor, follow),
             self.put,
             self.progress,
-            say=silent,
+            log=silent,
             clock=self.clock,
             sleep=self.clock.sleep,
         )
@@ -157,7 +157,7 @@ def node(tmp_path: Path) -> Node:
 
 
 def test_every_line_is_shipped_once_and_in_order(node: Node) -> None:
-    node.say(*range(1, 201))
+    node.log(*range(1, 201))
 
     node.run()
 
@@ -165,8 +165,8 @@ def test_every_line_is_shipped_once_and_in_order(node: Node) -> None:
     assert node.progress.cursor() == "200"
 
 
-def test_lines_of_the_same_moment_go_together(node: Node) -> None:
-    node.say(*range(1, 31))
+def test_lines_of_the_same_moment_share_a_batch(node: Node) -> None:
+    node.log(*range(1, 31))
 
     node.run()
 
@@ -175,14 +175,14 @@ def test_lines_of_the_same_moment_go_together(node: Node) -> None:
 
 def test_a_restart_neither_loses_nor_repeats(node: Node) -> None:
     for start in (1, 101, 201):
-        node.say(*range(start, start + 100))
+        node.log(*range(start, start + 100))
         node.run()
 
     assert node.taken == lines(range(1, 301))
 
 
-def test_what_aws_did_not_take_is_sent_until_it_does(node: Node) -> None:
-    node.say(*range(1, 21))
+def test_a_batch_is_sent_until_aws_accepts_it(node: Node) -> None:
+    node.log(*range(1, 21))
     node.errors = [away() for _ in range(6)]
 
     node.run(seconds=120)
@@ -191,7 +191,7 @@ def test_what_aws_did_not_take_is_sent_until_it_does(node: Node) -> None:
     assert node.clock.time > 15
 
 
-def test_while_aws_is_away_no_more_is_held_than_a_batch(node: Node) -> None:
+def test_while_aws_is_unreachable_memory_holds_one_batch(node: Node) -> None:
     node.journal = [event(n, text="x" * 1000) for n in range(1, 50_001)]
     node.errors = [away() for _ in range(10_000)]
     tracemalloc.start()
@@ -207,12 +207,12 @@ def test_while_aws_is_away_no_more_is_held_than_a_batch(node: Node) -> None:
     assert len(node.taken) == 50_000
 
 
-def test_a_shipper_that_is_killed_between_sending_and_noting_repeats_that_batch_alone(
+def test_a_shipper_killed_before_it_stored_its_progress_repeats_one_batch(
     node: Node,
 ) -> None:
-    node.say(*range(1, 11))
+    node.log(*range(1, 11))
     node.run()
-    node.say(*range(11, 21))
+    node.log(*range(11, 21))
     node.after_put = [Killed()]
     with pytest.raises(Killed):
         node.run()
@@ -222,29 +222,29 @@ def test_a_shipper_that_is_killed_between_sending_and_noting_repeats_that_batch_
     assert node.taken == lines([*range(1, 21), *range(11, 21)])
 
 
-def test_a_batch_that_is_never_taken_is_given_up_and_the_next_one_goes(node: Node) -> None:
-    node.say(*range(1, 11))
-    node.errors = [NotTaken("one line is a week ahead")]
+def test_a_rejected_batch_is_dropped_and_the_next_one_is_sent(node: Node) -> None:
+    node.log(*range(1, 11))
+    node.errors = [Rejected("one line is a week ahead")]
     node.run()
-    node.say(*range(11, 21))
+    node.log(*range(11, 21))
 
     node.run()
 
     assert node.taken == lines(range(11, 21))
 
 
-def test_what_was_said_just_before_the_end_is_shipped(node: Node) -> None:
+def test_lines_logged_just_before_the_end_are_shipped(node: Node) -> None:
     shipper = node.shipper()
     shipper.stop()
-    node.say(1, 2, 3)
+    node.log(1, 2, 3)
 
     shipper.run()
 
     assert node.taken == lines([1, 2, 3])
 
 
-def test_an_end_without_aws_takes_no_longer_than_it_may(node: Node) -> None:
-    node.say(*range(1, 11))
+def test_stopping_without_aws_is_in_time(node: Node) -> None:
+    node.log(*range(1, 11))
     node.errors = [away() for _ in range(100)]
 
     node.run(seconds=3)
@@ -254,8 +254,8 @@ def test_an_end_without_aws_takes_no_longer_than_it_may(node: Node) -> None:
     assert node.progress.cursor() == ""
 
 
-def test_a_journalctl_that_ends_is_started_again_where_it_was(node: Node) -> None:
-    node.say(*range(1, 101))
+def test_a_journalctl_that_ends_is_restarted_at_its_cursor(node: Node) -> None:
+    node.log(*range(1, 101))
     opened: list[str] = []
 
     def short(cursor: str, follow: bool) -> Source:
@@ -273,9 +273,9 @@ def test_a_journalctl_that_ends_is_started_again_where_it_was(node: Node) -> Non
     assert node.taken == lines(range(1, 101))
 
 
-def test_a_disk_that_is_full_does_not_have_lines_repeated(node: Node, tmp_path: Path) -> None:
+def test_a_full_disk_repeats_no_lines(node: Node, tmp_path: Path) -> None:
     node.progress = Progress(tmp_path / "none" / "progress.json")
-    node.say(*range(1, 11))
+    node.log(*range(1, 11))
 
     node.run()
 
@@ -292,7 +292,7 @@ def test_a_disk_that_is_full_does_not_have_lines_repeated(node: Node, tmp_path: 
     ],
     ids=["bytes", "events", "a day", "a clock that was set"],
 )
-def test_a_batch_ends_where_the_api_ends(
+def test_a_batch_ends_at_the_limits_of_the_api(
     node: Node, events: list[Event], batches: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node.journal, node.largest_read = events, 60_000
@@ -322,13 +322,13 @@ def test_an_event_is_data_and_readable() -> None:
     }
 
 
-def test_what_systemd_says_about_a_unit_is_that_units() -> None:
+def test_a_line_of_systemd_about_a_unit_is_that_units() -> None:
     said = entry("Started.", _SYSTEMD_UNIT="init.scope", UNIT="ray-head.service")
 
     assert json.loads(event_of(said).text)["unit"] == "ray-head"
 
 
-def test_what_is_no_utf8_is_shipped_all_the_same() -> None:
+def test_text_that_is_not_utf8_is_shipped_too() -> None:
     assert json.loads(event_of(entry([104, 255])).text)["message"] == "h�"
 
 
@@ -361,7 +361,7 @@ def test_entries_are_read_whole_however_the_pipe_cuts_them(tmp_path: Path) -> No
     assert read_all(source) == messages
 
 
-def test_a_line_without_end_is_skipped_and_the_next_one_is_read(tmp_path: Path) -> None:
+def test_an_endless_line_is_skipped_and_the_next_one_is_read(tmp_path: Path) -> None:
     endless = json.dumps(entry("x" * 3 * LINE_BYTES)) + "\n"
 
     source = printing(tmp_path, endless, "no json\n", "[]\n", json.dumps(entry("next")) + "\n")
@@ -369,7 +369,7 @@ def test_a_line_without_end_is_skipped_and_the_next_one_is_read(tmp_path: Path) 
     assert read_all(source) == ["next"]
 
 
-def test_a_quiet_journal_is_waited_for_no_longer_than_asked() -> None:
+def test_reading_a_quiet_journal_returns_after_the_timeout() -> None:
     source = JournalSource([sys.executable, "-c", "import time; time.sleep(60)"], silent)
     began = time.monotonic()
 
@@ -388,7 +388,7 @@ def test_closing_ends_journalctl_and_leaves_no_descriptor() -> None:
     assert set(Path("/proc/self/fd").iterdir()) == before
 
 
-def test_it_follows_from_the_cursor_on_and_from_the_first_line_without_one() -> None:
+def test_the_command_follows_from_the_cursor_or_from_the_first_line() -> None:
     command = journal_command(("ray-head", "cloud-init"), "s=1;i=2", follow=True)
 
     assert {"--unit=ray-head", "--unit=cloud-init", "--after-cursor=s=1;i=2"} <= set(command)
@@ -427,7 +427,7 @@ def stored(logs: Any) -> list[str]:
     return [one["message"] for one in found["events"]]
 
 
-def test_the_stream_is_made_with_the_first_line(logs: Any) -> None:
+def test_the_stream_is_created_with_the_first_line(logs: Any) -> None:
     stream = CloudWatchStream(logs, STREAM, silent)
 
     stream.put(a_batch(event(1, now())))
@@ -436,7 +436,7 @@ def test_the_stream_is_made_with_the_first_line(logs: Any) -> None:
     assert stored(logs) == lines([1, 2])
 
 
-def test_lines_come_by_time_even_when_the_clock_was_set_back(logs: Any) -> None:
+def test_lines_are_sent_by_time_even_when_the_clock_was_set_back(logs: Any) -> None:
     at = now()
 
     CloudWatchStream(logs, STREAM, silent).put(a_batch(event(1, at), event(2, at - 5000)))
@@ -444,21 +444,21 @@ def test_lines_come_by_time_even_when_the_clock_was_set_back(logs: Any) -> None:
     assert stored(logs) == lines([2, 1])
 
 
-def test_lines_of_no_age_that_is_taken_are_named_and_the_others_stored(logs: Any) -> None:
+def test_lines_rejected_for_their_age_are_logged_and_the_others_stored(logs: Any) -> None:
     said: list[str] = []
 
-    def say(what: str, **_: object) -> None:
+    def log(what: str, **_: object) -> None:
         said.append(what)
 
     old = event(1, now() - 15 * 24 * 3600 * 1000)
-    CloudWatchStream(logs, STREAM, say).put(a_batch(old))
-    CloudWatchStream(logs, STREAM, say).put(a_batch(event(2, now())))
+    CloudWatchStream(logs, STREAM, log).put(a_batch(old))
+    CloudWatchStream(logs, STREAM, log).put(a_batch(event(2, now())))
 
-    assert said == ["lines refused for their age"]
+    assert said == ["lines rejected for their age"]
     assert stored(logs) == lines([2])
 
 
-def test_a_group_that_is_not_there_is_an_error_to_try_again(logs: Any) -> None:
+def test_a_missing_log_group_is_an_error_that_may_pass(logs: Any) -> None:
     nowhere = Stream("us-east-1", "/raykiln/none/head", "i-1")
 
     with pytest.raises(ClientError):
@@ -472,7 +472,7 @@ def test_the_groups_are_those_of_the_foundation() -> None:
         assert f'LogGroupName: !Sub "/raykiln/${{Environment}}/{role}"' in text
 
 
-def test_a_node_that_gives_up_waits_until_its_last_words_are_shipped(tmp_path: Path) -> None:
+def test_a_node_that_gives_up_waits_until_its_last_lines_are_shipped(tmp_path: Path) -> None:
     progress = Progress(tmp_path / "progress.json")
     progress.write("c", 1_000_500)
 

@@ -54,11 +54,11 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     return found
 
 
-def test_all_of_ray_ends_with_one_kill_daemons_too(told: dict[str, object]) -> None:
+def test_one_kill_ends_all_of_ray_with_its_daemons(told: dict[str, object]) -> None:
     assert told  # the guard's own assertions: warm, started, healthy, killed, nothing left
 
 
-def test_ray_is_told_its_address_and_its_autoscaler(told: dict[str, object]) -> None:
+def test_ray_gets_its_address_and_its_autoscalers_yaml(told: dict[str, object]) -> None:
     argv = told["argv"]
     assert isinstance(argv, list)
 
@@ -78,7 +78,7 @@ def test_ray_finds_its_token_by_path_and_its_instance_by_name(told: dict[str, ob
     }
 
 
-def test_what_clients_and_workers_wait_for_starts_first(told: dict[str, object]) -> None:
+def test_ray_starts_first_what_clients_and_workers_wait_for(told: dict[str, object]) -> None:
     assert told["started"] == [
         "GCS",
         "raylet",
@@ -96,17 +96,17 @@ def test_without_a_warm_dashboard_ray_starts_its_own(tmp_path: Path) -> None:
     assert json.loads(path.read_text())["started"][2] == "dashboard: cold,heard"
 
 
-def test_the_guards_socket_is_not_left_to_ray(told: dict[str, object]) -> None:
+def test_ray_does_not_inherit_the_guards_socket(told: dict[str, object]) -> None:
     assert told["stdin"] == "/dev/null"
 
 
-def test_a_ray_that_was_killed_can_be_warmed_and_started_again(tmp_path: Path) -> None:
+def test_a_killed_ray_can_be_warmed_and_started_again(tmp_path: Path) -> None:
     then = "wait(ray.kill); wait(ray.warm); ray.start(); assert ray.is_running(); wait(ray.kill)"
 
     assert guarded(tmp_path, then).exists()
 
 
-def test_ray_has_ended_when_its_gcs_has(tmp_path: Path) -> None:
+def test_ray_ends_with_its_gcs(tmp_path: Path) -> None:
     then = """
 os.kill(int(open(os.environ["TOLD"] + ".gcs").read()), 9)
 wait(lambda: not ray.is_running())

@@ -37,7 +37,7 @@ def ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ray:
     return ray
 
 
-def test_the_gcs_reads_it_from_a_file_of_ours_alone(ray: Ray, tmp_path: Path) -> None:
+def test_only_the_gcs_gets_the_password_from_a_private_file(ray: Ray, tmp_path: Path) -> None:
     ray.start_ray_process(["gcs_server", f"--redis_password={SECRET}", "--x"], "gcs_server")
 
     assert ray.started[0][0] == ["gcs_server", f"--flagfile={tmp_path / 'flags'}", "--x"]
@@ -45,7 +45,7 @@ def test_the_gcs_reads_it_from_a_file_of_ours_alone(ray: Ray, tmp_path: Path) ->
     assert (tmp_path / "flags").stat().st_mode & 0o777 == 0o600
 
 
-def test_raylet_workers_and_client_server_do_without(ray: Ray) -> None:
+def test_raylet_workers_and_client_server_get_no_password(ray: Ray) -> None:
     workers = f"--python_worker_command=python --redis-password={SECRET} --y"
     ray.start_ray_process(["raylet", workers], "raylet", fate_share=True)
     updates = {"RAY_REDIS_PASSWORD": SECRET, "OTHER": "kept"}

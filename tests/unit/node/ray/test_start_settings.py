@@ -7,12 +7,12 @@ REDIS = "state.ray.internal:6379"
 RECONNECT = "RAY_gcs_rpc_server_reconnect_timeout_s"
 
 
-def test_without_redis_a_head_keeps_nothing_and_raylets_give_up_within_seconds() -> None:
+def test_without_redis_a_head_stores_nothing_and_raylets_end_within_seconds() -> None:
     assert not [key for key in head_environment(an_identity()) if "REDIS" in key]
     assert worker_environment(an_identity())[RECONNECT] == "20"
 
 
-def test_with_redis_a_head_keeps_its_tables_there_and_raylets_wait_for_the_next() -> None:
+def test_with_redis_a_head_stores_its_tables_and_raylets_wait_for_the_next() -> None:
     environment = head_environment(an_identity(redis=REDIS))
 
     assert environment["RAY_REDIS_ADDRESS"] == REDIS
@@ -20,7 +20,7 @@ def test_with_redis_a_head_keeps_its_tables_there_and_raylets_wait_for_the_next(
     assert worker_environment(an_identity(redis=REDIS))[RECONNECT] == "600"
 
 
-def test_a_redis_by_tls_is_trusted_when_the_machine_trusts_it() -> None:
+def test_a_redis_with_tls_is_trusted_by_the_machines_authorities() -> None:
     plain, secure = (head_environment(an_identity(redis=r)) for r in (REDIS, f"rediss://{REDIS}"))
 
     assert secure["RAY_REDIS_ADDRESS"] == f"rediss://{REDIS}"
@@ -28,7 +28,7 @@ def test_a_redis_by_tls_is_trusted_when_the_machine_trusts_it() -> None:
     assert "RAY_REDIS_CA_CERT" not in plain
 
 
-def test_no_password_is_among_what_anyone_can_read() -> None:
+def test_no_argument_or_variable_holds_a_password() -> None:
     identity = an_identity(redis=REDIS)
     told = [*head_arguments(identity), *head_environment(identity)]
 

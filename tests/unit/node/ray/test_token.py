@@ -56,12 +56,12 @@ def test_a_missing_secret_is_final_and_named(ssm: Any, tmp_path: Path) -> None:
         fetch_token(ssm, identity, tmp_path / "token")
 
 
-def test_permissions_may_be_on_their_way(tmp_path: Path) -> None:
+def test_missing_permissions_may_pass(tmp_path: Path) -> None:
     with pytest.raises(NotNow, match="AccessDenied"):
         fetch_token(Refusing(denied()), an_identity(), tmp_path / "token")
 
 
-def test_no_error_quotes_what_aws_said(tmp_path: Path) -> None:
+def test_no_error_quotes_aws(tmp_path: Path) -> None:
     with pytest.raises(NotNow) as caught:
         fetch_token(Refusing(denied()), an_identity(), tmp_path / "token")
 
@@ -79,7 +79,7 @@ def test_a_rotated_secret_replaces_the_old_one(ssm: Any, tmp_path: Path) -> None
     assert path.read_text() == "new"
 
 
-def test_a_known_secret_serves_while_aws_cannot_be_asked(tmp_path: Path) -> None:
+def test_a_known_secret_is_kept_while_aws_does_not_answer(tmp_path: Path) -> None:
     away = Refusing(ConnectTimeoutError(endpoint_url="https://ssm"))
     path = tmp_path / "token"
 

@@ -19,7 +19,7 @@ from node.worker.departure import (
     find_notice,
 )
 from node.worker.unit import Raylet
-from tests.unit.node.fakes import FakeClock, Notes, node_id_of
+from tests.unit.node.fakes import FakeClock, RecordedLog, node_id_of
 from tests.unit.node.worker.test_watchdog import HEAD, NEXT_HEAD, US, Node, led_by
 
 NOW = 1_800_000_000.0
@@ -27,18 +27,18 @@ INTERRUPTION = json.dumps({"action": "terminate", "time": "2027-01-15T08:02:00Z"
 AT = 1_800_000_120.0
 
 
-def test_an_instance_that_nobody_takes_away_has_no_notice() -> None:
+def test_an_instance_that_stays_has_no_notice() -> None:
     assert find_notice({GROUP: "InService"}.get, NOW) is None
 
 
-def test_a_spot_interruption_is_announced_with_its_moment() -> None:
+def test_a_spot_interruption_notice_has_a_time() -> None:
     assert find_notice({SPOT: INTERRUPTION}.get, NOW) == Notice("spot interruption: terminate", AT)
 
 
-def test_a_group_announces_without_a_moment() -> None:
+def test_a_groups_notice_has_no_time() -> None:
     notice = find_notice({GROUP: "Terminated"}.get, NOW)
 
-    assert notice == Notice("its Auto Scaling group ends it", NOW + GRACE)
+    assert notice == Notice("its Auto Scaling group terminates it", NOW + GRACE)
 
 
 def test_a_drain_names_node_reason_message_and_deadline() -> None:
@@ -55,7 +55,7 @@ class Leaver:
     reachable: bool = True
     head_answers: bool = True
     clock: FakeClock = field(default_factory=FakeClock)
-    notes: Notes = field(default_factory=Notes)
+    log: RecordedLog = field(default_factory=RecordedLog)
     drained: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -65,7 +65,7 @@ class Leaver:
             unreachable=(Unreachable,),
             clock=self.clock,
             wall_clock=lambda: NOW,
-            say=self.notes,
+            log=self.log,
         )
 
     def metadata(self) -> Metadata:
@@ -84,14 +84,14 @@ class Leaver:
         return self.departure.step(led_by(head), Raylet(1, node_id_of(US)))
 
 
-def test_the_head_is_told_once() -> None:
+def test_the_head_drains_the_node_once() -> None:
     leaver = Leaver({SPOT: INTERRUPTION})
 
     assert [leaver.step() for _ in range(5)] == [True] * 5
     assert leaver.drained == [HEAD]
 
 
-def test_the_next_head_is_told_as_well() -> None:
+def test_the_next_head_drains_the_node_too() -> None:
     leaver = Leaver({SPOT: INTERRUPTION})
 
     leaver.step()
@@ -100,7 +100,7 @@ def test_the_next_head_is_told_as_well() -> None:
     assert leaver.drained == [HEAD, NEXT_HEAD]
 
 
-def test_a_head_that_does_not_answer_is_told_later() -> None:
+def test_draining_is_retried_when_the_head_does_not_answer() -> None:
     leaver = Leaver({SPOT: INTERRUPTION}, head_answers=False)
     leaver.step()
     leaver.head_answers = True
@@ -111,11 +111,11 @@ def test_a_head_that_does_not_answer_is_told_later() -> None:
 
 
 @pytest.mark.parametrize("announced", [{}, {SPOT: "not JSON"}, {SPOT: "{}"}])
-def test_without_a_sensible_announcement_a_node_stays(announced: dict[str, str]) -> None:
+def test_a_notice_that_makes_no_sense_is_ignored(announced: dict[str, str]) -> None:
     assert not Leaver(announced).step()
 
 
-def test_what_was_announced_is_kept_while_the_metadata_service_is_away() -> None:
+def test_a_notice_is_kept_while_the_metadata_service_is_unreachable() -> None:
     leaver = Leaver({SPOT: INTERRUPTION})
     leaver.step()
     leaver.reachable = False
@@ -123,7 +123,7 @@ def test_what_was_announced_is_kept_while_the_metadata_service_is_away() -> None
     assert leaver.step()
 
 
-def test_an_announcement_that_is_called_off_is_forgotten() -> None:
+def test_a_cancelled_notice_is_forgotten() -> None:
     leaver = Leaver({SPOT: INTERRUPTION})
     leaver.step()
     leaver.announced.clear()
@@ -131,11 +131,11 @@ def test_an_announcement_that_is_called_off_is_forgotten() -> None:
     assert not leaver.step()
 
 
-def test_a_node_that_leaves_is_neither_killed_nor_handed_back() -> None:
+def test_a_node_that_is_leaving_is_neither_killed_nor_given_up() -> None:
     node = Node()
     node.unit.running = None
     node.heads[HEAD].nodes.pop(US)
-    node.watchdog._leaving = lambda *_: True
+    node.watchdog._is_leaving = lambda *_: True
 
     node.run(3600)
 

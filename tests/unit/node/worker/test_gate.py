@@ -6,8 +6,8 @@ import pytest
 
 from node.lease.table import LeaseItem
 from node.ray.gcs import Gcs
-from node.worker.gate import NAME_PATIENCE, Gate
-from tests.unit.node.fakes import FakeClock, FakeGcs, MemoryTable, Notes
+from node.worker.gate import NAME_TIMEOUT, Gate
+from tests.unit.node.fakes import FakeClock, FakeGcs, MemoryTable, RecordedLog
 
 NAME, HEAD, BALANCER = "ray-head.test.ray.internal", "10.0.0.1", "10.0.0.100"
 
@@ -16,7 +16,7 @@ NAME, HEAD, BALANCER = "ray-head.test.ray.internal", "10.0.0.1", "10.0.0.100"
 class Worker:
     clock: FakeClock = field(default_factory=FakeClock)
     table: MemoryTable = field(default_factory=MemoryTable)
-    notes: Notes = field(default_factory=Notes)
+    log: RecordedLog = field(default_factory=RecordedLog)
     names: dict[str, str] = field(default_factory=lambda: {NAME: HEAD})
     heads: dict[str, FakeGcs] = field(default_factory=lambda: {HEAD: FakeGcs(HEAD)})
     refreshed: int = 0
@@ -30,7 +30,7 @@ class Worker:
             gcs=self.gcs,
             refresh_secret=self.refresh,
             clock=self.clock,
-            say=self.notes,
+            log=self.log,
         )
 
     def resolve(self, name: str) -> str:
@@ -58,78 +58,80 @@ def worker() -> Worker:
     return Worker()
 
 
-def test_the_gate_is_open_when_the_leader_lives_and_its_name_leads_there(worker: Worker) -> None:
+def test_the_gate_opens_when_the_leader_is_alive_and_its_name_resolves_to_it(
+    worker: Worker,
+) -> None:
     assert worker.gate.step()
 
 
-def test_nobody_leads(worker: Worker) -> None:
+def test_the_gate_is_closed_without_a_leader(worker: Worker) -> None:
     worker.table.item = None
 
     assert not worker.opens_within(60)
 
 
-def test_a_lease_that_was_given_up_has_no_leader(worker: Worker) -> None:
+def test_the_gate_is_closed_while_the_lease_is_released(worker: Worker) -> None:
     worker.table.item = LeaseItem(1, 0, "i-0a", HEAD, released=True)
 
     assert not worker.opens_within(60)
 
 
-def test_the_leaders_gcs_does_not_answer(worker: Worker) -> None:
+def test_the_gate_is_closed_while_the_leaders_gcs_does_not_answer(worker: Worker) -> None:
     worker.heads[HEAD].nodes.clear()
 
     assert not worker.opens_within(60)
 
 
-def test_the_leaders_own_raylet_is_not_alive_yet(worker: Worker) -> None:
+def test_the_gate_is_closed_until_the_leaders_own_raylet_is_alive(worker: Worker) -> None:
     worker.heads[HEAD] = FakeGcs("10.0.0.7")
 
     assert not worker.opens_within(60)
 
 
-def test_a_name_that_still_leads_to_the_last_head_is_waited_for(worker: Worker) -> None:
+def test_the_gate_is_closed_while_the_name_resolves_to_the_last_head(worker: Worker) -> None:
     worker.names[NAME] = "10.0.0.3"
 
-    assert not worker.opens_within(NAME_PATIENCE - 2)
+    assert not worker.opens_within(NAME_TIMEOUT - 2)
     worker.names[NAME] = HEAD
     assert worker.gate.step()
 
 
-def test_without_a_watchdog_the_load_balancer_will_do(worker: Worker) -> None:
+def test_without_a_watchdog_the_load_balancers_address_is_enough(worker: Worker) -> None:
     worker.names[NAME] = BALANCER
 
-    assert worker.opens_within(NAME_PATIENCE + 1)
+    assert worker.opens_within(NAME_TIMEOUT + 1)
 
 
-def test_a_name_that_nobody_knows_leads_nowhere(worker: Worker) -> None:
+def test_the_gate_is_closed_while_the_name_does_not_resolve(worker: Worker) -> None:
     worker.names.clear()
 
     assert not worker.opens_within(60)
 
 
-def test_with_the_lease_unreadable_the_name_says_who_leads(worker: Worker) -> None:
+def test_while_the_lease_is_unreadable_the_name_is_used(worker: Worker) -> None:
     worker.table.reachable = False
     worker.names[NAME] = BALANCER
     worker.heads[BALANCER] = FakeGcs(HEAD)
 
-    assert worker.opens_within(NAME_PATIENCE + 1)
+    assert worker.opens_within(NAME_TIMEOUT + 1)
 
 
-def test_a_refused_token_is_fetched_again_but_not_at_every_look(worker: Worker) -> None:
+def test_a_refused_token_is_fetched_again_but_not_at_every_check(worker: Worker) -> None:
     worker.heads[HEAD].admits = False
 
     assert not worker.opens_within(20)
     assert 3 <= worker.refreshed <= 4
 
 
-def test_a_reason_is_said_once(worker: Worker) -> None:
+def test_a_reason_is_logged_once(worker: Worker) -> None:
     worker.table.item = None
 
     worker.opens_within(60)
 
-    assert worker.notes.events == ["gate closed"]
+    assert worker.log.events == ["gate closed"]
 
 
-def a_patient_worker(spread: float) -> Worker:
+def a_patient_worker(rejoin_seconds: float) -> Worker:
     worker = Worker()
     worker.gate = Gate(
         worker.table,
@@ -138,23 +140,23 @@ def a_patient_worker(spread: float) -> Worker:
         gcs=worker.gcs,
         refresh_secret=worker.refresh,
         clock=worker.clock,
-        say=worker.notes,
-        spread=spread,
+        log=worker.log,
+        rejoin_seconds=rejoin_seconds,
     )
     return worker
 
 
-def test_a_worker_that_waits_for_its_turn_asks_nobody_meanwhile() -> None:
-    worker = a_patient_worker(spread=1e6)
+def test_a_worker_that_waits_its_jitter_makes_no_calls() -> None:
+    worker = a_patient_worker(rejoin_seconds=1e6)
     assert not worker.gate.step()
     worker.heads.clear()
 
     assert not worker.opens_within(100)
-    assert worker.notes.events.count("gate closed") == 1
+    assert worker.log.events.count("gate closed") == 1
 
 
-def test_a_head_that_is_lost_before_our_turn_costs_the_turn() -> None:
-    worker = a_patient_worker(spread=10)
+def test_a_head_lost_during_the_jitter_restarts_it() -> None:
+    worker = a_patient_worker(rejoin_seconds=10)
     worker.gate.step()
     worker.heads[HEAD].nodes.clear()
     worker.clock.advance(10)

@@ -39,8 +39,8 @@ def joins(workers: int, spread: float) -> list[float]:
             gcs=ask,
             refresh_secret=lambda: None,
             clock=clock,
-            say=silent,
-            spread=spread,
+            log=silent,
+            rejoin_seconds=spread,
         )
 
     start = Random(workers)  # noqa: S311 (no secret)
@@ -64,7 +64,7 @@ def peak(opened: list[float]) -> int:
 
 
 @pytest.mark.parametrize("workers", SIZES)
-def test_turns_flatten_the_peak_in_proportion_and_cost_no_more_than_they_say(
+def test_jitter_flattens_the_peak_in_proportion_and_costs_no_more_than_its_length(
     workers: int, record_property: Callable[[str, object], None]
 ) -> None:
     spread = workers / 200

@@ -7,8 +7,8 @@ import pytest
 from node.lease.table import LeaseItem
 from node.ray.gcs import Gcs
 from node.worker.unit import Raylet
-from node.worker.watchdog import PATIENCE, Standing, Watchdog
-from tests.unit.node.fakes import FakeClock, FakeGcs, FakeUnit, MemoryTable, Notes, node_id_of
+from node.worker.watchdog import TIMEOUTS, NodeState, Watchdog
+from tests.unit.node.fakes import FakeClock, FakeGcs, FakeUnit, MemoryTable, RecordedLog, node_id_of
 
 HEAD, NEXT_HEAD, US = "10.0.0.1", "10.0.0.2", "10.0.0.9"
 
@@ -24,7 +24,7 @@ class Node:
     clock: FakeClock = field(default_factory=FakeClock)
     table: MemoryTable = field(default_factory=MemoryTable)
     unit: FakeUnit = field(default_factory=FakeUnit)
-    notes: Notes = field(default_factory=Notes)
+    log: RecordedLog = field(default_factory=RecordedLog)
     followed: list[str] = field(default_factory=list)
     heads: dict[str, FakeGcs] = field(default_factory=dict)
     outlives_heads: bool = False
@@ -39,7 +39,7 @@ class Node:
             gcs=self.gcs,
             follow=self.followed.append,
             clock=self.clock,
-            say=self.notes,
+            log=self.log,
             outlives_heads=self.outlives_heads,
         )
 
@@ -59,17 +59,17 @@ class Node:
 def node() -> Node:
     node = Node()
     node.run(5)
-    assert node.watchdog.standing is Standing.ALIVE
+    assert node.watchdog.node_state is NodeState.ALIVE
     return node
 
 
-def test_a_node_among_the_living_is_left_alone(node: Node) -> None:
+def test_a_node_that_is_alive_is_left_alone(node: Node) -> None:
     node.run(3600)
 
     assert node.unit.kills == 0
 
 
-def test_while_all_is_well_the_lease_is_not_even_read(node: Node) -> None:
+def test_the_lease_is_not_read_while_the_node_is_alive(node: Node) -> None:
     node.table.item = led_by(NEXT_HEAD, epoch=2)
 
     node.run(60)
@@ -77,7 +77,7 @@ def test_while_all_is_well_the_lease_is_not_even_read(node: Node) -> None:
     assert node.followed[-1] == HEAD
 
 
-def test_a_head_that_cannot_be_reached_is_no_reason_to_act(node: Node) -> None:
+def test_an_unreachable_head_is_no_reason_to_act(node: Node) -> None:
     node.heads[HEAD].nodes.clear()
 
     node.run(3600)
@@ -86,7 +86,7 @@ def test_a_head_that_cannot_be_reached_is_no_reason_to_act(node: Node) -> None:
     assert not node.watchdog.given_up
 
 
-def test_a_lease_that_cannot_be_read_is_no_reason_to_act(node: Node) -> None:
+def test_an_unreadable_lease_is_no_reason_to_act(node: Node) -> None:
     node.heads[HEAD].nodes.clear()
     node.table.reachable = False
 
@@ -103,7 +103,7 @@ def test_the_name_follows_a_new_leader_within_seconds(node: Node) -> None:
     node.run(6)
 
     assert node.followed[-1] == NEXT_HEAD
-    assert "new leader" in node.notes.events
+    assert "new leader" in node.log.events
 
 
 def test_a_leader_that_released_its_lease_is_followed_until_there_is_another(node: Node) -> None:
@@ -134,7 +134,7 @@ def test_a_raylet_whose_epoch_is_over_is_killed_once_before_the_next_head_is_up(
     assert node.unit.kills == 1
 
 
-def test_a_raylet_that_has_joined_the_next_head_by_itself_is_not_killed(node: Node) -> None:
+def test_a_raylet_that_joined_the_next_head_is_not_killed(node: Node) -> None:
     node.start_raylet(pid=2)
     node.heads[HEAD].nodes.clear()
     node.heads[NEXT_HEAD] = FakeGcs(NEXT_HEAD, US)
@@ -145,7 +145,7 @@ def test_a_raylet_that_has_joined_the_next_head_by_itself_is_not_killed(node: No
     assert node.unit.kills == 0
 
 
-def test_a_raylet_that_hangs_on_the_last_head_is_killed_when_the_next_does_not_know_it(
+def test_a_raylet_of_the_last_head_is_killed_when_the_next_does_not_know_it(
     node: Node,
 ) -> None:
     node.heads[HEAD].nodes.clear()
@@ -170,7 +170,7 @@ def test_a_raylet_that_the_next_head_knows_is_left_alone() -> None:
     assert node.unit.kills == 0
 
 
-def test_one_failed_check_is_none(node: Node) -> None:
+def test_one_failed_check_does_not_count(node: Node) -> None:
     us = node.heads[HEAD].nodes.pop(US)
     node.watchdog.step()
     node.heads[HEAD].nodes[US] = us
@@ -180,7 +180,7 @@ def test_one_failed_check_is_none(node: Node) -> None:
     assert node.unit.kills == 0
 
 
-def test_two_failed_checks_with_silence_between_are_not_two_in_a_row(node: Node) -> None:
+def test_failed_checks_with_an_unreachable_head_between_are_not_in_a_row(node: Node) -> None:
     us = node.heads[HEAD].nodes.pop(US)
     node.watchdog.step()
     nodes = node.heads[HEAD].nodes
@@ -195,7 +195,7 @@ def test_two_failed_checks_with_silence_between_are_not_two_in_a_row(node: Node)
     assert node.unit.kills == 0
 
 
-def test_a_raylet_with_a_token_that_is_refused_is_started_again(node: Node) -> None:
+def test_a_raylet_with_a_refused_token_is_restarted(node: Node) -> None:
     node.heads[HEAD].admits = False
 
     node.run(6)
@@ -203,11 +203,11 @@ def test_a_raylet_with_a_token_that_is_refused_is_started_again(node: Node) -> N
     assert node.unit.kills == 1
 
 
-def test_a_raylet_that_has_just_been_started_has_time_to_register(node: Node) -> None:
+def test_a_new_raylet_has_time_to_register(node: Node) -> None:
     node.heads[HEAD].nodes.pop(US)
     node.start_raylet(pid=2)
 
-    node.run(PATIENCE.start - 3)
+    node.run(TIMEOUTS.start - 3)
     assert node.unit.kills == 0
     node.run(6)
     assert node.unit.kills == 1
@@ -217,13 +217,13 @@ def test_a_unit_that_lost_its_raylet_and_got_no_other_is_killed(node: Node) -> N
     node.unit.running = None
     node.heads[HEAD].nodes.pop(US)
 
-    node.run(PATIENCE.start - 3)
+    node.run(TIMEOUTS.start - 3)
     assert node.unit.kills == 0
     node.run(6)
     assert node.unit.kills == 1
 
 
-def test_a_unit_that_waits_for_a_head_is_left_waiting(node: Node) -> None:
+def test_a_unit_that_waits_for_a_head_is_left_alone(node: Node) -> None:
     node.unit.running = None
     node.heads[HEAD].nodes.clear()
 
@@ -232,35 +232,35 @@ def test_a_unit_that_waits_for_a_head_is_left_waiting(node: Node) -> None:
     assert node.unit.kills == 0
 
 
-def test_the_first_raylet_of_all_has_longer() -> None:
+def test_the_first_raylet_has_more_time() -> None:
     node = Node()
     node.unit.running = None
     node.heads[HEAD].nodes.pop(US)
 
-    node.run(PATIENCE.first_raylet - 5)
+    node.run(TIMEOUTS.first_start - 5)
     assert node.unit.kills == 0
     node.run(10)
     assert node.unit.kills == 1
 
 
-def test_kills_come_ever_more_rarely_and_then_the_instance_is_handed_back(node: Node) -> None:
+def test_kills_back_off_and_then_the_instance_is_given_up(node: Node) -> None:
     node.heads[HEAD].nodes.pop(US)
 
     node.run(3600)
 
-    assert 3 <= node.unit.kills <= PATIENCE.give_back / PATIENCE.start
+    assert 3 <= node.unit.kills <= TIMEOUTS.give_up / TIMEOUTS.start
     assert "not in the cluster for 6" in node.watchdog.given_up
 
 
-def test_a_node_that_comes_back_starts_with_a_clean_sheet(node: Node) -> None:
+def test_a_node_that_is_alive_again_starts_from_zero(node: Node) -> None:
     us = node.heads[HEAD].nodes.pop(US)
-    node.run(PATIENCE.give_back - 60)
+    node.run(TIMEOUTS.give_up - 60)
     node.heads[HEAD].nodes[US] = us
     node.start_raylet(pid=3)
     node.run(10)
     node.heads[HEAD].nodes.pop(US)
 
-    node.run(PATIENCE.give_back - 60)
+    node.run(TIMEOUTS.give_up - 60)
 
     assert not node.watchdog.given_up
 
@@ -268,7 +268,7 @@ def test_a_node_that_comes_back_starts_with_a_clean_sheet(node: Node) -> None:
 def test_time_without_a_head_does_not_count_against_the_node(node: Node) -> None:
     node.unit.running = None
     node.heads[HEAD].nodes.pop(US)
-    node.run(PATIENCE.give_back - 60)
+    node.run(TIMEOUTS.give_up - 60)
     node.heads[HEAD].nodes.clear()
     node.run(300)
     node.heads[HEAD].nodes[HEAD] = FakeGcs(HEAD).nodes[HEAD]

@@ -1,0 +1,102 @@
+"""What the instances and the code that deploys them must agree on. Constants; no AWS.
+
+This is the only module of node/ that other packages may import, so it needs nothing but the
+standard library, and runs on the Python of an image (3.10) as well as on a deployer's.
+
+The foundation's template, the remediation function, the units and the provisioners cannot import
+it. tests/unit/node/test_contract.py states every value once more and fails when one side changes.
+"""
+
+HEAD, WORKER = "head", "worker"  # the roles of images and instances
+ROLES = (HEAD, WORKER)
+
+# --- The head lease: one item of the lease table -------------------------------------------------
+
+LEASE_KEY = "cluster"  # the table's partition key; its value is the environment's name
+LEASE_HOLDER = "holder"  # instance id
+LEASE_ADDRESS = "address"  # of the holder
+LEASE_EPOCH = "epoch"  # grows by one each time the lease changes hands
+LEASE_BEAT = "beat"  # grows by one with each renewal
+LEASE_RELEASED = "released"
+LEASE_SUCCESSOR = "successor"  # instance id; set and removed by deployers
+LEASE_AUTOSCALER = "autoscaler"  # URI of the autoscaler's YAML that the holder uses
+
+# --- Tags of instances ---------------------------------------------------------------------------
+
+ENVIRONMENT_TAG = "raykiln:environment"
+ROLE_TAG = "raykiln:role"
+AUTOSCALER_TAG = "raykiln:autoscaler"  # URI of the YAML that a head should use
+# Ray's own (ray/autoscaler/tags.py): a head moves its tags itself, Ray tags the workers.
+CLUSTER_NAME_TAG = "ray-cluster-name"
+NODE_KIND_TAG = "ray-node-type"  # head or worker
+NODE_TYPE_TAG = "ray-user-node-type"  # the node type in the autoscaler's YAML
+
+HEAD_NODE_TYPE = "head"  # what the autoscaler's YAML calls the head's node type
+AUTOSCALER_DIGEST_CHARACTERS = 16  # of the SHA-256 in hex that names the YAML in S3
+
+# --- Ports of a head -----------------------------------------------------------------------------
+
+GCS_PORT = 6379
+CLIENT_PORT = 10001  # Ray client
+DASHBOARD_PORT = 8265  # dashboard and jobs API
+RAY_PORTS = (GCS_PORT, CLIENT_PORT, DASHBOARD_PORT)  # the endpoint; a standby relays them
+GUARD_PORT = 8479  # HTTP, by the guard
+LEADER_PATH = "/leader"  # 200 while this head takes traffic, else 503
+STATUS_PATH = "/status"  # JSON
+
+# --- Files and commands on an instance -----------------------------------------------------------
+
+NODE_YAML = "/etc/raykiln/node.yaml"  # from user data; its keys are below
+IMAGE_JSON = "/etc/raykiln/image.json"  # written by the bake
+RUN_FOLDER = "/run/ray"
+TOKEN_FILE = f"{RUN_FOLDER}/token"
+BOOTSTRAP_LOGS = {role: f"/var/log/ray-{role}-bootstrap.log" for role in ROLES}
+RAY_COMMAND = "/usr/local/bin/ray"
+
+# --- node.yaml: who an instance is ---------------------------------------------------------------
+
+ENVIRONMENT_KEY = "environment"
+ROLE_KEY = "role"
+HEAD_NAME_KEY = "head_name"  # the stable name
+LEASE_TABLE_KEY = "lease_table"
+SECRET_KEY = "secret"  # noqa: S105 (the SSM parameter's name, not its value)
+METRIC_NAMESPACE_KEY = "metric_namespace"
+LIFECYCLE_HOOK_KEY = "lifecycle_hook"  # of the head group
+REDIS_KEY = "redis"  # [rediss://]host:port
+REJOIN_SECONDS_KEY = "rejoin_seconds"
+HEAD_ONLY_KEYS = frozenset({LIFECYCLE_HOOK_KEY})
+OPTIONAL_KEYS = frozenset({REDIS_KEY, REJOIN_SECONDS_KEY})
+
+# --- Units, without .service ---------------------------------------------------------------------
+
+IDENTITY_UNIT = "ray-identity"
+LOGS_UNIT = "ray-logs"
+HEAD_UNIT = "ray-head"
+WORKER_UNIT = "ray-worker"
+WATCHDOG_UNIT = "ray-watchdog"
+GIVE_UP_UNIT = "ray-give-up"
+UNITS = (IDENTITY_UNIT, LOGS_UNIT, HEAD_UNIT, WORKER_UNIT, WATCHDOG_UNIT, GIVE_UP_UNIT)
+
+# --- Events in a node's log that others look for -------------------------------------------------
+
+GIVING_UP = "giving up"  # the first event of an instance that gives up
+DRAINING = "draining"  # a worker's Ray drains its node
+# The same as they stand in a line (node/log.py).
+GIVING_UP_MARK = f'event="{GIVING_UP}"'
+DRAINING_MARK = f"event={DRAINING}"
+
+# --- CloudWatch Logs: a group for each role, a stream for each instance, named by its id ---------
+
+LOG_GROUP = "/raykiln/{environment}/{role}"
+# Keys of a line, which is JSON.
+LINE_UNIT = "unit"
+LINE_PRIORITY = "priority"
+LINE_MESSAGE = "message"
+
+# --- CloudWatch metrics, in the namespace that node.yaml names -----------------------------------
+
+HEAD_READY = "HeadReady"  # 1 while Ray on the leader is healthy
+HEAD_LEADER = "HeadLeader"  # 1 from every holder of the lease
+GAVE_UP = "GaveUp"  # an instance gave up; with the dimension Role too
+ENVIRONMENT_DIMENSION = "Environment"
+ROLE_DIMENSION = "Role"
