@@ -55,7 +55,7 @@ class Identity:
     group: str
     node_type: str
     redis: str = ""  # [rediss://]host:port of the Redis that keeps Ray's state; empty: none
-    rejoin_seconds: str = ""  # a worker waits up to so long before it joins a new head
+    rejoin_seconds: str = ""  # the most that a worker waits before it joins a new head
 
     @classmethod
     def read(cls, path: Path = RUN / "identity.json") -> "Identity":

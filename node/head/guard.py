@@ -124,7 +124,7 @@ class Guard:
         return self._renewals_seen != before
 
     def status(self) -> Status:
-        """Return what can be shown to anyone."""
+        """Return what /status shows: no secrets."""
         leader = self.lease.leader
         return Status(
             phase=self.phase.value,

@@ -40,14 +40,14 @@ def event_of(entry: dict[str, Any]) -> Event:
     """
     # In an entry of systemd itself UNIT names the unit.
     unit = entry.get("UNIT") or entry.get("_SYSTEMD_UNIT") or entry.get("SYSLOG_IDENTIFIER") or ""
-    told = {
+    line = {
         LINE_UNIT: str(unit).removesuffix(".service"),
         LINE_PRIORITY: int(entry.get("PRIORITY") or 6),
         LINE_MESSAGE: _shortened(_message(entry.get("MESSAGE"))),
     }
     return Event(
         int(entry["__REALTIME_TIMESTAMP"]) // 1000,
-        json.dumps(told, ensure_ascii=False),
+        json.dumps(line, ensure_ascii=False),
         str(entry["__CURSOR"]),
     )
 

@@ -38,9 +38,9 @@ class Notice:
 def find_notice(metadata: Metadata, now: float) -> Notice | None:
     """Return the notice, if any; raises NoMetadata, and ValueError or KeyError on nonsense."""
     if spot := metadata(SPOT):
-        told = json.loads(spot)
-        at = datetime.strptime(told["time"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
-        return Notice(f"spot interruption: {told['action']}", at.timestamp())
+        action = json.loads(spot)
+        at = datetime.strptime(action["time"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+        return Notice(f"spot interruption: {action['action']}", at.timestamp())
     if metadata(GROUP) == "Terminated":
         return Notice("its Auto Scaling group terminates it", now + GRACE)
     return None

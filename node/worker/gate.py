@@ -14,7 +14,8 @@ from node.ray.gcs import Gcs, NotAdmitted, Unreachable
 
 Clock = Callable[[], float]
 NO_LEADER = "no leader"
-NAME_TIMEOUT = 5.0  # seconds until we go by the load balancer's name, should nobody mind /etc/hosts
+# Seconds until the load balancer's address is enough, should the watchdog not write /etc/hosts.
+NAME_TIMEOUT = 5.0
 SECRET_INTERVAL = 5.0  # seconds between attempts to fetch the secret again
 
 

@@ -1,7 +1,7 @@
 """Tests of an image, on a fresh instance that was booted from it without user data.
 
 Run by bake, as ``pytest tests/image --hosts=ssh://… --image-role=head …``; without a host
-there is nothing here to collect.
+nothing is collected.
 """
 
 import json
@@ -15,7 +15,7 @@ import testinfra
 
 @dataclass(frozen=True)
 class Expected:
-    """What bake says of the image under test; ``source`` holds the files that it was made of."""
+    """What bake says of the image under test; ``source`` has the files it was built from."""
 
     role: str
     digest: str
@@ -41,7 +41,7 @@ class Expected:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Take from bake what the image should be."""
+    """Add the options with which bake says what the image should be."""
     group = parser.getgroup("image")
     for name in ("role", "digest", "ray", "python", "user"):
         group.addoption(f"--image-{name}", default="")
@@ -50,7 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Collect nothing where no image is under test: these are no tests of the checkout."""
+    """Collect nothing without an image under test: these do not test the checkout."""
     return None if config.getoption("--image-role", "") else True
 
 
@@ -78,7 +78,7 @@ def machine(pytestconfig: pytest.Config) -> Any:
 
 @pytest.fixture(scope="session")
 def base(machine: Any) -> dict[str, Any]:
-    """What the base image was before our provisioners ran."""
+    """Facts of the base image before our provisioners ran."""
     found: dict[str, Any] = json.loads(machine.check_output("cat /etc/raykiln/base.json"))
     return found
 
@@ -92,6 +92,6 @@ def facts(machine: Any, expected: Expected) -> dict[str, Any]:
 
 
 def entries(path: Path) -> set[str]:
-    """Return the lines of a list without comments and blanks."""
+    """Return the lines of a list without comments and blank lines."""
     lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
     return {line for line in lines if line}

@@ -1,4 +1,4 @@
-"""What an image must not bring along: identities, keys, traces of the build machine."""
+"""What an image must not contain: identities, keys, traces of the build instance."""
 
 from typing import Any
 

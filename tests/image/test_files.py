@@ -1,4 +1,4 @@
-"""Which files are ours in an image, what they hold, and who may change them."""
+"""Our files in an image, their content, and who may change them."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What an image says of itself, and how it sets the machine up."""
+"""What an image says about itself, and how it sets up the machine."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What an image answers to: SSH, and nothing else; its metadata only with a token."""
+"""An image answers to SSH and nothing else, and gives metadata only with a token."""
 
 from typing import Any
 

@@ -6,7 +6,7 @@ from typing import Any
 from bake.ray_lock import Target, pins_for
 from tests.image.conftest import Expected
 
-# node/ takes hold of parts of Ray that no document promises.
+# node/ uses parts of Ray that are not documented.
 HOLDS = """
 from node.ray.dashboard import import_everything
 from node.ray.head_start import head_node

@@ -1,4 +1,4 @@
-"""What starts by itself in an image: what the base started, and the units of the role."""
+"""What is enabled in an image: what the base image had enabled, and the units of the role."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Who is in an image: whom the base had, and the user ray."""
+"""The users of an image: those of the base image, and ray."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""What moto works out anew for each answer, though it never changes: here it is worked out once.
+"""What moto computes again for each answer although it never changes: computed once here.
 
-That is which operations a service has, and by which names an attribute of an answer may be found
-in an object of moto's. Both follow from the classes alone, and were a quarter of a rollout's time.
+That is which operations a service has, and the names under which moto's objects may hold an
+attribute of an answer. Both depend on classes alone, and took a quarter of a rollout's time.
 """
 
 from functools import cache
@@ -16,7 +16,7 @@ Names = tuple[str, ...]
 
 @cache
 def install() -> None:
-    """Put this before moto's own way; the patches, which add operations, are there by then."""
+    """Install this before moto's own functions; call after the patches, which add operations."""
     find = XFormedAttributePicker.get_possible_keys
     known: dict[tuple[Any, ...], Names] = {}
 

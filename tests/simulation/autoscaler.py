@@ -1,9 +1,9 @@
-"""A fake of Ray's autoscaler v2 on the head that leads: launches, replaces and ends workers.
+"""A fake of Ray's autoscaler v2 on the leader: launches, replaces and terminates workers.
 
-It reads its YAML anew in each round, and launches by what it read. A node that drains counts as
-gone from then on (RAY_STOPPING), so that its replacement is launched while it still has work.
+It reads its YAML again in each round, and launches what it says. A draining node counts as
+terminated (RAY_STOPPING), so that its replacement is launched while it still has work.
 
-What it does is read from Ray 2.60's source: reconciler.py (``_compute_to_launch``,
+Its behaviour follows Ray 2.60's source: reconciler.py (``_compute_to_launch``,
 ``_terminate_instances``) and node_provider.py of ray/autoscaler/v2, and
 ray/autoscaler/_private/aws/node_provider.py. It changes AWS through the head's own EC2 client;
 only its list of instances, every five seconds, is read from moto's state, since a thousand
@@ -25,7 +25,7 @@ CLUSTER, KIND, TYPE = "ray-cluster-name", "ray-node-type", "ray-user-node-type"
 
 
 class Autoscaler:
-    """The autoscaler of one life of a head's Ray; ``demand`` is how many workers its tasks need."""
+    """The autoscaler of one run of a head's Ray; ``demand`` is how many workers its tasks need."""
 
     def __init__(self, head: HeadRay, faults: Faults) -> None:
         self._head, self._machine, self._faults = head, head.machine, faults
@@ -96,19 +96,19 @@ class Autoscaler:
         self._launch(name, kind["node_config"], wanted - len(living))
 
     def _surplus(self, living: list[str], wanted: int, most: int) -> list[str]:
-        """Return who is above the maximum, and who is above the minimum and idle for too long.
+        """Return the surplus: workers above the maximum, and idle ones above the minimum.
 
         See _enforce_max_workers_per_type and _enforce_idle_termination in v2/scheduler.py.
         """
         idle = self._idle_seconds()
-        timeouts = 60.0 * self._head.config.get("idle_timeout_minutes", 5)
+        idle_timeout = 60.0 * self._head.config.get("idle_timeout_minutes", 5)
         ranked = sorted(living, key=lambda i: -idle.get(i, math.inf))
         above = ranked[: max(0, len(living) - most)]
-        idle_long = [i for i in ranked if idle.get(i, 0.0) > timeouts]
+        idle_long = [i for i in ranked if idle.get(i, 0.0) > idle_timeout]
         return (above + [i for i in idle_long if i not in above])[: max(0, len(living) - wanted)]
 
     def _idle_seconds(self) -> dict[str, float]:
-        """Return for how long each raylet has had no work; those not alive are not in it."""
+        """Return how many seconds each raylet that is alive has had no work."""
         now = self._machine.timeline.now()
         return {
             raylet.machine.host.instance_id: max(0.0, now - max(raylet.began, raylet.busy_until))

@@ -1,4 +1,4 @@
-"""An executor on the simulation's clock: calls run at once, and are done when their time is up."""
+"""An executor on the simulation's clock: calls run at once, and are done later."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -8,7 +8,7 @@ from tests.simulation.machine import Machine
 
 
 class Background(Executor):
-    """One machine's thread for calls that may block; what they spend delays nobody else."""
+    """One machine's thread for calls that may block; they delay nothing else."""
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine

@@ -1,7 +1,7 @@
 """A whole cloud in this process, on a fake clock: ``with simulated_cloud() as cloud``.
 
 moto with every patch of the local cloud, over simulated machines. What is global to a process
-(moto's state, the world, the seeds of chance, AWS's variables) is set at the start and put back.
+(moto's state, the world, the seeds of chance, AWS's variables) is set at first and restored.
 """
 
 import math
@@ -49,18 +49,18 @@ VARIABLES = {
 
 @cache
 def operator() -> Clients:
-    """Return the deployer's clients; made once a process, since they take longer than a deploy."""
+    """Return the deployer's clients; created once, since that takes longer than a deploy."""
     return Clients(REGION)
 
 
 def have_stores(now: float) -> None:
-    """Have every Redis there at once: what it keeps is not simulated."""
+    """Have every Redis available at once: what it stores is not simulated."""
     for plan in elasticache.plans():
         elasticache.mark_available(plan.name)
 
 
 class Cloud:
-    """The simulation's parts, and what a test does to its machines."""
+    """The simulation's parts, and the faults that a test can cause."""
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings, self.folder = settings, folder
@@ -104,16 +104,16 @@ class Cloud:
         return ami_id
 
     def machine(self, instance_id: str) -> Machine:
-        """Return a machine; raises KeyError when it is gone."""
+        """Return a machine; raises KeyError when it was terminated."""
         return self.driver.machines[instance_id]
 
     def heads(self) -> list[HeadProcess]:
-        """Return the guards that run."""
+        """Return the running guards."""
         found = [self.nodes.head_process(instance_id) for instance_id in self.driver.machines]
         return [process for process in found if process]
 
     def leader(self, cluster: str) -> Machine | None:
-        """Return the machine whose guard says that it leads a cluster."""
+        """Return the machine whose guard is the cluster's leader."""
         head = self.rays.running(cluster)
         process = self.nodes.head_process(head.machine.host.instance_id) if head else None
         return head.machine if head and process and process.guard.is_leader else None
@@ -124,12 +124,12 @@ class Cloud:
         self.rays.recheck()
 
     def reconnect(self, instance_id: str) -> None:
-        """Mend a machine's cables."""
+        """Restore a machine's cables."""
         self.machine(instance_id).reconnect()
         self.rays.recheck()
 
     def crash(self, instance_id: str) -> None:
-        """End a machine at once; AWS sees it stopped."""
+        """Cut a machine's power; AWS sees it stopped."""
         self.driver.pull_plug(instance_id)
 
     def pause_guard(self, instance_id: str, *, paused: bool = True) -> None:
@@ -139,21 +139,21 @@ class Cloud:
             process.paused = paused
 
     def occupy(self, instance_id: str, seconds: float = math.inf) -> None:
-        """Give a worker work for so long: drained, its raylet ends only after that."""
+        """Give a worker work for so many seconds: drained, its raylet ends only after that."""
         raylet = self.nodes.raylet(instance_id)
         if raylet:
             raylet.busy_until = self.clock.now() + seconds
 
     def no_capacity(self, instance_type: str = "*", zone: str = "*") -> None:
-        """EC2 is short of these for everyone; see Faults for an autoscaler alone."""
+        """Have EC2 lack capacity for all callers; see Faults for an autoscaler alone."""
         shortages.declare(instance_type, zone)
 
     def capacity_again(self) -> None:
-        """EC2 has enough of everything."""
+        """Have EC2 capacity for everything again."""
         shortages.clear()
 
     def end_gcs(self, cluster: str) -> None:
-        """The GCS of a cluster's head dies, and `ray start` with it."""
+        """Kill the GCS of a cluster's head, and `ray start` with it."""
         head = self.rays.running(cluster)
         if head:
             self.rays.end(head)
@@ -186,7 +186,7 @@ def simulated_cloud(settings: Settings = DEFAULTS) -> Iterator[Cloud]:
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """Make chance repeatable, ours and that of moto's ids."""
+    """Seed all random choices, ours and those of moto's ids."""
     state = random.getstate()
     random.seed(seed)
     mock_random.seed(seed)

@@ -1,8 +1,8 @@
-"""DescribeInstances with a thousand instances: what moto writes of one is kept until it changes.
+"""DescribeInstances with a thousand instances: a description is cached until its instance changes.
 
-Writing one takes moto six milliseconds, and whoever waits for instances asks for all of them again
-and again. An instance has changed when any of its attributes is another object, or its tags or
-metadata options differ.
+One takes moto six milliseconds, and a wait for instances asks for all of them again and again. An
+instance has changed when any of its attributes is another object, or its tags or metadata options
+differ.
 """
 
 from functools import cache
@@ -27,7 +27,7 @@ def _same(one: Facts, other: Facts) -> bool:
 
 @cache
 def install() -> None:
-    """Put this before moto's own way."""
+    """Install this before moto's own function."""
     write = ResponseSerializer._serialize_type_structure
 
     def write_once(self: Any, serialized: Any, value: Any, shape: Any, key: str) -> None:

@@ -1,5 +1,5 @@
-"""The driver of simulated machines (``localcloud.driver.Driver``): everything takes its time on
-the simulation's clock, and what goes wrong goes wrong on request.
+"""The driver of simulated machines (``localcloud.driver.Driver``): everything takes time on
+the simulation's clock, and fails on request.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from tests.simulation.timeline import Timeline
 CONSOLE_LINES = 20
 
 Probe = tuple[str, str, int, str | None]
-# What a machine answers to a connection: an HTTP status, or None when nobody listens there.
+# What a machine answers to a connection: an HTTP status, or None when nothing listens there.
 Listen = Callable[[Machine, int, str | None], Probed]
 Run = Callable[[Machine, str], Answer]
 
@@ -139,7 +139,7 @@ class SimulatedDriver:
         machine.after(self.settings.cloud_init, lambda: self._booted(machine))
 
     def _power_off(self, machine: Machine, then: Power) -> None:
-        """In order while it is up; a machine in any other state is just off."""
+        """Stop in order while it is up; a machine in any other state just loses its power."""
         if machine.power is Power.UP:
             machine.power = Power.STOPPING
             machine.shut_down()

@@ -1,17 +1,17 @@
-"""What is wrong on purpose: a test fills these in, before or after machines boot. Pure data."""
+"""Faults that a test sets, before or after machines boot. Pure data."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass
 class Faults:
-    """Images are AMI ids. What becomes of machines (crash, cut_off, occupy, …) is in ``Cloud``."""
+    """Images are AMI ids. Faults of machines (crash, cut_off, occupy, …) are in ``Cloud``."""
 
-    # Heads whose Ray cannot be imported: their guards never get ready to stand by, and give up.
+    # Heads whose Ray cannot be imported: their guards are never standby, and give up.
     unready_images: set[str] = field(default_factory=set)
     # Heads whose Ray never becomes healthy, which shows only once they hold the lease.
     broken_images: set[str] = field(default_factory=set)
-    # Heads whose GCS dies so many seconds after it came up, in each of its lives.
+    # Heads whose GCS dies so many seconds after it came up, each time.
     dying_images: dict[str, float] = field(default_factory=dict)
     # Heads that no worker can join, whatever its image.
     lonely_images: set[str] = field(default_factory=set)

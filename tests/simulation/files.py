@@ -1,4 +1,4 @@
-"""What lies on a simulated machine: node.yaml from its user data, /etc/hosts, the token."""
+"""The files of a simulated machine: node.yaml from its user data, /etc/hosts, the token."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from tests.simulation.machine import Machine
 
 
 def node_yaml(instance: Any) -> str | None:
-    """Return what cloud-init would write from the user data; None when it says nothing of us."""
+    """Return what cloud-init would write from the user data; None without a node.yaml."""
     config = yaml.safe_load(instance_facts.user_data(instance)) or {}
     for entry in config.get("write_files", []):
         if entry["path"] == str(NODE_YAML):
@@ -24,7 +24,7 @@ def node_yaml(instance: Any) -> str | None:
 
 
 def identity_of(instance: Any, text: str) -> Identity:
-    """Return who the node is, as node/identity.py finds it; raises BadIdentity."""
+    """Return the node's identity, as node/identity.py finds it; raises BadIdentity."""
     tags = ec2_backend().tags[instance.image_id]
     facts = instance_facts.facts(instance)
     image = json.dumps({"role": tags.get("raykiln:role", "")})
@@ -32,7 +32,7 @@ def identity_of(instance: Any, text: str) -> Identity:
 
 
 def tag_reader(instance_id: str) -> Callable[[str], str | None]:
-    """Return a reader of an instance's tags, as the metadata service tells them."""
+    """Return a reader of an instance's tags, as in the metadata service."""
     instance = ec2_backend().get_instance(instance_id)
     return lambda key: instance_facts.tags_of(instance).get(f"tags/instance/{key}")
 
@@ -66,7 +66,7 @@ class Files:
         return _text(self.token).strip()
 
     def point(self, name: str, address: str) -> bool:
-        """Have a name lead to an address, by node/worker/hosts.py."""
+        """Have a name resolve to an address, with node/worker/hosts.py."""
         return point_name(name, address, self.hosts)
 
     def resolve(self, name: str) -> str | None:

@@ -62,7 +62,7 @@ class FakeRayHead:
         return bool(self.life and self.life.answers and self.life.own)
 
     def kill(self) -> bool:
-        """See node.head.ray_head.RayHead; nothing is ever left."""
+        """See node.head.ray_head.RayHead; no process is ever left."""
         self._warm_at = None
         if self.life:
             self._rays.end(self.life)
@@ -70,7 +70,7 @@ class FakeRayHead:
 
 
 class FakeRelay:
-    """Connections passed on, as the network carries them (``node.head.relay.Relay``)."""
+    """A relay in the simulated network (``node.head.relay.Relay``)."""
 
     def __init__(self, machine: Machine, network: Network) -> None:
         self._machine, self._network = machine, network
@@ -81,7 +81,7 @@ class FakeRelay:
         return bool(self._machine.passes_on)
 
     def follow(self, address: str) -> None:
-        """See node.head.relay.Relay; no port is ever taken."""
+        """See node.head.relay.Relay; no port is ever in use."""
         self._machine.passes_on = address
 
     def close(self) -> None:
@@ -99,12 +99,12 @@ class FakeRelay:
 
 @lru_cache(maxsize=8)
 def parsed(text: str) -> dict[str, Any]:
-    """Parse the autoscaler's YAML, which is read in each of its rounds and seldom another."""
+    """Parse the autoscaler's YAML, which is read in each round and seldom changes."""
     return dict(yaml.safe_load(text))
 
 
 class HeadProcess:
-    """node/head/main.py's loop: step, feed systemd's watchdog when the guard says so, end."""
+    """node/head/main.py's loop: step, feed systemd's watchdog when the guard allows it, end."""
 
     def __init__(self, machine: Machine, identity: Identity, rays: Rays, service: Service) -> None:
         self.machine, self.identity, self._service = machine, identity, service
@@ -117,7 +117,7 @@ class HeadProcess:
         machine.after(PYTHON_STARTS, self._tick)
 
     def stop(self) -> None:
-        """SIGTERM: Ray dies and the lease is given up; a process that is paused does neither."""
+        """SIGTERM: kill Ray and release the lease; a paused process does neither."""
         if self.paused:
             return
         self.guard.shut_down()
@@ -153,7 +153,7 @@ class HeadProcess:
 def make_guard(
     machine: Machine, identity: Identity, files: Files, ray: FakeRayHead, relay: FakeRelay
 ) -> Guard:
-    """Wire one head together, as node/head/main.py does."""
+    """Return the guard of one head, as node/head/main.py does."""
     table = DynamoLeaseTable(LeaseClient(machine), identity.lease_table, identity.environment)
     reports = Reports(
         identity, NodeClient(machine, "cloudwatch"), NodeClient(machine, "autoscaling")

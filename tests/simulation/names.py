@@ -1,4 +1,4 @@
-"""Names and load balancers as a simulated node meets them: read from moto, by the same rules as
+"""Names and load balancers as simulated nodes see them: read from moto, by the same rules as
 the real resolver and the real data plane.
 """
 
@@ -26,7 +26,7 @@ class Names:
         return known.addresses.get(known.aliases.get(name, name), ())
 
     def target(self, address: str, port: int) -> str | None:
-        """Return where a connection ends: a load balancer's is passed on to a healthy target."""
+        """Return where a connection ends: a load balancer passes it on to a healthy target."""
         if (address, port) not in self._backends:
             return address
         ready = self._backends[address, port]

@@ -1,4 +1,4 @@
-"""Who reaches whom in the simulation: machines by their addresses, and what cuts them off."""
+"""Which machines reach which in the simulation: their addresses, and the cables that are cut."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from tests.simulation.machine import NODES, Machine
 
 
 class Silence(Exception):
-    """Nothing comes back: packets are lost, or nobody has that address."""
+    """No answer comes: packets are lost, or no machine has that address."""
 
 
 class NobodyListens(Exception):
@@ -26,7 +26,7 @@ class Network:
         self._machines[machine.address] = machine
 
     def disconnect(self, machine: Machine) -> None:
-        """Take its address from a machine that has gone for good."""
+        """Remove the address of a terminated machine."""
         if self._machines.get(machine.address) is machine:
             del self._machines[machine.address]
 

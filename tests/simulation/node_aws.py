@@ -12,14 +12,14 @@ from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 from localcloud.account import ACCOUNT, REGION
 from tests.simulation.machine import AWS, Machine
 
-# How long a call takes that nobody answers: node/clients.py.
+# The timeout of a call without an answer: node/clients.py.
 LEASE_SECONDS = 1.0
 OTHERS_SECONDS = 7.0
 
 
 @cache
 def client(service: str) -> Any:
-    """Return a client; made once a process, since moto answers for whichever world is there."""
+    """Return a client; created once in a process, since moto answers for the current world."""
     session = boto3.session.Session(
         aws_access_key_id="NODE",
         aws_secret_access_key="node",
@@ -29,7 +29,7 @@ def client(service: str) -> Any:
 
 
 class NodeClient:
-    """One service for one node; raises what botocore does when the way is cut."""
+    """One service for one node; raises botocore's errors when the route is cut."""
 
     def __init__(self, machine: Machine, service: str, seconds: float = OTHERS_SECONDS) -> None:
         self._machine, self._service, self._seconds = machine, service, seconds
@@ -46,7 +46,7 @@ class NodeClient:
         return call
 
     def connect(self) -> None:
-        """Raise ConnectTimeoutError after the time-out when the service cannot be reached."""
+        """Raise ConnectTimeoutError after the timeout when the service cannot be reached."""
         if self._machine.cuts & {AWS, self._service}:
             self._machine.wait(self._seconds)
             raise ConnectTimeoutError(endpoint_url=self._service)

@@ -17,7 +17,7 @@ from tests.simulation.worker import WatchProcess, Worker, WorkerProcess
 
 
 class Nodes:
-    """Starts the node code of each machine, and finds it again."""
+    """Starts the node code of each machine, and returns what runs."""
 
     def __init__(self, rays: Rays, names: Names) -> None:
         self._rays, self._names = rays, names
@@ -26,7 +26,7 @@ class Nodes:
         self.workers: dict[str, Worker] = {}
 
     def boot(self, machine: Machine) -> None:
-        """cloud-init and ray-identity.service; a machine that is not ours stays idle."""
+        """cloud-init and ray-identity.service; a machine that is no node stays idle."""
         instance = ec2_backend().get_instance(machine.host.instance_id)
         machine.ray_version = ec2_backend().tags[instance.image_id].get("raykiln:ray-version", "")
         text = node_yaml(instance)
@@ -80,7 +80,7 @@ class Nodes:
         watchdog.start()
 
     def _give_up(self, machine: Machine, identity: Identity) -> None:
-        """ray-give-up.service: node/give_up.py decides whether AWS or the power switch ends us."""
+        """ray-give-up.service: node/give_up.py decides whether the machine powers off."""
         from node.give_up import AWS_REPLACES, give_up
 
         reports = Reports(

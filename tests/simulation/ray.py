@@ -1,8 +1,8 @@
 """A fake Ray: a GCS on each head that runs it, raylets that join, lose their head and end.
 
-What it does and how long that takes is what was measured with Ray 2.60; see ``Settings``. The one
-rule that the product must keep is checked at every start, and thereby at every moment: **never
-two heads running Ray together.**
+Its behaviour and durations were measured with Ray 2.60; see ``Settings``. The one rule that the
+product must keep is checked at every start, and so holds at every moment: **two heads never run
+Ray together.**
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from tests.simulation.faults import Faults
 from tests.simulation.machine import Machine
 from tests.simulation.network import Network, NobodyListens, Silence
 
-CALL_SECONDS = 1.0  # the node's time-out of a call to the GCS
+CALL_SECONDS = 1.0  # the node's timeout of a call to the GCS
 
 
 class TwoHeads(AssertionError):
@@ -25,10 +25,10 @@ class TwoHeads(AssertionError):
 
 @dataclass(eq=False)
 class Raylet:
-    """A raylet; ``recheck`` has it look at once whether its GCS is still there.
+    """A raylet; ``recheck`` has it check its GCS at once.
 
-    ``busy_until``: it has work until that time of the simulation's clock, as ``began`` is one.
-    ``drain`` is called when it shall take no more.
+    ``busy_until``: it has work until then; like ``began``, a time of the simulation's clock.
+    ``drain`` is called when it should take no more work.
     """
 
     node_id: bytes
@@ -42,16 +42,16 @@ class Raylet:
 
 @dataclass(eq=False)
 class HeadRay:
-    """One life of a head's Ray, from `ray start --head` to its end."""
+    """One run of a head's Ray, from `ray start --head` to its end."""
 
     cluster: str
     machine: Machine
     token: str
-    read_config: Callable[[], dict[str, Any]]  # the autoscaler's YAML, as it lies there now
+    read_config: Callable[[], dict[str, Any]]  # the autoscaler's YAML as it is now
     began: float
     ended: float | None = None
     is_open: bool = False  # the GCS answers
-    hangs: bool = False  # it runs, and answers nobody
+    hangs: bool = False  # it runs, and does not answer
     own: Raylet | None = None  # the head's own raylet, once alive
     nodes: dict[bytes, Raylet] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)  # instances whose raylet died under this GCS
@@ -67,7 +67,7 @@ class HeadRay:
 
     @property
     def draining(self) -> set[str]:
-        """The instances whose raylet shall take no more work."""
+        """The instances whose raylet is draining."""
         return {r.machine.host.instance_id for r in self.nodes.values() if r.drains}
 
     @property
@@ -120,7 +120,7 @@ class Rays:
         return self._running.get(cluster)
 
     def worker_count(self, cluster: str) -> int:
-        """Return how many workers are alive, by the word of the GCS."""
+        """Return how many workers the GCS lists as alive."""
         head = self._running.get(cluster)
         return len(head.nodes) - (head.own is not None) if head and head.answers else 0
 
@@ -147,7 +147,7 @@ class Rays:
             recheck_all(head)
 
     def recheck(self) -> None:
-        """Have every raylet look at once: cables were cut or mended."""
+        """Have every raylet check its GCS at once: cables were cut or restored."""
         for head in list(self._running.values()):
             recheck_all(head)
 
@@ -189,7 +189,7 @@ class Rays:
 
 
 def recheck_all(head: HeadRay) -> None:
-    """Have every raylet of a head look whether it is still there."""
+    """Have every raylet of a head check it at once."""
     for raylet in list(head.nodes.values()):
         raylet.recheck()
 

@@ -1,7 +1,7 @@
-"""systemd's part in a service of ours: restarts, their limit, the watchdog, and what follows.
+"""systemd's part in our services: restarts, their limit, the watchdog, and OnFailure.
 
 Follows systemd.service(5) and systemd.unit(5) as far as the units in ``systemd/`` rely on them: a
-process that ends takes its whole cgroup with it (KillMode=mixed), is started again after
+process that ends takes its whole cgroup with it (KillMode=mixed), is restarted after
 RestartSec, and the unit fails when it was started StartLimitBurst times within
 StartLimitIntervalSec, or when its exit code is in RestartPreventExitStatus.
 """
@@ -27,13 +27,13 @@ class Process(Protocol):
 
 @dataclass(frozen=True)
 class Rules:
-    """What the unit's file says, in seconds and times."""
+    """Settings of the unit file, in seconds and counts."""
 
     restart: float
     burst: int
     within: float
     start_timeout: float | None = None  # until it says that it is ready (Type=notify)
-    watchdog: float | None = None  # from then on between two signs of life
+    watchdog: float | None = None  # from then on, between two WATCHDOG=1
     final: frozenset[int] = frozenset()
 
 
@@ -60,7 +60,7 @@ class Service:
         self.restarts = -1
 
     def start(self) -> None:
-        """Start the process, unless that was done too often of late."""
+        """Start the process, up to the start limit."""
         now, rules = self._machine.timeline.now(), self._rules
         self._starts = [at for at in self._starts if at > now - rules.within]
         if len(self._starts) >= rules.burst:
@@ -77,11 +77,11 @@ class Service:
         self._ready, self._fed = True, self._machine.timeline.now()
 
     def feed(self) -> None:
-        """The process shows a sign of life."""
+        """The process feeds the watchdog."""
         self._fed = self._machine.timeline.now()
 
     def ended(self, code: int) -> None:
-        """The main process has ended; what it left behind goes with it."""
+        """The main process has ended, and its whole cgroup with it."""
         process, self.process = self.process, None
         if process is None:
             return
@@ -93,7 +93,7 @@ class Service:
             self._machine.after(self._rules.restart, self.start)
 
     def forget_starts(self) -> None:
-        """systemctl reset-failed: the limit of starts begins anew."""
+        """systemctl reset-failed: start to count anew."""
         self._starts.clear()
 
     def restart(self) -> None:
@@ -120,7 +120,7 @@ class Service:
         self._failed()
 
     def _guard(self, process: Process) -> None:
-        """Kill a process that is not ready in time, or shows no life any more."""
+        """Kill a process that is not ready in time, or does not feed its watchdog."""
         limit = self._rules.watchdog if self._ready else self._rules.start_timeout
         if limit is None or self.process is not process:
             return

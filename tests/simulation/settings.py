@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from localcloud.behaviour import Behaviour
 
-# AWS's services measure themselves each minute; all else is as kind as by default.
+# AWS's services report their metrics each minute; all else is as idealized as by default.
 BEHAVIOUR = Behaviour(service_metrics=60.0)
 
 
@@ -23,14 +23,14 @@ class Settings:
     import_ray: float = 1.5
     gcs_opens: float = 1.5  # after `ray start --head`
     head_joins: float = 6.0  # after `ray start --head`: its own raylet is alive
-    worker_joins: float = 3.0  # after a worker's `ray start`, which looks every 2 s meanwhile
-    join_patience: float = 16.0  # a worker's `ray start` gives up
-    self_check: float = 1.0  # a raylet looks whether its GCS still knows it
+    worker_joins: float = 3.0  # after a worker's `ray start`, which checks every 2 s
+    join_timeout: float = 16.0  # until a worker's `ray start` gives up
+    self_check: float = 1.0  # a raylet checks whether its GCS still knows it
     new_gcs_noticed: float = 2.8  # it meets a GCS of another cluster, and ends
-    reconnect: float = 20.0  # it ends so long after its GCS's last answer
+    reconnect: float = 20.0  # from its GCS's last answer until it ends
     process_death_noticed: float = 1.0  # by the GCS, when a raylet's process ends
-    drained: float = 1.0  # a raylet that shall take no more work, and has none, has ended
-    silence_noticed: float = 30.0  # by the GCS, when a raylet is not heard of any more
+    drained: float = 1.0  # until a draining raylet without work has ended
+    silence_noticed: float = 30.0  # by the GCS, when a raylet is silent
 
     # Ray's autoscaler v2 (ray/autoscaler/_private/constants.py).
     autoscaler_every: float = 5.0

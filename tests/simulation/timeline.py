@@ -1,7 +1,7 @@
 """The simulation's clock: time jumps from one planned event to the next. No AWS.
 
-Nothing here waits for real. Whoever sleeps (deploy's waiting, a test) lets the world go on
-meanwhile; an event must not sleep, since the others could not go on behind its back.
+Nothing here waits for real. A sleep (in deploy's waiting, in a test) lets other events happen; an
+event must not sleep, since no other could happen then.
 """
 
 import heapq

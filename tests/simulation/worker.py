@@ -47,7 +47,7 @@ class Worker:
         return self.files.resolve(name) or self._look_up(name)
 
     def follow(self, address: str) -> None:
-        """Have the head's name lead to an address."""
+        """Have the head's name resolve to an address."""
         self.files.point(self.identity.head_name, address)
 
     def gcs(self, address: str) -> GcsClient:
@@ -145,7 +145,7 @@ class Unit:
 
 
 class WatchProcess:
-    """node/worker/watchdog_main.py's loop: the watchdog says when it wants to look again."""
+    """node/worker/watchdog_main.py's loop: the watchdog says when to check again."""
 
     def __init__(self, worker: Worker, service: Service) -> None:
         self._worker, self._service, self._over = worker, service, False

@@ -1,4 +1,4 @@
-"""A worker's `ray start`: it joins, runs, and ends by itself when its head is gone.
+"""A worker's `ray start`: it joins, runs, and ends by itself when its head is lost.
 
 Drained, it goes on without a raylet, as `ray start --block` of Ray 2.60 does. A version that is not
 its head's ends it at once (ray/_private/node.py, check_version_info).
@@ -35,7 +35,7 @@ class WorkerRay:
         machine.after(machine.settings.worker_joins, self._join)
 
     def kill(self) -> None:
-        """End the process; its GCS hears of that at once only if it can."""
+        """End the process; its GCS notices at once only if it is reachable."""
         if self._dead:
             return
         self._dead = True
@@ -65,13 +65,13 @@ class WorkerRay:
             self._head = head
             self.raylet = self._rays.raylet(self._machine, self._recheck, self._drain)
             head.add(self.raylet)
-        elif self._machine.timeline.now() - self._began < self._machine.settings.join_patience:
+        elif self._machine.timeline.now() - self._began < self._machine.settings.join_timeout:
             self._machine.after(JOIN_EVERY, self._join)
         else:
             self._end()
 
     def _may_join(self, head: HeadRay) -> bool:
-        """Say whether nothing is wrong on purpose."""
+        """Say whether no fault is set."""
         faults, host = self._rays.faults, self._machine.host
         stranded = {host.ami_id, host.instance_id} & faults.stranded
         return not stranded and head.machine.host.ami_id not in faults.lonely_images
@@ -93,19 +93,19 @@ class WorkerRay:
         head.remove(raylet)
 
     def _recheck(self) -> None:
-        """Look at once, and go on looking while the head is not there."""
+        """Check at once, and go on checking while the head does not answer."""
         if self._silent_since is None and not self._dead:
             self._look()
 
     def _look(self) -> None:
-        """The raylet's self-check: its GCS, silence, or a GCS that is another's."""
+        """The raylet's self-check: its GCS, silence, or a GCS of another cluster."""
         if self._dead or self.raylet is None or self._head is None:
             return
         now, settings = self._machine.timeline.now(), self._machine.settings
         if self._reaches_head(self._head):
             self._silent_since = None
             if self.raylet.node_id not in self._head.nodes:
-                self._end()  # given up by its GCS meanwhile
+                self._end()  # its GCS has declared it dead
             return
         if self._silent_since is None:
             self._silent_since = now
@@ -118,7 +118,7 @@ class WorkerRay:
             self._machine.after(settings.self_check, self._look)
 
     def _forgotten(self) -> None:
-        """The GCS has not heard of this raylet for so long that it counts it as dead."""
+        """The GCS declares this silent raylet dead."""
         if self._silent_since is not None and self._head and self.raylet:
             self._head.remove(self.raylet)
 
@@ -129,7 +129,7 @@ class WorkerRay:
             return False
 
     def _found(self) -> HeadRay | None:
-        """Return the head that the name leads to now."""
+        """Return the head that the name resolves to now."""
         try:
             return self._rays.find(self._machine, self._resolve())
         except (Silence, OSError):

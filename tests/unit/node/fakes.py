@@ -1,4 +1,4 @@
-"""A clock to turn, a lease table in memory, a Ray that does as told: the guard's surroundings."""
+"""A clock to advance, a lease table in memory, a Ray that obeys: what surrounds a guard."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -38,11 +38,11 @@ def an_identity(**changes: str) -> Identity:
 
 
 def silent(event: str, *, level: int = 6, **fields: object) -> None:
-    """A journal that nobody reads."""
+    """A log that is dropped."""
 
 
 class RecordedLog:
-    """A journal that a test reads."""
+    """A log that a test reads."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, dict[str, object]]] = []
@@ -79,7 +79,7 @@ class AtOnce(Executor):
 
 
 class OnCall(AtOnce):
-    """Runs calls at once too, but while ``holds`` nobody hears of their end before ``let_go``."""
+    """Runs calls at once too, but while ``holds`` their results come only with ``let_go``."""
 
     def __init__(self) -> None:
         self.holds = False
@@ -100,7 +100,7 @@ class OnCall(AtOnce):
 
 
 class MemoryTable:
-    """The lease item with DynamoDB's conditions; ``test_lease_table`` holds it against moto."""
+    """The lease item with DynamoDB's conditions; test_table.py compares it with moto."""
 
     def __init__(self) -> None:
         self.item: LeaseItem | None = None
@@ -130,7 +130,7 @@ class MemoryTable:
         return self.item
 
     def name_successor(self, instance_id: str) -> None:
-        """Do what a deploy does; an empty name calls the hand-over off."""
+        """Do what a deploy does; an empty name cancels the hand-over."""
         if self.item and not self.item.released:
             self.item = replace(self.item, successor=instance_id)
 
@@ -189,7 +189,7 @@ class FakeRay:
 
 
 class FakeServices:
-    """Notes what was asked of it; ``failing`` names methods and the error they raise."""
+    """Records its calls; ``failing`` names methods and the error that they raise."""
 
     def __init__(self) -> None:
         self.failing: dict[str, Exception] = {}
@@ -223,7 +223,7 @@ class FakeServices:
 
 
 class FakeRelay:
-    """Whom it passes on to, and whether that one answers."""
+    """The address it relays to, and whether that one answers."""
 
     def __init__(self) -> None:
         self.address, self.reachable, self.blocked = "", True, False

@@ -23,14 +23,13 @@ from tests.unit.node.stage import Killed, Stage
 TIMEOUT = 2.0  # a second to connect, a second to read: node/clients.py
 WATCHDOG, STOPPING, RESTART = 7.0, 2.0, 1.0  # ray-head.service
 REAPING = 1.0  # at most, until systemd has ended what a killed guard leaves
-PATIENT = Limits(
-    max_failures=10_000, unhealthy_timeout=3.0, failure_pause=1.0
-)  # more happens in a story
+# More happens in a story.
+PATIENT = Limits(max_failures=10_000, unhealthy_timeout=3.0, failure_pause=1.0)
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What the heads are made of; a mutation replaces one of them."""
+    """The parts of the heads; a mutation replaces one of them."""
 
     lease: type[Lease] = Lease
     guard: type[Guard] = Guard
@@ -41,7 +40,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Fate:
-    """What becomes of one call: seconds on its way there and back, then paused; what goes wrong."""
+    """The fate of one call: seconds on its way there and back, then paused; what fails."""
 
     there: float = 0.01
     back: float = 0.01
@@ -52,7 +51,7 @@ class Fate:
 
 
 class Process:
-    """One life of a head's guard; everything that it does passes through ``wait``."""
+    """One process of a head's guard; everything that it does passes through ``wait``."""
 
     def __init__(self, machine: "Machine") -> None:
         self.machine, self.alive = machine, True
@@ -101,7 +100,7 @@ class Process:
         )
 
     def _notify(self, state: str) -> None:
-        """Do as systemd does with WATCHDOG=1; once told to stop it no longer minds the watchdog."""
+        """Do as systemd does with WATCHDOG=1, which it ignores once the unit is stopping."""
         self.pause("feed")
         if not self.stop.made and "WATCHDOG=1" in state:
             self._fed = fed = self._fed + 1
@@ -146,7 +145,7 @@ class PausedRay:
 
 
 class Network:
-    """A guard's way to the table; what was sent arrives also when its sender is dead by then."""
+    """A guard's route to the table; a request arrives even when its sender has died since."""
 
     def __init__(self, process: Process) -> None:
         self._process, self._machine = process, process.machine
@@ -181,7 +180,7 @@ class Network:
                 self._stage.at(self._stage.now + fate.there, arrive)
         answered = TIMEOUT if fate.lost else min(fate.there + fate.back, TIMEOUT)
         self._process.wait(answered)
-        self._process.wait(fate.paused)  # between the answer and its being looked at
+        self._process.wait(fate.paused)  # between the answer and its use
         if not outcomes or answered == TIMEOUT:
             raise Unknown("no answer, or throttled")
         value, error = outcomes[-1]  # of what was delivered twice: the second answer
@@ -232,7 +231,7 @@ class Machine:
         self.stage.at(self.stage.now + after, start)
 
     def lose(self, process: Process) -> None:
-        """Have the guard's process end; systemd ends what is left of Ray, then starts another."""
+        """End the guard's process; systemd kills what is left of Ray, then starts another."""
         if process is not self.process:
             return
         process.alive, self.process = False, None
@@ -240,7 +239,7 @@ class Machine:
         self.boot(self.reaping + RESTART)
 
     def power_off(self, seconds: float) -> None:
-        """Pull the plug, and put it back."""
+        """Cut the power, and restore it."""
         if self.process:
             self.process.alive, self.process = False, None
         self._reap()
@@ -258,7 +257,7 @@ class Machine:
 
 
 class World:
-    """All of it. ``rates`` gives the machines, one each."""
+    """The whole world; ``rates`` has one clock rate for each machine."""
 
     def __init__(self, parts: Parts, rates: list[float], reaping: float = REAPING) -> None:
         self.stage, self.table = Stage(), parts.table()
@@ -292,7 +291,7 @@ class World:
             raise self.stage.errors[0]
 
     def calm(self) -> None:
-        """Have all faults cease, but for what is still under way."""
+        """End all faults, except those still under way."""
         for machine in self.machines:
             machine.fates.clear()
             machine.pauses.clear()

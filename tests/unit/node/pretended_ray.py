@@ -1,4 +1,4 @@
-"""A ``ray`` package that only pretends: it has the parts of Ray that node/ takes hold of.
+"""A fake ``ray`` package with the parts of Ray that node/ uses.
 
 ``ray start --head`` writes what it was called with and what it started, in order, into the file
 ``TOLD``; it leaves a daemon behind as Ray does, and stays.

@@ -1,4 +1,4 @@
-"""The clients of a node: none is ever made without credentials."""
+"""The clients of a node: none is created without credentials."""
 
 from typing import Any
 

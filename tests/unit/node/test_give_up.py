@@ -1,4 +1,4 @@
-"""How an instance is handed back."""
+"""How an instance gives up."""
 
 from pathlib import Path
 

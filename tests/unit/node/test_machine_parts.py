@@ -1,4 +1,4 @@
-"""What touches the machine: processes, files, sockets; all of it real."""
+"""What touches the machine: real processes, files and sockets."""
 
 import os
 import socket
@@ -135,7 +135,7 @@ FAMILY = """
 import subprocess, sys, time
 from node.ray.processes import become_subreaper, descendants, kill_descendants
 become_subreaper()
-# A child that starts a daemon in a session of its own and goes away, as Ray's do.
+# A child that starts a daemon in its own session and exits, as Ray's do.
 daemon = "import os, time; os.setsid(); time.sleep(600)"
 start = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {daemon!r}])"
 subprocess.run([sys.executable, "-c", start], check=True)

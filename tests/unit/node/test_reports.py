@@ -1,4 +1,4 @@
-"""What a node tells AWS; botocore's stubber checks the shape of each lifecycle call."""
+"""What a node reports to AWS; botocore's stubber checks the shape of each lifecycle call."""
 
 from collections.abc import Iterator
 from typing import Any

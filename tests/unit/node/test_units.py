@@ -1,4 +1,4 @@
-"""The units, as systemd itself reads them."""
+"""The units, as systemd reads them."""
 
 import configparser
 import re
@@ -25,7 +25,7 @@ MOST_EXPOSED = {
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """An image's file tree as far as units look: theirs, systemd's own, and a Python to run."""
+    """The part of an image's file tree that units refer to: units, systemd's own, a Python."""
     shutil.copytree("/usr/lib/systemd/system", tmp_path / "usr/lib/systemd/system", symlinks=True)
     shutil.copytree(UNITS, tmp_path / "etc/systemd/system")
     (tmp_path / "opt/raykiln").mkdir(parents=True)
@@ -37,7 +37,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def verify(root: Path) -> str:
-    """Return what systemd-analyze has to say; its exit code is 0 on a misspelt key."""
+    """Return what systemd-analyze prints; its exit code is 0 on a misspelt key."""
     units = [str(root / "etc/systemd/system" / name) for name in NAMES]
     command = ["systemd-analyze", "verify", f"--root={root}", "--man=no", *units]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

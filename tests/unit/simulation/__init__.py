@@ -1,1 +1,1 @@
-"""A package, so that what is deployed once for all of its tests goes when they are over."""
+"""A package, so that what is deployed once for all of its tests is removed after them."""

@@ -10,7 +10,7 @@ from botocore.awsrequest import AWSPreparedRequest
 
 MESSAGE = "as the test wants it"
 LOCK = "#deploy"  # the key of a deployer's lock ends in it
-# What decides nothing: a UUID, the number of a process, and what people are told about a fault.
+# What decides nothing: a UUID, a process id, and messages about a fault.
 _CHANCE = re.compile(rb"\b[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\b|process \d+")
 _TOLD = re.compile(rb"as.the.test.wants.it|Read.timeout.on.endpoint")
 _TEXT = re.compile(rb'[^"&]+')  # of a string in JSON, or of a parameter
@@ -42,17 +42,17 @@ class Call:
 
     @property
     def only_reads(self) -> bool:
-        """It changes nothing."""
+        """True when it changes nothing."""
         return self.operation.startswith(("Describe", "Get", "Head", "List"))
 
     @property
     def keeps_lock(self) -> bool:
-        """It says that the deployer still works, as it does every few seconds."""
+        """True for a renewal of the deploy lock, every few seconds."""
         return self.operation == "UpdateItem" and LOCK in str(self.arguments["Key"])
 
     @property
     def ends_something(self) -> bool:
-        """It ends what runs, or has it ended."""
+        """True when it terminates or deletes something, or has it terminated."""
         match self.operation:
             case "TerminateInstanceInAutoScalingGroup" | "TerminateInstances":
                 return True

@@ -31,7 +31,7 @@ from tests.simulation.ray import HeadRay
 from tests.unit.deploy.builders import an_environment
 from tests.unit.simulation.forks import failure_in_a_copy
 
-# Everything that can be tried is, at full size; else a sample that is always the same.
+# Tries everything at full size; without it the same sample each time.
 THOROUGH = "RAYKILN_THOROUGH" in os.environ
 DASHBOARD = 8265
 STANDBY: dict[str, Any] = {"instance_type": "m6i.large", "standby": 1}
@@ -60,7 +60,7 @@ class Cluster:
         )
 
     def deploy(self, release: Release | None = None, kind: str = "deploy") -> Journal | None:
-        """Plan a deploy and carry it out, if anything is to be done, as with --yes."""
+        """Plan a deploy and carry it out, unless the plan is empty, as with --yes."""
         prepared = self.prepare(release=release)
         if prepared.rollout.plan.is_empty:
             return None
@@ -69,7 +69,7 @@ class Cluster:
         return operation.run(prepared)
 
     def operation(self, kind: str = "deploy") -> Operation:
-        """Return what carries a prepared rollout out."""
+        """Return the operation that carries out a prepared rollout."""
         clients, clock = self.cloud.clients, self.cloud.clock
         return Operation(self.environment, clients, clock, self.prepare, Silent(), kind)
 
@@ -78,7 +78,7 @@ class Cluster:
         return read_state(self.cloud.clients, self.environment)
 
     def rollback(self) -> Journal | None:
-        """Serve the release before the current one again."""
+        """Serve the previous release again."""
         release = release_before(self.cloud.clients, self.environment)
         return self.deploy(release, "rollback")
 
@@ -116,7 +116,7 @@ class Cluster:
 
     @property
     def worker_ids(self) -> set[str]:
-        """The instances of this cluster's workers that are there."""
+        """The instances of this cluster's workers."""
         return {
             instance_id
             for instance_id, worker in self.cloud.nodes.workers.items()
@@ -181,7 +181,7 @@ Start = Callable[..., Cluster]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run a test of ``deployed`` on a copy of the process: the next finds all as it was."""
+    """Run a test of ``deployed`` on a copy of the process: the next test finds no changes."""
     clusters = pyfuncitem.funcargs.get("deployed")
     if not isinstance(clusters, Deployed):
         return None
@@ -228,7 +228,7 @@ def doubled(deployed: Deployed) -> Cluster:
 
 
 def see_from_inside(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have deploy's own look at names and at Ray meet the simulation."""
+    """Have deploy resolve names and ask Ray in the simulation."""
 
     def addresses(name: str) -> frozenset[str]:
         return frozenset(cloud.names.addresses(name))

@@ -35,7 +35,7 @@ SERVICES = (
     "ssm",
     "sts",
 )
-# What AWS answers, by protocol: code and HTTP status. S3 and EC2 have words of their own.
+# What AWS answers, by protocol: code and HTTP status. S3 and EC2 have their own codes.
 ANSWERS = {
     "throttled": {
         "ec2": ("RequestLimitExceeded", 503),
@@ -65,7 +65,7 @@ class Killed(BaseException):
 
 @dataclass
 class Fault:
-    """What befalls one call: each time it is sent. A permission that lacks is lacking for good."""
+    """A fault of one call, each time it is sent. A missing permission stays missing."""
 
     name: str
     call: Call

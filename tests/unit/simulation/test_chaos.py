@@ -1,4 +1,4 @@
-"""Faults at random, many at a time: never two heads, and whole again once they are over.
+"""Faults at random, many at a time: never two heads, and healthy again once they are over.
 
 Each seed is one story of five minutes. ``RAYKILN_THOROUGH=1`` tells two hundred.
 """
@@ -25,7 +25,7 @@ def do_harm(cluster: Cluster, chance: random.Random) -> str:
     cloud, heads, workers = cluster.cloud, cluster.head_ids, sorted(cluster.worker_ids)
     machine = chance.choice([*heads, *heads, *workers] or [""])
     if not machine:
-        return "nobody is there to harm"
+        return "there is no machine to harm"
     harm = chance.choice(HARMS)
     if harm == "crash":
         cloud.crash(machine)
@@ -49,14 +49,14 @@ def do_harm(cluster: Cluster, chance: random.Random) -> str:
 
 
 def name_successor(cluster: Cluster, machine: str) -> None:
-    """Have the lease go to whatever this is: a head, a dead one, a worker."""
+    """Name any machine as successor: a head, a dead one, a worker."""
     lease = find_lease(cluster.cloud.clients, cluster.environment)
     if lease:
         hand_over.name_successor(cluster.cloud.clients, cluster.environment, lease, machine)
 
 
 def drain(cluster: Cluster, machine: str) -> None:
-    """Drain a worker, whose work may last longer than anyone's patience."""
+    """Drain a worker, whose work may outlast every timeout."""
     raylet, head = cluster.cloud.nodes.raylet(machine), cluster.cloud.rays.running(cluster.name)
     if raylet and head:
         cluster.cloud.occupy(machine, 60.0)
@@ -64,7 +64,7 @@ def drain(cluster: Cluster, machine: str) -> None:
 
 
 def heal(cluster: Cluster) -> None:
-    """Mend whatever can be mended; what is dead stays dead."""
+    """Restore what can be restored; what is dead stays dead."""
     for instance_id, machine in cluster.cloud.driver.machines.items():
         machine.loses_answers = False
         cluster.cloud.reconnect(instance_id)

@@ -1,4 +1,4 @@
-"""What becomes of a cluster when its head is lost, cut off, stopped or half alive.
+"""A cluster whose head is lost, cut off, stopped or half alive.
 
 That no two heads ever run Ray together is checked by the simulation itself, at every start.
 """

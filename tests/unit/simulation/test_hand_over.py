@@ -15,7 +15,7 @@ from node.lease.lease import LEASE_TIMES
 from tests.simulation.machine import Machine
 from tests.unit.simulation.conftest import Cluster
 
-# A renewal, a look of the successor's, tags.
+# A renewal, a read by the successor, tags.
 HAND_OVER = 2.0 + 0.5 + 1.5
 CALM = 130.0  # until alarms are quiet and heartbeats steady again
 
@@ -28,7 +28,7 @@ def lease_of(cluster: Cluster) -> Lease:
 
 
 def name_successor(cluster: Cluster, instance_id: str) -> None:
-    """Name who is to lead next, as a deploy does."""
+    """Name the successor, as a deploy does."""
     clients, environment = cluster.cloud.clients, cluster.environment
     hand_over.name_successor(clients, environment, lease_of(cluster), instance_id)
 
@@ -91,7 +91,7 @@ def test_a_successor_whose_ray_never_comes_up_releases_the_lease(doubled: Cluste
 
 
 def another_document(cluster: Cluster, name: str = "worker", **changes: Any) -> str:
-    """Store what the leader's autoscaler works by, with changes in its workers; return where."""
+    """Store the leader's autoscaler YAML with changes in its workers; return its URI."""
     s3, uri = cluster.cloud.clients("s3"), lease_of(cluster).autoscaler
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     found = yaml.safe_load(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
@@ -105,7 +105,7 @@ def another_document(cluster: Cluster, name: str = "worker", **changes: Any) -> 
 
 
 def tag_heads(cluster: Cluster, uri: str) -> None:
-    """Tell the running heads which document to work by, as a deploy does."""
+    """Tag the running heads with the document to use, as a deploy does."""
     tag = {"Key": "raykiln:autoscaler", "Value": uri}
     cluster.cloud.clients("ec2").create_tags(Resources=cluster.head_ids, Tags=[tag])
 

@@ -161,7 +161,7 @@ def test_a_running_rollout_is_not_disturbed(single: Cluster, kind: str) -> None:
     cloud, life, change = single.cloud, single.life, planned(single, kind)
 
     with deploy_lock(cloud.clients, single.environment, "deploy of a1", clock=cloud.clock) as kept:
-        # Whoever deploys goes on working while it is waited for.
+        # The deployer goes on while this waits for it.
         cloud.clock.every(4.0, kept.now)
         with pytest.raises(Refused, match="deploy of a1"):
             changed(single, change)

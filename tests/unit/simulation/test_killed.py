@@ -1,4 +1,4 @@
-"""A deployer that dies anywhere: whoever runs the same command again gets what was wanted.
+"""A deployer that dies anywhere: running the same command again completes it.
 
 The deploy runs once; before every call to AWS a copy of the whole process is made in which the
 deployer dies right there, and the command is run again. Between two calls nothing changes, so these

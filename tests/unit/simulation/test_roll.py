@@ -28,7 +28,7 @@ WATCH = {"rollout": {"watch_seconds": 20, "drain_seconds": 60}, "limits": LIMITS
 
 @dataclass
 class Witness:
-    """Looks at a cluster four times a second while something is done to it."""
+    """Watches a cluster four times a second while something is done to it."""
 
     cluster: Cluster
     fewest: int = 10**9
@@ -63,7 +63,7 @@ def settled(cluster: Cluster) -> None:
 
 @pytest.fixture
 def rolled(start: Start) -> Cluster:
-    """A cluster with workers of its own, that is watched for a short time."""
+    """A cluster with its own workers and a short bake time."""
     return start(workers=WORKERS, **WATCH)
 
 

@@ -124,7 +124,7 @@ class Trials:
         """Inside a copy, the command has ended: look what it did, and run it again."""
         fault = self.wire.fault
         assert fault is not None
-        # From now on nothing is at fault.
+        # From now on there is no fault.
         self.wire.fault = Fault("nothing", NO_CALL, self.cluster.cloud.clock)
         ended = list(self.watch.ended_since)
         state = self.known.state()
@@ -152,7 +152,7 @@ class Trials:
 
     @property
     def _seen(self) -> Path:
-        """Where the states are that copies ended in: they are read by each, results by nobody."""
+        """The file of the states that copies ended in; each copy reads it."""
         return self.results.with_name("states")
 
     def _states(self) -> set[str]:

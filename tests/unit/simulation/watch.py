@@ -1,4 +1,4 @@
-"""What must hold in a cluster at every moment of a rollout, whatever befalls the deployer."""
+"""What must hold in a cluster at every moment of a rollout, whatever happens to the deployer."""
 
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -12,7 +12,7 @@ from tests.unit.simulation.conftest import Cluster
 
 @dataclass
 class Watch:
-    """Sees to what must hold at every moment; ``broken`` says what did not.
+    """Checks what must hold at every moment; ``broken`` says what did not.
 
     ``floor`` is how many workers must be alive, ``serves`` that the cluster did at the start.
     """

@@ -12,7 +12,7 @@ from tests.unit.node.fakes import AtOnce, FakeClock, RecordedLog, silent
 
 
 class Final(Exception):
-    """There is no use in trying again."""
+    """A retry cannot help."""
 
 
 def some_calls(executor: Any, clock: FakeClock, log: Any = silent) -> BackgroundCalls:

@@ -10,8 +10,8 @@ from node.lease.table import LeaseItem
 from node.ray.token import NotFit, NotNow
 from tests.unit.node.fakes import STEP, FakeClock, FakeHead, MemoryTable, OnCall, run_all
 
-# From naming a successor to its taking the lease, at most: a renewal, a look, and the steps in
-# which each is seen.
+# From naming a successor to its taking the lease, at most: a renewal, a read, and the steps in
+# which each is noticed.
 HANDED_OVER = LEASE_TIMES.renewal_interval + LEASE_TIMES.read_interval + 3 * STEP
 
 

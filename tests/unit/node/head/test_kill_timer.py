@@ -21,7 +21,7 @@ for line in sys.stdin:
 
 @pytest.fixture
 def process() -> Iterator[subprocess.Popen[str]]:
-    """A process that sets its timer to as many seconds from now as it is told."""
+    """A process that sets its timer to a number of seconds from now."""
     command = [sys.executable, "-c", PROGRAM]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

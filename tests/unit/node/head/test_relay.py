@@ -19,7 +19,7 @@ STANDBY, LEADER, NEXT = "127.31.0.2", "127.31.0.3", "127.31.0.4"
 
 
 class Host:
-    """Tells every connection to Ray's ports where it has come to, and keeps it."""
+    """Answers every connection to Ray's ports with its own address, and keeps it open."""
 
     def __init__(self, address: str) -> None:
         self._kept: list[socket.socket] = []
@@ -72,7 +72,7 @@ def connected(port: int = RAY_PORTS[0]) -> socket.socket:
 
 
 def met(port: int = RAY_PORTS[0]) -> str:
-    """Return the address that a connection to the standby comes to; nothing when it is ended."""
+    """Return the address where a connection to the standby ends; empty when it is closed."""
     with connected(port) as connection:
         try:
             return connection.recv(100).decode()
@@ -106,7 +106,7 @@ def test_a_closed_relay_leaves_rays_ports_free(relay: SocketProxies) -> None:
         assert connection.recv(100) == b""
         assert not relay.is_open
         assert not descendants()
-        # As a server that reuses addresses does, while connections of before linger.
+        # As a server that reuses addresses does, while old connections linger.
         Host(STANDBY).close()
 
 

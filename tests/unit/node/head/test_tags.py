@@ -1,4 +1,4 @@
-"""Who is tagged as Ray's head, on moto's EC2."""
+"""Which instance is tagged as Ray's head, on moto's EC2."""
 
 from collections.abc import Iterator
 from typing import Any

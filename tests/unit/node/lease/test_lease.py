@@ -1,4 +1,4 @@
-"""The head lease, one guard's side of it."""
+"""One guard's side of the head lease."""
 
 import pytest
 
@@ -207,7 +207,7 @@ def test_a_slow_renewal_counts_from_the_moment_it_was_sent() -> None:
 
 
 def handed_over(**changes: object) -> MemoryTable:
-    """Return a table whose epoch is to go to i-0c, given up by its holder unless said otherwise."""
+    """Return a table with the successor i-0c, whose epoch is released unless changed."""
     table = MemoryTable()
     table.item = a_foreign_item(**{"released": True, "successor": "i-0c", **changes})
     return table

@@ -1,4 +1,4 @@
-"""Whatever network, clocks, schedulers and power do: never two heads at once, and soon one again.
+"""Whatever network, clocks, schedulers and power do: never two heads, and soon one again.
 
 A model in the sense of hypothesis' stateful tests: rules that disturb, in any order, and an
 invariant that every start of Ray checks. ``MUTATIONS`` are mistakes one could make in lease and
@@ -29,7 +29,7 @@ from tests.unit.node.lease_world import Fate, Machine, Parts, World
 
 DEEP = 100 if os.environ.get("RAYKILN_THOROUGH") == "1" else 1
 UNDER_WAY = 12.0  # the longest that a call or a pause lasts
-FIND = 150  # so many stories at most until a mistake is found
+FIND = 150  # stories at most until a mistake is found
 SOON = 25.0  # a lease's length and a Ray's start, on the slowest clock, and a restart
 STORIES = settings(
     derandomize=DEEP == 1,
@@ -76,7 +76,7 @@ class Heads(RuleBasedStateMachine):
             raise
 
     def machine(self, number: int) -> Machine:
-        """Return who leads for 0, if anyone does; else one of all, by number."""
+        """Return the leader for 0, if there is one; else a head by its number."""
         if number == 0 and self.world.leaders:
             return self.world.leaders[0]
         return self.world.machines[number % len(self.world.machines)]
@@ -103,14 +103,14 @@ class Heads(RuleBasedStateMachine):
 
     @rule(paused=st.sampled_from([2.0, 4.0, 5.0]), again=st.sampled_from([4.0, 6.5, 12.0]))
     def pause_around_an_answer(self, paused: float, again: float) -> None:
-        """The leader, once after a renewal was answered, and again when the next has got lost."""
+        """Pause the leader after an answered renewal, and again when the next one is lost."""
         lost = Fate(paused=again, lost=True)
         self.machine(0).fates["renew"] = [Fate(paused=paused), lost]
         self.pass_time(15.0)
 
     @rule(silent=st.sampled_from([4.0, 5.0]), paused=st.sampled_from([1.0, 4.5, 5.2]))
     def pause_over_a_beat(self, silent: float, paused: float) -> None:
-        """Standbys look late at what they read before a renewal that came just in time."""
+        """Have standbys use a read from before a renewal that came just in time."""
         leader = self.machine(0)
         leader.fates["renew"] = [Fate(lost=True), Fate(there=1.9)]
         self.pass_time(silent)
@@ -147,7 +147,7 @@ class Heads(RuleBasedStateMachine):
 
     @rule(whom=st.sampled_from(["a standby", "a standby", "the leader", "a dead one", "nobody"]))
     def name_successor(self, whom: str) -> None:
-        """Begin a hand-over, one that cannot end well, or call it off."""
+        """Begin a hand-over, or one that cannot succeed, or cancel it."""
         leader = self.machine(0)
         standbys = [machine for machine in self.world.machines if machine is not leader]
         names = {"a standby": standbys[0].name, "the leader": leader.name, "a dead one": "i-dead"}
@@ -164,7 +164,7 @@ class Heads(RuleBasedStateMachine):
             self.world.stage.end()
 
     def recover(self) -> None:
-        """Without faults exactly one leads soon; and then whoever is named."""
+        """Without faults exactly one head leads soon, and then any successor that is named."""
         self.world.calm()
         self.pass_time(UNDER_WAY + SOON)
         assert len(self.world.leaders) == 1
@@ -227,7 +227,7 @@ class SuccessorTakesAtOnce(Lease):
 
 @dataclass(frozen=True)
 class Mutation:
-    """A mistake; ``parts`` make it."""
+    """A mistake, planted in ``parts``."""
 
     what: str
     parts: Parts
@@ -252,7 +252,7 @@ def test_the_model_finds_a_planted_mistake(mutation: Mutation) -> None:
         parts = mutation.parts
 
         def recover(self) -> None:
-            """Only safety is asked for."""
+            """Check safety only."""
 
     with pytest.raises(AssertionError, match="two heads at once"):
         run_state_machine_as_test(

@@ -1,4 +1,4 @@
-"""The lease item in DynamoDB, and the table in memory that other tests use in its place."""
+"""The lease item in DynamoDB, and the memory table that other tests use instead."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -58,7 +58,7 @@ def outcome(table: LeaseTable, operation: tuple[Any, ...]) -> Any:
 
 
 def name_successor(table: LeaseTable, instance_id: str) -> None:
-    """Do what a deploy does, with what it has just read."""
+    """Name a successor as a deploy does, based on its last read."""
     if isinstance(table, MemoryTable):
         table.name_successor(instance_id)
         return

@@ -1,4 +1,4 @@
-"""Logs that are shipped: every line once, in order, within the API's limits, whatever happens."""
+"""Shipping logs: every line once, in order, within the API's limits, whatever happens."""
 
 import json
 import sys
@@ -41,11 +41,11 @@ def entry(message: object, **fields: str) -> dict[str, Any]:
 
 
 class Killed(BaseException):
-    """SIGKILL: nobody handles it."""
+    """SIGKILL, which cannot be handled."""
 
 
 class Clock:
-    """Time that passes while somebody sleeps or waits for a line; at ``alarm`` it calls."""
+    """Time that passes in sleeps and waits for a line; at ``alarm`` it makes a call."""
 
     def __init__(self) -> None:
         self.time, self.alarm = 0.0, float("inf")
@@ -61,7 +61,7 @@ class Clock:
 
 
 class Node:
-    """A journal, a disk and a CloudWatch Logs that can be away; shippers come and go."""
+    """A journal, a disk and CloudWatch Logs, which may be unreachable; shippers come and go."""
 
     def __init__(self, folder: Path) -> None:
         self.clock = Clock()
@@ -98,14 +98,14 @@ class Node:
         )
 
     def run(self, seconds: float = 5.0) -> LogShipper:
-        """Ship for so long, and stop in order."""
+        """Ship for so many seconds, and stop in order."""
         shipper = self.shipper()
         self.stop(shipper, seconds)
         shipper.run()
         return shipper
 
     def stop(self, shipper: LogShipper, seconds: float) -> None:
-        """Send it SIGTERM after so long."""
+        """Send it SIGTERM after so many seconds."""
         self.clock.alarm, self.clock.call = self.clock.time + seconds, shipper.stop
 
 
@@ -132,7 +132,7 @@ class FakeSource:
 
 
 def check_limits(request: list[dict[str, Any]]) -> None:
-    """Refuse what PutLogEvents refuses.
+    """Reject what PutLogEvents rejects.
 
     https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html
     """

@@ -1,4 +1,4 @@
-"""Ray's processes below the guard, with a ``ray`` package that only pretends: what is started,
+"""Ray's processes below the guard, with a fake ``ray`` package: what is started,
 and that it ends.
 """
 
@@ -38,7 +38,7 @@ assert ray.is_healthy()
 
 
 def guarded(tmp_path: Path, then: str, **settings: str) -> Path:
-    """Run a guard that warms and starts the pretended Ray, and return what Ray was told."""
+    """Run a guard that warms and starts the fake Ray, and return what Ray was called with."""
     site, told = tmp_path / "site", tmp_path / "told"
     pretended_ray.install(site)
     environment = {**os.environ, "TOLD": str(told), "PYTHONPATH": str(site), **settings}

@@ -1,4 +1,4 @@
-"""Redis's password: known to the GCS through a file, and to nobody through an argv."""
+"""Redis's password: the GCS gets it from a file, and no argv has it."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ SECRET = "s3cret-of-the-cluster"
 
 
 class Ray:
-    """Ray's own way to start processes, which only notes what it was told."""
+    """Ray's function that starts processes, which only records its calls."""
 
     def __init__(self) -> None:
         self.started: list[tuple[list[str], dict[str, Any]]] = []
@@ -24,7 +24,7 @@ class Ray:
 
 @pytest.fixture
 def ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ray:
-    """Ray, whose processes are started without the password from now on."""
+    """Ray, which starts its processes without the password from now on."""
     (tmp_path / "token").write_text(f"{SECRET}\n")
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
     ray, services, private = Ray(), ModuleType("services"), ModuleType("ray._private")

@@ -1,4 +1,4 @@
-"""Leaving in good order: what is announced, and who is told."""
+"""A departure: its notice, and the head that drains the node."""
 
 import json
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""How many workers join a new head in the same second, with turns and without. Real gates.
+"""How many workers join a new head in the same second, with jitter and without. Real gates.
 
 ``RAYKILN_THOROUGH=1`` does it with ten thousand too.
 """
@@ -19,7 +19,7 @@ from tests.unit.node.worker.test_watchdog import led_by
 HEAD = "10.0.0.1"
 THOROUGH = os.environ.get("RAYKILN_THOROUGH") == "1"
 SIZES = [10, 1000, 10_000] if THOROUGH else [10, 1000]
-HEAD_READY = 1010.0  # ten seconds after the workers have come to their gates
+HEAD_READY = 1010.0  # ten seconds after the workers have reached their gates
 
 
 def joins(workers: int, spread: float) -> list[float]:

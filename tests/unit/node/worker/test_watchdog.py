@@ -1,4 +1,4 @@
-"""The worker's watchdog: what it acts on, and what it lets be."""
+"""The worker's watchdog: what it acts on, and what it leaves alone."""
 
 from dataclasses import dataclass, field, replace
 
@@ -19,7 +19,7 @@ def led_by(address: str, epoch: int = 1) -> LeaseItem:
 
 @dataclass
 class Node:
-    """A worker in a cluster; by default all is well."""
+    """A worker in a cluster; by default it is alive."""
 
     clock: FakeClock = field(default_factory=FakeClock)
     table: MemoryTable = field(default_factory=MemoryTable)
