@@ -29,7 +29,7 @@ Invariant: **at no moment may two guards run Ray.** Proof:
     take or release was not answered, it was fenced, or it was held by an earlier process here. In
     each case nothing of Ray runs on this instance (an earlier process's whole cgroup is dead before
     systemd starts the next: KillMode=mixed). So it is taken at once, as a new epoch.
-6.  An absent item was never held (nothing deletes it); two first takes are serialised by the
+6.  An absent item was never held (nothing deletes it); two first takes are serialized by the
     condition. A guard that has seen an item before treats its absence as a change and waits.
 7.  A successor (LeaseItem.next_holder) only takes the short cuts of (4) and (5) away from everyone
     else: while an epoch names one, all others take it by (2) alone, released or not. The successor

@@ -70,7 +70,7 @@ class SystemdWorkerUnit:
 
 
 def _as_raylet(process: Path) -> Raylet | None:
-    """Recognise a raylet by its name, and its node by its argument --node_id
+    """Recognize a raylet by its name, and its node by its argument --node_id
     (ray/_private/services.py).
     """
     try:

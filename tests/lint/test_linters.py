@@ -70,3 +70,7 @@ def test_every_shell_script_is_formatted() -> None:
 
 def test_the_packer_template_is_formatted() -> None:
     assert says("packer", "fmt", "-check", "-diff", "packer") == ""
+
+
+def test_no_word_is_misspelt() -> None:
+    assert says("codespell", *tracked()) == ""

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 AWS_LOCKS = ("requirements-uv.txt", "requirements.txt")
 LOCKS = (*AWS_LOCKS, "requirements-local.txt", "requirements-dev.txt")
 ALWAYS_THERE = ("bash", "cat", "sha256sum", "dirname", "env", "python3")
-NOBODY = 65534
+UNPRIVILEGED = 65534  # a user id with no rights
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_without_root_it_names_the_command_for_an_administrator_and_goes_on(
 ) -> None:
     open_to_everyone(tmp_path)
 
-    done = run(clone, "plan", path=str(bare_path), user=NOBODY)
+    done = run(clone, "plan", path=str(bare_path), user=UNPRIVILEGED)
 
     assert "An administrator must run:" in done.stderr
     assert "apt-get install --no-install-recommends" in done.stderr
@@ -124,7 +124,7 @@ def test_for_aws_alone_it_names_no_package_of_the_local_cloud(
     stamp(clone, AWS_LOCKS)
     open_to_everyone(tmp_path)
 
-    done = run(clone, "plan", path=str(bare_path), user=NOBODY, RAYKILN_ONLY_AWS="1")
+    done = run(clone, "plan", path=str(bare_path), user=UNPRIVILEGED, RAYKILN_ONLY_AWS="1")
 
     assert "install --no-install-recommends packer openssh-client\n" in done.stderr
     assert done.stdout == "invoke plan\n"
