@@ -178,7 +178,7 @@ def test_a_first_deploy_comes_through_every_fault(deployed: Deployed, results: P
 
 
 @pytest.mark.parametrize(
-    ("bake", "floor", "manner", "sample"),
+    ("bake", "floor", "strategy", "sample"),
     [
         (
             new_head,
