@@ -30,7 +30,7 @@ def written() -> dict[str, str]:
 
 
 def places(words: str, text: str) -> list[int]:
-    """Return the lines of a text that hold these words, broken over lines or joined by ``_`` too."""
+    """Return the lines of a text that hold these words, over line ends and in names too."""
     between = r"(?:[\s_#*/|-]+)".join(re.escape(word) for word in words.split())
     pattern = re.compile(rf"(?<![^\W_]){between}(?![^\W_])", re.IGNORECASE)
     return [text.count("\n", 0, match.start()) + 1 for match in pattern.finditer(text)]
