@@ -23,7 +23,7 @@ from deploy.rollout.head_group_changes import terminate_member
 from deploy.rollout.lock import deploy_lock
 from deploy.rollout.watch import ENDPOINT_SECONDS, Watch
 
-Kind = Literal["restart", "replace", "handover"]
+Kind = Literal["restart", "replace", "hand-over"]
 EVERY = 0.5
 UNIT = "ray-head"
 # The guard gives its preparations two minutes and a half.
@@ -47,7 +47,7 @@ class Change:
         if self.kind == "restart":
             return f"restart {self.head}, which leads: no head meanwhile, and its jobs end"
         if self.standby:
-            done = "" if self.kind == "handover" else f", then {self.head} is replaced"
+            done = "" if self.kind == "hand-over" else f", then {self.head} is replaced"
             return f"{self.standby} takes the lease over from {self.head}, whose jobs end{done}"
         return f"replace {self.head}, which leads: no head until its successor has booted"
 
@@ -75,7 +75,7 @@ def plan_change(kind: Kind, heads: Heads, instance_id: str = "") -> Change:
     head = heads.chosen(instance_id)
     leads = head == heads.leader
     standby = heads.standby if leads and kind != "restart" else ""
-    if kind == "handover" and not standby:
+    if kind == "hand-over" and not standby:
         raise Refused(
             f"{heads.environment} has no standby in service that could lead",
             hint="head.standby = 1 in its file keeps one ready; without one: "

@@ -95,7 +95,7 @@ def test_a_job_runs_on_the_head_and_on_every_worker(invoke: Invoke) -> None:
     report = json.loads(invoke("status", "--json").stdout)
     nodes = {node["id"] for node in (*report["heads"], *report["workers"])}
 
-    printed = invoke("job").stdout
+    printed = invoke("smoke").stdout
 
     assert {node for node in nodes if f"{node} " in printed} == nodes
 
@@ -134,7 +134,7 @@ def test_an_operator_reads_and_restarts_the_head(invoke: Invoke) -> None:
     assert int(gap[1]) == after["epoch"] > report["epoch"]
     assert float(gap[2]) < 60
     assert ids(after["workers"]) == ids(report["workers"])
-    assert "no standby" in invoke("head.handover", "--yes", code=1).stderr
+    assert "no standby" in invoke("head.hand-over", "--yes", code=1).stderr
 
 
 def test_another_head_image_is_rolled_in_and_no_worker_is_lost(invoke: Invoke) -> None:
@@ -149,7 +149,7 @@ def test_another_head_image_is_rolled_in_and_no_worker_is_lost(invoke: Invoke) -
     assert len(after["heads"]) == 1
     assert after["leader"] != before["leader"]
     assert ids(after["workers"]) == ids(before["workers"])
-    assert after["leader"] in invoke("job").stdout
+    assert after["leader"] in invoke("smoke").stdout
     assert "nothing to change" in invoke("deploy", "--yes").stdout
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from commands.rollout import print_report
 from deploy.release.journal import begin_journal
-from tasks import print_report
 
 
 def test_a_rollout_leaves_a_page_and_data_in_a_folder_of_its_own(

@@ -133,7 +133,7 @@ def test_a_standby_that_is_restarted_disturbs_nobody(doubled: Cluster) -> None:
 def test_a_hand_over_makes_the_standby_lead_and_ends_no_instance(doubled: Cluster) -> None:
     heads, standby = sorted(doubled.head_ids), standby_of(doubled)
 
-    outcome = done(doubled, "handover")
+    outcome = done(doubled, "hand-over")
 
     assert outcome.leader == standby == doubled.leader().host.instance_id
     assert outcome.workers == 2
@@ -143,7 +143,7 @@ def test_a_hand_over_makes_the_standby_lead_and_ends_no_instance(doubled: Cluste
 
 def test_without_a_standby_a_hand_over_is_refused_with_a_hint(single: Cluster) -> None:
     with pytest.raises(Refused, match="no standby") as raised:
-        planned(single, "handover")
+        planned(single, "hand-over")
 
     assert "invoke head.replace --env dev" in raised.value.hint
 
@@ -174,8 +174,8 @@ def test_the_lock_is_given_back(single: Cluster) -> None:
 
 
 def test_another_leader_than_was_shown_is_left_alone(doubled: Cluster) -> None:
-    change = planned(doubled, "handover")
-    done(doubled, "handover")
+    change = planned(doubled, "hand-over")
+    done(doubled, "hand-over")
     life = doubled.life
 
     with pytest.raises(Refused, match="changed"):

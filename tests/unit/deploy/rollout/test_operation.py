@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-import tasks
+from commands import rollout
 from common import waiting
 from common.clients import Clients
 from common.environment import Environment
@@ -97,7 +97,7 @@ def operator(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
             release=release,
         )
 
-    monkeypatch.setattr(tasks, "clients_of", lambda environment: cluster.clients)
+    monkeypatch.setattr(rollout, "clients_of", lambda environment: cluster.clients)
     monkeypatch.setattr(prepare, "prepare_deploy", prepared)
     monkeypatch.setattr(waiting, "SystemClock", lambda: cluster.clock)
     monkeypatch.setattr(console, "console", Console(file=StringIO(), soft_wrap=True))
@@ -121,7 +121,7 @@ def typed(cluster: Cluster) -> str:
     assert isinstance(shown, StringIO)
     begin = shown.tell()
     try:
-        tasks.carry_out(cluster.environment, "deploy", None, yes=True, break_lock=False)
+        rollout.carry_out(cluster.environment, "deploy", None, yes=True, break_lock=False)
     finally:
         shown.seek(begin)
         printed = shown.read()

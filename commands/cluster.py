@@ -1,0 +1,135 @@
+"""Tasks: look at a cluster and check that it works."""
+
+from typing import TYPE_CHECKING
+
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import task
+
+from commands.failures import FAILED, plain_errors
+from commands.shared import DEFAULT_ENV, ENV, JSON, YES, approve, clients_of, environment_at
+
+if TYPE_CHECKING:
+    from common.environment import Environment
+    from deploy.operate.status_report import StatusReport
+    from deploy.verify.check import Check
+    from deploy.verify.smoke import Outcome
+
+
+@task(help={"env": ENV, "json": JSON, "watch": "show it again every two seconds, until Ctrl-C"})
+def status(c: Context, env: str = DEFAULT_ENV, json: bool = False, watch: bool = False) -> None:
+    """Show the state of ENV and its problems; exit 2 when it is unhealthy."""
+    with plain_errors():
+        environment = environment_at(env)
+        from deploy.operate.status import read_status
+        from deploy.report.console import watch_report
+
+        clients = clients_of(environment)
+        if watch:
+            watch_report(lambda: read_status(environment, clients))
+        report = read_status(environment, clients)
+        print_status(report, json)
+        if not report.is_healthy:
+            raise Exit("", FAILED)
+
+
+def print_status(report: "StatusReport", as_json: bool) -> None:
+    """Print a status report for a person or as JSON."""
+    from deploy.report.console import print_json, show_report
+
+    if as_json:
+        print_json(report.as_json())
+    else:
+        show_report(report)
+
+
+@task(
+    help={
+        "env": ENV,
+        "destructive": "also terminate the leader's instance, and time the recovery",
+        "yes": YES,
+        "json": JSON,
+    }
+)
+def verify(
+    c: Context,
+    env: str = DEFAULT_ENV,
+    destructive: bool = False,
+    yes: bool = False,
+    json: bool = False,
+) -> None:
+    """Check ENV against the acceptance list; exit 2 when a check fails."""
+    with plain_errors():
+        environment = environment_at(env)
+        if destructive:
+            approve(f"Terminate the leader of {environment.name}?", yes)
+        checks = run_all_checks(environment, destructive, quiet=json)
+        print_checks(checks, json)
+        if not all(check.passed for check in checks):
+            raise Exit("", FAILED)
+
+
+def run_all_checks(
+    environment: "Environment", destructive: bool, quiet: bool
+) -> "tuple[Check, ...]":
+    """Return the acceptance list, checked; ``destructive`` adds the loss of the leader."""
+    from common.waiting import SystemClock
+    from deploy.report.console import step
+    from deploy.verify.acceptance import check_delivery, run_checks
+    from deploy.verify.head_loss import check_head_loss
+
+    clients, clock = clients_of(environment), SystemClock()
+    with step("verify", quiet=quiet) as steps:
+        checks = run_checks(clients, environment, clock=clock, progress=steps.say)
+        checks += (check_delivery(clients, environment, clock=clock),)
+        if destructive:
+            checks += check_head_loss(clients, environment, clock=clock, progress=steps.say)
+    return checks
+
+
+def print_checks(checks: "tuple[Check, ...]", as_json: bool) -> None:
+    """Print checks for a person or as JSON."""
+    from dataclasses import asdict
+
+    from deploy.report.console import console, print_json
+
+    if as_json:
+        print_json([asdict(check) for check in checks])
+        return
+    for check in checks:
+        console.print(str(check), markup=False)
+
+
+@task(help={"env": ENV})
+def smoke(c: Context, env: str = DEFAULT_ENV) -> None:
+    """Run the smoke job through the stable name, on the head and on every worker of ENV."""
+    with plain_errors():
+        outcome, nodes = run_smoke(environment_at(env))
+        from deploy.report.console import console
+
+        for node in nodes:
+            console.print(f"  {node}")
+        console.print(
+            f"accepted in {outcome.accepted_seconds:.2f} s, done in {outcome.seconds:.1f} s"
+        )
+
+
+def run_smoke(environment: "Environment") -> "tuple[Outcome, list[str]]":
+    """Run the smoke job; return its outcome and a line for each node that it ran on."""
+    from common.waiting import SystemClock
+    from deploy.cluster.members import members
+    from deploy.cluster.ray_api import ray_api
+    from deploy.report.console import step
+    from deploy.verify.smoke import run_smoke_job
+
+    clients = clients_of(environment)
+    nodes = members(clients, environment)
+    with step(f"smoke job at {environment.head_dns}") as steps:
+        api = ray_api(clients, environment)
+        outcome, present = run_smoke_job(api, nodes, clock=SystemClock(), progress=steps.say)
+    lines = []
+    for one in present:
+        node = nodes.get(one.address)
+        name = f"{node.role} {node.id}" if node else "a new node"
+        lines.append(f"{name} {one.address} ran it as Ray node {one.node_id[:12]}")
+    return outcome, lines

@@ -1,0 +1,73 @@
+"""Tasks drill.*: run drills, list them, report on them."""
+
+from typing import TYPE_CHECKING
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from commands.failures import plain_errors
+from commands.shared import DEFAULT_ENV, ENV, YES, approve, clients_of, environment_at
+
+if TYPE_CHECKING:
+    from common.environment import Environment
+
+
+@task(
+    default=True,
+    positional=["name"],
+    help={
+        "name": "a drill; --list shows them all",
+        "runs": "how many times, one after the other",
+        "env": ENV,
+        "yes": YES,
+        "every": "seconds between two jobs of the client",
+    },
+)
+def run(
+    c: Context,
+    name: str,
+    runs: int = 1,
+    env: str = DEFAULT_ENV,
+    yes: bool = False,
+    every: float = 0.2,
+) -> None:
+    """Make a failure in ENV, time the recovery, record it; exit 2 when ENV does not recover."""
+    with plain_errors():
+        if name == "--list":
+            show_drills()
+        else:
+            run_drills(environment_at(env), name, runs, yes, every)
+
+
+def show_drills() -> None:
+    """Print every drill, and where it can run."""
+    from deploy.report.console import show_table
+    from drills.kit.registry import drills
+
+    rows = [(d.name, d.title, "local cloud only" if d.local_only else "") for d in drills()]
+    show_table("Drills", ("name", "what breaks", ""), rows)
+
+
+def run_drills(environment: "Environment", name: str, runs: int, yes: bool, every: float) -> None:
+    """Run a drill so many times; on AWS, say first what it breaks, and ask unless ``yes``."""
+    from common.checkout import home
+    from deploy.report.console import live_steps
+    from drills.kit.registry import drill_for
+    from drills.kit.series import run_series, warning
+
+    drill, clients = drill_for(name, environment), clients_of(environment)
+    if environment.provider == "aws":
+        approve(f"{warning(drill, environment, runs)}\nGo ahead?", yes)
+    with live_steps() as steps:
+        run_series(drill, environment, clients, steps, home=home(), runs=runs, job_every=every)
+
+
+@task(name="report")
+def drill_report(c: Context) -> None:
+    """Write a report of all recorded drills, as a page and as JSON."""
+    with plain_errors():
+        from common.checkout import home
+        from deploy.report.console import console
+        from drills.kit.report import write_report
+
+        console.print(f"report: {write_report(home())}", markup=False)
