@@ -34,6 +34,7 @@ from tests.unit.localcloud.groups import NAME, SETTLED, Group
 
 FUNCTION = "raykiln-dev-remediation"
 TABLE = "raykiln-lease-dev"
+WHOLE = 900  # seconds after which a group is whole again
 
 
 @contextmanager
@@ -116,7 +117,8 @@ class Scene:
 
     def again(self, seconds: float) -> str:
         """Let time pass until the group is whole, and no new head leads; ring; return the words."""
-        self.clock.advance(seconds, every=30)
+        self.clock.advance(min(seconds, WHOLE), every=30)
+        self.clock.advance(max(seconds - WHOLE, 0), every=600)
         return self.ring()
 
 

@@ -174,6 +174,7 @@ class Heads(RuleBasedStateMachine):
         assert self.world.leaders == [next_holder]
 
 
+@pytest.mark.thorough
 def test_two_heads_never_run_ray_together_and_in_calm_weather_one_does() -> None:
     run_state_machine_as_test(Heads, settings=settings(STORIES, max_examples=30 * DEEP))
 

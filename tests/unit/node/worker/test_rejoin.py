@@ -63,6 +63,7 @@ def peak(opened: list[float]) -> int:
     return max(Counter(int(at) for at in opened).values())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("workers", SIZES)
 def test_turns_flatten_the_peak_in_proportion_and_cost_no_more_than_they_say(
     workers: int, record_property: Callable[[str, object], None]
