@@ -1,7 +1,7 @@
 """Print the notes of a release: CHANGELOG.md's section of the version that a tag names.
 
-``release_notes.py v1.2.3``, in the root of a checkout. Fails when pyproject.toml has another version, or when
-the changelog has no such section or nothing in it.
+``release_notes.py v1.2.3``, in the root of a checkout. Fails when pyproject.toml has another
+version, or when the changelog has no such section or nothing in it.
 """
 
 import re

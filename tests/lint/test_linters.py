@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = (
-    *("ami-provisioners", "bake", "commands", "common", "deploy", "drills"),
+    *(".ci", "ami-provisioners", "bake", "commands", "common", "deploy", "drills"),
     *("localcloud", "node", "tasks.py", "tests"),
 )
 
