@@ -61,8 +61,7 @@ def verify(
     """Check ENV against the acceptance list; exit 2 when a check fails."""
     with plain_errors():
         environment = environment_at(env)
-        if destructive:
-            approve(f"Terminate the leader of {environment.name}?", yes)
+        approve(f"Terminate the leader of {environment.name}?", yes or not destructive)
         checks = run_all_checks(environment, destructive, quiet=json)
         print_checks(checks, json)
         if not all(check.passed for check in checks):
@@ -72,7 +71,7 @@ def verify(
 def run_all_checks(
     environment: "Environment", destructive: bool, quiet: bool
 ) -> "tuple[Check, ...]":
-    """Return the acceptance list, checked; ``destructive`` adds the loss of the leader."""
+    """Return the checks of the acceptance list; ``destructive`` adds the loss of the leader."""
     from common.waiting import SystemClock
     from deploy.report.console import step
     from deploy.verify.acceptance import check_delivery, run_checks

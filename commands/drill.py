@@ -6,10 +6,22 @@ from invoke.context import Context
 from invoke.tasks import task
 
 from commands.failures import plain_errors
-from commands.shared import DEFAULT_ENV, ENV, YES, approve, clients_of, environment_at
+from commands.shared import (
+    DEFAULT_ENV,
+    ENV,
+    YES,
+    Count,
+    Seconds,
+    approve,
+    clients_of,
+    environment_at,
+)
 
 if TYPE_CHECKING:
     from common.environment import Environment
+
+ONCE = Count(1)
+JOB_EVERY = Seconds(0.2)
 
 
 @task(
@@ -17,19 +29,19 @@ if TYPE_CHECKING:
     positional=["name"],
     help={
         "name": "a drill; --list shows them all",
-        "runs": "how many times, one after the other",
+        "runs": "how many times, one after the other (default: 1)",
         "env": ENV,
         "yes": YES,
-        "every": "seconds between two jobs of the client",
+        "every": "seconds between two jobs of the client (default: 0.2)",
     },
 )
 def run(
     c: Context,
     name: str,
-    runs: int = 1,
+    runs: int = ONCE,
     env: str = DEFAULT_ENV,
     yes: bool = False,
-    every: float = 0.2,
+    every: float = JOB_EVERY,
 ) -> None:
     """Make a failure in ENV, time the recovery, record it; exit 2 when ENV does not recover."""
     with plain_errors():

@@ -2,19 +2,21 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
 from invoke.tasks import task
 
 from commands.failures import plain_errors
-from commands.shared import DEFAULT_ENV, ENV, YES, approve, clients_of, environment_at
+from commands.shared import DEFAULT_ENV, ENV, YES, Count, approve, clients_of, environment_at
 
 if TYPE_CHECKING:
     from common.environment import Environment
     from deploy.operate.head_change import Kind
+    from deploy.operate.head_logs import LogQuery
 
+LINES = Count(50)
 HEAD = "a head's instance id (default: the leader)"
 
 
@@ -34,8 +36,8 @@ def head_id(c: Context, env: str = DEFAULT_ENV) -> None:
         "env": ENV,
         "id": "a head's instance id (default: the current leader, or the last one)",
         "follow": "print new lines too, until Ctrl-C",
-        "lines": "how many lines to begin with",
-        "unit": "a systemd unit, or several with commas between",
+        "lines": "how many lines to begin with (default: 50)",
+        "unit": "a systemd unit, or several with commas between (default: ray-head)",
     },
 )
 def head_logs(
@@ -43,17 +45,24 @@ def head_logs(
     env: str = DEFAULT_ENV,
     id: str = "",
     follow: bool = False,
-    lines: int = 50,
+    lines: int = LINES,
     unit: str = "ray-head",
 ) -> None:
     """Print a head's journal; of a terminated head, the last lines that it shipped."""
     with plain_errors():
         environment = environment_at(env)
-        from common.waiting import SystemClock
-        from deploy.operate.head_logs import HeadLog, LogQuery
+        from deploy.operate.head_logs import LogQuery
 
         query = LogQuery(id, tuple(unit.split(",")), lines, follow)
-        print_lines(HeadLog(clients_of(environment), environment, query, SystemClock()).lines())
+        print_lines(log_lines(environment, query))
+
+
+def log_lines(environment: "Environment", query: "LogQuery") -> Iterator[str]:
+    """Return the lines of a head's journal that are asked for."""
+    from common.waiting import SystemClock
+    from deploy.operate.head_logs import HeadLog
+
+    return HeadLog(clients_of(environment), environment, query, SystemClock()).lines()
 
 
 def print_lines(lines: Iterable[str]) -> None:

@@ -75,17 +75,7 @@ def destroy(
 ) -> None:
     """Delete everything that was deployed to ENV; the images stay."""
     with plain_errors():
-        environment = environment_at(env)
-        from common.waiting import SystemClock
-        from deploy.report.console import live_steps
-        from deploy.rollout.prepare import prepare_destroy
-
-        destruction = prepare_destroy(environment, clients_of(environment), clock=SystemClock())
-        print_plan(destruction.plan)
-        if not destruction.plan.is_empty:
-            approve(f"Delete all of {environment.name}?", yes)
-            with live_steps() as steps:
-                destruction.run_locked(steps, break_lock=break_lock)
+        delete_all(environment_at(env), yes, break_lock)
 
 
 def carry_out(
@@ -96,7 +86,7 @@ def carry_out(
     yes: bool,
     break_lock: bool,
 ) -> None:
-    """Plan, ask, and roll: the one way in which a cluster changes."""
+    """Plan, ask, and roll: the one way to change what a cluster serves."""
     from common.waiting import SystemClock
     from deploy.report.console import console, live_steps
     from deploy.rollout.operation import Operation
@@ -125,6 +115,20 @@ def carry_out(
                 steps.stop()
                 print_report(operation.journal)
     console.print(f"[dim]{clients.calls} AWS calls[/dim]")
+
+
+def delete_all(environment: "Environment", yes: bool, break_lock: bool) -> None:
+    """Plan, ask, and delete what was deployed."""
+    from common.waiting import SystemClock
+    from deploy.report.console import live_steps
+    from deploy.rollout.prepare import prepare_destroy
+
+    destruction = prepare_destroy(environment, clients_of(environment), clock=SystemClock())
+    print_plan(destruction.plan)
+    if not destruction.plan.is_empty:
+        approve(f"Delete all of {environment.name}?", yes)
+        with live_steps() as steps:
+            destruction.run_locked(steps, break_lock=break_lock)
 
 
 def prepared_for(

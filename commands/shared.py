@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
+
+from invoke.exceptions import ParseError
 
 if TYPE_CHECKING:
     from common.clients import Clients
@@ -13,6 +15,29 @@ ENV = "a file in environments/ (default: RAYKILN_ENV, or local)"
 YES = "do not ask first"
 JSON = "print JSON"
 BREAK_LOCK = "take the deploy lock from another deployer"
+
+
+class Count(int):
+    """A whole number from the command line; raises ParseError, which invoke prints, for other text.
+
+    invoke converts an option's text with the type of its default.
+    """
+
+    def __new__(cls, text: str | int) -> Self:
+        try:
+            return super().__new__(cls, text)
+        except ValueError as error:
+            raise ParseError(f"{text!r} is not a whole number") from error
+
+
+class Seconds(float):
+    """Seconds from the command line; raises ParseError, which invoke prints, for other text."""
+
+    def __new__(cls, text: str | float) -> Self:
+        try:
+            return super().__new__(cls, text)
+        except ValueError as error:
+            raise ParseError(f"{text!r} is not a number of seconds") from error
 
 
 def environment_at(

@@ -1,4 +1,4 @@
-"""Who is at work: a person at a machine, or a run of GitHub Actions. No AWS, no secrets."""
+"""Who runs this process: a user on a host, or a GitHub Actions run. No AWS, no secrets."""
 
 import getpass
 import os
@@ -21,4 +21,4 @@ def _user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        return f"uid {os.getuid()}"  # an id without a name, as in a container
+        return f"uid {os.getuid()}"  # a user without a name, as in a container

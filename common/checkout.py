@@ -1,7 +1,7 @@
-"""Where this checkout lies, and where its commands keep files. No AWS.
+"""Where this checkout is, and where its commands keep files. No AWS.
 
-Two environment variables move the latter: ``RAYKILN_HOME`` (reports, logs, state of commands) and
-``RAYKILN_CACHE`` (what is fetched or made once and kept: wheels, base images).
+Two environment variables change the latter: ``RAYKILN_HOME`` (reports, logs, state of commands) and
+``RAYKILN_CACHE`` (what is downloaded or built once and kept: wheels, base images).
 """
 
 import os

@@ -212,7 +212,7 @@ class Environment(Table):
     name: str = Field(pattern=NAME_PATTERN)
     region: Text = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
     account_id: Annotated[Text, Field(pattern=r"^\d{12}$")]
-    # Where AWS is: the real one, or the local cloud. Read by tasks.py alone.
+    # Where AWS is: the real one, or the local cloud. Read by commands/ and drills/ only.
     provider: Literal["aws", "localcloud"] = "aws"
     network: Network
     image: ImageSettings

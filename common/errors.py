@@ -2,7 +2,7 @@
 
 
 class PipelineError(Exception):
-    """Something went wrong that the user can act on.
+    """A failure that the user can act on.
 
     ``message`` says what happened and where; ``hint`` what to do next.
     """
@@ -19,24 +19,24 @@ class PipelineError(Exception):
 
 
 class Refused(PipelineError):
-    """Nothing was done: the request or what it met is not fit to go on."""
+    """Nothing was changed: the request, or the state that it found, does not allow it."""
 
     exit_code = 1
 
 
 class TimedOut(PipelineError):
-    """A wait reached its deadline; the message names what was last seen."""
+    """A wait reached its deadline; the message says what was last seen."""
 
 
 class Unanswered(PipelineError):
-    """AWS refused a call or did not answer it, which says nothing about the cluster."""
+    """AWS refused a call or did not answer; the cluster may still be healthy."""
 
 
 class Unhealthy(PipelineError):
-    """The cluster did not become what it should: going back may help."""
+    """The cluster did not reach its desired state; a rollback may help."""
 
 
 class RolledBack(PipelineError):
-    """What was asked for failed, and what was there before serves again."""
+    """The rollout failed, and the previous release serves again."""
 
     exit_code = 3

@@ -1,23 +1,23 @@
-"""How far long work is, told to whoever shows it. No AWS."""
+"""How long work reports its progress. No AWS."""
 
 from typing import Protocol
 
 
 class Progress(Protocol):
-    """What an executor tells while it works: one step after the other, with words on the way."""
+    """What an executor reports to: one step after the other, with words in between."""
 
     def begin(self, title: str) -> None:
         """A step begins."""
 
     def say(self, words: str) -> None:
-        """What the step sees now."""
+        """What the step sees now, for a person."""
 
     def end(self, outcome: str) -> None:
-        """The step is done; ``outcome`` says what came of it."""
+        """The step is done, with this outcome."""
 
 
 class Silent:
-    """Tells nobody."""
+    """Reports nothing."""
 
     def begin(self, title: str) -> None:
         pass

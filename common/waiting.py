@@ -1,4 +1,4 @@
-"""All waiting: a deadline, and an error that names what was last seen. No AWS."""
+"""All waiting: a deadline, and an error that says what was last seen. No AWS."""
 
 import time
 from collections.abc import Callable
@@ -11,13 +11,13 @@ T = TypeVar("T")
 
 
 class Clock(Protocol):
-    """Time as its user sees it; tests and the simulation bring their own."""
+    """A source of time; tests and the simulation have their own."""
 
     def now(self) -> float:
         """Return seconds since the epoch."""
 
     def sleep(self, seconds: float) -> None:
-        """Let that much time pass."""
+        """Return after so many seconds."""
 
 
 class SystemClock:
@@ -32,7 +32,7 @@ class SystemClock:
 
 @dataclass(frozen=True)
 class Seen(Generic[T]):
-    """What one look found: ``value`` once it is there, and words for the person who waits."""
+    """What one look found: ``value``, or None to go on waiting; and words for a person."""
 
     value: T | None
     words: str
@@ -48,9 +48,9 @@ def wait_for(
     hint: str = "",
     progress: Callable[[str], None] = lambda words: None,
 ) -> T:
-    """Look ``every`` so many seconds until a value is there, and return it.
+    """Look every ``every`` seconds until a look has a value, and return it.
 
-    Raises TimedOut after ``seconds``, naming ``what`` was awaited and what was last seen.
+    Raises TimedOut after ``seconds``, with ``what`` was awaited and what was last seen.
     """
     deadline = clock.now() + seconds
     while True:

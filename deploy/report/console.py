@@ -1,4 +1,7 @@
-"""What a person sees: live on a terminal, plain and quiet otherwise. Used by tasks.py alone."""
+"""What a person sees: live on a terminal, plain and quiet otherwise.
+
+Only commands/ and drills/ print; they do it with this module.
+"""
 
 import json
 import select
@@ -22,15 +25,15 @@ if TYPE_CHECKING:
 
 console = Console(highlight=False, soft_wrap=True)
 if not console.is_terminal:
-    console.width = 200  # nobody's screen: tables are not cut
-# Without a terminal, long work says every so many seconds what it sees.
+    console.width = 200  # no screen: tables are not cut
+# Without a terminal, a long step prints its latest words this often.
 QUIET_SECONDS = 15.0
 
 
 class LiveSteps:
-    """Shows one step after the other: a spinner with the latest words, then what came of it.
+    """Shows one step after the other: a spinner with the latest words, then the outcome.
 
-    Without a terminal there is a line now and then. Fits common.progress.Progress.
+    Without a terminal it prints a line every ``QUIET_SECONDS``. Fits common.progress.Progress.
     """
 
     def __init__(self, quiet: bool = False) -> None:
@@ -70,7 +73,7 @@ class LiveSteps:
         console.print(f"[green]✓[/green] {escape(self._title)}{after} [dim]({took})[/dim]")
 
     def stop(self) -> None:
-        """Take the spinner away, whatever became of the step."""
+        """Remove the spinner, whether or not the step is done."""
         if self._status:
             self._status.stop()
             self._status = None
@@ -78,7 +81,7 @@ class LiveSteps:
 
 @contextmanager
 def live_steps(quiet: bool = False) -> Iterator[LiveSteps]:
-    """Yield a display that is gone when the work is, however it ends; ``quiet`` shows nothing."""
+    """Yield a display that is removed however the work ends; ``quiet`` shows nothing."""
     steps = LiveSteps(quiet)
     try:
         yield steps
@@ -104,7 +107,7 @@ def show_table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, .
 
 
 def show_report(report: "StatusReport") -> None:
-    """Print a status report, and last what is wrong."""
+    """Print a status report, and its problems last."""
     for section in report.sections():
         show_table(section.title, section.columns, section.rows)
     for problem in report.problems:
@@ -112,7 +115,7 @@ def show_report(report: "StatusReport") -> None:
 
 
 def watch_report(read: Callable[[], "StatusReport"], seconds: float = 2.0) -> None:
-    """Show the report afresh every so many seconds, until Ctrl-C."""
+    """Read and show the report every ``seconds``, until Ctrl-C."""
     while True:
         report = read()
         console.clear()
@@ -121,26 +124,26 @@ def watch_report(read: Callable[[], "StatusReport"], seconds: float = 2.0) -> No
 
 
 def print_json(data: Any) -> None:
-    """Print data as JSON and nothing else."""
+    """Print data as JSON, without markup or wrapping."""
     console.print(json.dumps(data, indent=2), markup=False)
 
 
 def run_timed(command: list[str]) -> float:
-    """Run a command that talks to the person itself; return its seconds.
+    """Run a command whose output the person sees; return its seconds.
 
-    Raises PipelineError, with its exit code, when it fails.
+    Raises PipelineError that names its exit code when it fails.
     """
     began = time.monotonic()
     code = subprocess.run(command, check=False).returncode
     if code:
         raise PipelineError(
-            f"`{shlex.join(command)}` ended with {code}", hint="see its words above"
+            f"`{shlex.join(command)}` exited with {code}", hint="see its output above"
         )
     return time.monotonic() - began
 
 
 def confirm(question: str, seconds: float | None = None) -> bool:
-    """Ask; anything but yes, no answer within ``seconds``, and no terminal to answer on, is no."""
+    """Ask. No terminal, no answer within ``seconds``, and any answer but yes mean no."""
     if not console.is_terminal:
         return False
     console.print(f"{question} \\[y/N] ", end="")
@@ -148,7 +151,7 @@ def confirm(question: str, seconds: float | None = None) -> bool:
 
 
 def _line(seconds: float | None) -> str:
-    """Return what is typed; nothing when the time is up or the input ends."""
+    """Return what is typed; empty when the time is up or the input ends."""
     typed, _, _ = select.select([sys.stdin], [], [], seconds)
     if typed:
         return sys.stdin.readline()

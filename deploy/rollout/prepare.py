@@ -1,6 +1,6 @@
 """Get a deploy or a destroy ready: look at everything, plan, change nothing. Reads AWS only.
 
-``tasks.py`` shows what is returned, asks, and runs it.
+``commands/rollout.py`` shows what is returned, asks, and runs it.
 """
 
 from collections.abc import Callable

@@ -112,7 +112,7 @@ def arguments(description: str | None, **runs: int) -> argparse.Namespace:
 
 
 def enter_vpc(name: str) -> Environment:
-    """Return the environment, with this process inside its VPC, as tasks.py does."""
+    """Return the environment, with this process inside its VPC, as commands/ does."""
     environment = load_environment(name)
     if environment.provider == "localcloud" and not session.is_inside():
         session.enter()

@@ -28,6 +28,8 @@ ALONE = "node"
 SHARED = "node.contract"
 # These stand in for AWS, and may use the real parts of a node.
 STANDS_IN = ("localcloud", "drills")
+# A task reads, shows, asks, acts; from `def` to its last line.
+TASK_LINES = 15
 
 
 def modules(package: str) -> list[Path]:
@@ -138,6 +140,57 @@ def test_nothing_that_deploys_knows_of_the_local_cloud(folder: str) -> None:
         if path.is_file() and path.suffix != ".pyc" and knowing.search(path.read_text("utf-8"))
     }
     assert wrong - allowed == set()
+
+
+def tasks_in(path: Path) -> list[ast.FunctionDef]:
+    """Return the functions of a file that invoke runs."""
+    return [
+        node
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+        and any(ast.unparse(one).partition("(")[0] == "task" for one in node.decorator_list)
+    ]
+
+
+def test_a_task_is_short() -> None:
+    lengths = {
+        f"{dotted(path)}.{task.name}": (task.end_lineno or 0) - task.lineno + 1
+        for path in (*modules("commands"), ROOT / "tasks.py")
+        for task in tasks_in(path)
+    }
+    assert len(lengths) > 20
+    assert {name: lines for name, lines in lengths.items() if lines > TASK_LINES} == {}
+
+
+def test_only_the_commands_and_the_drills_import_the_local_cloud() -> None:
+    may = ("localcloud", "drills", "commands")
+    wrong = {
+        f"{dotted(path)} imports {name}"
+        for path in product()
+        for name in imports(path)
+        if name.split(".")[0] == "localcloud" and dotted(path).split(".")[0] not in may
+    }
+    assert wrong == set()
+
+
+def test_a_command_imports_the_local_cloud_only_where_the_provider_is_the_local_cloud() -> None:
+    wrong: set[str] = set()
+    for path in set(modules("commands")) - {ROOT / "commands/cloud.py"}:
+        tree = ast.parse(path.read_text())
+        allowed = {
+            inner
+            for node in ast.walk(tree)
+            if isinstance(node, ast.If)
+            and ast.unparse(node.test) == "environment.provider == 'localcloud'"
+            for statement in node.body
+            for inner in ast.walk(statement)
+        }
+        wrong |= {
+            f"{dotted(path)}:{node.lineno}"
+            for node in set(ast.walk(tree)) - allowed
+            if isinstance(node, ast.ImportFrom | ast.Import) and "localcloud" in ast.unparse(node)
+        }
+    assert wrong == set()
 
 
 def tracked_text() -> dict[str, str]:

@@ -1,41 +1,92 @@
-"""What the tasks do beside calling: here, leave a report of what was done."""
+"""The menu: quick to show, and free of the local cloud when the environment is on AWS."""
 
-import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from commands.rollout import print_report
+from tasks import namespace
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAVY = ("boto3", "botocore", "moto", "pydantic", "ray", "rich")
+# Runs a task as invoke does, on an environment on AWS that refuses every call; then prints which of
+# the packages that are its arguments were imported.
+ON_AWS = """
+import sys
+from unittest.mock import patch
+
+from common.errors import Refused
 from deploy.release.journal import begin_journal
+from invoke.program import Program
+from tests.unit.deploy.builders import an_environment
+
+import tasks
+from commands.rollout import print_report
 
 
-def test_a_rollout_leaves_a_page_and_data_in_a_folder_of_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def refuse(*arguments):
+    raise Refused("AWS refuses")
+
+
+environment = an_environment()
+assert environment.provider == "aws"
+with (
+    patch("common.environment.load_environment", lambda name: environment),
+    patch("botocore.client.BaseClient._make_api_call", refuse),
+):
+    Program(namespace=tasks.namespace).run(["invoke", *sys.argv[2].split()], exit=False)
+print_report(begin_journal("dev", "deploy", from_release="", to_release="a", plan=(), now=0))
+print("imported:", *(m for m in sys.modules if m.partition(".")[0] == sys.argv[1]))
+"""
+
+
+def python(code: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run Python code in a process that has imported nothing yet."""
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+
+
+def test_the_menu_has_every_command() -> None:
+    assert set(namespace.task_names) == {
+        *("bake", "images", "plan", "deploy", "rollback", "destroy", "releases", "diff"),
+        *("status", "verify", "smoke", "demo", "test", "lock"),
+        *("head.id", "head.logs", "head.shell", "head.restart", "head.replace", "head.hand-over"),
+        *("cloud.up", "cloud.down", "cloud.status", "cloud.shell"),
+        *("drill.run", "drill.report"),
+    }
+
+
+def test_every_task_and_every_option_has_help() -> None:
+    for name in namespace.task_names:
+        task = namespace[name]
+        assert (task.__doc__ or "").endswith("."), name
+        helped = set(task.help)  # get_arguments empties it
+        options = {argument.name.replace("_", "-") for argument in task.get_arguments()}
+        assert options == helped, name
+
+
+def test_the_menu_imports_nothing_heavy() -> None:
+    listing = f"import sys, tasks; print(*(m for m in {HEAVY} if m in sys.modules))"
+
+    assert python(listing).stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        *("deploy --env dev --yes", "rollback --env dev --yes", "destroy --env dev --yes"),
+        *("plan --env dev", "status --env dev", "verify --env dev", "bake --env dev"),
+        *("releases --env dev", "images --env dev", "smoke --env dev"),
+        *("head.id --env dev", "head.logs --env dev", "head.replace --env dev --yes"),
+    ],
+)
+def test_on_aws_nothing_of_the_local_cloud_is_imported(
+    task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAYKILN_HOME", str(tmp_path))
-    journal = begin_journal("dev", "deploy", from_release="", to_release="a1", plan=(), now=0)
 
-    print_report(journal.closed("failed", 9.0, "nobody leads"))
+    done = python(ON_AWS, "localcloud", task)
 
-    folder = tmp_path / "rollouts" / journal.id
-    assert json.loads((folder / "report.json").read_text())["reason"] == "nobody leads"
-    assert "nobody leads" in (folder / "report.html").read_text()
-
-
-def test_where_nothing_was_begun_there_is_no_report(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("RAYKILN_HOME", str(tmp_path))
-
-    print_report(None)
-
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_disk_that_is_full_does_not_hide_how_a_rollout_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "rollouts").write_text("a file in its place")
-    monkeypatch.setenv("RAYKILN_HOME", str(tmp_path))
-
-    print_report(begin_journal("dev", "deploy", from_release="", to_release="a", plan=(), now=0))
+    assert done.stderr in ("AWS refuses\n", "")  # verify reports it as checks that failed
+    assert done.stdout.splitlines()[-1] == "imported:"
