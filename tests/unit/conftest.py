@@ -1,5 +1,6 @@
 """What holds for every unit test: botocore's models are read once a process."""
 
+import gc
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -29,3 +30,10 @@ def _models_are_read_once() -> Iterator[None]:
         patch.setattr(JSONFileLoader, "load_file", lambda self, path: read(path))
         patch.setattr(Loader, "list_available_services", available)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _what_is_imported_is_not_collected() -> None:
+    """Modules stay to the last test: a collector that looks at them each time costs a tenth."""
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 100)

@@ -32,6 +32,8 @@ from tests.unit.deploy.conftest import SMALL, Killed
 from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 from tests.unit.localcloud.groups import NAME, SETTLED, Group
 
+pytestmark = pytest.mark.slow
+
 FUNCTION = "raykiln-dev-remediation"
 TABLE = "raykiln-lease-dev"
 WHOLE = 900  # seconds after which a group is whole again

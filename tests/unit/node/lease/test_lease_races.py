@@ -27,6 +27,8 @@ from node.lease.table import LeaseItem, Refused, Unknown
 from tests.unit.node.fakes import MemoryTable
 from tests.unit.node.lease_world import Fate, Machine, Parts, World
 
+pytestmark = pytest.mark.slow
+
 DEEP = 100 if os.environ.get("RAYKILN_THOROUGH") == "1" else 1
 UNDER_WAY = 12.0  # the longest that a call or a pause lasts
 FIND = 150  # so many stories at most until a mistake is found
