@@ -3,11 +3,15 @@
 # From a fresh Debian or Ubuntu machine to a working one, then `invoke ARGS`.
 #
 #   ./run.sh demo      bake, deploy and use a cluster on the local cloud
+#   ./run.sh check     the linters and the quick tests, in two minutes
 #   ./run.sh test      everything that CI checks
 #   ./run.sh --list    every task
 #
 # Installs only what is missing. Without root it names the command that an administrator must
-# run, and goes on: whatever needs no local cloud works without.
+# run, and goes on: what needs no local cloud works without.
+#
+# RAYKILN_ONLY_AWS=1 installs what bake and deploy need on AWS, without the local cloud and
+# the tests; the workflows set it.
 
 set -o errexit -o nounset -o pipefail
 shopt -s inherit_errexit
@@ -33,7 +37,12 @@ TOOLS=(
 )
 # mmdebstrap checks Debian's signatures with these keys; Ubuntu does not have them by itself.
 DEBIAN_KEYS=/usr/share/keyrings/debian-archive-keyring.gpg
-LOCKS=(requirements-uv.txt requirements.txt requirements-dev.txt)
+LOCKS=(requirements-uv.txt requirements.txt requirements-local.txt requirements-dev.txt)
+readonly ONLY_AWS="${RAYKILN_ONLY_AWS:-}"
+if [[ -n "${ONLY_AWS}" ]]; then
+  TOOLS=(packer:packer ssh:openssh-client)
+  LOCKS=(requirements-uv.txt requirements.txt)
+fi
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -42,7 +51,7 @@ missing_packages() {
   for entry in "${TOOLS[@]}"; do
     command -v "${entry%%:*}" >/dev/null || printf '%s\n' "${entry##*:}"
   done
-  [[ -e "${DEBIAN_KEYS}" ]] || printf 'debian-archive-keyring\n'
+  [[ -n "${ONLY_AWS}" || -e "${DEBIAN_KEYS}" ]] || printf 'debian-archive-keyring\n'
   [[ -x .venv/bin/pip ]] || "$(find_python)" -c 'import ensurepip' 2>/dev/null || printf 'python3-venv\n'
 }
 

@@ -1,5 +1,6 @@
 """Tasks of this project itself: the demo, its tests, its locks."""
 
+import os
 import sys
 
 from invoke.context import Context
@@ -13,13 +14,6 @@ DEMO = (
     ("deploy a cluster", "deploy --env local --yes"),
     ("show its status", "status --env local"),
     ("run the smoke job on every node", "smoke --env local"),
-)
-# what is asked for, what it is pinned to, the oldest Python that installs it
-LOCKS = (
-    ("requirements-uv.in", "requirements-uv.txt", "3.11"),
-    ("requirements.in", "requirements.txt", "3.11"),
-    ("requirements-dev.in", "requirements-dev.txt", "3.11"),
-    ("ami-provisioners/ray.in", "ami-provisioners/ray.lock", "3.10"),
 )
 
 
@@ -45,18 +39,55 @@ def run_shown(arguments: str) -> float:
     return run_timed([sys.executable, "-m", "invoke", *arguments.split()])
 
 
-@task(help={"only": "files or folders below tests/, and pytest's options (default: all)"})
+# One worker for each core, up to eight: a worker takes about 400 MB.
+PARALLEL = ("--numprocesses=logical", "--maxprocesses=8", "--dist=worksteal")
+ONLY = "files or folders below tests/, and pytest's options (default: all)"
+
+
+def run_tests(*arguments: str, **variables: str) -> None:
+    """Run pytest and name the slowest tests; raises PipelineError when one fails."""
+    from deploy.report.console import run_timed
+
+    os.environ.update(variables)
+    run_timed([sys.executable, "-m", "pytest", "--durations=15", *arguments])
+
+
+@task
+def check(c: Context) -> None:
+    """Run the linters and the quick tests."""
+    with plain_errors():
+        quick = "not slow and not thorough and not machines"
+        run_tests(*PARALLEL, "-m", quick, "tests/lint", "tests/unit")
+
+
+@task(help={"only": ONLY})
 def test(c: Context, only: str = "") -> None:
     """Run the linters and all tests; those in tests/cloud start local clouds of their own."""
     with plain_errors():
-        from deploy.report.console import run_timed
-
-        pytest = [sys.executable, "-m", "pytest"]
         if only:
-            run_timed([*pytest, *only.split()])
+            run_tests(*only.split())
         else:
-            run_timed([*pytest, "--numprocesses=2", "tests/lint", "tests/unit"])
-            run_timed([*pytest, "tests/cloud"])
+            run_tests(*PARALLEL, "tests/lint", "tests/unit")
+            run_tests("tests/cloud")
+
+
+@task(help={"only": ONLY})
+def thorough(c: Context, only: str = "tests/unit") -> None:
+    """Run what `test` runs a sample of: every fault at every call; it takes hours."""
+    with plain_errors():
+        exhaustive = os.environ.get("RAYKILN_THOROUGH", "1")
+        run_tests(*PARALLEL, "-m", "thorough", *only.split(), RAYKILN_THOROUGH=exhaustive)
+
+
+# what is asked for, what it is pinned to, the oldest Python that installs it. uv's first lines in a
+# lock tell Dependabot how to compile it.
+LOCKS = (
+    ("requirements-uv.in", "requirements-uv.txt", "3.11"),
+    ("requirements.in", "requirements.txt", "3.11"),
+    ("requirements-local.in", "requirements-local.txt", "3.11"),
+    ("requirements-dev.in", "requirements-dev.txt", "3.11"),
+    ("ami-provisioners/ray.in", "ami-provisioners/ray.lock", "3.10"),
+)
 
 
 @task
@@ -69,7 +100,7 @@ def lock(c: Context) -> None:
             run_timed(
                 [
                     *(".venv/bin/uv", "pip", "compile", "--quiet", "--upgrade", "--universal"),
-                    *("--generate-hashes", "--no-emit-index-url", "--no-header"),
-                    *("--python-version", python, wanted, "--output-file", pinned),
+                    *("--generate-hashes", "--no-emit-index-url", "--python-version", python),
+                    *(wanted, "--output-file", pinned),
                 ]
             )

@@ -33,7 +33,7 @@ FAILED = "500 Internal Server Error"
 log = logging.getLogger("localcloud.api")
 
 
-class Serialised:
+class Serialized:
     """moto's application under the world's lock, with whole requests and whole answers."""
 
     def __init__(self, world: World) -> None:
@@ -124,7 +124,7 @@ class ApiServer(ThreadedWSGIServer):
     request_queue_size = 128
 
     def __init__(self, world: World, address: str, certificate: Path, key: Path) -> None:
-        super().__init__(address, PORT, Serialised(world), handler=Handler)
+        super().__init__(address, PORT, Serialized(world), handler=Handler)
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(certificate, key)
         self.ssl_context = self._tls  # werkzeug derives the URL's scheme from it

@@ -6,6 +6,7 @@
 import os
 import signal
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,12 +19,23 @@ FAKE_CREDENTIALS = {
     "AWS_EC2_METADATA_DISABLED": "true",
     "AWS_CONFIG_FILE": os.devnull,
 }
+# What every test of a folder is; a single test has its mark on itself.
+MARKS = {Path(__file__).parent / "cloud": pytest.mark.machines}
 # Inside the local cloud's VPC the operator's own credentials for it are in use.
 if "RAYKILN_INSIDE" not in os.environ:
     os.environ.update(FAKE_CREDENTIALS)
     os.environ.pop("AWS_PROFILE", None)
 # A suite started in the background ignores Ctrl-C, and so would all that it starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by their folder, before ``-m`` chooses among them."""
+    for item in items:
+        for folder, mark in MARKS.items():
+            if item.path.is_relative_to(folder):
+                item.add_marker(mark)
 
 
 @pytest.hookimpl(wrapper=True)

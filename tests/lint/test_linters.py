@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = (
-    *("ami-provisioners", "bake", "commands", "common", "deploy", "drills"),
+    *(".ci", "ami-provisioners", "bake", "commands", "common", "deploy", "drills"),
     *("localcloud", "node", "tasks.py", "tests"),
 )
 
@@ -70,3 +70,7 @@ def test_every_shell_script_is_formatted() -> None:
 
 def test_the_packer_template_is_formatted() -> None:
     assert says("packer", "fmt", "-check", "-diff", "packer") == ""
+
+
+def test_no_word_is_misspelt() -> None:
+    assert says("codespell", *tracked()) == ""

@@ -1,6 +1,8 @@
 """The workflows: no permissions by default, pinned actions, one job that can be required."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +39,50 @@ def test_no_script_is_glued_from_inputs(path: Path) -> None:
     assert [script for script in scripts if "${{" in script] == []
 
 
-@pytest.mark.parametrize("name", ["check", "bake", "deploy"])
+@pytest.mark.parametrize("name", ["check", "bake", "deploy", "thorough"])
 def test_a_workflow_ends_in_one_job_that_fails_with_any_other(name: str) -> None:
     jobs = workflow(FOLDER / f"{name}.yml")["jobs"]
     (last,) = [job for job in jobs.values() if "always()" in str(job.get("if", ""))]
     others = {key for key, job in jobs.items() if job is not last}
     assert set(last["needs"]) == others
+
+
+def thorough_parts() -> list[tuple[str, str]]:
+    """Return the file or folder of each job of the thorough workflow, and its ``-k`` or nothing."""
+    matrix = workflow(FOLDER / "thorough.yml")["jobs"]["thorough"]["strategy"]["matrix"]
+    parts = [part.partition(" -k ") for part in matrix["tests"]]
+    return [(place, words) for place, _, words in parts]
+
+
+def test_the_thorough_workflow_has_every_file_with_thorough_tests() -> None:
+    tests = FOLDER.parents[1] / "tests/unit"
+    marked = {
+        str(path.relative_to(FOLDER.parents[1]))
+        for path in tests.rglob("test_*.py")
+        if "pytest.mark.thorough" in path.read_text()
+    }
+    places = {place for place, _ in thorough_parts()}
+    assert {name for name in marked if not any(name.startswith(place) for place in places)} == set()
+    assert {
+        place for place in places if not any(name.startswith(place) for name in marked)
+    } == set()
+
+
+def test_of_a_file_in_parts_each_test_is_in_one_part() -> None:
+    chosen = {place for place, words in thorough_parts() if words}
+    listed = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--collect-only", "-m", "thorough", *chosen],
+        cwd=FOLDER.parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    ids = [line for line in listed if "::" in line]
+    parts = {
+        name: [
+            words for place, words in thorough_parts() if name.startswith(place) and words in name
+        ]
+        for name in ids
+    }
+    assert ids
+    assert {name: found for name, found in parts.items() if len(found) != 1} == {}

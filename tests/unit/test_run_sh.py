@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("requirements-uv.txt", "requirements.txt", "requirements-dev.txt")
+AWS_LOCKS = ("requirements-uv.txt", "requirements.txt")
+LOCKS = (*AWS_LOCKS, "requirements-local.txt", "requirements-dev.txt")
 ALWAYS_THERE = ("bash", "cat", "sha256sum", "dirname", "env", "python3")
-NOBODY = 65534
+UNPRIVILEGED = 65534  # a user id with no rights
 
 
 @pytest.fixture
@@ -26,9 +27,14 @@ def clone(tmp_path: Path) -> Path:
         tool = folder / ".venv/bin" / name
         tool.write_text(f"#!/bin/sh\n{text}\n")
         tool.chmod(0o755)
-    content = b"".join((folder / lock).read_bytes() for lock in LOCKS)
-    (folder / ".venv/.stamp").write_text(f"{hashlib.sha256(content).hexdigest()}  -\n")
+    stamp(folder, LOCKS)
     return folder
+
+
+def stamp(clone: Path, locks: tuple[str, ...]) -> None:
+    """Mark .venv as installed from these locks."""
+    content = b"".join((clone / lock).read_bytes() for lock in locks)
+    (clone / ".venv/.stamp").write_text(f"{hashlib.sha256(content).hexdigest()}  -\n")
 
 
 @pytest.fixture
@@ -44,16 +50,27 @@ def bare_path(tmp_path: Path) -> Path:
 
 
 def run(
-    clone: Path, *arguments: str, path: str = os.environ["PATH"], user: int | None = None
+    clone: Path,
+    *arguments: str,
+    path: str = os.environ["PATH"],
+    user: int | None = None,
+    **variables: str,
 ) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [clone / "run.sh", *arguments],
-        env={"PATH": path},
+        env={"PATH": path} | variables,
         user=user,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def open_to_everyone(path: Path) -> None:
+    """Let another user than root read a temporary folder."""
+    for folder in (*path.parents, path):
+        if folder.owner() == "root" and folder.is_relative_to("/tmp"):
+            folder.chmod(folder.stat().st_mode | 0o055)
 
 
 def test_with_nothing_missing_it_says_nothing_of_its_own(clone: Path) -> None:
@@ -71,11 +88,9 @@ def test_without_arguments_it_lists_the_tasks(clone: Path) -> None:
 def test_without_root_it_names_the_command_for_an_administrator_and_goes_on(
     clone: Path, bare_path: Path, tmp_path: Path
 ) -> None:
-    for folder in (*tmp_path.parents, tmp_path):
-        if folder.owner() == "root" and folder.is_relative_to("/tmp"):
-            folder.chmod(folder.stat().st_mode | 0o055)
+    open_to_everyone(tmp_path)
 
-    done = run(clone, "plan", path=str(bare_path), user=NOBODY)
+    done = run(clone, "plan", path=str(bare_path), user=UNPRIVILEGED)
 
     assert "An administrator must run:" in done.stderr
     assert "apt-get install --no-install-recommends" in done.stderr
@@ -91,3 +106,25 @@ def test_a_changed_lock_is_installed_before_anything_runs(clone: Path) -> None:
     assert "Installing Python packages" in done.stderr
     assert done.returncode != 0
     assert "invoke" not in done.stdout
+
+
+def test_for_aws_alone_it_wants_neither_the_local_cloud_nor_the_test_tools(clone: Path) -> None:
+    stamp(clone, AWS_LOCKS)
+
+    done = run(clone, "deploy", RAYKILN_ONLY_AWS="1")
+
+    assert done.stdout == "invoke deploy\n"
+    assert done.stderr == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+def test_for_aws_alone_it_names_no_package_of_the_local_cloud(
+    clone: Path, bare_path: Path, tmp_path: Path
+) -> None:
+    stamp(clone, AWS_LOCKS)
+    open_to_everyone(tmp_path)
+
+    done = run(clone, "plan", path=str(bare_path), user=UNPRIVILEGED, RAYKILN_ONLY_AWS="1")
+
+    assert "install --no-install-recommends packer openssh-client\n" in done.stderr
+    assert done.stdout == "invoke plan\n"

@@ -1,7 +1,7 @@
 """What a group keeps: its members, what each waits for, and its activities. No AWS calls.
 
 moto keeps a list of instances; these records stand in that list and carry what Amazon EC2 Auto
-Scaling really keeps. Field names follow AWS's shapes, since moto serialises attributes by name.
+Scaling really keeps. Field names follow AWS's shapes, since moto serializes attributes by name.
 """
 
 from collections.abc import Iterator

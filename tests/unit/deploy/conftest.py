@@ -5,12 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any
 
 import pytest
 import yaml
-from botocore.loaders import JSONFileLoader
 from moto.ec2.models import ec2_backends
 
 from common.clients import Clients
@@ -267,12 +265,3 @@ def a_cluster(clock: FakeClock, driver: FakeDriver) -> Cluster:  # noqa: F811
 def cluster(world: World, clock: FakeClock, driver: FakeDriver) -> Cluster:  # noqa: F811
     """A cluster of a test's own."""
     return a_cluster(clock, driver)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _models_are_read_once() -> Iterator[None]:
-    """Reading botocore's models takes more time than all else; they do not change."""
-    with pytest.MonkeyPatch.context() as patch:
-        read = JSONFileLoader.load_file
-        patch.setattr(JSONFileLoader, "load_file", cache(read))
-        yield

@@ -15,6 +15,7 @@ from localcloud.base_image import BaseImage
 from localcloud.patches import machine_images
 from localcloud.world import World
 from localcloud.world import install as install_world
+from tests.simulation import answers
 from tests.unit.localcloud.balancers import Balancer
 from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 from tests.unit.localcloud.groups import Group
@@ -40,6 +41,7 @@ def world(clock: FakeClock, driver: FakeDriver, monkeypatch: pytest.MonkeyPatch)
     install_world(world)
     with mock_aws():
         patches.install(world)
+        answers.install()
         clock.listeners.append(world.step)
         for number in range(1, 10):
             machine_images.seed(an_image(f"ami-{number}"))

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -177,6 +178,15 @@ class FakeRayApi:
 
 
 Start = Callable[..., Cluster]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of deployed clusters as slow: each is a deploy, a roll or a failover."""
+    here = (item for item in items if item.path.parent == Path(__file__).parent)
+    for item in here:
+        if isinstance(item, pytest.Function) and "deployed" in item.fixturenames:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -5,6 +5,7 @@ What the copy does is gone with it, but for the text of its failure; the machine
 copy shares, are put back.
 """
 
+import gc
 import os
 import shutil
 import tempfile
@@ -25,6 +26,7 @@ class Copy:
         self._folder, self._kept = folder, Path(tempfile.mkdtemp(prefix="simulated-files-"))
         shutil.copytree(folder, self._kept / "files")
         self._reader, self.writer = os.pipe()
+        gc.freeze()  # else the copy's collector writes to, and so copies, every page
         self._child = os.fork()
         self.is_this = self._child == 0
         os.close(self._reader if self.is_this else self.writer)

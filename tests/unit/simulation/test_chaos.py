@@ -12,6 +12,7 @@ from deploy.rollout import hand_over
 from tests.simulation.machine import NODES
 from tests.unit.simulation.conftest import THOROUGH, Cluster, Deployed
 
+pytestmark = pytest.mark.thorough
 SEEDS = range(200 if THOROUGH else 2)
 SECONDS = 300.0
 HARMS = (

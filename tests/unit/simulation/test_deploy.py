@@ -7,6 +7,8 @@ from common.errors import PipelineError
 from localcloud.account import ec2_backend
 from tests.unit.simulation.conftest import STANDBY, Cluster, Deployed, Start, sized
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_deploy_from_nothing_ends_with_every_check_passed(start: Start) -> None:
     cluster = start(workers=2)

@@ -28,6 +28,7 @@ from tests.unit.simulation.faulty_calls import FAULTS
 from tests.unit.simulation.trials import Story, Trials
 from tests.unit.simulation.watch import Watch
 
+pytestmark = pytest.mark.thorough
 WORKERS = 2
 FLOOR = WORKERS - 1  # rollout.max_unavailable
 QUICK = {

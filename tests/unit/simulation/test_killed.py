@@ -9,10 +9,13 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import pytest
+
 from tests.unit.simulation.conftest import THOROUGH, Cluster, Deployed, sized
 from tests.unit.simulation.faulty_calls import SERVICES, Killed
 from tests.unit.simulation.forks import Copy, tell
 
+pytestmark = pytest.mark.thorough
 LATER = 45.0  # seconds; every other deployer is started again only then
 
 

@@ -16,6 +16,7 @@ from localcloud.patches import elasticache
 from tests.simulation.machine import Machine
 from tests.unit.simulation.conftest import STANDBY, THOROUGH, Cluster, Start, sized
 
+pytestmark = pytest.mark.thorough
 WORKERS = 6 if THOROUGH else 3
 LIMITS = {
     "health_check_interval_seconds": 5,

@@ -8,11 +8,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from tests.unit.simulation.conftest import THOROUGH, Deployed, Start
 
 WORKERS = 1000 if THOROUGH else 30
 
 
+@pytest.mark.thorough
 def test_many_workers_join_and_rejoin(
     deployed: Deployed, start: Start, record_property: Callable[[str, object], None]
 ) -> None:

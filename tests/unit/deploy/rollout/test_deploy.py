@@ -15,6 +15,8 @@ from localcloud.patches import shortages
 from tests.unit.deploy.builders import an_environment
 from tests.unit.deploy.conftest import Cluster, Killed, bake
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class DiesAfter(Silent):

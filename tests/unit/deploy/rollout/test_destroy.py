@@ -13,6 +13,8 @@ from deploy.rollout.lock import deploy_lock, find_lock
 from tests.unit.deploy.builders import a_wanted, an_environment, serving
 from tests.unit.deploy.conftest import Cluster, Killed
 
+pytestmark = pytest.mark.slow
+
 BUCKET = "the-company-s-bucket"
 
 

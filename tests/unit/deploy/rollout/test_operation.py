@@ -26,6 +26,8 @@ from deploy.rollout.prepare import Prepared, prepare_deploy
 from tests.unit.deploy.builders import an_environment
 from tests.unit.deploy.conftest import SMALL, Cluster, bake
 
+pytestmark = pytest.mark.slow
+
 
 def an_operation(cluster: Cluster) -> Operation:
     """Return a deploy of the cluster."""

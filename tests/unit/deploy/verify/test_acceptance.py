@@ -24,6 +24,8 @@ from tests.unit.deploy.conftest import Cluster
 from tests.unit.deploy.ray_stub import RayStub, serving
 from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
+pytestmark = pytest.mark.slow
+
 STATUS = """======== Autoscaler status ========
 Node status
 ---------------------------------------------------------------

@@ -27,6 +27,8 @@ from node.lease.table import LeaseItem, Refused, Unknown
 from tests.unit.node.fakes import MemoryTable
 from tests.unit.node.lease_world import Fate, Machine, Parts, World
 
+pytestmark = pytest.mark.slow
+
 DEEP = 100 if os.environ.get("RAYKILN_THOROUGH") == "1" else 1
 UNDER_WAY = 12.0  # the longest that a call or a pause lasts
 FIND = 150  # stories at most until a mistake is found
@@ -174,6 +176,7 @@ class Heads(RuleBasedStateMachine):
         assert self.world.leaders == [next_holder]
 
 
+@pytest.mark.thorough
 def test_two_heads_never_run_ray_together_and_without_faults_one_does() -> None:
     run_state_machine_as_test(Heads, settings=settings(STORIES, max_examples=30 * DEEP))
 

@@ -63,6 +63,7 @@ def peak(opened: list[float]) -> int:
     return max(Counter(int(at) for at in opened).values())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("workers", SIZES)
 def test_jitter_flattens_the_peak_in_proportion_and_costs_no_more_than_its_length(
     workers: int, record_property: Callable[[str, object], None]
