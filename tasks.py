@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from common.clients import Clients
     from common.environment import Environment
     from common.waiting import Clock
-    from deploy.operate.head_change import Kind
+    from deploy.operate.head_change import HeadAction
     from deploy.plan.steps import Plan
-    from deploy.release.journal import Journal
     from deploy.release.release import Release
+    from deploy.release.rollout_journal import Journal
     from deploy.rollout.prepare import Prepared
 
 DEFAULT_ENV = os.environ.get("RAYKILN_ENV", "local")
@@ -192,11 +192,13 @@ def rollback(
     """Have ENV serve an earlier release again."""
     with plain_errors():
         environment = environment_at(env)
-        from deploy.release.releases import release_before, release_named
+        from deploy.release.releases import previous_release_of, release_named
 
         clients = clients_of(environment)
         release = (
-            release_named(clients, environment, to) if to else release_before(clients, environment)
+            release_named(clients, environment, to)
+            if to
+            else previous_release_of(clients, environment)
         )
         carry_out(environment, "rollback", release, yes=yes, break_lock=break_lock)
 
@@ -388,13 +390,13 @@ def job(c: Context, env: str = DEFAULT_ENV) -> None:
     with plain_errors():
         environment = environment_at(env)
         from common.waiting import SystemClock
-        from deploy.cluster.members import members
         from deploy.cluster.ray_api import ray_api
+        from deploy.cluster.ray_instances import ray_instances
         from deploy.report.console import console, step
         from deploy.verify.smoke import run_smoke_job
 
         clients = clients_of(environment)
-        nodes = members(clients, environment)
+        nodes = ray_instances(clients, environment)
         with step(f"a job at {environment.head_dns}") as steps:
             api = ray_api(clients, environment)
             outcome, present = run_smoke_job(api, nodes, clock=SystemClock(), progress=steps.say)
@@ -433,7 +435,7 @@ def head_id(c: Context, env: str = DEFAULT_ENV) -> None:
         environment = environment_at(env)
         from deploy.cluster.heads import find_heads
 
-        print(find_heads(clients_of(environment), environment).leading())
+        print(find_heads(clients_of(environment), environment).require_leader())
 
 
 @task(
@@ -473,7 +475,7 @@ def head_shell(c: Context, env: str = DEFAULT_ENV, id: str = "") -> None:
         environment = environment_at(env)
         from deploy.cluster.heads import find_heads
 
-        instance = find_heads(clients_of(environment), environment).chosen(id)
+        instance = find_heads(clients_of(environment), environment).select(id)
         command = session_with(environment, instance)
         os.execvp(command[0], command)  # noqa: S606
 
@@ -489,7 +491,7 @@ def session_with(environment: "Environment", instance: str) -> list[str]:
     return session_command(instance, environment.region)
 
 
-def change_head(environment: "Environment", kind: "Kind", instance: str, yes: bool) -> None:
+def change_head(environment: "Environment", kind: "HeadAction", instance: str, yes: bool) -> None:
     """Show what would be done to which head, ask, do it, and say what came of it."""
     from functools import partial
 
@@ -523,11 +525,11 @@ def head_replace(c: Context, env: str = DEFAULT_ENV, id: str = "", yes: bool = F
         change_head(environment_at(env), "replace", id, yes)
 
 
-@task(name="handover", help={"env": ENV, "yes": YES})
+@task(name="hand-over", help={"env": ENV, "yes": YES})
 def head_handover(c: Context, env: str = DEFAULT_ENV, yes: bool = False) -> None:
     """Have the standby lead."""
     with plain_errors():
-        change_head(environment_at(env), "handover", "", yes)
+        change_head(environment_at(env), "hand-over", "", yes)
 
 
 @task

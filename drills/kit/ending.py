@@ -11,7 +11,7 @@ from common.errors import PipelineError, TimedOut
 from common.waiting import Seen, wait_for
 from deploy.cluster.state import Instance, find_instances, find_lease
 from deploy.operate.status import read_status
-from deploy.verify.cluster_checks import Subject, leader_is_known
+from deploy.verify.cluster_checks import CheckedCluster, leader_is_known
 from drills.kit import local
 from drills.kit.scene import MARKS, DrillFailed, Scene
 
@@ -85,11 +85,11 @@ def _job(scene: Scene) -> Iterator[str]:
 
 def _machines(scene: Scene) -> Iterator[str]:
     """The lease is renewed, one machine runs a GCS, and none has anything to forget."""
-    subject = Subject(scene.clients, scene.environment, scene.clock)
-    verdict = leader_is_known(subject)
+    cluster = CheckedCluster(scene.clients, scene.environment, scene.clock)
+    verdict = leader_is_known(cluster)
     if not verdict.passed:
         yield verdict.seen
-    leader = subject.leader().id
+    leader = cluster.leader().id
     for instance in (*_running(scene, "head"), *_running(scene, "worker")):
         servers, *marks = scene.on(instance.id, LOOK).stdout.split()
         if int(servers) != (instance.id == leader):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.release.journal import begin_journal
+from deploy.release.rollout_journal import begin_journal
 from tasks import print_report
 
 

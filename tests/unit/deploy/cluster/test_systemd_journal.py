@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 
 from common.clients import Clients
 from common.errors import PipelineError
-from deploy.cluster.systemd_journal import Reader, page_of
+from deploy.cluster.systemd_journal import SystemdJournal, page_of
 from deploy.operate.head_logs import HeadLog, LogQuery
 from localcloud.driver import Answer
 from localcloud.world import World
@@ -88,8 +88,8 @@ class Head:
                 file.write(json.dumps(entry) + "\n")
 
     @property
-    def reader(self) -> Reader:
-        return Reader(Clients(REGION), self.clock, self.id)
+    def reader(self) -> SystemdJournal:
+        return SystemdJournal(Clients(REGION), self.clock, self.id)
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def test_garbled_text_is_an_error_and_no_end_of_the_log() -> None:
 
 
 def test_a_unit_is_one_word_to_the_shell(head: Head) -> None:
-    reader = Reader(Clients(REGION), head.clock, head.id, ("a; touch /tmp/no",))
+    reader = SystemdJournal(Clients(REGION), head.clock, head.id, ("a; touch /tmp/no",))
 
     list(reader.newest(1))
 

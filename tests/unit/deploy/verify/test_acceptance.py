@@ -11,7 +11,7 @@ import pytest
 from common.clients import Clients
 from common.errors import PipelineError, Refused, TimedOut, Unanswered
 from deploy.cluster.heartbeat import Heartbeat
-from deploy.cluster.members import members
+from deploy.cluster.ray_instances import ray_instances
 from deploy.cluster.run_command import run_command
 from deploy.cluster.state import find_instances, find_lease
 from deploy.verify.acceptance import run_checks
@@ -49,10 +49,10 @@ class Whole:
         self.due = self.next_beat = 0.0
         self.ready: set[str] = set()
 
-    def checks(self, patience: float = 0) -> dict[str, Check]:
+    def checks(self, timeout: float = 0) -> dict[str, Check]:
         """Return the acceptance list by name."""
         found = run_checks(
-            self.clients, self.cluster.environment, clock=self.cluster.clock, patience=patience
+            self.clients, self.cluster.environment, clock=self.cluster.clock, timeout=timeout
         )
         return {one.name: one for one in found}
 
@@ -241,7 +241,7 @@ def test_a_whole_cluster_passes_and_each_damage_is_seen(whole: Whole) -> None:
     assert len(checks) == 9
     assert "1 worker, 1 head" in checks["ray status is alive"].seen
     assert "1 joined of 1 wanted" in checks["workers have joined"].seen
-    nodes = members(whole.clients, whole.cluster.environment)
+    nodes = ray_instances(whole.clients, whole.cluster.environment)
     assert sorted(nodes) == sorted(node["node_ip"] for node in whole.ray.nodes)
 
     for damage, (name, words) in DAMAGES.items():
@@ -383,9 +383,7 @@ def test_a_check_waits_as_long_as_it_may_and_reports_the_last_look() -> None:
     clock = FakeClock()
     begun = clock.now()
 
-    found = check(
-        "x", lambda: Verdict(False, f"{clock.now() - begun:.0f}"), clock=clock, patience=9
-    )
+    found = check("x", lambda: Verdict(False, f"{clock.now() - begun:.0f}"), clock=clock, timeout=9)
 
     assert (found.passed, found.seen, found.seconds) == (False, "9", 9.0)
 

@@ -7,13 +7,13 @@ import pytest
 
 from common.actor import actor
 from common.clients import Clients
-from deploy.release.journal import (
+from deploy.release.rollout_journal import (
     Entry,
     Journal,
-    Verdict,
+    RolloutStatus,
     begin_journal,
     latest_unfinished,
-    previous_release,
+    previous_release_id,
     read_journals,
     write_journal,
 )
@@ -25,7 +25,7 @@ BEGAN = 1_795_328_495.0  # 2026-11-22 06:21:35 UTC
 
 
 def a_journal(
-    verdict: Verdict = "done", before: str = "a" * 16, after: str = "b" * 16, hours: float = 0
+    verdict: RolloutStatus = "done", before: str = "a" * 16, after: str = "b" * 16, hours: float = 0
 ) -> Journal:
     """Return the journal of a rollout that began so many hours after all began."""
     began = BEGAN + hours * 3600
@@ -102,7 +102,7 @@ def test_only_the_newest_can_be_unfinished() -> None:
     assert latest_unfinished(()) is None
 
 
-def history(*ended: tuple[Verdict, str, str]) -> tuple[Journal, ...]:
+def history(*ended: tuple[RolloutStatus, str, str]) -> tuple[Journal, ...]:
     """Return journals, newest first, of rollouts given oldest first."""
     found = [a_journal(verdict, old, new, hours) for hours, (verdict, old, new) in enumerate(ended)]
     return tuple(reversed(found))
@@ -128,7 +128,7 @@ def history(*ended: tuple[Verdict, str, str]) -> tuple[Journal, ...]:
 def test_the_previous_release_is_what_was_served_before(
     journals: tuple[Journal, ...], current: str, previous: str | None
 ) -> None:
-    assert previous_release(journals, current) == previous
+    assert previous_release_id(journals, current) == previous
 
 
 def test_the_bucket_is_read_once_a_journal(clients: Clients) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deploy.cluster.last_words import LINES, console_of
+from deploy.cluster.instance_output import LINES, console_output
 
 
 class FakeConsole:
@@ -25,7 +25,7 @@ class FakeConsole:
 
 def said(output: str | None) -> str:
     aws: Any = FakeConsole(output)
-    return console_of(aws, "i-1")
+    return console_output(aws, "i-1")
 
 
 def test_the_end_is_quoted_without_empty_lines() -> None:
