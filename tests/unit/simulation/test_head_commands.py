@@ -100,7 +100,7 @@ def test_a_standby_takes_over_before_the_head_is_replaced(doubled: Cluster) -> N
     outcome = changed(doubled, change)
 
     assert change.standby == standby
-    assert f"{standby} takes the lease over" in change.words
+    assert f"{standby} takes over the lease" in change.words
     assert outcome
     assert outcome.leader == standby
     assert outcome.downtime
