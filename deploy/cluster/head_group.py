@@ -148,7 +148,7 @@ def group_changes(desired: GroupSettings, found: GroupSettings | None) -> tuple[
 
 
 def is_no_group(error: ClientError) -> bool:
-    """Say whether the error means that there is no such group; it has no code of its own."""
+    """Say whether the error means that there is no such group; AWS has no code for it."""
     return error_code(error) == "ValidationError" and "not found" in str(error)
 
 

@@ -59,9 +59,9 @@ class HeadLog:
         following = self._shown_to > 0
         until = self.clock.now() + (SHUTDOWN_SECONDS if following else 0)
         while True:
-            gone = not self._exists(instance_id) or self.clock.now() >= until
+            is_last = not self._exists(instance_id) or self.clock.now() >= until
             yield from self._shipped(instance_id)
-            if gone:
+            if is_last:
                 break
             self.clock.sleep(EVERY)
         if self._shown_to and not following:

@@ -12,8 +12,20 @@ from common.errors import Unanswered, Unhealthy
 from common.progress import Progress, Say, say_nothing
 from common.waiting import Clock
 from deploy.verify import cluster_checks
-from deploy.verify.check import Check, check
+from deploy.verify.check import Check, Verdict, check
 from deploy.verify.cluster_checks import CheckedCluster
+
+CHECKS: dict[str, Callable[[CheckedCluster], Verdict]] = {
+    "there is a leader": cluster_checks.leader_is_known,
+    "the target is healthy": cluster_checks.target_is_healthy,
+    "the name resolves": cluster_checks.name_resolves,
+    "ray status succeeds": cluster_checks.ray_status_succeeds,
+    "job submission works": cluster_checks.job_submission_works,
+    "workers have joined": cluster_checks.workers_have_joined,
+    "HeadReady arrives": cluster_checks.head_ready_arrives,
+    "the alarms exist": cluster_checks.alarms_exist,
+    "no alarm is in ALARM": cluster_checks.alarms_are_ok,
+}
 
 
 def run_checks(
@@ -30,17 +42,6 @@ def run_checks(
     """
     cluster = CheckedCluster(clients, environment, clock)
     deadline = clock.now() + timeout
-    checks = {
-        "there is a leader": cluster_checks.leader_is_known,
-        "the target is healthy": cluster_checks.target_is_healthy,
-        "the name resolves": cluster_checks.name_resolves,
-        "ray status succeeds": cluster_checks.ray_status_succeeds,
-        "job submission works": cluster_checks.job_submission_works,
-        "workers have joined": cluster_checks.workers_have_joined,
-        "HeadReady arrives": cluster_checks.head_ready_arrives,
-        "the alarms exist": cluster_checks.alarms_exist,
-        "no alarm is in ALARM": cluster_checks.alarms_are_ok,
-    }
     return tuple(
         check(
             name,
@@ -49,7 +50,7 @@ def run_checks(
             timeout=max(0.0, deadline - clock.now()),
             progress=progress,
         )
-        for name, look in checks.items()
+        for name, look in CHECKS.items()
     )
 
 
