@@ -150,7 +150,7 @@ def test_without_a_standby_a_hand_over_is_refused_with_a_hint(single: Cluster) -
 
 def test_what_is_no_running_head_is_refused(single: Cluster) -> None:
     for instance_id in ("i-0", next(iter(single.worker_ids))):
-        with pytest.raises(Refused, match="no running head"):
+        with pytest.raises(Refused, match="not a running head"):
             planned(single, "restart", instance_id)
 
 
