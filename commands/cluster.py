@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from common.environment import Environment
     from deploy.operate.status_report import StatusReport
     from deploy.verify.check import Check
-    from deploy.verify.smoke import Outcome
 
 
 @task(help={"env": ENV, "json": JSON, "watch": "show it again every two seconds, until Ctrl-C"})
@@ -113,16 +112,16 @@ def smoke(c: Context, env: str = DEFAULT_ENV) -> None:
         )
 
 
-def run_smoke(environment: "Environment") -> "tuple[Outcome, list[str]]":
+def run_smoke(environment: "Environment") -> "tuple[JobResult, list[str]]":
     """Run the smoke job; return its outcome and a line for each node that it ran on."""
     from common.waiting import SystemClock
-    from deploy.cluster.members import members
     from deploy.cluster.ray_api import ray_api
+    from deploy.cluster.ray_instances import ray_instances
     from deploy.report.console import step
     from deploy.verify.smoke import run_smoke_job
 
     clients = clients_of(environment)
-    nodes = members(clients, environment)
+    nodes = ray_instances(clients, environment)
     with step(f"smoke job at {environment.head_dns}") as steps:
         api = ray_api(clients, environment)
         outcome, present = run_smoke_job(api, nodes, clock=SystemClock(), progress=steps.say)

@@ -13,7 +13,7 @@ from commands.shared import DEFAULT_ENV, ENV, YES, Count, approve, clients_of, e
 
 if TYPE_CHECKING:
     from common.environment import Environment
-    from deploy.operate.head_change import Kind
+    from deploy.operate.head_change import HeadAction
     from deploy.operate.head_logs import LogQuery
 
 LINES = Count(50)
@@ -27,7 +27,7 @@ def head_id(c: Context, env: str = DEFAULT_ENV) -> None:
         environment = environment_at(env)
         from deploy.cluster.heads import find_heads
 
-        print(find_heads(clients_of(environment), environment).leading())
+        print(find_heads(clients_of(environment), environment).require_leader())
 
 
 @task(
@@ -85,7 +85,7 @@ def head_shell(c: Context, env: str = DEFAULT_ENV, id: str = "") -> None:
         environment = environment_at(env)
         from deploy.cluster.heads import find_heads
 
-        instance = find_heads(clients_of(environment), environment).chosen(id)
+        instance = find_heads(clients_of(environment), environment).select(id)
         command = session_with(environment, instance)
         os.execvp(command[0], command)  # noqa: S606
 
@@ -122,7 +122,7 @@ def head_hand_over(c: Context, env: str = DEFAULT_ENV, yes: bool = False) -> Non
         change_head(environment_at(env), "hand-over", "", yes)
 
 
-def change_head(environment: "Environment", kind: "Kind", instance: str, yes: bool) -> None:
+def change_head(environment: "Environment", action: "HeadAction", instance: str, yes: bool) -> None:
     """Show what would be done to which head, ask, do it, and print the outcome."""
     from functools import partial
 
@@ -133,10 +133,10 @@ def change_head(environment: "Environment", kind: "Kind", instance: str, yes: bo
     from deploy.report.console import console, step
 
     clients = clients_of(environment)
-    change = plan_change(kind, find_heads(clients, environment), instance)
+    change = plan_change(action, find_heads(clients, environment), instance)
     console.print(f"{environment.name}: {change.words}", markup=False)
     approve("Go ahead?", yes)
-    with step(f"head.{kind}") as steps:
+    with step(f"head.{action}") as steps:
         api = partial(ray_api, clients, environment)
         outcome = HeadChange(clients, environment, SystemClock(), api, steps).run(change)
     console.print(str(outcome or f"{change.head}: done"), markup=False)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from common.environment import Environment
     from common.waiting import Clock
     from deploy.plan.steps import Plan
-    from deploy.release.journal import Journal
     from deploy.release.release import Release
+    from deploy.release.rollout_journal import Journal
     from deploy.report.console import LiveSteps
     from deploy.rollout.prepare import Prepared
 
@@ -60,11 +60,13 @@ def rollback(
     """Roll ENV back to an earlier release."""
     with plain_errors():
         environment = environment_at(env)
-        from deploy.release.releases import release_before, release_named
+        from deploy.release.releases import previous_release_of, release_named
 
         clients = clients_of(environment)
         release = (
-            release_named(clients, environment, to) if to else release_before(clients, environment)
+            release_named(clients, environment, to)
+            if to
+            else previous_release_of(clients, environment)
         )
         carry_out(environment, "rollback", release, yes=yes, break_lock=break_lock)
 

@@ -1,4 +1,4 @@
-"""Make every AWS client: explicit region, time-outs, botocore's own retries."""
+"""Create all AWS clients: explicit region, timeouts, botocore's own retries."""
 
 import time
 from collections.abc import Iterator
@@ -20,15 +20,15 @@ CONFIG = Config(
     user_agent_extra="raykiln",
 )
 
-ABOUT = 5.0  # seconds: a Date has no fractions, and an answer takes a while
+CLOCK_TOLERANCE = 5.0  # seconds: a Date has no fractions, and a response takes a while
 
 
 class Clients:
-    """The clients of one region, made when first asked for: ``clients("ec2")``.
+    """The clients of one region, created at first use: ``clients("ec2")``.
 
-    ``calls`` counts the requests that were sent, retries included. ``ahead`` is by how many seconds
-    AWS's clock is ahead of this machine's, going by the last answer's Date, and 0 where the two are
-    about the same: AWS takes requests from clocks that are up to five minutes off
+    ``calls`` counts the requests sent, retries included. ``ahead`` is how many seconds AWS's clock
+    is ahead of this machine's, by the last response's Date, and 0 when the difference is within the
+    tolerance: AWS accepts requests from clocks that are up to five minutes off
     (docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html).
     """
 
@@ -55,17 +55,17 @@ class Clients:
         date = parsed.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
         if date:
             off = parsedate_to_datetime(date).timestamp() - time.time()
-            self.ahead = off if abs(off) > ABOUT else 0.0
+            self.ahead = off if abs(off) > CLOCK_TOLERANCE else 0.0
 
 
 def error_code(error: ClientError) -> str:
-    """Return AWS's code of an error, for example ``ValidationError``."""
+    """Return AWS's error code, for example ``ValidationError``."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
-    """Turn botocore's errors into ours, once, at the edge; ``doing`` says what was attempted."""
+    """Translate botocore's errors into ours, once, at the edge; ``doing`` is what was attempted."""
     try:
         yield
     except NoCredentialsError as error:

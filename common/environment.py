@@ -1,8 +1,8 @@
-"""An environment: the only place where a person writes what is wanted. No AWS.
+"""An environment: the only place where a user writes the desired configuration. No AWS.
 
-``load_environment("prod")`` reads ``environments/prod.toml`` and reports every mistake in it at
-once, each with file and key. Names that AWS resources carry are derived from the environment's
-name, and can each be overridden under ``[names]``.
+``load_environment("prod")`` reads ``environments/prod.toml`` and reports all mistakes in it at
+once, each with file and key. The names of AWS resources are derived from the environment's name;
+each can be overridden under ``[names]``.
 """
 
 import os
@@ -27,33 +27,33 @@ from common.errors import Refused
 FOLDER = REPOSITORY / "environments"
 DEFAULT_ENV = os.environ.get("RAYKILN_ENV", "local")
 NAME_PATTERN = r"^[a-z][a-z0-9-]{0,20}$"
-# What a person has to fill in stands as FILL-IN in a shipped file.
+# The placeholder, in a shipped file, of a value that the user has to fill in.
 FILL_IN = "FILL-IN"
 
 
-def _known(value: str) -> str:
+def _filled_in(value: str) -> str:
     if FILL_IN in value:
-        raise ValueError(f"still says {value!r}: only you know this value")
+        raise ValueError(f"is still {value!r}: only you know this value")
     return value
 
 
-Text = Annotated[str, AfterValidator(_known)]
+Text = Annotated[str, AfterValidator(_filled_in)]
 
 
 class Table(BaseModel):
-    """A TOML table: unknown keys are mistakes, and values do not change."""
+    """A TOML table: unknown keys are mistakes, and values are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, ignored_types=(cached_property,))
 
 
 class Network(Table):
-    """The VPC to make, or an existing one to use."""
+    """The VPC to create, or an existing one to use."""
 
     cidr: IPv4Network = Field(default=IPv4Network("10.77.0.0/16"))
     zones: int = Field(default=2, ge=2, le=3)
     nat: bool = False
     endpoints: bool = True
-    # Who may reach the cluster's endpoint, the build machines and the image tests.
+    # Who may reach the cluster's endpoint, the build instances and the image tests.
     operator_cidrs: tuple[IPv4Network, ...] = Field(min_length=1)
     vpc_id: Text = ""
     private_subnet_ids: tuple[Text, ...] = ()
@@ -66,7 +66,7 @@ class Network(Table):
 
 
 class ImageSettings(Table):
-    """What both images are made of, and where they are baked."""
+    """What both images are baked from, and where."""
 
     base_id: Text = ""
     base_name: str = ""
@@ -85,7 +85,7 @@ class ImageSettings(Table):
     worker_id: Text = ""
 
     @model_validator(mode="after")
-    def _one_way_to_find_the_base(self) -> "ImageSettings":
+    def _base_is_given_once(self) -> "ImageSettings":
         if bool(self.base_id) == bool(self.base_name):
             raise ValueError("give either base_id, or base_name with base_owner")
         if self.base_name and not self.base_owner:
@@ -98,22 +98,24 @@ class Head(Table):
 
     instance_type: str
     standby: Literal[0, 1] = 0
-    # redis: nodes, actors and jobs outlive a head. The foundation makes an ElastiCache of that node
-    # type, or an address is given of a Redis whose password is the cluster's secret; rediss://
-    # before host:port is TLS.
+    # redis: nodes, actors and jobs outlive a head. Give redis_node_type, and the foundation creates
+    # an ElastiCache of that type; or redis, the address of a Redis whose password is the cluster's
+    # secret (rediss://host:port is TLS).
     state: Literal["none", "redis"] = "none"
     redis_node_type: Annotated[Text, Field(pattern=r"^(cache\.[a-z0-9.-]+)?$")] = ""
     redis: Annotated[Text, Field(pattern=r"^((rediss://)?[a-z0-9][a-z0-9.-]*:\d{1,5})?$")] = ""
 
     @model_validator(mode="after")
-    def _state_is_somewhere(self) -> "Head":
+    def _state_has_an_address(self) -> "Head":
         if self.redis and self.redis_node_type:
-            raise ValueError("give redis or redis_node_type: where a Redis is, or what is made")
+            raise ValueError(
+                "give redis or redis_node_type: the address of a Redis, or the type to create"
+            )
         if self.state == "redis" and not (self.redis or self.redis_node_type):
             raise ValueError(
-                'state = "redis" needs redis_node_type, for example "cache.t4g.small", and '
-                'one is made; or redis = "host:port", or "rediss://host:port" for TLS: the '
-                "address of a Redis whose password is the cluster's secret"
+                'state = "redis" needs redis_node_type, for example "cache.t4g.small", to create '
+                'one; or redis = "host:port", or "rediss://host:port" for TLS: the address '
+                "of a Redis whose password is the cluster's secret"
             )
         if self.redis and self.state == "none":
             raise ValueError('redis is given, but state = "none" would not use it')
@@ -124,12 +126,12 @@ class Workers(Table):
     """The worker instances, launched by Ray's autoscaler between min and max."""
 
     instance_type: str
-    # What one worker offers Ray; Ray's autoscaler does not look it up by itself.
+    # What one worker offers Ray; Ray's autoscaler does not detect it.
     cpus: int = Field(ge=1)
     min: int = Field(ge=0, le=10_000)
     max: int = Field(ge=1, le=10_000)
     idle_timeout_minutes: int = Field(default=5, ge=1)
-    # Over so many seconds workers spread their way to a head that is new: about 1 for each 200.
+    # Workers rejoin a new head at random within this time: about 1 s for every 200 workers.
     rejoin_seconds: int = Field(default=0, ge=0, le=120)
 
     @model_validator(mode="after")
@@ -143,24 +145,24 @@ class Dns(Table):
     """The private zone that holds the cluster's stable name."""
 
     zone: Text
-    # Empty: a private zone is made.
+    # Empty: a private zone is created.
     zone_id: Text = ""
 
 
 class Rollout(Table):
-    """How a release is rolled through a cluster that serves."""
+    """How a release is rolled out to a cluster in service."""
 
-    # first: one more head stands by before the old one ends. after: where capacity is scarce.
+    # first: launch the new head before terminating the old one. after: where capacity is scarce.
     launch: Literal["first", "after"] = "first"
-    # Workers that may be out at once: a number, or a share of those that run, at least one.
+    # Workers that may be replaced at once: a number, or a percentage (at least one worker).
     max_unavailable: Annotated[str, Field(pattern=r"^[1-9]\d*$|^([1-9]\d?|100)%$")] = "10%"
-    # What runs on a worker has so many seconds to end before the worker does.
+    # Seconds that a worker's tasks get to end before the worker is terminated.
     drain_seconds: int = Field(default=300, ge=0, le=86400)
-    # So long no alarm may ring before a rollout is called done.
+    # The bake time: seconds without an alarm in ALARM before a rollout counts as successful.
     watch_seconds: int = Field(default=300, ge=0, le=86400)
 
     def unavailable(self, workers: int) -> int:
-        """Return how many of so many workers may be out at once."""
+        """Return how many of ``workers`` may be replaced at once."""
         share = self.max_unavailable
         if share.endswith("%"):
             return max(1, workers * int(share[:-1]) // 100)
@@ -168,18 +170,18 @@ class Rollout(Table):
 
 
 class Alarms(Table):
-    """Who hears of alarms, how soon a missing head is one, and whether anything is done."""
+    """Who is notified of alarms, after how long, and whether a head is replaced."""
 
     email: Text = ""
     head_missing_minutes: int = Field(default=3, ge=1, le=60)
-    # An alarm has the head to blame replaced when nobody leads.
+    # Replace a head when an alarm goes to ALARM and there is no leader.
     remediate: bool = False
 
 
 class Limits(Table):
-    """How long things may take, in seconds, and how the load balancer checks its targets."""
+    """Timeouts in seconds, and how the load balancer checks its targets."""
 
-    # Until SSH answers on a build machine, and on an instance that an image is tested on.
+    # Until SSH answers on a build instance, or on an instance that tests an image.
     boot_seconds: int = Field(default=600, ge=10, le=3600)
     head_ready_seconds: int = Field(default=900, ge=60, le=7200)
     workers_ready_seconds: int = Field(default=900, ge=60, le=7200)
@@ -190,7 +192,7 @@ class Limits(Table):
 
 
 class NameOverrides(Table):
-    """Names that shall differ from the derived ones."""
+    """Names that replace the derived ones."""
 
     stack: str = ""
     head_group: str = ""
@@ -207,12 +209,12 @@ class NameOverrides(Table):
 
 
 class Environment(Table):
-    """Everything that is wanted of one cluster."""
+    """The desired configuration of one cluster."""
 
     name: str = Field(pattern=NAME_PATTERN)
     region: Text = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
     account_id: Annotated[Text, Field(pattern=r"^\d{12}$")]
-    # Where AWS is: the real one, or the local cloud. Read by commands/ and drills/ only.
+    # The real AWS, or the local cloud. Read by commands/ and drills/ only.
     provider: Literal["aws", "localcloud"] = "aws"
     network: Network
     image: ImageSettings
@@ -223,9 +225,9 @@ class Environment(Table):
     limits: Limits = Limits()
     rollout: Rollout = Rollout()
     names: NameOverrides = NameOverrides()
-    # True: the bucket that names.bucket names exists and is not ours to make or remove.
+    # True: the bucket names.bucket exists, and is neither created nor deleted here.
     existing_bucket: bool = False
-    # A YAML beside this file, merged over the one that Ray's autoscaler is given.
+    # A YAML file beside this one, merged over the generated autoscaler configuration.
     autoscaler_file: str = ""
     tags: dict[str, str] = {}
 
@@ -287,25 +289,25 @@ class Environment(Table):
 
 
 def load_environment(name: str, folder: Path = FOLDER) -> Environment:
-    """Read and check ``folder/name.toml``.
+    """Read and validate ``folder/name.toml``.
 
-    Raises Refused when there is no such file, when it is not TOML, and with all its mistakes,
-    each with its key, when it is not a complete and consistent environment.
+    Raises Refused when there is no such file, when it is not TOML, and with all its mistakes, each
+    with its key, when it is not a complete and consistent environment.
     """
     path = folder / f"{name}.toml"
     return environment_from(_parsed(path, name, folder), path)
 
 
-def environment_from(wanted: dict[str, Any], path: Path) -> Environment:
-    """Check ``wanted``, the content of ``path``; raises Refused with all mistakes at once."""
+def environment_from(content: dict[str, Any], path: Path) -> Environment:
+    """Validate the content of ``path``; raises Refused with all mistakes at once."""
     try:
-        return Environment.model_validate({"name": path.stem, **wanted})
+        return Environment.model_validate({"name": path.stem, **content})
     except ValidationError as error:
         mistakes = [f"  {path.name}: {_place(e['loc'])}: {_words(e)}" for e in error.errors()]
         raise Refused(
             f"{path}: {len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''}\n"
             + "\n".join(mistakes),
-            hint=f"mend {path.name}; environments/local.toml is a complete example",
+            hint=f"correct {path.name}; environments/local.toml is a complete example",
         ) from error
 
 
@@ -319,7 +321,7 @@ def _parsed(path: Path, name: str, folder: Path) -> dict[str, Any]:
             hint=f"known environments: {known}; choose with --env or RAYKILN_ENV",
         ) from error
     except tomllib.TOMLDecodeError as error:
-        raise Refused(f"{path} is not TOML: {error}", hint="mend that line") from error
+        raise Refused(f"{path} is not TOML: {error}", hint="correct that line") from error
 
 
 def _place(location: tuple[int | str, ...]) -> str:

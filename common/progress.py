@@ -1,6 +1,13 @@
 """How long work reports its progress. No AWS."""
 
+from collections.abc import Callable
 from typing import Protocol
+
+Say = Callable[[str], None]  # what happens now, in words; where there are steps: Progress
+
+
+def say_nothing(words: str) -> None:
+    """Show no progress."""
 
 
 class Progress(Protocol):

@@ -1,1 +1,1 @@
-"""What is there now: instances, group, lease, alarms, Ray's own view. Reads AWS and Ray."""
+"""The current state: instances, group, lease, alarms, Ray's own view. Reads AWS and Ray."""

@@ -1,4 +1,4 @@
-"""What the head's group tells of its launches. Touches AWS, reads only."""
+"""The scaling activities of the head's group: failed launches. Reads AWS only."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ FAILED = ("Failed", "Cancelled")
 
 @dataclass(frozen=True)
 class Failure:
-    """A launch that came to nothing; ``instance_id`` is empty when there never was an instance."""
+    """A failed launch; ``instance_id`` is empty when no instance was launched."""
 
     id: str
     instance_id: str

@@ -1,7 +1,7 @@
-"""The Auto Scaling group that keeps a head there: what is found, what differs. Touches AWS.
+"""The Auto Scaling group of the heads: its current settings and members. Reads AWS only.
 
-The group launches, replaces and waits for each head's own word (the lifecycle hook); which of its
-instances leads is decided by the head lease alone.
+The group launches and replaces heads, and waits until each reports that it is ready (the lifecycle
+hook); only the head lease decides which of its instances leads.
 """
 
 from dataclasses import dataclass, fields
@@ -11,17 +11,17 @@ from botocore.exceptions import ClientError
 
 from common.clients import Clients, error_code, translated
 
-# The group would end the leader for the sake of balanced zones; launches are spread all the same.
+# Otherwise the group would terminate the leader to balance zones; launches are spread anyway.
 # https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-suspend-resume-processes.html
 SUSPENDED = ("AZRebalance",)
-# What the alarm on launches compares.
+# The metrics that the alarm head-launch compares.
 METRICS = ("GroupDesiredCapacity", "GroupInServiceInstances")
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 
 
 @dataclass(frozen=True)
 class Hook:
-    """What every new head waits in until it says that it is ready, or is given up."""
+    """The lifecycle hook: every new head waits in it until it reports ready or times out."""
 
     name: str
     timeout_seconds: int
@@ -38,7 +38,7 @@ NO_HOOK = Hook("", 0)
 
 @dataclass(frozen=True)
 class GroupSettings:
-    """What is decided about the group."""
+    """The settings of the group that are ours."""
 
     template_id: str
     template_version: int
@@ -52,14 +52,14 @@ class GroupSettings:
     hook: Hook
     health_check: str = "EC2"
     metrics: bool = True
-    # Only what names an instance ends it: scaling in might choose the leader.
+    # Instances are terminated only by id: scaling in might choose the leader.
     protected: bool = True
     suspended: tuple[str, ...] = SUSPENDED
 
 
 @dataclass(frozen=True)
 class Member:
-    """One instance of the group, as the group sees it."""
+    """One instance of the group, with the group's view of it."""
 
     instance_id: str
     state: str
@@ -68,18 +68,18 @@ class Member:
 
     @property
     def serves(self) -> bool:
-        """It has said that it is ready."""
+        """It is in service."""
         return self.state == "InService"
 
     @property
-    def goes(self) -> bool:
-        """It is on its way out."""
+    def is_terminating(self) -> bool:
+        """It is being terminated."""
         return self.state.startswith("Terminat")
 
 
 @dataclass(frozen=True)
 class HeadGroup:
-    """The group as found."""
+    """The group's current state."""
 
     name: str
     settings: GroupSettings
@@ -88,8 +88,8 @@ class HeadGroup:
 
     @property
     def living(self) -> tuple[Member, ...]:
-        """Return the members that are not on their way out."""
-        return tuple(member for member in self.members if not member.goes)
+        """Return the members that are not being terminated."""
+        return tuple(member for member in self.members if not member.is_terminating)
 
     @property
     def serving(self) -> tuple[Member, ...]:
@@ -97,7 +97,7 @@ class HeadGroup:
         return tuple(member for member in self.members if member.serves)
 
     def fresh(self, version: int | None) -> tuple[Member, ...]:
-        """Return the living members of that template version."""
+        """Return the living members of this template version."""
         return tuple(m for m in self.living if m.template_version == version)
 
     def stale(self, version: int | None) -> tuple[Member, ...]:
@@ -106,7 +106,7 @@ class HeadGroup:
 
 
 def find_group(clients: Clients, name: str, hook: str) -> HeadGroup | None:
-    """Return the group with its hook of that name, or None."""
+    """Return the group with the hook of that name; None when there is no group."""
     with translated(f"reading the group {name}"):
         scaling = clients("autoscaling")
         found = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])
@@ -123,22 +123,22 @@ def find_group(clients: Clients, name: str, hook: str) -> HeadGroup | None:
 
 
 def room_for(group: HeadGroup, count: int, version: int | None, *, launch_first: bool) -> int:
-    """Return how many heads the group has to allow now for ``count`` of ``version`` in the end.
+    """Return the group's desired capacity on the way to ``count`` heads of ``version``.
 
-    Each head that serves gets a successor beside it, where they are launched first; and no head
-    that is there loses its place by a smaller number: it is ended by name.
+    With ``launch_first`` each head in service gets a successor beside it. The number never falls
+    below the heads that exist: surplus heads are terminated by id.
     """
     stale = sum(member.serves for member in group.stale(version)) if launch_first else 0
     return min(max(count + min(stale, count), len(group.living)), 2 * count)
 
 
-def group_changes(wanted: GroupSettings, found: GroupSettings | None) -> tuple[str, ...]:
-    """Say in words what differs; empty when nothing does."""
+def group_changes(desired: GroupSettings, found: GroupSettings | None) -> tuple[str, ...]:
+    """Describe what differs; empty when nothing does."""
     if found is None:
-        return (f"{wanted.desired} head{'s' if wanted.desired > 1 else ''}",)
+        return (f"{desired.desired} head{'s' if desired.desired > 1 else ''}",)
     names = [field.name for field in fields(GroupSettings) if field.name != "tags"]
-    pairs = {name: (getattr(found, name), getattr(wanted, name)) for name in names}
-    old, new = dict(found.tags), dict(wanted.tags)
+    pairs = {name: (getattr(found, name), getattr(desired, name)) for name in names}
+    old, new = dict(found.tags), dict(desired.tags)
     pairs |= {f"tag {key}": (old.get(key, ()), new.get(key, ())) for key in sorted({*old, *new})}
     return tuple(
         f"{name.replace('_', ' ')}: {_words(before)} → {_words(after)}"
@@ -148,12 +148,12 @@ def group_changes(wanted: GroupSettings, found: GroupSettings | None) -> tuple[s
 
 
 def is_no_group(error: ClientError) -> bool:
-    """Say whether Auto Scaling means that there is no such group; it has no code for that."""
+    """Say whether the error means that there is no such group; AWS has no code for it."""
     return error_code(error) == "ValidationError" and "not found" in str(error)
 
 
 def _hooks(scaling: Any, name: str) -> list[dict[str, Any]]:
-    """Return the group's hooks; none when it has gone since it was seen."""
+    """Return the group's hooks; none when the group was deleted meanwhile."""
     try:
         answer = scaling.describe_lifecycle_hooks(AutoScalingGroupName=name)
     except ClientError as error:
@@ -200,7 +200,7 @@ def _member(entry: dict[str, Any]) -> Member:
 
 
 def _number(version: object) -> int:
-    """Return a version's number; 0 for $Latest and $Default, which we never want."""
+    """Return a version's number; 0 for $Latest and $Default, which we never use."""
     text = str(version)
     return int(text) if text.isdigit() else 0
 

@@ -1,4 +1,4 @@
-"""The heads there are, who leads, and which one an operator means. Reads AWS only."""
+"""The heads of an environment, their leader, and the one an operator selects. Reads AWS only."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,12 @@ from common.clients import Clients
 from common.environment import Environment
 from common.errors import PipelineError, Refused
 from deploy.cluster.head_group import HeadGroup, find_group
-from deploy.cluster.state import Lease, find_instances, find_lease
+from deploy.cluster.state import Lease, find_instances, find_lease, leader_id
 
 
 @dataclass(frozen=True)
 class Heads:
-    """One look: the running head instances, the lease, and the group with its settings."""
+    """The running head instances, the lease, and the group with its settings, read at once."""
 
     environment: str
     running: tuple[str, ...]
@@ -20,14 +20,12 @@ class Heads:
 
     @property
     def leader(self) -> str:
-        """Return the running head that holds the lease; empty when nobody leads."""
-        if self.lease is None or self.lease.released or self.lease.holder not in self.running:
-            return ""
-        return self.lease.holder
+        """Return the running head that holds the lease; empty when there is no leader."""
+        return leader_id(self.lease, self.running)
 
     @property
     def last_leader(self) -> str:
-        """Return who holds the lease or held it last, running or not; empty before the first."""
+        """Return the current or last holder, running or not; empty before the first."""
         return self.lease.holder if self.lease else ""
 
     @property
@@ -36,29 +34,29 @@ class Heads:
         if self.group is None:
             return ""
         version = self.group.settings.template_version
-        fit = [m for m in self.group.serving if m.healthy and m.template_version == version]
-        names = [m.instance_id for m in fit if m.instance_id in self.running]
+        candidates = [m for m in self.group.serving if m.healthy and m.template_version == version]
+        names = [m.instance_id for m in candidates if m.instance_id in self.running]
         return next((name for name in names if name != self.last_leader), "")
 
-    def leading(self) -> str:
+    def require_leader(self) -> str:
         """Return the leader; raises PipelineError when there is none."""
         if not self.leader:
             raise PipelineError(
-                f"nobody leads {self.environment}; running heads: {self._names}",
+                f"{self.environment} has no leader; running heads: {self._names}",
                 hint=f"invoke status --env {self.environment}; docs/runbooks/no-leader.md",
             )
         return self.leader
 
-    def chosen(self, instance_id: str) -> str:
-        """Return the running head of that id, or without one the leader.
+    def select(self, instance_id: str) -> str:
+        """Return the running head of that id, or the leader when the id is empty.
 
-        Raises Refused for what is no running head, PipelineError when nobody leads.
+        Raises Refused when it is not a running head, PipelineError when there is no leader.
         """
         if not instance_id:
-            return self.leading()
+            return self.require_leader()
         if instance_id not in self.running:
             raise Refused(
-                f"{instance_id} is no running head of {self.environment}",
+                f"{instance_id} is not a running head of {self.environment}",
                 hint=f"running heads: {self._names}",
             )
         return instance_id
@@ -69,7 +67,7 @@ class Heads:
 
 
 def find_heads(clients: Clients, environment: Environment) -> Heads:
-    """Look at the heads of the environment."""
+    """Read the heads of the environment."""
     found = find_instances(clients, environment.name)
     return Heads(
         environment.name,

@@ -1,6 +1,6 @@
 """The head's heartbeat as CloudWatch has it, minute by minute. Touches AWS, changes nothing.
 
-All times are AWS's, which a deployer's clock may be minutes off: see ``Clients.ahead``.
+All times are AWS's; a deployer's clock may differ by minutes: see ``Clients.ahead``.
 """
 
 from dataclasses import dataclass
@@ -20,22 +20,22 @@ class Heartbeat:
     minutes: dict[int, float]
 
     def missing(self, now: float) -> tuple[int, ...]:
-        """Return the minutes without a word since the first one, the running minute left out."""
+        """Return the minutes without a heartbeat since the first one, except the current minute."""
         if not self.minutes:
             return ()
-        running = int(now) // MINUTE * MINUTE
-        expected = range(min(self.minutes), running, MINUTE)
+        current = int(now) // MINUTE * MINUTE
+        expected = range(min(self.minutes), current, MINUTE)
         return tuple(minute for minute in expected if minute not in self.minutes)
 
     def is_steady(self, now: float) -> bool:
-        """The newest word is fresh and good, and no two minutes in a row went without one.
+        """The newest heartbeat is recent and good, and no two consecutive minutes lack one.
 
-        A heartbeat every 60 s may by chance leave one minute out and come twice in the next.
+        A heartbeat every 60 s may skip one minute and come twice in the next.
         """
         missing = self.missing(now)
-        silences = [m for m in missing if m + MINUTE in missing]
+        silent = [m for m in missing if m + MINUTE in missing]
         newest = max(self.minutes, default=0)
-        return now - newest < 2 * MINUTE and self.minutes[newest] >= 1 and not silences
+        return now - newest < 2 * MINUTE and self.minutes[newest] >= 1 and not silent
 
 
 def heartbeat(clients: Clients, environment: Environment, *, since: float, now: float) -> Heartbeat:
@@ -50,7 +50,7 @@ def heartbeat(clients: Clients, environment: Environment, *, since: float, now: 
 
 
 def ready_count(clients: Clients, environment: Environment, *, since: float, now: float) -> int:
-    """Return how many times a head has said that it is ready, from that minute on."""
+    """Return how many times a head has reported ready, from that minute on."""
     with translated("reading HeadReady"):
         found = clients("cloudwatch").get_metric_statistics(
             **_metric(environment, since, now), Statistics=["Sum"]

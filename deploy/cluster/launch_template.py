@@ -1,7 +1,7 @@
-"""Launch templates of head and workers: find versions, make one when needed. Touches AWS (EC2).
+"""Launch templates of head and workers: find versions, create one if needed. Touches AWS (EC2).
 
-A version never changes, so one that says what is wanted is used again, and groups and the
-autoscaler name versions by number: ``$Latest`` would change under them, and cannot be rolled back.
+A version never changes, so a matching version is reused. Groups and the autoscaler refer to
+versions by number: ``$Latest`` would change under them, and cannot be rolled back.
 """
 
 from dataclasses import dataclass, fields
@@ -19,7 +19,7 @@ NOT_FOUND = {
     "InvalidLaunchTemplateId.NotFound",
     "InvalidLaunchTemplateId.NotFoundException",
 }
-# As many as one answer holds; older versions are not looked at for reuse.
+# As many as one response holds; older versions are not considered for reuse.
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeLaunchTemplateVersions.html
 NEWEST = 200
 
@@ -43,7 +43,7 @@ class Template:
     default: int = 1
 
     def version_with(self, content: TemplateContent) -> TemplateVersion | None:
-        """Return the newest version that says just this."""
+        """Return the newest version with exactly this content."""
         return next((v for v in self.versions if v.content == content), None)
 
 
@@ -61,7 +61,7 @@ def find_template(clients: Clients, name: str) -> Template | None:
     versions = [_version(entry) for entry in answer["LaunchTemplateVersions"]]
     versions.sort(key=lambda version: -version.number)
     default = [v["VersionNumber"] for v in answer["LaunchTemplateVersions"] if v["DefaultVersion"]]
-    # 0: it is older than those that were read.
+    # 0: the default is older than the versions that were read.
     number = int(default[0]) if default else 0
     return Template(versions[0].template_id, name, tuple(versions), number) if versions else None
 
@@ -69,7 +69,7 @@ def find_template(clients: Clients, name: str) -> Template | None:
 def ensure_version(
     clients: Clients, name: str, content: TemplateContent, tags: dict[str, str]
 ) -> TemplateVersion:
-    """Return a version with this content: one that is there, or else a new one."""
+    """Return a version with this content: an existing one, or else a new one."""
     template = find_template(clients, name)
     found = template.version_with(content) if template else None
     if found:
@@ -82,13 +82,13 @@ def ensure_version(
         raise PipelineError(
             f"the launch template {name} does not hold what was written: "
             + _difference(template, content),
-            hint="deploy again; if it stays so, delete the template's newest version",
+            hint="deploy again; if this persists, delete the template's newest version",
         )
     return found
 
 
 def make_default(clients: Clients, version: TemplateVersion) -> None:
-    """Make this the version that a person gets who names none."""
+    """Make this the default version."""
     with translated(f"setting the default version of {version.template_id}"):
         clients("ec2").modify_launch_template(
             LaunchTemplateId=version.template_id, DefaultVersion=str(version.number)
@@ -96,7 +96,7 @@ def make_default(clients: Clients, version: TemplateVersion) -> None:
 
 
 def remove_template(clients: Clients, name: str) -> None:
-    """Delete the template with all its versions, if it is there."""
+    """Delete the template with all its versions, if it exists."""
     with translated(f"deleting the launch template {name}"):
         try:
             clients("ec2").delete_launch_template(LaunchTemplateName=name)
@@ -113,7 +113,7 @@ def _create(
     tags: dict[str, str],
 ) -> None:
     described = {
-        # The request sent again, as after an answer that was lost, makes no second version.
+        # A retry after a lost response creates no second version.
         # https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
         "ClientToken": str(uuid4()),
         "VersionDescription": f"raykiln {content.digest}",
@@ -128,11 +128,11 @@ def _create(
         clients("ec2").create_launch_template_version(LaunchTemplateId=template_id, **described)
 
 
-def _difference(template: Template | None, wanted: TemplateContent) -> str:
+def _difference(template: Template | None, desired: TemplateContent) -> str:
     if template is None:
-        return "it is not there"
+        return "it does not exist"
     newest = template.versions[0].content
-    keys = [f.name for f in fields(wanted) if getattr(newest, f.name) != getattr(wanted, f.name)]
+    keys = [f.name for f in fields(desired) if getattr(newest, f.name) != getattr(desired, f.name)]
     return f"version {template.versions[0].number} differs in {', '.join(keys)}"
 
 

@@ -1,9 +1,11 @@
-"""Talk to a cluster's Ray as an operator does: its dashboard's API at the stable name, by token.
+"""Ray's dashboard API at the stable name, authenticated by the cluster's token.
 
-No AWS and no Ray on this side. The paths are Ray 2.60's, ``dashboard/modules/job/job_head.py``
-and ``state/state_head.py``; the token goes where ``http_token_authentication.py`` looks for it.
-Rows of a list are those of ``ray/util/state/common.py``; a list is asked for whole, since Ray
-cuts it at 100 rows of whatever order otherwise (``DEFAULT_LIMIT``).
+AWS is used only to read the token; Ray is not imported. The paths are Ray 2.60's,
+``dashboard/modules/job/job_head.py`` and ``state/state_head.py``; the token is sent as
+``http_token_authentication.py`` expects it.
+
+Rows of a list are those of ``ray/util/state/common.py``. Every list is requested whole: by default
+Ray returns 100 rows in no defined order (``DEFAULT_LIMIT``).
 """
 
 import json
@@ -22,18 +24,18 @@ from node.contract import DASHBOARD_PORT
 
 TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
 FINISHED = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
-LIMIT = 10_000  # rows; what Ray's server allows at most (RAY_MAX_LIMIT_FROM_API_SERVER)
-# Ray runs each submitted job's command under an actor of its own (dashboard/modules/job/common.py).
+LIMIT = 10_000  # rows; the maximum of Ray's server (RAY_MAX_LIMIT_FROM_API_SERVER)
+# Ray runs each submitted job's command under a separate actor (dashboard/modules/job/common.py).
 SUPERVISORS = "SUPERVISOR_ACTOR_RAY_NAMESPACE"
 
 
 class Unreachable(PipelineError):
-    """Nobody answers there, or not sensibly, at the moment; a later try may succeed."""
+    """Ray does not answer, or not correctly, at the moment; a later attempt may succeed."""
 
 
 @dataclass(frozen=True)
 class RayNode:
-    """A node as Ray sees it."""
+    """A node in Ray's view."""
 
     id: str
     address: str
@@ -47,18 +49,18 @@ class RayNode:
 
     @property
     def leads(self) -> bool:
-        """It is a head that is alive."""
+        """It is the head, and alive."""
         return self.is_head and self.is_alive
 
     @property
     def works(self) -> bool:
-        """It is a worker that is alive."""
+        """It is a worker, and alive."""
         return self.is_alive and not self.is_head
 
 
 @dataclass(frozen=True)
 class Job:
-    """How far a submitted job is."""
+    """The status of a submitted job."""
 
     id: str
     status: str
@@ -66,20 +68,20 @@ class Job:
 
     @property
     def is_finished(self) -> bool:
-        """It will not change any more."""
+        """Its status is final."""
         return self.status in FINISHED
 
     @property
     def succeeded(self) -> bool:
-        """Its entry point ended with 0."""
+        """Its entrypoint exited with 0."""
         return self.status == "SUCCEEDED"
 
 
 @dataclass(frozen=True)
 class RunningJob:
-    """A job that has not ended: a submitted one, or a driver that has connected by itself.
+    """A job that has not ended: a submitted one, or a driver that connected directly.
 
-    ``node_id`` is where its command runs; Ray knows it of submitted jobs alone.
+    ``node_id`` is where its command runs; Ray knows it only for submitted jobs.
     """
 
     id: str
@@ -88,7 +90,7 @@ class RunningJob:
 
 @dataclass(frozen=True)
 class Actor:
-    """A living actor; ``name`` is empty when its program gave it none."""
+    """A live actor; ``name`` is empty when it has none."""
 
     id: str
     class_name: str
@@ -97,13 +99,13 @@ class Actor:
 
     @property
     def words(self) -> str:
-        """Return what its owner knows it by."""
+        """Return the name that its owner recognizes."""
         return f"{self.class_name} {self.name}" if self.name else self.class_name
 
 
 @dataclass(frozen=True)
 class PlacementGroup:
-    """Resources held together, and the nodes on which they are held."""
+    """A placement group, and the nodes on which it reserves resources."""
 
     id: str
     name: str
@@ -111,17 +113,17 @@ class PlacementGroup:
 
     @property
     def words(self) -> str:
-        """Return what its owner knows it by."""
+        """Return the name that its owner recognizes."""
         return self.name or self.id[:12]
 
 
 class RayApi:
-    """The dashboard at ``http://host:port``; every call is one connection, to whoever leads now."""
+    """The dashboard at ``http://host:port``; each call opens a connection to the current leader."""
 
     def __init__(self, host: str, token: str, *, port: int = DASHBOARD_PORT) -> None:
         self.base = f"http://{host}:{port}"
         self._pool = urllib3.PoolManager(retries=False, timeout=TIMEOUT)
-        # A kept connection would lead to a head that may no longer be there.
+        # A connection that is kept open might lead to a former head.
         self._headers = {"Authorization": f"Bearer {token}", "Connection": "close"}
 
     def nodes(self) -> tuple[RayNode, ...]:
@@ -133,17 +135,17 @@ class RayApi:
         return tuple(sorted(nodes, key=lambda node: (not node.is_head, node.address)))
 
     def submit(self, entrypoint: str, submission_id: str) -> None:
-        """Have a shell command run on the cluster, under an id that Ray takes only once."""
+        """Submit a shell command as a job; Ray accepts each id only once."""
         body = {"entrypoint": entrypoint, "submission_id": submission_id}
         self._call("POST", "/api/jobs/", body)
 
     def job(self, submission_id: str) -> Job:
-        """Return how far the job is."""
+        """Return the job's status."""
         found = self._call("GET", f"/api/jobs/{quote(submission_id)}")
         return Job(submission_id, found["status"], found.get("message") or "")
 
     def running_jobs(self) -> tuple[RunningJob, ...]:
-        """Return the jobs that have not ended, those that have yet to start included."""
+        """Return the jobs that have not ended, pending ones included."""
         found = self._call("GET", "/api/jobs/")
         return tuple(
             RunningJob(job["submission_id"] or job["job_id"], job["driver_node_id"] or "")
@@ -152,7 +154,7 @@ class RayApi:
         )
 
     def actors(self) -> tuple[Actor, ...]:
-        """Return the living actors, without those that Ray runs submitted jobs with."""
+        """Return the live actors, without Ray's own supervisors of submitted jobs."""
         return tuple(
             Actor(row["actor_id"], row["class_name"], row["name"] or "", row["node_id"] or "")
             for row in self._rows("actors", state="ALIVE")
@@ -160,7 +162,7 @@ class RayApi:
         )
 
     def placement_groups(self) -> tuple[PlacementGroup, ...]:
-        """Return the placement groups that hold resources."""
+        """Return the placement groups that reserve resources."""
         return tuple(
             PlacementGroup(
                 row["placement_group_id"],
@@ -175,13 +177,13 @@ class RayApi:
         return str(self._call("GET", f"/api/jobs/{quote(submission_id)}/logs")["logs"])
 
     def _rows(self, what: str, *, state: str = "", detail: bool = False) -> list[dict[str, Any]]:
-        """Return a list of the state API's; ``detail`` adds the columns that Ray calls so."""
-        asked = {"limit": str(LIMIT)}
+        """Return a list of the state API; ``detail`` adds Ray's detail columns."""
+        query = {"limit": str(LIMIT)}
         if detail:
-            asked["detail"] = "true"
+            query["detail"] = "true"
         if state:
-            asked |= {"filter_keys": "state", "filter_predicates": "=", "filter_values": state}
-        answer = self._call("GET", f"/api/v0/{what}?{urlencode(asked)}")
+            query |= {"filter_keys": "state", "filter_predicates": "=", "filter_values": state}
+        answer = self._call("GET", f"/api/v0/{what}?{urlencode(query)}")
         return list(answer["data"]["result"]["result"])
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
@@ -194,7 +196,7 @@ class RayApi:
         try:
             return json.loads(answer.data)
         except ValueError as error:
-            raise Unreachable(f"{url} answered no JSON: {answer.data[:200]!r}") from error
+            raise Unreachable(f"{url} did not answer with JSON: {answer.data[:200]!r}") from error
 
 
 def alive_workers(api: RayApi) -> tuple[RayNode, ...]:
@@ -206,7 +208,7 @@ def _check(url: str, status: int, body: bytes) -> None:
     if status in (401, 403):
         raise Refused(
             f"{url} refuses the token: {body[:200].decode(errors='replace')}",
-            hint="was the secret changed? Ray reads it at its next start",
+            hint="was the secret changed? Ray reads it when it starts",
         )
     if status != 200:
         raise Unreachable(f"{url} answered {status}: {body[-500:].decode(errors='replace')}")
@@ -225,6 +227,6 @@ def ray_api(clients: Clients, environment: Environment) -> RayApi:
                 raise
             raise Refused(
                 f"there is no secret {environment.secret}",
-                hint=f"is there a cluster? `invoke deploy --env {environment.name}` makes both",
+                hint=f"is there a cluster? `invoke deploy --env {environment.name}` creates both",
             ) from error
     return RayApi(environment.head_dns, found["Parameter"]["Value"])

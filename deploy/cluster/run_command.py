@@ -1,4 +1,4 @@
-"""Run a command on an instance through SSM, as an operator does who has no way in. Touches AWS."""
+"""Run a command on an instance through SSM Run Command. Touches AWS."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ UNFINISHED = frozenset({"Pending", "InProgress", "Delayed", "Cancelling"})
 
 
 @dataclass(frozen=True)
-class Ran:
-    """What the command answered; a ``status`` other than Success without output never ran."""
+class CommandResult:
+    """A command's result; a ``status`` other than Success without output: it never ran."""
 
     status: str
     exit_code: int
@@ -22,16 +22,16 @@ class Ran:
 
     @property
     def succeeded(self) -> bool:
-        """It ran and ended with 0."""
+        """It ran and exited with 0."""
         return self.status == "Success"
 
 
 def run_command(
     clients: Clients, instance_id: str, command: str, *, clock: Clock, seconds: float = 60
-) -> Ran:
-    """Run a shell command as root on the instance, and wait for it.
+) -> CommandResult:
+    """Run a shell command as root on the instance, and wait for its result.
 
-    Raises PipelineError when SSM does not know the instance, TimedOut when no answer comes.
+    Raises PipelineError when SSM does not know the instance, TimedOut when there is no result.
     """
     with translated(f"running a command on {instance_id}"):
         sent = clients("ssm").send_command(
@@ -46,12 +46,12 @@ def run_command(
         clock=clock,
         seconds=seconds + 30,
         every=0.5,
-        hint="is the SSM agent running there?",
+        hint="is the SSM agent running on it?",
     )
 
 
-def _look(clients: Clients, command_id: str, instance_id: str) -> Seen[Ran]:
-    with translated(f"reading the answer of {instance_id}"):
+def _look(clients: Clients, command_id: str, instance_id: str) -> Seen[CommandResult]:
+    with translated(f"reading the command's result on {instance_id}"):
         try:
             found = clients("ssm").get_command_invocation(
                 CommandId=command_id, InstanceId=instance_id
@@ -63,10 +63,10 @@ def _look(clients: Clients, command_id: str, instance_id: str) -> Seen[Ran]:
             raise
     if found["Status"] in UNFINISHED:
         return Seen(None, str(found["Status"]))
-    ran = Ran(
+    result = CommandResult(
         status=found["Status"],
         exit_code=int(found["ResponseCode"]),
         stdout=found["StandardOutputContent"],
         stderr=found["StandardErrorContent"],
     )
-    return Seen(ran, ran.status)
+    return Seen(result, result.status)

@@ -1,6 +1,6 @@
 """The cluster's secret: one SecureString that serves as Ray's token. Touches AWS (SSM).
 
-It is made once, by the operator's machine, and never shown, logged or changed here.
+It is created once, by the operator's machine, and never shown, logged or changed here.
 https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-securestring.html
 """
 
@@ -17,7 +17,7 @@ BYTES = 32
 
 @dataclass(frozen=True)
 class Secret:
-    """That the secret is there, and nothing of its value."""
+    """The secret's name and version, never its value."""
 
     name: str
     version: int
@@ -26,7 +26,7 @@ class Secret:
 def find_secret(clients: Clients, name: str) -> Secret | None:
     """Return the secret's name and version; its value is not decrypted.
 
-    Raises Refused when the parameter is there but holds its value in plain text.
+    Raises Refused when the parameter exists but is not encrypted.
     """
     with translated(f"reading the secret {name}"):
         try:
@@ -44,18 +44,18 @@ def find_secret(clients: Clients, name: str) -> Secret | None:
 
 
 def ensure_secret(clients: Clients, name: str, tags: dict[str, str]) -> Secret:
-    """Make the secret when it is missing; one that is there stays as it is."""
+    """Create the secret if it is missing; an existing one is not changed."""
     found = find_secret(clients, name)
     if found is None:
-        _make(clients, name, tags)
+        _create(clients, name, tags)
         found = find_secret(clients, name)
     if found is None:
-        raise Refused(f"the secret {name} was made but cannot be read", hint="deploy again")
+        raise Refused(f"the secret {name} was created but cannot be read", hint="deploy again")
     return found
 
 
-def _make(clients: Clients, name: str, tags: dict[str, str]) -> None:
-    with translated(f"making the secret {name}"):
+def _create(clients: Clients, name: str, tags: dict[str, str]) -> None:
+    with translated(f"creating the secret {name}"):
         try:
             clients("ssm").put_parameter(
                 Name=name,
@@ -65,13 +65,13 @@ def _make(clients: Clients, name: str, tags: dict[str, str]) -> None:
                 Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
             )
         except ClientError as error:
-            # Someone else made it in between: theirs is as good.
+            # Another deployer created it meanwhile: use theirs.
             if error_code(error) != "ParameterAlreadyExists":
                 raise
 
 
 def remove_secret(clients: Clients, name: str) -> None:
-    """Delete the secret, if it is there."""
+    """Delete the secret, if it exists."""
     with translated(f"deleting the secret {name}"):
         try:
             clients("ssm").delete_parameter(Name=name)

@@ -1,4 +1,4 @@
-"""What an instance's lines were when they were shipped, whether it still is there or not.
+"""The log lines that an instance shipped, available also after it is terminated.
 
 Reads AWS (CloudWatch Logs): the stream that node/logs/shipper.py writes, named after the instance.
 """
@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 
 from common.clients import Clients, error_code, translated
 from common.environment import Environment
-from deploy.cluster.last_words import printable
-from deploy.cluster.systemd_journal import Line
+from deploy.cluster.instance_output import printable
+from deploy.cluster.systemd_journal import LogLine
 from node.contract import LINE_MESSAGE, LINE_UNIT, LOG_GROUP, ROLES
 
 
@@ -24,12 +24,12 @@ def shipped_lines(
     units: tuple[str, ...],
     count: int,
     since: float = 0.0,
-) -> tuple[Line, ...]:
-    """Return the newest lines of these units, so many at most, none from before ``since``.
+) -> tuple[LogLine, ...]:
+    """Return the newest lines of these units, ``count`` at most, none older than ``since``.
 
-    ``since`` in seconds since the epoch; CloudWatch Logs knows milliseconds.
+    ``since`` is in seconds since the epoch; CloudWatch Logs keeps milliseconds.
     """
-    found: list[Line] = []
+    found: list[LogLine] = []
     names = {unit.removesuffix(".service") for unit in units}
     for line in _backwards(clients, environment, instance_id):
         if len(found) >= count or line.at < since:
@@ -39,10 +39,10 @@ def shipped_lines(
     return tuple(reversed(found))
 
 
-def _backwards(clients: Clients, environment: Environment, instance_id: str) -> Iterator[Line]:
-    """Yield the stream's lines, newest first; none where there is no stream.
+def _backwards(clients: Clients, environment: Environment, instance_id: str) -> Iterator[LogLine]:
+    """Yield the stream's lines, newest first; none when there is no stream.
 
-    The end of a stream is a token that comes back; a page may be empty before that:
+    A stream ends when the same token is returned again; a page before that may be empty:
     https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
     """
     for role in ROLES:
@@ -68,10 +68,10 @@ def _page(clients: Clients, where: dict[str, Any]) -> dict[str, Any]:
             raise
 
 
-def _line(event: dict[str, Any]) -> Line:
+def _line(event: dict[str, Any]) -> LogLine:
     try:
-        told = json.loads(event["message"])
-        unit, message = str(told[LINE_UNIT]), str(told[LINE_MESSAGE])
+        entry = json.loads(event["message"])
+        unit, message = str(entry[LINE_UNIT]), str(entry[LINE_MESSAGE])
     except (KeyError, TypeError, ValueError):
         unit, message = "", str(event["message"])
-    return Line(event["timestamp"] / 1000, unit, printable(message), cursor="")
+    return LogLine(event["timestamp"] / 1000, unit, printable(message), cursor="")

@@ -1,17 +1,17 @@
-"""What is there of a cluster: one snapshot, read in a dozen calls. Touches AWS, changes nothing.
+"""The current state of a cluster: one snapshot, read in a dozen calls. Reads AWS only.
 
-Everything that decides (the plan, the wait, the status, the destroyer) looks at a snapshot.
+Everything that decides (plan, waits, status, destroy) uses a snapshot.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from common.clients import Clients, error_code, translated
+from common.clients import Clients, translated
 from common.environment import Environment
 from deploy.cluster.head_group import HeadGroup, find_group
 from deploy.cluster.launch_template import Template, find_template
+from deploy.cluster.lease_table import read_item
 from deploy.cluster.secret import Secret, find_secret
 from deploy.foundation.stack import Foundation, find_stack, foundation_of
 from deploy.release.config_bucket import current_release, stored_keys
@@ -34,18 +34,18 @@ class Instance:
     ami_id: str
     address: str
     zone: str
-    # The digest of the launch template's content that it was launched with.
+    # The digest of the launch template content that it was launched with.
     content: str
-    # Where a head's autoscaler configuration is; empty on workers.
+    # The address of a head's autoscaler configuration; empty on workers.
     autoscaler: str
     launched: str
 
 
 @dataclass(frozen=True)
 class Lease:
-    """Who leads; ``beat`` grows with every renewal.
+    """The head lease; ``beat`` grows with every renewal.
 
-    ``successor`` is who shall lead next, ``autoscaler`` the configuration that the holder works by.
+    ``successor`` is the head that is to lead next, ``autoscaler`` the holder's configuration.
     """
 
     holder: str
@@ -59,7 +59,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class Targets:
-    """One target group of the load balancer: each registered instance and its health, in words."""
+    """One target group of the load balancer: each registered instance and its health as text."""
 
     arn: str
     health: tuple[tuple[str, str], ...]
@@ -71,13 +71,13 @@ class Targets:
 
     @property
     def healthy(self) -> tuple[str, ...]:
-        """Return the instances that get traffic."""
-        return tuple(name for name, words in self.health if words == "healthy")
+        """Return the healthy instances, which get traffic."""
+        return tuple(name for name, health in self.health if health == "healthy")
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """An alarm and why it is in its state."""
+    """An alarm, its state, and CloudWatch's reason for it."""
 
     name: str
     state: str
@@ -86,7 +86,7 @@ class Alarm:
 
 @dataclass(frozen=True)
 class ClusterState:
-    """What is there. A stack that cannot be built on has a status and is no foundation."""
+    """The snapshot. An unusable stack has a status, but there is no foundation."""
 
     stack_status: str = ""
     foundation: Foundation | None = None
@@ -111,10 +111,10 @@ class ClusterState:
         return tuple(i for i in self.instances if i.role == "worker")
 
     def keeps_state_in(self, address: str) -> bool:
-        """Say whether a head that serves keeps Ray's state in that Redis."""
+        """Say whether a head in service keeps Ray's state in that Redis."""
         if not (address and self.group and self.head_template):
             return False
-        # As user_data.py writes it, to the end of the line: one name may end in another.
+        # As user_data.py writes it, with the line end: one address may be a prefix of another.
         line = f"{contract.REDIS_KEY}: {address}\n"
         versions = self.head_template.versions
         used = {version.number for version in versions if line in version.content.user_data}
@@ -123,10 +123,8 @@ class ClusterState:
     @property
     def leader(self) -> Instance | None:
         """Return the running head that holds the lease."""
-        if self.lease is None or self.lease.released:
-            return None
-        holder = self.lease.holder
-        return next((i for i in self.heads if i.id == holder and i.state == "running"), None)
+        running = {i.id: i for i in self.heads if i.state == "running"}
+        return running.get(leader_id(self.lease, running))
 
     @property
     def is_reachable(self) -> bool:
@@ -140,7 +138,7 @@ class ClusterState:
 
 
 def read_state(clients: Clients, environment: Environment) -> ClusterState:
-    """Look at everything that belongs to the environment."""
+    """Read everything that belongs to the environment."""
     stack = find_stack(clients, environment.stack)
     foundation = foundation_of(stack) if stack and stack.is_usable else None
     return ClusterState(
@@ -159,7 +157,7 @@ def read_state(clients: Clients, environment: Environment) -> ClusterState:
 
 
 def find_instances(clients: Clients, environment: str) -> tuple[Instance, ...]:
-    """Return the environment's heads and workers, oldest first; those terminated are left out."""
+    """Return the environment's heads and workers, oldest first, without terminated ones."""
     filters = [
         {"Name": f"tag:{ENVIRONMENT_TAG}", "Values": [environment]},
         {"Name": f"tag:{ROLE_TAG}", "Values": list(contract.ROLES)},
@@ -177,19 +175,8 @@ def find_instances(clients: Clients, environment: str) -> tuple[Instance, ...]:
 
 
 def find_lease(clients: Clients, environment: Environment) -> Lease | None:
-    """Return the head lease, read consistently; None before the first head took it."""
-    with translated(f"reading the head lease in {environment.lease_table}"):
-        try:
-            answer = clients("dynamodb").get_item(
-                TableName=environment.lease_table,
-                Key={contract.LEASE_KEY: {"S": environment.name}},
-                ConsistentRead=True,
-            )
-        except ClientError as error:
-            if error_code(error) == "ResourceNotFoundException":
-                return None
-            raise
-    item = answer.get("Item")
+    """Return the head lease, read consistently; None before the first head has taken it."""
+    item = read_item(clients, environment)
     if not item:
         return None
     return Lease(
@@ -203,8 +190,14 @@ def find_lease(clients: Clients, environment: Environment) -> Lease | None:
     )
 
 
+def leader_id(lease: Lease | None, running_heads: Container[str]) -> str:
+    """Return the running head that holds the lease; empty when there is no leader."""
+    held = lease is not None and not lease.released and lease.holder in running_heads
+    return lease.holder if lease and held else ""
+
+
 def find_targets(clients: Clients, arns: tuple[str, ...]) -> tuple[Targets, ...]:
-    """Return the health of what each target group holds."""
+    """Return the health of each target group's targets."""
     with translated("reading the targets' health"):
         balancing = clients("elbv2")
         return tuple(

@@ -1,1 +1,1 @@
-"""The ground a cluster stands on, one CloudFormation stack: its template, its plan, its changes."""
+"""The foundation, one CloudFormation stack: its template, its plan, its changes."""

@@ -1,7 +1,7 @@
-"""The text that CloudFormation is given: the template with its function's code in it. Pure: no AWS.
+"""The template body sent to CloudFormation: the template with the function's code. Pure: no AWS.
 
-A request takes 51,200 bytes of template (CloudFormation quotas). So each resource stands in one
-line there, and what is for readers alone stays in the repository. The code may be of any length:
+A request takes 51,200 bytes of template (CloudFormation quotas). So each resource is sent on one
+line, without comments and docstrings. The code may be of any length:
 docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-lambda-function-code.html
 """
 
@@ -14,27 +14,28 @@ import yaml
 
 TEMPLATE = Path(__file__).with_name("template.yaml")
 FUNCTION = Path(__file__).with_name("remediation.py")
-IN_LINES = 2  # sections and what they name; what is deeper goes on in the line
+BLOCK_DEPTH = 2  # sections and their entries; anything deeper stays on the entry's line
 WIDTH = 1_000_000
 
 
 @cache
 def template_body() -> str:
-    """Return the template, the code in place of its file's name, without comments."""
+    """Return the template without comments; the code replaces its file's name."""
     root: Any = yaml.compose(TEMPLATE.read_text(), yaml.CSafeLoader)
     _shorten(root, _code())
     return yaml.serialize(root, Dumper=yaml.CSafeDumper, width=WIDTH, allow_unicode=True)
 
 
 def _shorten(node: Any, code: str, depth: int = 0) -> None:
-    """Put everything from a depth on into one line, and the code where it belongs."""
+    """Put everything below ``BLOCK_DEPTH`` on one line, and insert the code."""
     if isinstance(node, yaml.ScalarNode):
         if node.value == FUNCTION.name:
             node.value, node.style = code, '"'
         return
-    node.flow_style = depth >= IN_LINES
-    below = [value for _, value in node.value] if isinstance(node, yaml.MappingNode) else node.value
-    for child in below:
+    node.flow_style = depth >= BLOCK_DEPTH
+    is_mapping = isinstance(node, yaml.MappingNode)
+    children = [value for _, value in node.value] if is_mapping else node.value
+    for child in children:
         _shorten(child, code, depth + 1)
 
 
@@ -45,13 +46,13 @@ def _code() -> str:
 
 
 def _without_docstrings(code: str) -> str:
-    """Leave out every docstring with something after it; what remains is as it was written."""
-    told: set[int] = set()
+    """Remove every docstring that other code follows; keep the rest unchanged."""
+    removed: set[int] = set()
     for node in ast.walk(ast.parse(code)):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             continue
         if len(node.body) > 1 and ast.get_docstring(node):
             first = node.body[0]
-            told |= set(range(first.lineno, (first.end_lineno or first.lineno) + 1))
+            removed |= set(range(first.lineno, (first.end_lineno or first.lineno) + 1))
     lines = code.splitlines(keepends=True)
-    return "".join(line for number, line in enumerate(lines, 1) if number not in told)
+    return "".join(line for number, line in enumerate(lines, 1) if number not in removed)

@@ -1,4 +1,4 @@
-"""The change set: what CloudFormation itself says would change. Touches AWS."""
+"""The change set: what CloudFormation says would change. Touches AWS."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from deploy.foundation.stack import Stack
 from deploy.foundation.stack_plan import Action, ResourceChange, StackPlan
 
 PREFIX = "raykiln-"
-# In either way CloudFormation says that a change set is empty, and calls it failed.
+# CloudFormation's two ways to say that a change set is empty; it calls the change set failed.
 NOTHING_TO_DO = ("didn't contain changes", "No updates are to be performed")
 ACTIONS: dict[tuple[str, str], Action] = {
     ("Add", ""): "add",
@@ -27,7 +27,7 @@ ACTIONS: dict[tuple[str, str], Action] = {
 
 @dataclass(frozen=True)
 class ChangeSet:
-    """A change set that could be executed."""
+    """A change set that is ready to be executed."""
 
     arn: str
     stack_id: str
@@ -37,11 +37,11 @@ class ChangeSet:
 def prepare(
     clients: Clients, desired: DesiredStack, stack: Stack | None, *, clock: Clock
 ) -> ChangeSet | None:
-    """Make the change set, in place of one left by a killed run; None when nothing would change."""
+    """Create the change set, replacing one left by a killed run; None when nothing would change."""
     if stack:
         _remove_leftovers(clients, stack)
     with translated(f"preparing the stack {desired.name}"):
-        made = clients("cloudformation").create_change_set(
+        created = clients("cloudformation").create_change_set(
             StackName=desired.name,
             ChangeSetName=f"{PREFIX}{uuid4().hex}",
             ChangeSetType="UPDATE" if stack else "CREATE",
@@ -50,29 +50,29 @@ def prepare(
             Tags=_pairs(desired.tags, "Key", "Value"),
             Capabilities=["CAPABILITY_IAM"],
         )
-    found = _finished(clients, made["Id"], clock=clock)
+    found = _finished(clients, created["Id"], clock=clock)
     if found["Status"] == "FAILED":
-        remove(clients, made["Id"])
+        remove(clients, created["Id"])
         if any(words in found.get("StatusReason", "") for words in NOTHING_TO_DO):
             return None
         raise Refused(
             f"CloudFormation refused the stack {desired.name}: {found.get('StatusReason', '')}",
-            hint="mend the environment's file or the template",
+            hint="fix the environment's file or the template",
         )
     changes = tuple(_change(entry["ResourceChange"]) for entry in found["Changes"])
     plan = StackPlan(desired.name, stack is None, changes, has_other_changes=not changes)
-    return ChangeSet(made["Id"], made["StackId"], plan)
+    return ChangeSet(created["Id"], created["StackId"], plan)
 
 
 def execute(clients: Clients, change_set: ChangeSet) -> None:
-    """Let CloudFormation begin; when a creation fails it takes back what it made."""
+    """Execute the change set; CloudFormation rolls a failed creation back by itself."""
     with translated(f"changing the stack {change_set.plan.stack}"):
         clients("cloudformation").execute_change_set(ChangeSetName=change_set.arn)
 
 
 def remove(clients: Clients, arn: str) -> None:
-    """Remove a change set that shall not be executed."""
-    with translated("removing the change set"):
+    """Delete a change set that is not to be executed."""
+    with translated("deleting the change set"):
         try:
             clients("cloudformation").delete_change_set(ChangeSetName=arn)
         except ClientError as error:
@@ -81,7 +81,7 @@ def remove(clients: Clients, arn: str) -> None:
 
 
 def _remove_leftovers(clients: Clients, stack: Stack) -> None:
-    """Remove the change sets that killed runs left."""
+    """Delete the change sets that killed runs left."""
     with translated(f"looking for old change sets of {stack.name}"):
         pages = clients("cloudformation").get_paginator("list_change_sets")
         found = [s for page in pages.paginate(StackName=stack.id) for s in page["Summaries"]]
@@ -91,7 +91,7 @@ def _remove_leftovers(clients: Clients, stack: Stack) -> None:
 
 
 def _finished(clients: Clients, arn: str, *, clock: Clock) -> dict[str, Any]:
-    """Wait for CloudFormation to work the change set out; return it with all its changes."""
+    """Wait until CloudFormation has created the change set; return it with all its changes."""
 
     def look() -> Seen[dict[str, Any]]:
         found = _described(clients, arn)
@@ -114,11 +114,11 @@ def _change(found: dict[str, Any]) -> ResourceChange:
         name=found["LogicalResourceId"],
         type=found["ResourceType"],
         physical_id=found.get("PhysicalResourceId", ""),
-        because=_because(found),
+        properties=_properties(found),
     )
 
 
-def _because(found: dict[str, Any]) -> tuple[str, ...]:
+def _properties(found: dict[str, Any]) -> tuple[str, ...]:
     targets = [detail["Target"] for detail in found.get("Details", [])]
     return tuple(sorted({target.get("Name") or target["Attribute"] for target in targets}))
 

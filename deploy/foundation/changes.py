@@ -1,31 +1,35 @@
 """Plan, apply and remove the foundation of an environment. Touches AWS (CloudFormation).
 
-Every run first deals with what a killed one left: work under way is waited for, a stack that was
-never finished is removed, a change set of ours is replaced. A plan leaves nothing behind.
+Every run first handles what a killed run left: it waits for an operation in progress, deletes a
+stack that was never created in full, and replaces our change set. A plan leaves nothing behind.
 """
 
 from common.clients import Clients, translated
 from common.environment import Environment
 from common.errors import PipelineError, Refused
+from common.progress import Say, say_nothing
 from common.waiting import Clock
 from deploy.foundation import change_set
 from deploy.foundation.change_set import ChangeSet
 from deploy.foundation.desired_stack import DesiredStack, desired_stack
 from deploy.foundation.stack import Foundation, Stack, find_stack, foundation_of
 from deploy.foundation.stack_plan import StackPlan
-from deploy.foundation.stack_progress import Follower, Progress, failure, is_quiet, settled
+from deploy.foundation.stack_progress import (
+    EventFollower,
+    is_settled,
+    stack_failure,
+    wait_until_settled,
+)
 
-# Created, failed and rolled back, or never executed: no update is possible.
-HUSKS = frozenset({"REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"})
+# The creation failed, was rolled back, or never started: no update is possible.
+NEVER_CREATED = frozenset(
+    {"REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"}
+)
 DONE = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
 
 
-def silent(words: str) -> None:
-    """Show no progress."""
-
-
 def plan_foundation(clients: Clients, environment: Environment, *, clock: Clock) -> StackPlan:
-    """Return what a deploy would change; two calls when nothing would."""
+    """Return what a deploy would change; takes two calls when nothing would."""
     desired = desired_stack(environment)
     prepared = _prepared(clients, desired, clock=clock)
     if isinstance(prepared, Stack):
@@ -40,13 +44,13 @@ def apply_foundation(
     plan: StackPlan,
     *,
     clock: Clock,
-    progress: Progress = silent,
+    progress: Say = say_nothing,
     accept_losses: bool = False,
 ) -> Foundation:
-    """Make the stack as wanted, and return it.
+    """Bring the stack to its desired state, and return its foundation.
 
-    Raises Refused when something else than ``plan`` would happen by now, or when data would be
-    lost without ``accept_losses``; PipelineError, naming resource and reason, when it failed.
+    Raises Refused when the changes are no longer those of ``plan``, or when data would be lost
+    without ``accept_losses``; PipelineError, naming resource and reason, when it failed.
     """
     desired = desired_stack(environment)
     prepared = _prepared(clients, desired, clock=clock)
@@ -61,55 +65,53 @@ def apply_foundation(
 
 
 def remove_foundation(
-    clients: Clients, environment: Environment, *, clock: Clock, progress: Progress = silent
+    clients: Clients, environment: Environment, *, clock: Clock, progress: Say = say_nothing
 ) -> bool:
-    """Delete the stack with all that is in it; say whether there was one.
+    """Delete the stack with all its resources; say whether there was one.
 
-    The bucket must be empty by then. Raises PipelineError naming what could not be deleted.
+    The bucket must be empty. Raises PipelineError naming what could not be deleted.
     """
     stack = find_stack(clients, environment.stack)
     if stack is None:
         return False
-    if left := _still(clients, stack, clock=clock, progress=progress):
+    if left := _settled(clients, stack, clock=clock, progress=progress):
         _delete(clients, left, clock=clock, progress=progress)
     return True
 
 
-def _still(clients: Clients, stack: Stack, *, clock: Clock, progress: Progress) -> Stack | None:
-    """Return the stack once nothing moves in it; None when it went meanwhile."""
-    if not stack.is_moving:
+def _settled(clients: Clients, stack: Stack, *, clock: Clock, progress: Say) -> Stack | None:
+    """Return the stack once no operation is in progress; None when it was deleted meanwhile."""
+    if not stack.in_progress:
         return stack
-    follower = Follower(clients, stack.id, progress)
-    follower.skip()
-    what = f"the stack {stack.name}"
-    return settled(clients, stack.id, follower=follower, clock=clock, what=what)
+    follower = EventFollower.from_now(clients, stack.id, progress)
+    return wait_until_settled(follower, f"the stack {stack.name}", clock=clock)
 
 
-def _quiet(clients: Clients, name: str, *, clock: Clock) -> Stack | None:
-    """Return the stack once nothing moves in it; None when it has to be created."""
+def _usable_stack(clients: Clients, name: str, *, clock: Clock) -> Stack | None:
+    """Return the stack once it can be updated; None when it has to be created."""
     stack = find_stack(clients, name)
     if stack:
-        stack = _still(clients, stack, clock=clock, progress=silent)
-    if stack and stack.status in HUSKS:
-        _delete(clients, stack, clock=clock, progress=silent)
+        stack = _settled(clients, stack, clock=clock, progress=say_nothing)
+    if stack and stack.status in NEVER_CREATED:
+        _delete(clients, stack, clock=clock, progress=say_nothing)
         return None
     if stack and not stack.is_usable:
-        follower = Follower(clients, stack.id, silent)
+        follower = EventFollower(clients, stack.id, say_nothing)
         follower.look()
-        raise failure(stack, follower)
+        raise stack_failure(stack, follower)
     return stack
 
 
 def _prepared(clients: Clients, desired: DesiredStack, *, clock: Clock) -> Stack | ChangeSet:
-    """Return the stack when it is as wanted, or the change set that would make it so."""
-    stack = _quiet(clients, desired.name, clock=clock)
-    if stack and _is_as_wanted(clients, stack, desired):
+    """Return the stack when it is up to date, or the change set that would bring it there."""
+    stack = _usable_stack(clients, desired.name, clock=clock)
+    if stack and _is_up_to_date(clients, stack, desired):
         return stack
     try:
         prepared = change_set.prepare(clients, desired, stack, clock=clock)
     except PipelineError:
-        if stack is None and (husk := find_stack(clients, desired.name)):
-            _delete(clients, husk, clock=clock, progress=silent)
+        if stack is None and (empty := find_stack(clients, desired.name)):
+            _delete(clients, empty, clock=clock, progress=say_nothing)
         raise
     found = prepared or stack
     if found is None:
@@ -117,8 +119,8 @@ def _prepared(clients: Clients, desired: DesiredStack, *, clock: Clock) -> Stack
     return found
 
 
-def _is_as_wanted(clients: Clients, stack: Stack, desired: DesiredStack) -> bool:
-    """Template, parameters and tags are those last applied, so that no change set is needed."""
+def _is_up_to_date(clients: Clients, stack: Stack, desired: DesiredStack) -> bool:
+    """Template, parameters and tags are those last applied: no change set is needed."""
     if stack.status not in DONE:
         return False
     if stack.parameters != desired.parameters or stack.tags != desired.tags:
@@ -132,56 +134,48 @@ def _refuse_surprises(now: StackPlan, shown: StackPlan, *, accept_losses: bool) 
     if now != shown:
         raise Refused(
             f"the stack {now.stack} has changed since the plan was made",
-            hint="look at a new plan: `invoke plan`",
+            hint="see the new plan: `invoke plan`",
         )
     if now.losses and not accept_losses:
         raise Refused(
-            "this would cost data:\n" + "\n".join(f"  {change}" for change in now.losses),
-            hint="take the change back, or say explicitly that the data may go",
+            "this would lose data:\n" + "\n".join(f"  {change}" for change in now.losses),
+            hint="revert the change, or confirm explicitly that the data may be lost",
         )
 
 
-def _executed(
-    clients: Clients, prepared: ChangeSet, *, clock: Clock, progress: Progress
-) -> Foundation:
-    follower = Follower(clients, prepared.stack_id, progress)
-    follower.skip()
+def _executed(clients: Clients, prepared: ChangeSet, *, clock: Clock, progress: Say) -> Foundation:
+    follower = EventFollower.from_now(clients, prepared.stack_id, progress)
     change_set.execute(clients, prepared)
     what = f"the stack {prepared.plan.stack}"
-    stack = settled(
-        clients,
-        prepared.stack_id,
-        follower=follower,
+    stack = wait_until_settled(
+        follower,
+        what,
         clock=clock,
-        what=what,
-        ended=lambda stack: is_quiet(stack) and stack.status != "REVIEW_IN_PROGRESS",
+        ended=lambda stack: is_settled(stack) and stack.status != "REVIEW_IN_PROGRESS",
     )
     if stack is None:
         raise Refused(f"{what} was deleted meanwhile", hint="deploy again")
     if stack.status not in DONE:
-        raise failure(stack, follower)
+        raise stack_failure(stack, follower)
     return foundation_of(stack)
 
 
 def _discard(clients: Clients, prepared: ChangeSet, *, clock: Clock) -> None:
-    """Remove a change set that shall not be executed, and the husk of a stack that it made."""
+    """Delete a change set that is not to be executed, and the empty stack that it created."""
     change_set.remove(clients, prepared.arn)
     if prepared.plan.is_new and (stack := find_stack(clients, prepared.stack_id)):
-        _delete(clients, stack, clock=clock, progress=silent)
+        _delete(clients, stack, clock=clock, progress=say_nothing)
 
 
-def _delete(clients: Clients, stack: Stack, *, clock: Clock, progress: Progress) -> None:
-    follower = Follower(clients, stack.id, progress)
-    follower.skip()
+def _delete(clients: Clients, stack: Stack, *, clock: Clock, progress: Say) -> None:
+    follower = EventFollower.from_now(clients, stack.id, progress)
     with translated(f"deleting the stack {stack.name}"):
         clients("cloudformation").delete_stack(StackName=stack.id)
-    left = settled(
-        clients,
-        stack.id,
-        follower=follower,
+    left = wait_until_settled(
+        follower,
+        f"no stack {stack.name}",
         clock=clock,
-        what=f"no stack {stack.name}",
         ended=lambda stack: stack.status == "DELETE_FAILED",
     )
     if left is not None:
-        raise failure(left, follower)
+        raise stack_failure(left, follower)

@@ -1,4 +1,4 @@
-"""What the stack of an environment shall be: template, parameters, tags. Pure: no AWS."""
+"""The desired stack of an environment: template, parameters, tags. Pure: no AWS."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ from common.errors import Refused
 from deploy.foundation.body import template_body
 from node.contract import ENVIRONMENT_TAG
 
-OPERATOR_SLOTS = 4  # the template has a parameter for each; CloudFormation knows no loops
+OPERATOR_SLOTS = 4  # the template has a parameter for each; CloudFormation has no loops
 
 
 @dataclass(frozen=True)
 class DesiredStack:
-    """Everything that CloudFormation is told."""
+    """Everything that is sent to CloudFormation."""
 
     name: str
     template: str
@@ -70,8 +70,8 @@ def _operators(environment: Environment) -> dict[str, str]:
     if len(cidrs) > OPERATOR_SLOTS:
         raise Refused(
             f"{environment.name}: network.operator_cidrs has {len(cidrs)} ranges, "
-            f"{OPERATOR_SLOTS} are possible",
-            hint="give wider ranges, or put a VPN before the cluster",
+            f"at most {OPERATOR_SLOTS} are possible",
+            hint="use wider ranges, or a VPN in front of the cluster",
         )
     filled = cidrs + [""] * (OPERATOR_SLOTS - len(cidrs))
     return {f"OperatorCidr{number}": cidr for number, cidr in enumerate(filled, start=1)}

@@ -1,9 +1,10 @@
-"""A Lambda function: an alarm rings and nobody leads, so have the head to blame replaced.
+"""A Lambda function: when an alarm goes to ALARM and there is no leader, have a head replaced.
 
-CloudWatch invokes it when an alarm begins to ring, and Lambda may do so twice:
+CloudWatch invokes it when an alarm goes to ALARM, and Lambda may do so twice:
 docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html
 docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
-When it acts and when not: docs/adr/0010-remediation.md. It stands alone: the template holds it.
+When it acts and when not: docs/adr/0010-remediation.md. It imports nothing of ours: it is inlined
+in the template.
 """
 
 import os
@@ -14,29 +15,29 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-# Seconds without a beat after which nobody leads, and a deployer is dead; guards wait for 10 and
-# deployers for 30 (docs/adr/0001-head-lease.md, deploy/rollout/lock.py).
+# Seconds without a renewal after which there is no leader, and a deployer is dead; guards wait for
+# 10 and deployers for 30 (docs/adr/0001-head-lease.md, deploy/rollout/lock.py).
 LEASE_STILL, LOCK_STILL = 12, 35
-# Seconds between two acts; acts within a day; acts that the record holds.
-APART, DAILY, KEPT = 15 * 60, 3, 10
+# Seconds between two replacements; replacements within a day; replacements kept in the record.
+MIN_INTERVAL, MAX_PER_DAY, MAX_RECORDED = 15 * 60, 3, 10
 DAY = 24 * 3600
 CONFIG = Config(connect_timeout=3, read_timeout=5)
-WELL = ("InService", "Healthy")
-# Without these processes the group would not replace what is unhealthy.
-NEEDED = {"ReplaceUnhealthy", "Terminate", "Launch"}
+HEALTHY = ("InService", "Healthy")
+# Without these processes the group would not replace an unhealthy instance.
+REQUIRED_PROCESSES = {"ReplaceUnhealthy", "Terminate", "Launch"}
 
 
-class LeftAlone(Exception):
-    """Nothing shall be done, and why."""
+class NoAction(Exception):
+    """No head is to be replaced, and why."""
 
 
 def handler(event: dict[str, Any], context: object) -> str:
-    """Answer an alarm; say in the record, on the topic and in the log what was done."""
+    """Handle an alarm; write what was done to the record, the topic and the log."""
     cluster, alarm = Cluster(), event["alarmData"]["alarmName"]
     try:
         words = cluster.remedy(alarm, f"{alarm} {event['time']}")
-    except LeftAlone as why:
-        words = f"left alone: {why}"
+    except NoAction as reason:
+        words = f"no action: {reason}"
         cluster.write(noted={"at": int(time.time()), "alarm": alarm, "words": words})
     print(words)
     cluster.publish(alarm, words)
@@ -52,22 +53,22 @@ class Cluster:
         self.scaling = boto3.client("autoscaling", config=CONFIG)
 
     def remedy(self, alarm: str, event: str) -> str:
-        """Have one head replaced, and say so; raises LeftAlone."""
-        if self.moves("#deploy", LOCK_STILL):
-            raise LeftAlone("a deployer is at work")
-        if self.moves("", LEASE_STILL):
-            raise LeftAlone("the head lease is being renewed: somebody leads")
+        """Have one head replaced, and return what was done; raises NoAction."""
+        if self.is_renewed("#deploy", LOCK_STILL):
+            raise NoAction("a deploy is in progress")
+        if self.is_renewed("", LEASE_STILL):
+            raise NoAction("the head lease is being renewed: there is a leader")
         holder = self.read("").get("holder", "")
-        head = self.to_blame(holder)
-        words = f"{head} is replaced: nobody leads, and the lease was last {holder or 'nobody'}'s"
+        head = self.head_to_replace(holder)
+        words = f"{head} is replaced: no leader; last holder of the lease: {holder or 'none'}"
         self.record(alarm, event, head, words)
         self.scaling.set_instance_health(
             InstanceId=head, HealthStatus="Unhealthy", ShouldRespectGracePeriod=True
         )
         return words
 
-    def moves(self, suffix: str, seconds: int) -> bool:
-        """Say whether whoever holds that item shows life within so many seconds."""
+    def is_renewed(self, suffix: str, seconds: int) -> bool:
+        """Say whether the holder of that item renews it within so many seconds."""
         first = self.read(suffix)
         for _ in range(seconds if first else 0):
             time.sleep(1)
@@ -76,54 +77,56 @@ class Cluster:
                 return True
         return False
 
-    def to_blame(self, holder: str) -> str:
-        """Return the last leader, or else a head that did not take over; raises LeftAlone."""
+    def head_to_replace(self, holder: str) -> str:
+        """Return the last leader, or a head that did not take over; raises NoAction."""
         found = self.scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[self.group])
         for group in found["AutoScalingGroups"]:
-            stopped = NEEDED & {one["ProcessName"] for one in group["SuspendedProcesses"]}
+            stopped = REQUIRED_PROCESSES & {
+                one["ProcessName"] for one in group["SuspendedProcesses"]
+            }
             if stopped:
-                raise LeftAlone(f"{', '.join(sorted(stopped))} of the head group is suspended")
+                raise NoAction(f"{', '.join(sorted(stopped))} of the head group is suspended")
             members = {one["InstanceId"]: one for one in group["Instances"]}
             states = {(one["LifecycleState"], one["HealthStatus"]) for one in members.values()}
-            if len(members) < group["DesiredCapacity"] or states - {WELL}:
-                raise LeftAlone("the head group is at work")
+            if len(members) < group["DesiredCapacity"] or states - {HEALTHY}:
+                raise NoAction("the head group is changing")
             if members:
                 return holder if holder in members else min(members)
-        raise LeftAlone("there is no head")
+        raise NoAction("there is no head")
 
     def record(self, alarm: str, event: str, head: str, words: str) -> None:
-        """Write down what is about to be done, unless that is too much; raises LeftAlone.
+        """Record the replacement before it is done; raises NoAction when there were too many.
 
-        Of two runs the condition lets one through. A run that ends between this and the act is
-        made good by the next delivery of the same event: the same head again, never another.
+        The condition lets one of two concurrent runs through. When a run is killed after this, the
+        next delivery of the same event completes it: the same head again, never another.
         """
         found, now = self.read("#remediation"), int(time.time())
         acts = found.get("acts", [])
         if same := [act["head"] for act in acts if act["event"] == event]:
             if same == [head]:
                 return
-            raise LeftAlone(f"for this alarm {same[0]} was replaced")
+            raise NoAction(f"{same[0]} was replaced for this alarm")
         ages = [now - act["at"] for act in acts if now - act["at"] < DAY]
-        if len(ages) >= DAILY:
-            raise LeftAlone(f"{len(ages)} heads were replaced within a day")
-        if ages and min(ages) < APART:
-            raise LeftAlone(f"a head was replaced {min(ages)} s ago")
+        if len(ages) >= MAX_PER_DAY:
+            raise NoAction(f"{len(ages)} heads were replaced within a day")
+        if ages and min(ages) < MIN_INTERVAL:
+            raise NoAction(f"a head was replaced {min(ages)} s ago")
         act = {"at": now, "event": event, "alarm": alarm, "head": head, "words": words}
         number = found.get("acted", 0) + 1
         try:
-            self.write("acted < :acted", acted=number, acts=[*acts, act][-KEPT:], noted=act)
+            self.write("acted < :acted", acted=number, acts=[*acts, act][-MAX_RECORDED:], noted=act)
         except ClientError as error:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
-            self.record(alarm, event, head, words)  # look again: another run was first
+            self.record(alarm, event, head, words)  # read again: another run was first
 
     def read(self, suffix: str) -> dict[str, Any]:
-        """Return an item of this environment, read consistently; empty when it is not there."""
+        """Return an item of this environment, read consistently; empty when it does not exist."""
         found = self.table.get_item(Key={"cluster": self.name + suffix}, ConsistentRead=True)
         return dict(found.get("Item", {}))
 
     def write(self, condition: str = "", **values: Any) -> None:
-        """Set attributes of the record, if the condition holds or there is none yet."""
+        """Set attributes of the record, if the condition holds or there is no record yet."""
         more = {"ConditionExpression": f"attribute_not_exists(acted) OR {condition}"}
         self.table.update_item(
             Key={"cluster": f"{self.name}#remediation"},
@@ -133,7 +136,7 @@ class Cluster:
         )
 
     def publish(self, alarm: str, words: str) -> None:
-        """Tell whoever hears of alarms."""
+        """Notify the subscribers of alarms."""
         boto3.client("sns", config=CONFIG).publish(
             TopicArn=os.environ["TOPIC"],
             Subject=f"Remediation of {self.name}",

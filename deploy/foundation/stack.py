@@ -1,4 +1,4 @@
-"""The foundation as it is: what its stack gives to the stages after it.
+"""The current foundation: what its stack outputs for the stages after it.
 
 Touches AWS, changes nothing.
 """
@@ -12,7 +12,7 @@ from common.clients import Clients, error_code, translated
 from common.environment import Environment
 from common.errors import PipelineError
 
-# A stack in one of these is whole, be it after a failed update.
+# A stack in one of these states is complete, even after a failed update.
 USABLE = frozenset(
     {
         "CREATE_COMPLETE",
@@ -43,7 +43,7 @@ class Foundation:
     target_group_arns: tuple[str, ...]
     topic_arn: str
     head_name: str
-    state_address: str = ""  # rediss://host:port of a Redis made here, if one is
+    state_address: str = ""  # rediss://host:port of the foundation's Redis, if it has one
 
 
 @dataclass(frozen=True)
@@ -60,28 +60,28 @@ class Stack:
 
     @property
     def is_usable(self) -> bool:
-        """It holds what it last succeeded to make."""
+        """It holds the result of its last successful operation."""
         return self.status in USABLE
 
     @property
-    def is_moving(self) -> bool:
-        """CloudFormation is at work on it."""
+    def in_progress(self) -> bool:
+        """CloudFormation is changing it."""
         return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"
 
 
 def find_foundation(clients: Clients, environment: Environment) -> Foundation | None:
-    """Return the environment's foundation, or None while there is none to build on. One call."""
+    """Return the environment's foundation, or None when there is no usable one. One call."""
     stack = find_stack(clients, environment.stack)
     return foundation_of(stack) if stack and stack.is_usable else None
 
 
 def find_stack(clients: Clients, name_or_id: str) -> Stack | None:
-    """Return the stack; None when there is none, or when it was deleted (found by id alone)."""
+    """Return the stack; None when there is none, or it was deleted (found only by its id)."""
     with translated(f"looking for the stack {name_or_id}"):
         try:
             found = clients("cloudformation").describe_stacks(StackName=name_or_id)["Stacks"][0]
         except ClientError as error:
-            # CloudFormation has no code of its own for this.
+            # CloudFormation has no separate code for this.
             if error_code(error) == "ValidationError" and "does not exist" in str(error):
                 return None
             raise
@@ -89,7 +89,7 @@ def find_stack(clients: Clients, name_or_id: str) -> Stack | None:
 
 
 def foundation_of(stack: Stack) -> Foundation:
-    """Return what the stack gives; raises PipelineError when it is not of this template."""
+    """Return the stack's outputs; raises PipelineError when it is not of this template."""
     outputs = stack.outputs
     try:
         return Foundation(
@@ -111,7 +111,7 @@ def foundation_of(stack: Stack) -> Foundation:
     except KeyError as error:
         raise PipelineError(
             f"the stack {stack.name} ({stack.status}) has no output {error}",
-            hint="is it Raykiln's? If not, name another under names.stack",
+            hint="is it Raykiln's? If not, set another name under names.stack",
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What would change in the foundation, in words. Pure: no AWS."""
+"""What would change in the foundation. Pure: no AWS."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,28 +10,28 @@ STATEFUL = frozenset({"AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::Route53::
 
 @dataclass(frozen=True)
 class ResourceChange:
-    """What would happen to one resource; ``because`` names the properties that differ."""
+    """What would happen to one resource; ``properties`` are those that differ."""
 
     action: Action
     name: str
     type: str
     physical_id: str = ""
-    because: tuple[str, ...] = ()
+    properties: tuple[str, ...] = ()
 
     @property
-    def goes(self) -> bool:
-        """The resource would not be there any more, or another in its place."""
+    def discards_resource(self) -> bool:
+        """The resource would be deleted or replaced."""
         return self.action in ("replace", "may replace", "remove")
 
     @property
     def loses_state(self) -> bool:
-        """Data would be left behind or be gone."""
-        return self.type in STATEFUL and self.goes
+        """Data would be left behind or deleted."""
+        return self.type in STATEFUL and self.discards_resource
 
     def __str__(self) -> str:
         what = f"{self.action} {self.name} ({self.type.removeprefix('AWS::')})"
         named = f"{what} {self.physical_id}" if self.physical_id else what
-        return f"{named}: {', '.join(self.because)}" if self.because else named
+        return f"{named}: {', '.join(self.properties)}" if self.properties else named
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,15 @@ class StackPlan:
     stack: str
     is_new: bool
     changes: tuple[ResourceChange, ...]
-    # Tags or outputs alone may differ.
+    # Only tags or outputs may differ.
     has_other_changes: bool = False
 
     @property
     def is_empty(self) -> bool:
-        """The stack is as wanted."""
+        """The stack is up to date."""
         return not (self.is_new or self.changes or self.has_other_changes)
 
     @property
     def losses(self) -> tuple[ResourceChange, ...]:
-        """The changes that would cost data."""
+        """The changes that would lose data."""
         return tuple(change for change in self.changes if change.loses_state)

@@ -1,4 +1,4 @@
-"""Follow a stack while CloudFormation works on it, and say what went wrong.
+"""Follow a stack while CloudFormation changes it, and report what failed.
 
 Touches AWS, changes nothing.
 """
@@ -9,20 +9,19 @@ from typing import Any
 
 from common.clients import Clients, translated
 from common.errors import PipelineError
+from common.progress import Say
 from common.waiting import Clock, Seen, wait_for
 from deploy.foundation.stack import Stack, find_stack
 
-# A load balancer takes minutes, a NAT gateway too; deleting an endpoint's interfaces can take ten.
-SECONDS = 3600.0
-# What CloudFormation cancels because something else failed says nothing of the cause.
+# Load balancers and NAT gateways take minutes; deleting an endpoint's interfaces can take ten.
+TIMEOUT = 3600.0  # seconds
+# What CloudFormation cancels because something else failed says nothing about the cause.
 CONSEQUENCES = ("Resource creation cancelled", "Resource update cancelled")
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Event:
-    """Something that happened to a resource of the stack, or to the stack itself."""
+class StackEvent:
+    """One event of the stack, or of one of its resources."""
 
     id: str
     resource: str
@@ -32,7 +31,7 @@ class Event:
 
     @property
     def is_cause(self) -> bool:
-        """It failed, and not because something else did."""
+        """It failed, and not because something else failed."""
         return self.status.endswith("_FAILED") and not self.reason.startswith(CONSEQUENCES)
 
     def __str__(self) -> str:
@@ -41,23 +40,26 @@ class Event:
 
 
 @dataclass
-class Follower:
-    """The events of a stack from now on, oldest first, each told once."""
+class EventFollower:
+    """Reports the events of a stack, oldest first, each once."""
 
     clients: Clients
     stack_id: str
-    progress: Progress
-    events: list[Event] = field(default_factory=list)
+    progress: Say
+    events: list[StackEvent] = field(default_factory=list)
     last: str = ""
 
-    def skip(self) -> None:
-        """Take what has happened so far as told."""
-        newest = next(self._newest_first(), None)
-        self.last = newest.id if newest else ""
+    @classmethod
+    def from_now(cls, clients: Clients, stack_id: str, progress: Say) -> "EventFollower":
+        """Return one that skips the events so far."""
+        follower = cls(clients, stack_id, progress)
+        newest = next(follower._newest_first(), None)
+        follower.last = newest.id if newest else ""
+        return follower
 
     def look(self) -> None:
-        """Tell what is new."""
-        new: list[Event] = []
+        """Report the new events."""
+        new: list[StackEvent] = []
         for event in self._newest_first():
             if event.id == self.last:
                 break
@@ -67,48 +69,46 @@ class Follower:
         self.events += reversed(new)
         self.last = new[0].id if new else self.last
 
-    def causes(self) -> tuple[Event, ...]:
-        """Return the failures that brought the rest down; the stack's own word only without any."""
+    def causes(self) -> tuple[StackEvent, ...]:
+        """Return the failures that caused the rest; the stack's own event if there are none."""
         found = [event for event in self.events if event.is_cause]
         own = [event for event in found if event.type == "AWS::CloudFormation::Stack"]
         return tuple(event for event in found if event not in own) or tuple(own)
 
-    def _newest_first(self) -> Iterator[Event]:
+    def _newest_first(self) -> Iterator[StackEvent]:
         with translated(f"reading the events of {self.stack_id}"):
             pages = self.clients("cloudformation").get_paginator("describe_stack_events")
             for page in pages.paginate(StackName=self.stack_id):
                 yield from (_event(found) for found in page["StackEvents"])
 
 
-def is_quiet(stack: Stack) -> bool:
-    """CloudFormation is not at work on it."""
-    return not stack.is_moving
+def is_settled(stack: Stack) -> bool:
+    """CloudFormation is not changing it."""
+    return not stack.in_progress
 
 
-def settled(
-    clients: Clients,
-    stack_id: str,
-    *,
-    follower: Follower,
-    clock: Clock,
+def wait_until_settled(
+    follower: EventFollower,
     what: str,
-    ended: Callable[[Stack], bool] = is_quiet,
+    *,
+    clock: Clock,
+    ended: Callable[[Stack], bool] = is_settled,
 ) -> Stack | None:
-    """Wait until CloudFormation has done with the stack; return it, or None when it is gone."""
+    """Wait until CloudFormation has settled the stack; return it, or None when it was deleted."""
 
     def look() -> Seen[tuple[Stack | None]]:
-        stack = find_stack(clients, stack_id)
+        stack = find_stack(follower.clients, follower.stack_id)
         follower.look()
         if stack and not ended(stack):
             last = str(follower.events[-1]) if follower.events else ""
             return Seen(None, last or stack.status)
         return Seen((stack,), "")
 
-    return wait_for(what, look, clock=clock, seconds=SECONDS, every=2.0)[0]
+    return wait_for(what, look, clock=clock, seconds=TIMEOUT, every=2.0)[0]
 
 
-def failure(stack: Stack, follower: Follower) -> PipelineError:
-    """Return the error that names the resources at fault and what to do."""
+def stack_failure(stack: Stack, follower: EventFollower) -> PipelineError:
+    """Return the error that names the failed resources and what to do."""
     causes = follower.causes()
     words = "\n".join(f"  {event}" for event in causes) or f"  {stack.reason or 'no reason given'}"
     return PipelineError(
@@ -119,16 +119,16 @@ def failure(stack: Stack, follower: Follower) -> PipelineError:
 def _hint(stack: Stack) -> str:
     if stack.status == "UPDATE_ROLLBACK_FAILED":
         return (
-            "mend what is named, then `aws cloudformation continue-update-rollback "
+            "fix what is named, then `aws cloudformation continue-update-rollback "
             f"--stack-name {stack.name}` and deploy again"
         )
     if stack.status == "DELETE_FAILED":
-        return "remove what keeps the named resource in use, then destroy again"
-    return "nothing half-made is left running; mend what is named and deploy again"
+        return "delete what still uses the named resource, then destroy again"
+    return "no partial resources are left running; fix what is named and deploy again"
 
 
-def _event(found: dict[str, Any]) -> Event:
-    return Event(
+def _event(found: dict[str, Any]) -> StackEvent:
+    return StackEvent(
         id=found["EventId"],
         resource=found["LogicalResourceId"],
         type=found["ResourceType"],

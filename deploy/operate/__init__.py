@@ -1,1 +1,1 @@
-"""Daily work on a cluster that is up: status, and restart, replace or read a head."""
+"""Operating a deployed cluster: its status, and restart, replace or read the log of a head."""

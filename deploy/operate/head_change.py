@@ -1,7 +1,7 @@
-"""Restart, replace or relieve a head by hand, and see the cluster come back. Touches AWS and Ray.
+"""Restart or replace a head, or hand over its lease, by hand. Touches AWS and Ray.
 
-Each holds the deploy lock, so that it never crosses a rollout; Ray, asked all the while at the
-stable name, tells for how long there was no head.
+Each change holds the deploy lock, so that it never overlaps a rollout, and waits until the cluster
+has recovered. Ray is probed at the stable name meanwhile, to measure the client downtime.
 """
 
 from collections.abc import Callable
@@ -17,76 +17,78 @@ from deploy.cluster.heads import Heads, find_heads
 from deploy.cluster.ray_api import RayApi
 from deploy.cluster.run_command import run_command
 from deploy.cluster.state import Lease, find_instances, find_lease
-from deploy.operate.head_gap import HeadGap
+from deploy.operate.downtime_meter import DowntimeMeter
 from deploy.rollout.hand_over import hand_over
 from deploy.rollout.head_group_changes import terminate_member
 from deploy.rollout.lock import deploy_lock
 from deploy.rollout.watch import ENDPOINT_SECONDS, Watch
 from node.contract import HEAD_UNIT
 
-Kind = Literal["restart", "replace", "hand-over"]
+HeadAction = Literal["restart", "replace", "hand-over"]
 EVERY = 0.5
-# The guard gives its preparations two minutes and a half.
+# The guard's preparations take up to two and a half minutes.
 RESTART_SECONDS = 180.0
 
 
 @dataclass(frozen=True)
-class Change:
-    """What is to be done to which head; ``standby`` takes the lease over, or is empty."""
+class PlannedChange:
+    """What is to be done to which head; ``standby`` takes over the lease, or is empty."""
 
-    kind: Kind
+    action: HeadAction
     head: str
     leads: bool
     standby: str = ""
 
     @property
     def words(self) -> str:
-        """Say what would happen, for the person who is asked."""
+        """Describe what would happen, for the confirmation."""
         if not self.leads:
-            return f"{self.kind} {self.head}, which does not lead"
-        if self.kind == "restart":
-            return f"restart {self.head}, which leads: no head meanwhile, and its jobs end"
+            return f"{self.action} {self.head}, which is not the leader"
+        if self.action == "restart":
+            return f"restart {self.head}, the leader: no head meanwhile, and its jobs end"
         if self.standby:
-            done = "" if self.kind == "hand-over" else f", then {self.head} is replaced"
-            return f"{self.standby} takes the lease over from {self.head}, whose jobs end{done}"
-        return f"replace {self.head}, which leads: no head until its successor has booted"
+            done = "" if self.action == "hand-over" else f", then {self.head} is replaced"
+            return f"{self.standby} takes over the lease from {self.head}, whose jobs end{done}"
+        return f"replace {self.head}, the leader: no head until its successor has booted"
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of it; ``gap``: seconds without a head at the stable name, None when unknown."""
+class ChangeResult:
+    """The result; ``downtime``: seconds without a head at the stable name, None when unknown."""
 
     leader: str
     epoch: int
-    gap: float | None
+    downtime: float | None
     workers: int
 
     def __str__(self) -> str:
-        gap = "no head had answered before" if self.gap is None else f"no head for {self.gap:.1f} s"
-        return f"{self.leader} leads (epoch {self.epoch}); {gap}; workers back: {self.workers}"
+        words = "no head had answered before"
+        if self.downtime is not None:
+            words = f"no head for {self.downtime:.1f} s"
+        return f"{self.leader} leads (epoch {self.epoch}); {words}; workers back: {self.workers}"
 
 
-def plan_change(kind: Kind, heads: Heads, instance_id: str = "") -> Change:
+def plan_change(action: HeadAction, heads: Heads, instance_id: str = "") -> PlannedChange:
     """Return what would be done to the leader, or to the head of that id.
 
-    Raises Refused when it is no running head or a hand-over has nobody to go to, PipelineError
-    when nobody leads and none is named.
+    Raises Refused when it is not a running head or there is no standby for a hand-over,
+    PipelineError when there is no leader and no id.
     """
-    head = heads.chosen(instance_id)
+    head = heads.select(instance_id)
     leads = head == heads.leader
-    standby = heads.standby if leads and kind != "restart" else ""
-    if kind == "hand-over" and not standby:
+    standby = heads.standby if leads and action != "restart" else ""
+    if action == "hand-over" and not standby:
         raise Refused(
             f"{heads.environment} has no standby in service that could lead",
-            hint="head.standby = 1 in its file keeps one ready; without one: "
+            hint="set head.standby = 1 in its file to keep one ready; without one: "
             f"invoke head.replace --env {heads.environment}",
         )
-    return Change(kind, head, leads, standby)
+    return PlannedChange(action, head, leads, standby)
 
 
 @dataclass(frozen=True)
 class HeadChange:
-    """Carries one change out. ``api`` makes Ray's API at the stable name."""
+    """Carries out one change. ``api`` returns Ray's API at the stable name."""
 
     clients: Clients
     environment: Environment
@@ -94,50 +96,52 @@ class HeadChange:
     api: Callable[[], RayApi]
     progress: Progress
 
-    def run(self, change: Change) -> Outcome | None:
-        """Do what was shown, and wait until the cluster is whole; None where nobody else leads.
+    def run(self, change: PlannedChange) -> ChangeResult | None:
+        """Carry out the change and wait for recovery; None when the head was not the leader.
 
-        Raises Refused when a deployer is at work or another leads by now, PipelineError when the
-        cluster does not come back.
+        Raises Refused when a deploy is in progress or the heads have changed, PipelineError when
+        the cluster does not recover.
         """
         with deploy_lock(
             self.clients,
             self.environment,
-            f"head.{change.kind} of {change.head}",
+            f"head.{change.action} of {change.head}",
             clock=self.clock,
             progress=self.progress.say,
         ) as clock:
             heads = find_heads(self.clients, self.environment)
             leads = change.head == heads.leader
-            if leads != change.leads or plan_change(change.kind, heads, change.head) != change:
-                raise Refused("the heads have changed since this was shown", hint="run it again")
-            gap = HeadGap(self.api, clock, self.progress)
-            return replace(self, clock=clock, progress=gap)._take(change, heads, gap)
+            if leads != change.leads or plan_change(change.action, heads, change.head) != change:
+                raise Refused("the heads have changed since this was planned", hint="run it again")
+            meter = DowntimeMeter(self.api, clock, self.progress)
+            return replace(self, clock=clock, progress=meter)._carry_out(change, heads, meter)
 
-    def _take(self, change: Change, heads: Heads, gap: HeadGap) -> Outcome | None:
+    def _carry_out(
+        self, change: PlannedChange, heads: Heads, meter: DowntimeMeter
+    ) -> ChangeResult | None:
         if not change.leads:
-            self._act(change)
+            self._begin(change)
             self._await_group(change)
             return None
-        workers = self._workers(gap)
-        self._act(change)
-        lease = self._await_head(change, heads.lease.epoch if heads.lease else 0, gap)
+        workers = self._workers(meter)
+        self._begin(change)
+        lease = self._await_head(change, heads.lease.epoch if heads.lease else 0, meter)
         back = self._watch.rejoined(self.api, workers, self._seconds)
-        if change.kind == "replace" and change.standby:
+        if change.action == "replace" and change.standby:
             terminate_member(self.clients, change.head, replaced=True)
         self._await_group(change)
-        return Outcome(lease.holder, lease.epoch, gap.seconds, back)
+        return ChangeResult(lease.holder, lease.epoch, meter.seconds, back)
 
-    def _workers(self, gap: HeadGap) -> frozenset[str]:
-        """Return the addresses of the workers to wait for: all that run, if Ray does not answer."""
-        if nodes := gap.nodes():
+    def _workers(self, meter: DowntimeMeter) -> frozenset[str]:
+        """Return the addresses of the workers to wait for; all running ones if Ray is silent."""
+        if nodes := meter.nodes():
             return frozenset(node.address for node in nodes if node.works)
         found = find_instances(self.clients, self.environment.name)
         return frozenset(i.address for i in found if i.role == "worker" and i.state == "running")
 
-    def _act(self, change: Change) -> None:
-        """Begin the change; with a standby it is over once that one holds the lease."""
-        if change.kind == "restart":
+    def _begin(self, change: PlannedChange) -> None:
+        """Begin the change; a hand-over returns once the standby holds the lease."""
+        if change.action == "restart":
             self._restart(change.head, wait=not change.leads)
         elif change.standby:
             hand_over(
@@ -151,38 +155,39 @@ class HeadChange:
             terminate_member(self.clients, change.head, replaced=True)
 
     def _restart(self, instance_id: str, *, wait: bool) -> None:
-        """Restart the guard's unit, and wait until it stands by.
+        """Restart the guard's unit; ``wait`` until systemd has started it.
 
-        Its limit of starts begins anew, so that a restart by hand never hands the instance back.
+        Its start limit is reset, so that a restart by hand never makes the instance give up.
         """
         restart = f"systemctl restart{'' if wait else ' --no-block'} {HEAD_UNIT}"
         command = f"systemctl reset-failed {HEAD_UNIT} && {restart}"
-        ran = run_command(
+        result = run_command(
             self.clients, instance_id, command, clock=self.clock, seconds=RESTART_SECONDS
         )
-        if not ran.succeeded:
+        if not result.succeeded:
             raise PipelineError(
-                f"restarting {HEAD_UNIT} on {instance_id} ended with {ran.status} {ran.exit_code}: "
-                + (ran.stdout + ran.stderr).strip()[-300:],
+                f"restarting {HEAD_UNIT} on {instance_id} ended with "
+                f"{result.status} {result.exit_code}: "
+                + (result.stdout + result.stderr).strip()[-300:],
                 hint=f"invoke head.logs --env {self.environment.name} --id {instance_id}",
             )
 
-    def _await_head(self, change: Change, epoch: int, gap: HeadGap) -> Lease:
-        """Wait for a head of a later epoch than that to answer at the stable name."""
-        boots = change.kind == "replace" and not change.standby
+    def _await_head(self, change: PlannedChange, epoch: int, meter: DowntimeMeter) -> Lease:
+        """Wait until a head with a later epoch answers at the stable name."""
+        boots = change.action == "replace" and not change.standby
         limits = self.environment.limits
 
         def look() -> Seen[Lease]:
             lease = find_lease(self.clients, self.environment)
             if lease is None or lease.released or lease.epoch <= epoch:
-                return Seen(None, "nobody leads yet")
+                return Seen(None, "no leader yet")
             if change.standby and lease.holder != change.standby:
                 raise Unhealthy(
                     f"{change.standby} did not keep the lease: {lease.holder} leads",
                     hint=f"invoke head.logs --env {self.environment.name} --id {change.standby}",
                 )
-            heads = [node.address for node in gap.nodes() if node.leads]
-            words = f"{lease.holder} holds the lease; Ray's head is {', '.join(heads) or 'nobody'}"
+            heads = [node.address for node in meter.nodes() if node.leads]
+            words = f"{lease.holder} holds the lease; Ray's head is {', '.join(heads) or 'none'}"
             return Seen(lease if lease.address in heads else None, words)
 
         return wait_for(
@@ -195,16 +200,18 @@ class HeadChange:
             progress=self.progress.say,
         )
 
-    def _await_group(self, change: Change) -> None:
-        """Wait until the group has as many heads in service as it wants, the changed one apart."""
+    def _await_group(self, change: PlannedChange) -> None:
+        """Wait until the group has its desired heads in service, not counting a replaced one."""
         name = self.environment.head_group
 
         def look() -> Seen[bool]:
             group = find_heads(self.clients, self.environment).group
             if group is None:
-                raise PipelineError(f"the group {name} has gone", hint="invoke deploy")
-            kept = change.kind != "replace"
-            serving = [m for m in group.serving if kept or m.instance_id != change.head]
+                raise PipelineError(
+                    f"the group {name} does not exist any more", hint="invoke deploy"
+                )
+            replaced = change.head if change.action == "replace" else ""
+            serving = [m for m in group.serving if m.instance_id != replaced]
             words = ", ".join(f"{m.instance_id} {m.state}" for m in group.members)
             return Seen(True if len(serving) >= group.settings.desired else None, words)
 

@@ -1,4 +1,4 @@
-"""A shell on an instance through SSM Session Manager. No AWS itself: the AWS CLI does it."""
+"""A shell on an instance through SSM Session Manager, opened by the AWS CLI. No AWS calls."""
 
 import shutil
 
@@ -9,9 +9,9 @@ INSTALL = "https://docs.aws.amazon.com/systems-manager/latest/userguide/"
 
 
 def session_command(instance_id: str, region: str) -> list[str]:
-    """Return the command that opens a session; raises Refused when a part of it is missing here.
+    """Return the command that opens a session; raises Refused when a tool is not installed.
 
-    The CLI hands the session to a plugin that is installed apart from it:
+    The CLI needs a plugin that is installed separately:
     https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-install-plugin.html
     """
     hints = {
@@ -21,5 +21,7 @@ def session_command(instance_id: str, region: str) -> list[str]:
     }
     for tool, hint in hints.items():
         if shutil.which(tool) is None:
-            raise Refused(f"a shell on {instance_id} needs `{tool}`, which is not here", hint=hint)
+            raise Refused(
+                f"a shell on {instance_id} needs `{tool}`, which is not installed", hint=hint
+            )
     return ["aws", "ssm", "start-session", "--target", instance_id, "--region", region]

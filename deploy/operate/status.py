@@ -1,4 +1,4 @@
-"""Read the status of a cluster: its state, its alarms, who deploys. Reads AWS only."""
+"""Read the status of a cluster: its state, its alarms, a deploy in progress. Reads AWS only."""
 
 from common.clients import Clients
 from common.environment import Environment
@@ -6,18 +6,18 @@ from common.waiting import Clock, SystemClock
 from deploy.cluster.remediations import last_remediation
 from deploy.cluster.state import ClusterState, find_alarms, read_state
 from deploy.operate.status_report import StatusReport, status_report
-from deploy.release.journal import latest_unfinished, newest_journal
+from deploy.release.rollout_journal import latest_unfinished, newest_journal
 from deploy.rollout.lock import find_lock
 
 
 def read_status(
     environment: Environment, clients: Clients, *, clock: Clock | None = None
 ) -> StatusReport:
-    """Look at the cluster once; ``clock`` tells for how long a deployer has been at work."""
+    """Read the cluster once; ``clock`` is used to tell how long a deploy has been in progress."""
     state = read_state(clients, environment)
     alarms = find_alarms(clients, environment.name)
     lock = find_lock(clients, environment) if state.foundation else None
-    acts = environment.alarms.remediate and state.foundation
+    remediates = environment.alarms.remediate and state.foundation
     deployer = lock.words((clock or SystemClock()).now()) if lock else ""
     unfinished = "" if lock else _unfinished(environment, clients, state)
     return status_report(
@@ -26,12 +26,12 @@ def read_status(
         alarms,
         deployer=deployer,
         unfinished=unfinished,
-        remediation=last_remediation(clients, environment) if acts else "",
+        remediation=last_remediation(clients, environment) if remediates else "",
     )
 
 
 def _unfinished(environment: Environment, clients: Clients, state: ClusterState) -> str:
-    """Say which rollout nobody finishes; empty when its release serves all the same."""
+    """Describe a rollout that was left unfinished; empty when its release serves anyway."""
     newest = newest_journal(clients, environment.bucket, environment.name, state.keys)
     left = latest_unfinished([newest] if newest else [])
     if left is None or (state.release and state.release.id == left.to_release):

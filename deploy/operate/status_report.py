@@ -1,4 +1,4 @@
-"""What a cluster is like, for a person or a program. Pure: it looks at a snapshot alone."""
+"""The status of a cluster, as tables or as data. Pure: made from a snapshot, no AWS."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,7 +18,7 @@ class Section:
 
 @dataclass(frozen=True)
 class StatusReport:
-    """The facts that matter, and what is wrong in words; nothing wrong is healthy."""
+    """The main facts, and the problems as text; healthy means no problems."""
 
     environment: str
     release: str
@@ -31,15 +31,15 @@ class StatusReport:
     targets: dict[str, dict[str, str]]
     alarms: dict[str, str]
     problems: tuple[str, ...]
-    # Who holds the deploy lock and what for, and a rollout that nobody finishes; else empty.
+    # The deploy in progress (who and what), and a rollout that was left unfinished; or empty.
     deployer: str = ""
     unfinished: str = ""
-    # What an alarm had done last, or why it did nothing; empty where none rang, or none may.
+    # The last remediation, or why none was done; empty when there was none, or it is off.
     remediation: str = ""
 
     @property
     def is_healthy(self) -> bool:
-        """Nothing is wrong."""
+        """There are no problems."""
         return not self.problems
 
     def as_json(self) -> dict[str, Any]:
@@ -60,23 +60,23 @@ class StatusReport:
         rows = (
             ("endpoint", self.endpoint),
             ("release", self.release or "none yet"),
-            ("leader", f"{self.leader} (epoch {self.epoch})" if self.leader else "nobody"),
-            ("stack", self.stack or "not there"),
-            ("at work", self._at_work()),
+            ("leader", f"{self.leader} (epoch {self.epoch})" if self.leader else "none"),
+            ("stack", self.stack or "not deployed"),
+            ("deploy in progress", self._deploy_in_progress()),
             *((("remediation", self.remediation),) if self.remediation else ()),
-            ("health", "well" if self.is_healthy else "; ".join(self.problems)),
+            ("health", "healthy" if self.is_healthy else "; ".join(self.problems)),
         )
         return Section(self.environment, ("", ""), rows)
 
-    def _at_work(self) -> str:
+    def _deploy_in_progress(self) -> str:
         if self.deployer:
             return self.deployer
         if self.unfinished:
             return (
-                f"nobody; left unfinished: {self.unfinished}; "
-                "`invoke deploy` goes on from there, `invoke rollback` goes back"
+                f"none; left unfinished: {self.unfinished}; "
+                "`invoke deploy` continues it, `invoke rollback` restores the previous release"
             )
-        return "nobody"
+        return "none"
 
     def _target_rows(self) -> tuple[tuple[str, ...], ...]:
         return tuple(
@@ -95,7 +95,7 @@ def status_report(
     unfinished: str = "",
     remediation: str = "",
 ) -> StatusReport:
-    """Return the report of a snapshot, the alarms beside it, and who changes it."""
+    """Return the report of a snapshot, its alarms, and the deploy in progress."""
     return StatusReport(
         environment=environment.name,
         release=state.release.id if state.release else "",
@@ -117,15 +117,15 @@ def status_report(
 def problems(
     environment: Environment, state: ClusterState, alarms: tuple[Alarm, ...]
 ) -> tuple[str, ...]:
-    """Say what is wrong with the cluster; empty when it is well."""
+    """Return the cluster's problems as text; empty when it is healthy."""
     if state.foundation is None:
-        return (f"the stack is {state.stack_status or 'not there'}",)
+        return (f"the stack is {state.stack_status or 'not deployed'}",)
     found = []
     serving = len(state.group.serving) if state.group else 0
     if serving < 1 + environment.head.standby:
         found.append(f"{serving} of {1 + environment.head.standby} heads in service")
     if state.leader is None:
-        found.append("nobody leads")
+        found.append("no leader")
     elif not state.is_reachable:
         found.append("the load balancer does not reach the leader")
     running = sum(worker.state == "running" for worker in state.workers)

@@ -87,7 +87,7 @@ def _refuse_lost_types(desired: DesiredState, state: ClusterState) -> None:
 def _refuse_lost_redis(state: ClusterState, plan: StackPlan) -> None:
     """A GCS ends with the Redis that it keeps its state in."""
     address = state.foundation.state_address if state.foundation else ""
-    lost = [change for change in plan.changes if change.type == REDIS and change.goes]
+    lost = [change for change in plan.changes if change.type == REDIS and change.discards_resource]
     if lost and state.keeps_state_in(address):
         raise Refused(
             f"heads that serve keep Ray's state in {address}, which would go",

@@ -1,1 +1,1 @@
-"""What is asked for and kept in S3: releases, their documents, the journal of rollouts."""
+"""Releases: their content, their documents in S3, and the rollout journal."""

@@ -1,8 +1,8 @@
 """The YAML that Ray's autoscaler v2 reads on the head. Pure: no AWS.
 
-Ray runs here without ``ray up``: nothing is filled in later, so ``resources`` and ``SubnetIds``
-must be explicit (ray/autoscaler/_private/aws/node_provider.py), the head's node_config stays empty,
-and workers are launched from a numbered version of our launch template, with no SSH from the head.
+Ray runs here without ``ray up``, which would fill in defaults: ``resources`` and ``SubnetIds`` must
+be explicit (ray/autoscaler/_private/aws/node_provider.py), the head's node_config stays empty, and
+workers are launched from a numbered version of our launch template, with no SSH from the head.
 """
 
 import json
@@ -18,7 +18,7 @@ from deploy.release.release import Settings
 from node.contract import HEAD_NODE_TYPE
 
 WORKER_TYPE = "worker"
-# What the rest of the deployment relies on.
+# Keys that the rest of the deployment relies on.
 RESERVED = ("cluster_name", "provider", "head_node_type")
 
 
@@ -29,7 +29,7 @@ def autoscaler_yaml(
     template_version: int,
     subnet_ids: tuple[str, ...],
 ) -> str:
-    """Return the configuration as YAML; raises Refused when an override makes it unfit for Ray."""
+    """Return the configuration as YAML; raises Refused when an override makes it invalid."""
     node_config = {
         "LaunchTemplate": {"LaunchTemplateId": template_id, "Version": str(template_version)},
         "SubnetIds": list(subnet_ids),
@@ -41,12 +41,12 @@ def autoscaler_yaml(
         "provider": _provider(environment.region),
         "head_node_type": HEAD_NODE_TYPE,
         "available_node_types": {
-            HEAD_NODE_TYPE: _node_type({}, cpus=0, least=0, most=0),
+            HEAD_NODE_TYPE: _node_type({}, cpus=0, min_workers=0, max_workers=0),
             WORKER_TYPE: _node_type(
                 node_config,
                 cpus=settings.worker_cpus,
-                least=settings.workers_min,
-                most=settings.workers_max,
+                min_workers=settings.workers_min,
+                max_workers=settings.workers_max,
             ),
         },
     }
@@ -60,16 +60,16 @@ def read_override(path: Path) -> str:
     try:
         found = yaml.safe_load(path.read_text())
     except FileNotFoundError as error:
-        raise Refused(f"{path}: no such file", hint="mend autoscaler_file") from error
+        raise Refused(f"{path}: no such file", hint="correct autoscaler_file") from error
     except yaml.YAMLError as error:
-        raise Refused(f"{path} is not YAML: {error}", hint="mend that line") from error
+        raise Refused(f"{path} is not YAML: {error}", hint="correct that line") from error
     if found is None:
         return "{}"
     if not isinstance(found, dict):
-        raise Refused(f"{path} holds a {type(found).__name__}, not keys and values", hint="mend it")
+        raise Refused(f"{path} holds a {type(found).__name__}, not keys and values", hint="fix it")
     for key in RESERVED:
         if key in found:
-            raise Refused(f"{path}: {key} is Raykiln's to set", hint="remove it")
+            raise Refused(f"{path}: {key} is set by Raykiln", hint="remove it")
     return json.dumps(found, sort_keys=True)
 
 
@@ -85,18 +85,18 @@ def _provider(region: str) -> dict[str, object]:
 
 
 def _node_type(
-    node_config: dict[str, Any], *, cpus: int, least: int, most: int
+    node_config: dict[str, Any], *, cpus: int, min_workers: int, max_workers: int
 ) -> dict[str, object]:
     return {
         "node_config": node_config,
         "resources": {"CPU": cpus},
-        "min_workers": least,
-        "max_workers": most,
+        "min_workers": min_workers,
+        "max_workers": max_workers,
     }
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``base`` with what ``over`` says; tables are merged, everything else is replaced."""
+    """Return ``base`` with ``over`` applied: tables are merged, everything else is replaced."""
     both = dict(base)
     for key, value in over.items():
         inner = both.get(key)
@@ -107,7 +107,7 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check(config: dict[str, Any]) -> None:
-    """Raise Refused with all that Ray would stumble over."""
+    """Raise Refused with all mistakes that Ray would fail on."""
     types = config["available_node_types"]
     if not isinstance(types, dict):
         mistakes = ["available_node_types is not a table of node types"]
@@ -117,21 +117,22 @@ def _check(config: dict[str, Any]) -> None:
         mistakes = [m for name in types for m in _mistakes(name, types[name], config)]
     if mistakes:
         raise Refused(
-            "the autoscaler's configuration is not fit for Ray:\n  " + "\n  ".join(mistakes),
-            hint="mend the environment's workers, or the file that autoscaler_file names",
+            "the autoscaler's configuration is not valid for Ray:\n  " + "\n  ".join(mistakes),
+            hint="fix [workers] in the environment's file, or the file that autoscaler_file names",
         )
 
 
-def _mistakes(name: str, kind: object, config: dict[str, Any]) -> list[str]:
+def _mistakes(name: str, node_type: object, config: dict[str, Any]) -> list[str]:
     place = f"available_node_types.{name}"
-    if not isinstance(kind, dict) or not isinstance(kind.get("resources"), dict):
-        return [f"{place}.resources is missing: Ray does not look it up by itself"]
-    least, most = kind.get("min_workers", 0), kind.get("max_workers", config["max_workers"])
+    if not isinstance(node_type, dict) or not isinstance(node_type.get("resources"), dict):
+        return [f"{place}.resources is missing: Ray does not detect it"]
+    least = node_type.get("min_workers", 0)
+    most = node_type.get("max_workers", config["max_workers"])
     if not (isinstance(least, int) and isinstance(most, int)):
         return [f"{place}: min_workers and max_workers must be whole numbers"]
     found = []
     if least > most:
         found.append(f"{place}: min_workers ({least}) is above max_workers ({most})")
-    if name != HEAD_NODE_TYPE and not (kind.get("node_config") or {}).get("SubnetIds"):
+    if name != HEAD_NODE_TYPE and not (node_type.get("node_config") or {}).get("SubnetIds"):
         found.append(f"{place}.node_config.SubnetIds is missing: Ray needs it to launch")
     return found

@@ -1,6 +1,6 @@
 """Decide which release an environment asks for: images from the catalog, settings from its file.
 
-Reads AWS (EC2) once. Images must be verified: nothing else is ever deployed.
+Reads AWS (EC2) once. Only verified images are deployed.
 """
 
 from pathlib import Path
@@ -30,10 +30,10 @@ def requested_release(clients: Clients, environment: Environment, folder: Path =
 
 
 def choose_image(catalog: tuple[Image, ...], environment: Environment, role: Role) -> NodeImage:
-    """Return the image that the environment names for a role, or else the newest that fits."""
+    """Return the image that the environment names for a role, or the newest that matches."""
     settings = environment.image
     explicit = settings.head_id if role == "head" else settings.worker_id
-    fitting = [
+    matching = [
         image
         for image in catalog
         if image.role == role
@@ -41,9 +41,9 @@ def choose_image(catalog: tuple[Image, ...], environment: Environment, role: Rol
         and image.architecture == settings.architecture
         and explicit in ("", image.ami_id)
     ]
-    if not fitting:
+    if not matching:
         raise _refusal(catalog, role, explicit, settings.architecture)
-    chosen = fitting[0]
+    chosen = matching[0]
     return NodeImage(chosen.ami_id, chosen.digest, chosen.ray_version, chosen.root_device)
 
 
@@ -51,7 +51,7 @@ def _refusal(catalog: tuple[Image, ...], role: Role, explicit: str, architecture
     if explicit:
         return Refused(
             f"image.{role}_id: {explicit} is not a verified {role} image for {architecture}",
-            hint="`invoke images` lists what there is",
+            hint="`invoke images` lists the images",
         )
     unverified = [image.ami_id for image in catalog if image.role == role and not image.verified]
     words = f"; not verified: {', '.join(unverified)}" if unverified else ""

@@ -1,7 +1,7 @@
 """The configuration bucket: documents named by their content, and one pointer. Touches AWS (S3).
 
-A document never changes once it is there, so that what an instance was told to fetch is what it
-gets; the pointer to the current release is the only object that is overwritten.
+A stored document never changes, so an instance fetches exactly what it was told to fetch; the
+pointer to the current release is the only object that is overwritten.
 """
 
 import json
@@ -19,28 +19,28 @@ MISSING = {"404", "NoSuchKey", "NoSuchBucket", "NotFound"}
 
 @dataclass(frozen=True)
 class Document:
-    """A text and the key that its content gives it."""
+    """A text and its key, which is derived from its content."""
 
     key: str
     body: str
 
     def uri(self, bucket: str) -> str:
-        """Return where the document is, for an instance to fetch."""
+        """Return the address from which an instance fetches the document."""
         return f"s3://{bucket}/{self.key}"
 
 
 def autoscaler_document(environment: str, body: str) -> Document:
-    """Return an autoscaler configuration under its content's name."""
+    """Return an autoscaler configuration, keyed by its content."""
     return Document(f"{environment}/autoscaler/{content_id(body)}.yaml", body)
 
 
 def release_document(environment: str, release: Release) -> Document:
-    """Return a release under its id."""
+    """Return a release, keyed by its id."""
     return Document(f"{environment}/releases/{release.id}.json", release.to_json())
 
 
 def stored_keys(clients: Clients, bucket: str, folder: str) -> frozenset[str]:
-    """Return the keys of everything stored in a folder; an environment has one of its name."""
+    """Return all keys in a folder; each environment has a folder of its name."""
     with translated(f"listing s3://{bucket}/{folder}/"):
         try:
             pages = clients("s3").get_paginator("list_objects_v2")
@@ -53,7 +53,7 @@ def stored_keys(clients: Clients, bucket: str, folder: str) -> frozenset[str]:
 
 
 def store_document(clients: Clients, bucket: str, document: Document) -> None:
-    """Store the document unless it is there; a second write of it would change nothing."""
+    """Store the document unless it is stored already."""
     with translated(f"looking for {document.uri(bucket)}"):
         try:
             clients("s3").head_object(Bucket=bucket, Key=document.key)
@@ -65,10 +65,10 @@ def store_document(clients: Clients, bucket: str, document: Document) -> None:
 
 
 def current_release(clients: Clients, bucket: str, environment: str) -> Release | None:
-    """Return the release that the last finished deploy made the cluster serve.
+    """Return the release that the last successful rollout deployed.
 
-    A pointer that cannot be read, as another version of this code may have written it, is none:
-    the next deploy verifies the cluster again and writes its own.
+    None also when the pointer cannot be read, as another version of this code may have written it:
+    the next deploy verifies the cluster again and writes its own pointer.
     """
     found = read_object(clients, bucket, _pointer(environment))
     try:
@@ -78,7 +78,7 @@ def current_release(clients: Clients, bucket: str, environment: str) -> Release 
 
 
 def find_release(clients: Clients, bucket: str, environment: str, name: str) -> Release | None:
-    """Return the stored release of that id, or None; one that cannot be read is none."""
+    """Return the stored release of that id; None when there is none, or it cannot be read."""
     found = read_object(clients, bucket, f"{environment}/releases/{name}.json")
     try:
         return None if found is None else release_from(found)
@@ -93,7 +93,7 @@ def point_to_release(clients: Clients, bucket: str, environment: str, release: R
 
 
 def read_object(clients: Clients, bucket: str, key: str) -> bytes | None:
-    """Return what is stored under a key; None when nothing is."""
+    """Return the object under a key; None when there is none."""
     with translated(f"reading s3://{bucket}/{key}"):
         try:
             body = clients("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
@@ -105,20 +105,20 @@ def read_object(clients: Clients, bucket: str, key: str) -> bytes | None:
 
 
 def remove_documents(clients: Clients, bucket: str, prefix: str = "") -> int:
-    """Delete every version of every object under the prefix; return how many went."""
+    """Delete every version of every object under the prefix; return how many were deleted."""
     count = 0
     with translated(f"emptying s3://{bucket}/{prefix}"):
         while keys := _some_versions(clients, bucket, prefix):
-            wanted = {"Objects": keys, "Quiet": True}
-            refused = clients("s3").delete_objects(Bucket=bucket, Delete=wanted).get("Errors", [])
+            request = {"Objects": keys, "Quiet": True}
+            refused = clients("s3").delete_objects(Bucket=bucket, Delete=request).get("Errors", [])
             if refused:
-                raise _kept(bucket, refused[0])
+                raise _not_deleted(bucket, refused[0])
             count += len(keys)
     return count
 
 
-def _kept(bucket: str, refused: dict[str, str]) -> PipelineError:
-    """Return the error for an object that stays; S3 tells it in an answer that says 200."""
+def _not_deleted(bucket: str, refused: dict[str, str]) -> PipelineError:
+    """Return the error for an object that S3 did not delete; S3 reports it in a 200 response."""
     return PipelineError(
         f"s3://{bucket}/{refused['Key']} cannot be deleted: {refused.get('Code')}",
         hint="check the bucket's policy and object locks, then destroy again",

@@ -8,28 +8,28 @@ from bake.software import software_changes
 from common.clients import Clients
 from deploy.release.release import Release, Role
 
-SHOWN = 10  # lines a role
+SHOWN = 10  # lines for each role
 
 
 @dataclass(frozen=True)
 class ImageChange:
-    """The packages that differ between two images of a role; None when an image does not tell."""
+    """The packages that differ between two images of a role; None when an image has no list."""
 
     role: Role
     packages: tuple[str, ...] | None
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Return it as a few lines."""
+        """Return it as lines of text."""
         if self.packages is None:
-            return (f"{self.role}: not known, as one of the images does not say what is in it",)
+            return (f"{self.role}: not known: one of the images has no package list",)
         lines = tuple(f"{self.role} {words}" for words in self.packages[:SHOWN])
         more = len(self.packages) - SHOWN
         return (*lines, f"{self.role}: {more} more") if more > 0 else lines
 
 
 def image_changes(clients: Clients, old: Release, new: Release) -> tuple[ImageChange, ...]:
-    """Compare the images of each role that are not the same; asks nothing when all are."""
+    """Compare the images that differ, by role; makes no call when none do."""
     roles: tuple[Role, ...] = get_args(Role)
     changed = [role for role in roles if old.image(role).ami_id != new.image(role).ami_id]
     if not changed:

@@ -1,7 +1,7 @@
 """A release: what a cluster runs, immutable and named by its content. Pure: no AWS.
 
-Two deploys that want the same images and settings want the same release. What can be changed
-without replacing an instance (the number of standbys, time-outs) is no part of it.
+The same images and settings are the same release. What can be changed without replacing an
+instance (the number of standbys, timeouts) is not part of it.
 """
 
 import json
@@ -16,13 +16,13 @@ Role = Literal["head", "worker"]
 
 
 def content_id(text: str) -> str:
-    """Return the name of a content: the first 16 hexadecimal digits of its sha256."""
+    """Return the id of a content: the first 16 hexadecimal digits of its SHA-256."""
     return sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class NodeImage:
-    """The image of one role; ``root_device`` is where its root volume hangs."""
+    """The image of one role; ``root_device`` is the device name of its root volume."""
 
     ami_id: str
     digest: str
@@ -42,7 +42,7 @@ class Settings:
     idle_timeout_minutes: int
     volume_gib: int
     tags: tuple[tuple[str, str], ...]
-    # JSON of what a person wants different in the autoscaler's YAML.
+    # The user's overrides of the autoscaler's YAML, as JSON.
     autoscaler_override: str
 
 
@@ -56,7 +56,7 @@ class Release:
 
     @cached_property
     def id(self) -> str:
-        """The release's name: it says what is in it."""
+        """The release's name, derived from its content."""
         return content_id(self.to_json())
 
     def image(self, role: Role) -> NodeImage:
@@ -64,12 +64,12 @@ class Release:
         return self.head if role == "head" else self.worker
 
     def to_json(self) -> str:
-        """Return the one text that stands for this release."""
+        """Return the canonical text of this release."""
         return json.dumps(asdict(self), sort_keys=True, indent=2)
 
 
 def release_from(text: str | bytes) -> Release:
-    """Read back what ``to_json`` wrote."""
+    """Parse the text that ``to_json`` wrote."""
     found: dict[str, Any] = json.loads(text)
     settings = {**found["settings"], "tags": tuple(map(tuple, found["settings"]["tags"]))}
     return Release(
@@ -95,12 +95,12 @@ def settings_of(environment: Environment, autoscaler_override: str = "{}") -> Se
 
 
 def node_types(settings: Settings) -> frozenset[str]:
-    """Return the node types that a person has added to the autoscaler's YAML."""
+    """Return the node types that the user added to the autoscaler's YAML."""
     return frozenset(json.loads(settings.autoscaler_override).get("available_node_types") or ())
 
 
 def differences(old: Release, new: Release) -> tuple[str, ...]:
-    """Say in words what differs between two releases."""
+    """Describe what differs between two releases, one line for each setting."""
     before, after = _facts(old), _facts(new)
     return tuple(
         f"{key}: {before.get(key)} → {after.get(key)}"

@@ -1,4 +1,4 @@
-"""The releases of an environment: which there are, which was served when. Reads AWS (S3)."""
+"""The stored releases of an environment, and when each was deployed. Reads AWS (S3)."""
 
 import json
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from common.clients import Clients
 from common.environment import Environment
 from common.errors import Refused
 from deploy.release.config_bucket import current_release, find_release, stored_keys
-from deploy.release.journal import Journal, previous_release, read_journals
 from deploy.release.release import Release
+from deploy.release.rollout_journal import Journal, previous_release_id, read_journals
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A release and when it was last deployed, in words; empty when it never was to the end."""
+    """A release, and when it was last deployed as text; empty when no deploy of it succeeded."""
 
     release: Release
     deployed: str
@@ -23,13 +23,13 @@ class Listed:
     current: bool
 
     def as_json(self) -> dict[str, Any]:
-        """Return the release and its story as plain data."""
+        """Return the release and its deployment as plain data."""
         facts = {"id": self.release.id, "deployed": self.deployed, "by": self.by}
         return {**facts, "current": self.current, **json.loads(self.release.to_json())}
 
 
 def releases(clients: Clients, environment: Environment) -> tuple[Listed, ...]:
-    """Return every stored release, the one deployed last first."""
+    """Return every stored release: the current one first, then the latest deployed."""
     current = current_release(clients, environment.bucket, environment.name)
     journals = read_journals(clients, environment.bucket, environment.name)
     folder = f"{environment.name}/releases"
@@ -43,7 +43,7 @@ def releases(clients: Clients, environment: Environment) -> tuple[Listed, ...]:
 
 
 def release_named(clients: Clients, environment: Environment, name: str) -> Release:
-    """Return a stored release; raises Refused when there is none of that id."""
+    """Return the stored release of that id; raises Refused when there is none."""
     found = find_release(clients, environment.bucket, environment.name, name)
     if found is None:
         raise Refused(
@@ -53,15 +53,15 @@ def release_named(clients: Clients, environment: Environment, name: str) -> Rele
     return found
 
 
-def release_before(clients: Clients, environment: Environment) -> Release:
-    """Return the release that was served before the current one; raises Refused without one."""
+def previous_release_of(clients: Clients, environment: Environment) -> Release:
+    """Return the previous release; raises Refused when there is none."""
     current = current_release(clients, environment.bucket, environment.name)
     journals = read_journals(clients, environment.bucket, environment.name)
-    name = previous_release(journals, current.id) if current else None
+    name = previous_release_id(journals, current.id) if current else None
     if name is None:
         raise Refused(
-            f"no release was served in {environment.name} before the current one",
-            hint=f"`invoke releases --env {environment.name}` lists what there is; "
+            f"{environment.name} has no previous release",
+            hint=f"`invoke releases --env {environment.name}` lists the releases; "
             "choose one with --to",
         )
     return release_named(clients, environment, name)

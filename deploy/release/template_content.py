@@ -1,7 +1,7 @@
-"""What instances are launched with: one meaning, and AWS's form of it. Pure: no AWS.
+"""The content of a launch template, and its form in AWS's API. Pure: no AWS.
 
-A version that is found is read back into the same ``TemplateContent``, so that versions are
-compared by meaning.
+An existing version is parsed into the same ``TemplateContent``, so that versions are compared by
+meaning.
 """
 
 import json
@@ -15,7 +15,7 @@ from deploy.release.release import content_id
 
 TAGGED = ("instance", "volume")
 CONTENT_TAG = "raykiln:content"
-# The keys of LaunchTemplateData that we decide.
+# The keys of LaunchTemplateData that we set.
 OURS = frozenset(
     {
         "ImageId",
@@ -34,9 +34,9 @@ OURS = frozenset(
 
 @dataclass(frozen=True)
 class TemplateContent:
-    """What instances are launched with, as far as we decide it.
+    """The settings of a launch template that are ours.
 
-    ``others`` names what a found version sets besides; we never set any.
+    ``others`` names what an existing version sets besides; we never set any.
     """
 
     ami_id: str
@@ -47,9 +47,9 @@ class TemplateContent:
     root_device: str
     volume_gib: int
     tags: tuple[tuple[str, str], ...]
-    # Workers power themselves off to go; the head's group ends its own instances.
+    # Workers shut down to terminate; the head's group terminates its own instances.
     ends_on_shutdown: bool
-    # IMDSv2 alone, one hop: no container or proxy on a node has any business with it.
+    # Only IMDSv2, one hop: no container or proxy on a node needs it.
     # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-options.html
     tokens: str = "required"
     hop_limit: int = 1
@@ -61,12 +61,12 @@ class TemplateContent:
 
     @cached_property
     def digest(self) -> str:
-        """The content's name: what it says but for the tag that bears this very name."""
+        """The content's id; the tag that holds this id is not part of it."""
         tags = [tag for tag in self.tags if tag[0] != CONTENT_TAG]
         return content_id(json.dumps(asdict(self) | {"tags": tags}, sort_keys=True))
 
     def named(self) -> "TemplateContent":
-        """Return the content with the tag by which an instance tells what it was launched with."""
+        """Return the content with the tag that says what an instance was launched with."""
         tags = {**dict(self.tags), CONTENT_TAG: self.digest}
         return replace(self, tags=tuple(sorted(tags.items())))
 
@@ -107,7 +107,7 @@ def template_data(content: TemplateContent) -> dict[str, Any]:
 
 
 def content_of(data: dict[str, Any]) -> TemplateContent:
-    """Read LaunchTemplateData back; what is missing shows as a value that we never want."""
+    """Parse LaunchTemplateData; missing keys become values that we never set."""
     metadata = data.get("MetadataOptions", {})
     mappings = data.get("BlockDeviceMappings", [])
     root = mappings[0] if mappings else {}
@@ -133,12 +133,12 @@ def content_of(data: dict[str, Any]) -> TemplateContent:
 
 
 def tag_list(tags: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
-    """Return tags as EC2 takes them."""
+    """Return tags in EC2's format."""
     return [{"Key": key, "Value": value} for key, value in sorted(tags)]
 
 
 def _tags(data: dict[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Return the instances' tags; none when the volumes' differ, which we never want."""
+    """Return the instances' tags; none when the volumes' differ, which ours never do."""
     found = {
         spec["ResourceType"]: tuple(sorted((t["Key"], t["Value"]) for t in spec.get("Tags", [])))
         for spec in data.get("TagSpecifications", [])
@@ -148,7 +148,7 @@ def _tags(data: dict[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _others(data: dict[str, Any], mappings: int) -> tuple[str, ...]:
-    """Name what a version sets besides what we decide."""
+    """Name what a version sets besides our settings."""
     extra = sorted(key for key, value in data.items() if key not in OURS and value)
     return (*extra, *(["more volumes"] if mappings > 1 else []))
 

@@ -1,7 +1,7 @@
-"""What an instance is told at boot: where it belongs and where to look. Pure: no AWS.
+"""User data: which cluster an instance belongs to, and where its resources are. Pure: no AWS.
 
-A few lines of cloud-config and never a secret: whoever may describe an instance reads them.
-Everything else is in the image, or comes from the metadata service.
+A few lines of cloud-config and never a secret: anyone who may describe the instance can read
+them. Everything else is in the image, or comes from the metadata service.
 https://cloudinit.readthedocs.io/en/latest/reference/modules.html#write-files
 """
 
@@ -23,7 +23,7 @@ write_files:
 
 
 def user_data(environment: Environment, role: Role, redis: str = "") -> str:
-    """Return the cloud-config of a role; ``redis`` is where Ray's state is kept, if anywhere."""
+    """Return the cloud-config of a role; ``redis`` is the address of Ray's stored state, if any."""
     facts = {
         contract.ENVIRONMENT_KEY: environment.name,
         contract.ROLE_KEY: role,

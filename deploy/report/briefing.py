@@ -16,9 +16,9 @@ from deploy.plan.desired_state import DesiredState
 from deploy.plan.interruptions import Running, interrupted_by, what_runs
 from deploy.plan.prices import Fleet, cost_change
 from deploy.plan.steps import ROLLS, HandOver, Plan, PutTemplate, RollWorkers, TerminateHeads
-from deploy.release.journal import Entry, Journal, read_journals
 from deploy.release.package_changes import ImageChange, image_changes
 from deploy.release.release import Settings
+from deploy.release.rollout_journal import Entry, Journal, read_journals
 from deploy.rollout.prepare import Prepared
 
 STRATEGIES = {

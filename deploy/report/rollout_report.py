@@ -11,8 +11,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from deploy.cluster.client_gap import Try, gaps, longest, tries_of
-from deploy.release.journal import Entry, Journal
+from deploy.cluster.client_downtime import Probe, downtimes, longest_downtime, probes_of
+from deploy.release.rollout_journal import Entry, Journal
 from deploy.report.axis import seconds_in_words
 from deploy.report.page import figure, page, section
 from deploy.report.timeline import closer, timeline
@@ -28,7 +28,7 @@ def write_report(
     ``samples`` are a client's tries during the rollout: seconds since the epoch, and whether it
     was answered.
     """
-    tries = tries_of(samples)
+    tries = probes_of(samples)
     folder.mkdir(parents=True, exist_ok=True)
     written = folder / "report.html"
     written.write_text(html_report(journal, tries), encoding="utf-8")
@@ -37,21 +37,21 @@ def write_report(
     return written
 
 
-def json_report(journal: Journal, tries: tuple[Try, ...] = ()) -> dict[str, Any]:
+def json_report(journal: Journal, tries: tuple[Probe, ...] = ()) -> dict[str, Any]:
     """Return the journal as plain data, with what its clients met."""
-    gap = longest(tries)
+    gap = longest_downtime(tries)
     return asdict(journal) | {
         "seconds": _seconds(journal),
         "clients": {
             "tries": len(tries),
             "unanswered": sum(not one.answered for one in tries),
-            "gaps": [[one.began, one.ended] for one in gaps(tries)],
+            "gaps": [[one.began, one.ended] for one in downtimes(tries)],
             "longest_gap_seconds": gap.seconds if gap else 0.0,
         },
     }
 
 
-def html_report(journal: Journal, tries: tuple[Try, ...] = ()) -> str:
+def html_report(journal: Journal, tries: tuple[Probe, ...] = ()) -> str:
     """Return the page."""
     title = f"{journal.kind} of {journal.environment}: {journal.verdict}"
     parts = (
@@ -83,7 +83,7 @@ def _reason(journal: Journal) -> str:
     return f'<div class="reason"><strong>{heading}</strong>{escape(journal.reason)}</div>'
 
 
-def _facts(journal: Journal, tries: tuple[Try, ...]) -> str:
+def _facts(journal: Journal, tries: tuple[Probe, ...]) -> str:
     facts = {
         "Release": f"{_release(journal.from_release)} → {_release(journal.to_release)}",
         "By": escape(journal.actor),
@@ -107,8 +107,8 @@ def _when(journal: Journal) -> str:
     return f"{began} to {datetime.fromtimestamp(journal.ended, UTC):%H:%M:%S} UTC"
 
 
-def _clients(tries: tuple[Try, ...]) -> str:
-    gap, unanswered = longest(tries), sum(not one.answered for one in tries)
+def _clients(tries: tuple[Probe, ...]) -> str:
+    gap, unanswered = longest_downtime(tries), sum(not one.answered for one in tries)
     if gap is None:
         return f"each of {len(tries)} tries was answered"
     words = f"at most {seconds_in_words(gap.seconds)} without an answer"

@@ -5,8 +5,8 @@ Colours come from report.css, by class.
 
 from html import escape
 
-from deploy.cluster.client_gap import Gap, Try, gaps, longest
-from deploy.release.journal import Entry, Journal
+from deploy.cluster.client_downtime import Downtime, Probe, downtimes, longest_downtime
+from deploy.release.rollout_journal import Entry, Journal
 from deploy.report.axis import (
     FOOT,
     LABELS,
@@ -25,28 +25,28 @@ HAND_OVER = "hand-over"
 BEFORE, AFTER = 10.0, 20.0  # seconds around a hand-over that is drawn closer
 
 
-def timeline(journal: Journal, tries: tuple[Try, ...] = ()) -> str:
+def timeline(journal: Journal, tries: tuple[Probe, ...] = ()) -> str:
     """Return all of it; the gap is marked when there was a hand-over and tries tell of one."""
     ends = [entry.ended for entry in journal.entries] + [one.at for one in tries]
     scale = Scale(journal.began, max([journal.ended or journal.began, *ends]), journal.began)
     title = f"{journal.kind} of {journal.environment}, step by step"
-    gap = longest(tries) if _hand_over(journal) else None
+    gap = longest_downtime(tries) if _hand_over(journal) else None
     return _picture(title, journal.entries, tries, gap, scale)
 
 
-def closer(journal: Journal, tries: tuple[Try, ...] = ()) -> str:
+def closer(journal: Journal, tries: tuple[Probe, ...] = ()) -> str:
     """Return the time around the hand-over alone; nothing when the whole shows it well enough."""
     over = _hand_over(journal)
     if over is None:
         return ""
-    gap = longest(tries)
+    gap = longest_downtime(tries)
     ends = [over.ended, *([gap.until] if gap and gap.began <= over.ended else [])]
     scale = Scale(over.began - BEFORE, max(ends) + AFTER, over.began)
     if max(entry.ended for entry in journal.entries) - journal.began < 4 * scale.seconds:
         return ""
     near = tuple(e for e in journal.entries if e.ended > scale.began and e.began < scale.ended)
     seen = tuple(one for one in tries if scale.began <= one.at <= scale.ended)
-    return _picture(f"{over.what}, closer", near, seen, longest(seen), scale)
+    return _picture(f"{over.what}, closer", near, seen, longest_downtime(seen), scale)
 
 
 def _hand_over(journal: Journal) -> Entry | None:
@@ -56,8 +56,8 @@ def _hand_over(journal: Journal) -> Entry | None:
 def _picture(
     title: str,
     entries: tuple[Entry, ...],
-    tries: tuple[Try, ...],
-    gap: Gap | None,
+    tries: tuple[Probe, ...],
+    gap: Downtime | None,
     scale: Scale,
 ) -> str:
     bottom = TOP + (len(entries) + bool(tries)) * ROW
@@ -93,11 +93,11 @@ def _class(entry: Entry) -> str:
     return "wait" if entry.kind.startswith("await") or entry.kind == "verify" else "work"
 
 
-def _clients(tries: tuple[Try, ...], y: float, scale: Scale) -> str:
+def _clients(tries: tuple[Probe, ...], y: float, scale: Scale) -> str:
     """Draw when clients were answered, and over it when they were not."""
     middle = y + ROW / 2
     stretches = [("answered", tries[0].at, tries[-1].at)]
-    stretches += [("failed", gap.began, gap.until) for gap in gaps(tries)]
+    stretches += [("failed", gap.began, gap.until) for gap in downtimes(tries)]
     bars = "".join(
         f'<rect class="{name}" x="{scale.x(began):.1f}" y="{middle - 4:.1f}" '
         f'width="{max(scale.x(ended) - scale.x(began), 1.0):.1f}" height="8"/>'
@@ -112,7 +112,7 @@ def _clients(tries: tuple[Try, ...], y: float, scale: Scale) -> str:
     )
 
 
-def _marked(gap: Gap, scale: Scale, bottom: float) -> str:
+def _marked(gap: Downtime, scale: Scale, bottom: float) -> str:
     left, right = scale.x(gap.began), scale.x(gap.until)
     words = seconds_in_words(gap.seconds) + (" and on" if gap.ended is None else "")
     place = min(max((left + right) / 2, LABELS + 60), WIDTH - 80)  # within the picture

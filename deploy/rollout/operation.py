@@ -15,8 +15,14 @@ from common.progress import Progress
 from common.waiting import Clock
 from deploy.foundation.stack import find_foundation
 from deploy.plan.steps import ChangeFoundation, Plan, Step
-from deploy.release.journal import Entry, Journal, Verdict, begin_journal, write_journal
 from deploy.release.release import Release
+from deploy.release.rollout_journal import (
+    Entry,
+    Journal,
+    RolloutStatus,
+    begin_journal,
+    write_journal,
+)
 from deploy.rollout.lock import deploy_lock
 from deploy.rollout.notices import announce
 from deploy.rollout.prepare import Prepared
@@ -157,7 +163,7 @@ class _Book:
         """From now on the steps are those of going back."""
         self._steps, self._taken = plan.steps, 0
 
-    def close(self, verdict: Verdict, reason: str = "") -> Journal:
+    def close(self, verdict: RolloutStatus, reason: str = "") -> Journal:
         """Write how it ended, and announce it."""
         now = self._operation.clock.now()
         self.journal = self.journal.closed(verdict, now, reason)

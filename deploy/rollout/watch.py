@@ -11,7 +11,7 @@ from common.progress import Progress
 from common.waiting import Clock, Seen, wait_for
 from deploy.cluster.activities import Failure, find_failures
 from deploy.cluster.head_group import HeadGroup, find_group
-from deploy.cluster.last_words import console_of, log_of
+from deploy.cluster.instance_output import bootstrap_log, console_output
 from deploy.cluster.ray_api import RayApi, Unreachable, alive_workers
 from deploy.cluster.state import find_alarms, find_instances, find_lease, find_targets
 from deploy.foundation.stack import Foundation
@@ -224,12 +224,12 @@ class Watch:
         """Return what the heads that never reported say in their logs."""
         group = find_group(self.clients, self.environment.head_group, "")
         silent = [m.instance_id for m in (group.members if group else ()) if not m.serves]
-        said = {name: log_of(self.clients, name, clock=self.clock) for name in silent}
+        said = {name: bootstrap_log(self.clients, name, clock=self.clock) for name in silent}
         return "".join(f"\n{name} says:\n{words}" for name, words in said.items() if words)
 
     def _failed(self, failures: list[Failure]) -> HeadFailed:
         last = failures[-1]
-        said = console_of(self.clients, last.instance_id) if last.instance_id else ""
+        said = console_output(self.clients, last.instance_id) if last.instance_id else ""
         return HeadFailed(
             f"{len(failures)} heads did not come into service; the last one "
             f"({last.instance_id or 'never launched'}): {last.reason}"

@@ -1,1 +1,1 @@
-"""Judge a cluster: acceptance checks, smoke job, alarm delivery, the loss of a head."""
+"""Verify a cluster: acceptance list, smoke job, alarm delivery, head loss."""

@@ -1,6 +1,6 @@
-"""Is the cluster what was promised? The acceptance list, each line with what was seen.
+"""The acceptance list: every check of a deployed cluster, each with what was seen.
 
-Touches AWS and the cluster; changes nothing, but for the trial of an alarm, which is taken back.
+Touches AWS and the cluster; changes nothing, except that the alarm test sets and restores an alarm.
 """
 
 from collections.abc import Callable
@@ -9,11 +9,23 @@ from functools import partial
 from common.clients import Clients
 from common.environment import Environment
 from common.errors import Unanswered, Unhealthy
-from common.progress import Progress as Reporter
+from common.progress import Progress, Say, say_nothing
 from common.waiting import Clock
-from deploy.verify import cluster_checks as acceptance
-from deploy.verify.check import Check, Progress, check
-from deploy.verify.cluster_checks import Subject
+from deploy.verify import cluster_checks
+from deploy.verify.check import Check, Verdict, check
+from deploy.verify.cluster_checks import CheckedCluster
+
+CHECKS: dict[str, Callable[[CheckedCluster], Verdict]] = {
+    "there is a leader": cluster_checks.leader_is_known,
+    "the target is healthy": cluster_checks.target_is_healthy,
+    "the name resolves": cluster_checks.name_resolves,
+    "ray status succeeds": cluster_checks.ray_status_succeeds,
+    "job submission works": cluster_checks.job_submission_works,
+    "workers have joined": cluster_checks.workers_have_joined,
+    "HeadReady arrives": cluster_checks.head_ready_arrives,
+    "the alarms exist": cluster_checks.alarms_exist,
+    "no alarm is in ALARM": cluster_checks.alarms_are_ok,
+}
 
 
 def run_checks(
@@ -21,59 +33,48 @@ def run_checks(
     environment: Environment,
     *,
     clock: Clock,
-    patience: float = 0.0,
-    progress: Progress = lambda words: None,
+    timeout: float = 0.0,
+    progress: Say = say_nothing,
 ) -> tuple[Check, ...]:
-    """Return the acceptance list but for the trial of an alarm.
+    """Return the acceptance list without the alarm test.
 
-    ``patience``: seconds that all of it may wait for what is still on its way.
+    ``timeout``: seconds that all checks together may wait to pass.
     """
-    subject = Subject(clients, environment, clock)
-    deadline = clock.now() + patience
-    looks = {
-        "a leader is known": acceptance.leader_is_known,
-        "the target is healthy": acceptance.target_is_healthy,
-        "the name resolves": acceptance.name_resolves,
-        "ray status is alive": acceptance.ray_status_is_alive,
-        "a job is taken": acceptance.job_submission_works,
-        "workers have joined": acceptance.workers_have_joined,
-        "HeadReady arrives": acceptance.head_ready_arrives,
-        "the alarms exist": acceptance.alarms_exist,
-        "no alarm rings": acceptance.alarms_are_ok,
-    }
+    cluster = CheckedCluster(clients, environment, clock)
+    deadline = clock.now() + timeout
     return tuple(
         check(
             name,
-            partial(look, subject),
+            partial(look, cluster),
             clock=clock,
-            patience=max(0.0, deadline - clock.now()),
+            timeout=max(0.0, deadline - clock.now()),
             progress=progress,
         )
-        for name, look in looks.items()
+        for name, look in CHECKS.items()
     )
 
 
 def verifier(
     clients: Clients, environment: Environment, *, clock: Clock
-) -> Callable[[Reporter], str]:
-    """Return what a rollout verifies itself with: all of ``run_checks``, given time to come true.
+) -> Callable[[Progress], str]:
+    """Return what a rollout verifies itself with: ``run_checks``, with time to pass.
 
-    It returns a summary, and raises Unhealthy with every check that failed; Unanswered when only
-    AWS is to blame, since a rollback would fix nothing.
+    It returns a summary, and raises Unhealthy with every check that failed; Unanswered when AWS
+    answered none of them, since a rollback would fix nothing.
     """
 
-    def verify(progress: Reporter) -> str:
-        patience = float(environment.limits.workers_ready_seconds)
+    def verify(progress: Progress) -> str:
+        timeout = float(environment.limits.workers_ready_seconds)
         checks = run_checks(
-            clients, environment, clock=clock, patience=patience, progress=progress.say
+            clients, environment, clock=clock, timeout=timeout, progress=progress.say
         )
         failed = [one for one in checks if not one.passed]
         if failed:
             blind = all(one.blind for one in failed)
-            words = "cannot be looked at" if blind else "is not what it should be"
+            words = "could not be checked" if blind else "is not healthy"
             raise (Unanswered if blind else Unhealthy)(
                 f"{environment.name} {words}:\n  " + "\n  ".join(map(str, failed)),
-                hint=f"invoke status --env {environment.name}; docs/runbooks/ has a page an alarm",
+                hint=f"invoke status --env {environment.name}; alarms: docs/runbooks/",
             )
         return f"{len(checks)} checks passed"
 
@@ -81,8 +82,8 @@ def verifier(
 
 
 def check_delivery(clients: Clients, environment: Environment, *, clock: Clock) -> Check:
-    """Fire an alarm, see it arrive at the topic, and put it back."""
-    subject = Subject(clients, environment, clock)
+    """Set an alarm to ALARM, check that the topic delivers it, and restore its state."""
+    cluster = CheckedCluster(clients, environment, clock)
     return check(
-        "an alarm reaches SNS", partial(acceptance.alarm_is_delivered, subject), clock=clock
+        "an alarm reaches SNS", partial(cluster_checks.alarm_is_delivered, cluster), clock=clock
     )

@@ -1,8 +1,7 @@
-"""Make an alarm fire and see it arrive where people subscribe. Touches AWS.
+"""Set an alarm to ALARM and check that the topic delivers it. Touches AWS.
 
-A queue of our own subscribes to the topic for the time of the trial; it and the subscription are
-removed, and the alarm is put back, whatever happens. Subscribers get the trial too: its reason says
-so. https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_SetAlarmState.html
+A temporary queue subscribes to the topic. The queue and the subscription are always deleted, and
+the alarm's state is restored. Subscribers get the test too: its reason says so. https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_SetAlarmState.html
 """
 
 import json
@@ -15,12 +14,12 @@ from common.clients import Clients, translated
 from common.errors import PipelineError
 from common.waiting import Clock, Seen, wait_for
 
-REASON = "Trial by `invoke verify`: nothing is wrong."
+REASON = "Test by `invoke verify`: nothing is wrong."
 
 
 @dataclass(frozen=True)
 class Queue:
-    """Where SNS delivers to during the trial."""
+    """The queue that SNS delivers to during the test."""
 
     url: str
     arn: str
@@ -29,13 +28,13 @@ class Queue:
 def deliver_alarm(
     clients: Clients, topic_arn: str, alarm: str, *, clock: Clock, seconds: float = 60
 ) -> float:
-    """Fire the alarm and return after how many seconds it was delivered.
+    """Set the alarm to ALARM and return after how many seconds it was delivered.
 
-    Raises PipelineError when it rings already, TimedOut when nothing is delivered.
+    Raises PipelineError when it is in ALARM already, TimedOut when nothing is delivered.
     """
     state = _state(clients, alarm)
     if state == "ALARM":
-        raise PipelineError(f"{alarm} rings already", hint="see its page in docs/runbooks")
+        raise PipelineError(f"{alarm} is in ALARM already", hint="see its page in docs/runbooks")
     with _queue(clients, topic_arn) as queue, _subscription(clients, topic_arn, queue):
         begun = clock.now()
         try:
@@ -46,7 +45,7 @@ def deliver_alarm(
                 clock=clock,
                 seconds=seconds,
                 every=0.5,
-                hint="look at the topic's policy and the alarm's actions",
+                hint="check the topic's policy and the alarm's actions",
             )
             return clock.now() - begun
         finally:
@@ -57,11 +56,11 @@ def _look(clients: Clients, queue: Queue, alarm: str) -> Seen[bool]:
     with translated(f"reading {queue.url}"):
         found = clients("sqs").receive_message(QueueUrl=queue.url, MaxNumberOfMessages=10)
     bodies = [json.loads(message["Body"]) for message in found.get("Messages", [])]
-    arrived = any(body.get("AlarmName") == alarm and _is_trial(body) for body in bodies)
+    arrived = any(body.get("AlarmName") == alarm and _is_test(body) for body in bodies)
     return Seen(arrived or None, f"{len(bodies)} other messages" if bodies else "no message")
 
 
-def _is_trial(body: dict[str, str]) -> bool:
+def _is_test(body: dict[str, str]) -> bool:
     return body.get("NewStateValue") == "ALARM" and REASON in body.get("NewStateReason", "")
 
 
@@ -82,14 +81,14 @@ def _set_state(clients: Clients, alarm: str, state: str) -> None:
 def _queue(clients: Clients, topic_arn: str) -> Iterator[Queue]:
     name = f"{topic_arn.rsplit(':', 1)[-1]}-verify-{uuid4().hex[:8]}"
     arn = ":".join(["arn", topic_arn.split(":")[1], "sqs", *topic_arn.split(":")[3:5], name])
-    with translated(f"making the queue {name}"):
+    with translated(f"creating the queue {name}"):
         url = clients("sqs").create_queue(
             QueueName=name, Attributes={"Policy": json.dumps(_policy(arn, topic_arn))}
         )["QueueUrl"]
     try:
         yield Queue(url, arn)
     finally:
-        with translated(f"removing the queue {name}"):
+        with translated(f"deleting the queue {name}"):
             clients("sqs").delete_queue(QueueUrl=url)
 
 

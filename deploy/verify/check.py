@@ -1,18 +1,17 @@
-"""A check: a question with an answer, what was seen, and how long it took. No AWS."""
+"""A check: whether it passed, what was seen, and how long it took. No AWS."""
 
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
 from common.errors import PipelineError, TimedOut, Unanswered
+from common.progress import Say, say_nothing
 from common.waiting import Clock, Seen, wait_for
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one look says; ``blind``: AWS did not let it see."""
+    """The result of one look; ``blind``: AWS refused or did not answer a call."""
 
     passed: bool
     seen: str
@@ -21,7 +20,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the acceptance list; ``blind`` as in the last look's verdict."""
+    """One line of the acceptance list; ``blind`` as in the last verdict."""
 
     name: str
     passed: bool
@@ -40,12 +39,12 @@ def check(
     look: Callable[[], Verdict],
     *,
     clock: Clock,
-    patience: float = 0.0,
-    progress: Progress = lambda words: None,
+    timeout: float = 0.0,
+    progress: Say = say_nothing,
 ) -> Check:
-    """Look until it passes, for ``patience`` seconds at most; the last look counts.
+    """Look until it passes, for ``timeout`` seconds at most; the last look counts.
 
-    A look that cannot see (any PipelineError) fails, and its message is what was seen.
+    A look that raises PipelineError fails, and the error's message is what was seen.
     """
     begun = clock.now()
     last = Verdict(False, "")
@@ -56,7 +55,7 @@ def check(
         return Seen(last if last.passed else None, f"{name}: {last.seen}")
 
     with suppress(TimedOut):
-        wait_for(name, seen, clock=clock, seconds=patience, progress=progress)
+        wait_for(name, seen, clock=clock, seconds=timeout, progress=progress)
     return Check(name, last.passed, last.seen, clock.now() - begun, last.blind)
 
 

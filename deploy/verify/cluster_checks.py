@@ -1,6 +1,6 @@
-"""What makes a cluster the one that was promised: one look each. Touches AWS and the cluster.
+"""The checks of the acceptance list, one look each. Touches AWS and the cluster.
 
-Looking changes nothing, but for the trial of an alarm, which is taken back.
+They change nothing, except that the alarm test sets and restores an alarm.
 """
 
 import socket
@@ -23,12 +23,12 @@ from deploy.verify.check import Verdict
 from node.contract import GCS_PORT, RAY_COMMAND
 
 ALARMS = ("head-not-ready", "no-leader", "no-healthy-target", "head-launch")
-WINDOW = 600.0  # seconds of heartbeat that are looked at
+WINDOW = 600.0  # seconds of heartbeats that are checked
 
 
 @dataclass(frozen=True)
-class Subject:
-    """The cluster that is looked at."""
+class CheckedCluster:
+    """The cluster under test."""
 
     clients: Clients
     environment: Environment
@@ -36,7 +36,7 @@ class Subject:
 
     @cached_property
     def foundation(self) -> Foundation:
-        """What the stack gives; raises Refused when there is none."""
+        """The stack's outputs; raises Refused when there is no usable stack."""
         found = find_foundation(self.clients, self.environment)
         if found is None:
             name = self.environment.name
@@ -61,44 +61,44 @@ class Subject:
         """Return the running head that holds the lease; raises PipelineError when none does."""
         lease = find_lease(self.clients, self.environment)
         if lease is None or lease.released:
-            raise PipelineError("nobody holds the head lease")
+            raise PipelineError("no instance holds the head lease")
         for instance in self.instances("head"):
             if instance.id == lease.holder:
                 return instance
-        raise PipelineError(f"{lease.holder} holds the head lease but is no running head")
+        raise PipelineError(f"{lease.holder} holds the head lease but is not a running head")
 
 
-def leader_is_known(subject: Subject) -> Verdict:
+def leader_is_known(cluster: CheckedCluster) -> Verdict:
     """The lease names a running head, and is being renewed."""
-    leader = subject.leader()
-    first = find_lease(subject.clients, subject.environment)
+    leader = cluster.leader()
+    first = find_lease(cluster.clients, cluster.environment)
 
     def look() -> Seen[str]:
-        lease = find_lease(subject.clients, subject.environment)
+        lease = find_lease(cluster.clients, cluster.environment)
         if first is None or lease is None or lease.epoch != first.epoch:
             return Seen("the lease is changing hands", "")
         words = f"{leader.id} at {lease.address}, epoch {lease.epoch}, beat {lease.beat}"
         return Seen(words if lease.beat > first.beat else None, f"{words}, not renewed")
 
-    words = wait_for("a renewal of the lease", look, clock=subject.clock, seconds=10, every=0.5)
+    words = wait_for("a renewal of the lease", look, clock=cluster.clock, seconds=10, every=0.5)
     return Verdict(words.startswith(leader.id), words)
 
 
-def target_is_healthy(subject: Subject) -> Verdict:
-    """Every port of the load balancer leads to the leader; standbys pass on to it."""
-    leader = subject.leader()
-    groups = find_targets(subject.clients, subject.foundation.target_group_arns)
+def target_is_healthy(cluster: CheckedCluster) -> Verdict:
+    """Every port of the load balancer reaches the leader; standbys relay to it."""
+    leader = cluster.leader()
+    groups = find_targets(cluster.clients, cluster.foundation.target_group_arns)
     if groups and all(leader.id in group.healthy for group in groups):
         others = {name for group in groups for name in group.healthy} - {leader.id}
-        through = f", also through {', '.join(sorted(others))}" if others else ""
-        return Verdict(True, f"{len(groups)} ports lead to {leader.id}{through}")
+        relays = f", also through {', '.join(sorted(others))}" if others else ""
+        return Verdict(True, f"{len(groups)} ports reach {leader.id}{relays}")
     seen = [f"{group.name}: {', '.join(group.healthy) or 'none healthy'}" for group in groups]
     return Verdict(False, "; ".join(seen))
 
 
-def name_resolves(subject: Subject) -> Verdict:
+def name_resolves(cluster: CheckedCluster) -> Verdict:
     """The stable name has the load balancer's addresses."""
-    name, balancer = subject.environment.head_dns, subject.foundation.load_balancer_dns_name
+    name, balancer = cluster.environment.head_dns, cluster.foundation.load_balancer_dns_name
     found, expected = addresses(name), addresses(balancer)
     if not found:
         return Verdict(False, f"{name} does not resolve here; are you in its VPC or VPN?")
@@ -116,24 +116,24 @@ def addresses(name: str) -> frozenset[str]:
     return frozenset(str(address[0]) for *_, address in found)
 
 
-def ray_status_is_alive(subject: Subject) -> Verdict:
-    """``ray status``, run on the leader itself, answers."""
-    leader = subject.leader()
-    ran = run_command(
-        subject.clients,
+def ray_status_succeeds(cluster: CheckedCluster) -> Verdict:
+    """``ray status``, run on the leader itself, lists a head."""
+    leader = cluster.leader()
+    result = run_command(
+        cluster.clients,
         leader.id,
         f"{RAY_COMMAND} status --address {leader.address}:{GCS_PORT}",
-        clock=subject.clock,
+        clock=cluster.clock,
     )
-    nodes = living_nodes(ran.stdout)
-    if ran.succeeded and "1 head" in nodes:
+    nodes = live_nodes(result.stdout)
+    if result.succeeded and "1 head" in nodes:
         return Verdict(True, f"on {leader.id}: {', '.join(nodes)}")
-    words = (ran.stdout + ran.stderr).strip()[-300:]
-    return Verdict(False, f"{ran.status} {ran.exit_code}: {words}")
+    words = (result.stdout + result.stderr).strip()[-300:]
+    return Verdict(False, f"{result.status} {result.exit_code}: {words}")
 
 
-def living_nodes(status: str) -> tuple[str, ...]:
-    """Return what ``ray status`` lists as alive: at work or idle, for example ``1 head``.
+def live_nodes(status: str) -> tuple[str, ...]:
+    """Return the nodes that ``ray status`` lists as active or idle, for example ``1 head``.
 
     The layout is Ray's ``ClusterStatusFormatter`` (autoscaler/v2/utils.py).
     """
@@ -146,30 +146,35 @@ def living_nodes(status: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def job_submission_works(subject: Subject) -> Verdict:
-    """Ray takes a job at the stable name, while somebody leads."""
-    leader = subject.leader()
-    name = f"raykiln-verify-{uuid4().hex[:12]}"
-    subject.api.submit("true", name)
-    return Verdict(True, f"{name} at {subject.environment.head_dns}, where {leader.id} leads")
+def job_submission_works(cluster: CheckedCluster) -> Verdict:
+    """Ray accepts a job at the stable name, and there is a leader."""
+    leader = cluster.leader()
+    name = new_job_id()
+    cluster.api.submit("true", name)
+    return Verdict(True, f"{name} at {cluster.environment.head_dns}, led by {leader.id}")
 
 
-def workers_have_joined(subject: Subject) -> Verdict:
-    """Workers that the autoscaler launched are among Ray's nodes, as many as wanted."""
-    instances = {i.address: i.id for i in subject.instances("worker")}
-    nodes = [node for node in alive_workers(subject.api) if node.address in instances]
-    wanted = subject.environment.workers.min
+def new_job_id() -> str:
+    """Return a new submission id for a job that does nothing."""
+    return f"raykiln-verify-{uuid4().hex[:12]}"
+
+
+def workers_have_joined(cluster: CheckedCluster) -> Verdict:
+    """At least the minimum of workers is among Ray's nodes."""
+    instances = {i.address: i.id for i in cluster.instances("worker")}
+    nodes = [node for node in alive_workers(cluster.api) if node.address in instances]
+    desired = cluster.environment.workers.min
     named = ", ".join(f"{instances[node.address]} at {node.address}" for node in nodes)
-    seen = f"{len(nodes)} joined of {wanted} wanted, {len(instances)} running"
-    return Verdict(len(nodes) >= wanted, f"{seen}: {named}" if named else seen)
+    seen = f"{len(nodes)} joined of {desired} desired, {len(instances)} running"
+    return Verdict(len(nodes) >= desired, f"{seen}: {named}" if named else seen)
 
 
-def head_ready_arrives(subject: Subject) -> Verdict:
-    """HeadReady has come every minute since the leader's first word."""
-    now = subject.now_at_aws()
-    launched = datetime.fromisoformat(subject.leader().launched).timestamp()
+def head_ready_arrives(cluster: CheckedCluster) -> Verdict:
+    """HeadReady has arrived every minute since the leader was launched."""
+    now = cluster.now_at_aws()
+    launched = datetime.fromisoformat(cluster.leader().launched).timestamp()
     since = max(now - WINDOW, launched)
-    beats = heartbeat(subject.clients, subject.environment, since=since, now=now)
+    beats = heartbeat(cluster.clients, cluster.environment, since=since, now=now)
     missing = [clock_time(minute) for minute in beats.missing(now)]
     seen = f"{len(beats.minutes)} minutes with a heartbeat since {clock_time(since)}"
     words = f"{seen}, none at {', '.join(missing)}" if missing else seen
@@ -177,32 +182,32 @@ def head_ready_arrives(subject: Subject) -> Verdict:
 
 
 def clock_time(seconds: float) -> str:
-    """Return hours and minutes (UTC) of a moment."""
+    """Return a time (seconds since the epoch) as hours and minutes in UTC."""
     return f"{datetime.fromtimestamp(seconds, UTC):%H:%M}"
 
 
-def alarms_exist(subject: Subject) -> Verdict:
-    """Every alarm of the foundation is there."""
-    found = {alarm.name for alarm in find_alarms(subject.clients, subject.environment.name)}
-    missing = [name for name in alarm_names(subject.environment) if name not in found]
+def alarms_exist(cluster: CheckedCluster) -> Verdict:
+    """Every alarm of the foundation exists."""
+    found = {alarm.name for alarm in find_alarms(cluster.clients, cluster.environment.name)}
+    missing = [name for name in alarm_names(cluster.environment) if name not in found]
     return Verdict(not missing, f"missing: {', '.join(missing)}" if missing else f"{len(found)}")
 
 
-def alarms_are_ok(subject: Subject) -> Verdict:
-    """No alarm is in the state ALARM."""
-    alarms = find_alarms(subject.clients, subject.environment.name)
-    ringing = [f"{a.name} ({a.reason})" for a in alarms if a.state == "ALARM"]
+def alarms_are_ok(cluster: CheckedCluster) -> Verdict:
+    """No alarm is in ALARM."""
+    alarms = find_alarms(cluster.clients, cluster.environment.name)
+    in_alarm = [f"{a.name} ({a.reason})" for a in alarms if a.state == "ALARM"]
     states = ", ".join(f"{alarm.name} {alarm.state}" for alarm in alarms)
-    return Verdict(not ringing, "; ".join(ringing) or states)
+    return Verdict(not in_alarm, "; ".join(in_alarm) or states)
 
 
-def alarm_is_delivered(subject: Subject) -> Verdict:
-    """An alarm that fires arrives at the topic."""
-    alarm = alarm_names(subject.environment)[-1]
+def alarm_is_delivered(cluster: CheckedCluster) -> Verdict:
+    """An alarm that goes to ALARM is delivered by the topic."""
+    alarm = alarm_names(cluster.environment)[-1]
     seconds = deliver_alarm(
-        subject.clients, subject.foundation.topic_arn, alarm, clock=subject.clock
+        cluster.clients, cluster.foundation.topic_arn, alarm, clock=cluster.clock
     )
-    return Verdict(True, f"{alarm} arrived after {seconds:.1f} s")
+    return Verdict(True, f"{alarm} was delivered after {seconds:.1f} s")
 
 
 def alarm_names(environment: Environment) -> tuple[str, ...]:

@@ -1,37 +1,37 @@
-"""Take the head away and see the cluster come back: in how many seconds, phase by phase.
+"""Terminate the leader and time the recovery, phase by phase.
 
-Touches AWS and the cluster; terminates the instance that leads.
+Touches AWS and the cluster; terminates the leader's instance.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from uuid import uuid4
 
 from common.clients import Clients, translated
 from common.environment import Environment
 from common.errors import PipelineError, Refused, TimedOut
+from common.progress import Say, say_nothing
 from common.waiting import Clock, Seen, wait_for
 from deploy.cluster.heartbeat import ready_count
 from deploy.cluster.ray_api import alive_workers
 from deploy.cluster.state import Instance, Lease, find_lease
-from deploy.verify.check import Check, Progress
-from deploy.verify.cluster_checks import Subject
+from deploy.verify.check import Check
+from deploy.verify.cluster_checks import CheckedCluster, new_job_id
 
-LIMIT = 180.0  # seconds until the workers must be back
-PATIENCE = 600.0  # seconds that are watched all the same, to say how long it took
+LIMIT = 180.0  # seconds within which the workers must be back
+TIMEOUT = 600.0  # seconds of waiting, longer than LIMIT to report how long it really took
 
 LAUNCHED = "an instance is launched"
 LEASE = "the lease is taken"
 READY = "HeadReady arrives"
 WORKERS = "the workers are back"
-JOB = "a job is taken at the stable name"
+JOB = "job submission works at the stable name"
 
-Look = Callable[[], str]  # what was reached, or nothing yet
+Look = Callable[[], str]  # what was reached; empty when nothing yet
 
 
 @dataclass(frozen=True)
 class Before:
-    """The cluster as it was when its head was taken away."""
+    """The cluster before its leader was terminated."""
 
     heads: frozenset[str]
     leader: Instance
@@ -39,7 +39,7 @@ class Before:
     workers: frozenset[str]  # addresses
     ready_count: int
     begun: float  # by this machine's clock
-    minute: float  # by AWS's
+    begun_at_aws: float  # by AWS's clock
 
 
 def check_head_loss(
@@ -47,27 +47,27 @@ def check_head_loss(
     environment: Environment,
     *,
     clock: Clock,
-    progress: Progress = lambda words: None,
+    progress: Say = say_nothing,
 ) -> tuple[Check, ...]:
-    """Terminate the leader's instance; return one check a phase, with its seconds since then.
+    """Terminate the leader's instance; return one check for each phase, timed from then.
 
-    Raises Refused when the cluster is not whole to begin with.
+    Raises Refused when the cluster is not healthy before that.
     """
-    subject = Subject(clients, environment, clock)
-    before = _before(subject)
+    cluster = CheckedCluster(clients, environment, clock)
+    before = _before(cluster)
     with translated(f"terminating {before.leader.id}"):
         clients("ec2").terminate_instances(InstanceIds=[before.leader.id])
     progress(f"{before.leader.id} is terminated")
-    reached = watch(_looks(subject, before), clock=clock, begun=before.begun, progress=progress)
+    reached = watch(_looks(cluster, before), clock=clock, begun=before.begun, progress=progress)
     return tuple(_check(name, reached) for name in (LAUNCHED, LEASE, READY, WORKERS, JOB))
 
 
 def watch(
-    looks: dict[str, Look], *, clock: Clock, begun: float, progress: Progress
+    looks: dict[str, Look], *, clock: Clock, begun: float, progress: Say
 ) -> dict[str, tuple[float, str]]:
-    """Look at each phase in turn until all are reached; return when each was, and what was seen.
+    """Wait until all phases are reached; return the seconds and what was seen of each.
 
-    A look that cannot see yet (any PipelineError) is one that found nothing.
+    A look that raises PipelineError has not reached its phase yet.
     """
     reached: dict[str, tuple[float, str]] = {}
 
@@ -80,41 +80,43 @@ def watch(
         return Seen(None if waiting else True, f"not yet: {', '.join(waiting)}")
 
     try:
-        wait_for("the cluster back", look, clock=clock, seconds=PATIENCE, every=0.5)
+        wait_for("the recovery", look, clock=clock, seconds=TIMEOUT, every=0.5)
     except TimedOut as error:
         progress(error.message)
     return reached
 
 
-def _before(subject: Subject) -> Before:
+def _before(cluster: CheckedCluster) -> Before:
     try:
-        leader = subject.leader()
-        workers = frozenset(node.address for node in alive_workers(subject.api))
+        leader = cluster.leader()
+        workers = frozenset(node.address for node in alive_workers(cluster.api))
     except PipelineError as error:
         raise Refused(
-            f"the cluster is not whole: {error.message}", hint="see `invoke verify` first"
+            f"the cluster is not healthy: {error.message}", hint="run `invoke verify` first"
         ) from error
-    lease = find_lease(subject.clients, subject.environment)
+    lease = find_lease(cluster.clients, cluster.environment)
     if lease is None or lease.holder != leader.id:
         raise Refused("the lease is changing hands", hint="wait a moment and try again")
-    begun, minute = subject.clock.now(), subject.now_at_aws()
+    begun, begun_at_aws = cluster.clock.now(), cluster.now_at_aws()
     return Before(
-        heads=frozenset(head.id for head in subject.instances("head")),
+        heads=frozenset(head.id for head in cluster.instances("head")),
         leader=leader,
         lease=lease,
         workers=workers,
-        ready_count=ready_count(subject.clients, subject.environment, since=minute, now=minute),
+        ready_count=ready_count(
+            cluster.clients, cluster.environment, since=begun_at_aws, now=begun_at_aws
+        ),
         begun=begun,
-        minute=minute,
+        begun_at_aws=begun_at_aws,
     )
 
 
-def _looks(subject: Subject, before: Before) -> dict[str, Look]:
-    clients, environment = subject.clients, subject.environment
-    job = f"raykiln-verify-{uuid4().hex[:12]}"
+def _looks(cluster: CheckedCluster, before: Before) -> dict[str, Look]:
+    clients, environment = cluster.clients, cluster.environment
+    job = new_job_id()
 
     def launched() -> str:
-        new = [head.id for head in subject.instances("head") if head.id not in before.heads]
+        new = [head.id for head in cluster.instances("head") if head.id not in before.heads]
         return ", ".join(new)
 
     def lease() -> str:
@@ -123,21 +125,21 @@ def _looks(subject: Subject, before: Before) -> dict[str, Look]:
         return f"{found.holder}, epoch {found.epoch}" if found and taken else ""
 
     def ready() -> str:
-        now = subject.now_at_aws()
-        count = ready_count(clients, environment, since=before.minute, now=now)
+        now = cluster.now_at_aws()
+        count = ready_count(clients, environment, since=before.begun_at_aws, now=now)
         return f"{count - before.ready_count} since" if count > before.ready_count else ""
 
     def workers() -> str:
-        nodes = subject.api.nodes()
+        nodes = cluster.api.nodes()
         if any(node.is_head and node.address == before.leader.address for node in nodes):
             return ""
         back = {node.address for node in nodes if node.works}
         return f"{len(back & before.workers)} the same" if len(back) >= len(before.workers) else ""
 
     def accepted() -> str:
-        if not lease():  # the old head would take it with it
+        if not lease():  # the old head would accept the job and lose it
             return ""
-        subject.api.submit("true", job)
+        cluster.api.submit("true", job)
         return job
 
     return {LAUNCHED: launched, LEASE: lease, READY: ready, WORKERS: workers, JOB: accepted}
@@ -152,7 +154,7 @@ def _quietly(look: Look) -> str:
 
 def _check(name: str, reached: dict[str, tuple[float, str]]) -> Check:
     if name not in reached:
-        return Check(f"head lost: {name}", False, f"not within {PATIENCE:.0f} s", PATIENCE)
+        return Check(f"head lost: {name}", False, f"not within {TIMEOUT:.0f} s", TIMEOUT)
     seconds, words = reached[name]
     in_time = name != WORKERS or seconds <= LIMIT
     seen = words if in_time else f"{words}, after more than {LIMIT:.0f} s"

@@ -1,28 +1,27 @@
-"""Run a job on the cluster through its stable name, and wait. Touches AWS for the token alone.
+"""Run a job on the cluster through its stable name, and wait for it. No AWS.
 
-The demo's job runs a task on the head and on every worker (``smoke_task.py``, sent as its source).
+The smoke job runs a task on the head and on every worker (``smoke_task.py``, sent as source).
 """
 
 import json
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 from common.errors import PipelineError
+from common.progress import Say, say_nothing
 from common.waiting import Clock, Seen, wait_for
 from deploy.cluster.ray_api import Job, RayApi, Unreachable
 
 PYTHON = "/opt/ray/bin/python"  # in our images
 SMOKE_TASK = Path(__file__).with_name("smoke_task.py")
 
-Progress = Callable[[str], None]
-
 
 @dataclass(frozen=True)
-class Outcome:
-    """A job that succeeded: what it printed, when Ray took it, and how long all of it took."""
+class JobResult:
+    """A job that succeeded: its log, the seconds until Ray accepted it, and in total."""
 
     id: str
     logs: str
@@ -32,7 +31,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Participant:
-    """A node on which the demo's task ran."""
+    """A node on which the smoke job's task ran."""
 
     node_id: str
     address: str
@@ -45,12 +44,12 @@ def run_job(
     *,
     clock: Clock,
     seconds: float = 300,
-    progress: Progress = lambda words: None,
-) -> Outcome:
-    """Submit a shell command, wait until it has succeeded, and return what it printed.
+    progress: Say = say_nothing,
+) -> JobResult:
+    """Submit a shell command as a job, wait until it has succeeded, and return its result.
 
-    A head that cannot be reached meanwhile is waited for. Raises PipelineError with the end of the
-    log when the job fails, TimedOut when it does not end.
+    While Ray is unreachable, it waits. Raises PipelineError with the end of the log when the job
+    fails, TimedOut when it does not end.
     """
     begun = clock.now()
     name = f"raykiln-{uuid4().hex[:12]}"
@@ -58,12 +57,12 @@ def run_job(
     accepted = clock.now() - begun
     job = _finished(api, name, clock=clock, seconds=seconds, progress=progress)
     if not job.succeeded:
-        # Ray puts the end of the log into its message.
+        # Ray's message holds the end of the log.
         raise PipelineError(
             f"the job {name} {job.status.lower()}: {job.message[-2000:].strip()}",
-            hint="its whole log is in the dashboard, under Jobs",
+            hint="the whole log is in the dashboard, under Jobs",
         )
-    return Outcome(name, api.logs(name), accepted, clock.now() - begun)
+    return JobResult(name, api.logs(name), accepted, clock.now() - begun)
 
 
 def submit(
@@ -73,20 +72,20 @@ def submit(
     *,
     clock: Clock,
     seconds: float,
-    progress: Progress = lambda words: None,
+    progress: Say = say_nothing,
 ) -> None:
-    """Submit until Ray has taken the job; once taken it is not taken again."""
+    """Submit until Ray has accepted the job, which it does only once."""
 
     def look() -> Seen[bool]:
         try:
             api.submit(entrypoint, name)
         except Unreachable as error:
-            # The answer may have been lost on its way back.
+            # Ray may have accepted it, and only the response was lost.
             return Seen(_known(api, name) or None, error.message)
         return Seen(True, "")
 
     wait_for(
-        f"a job taken at {api.base}",
+        f"job submission at {api.base}",
         look,
         clock=clock,
         seconds=seconds,
@@ -100,17 +99,17 @@ def run_smoke_job(
     addresses: Iterable[str],
     *,
     clock: Clock,
-    progress: Progress = lambda words: None,
+    progress: Say = say_nothing,
     python: str = PYTHON,
-) -> tuple[Outcome, tuple[Participant, ...]]:
-    """Run a task on every node; raises PipelineError when one of ``addresses`` takes no part."""
+) -> tuple[JobResult, tuple[Participant, ...]]:
+    """Run a task on every node; raises PipelineError when one of ``addresses`` is missing."""
     command = [python, "-c", SMOKE_TASK.read_text(), "60", *sorted(addresses)]
-    outcome = run_job(api, shlex.join(command), clock=clock, progress=progress)
-    return outcome, participants(outcome.logs)
+    result = run_job(api, shlex.join(command), clock=clock, progress=progress)
+    return result, participants(result.logs)
 
 
 def participants(logs: str) -> tuple[Participant, ...]:
-    """Return the nodes that the demo's log names, by address."""
+    """Return the nodes that the smoke job's log names, by address."""
     lines = [line.removeprefix("here:") for line in logs.splitlines() if line.startswith("here:")]
     found = [json.loads(line) for line in lines]
     nodes = [Participant(one["node_id"], one["address"], one["hostname"]) for one in found]
@@ -125,7 +124,7 @@ def _known(api: RayApi, name: str) -> bool:
     return True
 
 
-def _finished(api: RayApi, name: str, *, clock: Clock, seconds: float, progress: Progress) -> Job:
+def _finished(api: RayApi, name: str, *, clock: Clock, seconds: float, progress: Say) -> Job:
     def look() -> Seen[Job]:
         try:
             job = api.job(name)

@@ -1,8 +1,8 @@
-"""Run one task on every node and say which nodes took part. Runs on the cluster, as a Ray job.
+"""Run one task on every node and print which nodes took part. Runs on the cluster, as a Ray job.
 
-    python who_is_here.py SECONDS ADDRESS…
+    python smoke_task.py SECONDS ADDRESS…
 
-Waits so many seconds for the nodes with these addresses; ends with 1 when one is missing.
+Waits up to SECONDS for the nodes with these addresses; exits with 1 when one is missing.
 """
 
 import json
@@ -17,7 +17,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 
 def here() -> dict[str, Any]:
-    """Say where this runs."""
+    """Return the node that this runs on."""
     return {
         "node_id": ray.get_runtime_context().get_node_id(),
         "address": ray.util.get_node_ip_address(),
@@ -27,18 +27,18 @@ def here() -> dict[str, Any]:
 
 
 def nodes() -> dict[str, str]:
-    """Return the ids of the living nodes by their addresses."""
+    """Return the ids of the live nodes, by address."""
     return {n["NodeManagerAddress"]: n["NodeID"] for n in ray.nodes() if n["Alive"]}
 
 
-def asked(node: str) -> Any:
-    """Ask one node; without a CPU, since the head offers none."""
+def run_on(node: str) -> Any:
+    """Start the task on one node; without a CPU, since the head offers none."""
     strategy = NodeAffinitySchedulingStrategy(node, soft=False)
     return ray.remote(num_cpus=0, scheduling_strategy=strategy)(here).remote()
 
 
-def gathered(expected: set[str], seconds: float) -> dict[str, str]:
-    """Return the living nodes once all that are expected are among them, or time is up."""
+def wait_for_nodes(expected: set[str], seconds: float) -> dict[str, str]:
+    """Return the live nodes once all expected ones are among them, or the time is up."""
     deadline = time.monotonic() + seconds
     while expected - set(found := nodes()) and time.monotonic() < deadline:
         time.sleep(0.5)
@@ -46,10 +46,10 @@ def gathered(expected: set[str], seconds: float) -> dict[str, str]:
 
 
 def main(seconds: float, expected: set[str]) -> int:
-    """Ask every node at once, and print one line a node."""
+    """Run the task on all nodes at once, and print one line for each."""
     ray.init(address="auto", log_to_driver=False, logging_level="ERROR")
-    found = gathered(expected, seconds)
-    for answer in ray.get([asked(node) for node in found.values()], timeout=seconds):
+    found = wait_for_nodes(expected, seconds)
+    for answer in ray.get([run_on(node) for node in found.values()], timeout=seconds):
         print("here:", json.dumps(answer))
     missing = sorted(expected - set(found))
     if missing:

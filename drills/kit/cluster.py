@@ -15,7 +15,7 @@ from common.errors import PipelineError, TimedOut
 from common.progress import Progress
 from common.waiting import Clock, Seen, wait_for
 from deploy.cluster.ray_api import RayApi
-from deploy.cluster.run_command import Ran, run_command
+from deploy.cluster.run_command import CommandResult, run_command
 from deploy.cluster.state import Lease, find_instances, find_lease
 from drills.kit.observer import Observer
 from drills.kit.phases import InitialState
@@ -82,7 +82,7 @@ class ClusterUnderTest:
         self.faults.append(words)
         self.progress.say(words)
 
-    def on(self, instance_id: str, script: str, seconds: float = 60) -> Ran:
+    def on(self, instance_id: str, script: str, seconds: float = 60) -> CommandResult:
         """Run a shell script as root on an instance; raises DrillFailed when it fails."""
         ran = run_command(self.clients, instance_id, script, clock=self.clock, seconds=seconds)
         if not ran.succeeded:

@@ -11,7 +11,7 @@ from common.errors import PipelineError, TimedOut
 from common.waiting import Seen, wait_for
 from deploy.cluster.state import Instance, find_instances, find_lease
 from deploy.operate.status import read_status
-from deploy.verify.cluster_checks import Subject, leader_is_known
+from deploy.verify.cluster_checks import CheckedCluster, leader_is_known
 from drills.kit import local_faults
 from drills.kit.cluster import MARKERS, ClusterUnderTest, DrillFailed
 
@@ -90,7 +90,7 @@ def _job(cluster: ClusterUnderTest) -> Iterator[str]:
 
 def _instances(cluster: ClusterUnderTest) -> Iterator[str]:
     """The lease must be renewed, one instance must run a GCS, and none may have a fault."""
-    subject = Subject(cluster.clients, cluster.environment, cluster.clock)
+    subject = CheckedCluster(cluster.clients, cluster.environment, cluster.clock)
     verdict = leader_is_known(subject)
     if not verdict.passed:
         yield verdict.seen

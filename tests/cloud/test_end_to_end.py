@@ -190,7 +190,7 @@ def test_destroy_leaves_nothing_but_the_images(invoke: Invoke) -> None:
     invoke("destroy", "--yes")
 
     assert control.status().machines == ()
-    assert "not there" in invoke("status", code=2).stdout
+    assert "not deployed" in invoke("status", code=2).stdout
     assert "nothing to change" in invoke("destroy", "--yes").stdout
     assert ami_ids(invoke("images").stdout) == images
 

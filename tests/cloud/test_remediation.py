@@ -121,7 +121,7 @@ def test_a_head_that_renews_no_lease_is_replaced_by_the_alarm(
     )["Item"]
     (act,) = record["acts"]["L"]
     assert act["M"]["head"]["S"] == head
-    words = f"{head} is replaced: nobody leads, and the lease was last {HOLDER}'s"
+    words = f"{head} is replaced: no leader; last holder of the lease: {HOLDER}"
     eventually("its words in the log", lambda: words in printed(cloud))
     # All three alarms are in ALARM: none of their runs leaves anything.
     eventually("the end of every run", lambda: not [*cloud.place.run.glob("function-*")])

@@ -17,7 +17,7 @@ import sys
 from unittest.mock import patch
 
 from common.errors import Refused
-from deploy.release.journal import begin_journal
+from deploy.release.rollout_journal import begin_journal
 from invoke.program import Program
 from tests.unit.deploy.builders import an_environment
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from commands.rollout import print_report
-from deploy.release.journal import begin_journal
+from deploy.release.rollout_journal import begin_journal
 
 
 @pytest.fixture(autouse=True)

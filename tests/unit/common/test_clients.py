@@ -1,4 +1,4 @@
-"""Clients: what a person hears when AWS does not let them in or does not answer."""
+"""Clients: the errors when AWS refuses or does not answer, and AWS's clock."""
 
 import os
 import time
@@ -12,7 +12,7 @@ from common.clients import Clients, translated
 from common.errors import PipelineError, Refused
 
 
-def test_without_credentials_it_is_refused_and_says_how_to_get_some(
+def test_missing_credentials_are_refused_with_a_hint(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
@@ -28,7 +28,7 @@ def test_without_credentials_it_is_refused_and_says_how_to_get_some(
     assert "--env local" in refused.value.hint
 
 
-def test_an_answer_that_is_an_error_is_told_with_its_code_and_what_was_attempted() -> None:
+def test_an_error_has_aws_s_code_and_the_attempted_action() -> None:
     with (
         mock_aws(),
         pytest.raises(PipelineError) as failed,
@@ -49,7 +49,7 @@ def test_every_request_is_counted() -> None:
 
 
 @pytest.mark.parametrize("off", [-240.0, 0.0, 240.0])
-def test_aws_s_time_is_known_to_a_machine_whose_clock_is_off(off: float) -> None:
+def test_aws_s_time_is_known_when_the_machine_s_clock_is_off(off: float) -> None:
     right, clients = time.time, Clients("us-east-1")
     with patch("time.time", lambda: right() + off), mock_aws():
         clients("sts").get_caller_identity()

@@ -1,4 +1,4 @@
-"""Environments: what a person may write, and how mistakes are told."""
+"""Environments: what a user may write, and how mistakes are reported."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def refusal(folder: Path, text: str) -> str:
     return str(refused.value)
 
 
-def test_names_follow_from_the_environment_s_name(tmp_path: Path) -> None:
+def test_names_are_derived_from_the_environment_s_name(tmp_path: Path) -> None:
     (tmp_path / "dev.toml").write_text(COMPLETE)
 
     environment = load_environment("dev", tmp_path)
@@ -53,7 +53,7 @@ def test_a_name_can_be_overridden(tmp_path: Path) -> None:
     assert load_environment("dev", tmp_path).head_group == "the-head"
 
 
-def test_all_mistakes_are_told_at_once_each_with_file_and_key(tmp_path: Path) -> None:
+def test_all_mistakes_are_reported_at_once_with_file_and_key(tmp_path: Path) -> None:
     text = COMPLETE.replace("eu-central-1", "europe").replace("cpus = 4", 'cpus = "many"')
 
     words = refusal(tmp_path, text + "\n[colour]\nhead = 1\n")
@@ -64,7 +64,7 @@ def test_all_mistakes_are_told_at_once_each_with_file_and_key(tmp_path: Path) ->
     assert "dev.toml: colour:" in words
 
 
-def test_more_workers_at_least_than_at_most_is_a_mistake(tmp_path: Path) -> None:
+def test_a_minimum_of_workers_above_the_maximum_is_a_mistake(tmp_path: Path) -> None:
     words = refusal(tmp_path, COMPLETE.replace("min = 1", "min = 9"))
 
     assert "workers: min (9) is above max (4)" in words
@@ -111,15 +111,13 @@ def test_a_refusal_ends_with_exit_code_1() -> None:
         ),
     ],
 )
-def test_a_shipped_environment_lacks_only_what_its_owner_alone_knows(
-    name: str, missing: set[str]
-) -> None:
+def test_a_shipped_environment_lacks_only_its_owner_s_values(name: str, missing: set[str]) -> None:
     with pytest.raises(Refused) as refused:
         load_environment(name)
 
     lines = str(refused.value).splitlines()
-    told = {line.split(": ")[1] for line in lines if "only you know" in line}
-    assert told == missing
+    reported = {line.split(": ")[1] for line in lines if "only you know" in line}
+    assert reported == missing
     assert f"{len(missing)} mistake" in lines[0]
 
 
@@ -137,7 +135,7 @@ def test_ray_s_state_can_be_kept_in_redis(tmp_path: Path) -> None:
     assert load_environment("dev", tmp_path).head.redis == "state.ray:6379"
 
 
-def test_redis_can_be_spoken_to_by_tls(tmp_path: Path) -> None:
+def test_redis_can_use_tls(tmp_path: Path) -> None:
     (tmp_path / "dev.toml").write_text(in_head('state = "redis"\nredis = "rediss://state:6380"'))
 
     environment = load_environment("dev", tmp_path)
@@ -157,5 +155,5 @@ def test_redis_can_be_spoken_to_by_tls(tmp_path: Path) -> None:
         ('state = "redis"\nredis = "redis://state.ray:6379"', "head.redis: String should match"),
     ],
 )
-def test_state_and_its_address_go_together(tmp_path: Path, lines: str, words: str) -> None:
+def test_state_needs_exactly_one_address(tmp_path: Path, lines: str, words: str) -> None:
     assert words in refusal(tmp_path, in_head(lines))

@@ -1,4 +1,4 @@
-"""Waiting: it ends with the value, or with an error that says what was last seen."""
+"""Waiting: it ends with the value, or with an error that names what was last seen."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from common.waiting import Seen, wait_for
 
 
 class StepClock:
-    """A clock that only moves when somebody sleeps."""
+    """A clock that only advances in ``sleep``."""
 
     def __init__(self) -> None:
         self.time = 0.0
@@ -19,7 +19,7 @@ class StepClock:
         self.time += seconds
 
 
-def test_the_value_is_returned_as_soon_as_it_is_there() -> None:
+def test_the_value_is_returned_as_soon_as_it_is_seen() -> None:
     clock = StepClock()
     looks = iter([Seen[str](None, "pending"), Seen[str](None, "pending"), Seen("up", "running")])
 
@@ -29,7 +29,7 @@ def test_the_value_is_returned_as_soon_as_it_is_there() -> None:
     assert clock.now() == 4
 
 
-def test_a_wait_that_fails_names_what_was_last_seen_and_what_to_do() -> None:
+def test_a_timeout_names_what_was_last_seen_and_the_hint() -> None:
     clock = StepClock()
 
     with pytest.raises(TimedOut) as failed:
@@ -47,7 +47,7 @@ def test_a_wait_that_fails_names_what_was_last_seen_and_what_to_do() -> None:
     assert "look at its console" in str(failed.value)
 
 
-def test_every_look_that_found_nothing_is_told() -> None:
+def test_every_look_without_a_value_is_reported() -> None:
     told: list[str] = []
     looks = iter([Seen[int](None, "0 of 2"), Seen[int](None, "1 of 2"), Seen(2, "2 of 2")])
 

@@ -17,9 +17,9 @@ from deploy.cluster.state import ClusterState, read_state
 from deploy.operate.status import read_status
 from deploy.operate.status_report import StatusReport
 from deploy.plan.steps import Done
-from deploy.release.journal import Journal
 from deploy.release.release import Release
-from deploy.release.releases import release_before
+from deploy.release.releases import previous_release_of
+from deploy.release.rollout_journal import Journal
 from deploy.rollout.operation import Operation
 from deploy.rollout.prepare import Prepared, prepare_deploy, prepare_destroy
 from deploy.verify import acceptance as verify
@@ -80,7 +80,7 @@ class Cluster:
 
     def rollback(self) -> Journal | None:
         """Serve the previous release again."""
-        release = release_before(self.cloud.clients, self.environment)
+        release = previous_release_of(self.cloud.clients, self.environment)
         return self.deploy(release, "rollback")
 
     def destroy(self) -> tuple[Done, ...]:

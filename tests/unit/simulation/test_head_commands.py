@@ -7,7 +7,7 @@ import pytest
 from common.errors import PipelineError, Refused
 from common.progress import Silent
 from deploy.cluster.heads import Heads, find_heads
-from deploy.operate.head_change import Change, HeadChange, Outcome, plan_change
+from deploy.operate.head_change import ChangeResult, HeadChange, PlannedChange, plan_change
 from deploy.rollout.lock import deploy_lock, find_lock
 from tests.unit.simulation.conftest import Cluster, FakeRayApi
 
@@ -18,18 +18,18 @@ def heads_of(cluster: Cluster) -> Heads:
     return find_heads(cluster.cloud.clients, cluster.environment)
 
 
-def planned(cluster: Cluster, kind: Any, instance_id: str = "") -> Change:
+def planned(cluster: Cluster, kind: Any, instance_id: str = "") -> PlannedChange:
     return plan_change(kind, heads_of(cluster), instance_id)
 
 
-def changed(cluster: Cluster, change: Change) -> Outcome | None:
+def changed(cluster: Cluster, change: PlannedChange) -> ChangeResult | None:
     """Carry a change out, as with --yes."""
     api: Any = lambda: FakeRayApi(cluster.cloud, cluster.environment)  # noqa: E731
     clients, clock = cluster.cloud.clients, cluster.cloud.clock
     return HeadChange(clients, cluster.environment, clock, api, Silent()).run(change)
 
 
-def done(cluster: Cluster, kind: Any) -> Outcome:
+def done(cluster: Cluster, kind: Any) -> ChangeResult:
     outcome = changed(cluster, planned(cluster, kind))
     assert outcome
     return outcome
@@ -44,7 +44,7 @@ def standby_of(cluster: Cluster) -> str:
 def test_the_leader_is_the_running_holder_of_the_lease(single: Cluster) -> None:
     leader = single.leader().host.instance_id
 
-    assert heads_of(single).leading() == leader
+    assert heads_of(single).require_leader() == leader
 
 
 def test_without_a_leader_there_is_an_error_and_exit_code_2_instead_of_an_id(
@@ -53,8 +53,8 @@ def test_without_a_leader_there_is_an_error_and_exit_code_2_instead_of_an_id(
     leader = single.leader().host.instance_id
     single.cloud.clients("ec2").terminate_instances(InstanceIds=[leader])
 
-    with pytest.raises(PipelineError, match="nobody leads dev") as raised:
-        heads_of(single).leading()
+    with pytest.raises(PipelineError, match="dev has no leader") as raised:
+        heads_of(single).require_leader()
 
     assert raised.value.exit_code == 2
     assert heads_of(single).last_leader == leader
@@ -67,8 +67,8 @@ def test_a_restarted_head_leads_again_with_its_workers(single: Cluster) -> None:
 
     assert single.life is not life
     assert outcome.leader == before.host.instance_id
-    assert outcome.gap
-    assert 1 < outcome.gap < 40
+    assert outcome.downtime
+    assert 1 < outcome.downtime < 40
     assert outcome.workers == 2
     assert single.worker_ids == workers
     assert single.failed_checks(CALM) == []
@@ -102,11 +102,11 @@ def test_a_standby_takes_over_before_the_head_is_replaced(doubled: Cluster) -> N
     outcome = changed(doubled, change)
 
     assert change.standby == standby
-    assert f"{standby} takes the lease over" in change.words
+    assert f"{standby} takes over the lease" in change.words
     assert outcome
     assert outcome.leader == standby
-    assert outcome.gap
-    assert outcome.gap < 20
+    assert outcome.downtime
+    assert outcome.downtime < 20
     assert before not in doubled.head_ids
     assert len(doubled.head_ids) == 2
     assert doubled.failed_checks(CALM) == []
@@ -152,7 +152,7 @@ def test_without_a_standby_a_hand_over_is_refused_with_a_hint(single: Cluster) -
 
 def test_an_id_that_is_no_running_head_is_refused(single: Cluster) -> None:
     for instance_id in ("i-0", next(iter(single.worker_ids))):
-        with pytest.raises(Refused, match="no running head"):
+        with pytest.raises(Refused, match="not a running head"):
             planned(single, "restart", instance_id)
 
 
@@ -192,7 +192,7 @@ def test_a_head_that_hangs_can_be_restarted_by_its_id(single: Cluster) -> None:
 
     outcome = changed(single, planned(single, "restart", before.host.instance_id))
 
-    assert outcome is None or outcome.gap is None
+    assert outcome is None or outcome.downtime is None
     assert single.failed_checks(CALM) == []
 
 

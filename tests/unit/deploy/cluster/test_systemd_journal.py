@@ -1,6 +1,6 @@
-"""A journal read in pages through Run Command: nothing is lost, nothing comes twice.
+"""A systemd journal read in pages through Run Command: no line is lost or repeated.
 
-The command that a page is asked for with really runs here, over a journalctl of our own.
+The command that reads a page really runs here, with a fake journalctl.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 
 from common.clients import Clients
 from common.errors import PipelineError
-from deploy.cluster.systemd_journal import Reader, page_of
+from deploy.cluster.systemd_journal import SystemdJournal, page_of
 from deploy.operate.head_logs import HeadLog, LogQuery
 from localcloud.driver import Answer
 from localcloud.world import World
@@ -30,7 +30,7 @@ from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
 SSM_SHOWS = 24_000
 BEGAN = int(time.time()) * 1_000_000  # CloudWatch Logs takes nothing old
-# journalctl(1) as far as it is used: entries of a unit, the newest so many or those after a cursor.
+# The part of journalctl(1) in use: entries of a unit, the newest ones or those after a cursor.
 JOURNALCTL = """#!{python}
 import sys
 from pathlib import Path
@@ -88,8 +88,8 @@ class Head:
                 file.write(json.dumps(entry) + "\n")
 
     @property
-    def reader(self) -> Reader:
-        return Reader(Clients(REGION), self.clock, self.id)
+    def journal(self) -> SystemdJournal:
+        return SystemdJournal(Clients(REGION), self.clock, self.id)
 
 
 @pytest.fixture
@@ -105,31 +105,31 @@ def messages(lines: object) -> list[str]:
 def test_the_newest_lines_come_in_order_with_time_and_unit(head: Head) -> None:
     head.say(*(f"line {n}" for n in range(100)))
 
-    lines = list(head.reader.newest(3))
+    lines = list(head.journal.newest(3))
 
     assert messages(lines) == ["line 97", "line 98", "line 99"]
     when = datetime.fromtimestamp(BEGAN / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     assert str(lines[0]) == f"{when}.000Z ray-head line 97"
 
 
-def test_more_than_a_page_is_read_whole(head: Head) -> None:
+def test_several_pages_are_read(head: Head) -> None:
     head.say(*(f"line {n}" for n in range(3000)))
 
-    assert messages(head.reader.newest(2500)) == head.said[500:]
+    assert messages(head.journal.newest(2500)) == head.said[500:]
     assert len(head.driver.scripts) > 2
 
 
-def test_what_does_not_shrink_and_is_cut_by_ssm_is_asked_for_again(head: Head) -> None:
+def test_entries_that_ssm_cut_off_are_read_again(head: Head) -> None:
     chance = random.Random(7)  # noqa: S311 (no secret)
     head.say(*(chance.randbytes(1500).hex() for _ in range(60)))
 
-    assert messages(head.reader.newest(60)) == head.said
+    assert messages(head.journal.newest(60)) == head.said
     assert len(head.driver.scripts) > 3
 
 
 def test_following_neither_loses_nor_repeats_a_line(head: Head) -> None:
     head.say(*(f"old {n}" for n in range(20)))
-    lines = head.reader.follow(5)
+    lines = head.journal.follow(5)
     got = messages(islice(lines, 5))
 
     for burst in (1, 700, 3):
@@ -139,8 +139,8 @@ def test_following_neither_loses_nor_repeats_a_line(head: Head) -> None:
     assert got == head.said[15:]
 
 
-def test_following_a_journal_that_is_still_empty_waits_for_its_first_line(head: Head) -> None:
-    lines = head.reader.follow(5)
+def test_following_an_empty_journal_waits_for_its_first_line(head: Head) -> None:
+    lines = head.journal.follow(5)
     waited = head.clock.now() + 30
     head.clock.listeners.append(
         lambda: None if head.said or head.clock.now() < waited else head.say("at last")
@@ -149,36 +149,36 @@ def test_following_a_journal_that_is_still_empty_waits_for_its_first_line(head: 
     assert next(lines).message == "at last"
 
 
-def test_what_is_no_text_or_too_long_is_shown_as_well_as_can_be(head: Head) -> None:
+def test_binary_and_long_messages_are_shown_as_text(head: Head) -> None:
     head.say([104, 195, 182, 255], None, "\x1b[31mred\x1b[0m\x07")
 
-    assert messages(head.reader.newest(3)) == ["hö�", "(a line of more than 4096 bytes)", "red"]
+    assert messages(head.journal.newest(3)) == ["hö�", "(a line of more than 4096 bytes)", "red"]
 
 
-def test_a_journal_that_cannot_be_read_says_why(head: Head) -> None:
+def test_a_journal_that_cannot_be_read_gives_the_reason(head: Head) -> None:
     head.install(complaint="Failed to add filter for units: bad unit name\n")
 
     with pytest.raises(PipelineError, match="bad unit name"):
-        list(head.reader.newest(3))
+        list(head.journal.newest(3))
 
 
-def test_garbled_text_is_an_error_and_no_end_of_the_log() -> None:
+def test_garbled_output_is_an_error() -> None:
     with pytest.raises(PipelineError, match="garbled"):
         page_of("never gzip at all")
 
 
-def test_a_unit_is_one_word_to_the_shell(head: Head) -> None:
-    reader = Reader(Clients(REGION), head.clock, head.id, ("a; touch /tmp/no",))
+def test_a_unit_is_quoted_for_the_shell(head: Head) -> None:
+    journal = SystemdJournal(Clients(REGION), head.clock, head.id, ("a; touch /tmp/no",))
 
-    list(reader.newest(1))
+    list(journal.newest(1))
 
     assert "'--unit=a; touch /tmp/no'" in head.driver.scripts[0][1]
 
 
 def log(head: Head, *, lines: int = 5, follow: bool = False) -> Iterator[str]:
     """Return what `invoke head.logs` prints, without times and unit."""
-    wish = LogQuery(head.id, ("ray-head",), lines, follow)
-    found = HeadLog(Clients(REGION), an_environment(), wish, head.clock).lines()
+    query = LogQuery(head.id, ("ray-head",), lines, follow)
+    found = HeadLog(Clients(REGION), an_environment(), query, head.clock).lines()
     return (line.rpartition("ray-head ")[2] for line in found)
 
 
@@ -200,12 +200,12 @@ def ship(head: Head, *messages: str, unit: str = "ray-head") -> None:
     assert not answer.get("rejectedLogEventsInfo")
 
 
-def end(head: Head) -> None:
+def terminate(head: Head) -> None:
     boto3.client("ec2", region_name=REGION).terminate_instances(InstanceIds=[head.id])
     head.clock.advance(5)
 
 
-def test_a_head_that_goes_is_followed_to_the_last_line_it_shipped(head: Head) -> None:
+def test_a_terminated_head_is_followed_to_its_last_shipped_line(head: Head) -> None:
     head.say(*(f"line {n}" for n in range(10)))
     lines = log(head, follow=True)
     shown = list(islice(lines, 5))
@@ -213,7 +213,7 @@ def test_a_head_that_goes_is_followed_to_the_last_line_it_shipped(head: Head) ->
     shown += islice(lines, 2)
     head.say("good-bye")
     ship(head, *head.said)
-    end(head)
+    terminate(head)
 
     with pytest.raises(PipelineError, match="does not answer any more"):
         shown.extend(lines)
@@ -221,18 +221,18 @@ def test_a_head_that_goes_is_followed_to_the_last_line_it_shipped(head: Head) ->
     assert shown == head.said[5:]
 
 
-def test_a_head_that_has_gone_is_quoted_from_what_it_shipped(head: Head) -> None:
+def test_a_terminated_head_is_read_from_its_shipped_lines(head: Head) -> None:
     head.say(*(f"line {n}" for n in range(10)), "another unit's")
     ship(head, *head.said[:10])
     ship(head, "another unit's", unit="cloud-init")
-    end(head)
+    terminate(head)
 
     assert list(log(head, lines=3)) == ["line 7", "line 8", "line 9"]
 
 
-def test_without_shipped_lines_there_is_the_console_and_the_command_fails(head: Head) -> None:
+def test_without_shipped_lines_the_console_is_shown_and_the_command_fails(head: Head) -> None:
     head.driver.consoles[head.id] = "power is failing\n"
-    end(head)
+    terminate(head)
     shown: list[str] = []
 
     with pytest.raises(PipelineError, match="does not answer any more") as raised:

@@ -35,7 +35,7 @@ KEEPING = {"instance_type": "m6i.large", "state": "redis", "redis_node_type": "c
 
 
 class Ground:
-    """One environment's foundation, and what an operator does with it."""
+    """One environment's foundation, and an operator's actions on it."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.clock = clock
@@ -91,18 +91,18 @@ def names(changes: tuple[ResourceChange, ...]) -> set[str]:
 # --- The template ---------------------------------------------------------------------------------
 
 
-def test_cfn_lint_has_nothing_to_say_about_the_template() -> None:
+def test_cfn_lint_accepts_the_template() -> None:
     assert [str(match) for match in lint_file(TEMPLATE)] == []
 
 
-def test_cfn_lint_has_nothing_to_say_about_what_cloudformation_gets(tmp_path: Path) -> None:
+def test_cfn_lint_accepts_the_template_body(tmp_path: Path) -> None:
     body = tmp_path / "body.yaml"
     body.write_text(template_body())
 
     assert [str(match) for match in lint_file(body)] == []
 
 
-def test_what_is_left_out_of_the_template_changes_nothing_in_it() -> None:
+def test_the_template_body_has_the_template_s_meaning() -> None:
     written, sent = parse(TEMPLATE.read_text()), parse(template_body())
     code = sent["Resources"]["Remediation"]["Properties"].pop("Code")["ZipFile"]
 
@@ -114,7 +114,7 @@ def test_what_is_left_out_of_the_template_changes_nothing_in_it() -> None:
 
 
 def undocumented(code: str) -> str:
-    """Return code in one form, without what was written for readers alone."""
+    """Return code in a canonical form, without docstrings and comments."""
     tree = ast.parse(code)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and len(node.body) > 1:
@@ -122,7 +122,7 @@ def undocumented(code: str) -> str:
     return ast.dump(tree)
 
 
-def test_the_template_fits_into_a_request() -> None:
+def test_the_template_body_fits_into_a_request() -> None:
     # 51,200 bytes: CloudFormation quotas, template body size in a request.
     assert len(template_body().encode()) < 51_200
 
@@ -147,7 +147,7 @@ def test_the_subnets_fill_whatever_range_the_vpc_has() -> None:
     assert parameters(an_environment(network=network))["SubnetBits"] == "7"
 
 
-def test_heads_may_reach_the_redis_that_keeps_ray_s_state_and_only_then(ground: Ground) -> None:
+def test_heads_may_reach_a_redis_only_when_it_keeps_ray_s_state(ground: Ground) -> None:
     stateful = {"instance_type": "m6i.large", "state": "redis", "redis": "state.ray:6380"}
 
     assert "HeadToState" not in names(ground.plan(an_environment()).changes)
@@ -155,7 +155,7 @@ def test_heads_may_reach_the_redis_that_keeps_ray_s_state_and_only_then(ground: 
     assert parameters(an_environment(head=stateful))["StatePort"] == "6380"
 
 
-def test_a_redis_is_made_behind_the_secret_and_its_address_is_told(ground: Ground) -> None:
+def test_a_redis_is_created_with_the_secret_and_its_address_is_an_output(ground: Ground) -> None:
     ensure_secret(ground.clients, an_environment().secret, {})
     assert ground.apply(an_environment()).state_address == ""
 
@@ -167,13 +167,13 @@ def test_a_redis_is_made_behind_the_secret_and_its_address_is_told(ground: Groun
         Name="/ray/dev/redis_password", WithDecryption=True
     )
     assert plan.token == parameter["Parameter"]["Value"]
-    assert plan.token not in str(stack_as_told())
+    assert plan.token not in str(stack_as_shown())
     added = {"HeadToMadeState", "State", "StateSecurityGroup", "StateSubnets"}
-    assert added == names(ground.plan(an_environment()).changes)  # they would go again
+    assert added == names(ground.plan(an_environment()).changes)  # they would be deleted again
 
 
-def stack_as_told() -> list[Any]:
-    """Return what CloudFormation tells of the stack to who may read it."""
+def stack_as_shown() -> list[Any]:
+    """Return what CloudFormation shows of the stack to anyone who may read it."""
     client, name = boto3.client("cloudformation"), "raykiln-dev"
     return [
         client.describe_stacks(StackName=name)["Stacks"],
@@ -182,7 +182,7 @@ def stack_as_told() -> list[Any]:
     ]
 
 
-def test_a_redis_that_is_not_wanted_any_more_goes(ground: Ground) -> None:
+def test_a_redis_that_is_no_longer_configured_is_deleted(ground: Ground) -> None:
     ensure_secret(ground.clients, an_environment().secret, {})
     ground.apply(an_environment(head=KEEPING))
 
@@ -193,14 +193,14 @@ def test_a_redis_that_is_not_wanted_any_more_goes(ground: Ground) -> None:
     assert client.describe_cache_subnet_groups()["CacheSubnetGroups"] == []
 
 
-def test_more_operators_than_the_template_knows_are_refused() -> None:
+def test_more_operator_ranges_than_the_template_has_are_refused() -> None:
     cidrs = [f"10.{number}.0.0/16" for number in range(5)]
 
-    with pytest.raises(Refused, match="operator_cidrs has 5 ranges, 4 are possible"):
+    with pytest.raises(Refused, match="operator_cidrs has 5 ranges, at most 4 are possible"):
         desired_stack(an_environment(network={"operator_cidrs": cidrs}))
 
 
-# --- What alarms do -------------------------------------------------------------------------------
+# --- Alarm actions --------------------------------------------------------------------------------
 
 
 def functions_of(ground: Ground, environment: Environment) -> dict[str, list[str]]:
@@ -213,7 +213,7 @@ def functions_of(ground: Ground, environment: Environment) -> dict[str, list[str
     }
 
 
-def test_no_alarm_does_more_than_tell_unless_it_is_switched_on(ground: Ground) -> None:
+def test_alarms_only_notify_unless_remediation_is_on(ground: Ground) -> None:
     environment = an_environment()
 
     assert not environment.alarms.remediate
@@ -221,7 +221,7 @@ def test_no_alarm_does_more_than_tell_unless_it_is_switched_on(ground: Ground) -
     assert boto3.client("lambda").list_functions()["Functions"] == []
 
 
-def test_three_alarms_remediate_where_it_is_switched_on(ground: Ground) -> None:
+def test_three_alarms_remediate_when_remediation_is_on(ground: Ground) -> None:
     ground.apply(an_environment())
     switched_on = an_environment(alarms={"remediate": True})
 
@@ -243,7 +243,7 @@ def test_three_alarms_remediate_where_it_is_switched_on(ground: Ground) -> None:
     }
 
 
-def test_switched_off_again_nothing_of_it_is_left(ground: Ground) -> None:
+def test_switching_remediation_off_deletes_all_of_it(ground: Ground) -> None:
     ground.apply(an_environment(alarms={"remediate": True}))
 
     assert set(map(tuple, functions_of(ground, an_environment()).values())) == {()}
@@ -278,7 +278,7 @@ def test_a_plan_leaves_nothing_behind(ground: Ground) -> None:
     assert find_foundation(ground.clients, an_environment()) is None
 
 
-def test_nothing_to_do_is_said_after_two_calls(ground: Ground) -> None:
+def test_an_empty_plan_takes_two_calls(ground: Ground) -> None:
     environment = an_environment()
     ground.apply(environment)
     clients = Clients("us-east-1")
@@ -289,7 +289,7 @@ def test_nothing_to_do_is_said_after_two_calls(ground: Ground) -> None:
     assert clients.calls == 2
 
 
-def test_applying_what_is_there_changes_nothing(ground: Ground) -> None:
+def test_applying_an_unchanged_environment_changes_nothing(ground: Ground) -> None:
     environment = an_environment()
     first = ground.apply(environment)
     ground.said.clear()
@@ -298,7 +298,7 @@ def test_applying_what_is_there_changes_nothing(ground: Ground) -> None:
     assert ground.said == []
 
 
-def test_removing_leaves_no_stack_and_no_vpc(ground: Ground) -> None:
+def test_removing_deletes_the_stack_and_its_vpc(ground: Ground) -> None:
     environment = an_environment()
     vpc_id = ground.apply(environment).vpc_id
 
@@ -310,7 +310,7 @@ def test_removing_leaves_no_stack_and_no_vpc(ground: Ground) -> None:
     assert not ground.remove(environment)
 
 
-def test_a_full_bucket_stops_the_removal_and_is_named(ground: Ground) -> None:
+def test_a_bucket_that_is_not_empty_stops_the_removal_and_is_named(ground: Ground) -> None:
     environment = an_environment()
     ground.apply(environment)
     boto3.client("s3").put_object(Bucket=environment.bucket, Key="dev/x", Body=b"x")
@@ -319,7 +319,7 @@ def test_a_full_bucket_stops_the_removal_and_is_named(ground: Ground) -> None:
         ground.remove(environment)
 
 
-# --- What is given is used ------------------------------------------------------------------------
+# --- Existing resources are used -----------------------------------------------------------------
 
 
 def test_an_existing_vpc_zone_and_bucket_are_used(ground: Ground) -> None:
@@ -366,7 +366,7 @@ def test_an_existing_vpc_zone_and_bucket_are_used(ground: Ground) -> None:
         ({"zones": 3}, {"PublicSubnetC", "PrivateSubnetC", "PublicRoutesC", "PrivateRoutesC"}),
     ],
 )
-def test_an_option_adds_its_resources_and_no_other(
+def test_an_option_adds_only_its_resources(
     ground: Ground, network: dict[str, Any], expected: set[str]
 ) -> None:
     operators = {"operator_cidrs": ["10.0.0.0/8"]}
@@ -377,7 +377,7 @@ def test_an_option_adds_its_resources_and_no_other(
     assert optional - plain == expected
 
 
-def test_without_endpoints_there_are_none(ground: Ground) -> None:
+def test_endpoints_can_be_switched_off(ground: Ground) -> None:
     network = {"operator_cidrs": ["10.0.0.0/8"], "endpoints": False}
 
     plan = ground.plan(an_environment(network=network))
@@ -392,7 +392,7 @@ def test_an_alarm_email_subscribes_and_no_email_does_not(ground: Ground) -> None
     assert planned(alarms={"email": "on-call@example.com"}) - planned() == {"Subscription"}
 
 
-# --- What is made is as it should be --------------------------------------------------------------
+# --- Created resources are configured ------------------------------------------------------------
 
 
 def test_only_operators_and_workers_reach_the_load_balancer(ground: Ground) -> None:
@@ -418,7 +418,7 @@ def test_only_operators_and_workers_reach_the_load_balancer(ground: Ground) -> N
     }
 
 
-def test_the_environments_tags_reach_what_is_made(ground: Ground) -> None:
+def test_resources_have_the_environment_s_tags(ground: Ground) -> None:
     environment = an_environment()
     foundation = ground.apply(environment)
 
@@ -428,7 +428,7 @@ def test_the_environments_tags_reach_what_is_made(ground: Ground) -> None:
     assert tags["raykiln:environment"] == "dev"
 
 
-def test_the_bucket_refuses_what_comes_without_tls(ground: Ground) -> None:
+def test_the_bucket_refuses_requests_without_tls(ground: Ground) -> None:
     environment = an_environment()
     ground.apply(environment)
 
@@ -457,7 +457,7 @@ def test_the_lease_table_can_be_restored_to_any_point(ground: Ground) -> None:
 # --- Changes --------------------------------------------------------------------------------------
 
 
-def test_a_change_is_shown_with_what_differs_and_then_made(ground: Ground) -> None:
+def test_a_change_is_shown_with_its_differences_and_then_made(ground: Ground) -> None:
     ground.apply(an_environment())
     later = an_environment(alarms={"head_missing_minutes": 7})
 
@@ -470,19 +470,19 @@ def test_a_change_is_shown_with_what_differs_and_then_made(ground: Ground) -> No
     assert ground.plan(later).is_empty
 
 
-def test_losing_state_takes_an_explicit_word(ground: Ground) -> None:
+def test_losing_state_needs_an_explicit_confirmation(ground: Ground) -> None:
     ground.apply(an_environment())
     later = an_environment(names={"lease_table": "another-lease"})
 
     plan = ground.plan(later)
 
     assert names(plan.losses) == {"LeaseTable"}
-    with pytest.raises(Refused, match="cost data"):
+    with pytest.raises(Refused, match="lose data"):
         ground.apply(later, plan=plan)
     assert ground.apply(later, plan=plan, accept_losses=True).lease_table_name == "another-lease"
 
 
-def test_what_is_replaced_is_kept_by_an_update(ground: Ground) -> None:
+def test_an_update_keeps_the_table_that_it_replaces(ground: Ground) -> None:
     environment = an_environment()
     ground.apply(environment)
     later = an_environment(names={"lease_table": "another-lease"})
@@ -493,7 +493,7 @@ def test_what_is_replaced_is_kept_by_an_update(ground: Ground) -> None:
     assert set(tables) == {environment.lease_table, "another-lease"}
 
 
-def test_a_plan_that_was_overtaken_is_refused(ground: Ground) -> None:
+def test_an_outdated_plan_is_refused(ground: Ground) -> None:
     ground.apply(an_environment())
     later = an_environment(alarms={"head_missing_minutes": 7})
     shown = ground.plan(later)
@@ -507,7 +507,7 @@ def test_a_plan_that_was_overtaken_is_refused(ground: Ground) -> None:
 
 
 def occupy_the_tables_name() -> None:
-    """Make a table where the foundation wants its own."""
+    """Create a table with the name of the foundation's."""
     boto3.client("dynamodb").create_table(
         TableName="raykiln-lease-dev",
         BillingMode="PAY_PER_REQUEST",
@@ -528,7 +528,7 @@ def test_a_failed_creation_names_resource_and_reason_and_leaves_nothing(ground: 
     assert not boto3.client("s3").list_buckets()["Buckets"]
 
 
-def test_after_a_failed_creation_a_new_try_succeeds(ground: Ground) -> None:
+def test_deploys_after_a_failed_creation(ground: Ground) -> None:
     occupy_the_tables_name()
     with pytest.raises(PipelineError, match="LeaseTable"):
         ground.apply(an_environment())
@@ -540,7 +540,7 @@ def test_after_a_failed_creation_a_new_try_succeeds(ground: Ground) -> None:
     assert ground.status() == "CREATE_COMPLETE"
 
 
-def test_a_failed_update_names_the_resource_and_what_was_there_stays(
+def test_a_failed_update_names_the_resource_and_is_rolled_back(
     ground: Ground, edited: Callable[[str, str], None]
 ) -> None:
     before = ground.apply(an_environment())
@@ -552,7 +552,7 @@ def test_a_failed_update_names_the_resource_and_what_was_there_stays(
     assert find_foundation(ground.clients, an_environment()) == before
 
 
-def test_a_template_that_cloudformation_refuses_leaves_no_husk(
+def test_a_template_that_cloudformation_refuses_leaves_no_stack(
     ground: Ground, edited: Callable[[str, str], None]
 ) -> None:
     edited("Resource: !GetAtt LeaseTable.Arn", "Resource: !GetAtt NoTable.Arn")
@@ -567,7 +567,7 @@ def test_a_template_that_cloudformation_refuses_leaves_no_husk(
 
 
 def begin_change_set(environment: Environment, **options: Any) -> None:
-    """Do what a run has done by the time that it is killed."""
+    """Do what a run has done before it is killed."""
     stack = desired.desired_stack(environment)
     boto3.client("cloudformation").create_change_set(
         StackName=stack.name,
@@ -583,7 +583,7 @@ def begin_change_set(environment: Environment, **options: Any) -> None:
     )
 
 
-def test_a_run_killed_before_the_creation_is_taken_over(ground: Ground) -> None:
+def test_continues_after_a_run_killed_before_the_creation(ground: Ground) -> None:
     begin_change_set(an_environment(), ChangeSetType="CREATE")
     assert ground.status() == "REVIEW_IN_PROGRESS"
 
@@ -592,7 +592,7 @@ def test_a_run_killed_before_the_creation_is_taken_over(ground: Ground) -> None:
     assert ground.status() == "CREATE_COMPLETE"
 
 
-def test_a_creation_under_way_is_waited_for(ground: Ground) -> None:
+def test_waits_for_a_creation_in_progress(ground: Ground) -> None:
     begin_change_set(an_environment(), ChangeSetType="CREATE")
     ground.clock.advance(5)
     boto3.client("cloudformation").execute_change_set(
@@ -603,7 +603,7 @@ def test_a_creation_under_way_is_waited_for(ground: Ground) -> None:
     assert ground.plan(an_environment()).is_empty
 
 
-def test_a_change_set_left_by_a_killed_update_is_replaced(ground: Ground) -> None:
+def test_replaces_the_change_set_of_a_killed_update(ground: Ground) -> None:
     ground.apply(an_environment())
     begin_change_set(an_environment(alarms={"head_missing_minutes": 9}), ChangeSetType="UPDATE")
     later = an_environment(alarms={"head_missing_minutes": 7})

@@ -1,6 +1,6 @@
-"""The roles of head and workers: what each must do, and what each is refused.
+"""The roles of head and workers: what each needs, and what each is refused.
 
-Every request is evaluated as IAM does, against the policies that the foundation's template makes.
+Every request is evaluated by IAM's rules, against the policies of the foundation's template.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ Request = Callable[["Place"], Any]
 
 @dataclass
 class Place:
-    """A foundation, a head, a worker, a stranger, what they need; ``aws`` acts as a role."""
+    """A foundation, a head, a worker, a foreign instance; ``aws`` acts as a role."""
 
     foundation: Foundation
     aws: Aws
@@ -64,7 +64,7 @@ def pairs(tags: dict[str, str]) -> list[dict[str, str]]:
 
 
 def is_refused(request: Request, place: Place) -> bool:
-    """Say whether IAM refuses; any other answer comes from a request that was let through."""
+    """Say whether IAM refuses; any other answer means that IAM allowed the request."""
     try:
         request(place)
     except ClientError as error:
@@ -103,7 +103,7 @@ def place(world: World, clock: FakeClock) -> Place:
 
 
 def made_by_the_stack(logical_id: str) -> str:
-    """Return the id of what the stack made under that name."""
+    """Return the physical id of a resource of the stack."""
     found = boto3.client("cloudformation").describe_stack_resource(
         StackName="raykiln-dev", LogicalResourceId=logical_id
     )
@@ -111,7 +111,7 @@ def made_by_the_stack(logical_id: str) -> str:
 
 
 def a_template(clients: Clients, foundation: Foundation, image: str, role: str) -> str:
-    """Make a launch template, tagged as deploy tags it."""
+    """Create a launch template, tagged as deploy tags it."""
     tags = pairs({"raykiln:environment": "dev", "raykiln:role": role})
     made = clients("ec2").create_launch_template(
         LaunchTemplateName=f"ray-{role}-dev",
@@ -127,7 +127,7 @@ def a_template(clients: Clients, foundation: Foundation, image: str, role: str) 
 
 
 def acting_as(place: Place, logical_id: str) -> Iterator[Place]:
-    """Let the place be seen with a role's credentials, every request checked."""
+    """Yield the place with a role's credentials, every request checked."""
     credentials = role_credentials(made_by_the_stack(logical_id))
     place.aws = lambda service: SESSION.client(service, **credentials)
     with enforced():
@@ -263,16 +263,16 @@ HEAD_MUST: dict[str, Request] = {
     "read its autoscaler configuration": document("dev/autoscaler/x.yaml"),
     "read the lease": read_item(),
     "write the lease": write_item(),
-    "say that it is ready": metric("Ray/Head"),
+    "report that it is ready": metric("Ray/Head"),
     "complete its lifecycle action": health("ray-head-asg-dev"),
-    "see the instances": describe("ec2", "describe_instances"),
+    "describe the instances": describe("ec2", "describe_instances"),
     "tag itself as Ray's head": tagging(
         "head", ray_node_type="head", ray_cluster_name="dev", ray_user_node_type="head"
     ),
     "untag a head": untag,
     "launch a worker": launch(),
     "terminate a worker": terminate("worker"),
-    "make its log stream": log_stream("/raykiln/dev/head"),
+    "create its log stream": log_stream("/raykiln/dev/head"),
     "ship its logs": log_line("/raykiln/dev/head"),
 }
 HEAD_MUST_NOT: dict[str, Request] = {
@@ -301,22 +301,22 @@ HEAD_MUST_NOT: dict[str, Request] = {
     "take the deploy lock": write_item(cluster="dev#deploy"),
     "read the deploy lock": read_item(cluster="dev#deploy"),
     "launch for another cluster": launch(tags=WORKER_TAGS | {"ray-cluster-name": "prod"}),
-    "launch what is no worker": launch(tags=WORKER_TAGS | {"ray-node-type": "head"}),
-    "make a stream among the workers'": log_stream("/raykiln/dev/worker"),
+    "launch an instance that is not a worker": launch(tags=WORKER_TAGS | {"ray-node-type": "head"}),
+    "create a stream among the workers'": log_stream("/raykiln/dev/worker"),
     "ship to the workers' logs": log_line("/raykiln/dev/worker"),
     "ship to another cluster's logs": log_line("/raykiln/prod/head"),
     "read its logs": read_logs("/raykiln/dev/head"),
     "list the log streams": log_group("describe_log_streams", "/raykiln/dev/head"),
     "delete its logs": log_group("delete_log_group", "/raykiln/dev/head"),
-    "make a log group": log_group("create_log_group", "/raykiln/dev/more"),
+    "create a log group": log_group("create_log_group", "/raykiln/dev/more"),
     "list the buckets": describe("s3", "list_buckets"),
     "list the roles": describe("iam", "list_roles"),
 }
 WORKER_MUST: dict[str, Request] = {
     "read the secret": parameter("/ray/dev/redis_password"),
-    "see who leads": read_item(),
-    "say that it gave up": metric("Ray/Head"),
-    "make its log stream": log_stream("/raykiln/dev/worker"),
+    "read the lease": read_item(),
+    "report that it gave up": metric("Ray/Head"),
+    "create its log stream": log_stream("/raykiln/dev/worker"),
     "ship its logs": log_line("/raykiln/dev/worker"),
 }
 WORKER_MUST_NOT: dict[str, Request] = {
@@ -325,35 +325,35 @@ WORKER_MUST_NOT: dict[str, Request] = {
     "take the lease": write_item(),
     "read another table": read_item("another"),
     "send metrics of others": metric("Ray/Other"),
-    "see the instances": describe("ec2", "describe_instances"),
+    "describe the instances": describe("ec2", "describe_instances"),
     "launch a worker": launch(),
     "terminate a worker": terminate("worker"),
     "terminate a head": terminate("head"),
     "tag a head": tagging("head", ray_node_type="head"),
     "complete the head's lifecycle action": health("ray-head-asg-dev"),
-    "make a stream among the heads'": log_stream("/raykiln/dev/head"),
+    "create a stream among the heads'": log_stream("/raykiln/dev/head"),
     "ship to the heads' logs": log_line("/raykiln/dev/head"),
     "read its logs": read_logs("/raykiln/dev/worker"),
-    "make a log group": log_group("create_log_group", "/raykiln/dev/more"),
+    "create a log group": log_group("create_log_group", "/raykiln/dev/more"),
 }
 
 
-def all_but(requests: dict[str, Request], place: Place, refused: bool) -> list[str]:
-    """Return what is not as it should be, by name."""
+def wrong_results(requests: dict[str, Request], place: Place, refused: bool) -> list[str]:
+    """Return the names of the requests whose result is wrong."""
     return [name for name, one in requests.items() if is_refused(one, place) is not refused]
 
 
-def test_a_head_may_do_what_it_must(as_head: Place) -> None:
-    assert all_but(HEAD_MUST, as_head, refused=False) == []
+def test_a_head_may_do_what_it_needs(as_head: Place) -> None:
+    assert wrong_results(HEAD_MUST, as_head, refused=False) == []
 
 
 def test_a_head_may_do_nothing_else(as_head: Place) -> None:
-    assert all_but(HEAD_MUST_NOT, as_head, refused=True) == []
+    assert wrong_results(HEAD_MUST_NOT, as_head, refused=True) == []
 
 
-def test_a_worker_may_do_what_it_must(as_worker: Place) -> None:
-    assert all_but(WORKER_MUST, as_worker, refused=False) == []
+def test_a_worker_may_do_what_it_needs(as_worker: Place) -> None:
+    assert wrong_results(WORKER_MUST, as_worker, refused=False) == []
 
 
 def test_a_worker_may_do_nothing_else(as_worker: Place) -> None:
-    assert all_but(WORKER_MUST_NOT, as_worker, refused=True) == []
+    assert wrong_results(WORKER_MUST_NOT, as_worker, refused=True) == []

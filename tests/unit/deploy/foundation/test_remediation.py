@@ -1,7 +1,7 @@
 """The function that an alarm invokes: when it has a head replaced, which one, and when not.
 
-It runs with its role's credentials, against the stack that the template makes, every request of its
-checked as IAM does.
+It runs with its role's credentials, against the template's stack; every request is checked by IAM's
+rules.
 """
 
 import importlib.util
@@ -41,7 +41,7 @@ WHOLE = 900  # seconds after which a group is whole again
 
 @contextmanager
 def unchecked() -> Iterator[None]:
-    """Let somebody else act, while the function's own requests are checked."""
+    """Let others act, while the function's own requests are checked."""
     enforce(False)
     yield
     enforce()
@@ -49,7 +49,7 @@ def unchecked() -> Iterator[None]:
 
 @dataclass
 class Time:
-    """Stands for the module: the world's time, and a sleep in which others act."""
+    """Stands in for the module ``time``: the world's clock, and a sleep in which others act."""
 
     clock: FakeClock
     meanwhile: Callable[[], None] = lambda: None
@@ -78,20 +78,20 @@ class Scene:
     head: str = ""
     stranger: str = ""
 
-    def ring(self, alarm: str = "no-leader", event: str = "") -> str:
-        """Have the function answer an alarm that begins to ring; return its words."""
+    def alarm(self, name: str = "no-leader", event: str = "") -> str:
+        """Have the function handle an alarm that goes to ALARM; return its words."""
         self.events += 1
         told = {
-            "alarmArn": f"arn:aws:cloudwatch:us-east-1:123456789012:alarm:raykiln-dev-{alarm}",
+            "alarmArn": f"arn:aws:cloudwatch:us-east-1:123456789012:alarm:raykiln-dev-{name}",
             "time": event or f"event {self.events}",
-            "alarmData": {"alarmName": f"raykiln-dev-{alarm}", "state": {"value": "ALARM"}},
+            "alarmData": {"alarmName": f"raykiln-dev-{name}", "state": {"value": "ALARM"}},
         }
         with self.as_the_function():
             return remediation.handler(told, None)
 
     @contextmanager
     def as_the_function(self) -> Iterator[None]:
-        """Have its environment and its role's keys, every request checked."""
+        """Use its environment and its role's keys, with every request checked."""
         keys = role_credentials(physical("RemediationRole"))
         variables = self.clients("lambda").get_function_configuration(FunctionName=FUNCTION)
         environment = variables["Environment"]["Variables"]
@@ -118,10 +118,10 @@ class Scene:
         return {one["InstanceId"]: one["HealthStatus"] for one in self.group.instances}
 
     def again(self, seconds: float) -> str:
-        """Let time pass until the group is whole, and no new head leads; ring; return the words."""
+        """Let time pass until the group has settled without a leader; alarm; return the words."""
         self.clock.advance(min(seconds, WHOLE), every=30)
         self.clock.advance(max(seconds - WHOLE, 0), every=600)
-        return self.ring()
+        return self.alarm()
 
 
 @contextmanager
@@ -154,7 +154,7 @@ def physical(logical_id: str) -> str:
 
 @pytest.fixture
 def scene(world: World, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    """One head, in service, that held the lease and renews it no more."""
+    """One head, in service, that holds the lease and no longer renews it."""
     environment = an_environment(
         network=SMALL, alarms={"remediate": True}, names={"head_group": NAME}
     )
@@ -173,26 +173,26 @@ def scene(world: World, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Sc
 # --- It acts --------------------------------------------------------------------------------------
 
 
-def test_a_head_that_holds_the_lease_and_renews_it_no_more_is_replaced(scene: Scene) -> None:
+def test_replaces_a_holder_that_no_longer_renews_the_lease(scene: Scene) -> None:
     (head,) = scene.group.ids
 
-    words = scene.ring()
+    words = scene.alarm()
 
-    assert words == f"{head} is replaced: nobody leads, and the lease was last {head}'s"
+    assert words == f"{head} is replaced: no leader; last holder of the lease: {head}"
     assert scene.health() == {head: "Unhealthy"}
     scene.clock.advance(2 * SETTLED)
     assert scene.group.states == ["InService"]
     assert scene.group.ids != [head]
 
 
-def test_it_is_written_down_before_and_published_after(scene: Scene) -> None:
+def test_records_the_replacement_and_publishes_it(scene: Scene) -> None:
     sqs = scene.clients("sqs")
     queue = sqs.create_queue(QueueName="heard")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
     topic = f"arn:aws:sns:us-east-1:123456789012:{scene.environment.topic}"
     scene.clients("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"])
 
-    words = scene.ring("head-not-ready")
+    words = scene.alarm("head-not-ready")
 
     (act,) = scene.record()["acts"]
     assert act == {
@@ -206,165 +206,165 @@ def test_it_is_written_down_before_and_published_after(scene: Scene) -> None:
     assert json.loads(message["Body"])["Message"] == f"raykiln-dev-head-not-ready: {words}"
 
 
-def test_the_status_shows_its_last_word(scene: Scene) -> None:
+def test_status_shows_the_last_remediation(scene: Scene) -> None:
     assert last_remediation(scene.clients, scene.environment) == ""
-    words = [scene.ring(), scene.ring("no-healthy-target")]
+    words = [scene.alarm(), scene.alarm("no-healthy-target")]
 
     shown = last_remediation(scene.clients, scene.environment)
 
-    assert words[1] == "left alone: the head group is at work"
+    assert words[1] == "no action: the head group is changing"
     assert shown.endswith(f"Z raykiln-dev-no-healthy-target: {words[1]}")
 
 
-def test_of_two_heads_of_which_none_leads_one_is_replaced_the_last_leader(scene: Scene) -> None:
+def test_replaces_only_the_last_leader_of_two_heads(scene: Scene) -> None:
     scene.group.resize(2)
     scene.clock.advance(SETTLED)
     last = max(scene.group.ids)
     scene.lease(last, released=True)
 
-    scene.ring()
+    scene.alarm()
 
     assert [name for name, health in scene.health().items() if health != "Healthy"] == [last]
 
 
-def test_where_the_last_leader_is_gone_another_head_is_to_blame(scene: Scene) -> None:
+def test_replaces_another_head_when_the_last_leader_is_gone(scene: Scene) -> None:
     scene.lease("i-gone")
 
-    scene.ring()
+    scene.alarm()
 
     assert scene.replaced() == scene.group.ids
 
 
-def test_where_nobody_ever_led_the_head_in_service_is_to_blame(scene: Scene) -> None:
+def test_replaces_the_head_in_service_when_there_was_never_a_leader(scene: Scene) -> None:
     boto3.resource("dynamodb").Table(TABLE).delete_item(Key={"cluster": "dev"})
 
-    assert "the lease was last nobody's" in scene.ring()
+    assert "last holder of the lease: none" in scene.alarm()
     assert scene.replaced() == scene.group.ids
 
 
-def test_a_dead_deployer_s_lock_keeps_nobody_from_it(scene: Scene) -> None:
+def test_ignores_the_lock_of_a_dead_deployer(scene: Scene) -> None:
     scene.put({"cluster": "dev#deploy", "token": "a", "beat": 4})
 
-    scene.ring()
+    scene.alarm()
 
     assert scene.replaced() == scene.group.ids
     assert scene.time.slept == 35 + 12
 
 
-# --- It leaves things alone -----------------------------------------------------------------------
+# --- It takes no action ---------------------------------------------------------------------------
 
 
-def is_left_alone(scene: Scene, words: str) -> bool:
-    """Ring; say whether these were the words, written down, and nothing was done."""
-    said = scene.ring()
-    assert said == f"left alone: {words}"
+def takes_no_action(scene: Scene, words: str) -> bool:
+    """Send an alarm; say whether it took no action for this reason, and recorded it."""
+    said = scene.alarm()
+    assert said == f"no action: {words}"
     assert scene.record()["noted"]["words"] == said
     return not scene.replaced() and "Unhealthy" not in scene.health().values()
 
 
 @pytest.mark.parametrize("change", [{"beat": 8}, {"epoch": 4, "beat": 7}])
-def test_a_lease_that_moves_is_somebody_s(scene: Scene, change: dict[str, int]) -> None:
+def test_a_renewed_lease_has_a_leader(scene: Scene, change: dict[str, int]) -> None:
     (head,) = scene.group.ids
     scene.time.meanwhile = lambda: scene.lease(head, **change)
 
-    assert is_left_alone(scene, "the head lease is being renewed: somebody leads")
+    assert takes_no_action(scene, "the head lease is being renewed: there is a leader")
 
 
-def test_a_lease_that_moves_only_in_its_last_second_is_somebody_s(scene: Scene) -> None:
+def test_a_lease_renewed_in_the_last_second_has_a_leader(scene: Scene) -> None:
     def renew() -> None:
         if scene.time.slept == 12:
             scene.lease(scene.group.ids[0], beat=8)
 
     scene.time.meanwhile = renew
 
-    assert is_left_alone(scene, "the head lease is being renewed: somebody leads")
+    assert takes_no_action(scene, "the head lease is being renewed: there is a leader")
 
 
-def test_a_rollout_sees_to_its_heads_itself(scene: Scene) -> None:
+def test_takes_no_action_during_a_rollout(scene: Scene) -> None:
     lock = {"cluster": "dev#deploy", "token": "a", "beat": 4}
     scene.put(lock)
     scene.time.meanwhile = lambda: scene.put(lock | {"beat": 5})
 
-    assert is_left_alone(scene, "a deployer is at work")
+    assert takes_no_action(scene, "a deploy is in progress")
 
 
-def test_a_group_that_launches_is_at_work(scene: Scene) -> None:
+def test_takes_no_action_while_the_group_launches(scene: Scene) -> None:
     scene.group.resize(2)
 
-    assert is_left_alone(scene, "the head group is at work")
+    assert takes_no_action(scene, "the head group is changing")
 
 
-def test_a_group_that_replaces_is_at_work(scene: Scene) -> None:
+def test_takes_no_action_while_the_group_replaces(scene: Scene) -> None:
     (head,) = scene.group.ids
     scene.group.api.set_instance_health(InstanceId=head, HealthStatus="Unhealthy")
 
-    assert scene.ring() == "left alone: the head group is at work"
+    assert scene.alarm() == "no action: the head group is changing"
     assert scene.replaced() == []
 
 
-def test_a_group_that_may_replace_nothing_is_left_so(scene: Scene) -> None:
+def test_takes_no_action_when_replacement_is_suspended(scene: Scene) -> None:
     scene.group.api.suspend_processes(
         AutoScalingGroupName=NAME, ScalingProcesses=["ReplaceUnhealthy", "AZRebalance"]
     )
 
-    assert is_left_alone(scene, "ReplaceUnhealthy of the head group is suspended")
+    assert takes_no_action(scene, "ReplaceUnhealthy of the head group is suspended")
 
 
-def test_without_a_head_there_is_none_to_replace(scene: Scene) -> None:
+def test_takes_no_action_without_a_head(scene: Scene) -> None:
     scene.group.resize(0)
     scene.clock.advance(SETTLED)
 
-    assert is_left_alone(scene, "there is no head")
+    assert takes_no_action(scene, "there is no head")
 
 
-# --- Not too often, and once an alarm -------------------------------------------------------------
+# --- Limits, and once for each alarm --------------------------------------------------------------
 
 
-def test_within_a_quarter_of_an_hour_one_head_is_replaced(scene: Scene) -> None:
-    scene.ring()
+def test_replaces_one_head_in_15_minutes(scene: Scene) -> None:
+    scene.alarm()
     first = scene.replaced()
 
-    assert scene.again(600) == "left alone: a head was replaced 600 s ago"
-    assert scene.again(270) == "left alone: a head was replaced 870 s ago"
+    assert scene.again(600) == "no action: a head was replaced 600 s ago"
+    assert scene.again(270) == "no action: a head was replaced 870 s ago"
     assert scene.replaced() == first
-    assert scene.again(30).endswith(f"the lease was last {first[0]}'s")
+    assert scene.again(30).endswith(f"last holder of the lease: {first[0]}")
     assert len(scene.replaced()) == 2
 
 
-def test_within_a_day_three_heads_are_replaced(scene: Scene) -> None:
-    scene.ring()
+def test_replaces_three_heads_in_a_day(scene: Scene) -> None:
+    scene.alarm()
     for _ in range(2):
         scene.again(900)
 
-    assert scene.again(3600) == "left alone: 3 heads were replaced within a day"
+    assert scene.again(3600) == "no action: 3 heads were replaced within a day"
     assert len(scene.replaced()) == 3
     scene.again(24 * 3600)
     assert len(scene.replaced()) == 4
 
 
-def test_the_record_keeps_the_last_ten(scene: Scene) -> None:
+def test_the_record_keeps_the_last_ten_replacements(scene: Scene) -> None:
     old = {"event": "e", "alarm": "a", "head": "i-old", "words": "w"}
     acts = [{**old, "at": number} for number in range(10)]
     scene.put({"cluster": "dev#remediation", "acted": 23, "acts": acts})
 
-    scene.ring()
+    scene.alarm()
 
     assert [act["at"] for act in scene.record()["acts"]] == [*range(1, 10), int(scene.clock.now())]
     assert scene.record()["acted"] == 24
 
 
-def test_an_alarm_that_is_delivered_twice_is_answered_once(scene: Scene) -> None:
-    scene.ring(event="the same")
+def test_an_alarm_delivered_twice_is_handled_once(scene: Scene) -> None:
+    scene.alarm(event="the same")
 
-    assert scene.ring(event="the same") == "left alone: the head group is at work"
+    assert scene.alarm(event="the same") == "no action: the head group is changing"
     scene.clock.advance(2 * 3600, every=60)
     (first,) = scene.replaced()
-    assert scene.ring(event="the same") == f"left alone: for this alarm {first} was replaced"
+    assert scene.alarm(event="the same") == f"no action: {first} was replaced for this alarm"
     assert scene.group.ids != [first]
     assert "Unhealthy" not in scene.health().values()
 
 
-def test_a_run_that_was_killed_before_it_acted_is_finished_by_the_next_delivery(
+def test_the_next_delivery_finishes_a_run_killed_before_it_acted(
     scene: Scene,
 ) -> None:
     (head,) = scene.group.ids
@@ -372,37 +372,37 @@ def test_a_run_that_was_killed_before_it_acted_is_finished_by_the_next_delivery(
     with scene.patch.context() as patch:
         patch.setattr("botocore.client.BaseClient._make_api_call", dying_at("SetInstanceHealth"))
         with pytest.raises(Killed):
-            scene.ring(event="the same")
+            scene.alarm(event="the same")
     assert scene.replaced() == [head]
     assert scene.health() == {head: "Healthy"}
 
-    scene.ring(event="the same")
+    scene.alarm(event="the same")
 
     assert scene.replaced() == [head]
     assert scene.health() == {head: "Unhealthy"}
 
 
-def test_of_two_runs_at_once_one_acts(scene: Scene) -> None:
+def test_one_of_two_concurrent_runs_acts(scene: Scene) -> None:
     write, rivals = remediation.Cluster.write, ["head-not-ready"]
 
     def late(self: remediation.Cluster, condition: str = "", **values: Any) -> None:
         if condition and rivals:
             with unchecked():
-                scene.ring(rivals.pop())
+                scene.alarm(rivals.pop())
         write(self, condition, **values)
 
     scene.patch.setattr(remediation.Cluster, "write", late)
 
-    assert scene.ring("no-leader") == "left alone: a head was replaced 0 s ago"
+    assert scene.alarm("no-leader") == "no action: a head was replaced 0 s ago"
     (act,) = scene.record()["acts"]
     assert act["alarm"] == "raykiln-dev-head-not-ready"
 
 
-# --- The alarm does it, and the role can do no more -----------------------------------------------
+# --- The alarm invokes it, and its role allows no more --------------------------------------------
 
 
 def run_here(work: Work, folder: Path, time: Time) -> Answer:
-    """Run a function's own archive in this process, as Lambda would in its own."""
+    """Run a function's archive in this process, as Lambda runs it in another."""
     with zipfile.ZipFile(io.BytesIO(work.archive)) as archive:
         archive.extractall(folder)
     found = importlib.util.spec_from_file_location("index", folder / "index.py")
@@ -416,7 +416,7 @@ def run_here(work: Work, folder: Path, time: Time) -> Answer:
 
 
 @pytest.mark.parametrize("alarm", ["head-not-ready", "no-leader", "no-healthy-target"])
-def test_an_alarm_that_rings_invokes_the_function(
+def test_an_alarm_in_alarm_invokes_the_function(
     scene: Scene, driver: FakeDriver, tmp_path: Path, alarm: str
 ) -> None:
     (head,) = scene.group.ids
@@ -432,7 +432,7 @@ def test_an_alarm_that_rings_invokes_the_function(
     assert scene.replaced() == [head]
 
 
-def test_the_alarm_on_launches_invokes_nothing(scene: Scene, driver: FakeDriver) -> None:
+def test_the_head_launch_alarm_invokes_nothing(scene: Scene, driver: FakeDriver) -> None:
     driver.works.clear()
 
     scene.clients("cloudwatch").set_alarm_state(
@@ -464,11 +464,11 @@ REFUSED: dict[str, Callable[[Scene], Any]] = {
     "break the deploy lock": lambda scene: boto3.client("dynamodb").update_item(
         TableName=TABLE, Key={"cluster": {"S": "dev#deploy"}}
     ),
-    "forget what was done": lambda scene: boto3.client("dynamodb").delete_item(
+    "delete the record": lambda scene: boto3.client("dynamodb").delete_item(
         TableName=TABLE, Key={"cluster": {"S": "dev#remediation"}}
     ),
     "read all of the table": lambda scene: boto3.client("dynamodb").scan(TableName=TABLE),
-    "make log groups": lambda scene: boto3.client("logs").create_log_group(logGroupName="x"),
+    "create log groups": lambda scene: boto3.client("logs").create_log_group(logGroupName="x"),
     "log elsewhere": lambda scene: boto3.client("logs").create_log_stream(
         logGroupName="/raykiln/dev/head", logStreamName="x"
     ),
@@ -489,18 +489,18 @@ def in_another_group(scene: Scene) -> str:
     return str(groups["AutoScalingGroups"][0]["Instances"][0]["InstanceId"])
 
 
-def is_refused(scene: Scene, deed: str) -> bool:
+def is_refused(scene: Scene, action: str) -> bool:
     try:
-        REFUSED[deed](scene)
+        REFUSED[action](scene)
     except ClientError as error:
         return "is not authorized to perform" in str(error)
     return False
 
 
-def test_the_role_may_do_nothing_else(scene: Scene) -> None:
+def test_the_role_allows_nothing_else(scene: Scene) -> None:
     scene.stranger, (scene.head,) = in_another_group(scene), scene.group.ids
 
     with scene.as_the_function():
-        allowed = [deed for deed in REFUSED if not is_refused(scene, deed)]
+        allowed = [action for action in REFUSED if not is_refused(scene, action)]
 
     assert allowed == []

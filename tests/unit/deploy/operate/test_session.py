@@ -1,4 +1,4 @@
-"""A shell through Session Manager: the command, and what is said where a part of it is missing."""
+"""A shell through Session Manager: the command, and the error when a tool is missing."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def test_the_aws_cli_opens_the_session(tools: Path) -> None:
 @pytest.mark.parametrize(
     ("there", "missing"), [("session-manager-plugin", "aws"), ("aws", "session-manager-plugin")]
 )
-def test_a_part_that_is_missing_is_named_and_where_to_get_it(
+def test_a_missing_tool_is_named_with_where_to_get_it(
     tools: Path, there: str, missing: str
 ) -> None:
     install(tools, there)

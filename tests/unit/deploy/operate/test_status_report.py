@@ -1,4 +1,4 @@
-"""The status: what is wrong is said in words, and only what is wrong."""
+"""The status: it names the problems, and only the problems."""
 
 from dataclasses import replace
 
@@ -9,20 +9,20 @@ from deploy.operate.status_report import problems, status_report
 from tests.unit.deploy.builders import a_wanted, an_environment, serving
 
 
-def test_a_cluster_that_serves_has_no_problems() -> None:
+def test_a_healthy_cluster_has_no_problems() -> None:
     assert problems(an_environment(), serving(a_wanted()), ()) == ()
 
 
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"lease": None}, "nobody leads"),
+        ({"lease": None}, "no leader"),
         ({"group": None}, "0 of 1 heads in service"),
         ({"targets": ()}, "the load balancer does not reach the leader"),
         ({"release": None}, "no deploy has finished yet"),
     ],
 )
-def test_what_is_wrong_is_named(changed: dict[str, object], words: str) -> None:
+def test_each_problem_is_named(changed: dict[str, object], words: str) -> None:
     state = replace(serving(a_wanted()), **changed)  # type: ignore[arg-type]
 
     assert problems(an_environment(), state, ()) == (words,)
@@ -39,17 +39,17 @@ def test_missing_workers_are_counted() -> None:
 @pytest.mark.parametrize(
     ("state", "words"), [("ALARM", ("alarm no-leader",)), ("OK", ()), ("INSUFFICIENT_DATA", ())]
 )
-def test_an_alarm_that_rings_is_a_problem(state: str, words: tuple[str, ...]) -> None:
+def test_an_alarm_in_alarm_is_a_problem(state: str, words: tuple[str, ...]) -> None:
     alarms = (Alarm("no-leader", state, "because"),)
 
     assert problems(an_environment(), serving(a_wanted()), alarms) == words
 
 
-def test_without_a_stack_there_is_one_thing_to_say() -> None:
-    assert problems(an_environment(), ClusterState(), ()) == ("the stack is not there",)
+def test_a_missing_stack_is_the_only_problem() -> None:
+    assert problems(an_environment(), ClusterState(), ()) == ("the stack is not deployed",)
 
 
-def test_what_an_alarm_had_done_last_is_shown_where_it_did_something() -> None:
+def test_the_last_remediation_is_shown_if_there_was_one() -> None:
     quiet = status_report(an_environment(), serving(a_wanted()), ())
     acted = status_report(an_environment(), serving(a_wanted()), (), remediation="i-1 is replaced")
 
@@ -60,18 +60,20 @@ def test_what_an_alarm_had_done_last_is_shown_where_it_did_something() -> None:
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({}, "nobody"),
+        ({}, "none"),
         ({"deployer": "ann@desk, for 3 min: deploy of b"}, "ann@desk, for 3 min: deploy of b"),
         (
             {"unfinished": "deploy of b by ann (20261122T000000Z-b)"},
-            "nobody; left unfinished: deploy of b by ann (20261122T000000Z-b); "
-            "`invoke deploy` goes on from there, `invoke rollback` goes back",
+            "none; left unfinished: deploy of b by ann (20261122T000000Z-b); "
+            "`invoke deploy` continues it, `invoke rollback` restores the previous release",
         ),
     ],
 )
-def test_who_is_at_work_is_said_and_is_no_problem(changed: dict[str, str], words: str) -> None:
+def test_a_deploy_in_progress_is_shown_and_is_not_a_problem(
+    changed: dict[str, str], words: str
+) -> None:
     report = status_report(an_environment(), serving(a_wanted()), (), **changed)
 
-    assert ("at work", words) in report.sections()[0].rows
+    assert ("deploy in progress", words) in report.sections()[0].rows
     assert report.is_healthy
     assert report.as_json()["deployer"] == changed.get("deployer", "")

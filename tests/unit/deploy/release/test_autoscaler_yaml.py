@@ -1,4 +1,4 @@
-"""The autoscaler's YAML: what Ray's autoscaler v2 needs, and nothing that it stumbles over."""
+"""The autoscaler's YAML: what Ray's autoscaler v2 needs, and no mistakes that it fails on."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_workers_are_launched_from_a_numbered_version_without_ssh() -> None:
     assert config["provider"]["disable_node_updaters"] is True
 
 
-def test_the_head_s_own_type_launches_nothing_and_runs_no_tasks() -> None:
+def test_the_head_type_launches_nothing_and_runs_no_tasks() -> None:
     config = rendered()
 
     assert config["head_node_type"] == "head"
@@ -46,7 +46,7 @@ def test_the_head_s_own_type_launches_nothing_and_runs_no_tasks() -> None:
     }
 
 
-def test_an_override_is_merged_into_what_is_generated() -> None:
+def test_an_override_is_merged_into_the_generated_configuration() -> None:
     override = {"available_node_types": {"worker": {"resources": {"GPU": 1}}}, "max_workers": 2}
 
     config = rendered(override)
@@ -67,7 +67,9 @@ def test_an_override_is_merged_into_what_is_generated() -> None:
         ({"max_workers": "many"}, "max_workers"),
     ],
 )
-def test_what_ray_would_stumble_over_is_refused(override: dict[str, Any], words: str) -> None:
+def test_a_configuration_that_ray_would_fail_on_is_refused(
+    override: dict[str, Any], words: str
+) -> None:
     with pytest.raises(Refused, match=words):
         rendered(override)
 
@@ -77,12 +79,10 @@ def test_what_ray_would_stumble_over_is_refused(override: dict[str, Any], words:
     [
         ("max_workers: [1", "is not YAML"),
         ("- a list", "not keys and values"),
-        ("provider: {type: gcp}", "provider is Raykiln's to set"),
+        ("provider: {type: gcp}", "provider is set by Raykiln"),
     ],
 )
-def test_an_override_that_cannot_be_used_is_a_clear_error(
-    tmp_path: Path, text: str, words: str
-) -> None:
+def test_an_invalid_override_is_refused(tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "dev.autoscaler.yaml"
     path.write_text(text)
 
@@ -90,7 +90,7 @@ def test_an_override_that_cannot_be_used_is_a_clear_error(
         read_override(path)
 
 
-def test_an_override_that_is_missing_is_a_clear_error(tmp_path: Path) -> None:
+def test_a_missing_override_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="no such file"):
         read_override(tmp_path / "none.yaml")
 

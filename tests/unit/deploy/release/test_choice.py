@@ -1,4 +1,4 @@
-"""Which image a role gets: verified, for its processor, the newest or the one that was named."""
+"""Which image a role gets: verified, of its architecture, the newest or the one in the file."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def test_the_newest_verified_image_of_the_role_is_chosen() -> None:
     assert choose_image(catalog, an_environment(), "head").ami_id == "ami-newer"
 
 
-def test_an_image_that_is_named_is_chosen_though_there_is_a_newer_one() -> None:
+def test_a_configured_image_is_chosen_over_a_newer_one() -> None:
     environment = an_environment(image=IMAGE | {"head_id": "ami-0123456789abcdef0"})
     catalog = (listed("ami-newer"), listed("ami-0123456789abcdef0"))
 
@@ -40,7 +40,7 @@ def test_an_unverified_image_is_refused_with_its_name() -> None:
     assert caught.value.hint == "invoke bake"
 
 
-def test_an_image_for_another_processor_is_refused() -> None:
+def test_an_image_of_another_architecture_is_refused() -> None:
     environment = an_environment(
         image=IMAGE | {"architecture": "arm64"},
         head={"instance_type": "m7g.large"},
@@ -51,7 +51,7 @@ def test_an_image_for_another_processor_is_refused() -> None:
         choose_image((listed("ami-new"),), environment, "head")
 
 
-def test_a_named_image_of_the_other_role_is_refused() -> None:
+def test_a_configured_image_of_the_other_role_is_refused() -> None:
     environment = an_environment(image=IMAGE | {"head_id": "ami-0123456789abcdef0"})
 
     with pytest.raises(Refused, match="not a verified head image"):

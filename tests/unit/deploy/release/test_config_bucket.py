@@ -1,4 +1,4 @@
-"""The configuration bucket: documents that stay as they are, and a pointer that may be foreign."""
+"""The configuration bucket: immutable documents, and a pointer that may be unreadable."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def clients() -> Any:
         yield Clients(REGION)
 
 
-def test_a_document_has_its_content_s_name() -> None:
+def test_a_document_is_keyed_by_its_content() -> None:
     first, second = autoscaler_document("dev", "a: 1\n"), autoscaler_document("dev", "a: 2\n")
 
     assert first.key != second.key
@@ -38,7 +38,7 @@ def test_a_document_has_its_content_s_name() -> None:
     assert first.uri(BUCKET) == f"s3://{BUCKET}/{first.key}"
 
 
-def test_a_document_that_is_there_is_not_written_again(clients: Clients) -> None:
+def test_a_stored_document_is_not_written_again(clients: Clients) -> None:
     document = autoscaler_document("dev", "a: 1\n")
     store_document(clients, BUCKET, document)
 
@@ -48,7 +48,7 @@ def test_a_document_that_is_there_is_not_written_again(clients: Clients) -> None
     assert [version["Key"] for version in versions] == [document.key]
 
 
-def test_the_pointer_leads_back_to_the_release(clients: Clients) -> None:
+def test_the_pointer_returns_its_release(clients: Clients) -> None:
     point_to_release(clients, BUCKET, "dev", a_release())
 
     assert current_release(clients, BUCKET, "dev") == a_release()
@@ -59,14 +59,14 @@ def test_without_a_pointer_there_is_no_release(clients: Clients) -> None:
 
 
 @pytest.mark.parametrize("body", ["", "{", "[]", "{}", '{"release": {"head": 1}}'])
-def test_a_pointer_that_cannot_be_read_is_none(clients: Clients, body: str) -> None:
+def test_an_unreadable_pointer_is_none(clients: Clients, body: str) -> None:
     key = "dev/releases/current.json"
     clients("s3").put_object(Bucket=BUCKET, Key=key, Body=body.encode())
 
     assert current_release(clients, BUCKET, "dev") is None
 
 
-def test_emptying_takes_every_version_and_marker_and_nothing_beside_the_prefix(
+def test_emptying_deletes_all_versions_and_markers_under_the_prefix_only(
     clients: Clients,
 ) -> None:
     s3 = clients("s3")
@@ -79,12 +79,12 @@ def test_emptying_takes_every_version_and_marker_and_nothing_beside_the_prefix(
     assert stored_keys(clients, BUCKET, "other") == {"other/b"}
 
 
-def test_a_bucket_that_is_gone_is_empty(clients: Clients) -> None:
+def test_a_missing_bucket_is_empty(clients: Clients) -> None:
     assert remove_documents(clients, "no-such-bucket") == 0
     assert stored_keys(clients, "no-such-bucket", "dev") == frozenset()
 
 
-def test_an_object_that_cannot_be_deleted_is_an_error_and_no_endless_loop() -> None:
+def test_an_object_that_cannot_be_deleted_is_an_error() -> None:
     class Locked:
         def __call__(self, service: str) -> "Locked":
             return self

@@ -1,4 +1,4 @@
-"""What the images of two releases have in them, compared by their tags."""
+"""The packages in the images of two releases, compared by their tags."""
 
 from bake.software import Software, software_tags
 from common.clients import Clients
@@ -16,7 +16,7 @@ def an_ami(clients: Clients, software: Software | None) -> str:
     return ami_id
 
 
-def test_packages_are_compared_for_the_roles_whose_image_is_another(cluster: Cluster) -> None:
+def test_packages_are_compared_for_roles_with_another_image(cluster: Cluster) -> None:
     old = an_ami(cluster.clients, {"debian": {"bash": "5.2"}, "python": {"ray": "2.60.0"}})
     new = an_ami(cluster.clients, {"debian": {"bash": "5.3"}, "python": {"ray": "2.60.0"}})
 
@@ -26,7 +26,7 @@ def test_packages_are_compared_for_the_roles_whose_image_is_another(cluster: Clu
     assert found[0].words == ("head debian bash: 5.2 → 5.3",)
 
 
-def test_an_image_that_does_not_tell_is_said_to_be_unknown(cluster: Cluster) -> None:
+def test_an_image_without_a_package_list_is_unknown(cluster: Cluster) -> None:
     old = an_ami(cluster.clients, None)
     new = an_ami(cluster.clients, {"debian": {"bash": "5.3"}, "python": {}})
 
@@ -36,14 +36,14 @@ def test_an_image_that_does_not_tell_is_said_to_be_unknown(cluster: Cluster) -> 
     assert "not known" in found.words[0]
 
 
-def test_the_same_images_are_not_even_looked_for(cluster: Cluster) -> None:
+def test_the_same_images_take_no_call(cluster: Cluster) -> None:
     before = cluster.clients.calls
 
     assert image_changes(cluster.clients, a_release(), a_release()) == ()
     assert cluster.clients.calls == before
 
 
-def test_a_long_list_is_cut_and_says_by_how_much() -> None:
+def test_a_long_list_is_cut_with_a_count() -> None:
     packages = tuple(f"debian p{number}: 1 → 2" for number in range(SHOWN + 3))
 
     words = ImageChange("worker", packages).words

@@ -1,4 +1,4 @@
-"""Releases: named by what is in them."""
+"""Releases: named by their content."""
 
 import pytest
 
@@ -19,13 +19,13 @@ def test_other_images_or_settings_are_another_release(other: object) -> None:
     assert getattr(other, "id", "") != a_release().id
 
 
-def test_a_release_survives_being_stored() -> None:
+def test_a_stored_release_is_read_back() -> None:
     release = a_release(tags=(("project", "raykiln"),))
 
     assert release_from(release.to_json()) == release
 
 
-def test_differences_name_what_was_and_what_shall_be() -> None:
+def test_differences_show_old_and_new_values() -> None:
     (first, *_) = differences(a_release(), a_release(head="ami-2"))
 
     assert first == "head.ami_id: ami-head → ami-2"

@@ -1,4 +1,4 @@
-"""What instances are launched with: one meaning that survives AWS's form of it."""
+"""Launch template content: unchanged after conversion to AWS's form and back."""
 
 from dataclasses import replace
 from typing import Any
@@ -19,7 +19,7 @@ def head() -> TemplateContent:
 
 
 @pytest.mark.parametrize("content", [worker(), head()])
-def test_content_is_read_back_as_it_was_written(content: TemplateContent) -> None:
+def test_content_is_read_back_unchanged(content: TemplateContent) -> None:
     assert content_of(template_data(content)) == content
 
 
@@ -34,26 +34,26 @@ def test_content_is_read_back_as_it_was_written(content: TemplateContent) -> Non
         {"UserData": ""},
     ],
 )
-def test_a_version_that_someone_made_by_hand_is_not_taken_for_ours(by_hand: dict[str, Any]) -> None:
+def test_a_version_made_by_hand_does_not_match(by_hand: dict[str, Any]) -> None:
     assert content_of(template_data(worker()) | by_hand) != worker()
 
 
-def test_volumes_are_encrypted_and_go_with_their_instance() -> None:
+def test_volumes_are_encrypted_and_deleted_with_their_instance() -> None:
     (mapping,) = template_data(worker())["BlockDeviceMappings"]
 
     assert mapping["Ebs"]["Encrypted"]
     assert mapping["Ebs"]["DeleteOnTermination"]
 
 
-def test_workers_end_when_they_power_off_and_heads_are_left_to_their_group() -> None:
+def test_workers_terminate_on_shutdown_and_heads_do_not() -> None:
     assert template_data(worker())["InstanceInitiatedShutdownBehavior"] == "terminate"
     assert "InstanceInitiatedShutdownBehavior" not in template_data(head())
 
 
-def test_no_template_carries_the_tags_by_which_ray_knows_its_nodes() -> None:
-    """A standby with them would be ended by the autoscaler as a second head."""
+def test_no_template_has_ray_s_node_tags() -> None:
+    """The autoscaler would terminate a standby with them as a second head."""
     assert not [key for key, _ in (*worker().tags, *head().tags) if key.startswith("ray-")]
 
 
-def test_another_content_has_another_name() -> None:
+def test_another_content_has_another_digest() -> None:
     assert worker().digest != replace(worker(), ami_id="ami-2").digest

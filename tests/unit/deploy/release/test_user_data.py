@@ -1,4 +1,4 @@
-"""User data: few lines, no secret, and just what the nodes read."""
+"""User data: a few lines, no secret, only what the nodes read."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ def node_file(text: str) -> dict[str, str]:
     return found
 
 
-def test_a_worker_is_told_where_it_belongs_and_where_to_look() -> None:
+def test_a_worker_s_user_data_names_its_cluster_and_resources() -> None:
     assert node_file(user_data(an_environment(), "worker")) == {
         "environment": "dev",
         "role": "worker",
@@ -32,14 +32,14 @@ def test_a_worker_is_told_where_it_belongs_and_where_to_look() -> None:
     }
 
 
-def test_a_head_is_told_of_its_hook_besides() -> None:
+def test_a_head_s_user_data_names_its_lifecycle_hook() -> None:
     facts = node_file(user_data(an_environment(), "head"))
 
     assert facts["role"] == "head"
     assert facts["lifecycle_hook"] == "ray-head-ready"
 
 
-def test_names_are_read_as_text_whatever_they_look_like() -> None:
+def test_names_are_read_as_text() -> None:
     environment = an_environment(names={"lease_table": "0123", "secret": "/a: b"})
 
     facts = node_file(user_data(environment, "worker"))
@@ -47,7 +47,7 @@ def test_names_are_read_as_text_whatever_they_look_like() -> None:
     assert (facts["lease_table"], facts["secret"]) == ("0123", "/a: b")
 
 
-def test_head_and_workers_are_told_where_ray_s_state_is() -> None:
+def test_head_and_workers_get_the_address_of_the_stored_state() -> None:
     environment = an_environment()
 
     for role in ("head", "worker"):
@@ -59,11 +59,11 @@ def test_head_and_workers_are_told_where_ray_s_state_is() -> None:
     [
         ({"state": "redis", "redis": GIVEN}, GIVEN),
         ({"state": "redis", "redis_node_type": "cache.t4g.small"}, MADE),
-        ({"redis_node_type": "cache.t4g.small"}, None),  # made, and not in use
+        ({"redis_node_type": "cache.t4g.small"}, None),  # created, but not in use
         ({}, None),
     ],
 )
-def test_the_state_is_where_a_redis_is_given_or_was_made(
+def test_the_state_is_in_the_given_or_the_created_redis(
     head: dict[str, str], told: str | None
 ) -> None:
     desired = a_wanted(head={"instance_type": "m6i.large", **head})
@@ -73,7 +73,7 @@ def test_the_state_is_where_a_redis_is_given_or_was_made(
         assert node_file(content.user_data).get("redis") == told
 
 
-def test_only_workers_are_told_to_spread_their_way_back() -> None:
+def test_only_workers_get_rejoin_seconds() -> None:
     workers = {"instance_type": "m6i.large", "cpus": 2, "min": 1, "max": 1000}
     environment = an_environment(workers={**workers, "rejoin_seconds": 5})
 

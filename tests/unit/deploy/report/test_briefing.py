@@ -11,8 +11,8 @@ from deploy.cluster.state import ClusterState
 from deploy.plan.desired_state import DesiredState
 from deploy.plan.interruptions import NOTHING, Running
 from deploy.plan.planner import plan_deploy
-from deploy.release.journal import Entry, Journal, Verdict, begin_journal
 from deploy.release.release import Release, differences
+from deploy.release.rollout_journal import Entry, Journal, RolloutStatus, begin_journal
 from deploy.report.briefing import Briefing, brief, briefing_of, readable, stale_addresses
 from deploy.rollout.prepare import Prepared
 from deploy.rollout.rollout import Rollout
@@ -43,7 +43,7 @@ def a_briefing(
     return briefing_of(plan, desired, state, running, node_ids, journals)
 
 
-def a_journal(took: float, verdict: Verdict = "done") -> Journal:
+def a_journal(took: float, verdict: RolloutStatus = "done") -> Journal:
     """Return one of a rollout whose hand-over took so long."""
     journal = begin_journal("dev", "deploy", from_release="", to_release="a", plan=(), now=0)
     steps = (

@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from deploy.cluster.client_gap import gaps, longest, tries_of
-from deploy.release.journal import Entry, Journal
+from deploy.cluster.client_downtime import downtimes, longest_downtime, probes_of
+from deploy.release.rollout_journal import Entry, Journal
 from deploy.report.axis import seconds_in_words
 from deploy.report.rollout_report import html_report, json_report, write_report
 from deploy.report.timeline import closer, timeline
@@ -127,7 +127,7 @@ def test_words_from_elsewhere_stay_words() -> None:
         plan=(evil,),
         entries=(Entry(evil, evil, BEGAN, 1, evil),),
     )
-    page = html_report(journal, tries_of(samples((3, 4))))
+    page = html_report(journal, probes_of(samples((3, 4))))
 
     assert "<script" not in page
     assert "\x1b" not in page
@@ -135,7 +135,7 @@ def test_words_from_elsewhere_stay_words() -> None:
 
 
 def test_the_page_fetches_nothing_and_runs_nothing() -> None:
-    page = html_report(a_journal(), tries_of(samples((77, 79))))
+    page = html_report(a_journal(), probes_of(samples((77, 79))))
 
     places = page.replace("http://www.w3.org/2000/svg", "")
     assert not [word for word in ("http", "src=", "url(", "@import", "<script") if word in places]
@@ -158,7 +158,7 @@ def test_every_step_has_a_bar_where_and_as_long_as_it_was() -> None:
 
 
 def test_the_gap_is_marked_across_a_hand_over_alone() -> None:
-    tries = tries_of(samples((77, 79)))
+    tries = probes_of(samples((77, 79)))
     without = replace(a_journal(), entries=a_journal().entries[:3])
 
     assert "no answer 3.0 s" in timeline(a_journal(), tries)
@@ -172,21 +172,21 @@ def test_a_short_hand_over_in_a_long_rollout_is_drawn_closer() -> None:
         a_journal(),
         entries=(*a_journal().entries, Entry("replace 40 workers", "", BEGAN + 125, 3600, "done")),
     )
-    tries = tries_of(samples((77, 79), until=3600))
+    tries = probes_of(samples((77, 79), until=3600))
     near = closer(long, tries)
     bars = [bar.get("class") for bar in ElementTree.fromstring(near).iter(f"{SVG}rect")]  # noqa: S314
 
     assert "no answer 3.0 s" in near
     assert bars == ["gap", "wait", "hand-over", "wait", "answered", "failed"]
     assert "The hand-over, closer" in text_of(html_report(long, tries))
-    assert closer(a_journal(), tries_of(samples((77, 79)))) == ""
+    assert closer(a_journal(), probes_of(samples((77, 79)))) == ""
     assert "closer" not in html_report(a_journal())
 
 
 def test_what_clients_met_is_said() -> None:
-    everything = html_report(a_journal(), tries_of(samples((-1, -1))))
-    some = html_report(a_journal(), tries_of(samples((77, 79))))
-    nothing_more = html_report(a_journal(), tries_of(samples((100, 200))))
+    everything = html_report(a_journal(), probes_of(samples((-1, -1))))
+    some = html_report(a_journal(), probes_of(samples((77, 79))))
+    nothing_more = html_report(a_journal(), probes_of(samples((100, 200))))
 
     assert "each of 250 tries was answered" in everything
     assert "at most 3.0 s without an answer; 5 of 250 tries failed" in some
@@ -229,10 +229,10 @@ def test_a_length_of_time_is_said_as_people_say_it(seconds: float, words: str) -
 def test_a_gap_is_from_the_last_answer_to_the_next(
     answers: str, found: list[tuple[float, float | None]]
 ) -> None:
-    tries = tries_of((float(at), one == "y") for at, one in enumerate(answers))
+    tries = probes_of((float(at), one == "y") for at, one in enumerate(answers))
 
-    assert [(gap.began, gap.ended) for gap in gaps(tries)] == found
-    worst = longest(tries)
+    assert [(gap.began, gap.ended) for gap in downtimes(tries)] == found
+    worst = longest_downtime(tries)
     assert (worst.seconds if worst else 0) == max(
         ((end or len(answers) - 1) - begin for begin, end in found), default=0
     )

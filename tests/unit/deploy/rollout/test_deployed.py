@@ -11,7 +11,7 @@ from moto import mock_aws
 from common.progress import Silent
 from deploy.operate.status import read_status
 from deploy.plan.steps import Done
-from deploy.release.journal import begin_journal, write_journal
+from deploy.release.rollout_journal import begin_journal, write_journal
 from deploy.rollout.lock import deploy_lock
 from localcloud import patches
 from localcloud.world import World

@@ -16,8 +16,8 @@ from common.environment import Environment
 from common.errors import PipelineError, Refused
 from common.progress import Silent
 from common.waiting import Clock
-from deploy.release.journal import Journal, read_journals
 from deploy.release.release import Release
+from deploy.release.rollout_journal import Journal, read_journals
 from deploy.report import console
 from deploy.rollout import prepare
 from deploy.rollout.lock import deploy_lock

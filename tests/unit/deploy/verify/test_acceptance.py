@@ -11,7 +11,7 @@ import pytest
 from common.clients import Clients
 from common.errors import PipelineError, Refused, TimedOut, Unanswered
 from deploy.cluster.heartbeat import Heartbeat
-from deploy.cluster.members import members
+from deploy.cluster.ray_instances import ray_instances
 from deploy.cluster.run_command import run_command
 from deploy.cluster.state import find_instances, find_lease
 from deploy.verify.acceptance import run_checks
@@ -40,7 +40,7 @@ Recent failures:
 """
 
 
-class Whole:
+class HealthyCluster:
     """A deployed cluster whose Ray answers, and whose head sends its heartbeat."""
 
     def __init__(
@@ -51,15 +51,15 @@ class Whole:
         self.due = self.next_beat = 0.0
         self.ready: set[str] = set()
 
-    def checks(self, patience: float = 0) -> dict[str, Check]:
+    def checks(self, timeout: float = 0) -> dict[str, Check]:
         """Return the acceptance list by name."""
         found = run_checks(
-            self.clients, self.cluster.environment, clock=self.cluster.clock, patience=patience
+            self.clients, self.cluster.environment, clock=self.cluster.clock, timeout=timeout
         )
         return {one.name: one for one in found}
 
     def live(self) -> None:
-        """Do what the nodes do as time passes, every five seconds: renew, beat, join."""
+        """Act as the nodes, every five seconds: renew, send heartbeats, join."""
         now = self.cluster.clock.now()
         if now < self.due:
             return
@@ -92,7 +92,7 @@ class Whole:
         )
 
     def beat(self, now: float, value: float = 1.0) -> None:
-        """Send a heartbeat, as if it were then."""
+        """Send a heartbeat with that time."""
         dimensions = [{"Name": "Environment", "Value": "dev"}]
         when = datetime.fromtimestamp(now, UTC)
         metrics = [
@@ -113,7 +113,7 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[RayStub]:
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
-    """What the resolver says: the addresses of each name that it knows."""
+    """What the resolver returns: the addresses of each name that it knows."""
     known: dict[str, list[str]] = {}
     real = socket.getaddrinfo
 
@@ -129,9 +129,11 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
 
 
 @pytest.fixture
-def whole(cluster: Cluster, ray: RayStub, driver: FakeDriver, names: dict[str, list[str]]) -> Whole:
+def healthy(
+    cluster: Cluster, ray: RayStub, driver: FakeDriver, names: dict[str, list[str]]
+) -> HealthyCluster:
     driver.on_run = lambda instance_id, script: Answer(0, STATUS, "")
-    made = Whole(cluster, ray, driver, names)
+    made = HealthyCluster(cluster, ray, driver, names)
     cluster.clock.listeners.append(made.live)
     cluster.deploy()
     cluster.clock.advance(180, every=5)
@@ -142,54 +144,54 @@ def whole(cluster: Cluster, ray: RayStub, driver: FakeDriver, names: dict[str, l
 
 
 @contextmanager
-def without_life(whole: Whole) -> Iterator[None]:
-    """Nobody renews, beats or joins."""
-    whole.cluster.clock.listeners.remove(whole.live)
+def without_nodes(healthy: HealthyCluster) -> Iterator[None]:
+    """No node renews, sends heartbeats or joins."""
+    healthy.cluster.clock.listeners.remove(healthy.live)
     yield
-    whole.cluster.clock.listeners.append(whole.live)
-    whole.due = 0
+    healthy.cluster.clock.listeners.append(healthy.live)
+    healthy.due = 0
 
 
 @contextmanager
-def with_another_address(whole: Whole) -> Iterator[None]:
-    """The name leads elsewhere."""
-    name = whole.cluster.environment.head_dns
-    right, whole.names[name] = whole.names[name], ["10.77.1.77"]
+def with_another_address(healthy: HealthyCluster) -> Iterator[None]:
+    """The name has another address."""
+    name = healthy.cluster.environment.head_dns
+    right, healthy.names[name] = healthy.names[name], ["10.77.1.77"]
     yield
-    whole.names[name] = right
+    healthy.names[name] = right
 
 
 @contextmanager
-def outside_the_vpc(whole: Whole) -> Iterator[None]:
-    """The private zone is not seen from here."""
-    right = whole.names.pop(whole.cluster.environment.head_dns)
+def outside_the_vpc(healthy: HealthyCluster) -> Iterator[None]:
+    """The private zone does not resolve here."""
+    right = healthy.names.pop(healthy.cluster.environment.head_dns)
     yield
-    whole.names[whole.cluster.environment.head_dns] = right
+    healthy.names[healthy.cluster.environment.head_dns] = right
 
 
 @contextmanager
-def with_ray_dead(whole: Whole) -> Iterator[None]:
-    """``ray status`` finds nobody."""
-    right = whole.driver.on_run
-    whole.driver.on_run = lambda instance_id, script: Answer(1, "", "No cluster status.")
+def with_ray_dead(healthy: HealthyCluster) -> Iterator[None]:
+    """``ray status`` finds no cluster."""
+    right = healthy.driver.on_run
+    healthy.driver.on_run = lambda instance_id, script: Answer(1, "", "No cluster status.")
     yield
-    whole.driver.on_run = right
+    healthy.driver.on_run = right
 
 
 @contextmanager
-def with_a_stranger_for_a_worker(whole: Whole) -> Iterator[None]:
-    """A node has joined that is no instance of ours, and ours has not."""
-    with without_life(whole):
-        head, worker = whole.ray.nodes
-        whole.renew(1_000_000)  # the leader is well for the time of one look
-        whole.ray.nodes[:] = [head, worker | {"node_ip": "10.77.9.9"}]
+def with_a_foreign_worker(healthy: HealthyCluster) -> Iterator[None]:
+    """A node that is not our instance has joined, and our worker has not."""
+    with without_nodes(healthy):
+        head, worker = healthy.ray.nodes
+        healthy.renew(1_000_000)  # the leader is healthy during one look
+        healthy.ray.nodes[:] = [head, worker | {"node_ip": "10.77.9.9"}]
         yield
 
 
 @contextmanager
-def with_an_alarm(whole: Whole) -> Iterator[None]:
-    """An alarm rings."""
-    cloudwatch = whole.clients("cloudwatch")
+def with_an_alarm(healthy: HealthyCluster) -> Iterator[None]:
+    """An alarm is in ALARM."""
+    cloudwatch = healthy.clients("cloudwatch")
     name = "raykiln-dev-no-leader"
     cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="a fire")
     yield
@@ -197,73 +199,73 @@ def with_an_alarm(whole: Whole) -> Iterator[None]:
 
 
 @contextmanager
-def with_a_sick_head(whole: Whole) -> Iterator[None]:
-    """The head's newest word is that it is not ready."""
-    whole.next_beat = whole.cluster.clock.now() + 3600
-    whole.cluster.clock.advance(60, every=5)
-    whole.beat(whole.cluster.clock.now(), value=0)
+def with_an_unhealthy_head(healthy: HealthyCluster) -> Iterator[None]:
+    """The head's newest heartbeat says that it is not ready."""
+    healthy.next_beat = healthy.cluster.clock.now() + 3600
+    healthy.cluster.clock.advance(60, every=5)
+    healthy.beat(healthy.cluster.clock.now(), value=0)
     yield
-    whole.next_beat = 0
+    healthy.next_beat = 0
 
 
 @contextmanager
-def without_an_alarm(whole: Whole) -> Iterator[None]:
-    """An alarm has been deleted; it stays so."""
-    whole.clients("cloudwatch").delete_alarms(AlarmNames=["raykiln-dev-head-launch"])
+def without_an_alarm(healthy: HealthyCluster) -> Iterator[None]:
+    """An alarm is deleted, for good."""
+    healthy.clients("cloudwatch").delete_alarms(AlarmNames=["raykiln-dev-head-launch"])
     yield
 
 
 @contextmanager
-def with_a_silent_target(whole: Whole) -> Iterator[None]:
-    """The leader stops answering the load balancer; it stays so."""
-    leader = whole.cluster.state().leader
+def with_a_silent_target(healthy: HealthyCluster) -> Iterator[None]:
+    """The leader stops answering the load balancer, for good."""
+    leader = healthy.cluster.state().leader
     assert leader is not None
-    whole.cluster.clock.listeners.remove(whole.cluster.nodes.step)
-    whole.driver.silence(leader.id)
-    whole.cluster.clock.advance(30, every=5)
+    healthy.cluster.clock.listeners.remove(healthy.cluster.nodes.step)
+    healthy.driver.silence(leader.id)
+    healthy.cluster.clock.advance(30, every=5)
     yield
 
 
-DAMAGES: dict[Callable[[Whole], AbstractContextManager[None]], tuple[str, str]] = {
-    without_life: ("a leader is known", "not renewed"),
+FAULTS: dict[Callable[[HealthyCluster], AbstractContextManager[None]], tuple[str, str]] = {
+    without_nodes: ("there is a leader", "not renewed"),
     with_another_address: ("the name resolves", "10.77.1.77; the load balancer: ['10.77.1.9']"),
     outside_the_vpc: ("the name resolves", "are you in its VPC"),
-    with_ray_dead: ("ray status is alive", "Failed 1: No cluster status."),
-    with_a_stranger_for_a_worker: ("workers have joined", "0 joined of 1 wanted, 1 running"),
-    with_an_alarm: ("no alarm rings", "raykiln-dev-no-leader (a fire)"),
-    with_a_sick_head: ("HeadReady arrives", "minutes with a heartbeat"),
+    with_ray_dead: ("ray status succeeds", "Failed 1: No cluster status."),
+    with_a_foreign_worker: ("workers have joined", "0 joined of 1 desired, 1 running"),
+    with_an_alarm: ("no alarm is in ALARM", "raykiln-dev-no-leader (a fire)"),
+    with_an_unhealthy_head: ("HeadReady arrives", "minutes with a heartbeat"),
     without_an_alarm: ("the alarms exist", "missing: raykiln-dev-head-launch"),
     with_a_silent_target: ("the target is healthy", "none healthy"),
 }
 
 
-def test_a_whole_cluster_passes_and_each_damage_is_seen(whole: Whole) -> None:
-    checks = whole.checks()
+def test_a_healthy_cluster_passes_and_each_fault_is_detected(healthy: HealthyCluster) -> None:
+    checks = healthy.checks()
     assert [str(one) for one in checks.values() if not one.passed] == []
     assert len(checks) == 9
-    assert "1 worker, 1 head" in checks["ray status is alive"].seen
-    assert "1 joined of 1 wanted" in checks["workers have joined"].seen
-    nodes = members(whole.clients, whole.cluster.environment)
-    assert sorted(nodes) == sorted(node["node_ip"] for node in whole.ray.nodes)
+    assert "1 worker, 1 head" in checks["ray status succeeds"].seen
+    assert "1 joined of 1 desired" in checks["workers have joined"].seen
+    nodes = ray_instances(healthy.clients, healthy.cluster.environment)
+    assert sorted(nodes) == sorted(node["node_ip"] for node in healthy.ray.nodes)
 
-    for damage, (name, words) in DAMAGES.items():
-        with damage(whole):
-            found = whole.checks()[name]
-            assert not found.passed, f"{damage.__name__}: {found}"
+    for fault, (name, words) in FAULTS.items():
+        with fault(healthy):
+            found = healthy.checks()[name]
+            assert not found.passed, f"{fault.__name__}: {found}"
             assert words in found.seen
 
 
-def test_what_is_not_deployed_is_said(cluster: Cluster, ray: RayStub) -> None:
+def test_a_missing_cluster_fails_the_checks(cluster: Cluster, ray: RayStub) -> None:
     checks = run_checks(Clients("us-east-1"), cluster.environment, clock=cluster.clock)
 
-    assert [one.name for one in checks if one.passed] == ["no alarm rings"]
-    assert "nobody holds the head lease" in checks[0].seen
+    assert [one.name for one in checks if one.passed] == ["no alarm is in ALARM"]
+    assert "no instance holds the head lease" in checks[0].seen
 
 
-# --- The trial of an alarm ------------------------------------------------------------------------
+# --- The alarm test -------------------------------------------------------------------------------
 
 
-class Trial:
+class AlarmTest:
     """A topic that alarms publish to."""
 
     def __init__(self, clock: FakeClock) -> None:
@@ -285,7 +287,7 @@ class Trial:
         return deliver_alarm(self.clients, topic or self.topic, "fire", clock=self.clock)
 
     def leftovers(self) -> list[str]:
-        """Return what a trial should have taken back."""
+        """Return what an alarm test should have deleted."""
         alarms = self.clients("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
         return [
             *self.clients("sqs").list_queues().get("QueueUrls", []),
@@ -298,73 +300,75 @@ class Trial:
 
 
 @pytest.fixture
-def trial(world: World, clock: FakeClock) -> Trial:
-    return Trial(clock)
+def alarm_test(world: World, clock: FakeClock) -> AlarmTest:
+    return AlarmTest(clock)
 
 
-def test_an_alarm_that_fires_arrives_and_nothing_is_left(trial: Trial) -> None:
-    assert trial.deliver() < 5
-    assert trial.leftovers() == []
+def test_a_delivered_alarm_leaves_nothing_behind(alarm_test: AlarmTest) -> None:
+    assert alarm_test.deliver() < 5
+    assert alarm_test.leftovers() == []
 
 
-def test_an_alarm_that_does_not_arrive_leaves_nothing_either(trial: Trial) -> None:
-    other = trial.clients("sns").create_topic(Name="another")["TopicArn"]
+def test_an_undelivered_alarm_leaves_nothing_behind(alarm_test: AlarmTest) -> None:
+    other = alarm_test.clients("sns").create_topic(Name="another")["TopicArn"]
 
     with pytest.raises(TimedOut, match="no message"):
-        trial.deliver(other)
+        alarm_test.deliver(other)
 
-    assert trial.leftovers() == []
+    assert alarm_test.leftovers() == []
 
 
-def test_an_alarm_that_rings_is_not_tried(trial: Trial) -> None:
-    trial.clients("cloudwatch").set_alarm_state(
+def test_an_alarm_in_alarm_is_not_tested(alarm_test: AlarmTest) -> None:
+    alarm_test.clients("cloudwatch").set_alarm_state(
         AlarmName="fire", StateValue="ALARM", StateReason="a fire"
     )
 
-    with pytest.raises(PipelineError, match="rings already"):
-        trial.deliver()
+    with pytest.raises(PipelineError, match="is in ALARM already"):
+        alarm_test.deliver()
 
 
-def test_an_alarm_that_is_not_there_is_named(trial: Trial) -> None:
+def test_a_missing_alarm_is_named(alarm_test: AlarmTest) -> None:
     with pytest.raises(PipelineError, match="there is no alarm smoke"):
-        deliver_alarm(trial.clients, trial.topic, "smoke", clock=trial.clock)
+        deliver_alarm(alarm_test.clients, alarm_test.topic, "smoke", clock=alarm_test.clock)
 
 
-# --- The loss of the head -------------------------------------------------------------------------
+# --- Head loss ------------------------------------------------------------------------------------
 
 
-def test_a_lost_head_is_replaced_and_timed(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
-    environment, clock = whole.cluster.environment, whole.cluster.clock
-    before = whole.cluster.state().leader
+def test_a_lost_head_is_replaced_and_timed(
+    healthy: HealthyCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment, clock = healthy.cluster.environment, healthy.cluster.clock
+    before = healthy.cluster.state().leader
     assert before is not None
 
-    checks = check_head_loss(whole.clients, environment, clock=clock)
+    checks = check_head_loss(healthy.clients, environment, clock=clock)
 
     assert [one.name for one in checks] == [
         f"head lost: {phase}" for phase in (LAUNCHED, LEASE, READY, WORKERS, JOB)
     ]
     assert [str(one) for one in checks if not one.passed] == []
     assert all(one.seconds > 0 for one in checks)
-    after = whole.cluster.state().leader
+    after = healthy.cluster.state().leader
     assert after is not None
     assert after.id != before.id
 
     clock.advance(30, every=5)
     monkeypatch.setattr("deploy.verify.head_loss.LIMIT", 0.5)
     [late] = [
-        one for one in check_head_loss(whole.clients, environment, clock=clock) if not one.passed
+        one for one in check_head_loss(healthy.clients, environment, clock=clock) if not one.passed
     ]
     assert late.name == f"head lost: {WORKERS}"
 
     clock.advance(30, every=5)
-    whole.ray.failures = 100
-    heads = [head.id for head in whole.cluster.state().heads]
-    with pytest.raises(Refused, match="not whole"):
-        check_head_loss(whole.clients, environment, clock=clock)
-    assert [head.id for head in whole.cluster.state().heads] == heads
+    healthy.ray.failures = 100
+    heads = [head.id for head in healthy.cluster.state().heads]
+    with pytest.raises(Refused, match="not healthy"):
+        check_head_loss(healthy.clients, environment, clock=clock)
+    assert [head.id for head in healthy.cluster.state().heads] == heads
 
 
-def test_each_phase_is_timed_by_itself() -> None:
+def test_each_phase_is_timed_separately() -> None:
     clock = FakeClock()
     begun = clock.now()
 
@@ -378,21 +382,19 @@ def test_each_phase_is_timed_by_itself() -> None:
     assert reached == {"a": (3.0, "there"), "b": (1.0, "there")}
 
 
-# --- Pieces ---------------------------------------------------------------------------------------
+# --- Parts ----------------------------------------------------------------------------------------
 
 
-def test_a_check_waits_as_long_as_it_may_and_reports_the_last_look() -> None:
+def test_a_check_waits_for_its_timeout_and_reports_the_last_look() -> None:
     clock = FakeClock()
     begun = clock.now()
 
-    found = check(
-        "x", lambda: Verdict(False, f"{clock.now() - begun:.0f}"), clock=clock, patience=9
-    )
+    found = check("x", lambda: Verdict(False, f"{clock.now() - begun:.0f}"), clock=clock, timeout=9)
 
     assert (found.passed, found.seen, found.seconds) == (False, "9", 9.0)
 
 
-def test_a_check_that_cannot_look_says_why() -> None:
+def test_a_check_that_raises_reports_the_error() -> None:
     def look() -> Verdict:
         raise PipelineError("no way in", hint="knock")
 
@@ -400,7 +402,7 @@ def test_a_check_that_cannot_look_says_why() -> None:
 
 
 @pytest.mark.parametrize(("error", "blind"), [(Unanswered("denied"), True), (TimedOut("x"), False)])
-def test_what_aws_does_not_show_is_held_against_nobody(error: PipelineError, blind: bool) -> None:
+def test_a_check_is_blind_when_aws_does_not_answer(error: PipelineError, blind: bool) -> None:
     def look() -> Verdict:
         raise error
 
@@ -416,7 +418,7 @@ def test_a_check_reads_as_a_line() -> None:
     ("minutes", "steady"),
     [
         ({0: 1.0, 60: 1.0, 120: 1.0}, True),
-        ({0: 1.0, 120: 1.0}, True),  # one left out by chance
+        ({0: 1.0, 120: 1.0}, True),  # one skipped by chance
         ({0: 1.0, 60: 1.0, 120: 0.0}, False),
         ({0: 1.0}, False),
         ({-120: 1.0, 120: 1.0}, False),
@@ -429,6 +431,6 @@ def test_a_heartbeat_is_steady_without_two_silent_minutes(
     assert Heartbeat(minutes).is_steady(now=190.0) is steady
 
 
-def test_a_command_on_a_stranger_is_an_error(world: World, clock: FakeClock) -> None:
+def test_a_command_on_an_unknown_instance_is_an_error(world: World, clock: FakeClock) -> None:
     with pytest.raises(PipelineError, match="i-00000000000000000"):
         run_command(Clients("us-east-1"), "i-00000000000000000", "true", clock=clock)

@@ -1,4 +1,4 @@
-"""Jobs by Ray's API, over HTTP; and what the demo's job makes of them."""
+"""Jobs by Ray's API, over HTTP, and the smoke job."""
 
 import json
 import shlex
@@ -28,14 +28,14 @@ def ray() -> Iterator[RayStub]:
         yield stub
 
 
-def test_a_job_is_submitted_followed_and_its_log_returned(ray: RayStub, clock: FakeClock) -> None:
+def test_a_job_is_submitted_and_its_log_returned(ray: RayStub, clock: FakeClock) -> None:
     ray.logs = "hello\n"
     said: list[str] = []
 
-    outcome = run_job(ray.api(), "echo hello", clock=clock, progress=said.append)
+    result = run_job(ray.api(), "echo hello", clock=clock, progress=said.append)
 
-    assert outcome.logs == "hello\n"
-    assert ray.entrypoints == {outcome.id: "echo hello"}
+    assert result.logs == "hello\n"
+    assert ray.entrypoints == {result.id: "echo hello"}
     assert said == ["job pending", "job running"]
 
 
@@ -46,7 +46,7 @@ def test_a_failed_job_raises_with_the_end_of_its_log(ray: RayStub, clock: FakeCl
         run_job(ray.api(), "false", clock=clock)
 
 
-def test_a_job_that_never_ends_is_given_up_in_time(ray: RayStub, clock: FakeClock) -> None:
+def test_a_job_that_never_ends_times_out(ray: RayStub, clock: FakeClock) -> None:
     ray.states = ("RUNNING",)
     begun = clock.now()
 
@@ -56,21 +56,23 @@ def test_a_job_that_never_ends_is_given_up_in_time(ray: RayStub, clock: FakeCloc
     assert clock.now() - begun == pytest.approx(30)
 
 
-def test_a_head_that_is_not_there_yet_is_waited_for(ray: RayStub, clock: FakeClock) -> None:
+def test_waits_for_a_head_that_does_not_answer_yet(ray: RayStub, clock: FakeClock) -> None:
     ray.failures = 6
 
-    outcome = run_job(ray.api(), "true", clock=clock)
+    result = run_job(ray.api(), "true", clock=clock)
 
-    assert outcome.accepted_seconds > 0
+    assert result.accepted_seconds > 0
     assert len(ray.jobs) == 1
 
 
-def test_a_job_whose_acceptance_was_lost_is_not_taken_twice(ray: RayStub, clock: FakeClock) -> None:
+def test_a_job_whose_response_was_lost_is_not_submitted_twice(
+    ray: RayStub, clock: FakeClock
+) -> None:
     ray.answers_lost = 1
 
-    outcome = run_job(ray.api(), "true", clock=clock)
+    result = run_job(ray.api(), "true", clock=clock)
 
-    assert list(ray.jobs) == [outcome.id]
+    assert list(ray.jobs) == [result.id]
 
 
 def test_a_wrong_token_is_refused_at_once(ray: RayStub, clock: FakeClock) -> None:
@@ -80,7 +82,7 @@ def test_a_wrong_token_is_refused_at_once(ray: RayStub, clock: FakeClock) -> Non
     assert clock.now() == FakeClock().now()
 
 
-def test_nobody_there_is_unreachable() -> None:
+def test_a_closed_port_is_unreachable() -> None:
     with pytest.raises(Unreachable, match="refused"):
         RayApi("127.0.0.1", "x", port=1).nodes()
 
@@ -95,7 +97,7 @@ def test_the_head_comes_first_among_the_nodes(ray: RayStub) -> None:
     )
 
 
-def test_all_nodes_are_seen_however_many_have_died(ray: RayStub) -> None:
+def test_all_nodes_are_listed_with_many_dead_ones(ray: RayStub) -> None:
     for number in range(150):
         ray.add_node(f"10.77.1.{number}", state="DEAD")
     ray.add_node("10.77.0.9", head=True)
@@ -103,7 +105,7 @@ def test_all_nodes_are_seen_however_many_have_died(ray: RayStub) -> None:
     assert len(ray.api().nodes()) == 151
 
 
-def test_the_demo_names_every_node_that_took_part(ray: RayStub, clock: FakeClock) -> None:
+def test_the_smoke_job_names_every_node_that_took_part(ray: RayStub, clock: FakeClock) -> None:
     lines = [
         {"node_id": f"n{address}", "address": address, "hostname": f"ip-{address}", "pid": 7}
         for address in ("10.77.0.9", "10.77.0.5")
@@ -123,7 +125,7 @@ def test_a_log_without_nodes_names_none() -> None:
     assert participants("Runtime env is setting up.\nnothing here: {\n") == ()
 
 
-def test_the_token_comes_from_the_environments_secret(world: World) -> None:
+def test_the_token_is_the_environment_s_secret(world: World) -> None:
     environment = an_environment()
     boto3.client("ssm").put_parameter(Name=environment.secret, Value="t0ken", Type="SecureString")
 
@@ -132,6 +134,6 @@ def test_the_token_comes_from_the_environments_secret(world: World) -> None:
     assert api.base == "http://ray-head.dev.ray.internal:8265"
 
 
-def test_without_a_secret_there_is_no_cluster(world: World) -> None:
+def test_a_missing_secret_is_refused(world: World) -> None:
     with pytest.raises(Refused, match="there is no secret /ray/dev/redis_password"):
         ray_api(Clients("us-east-1"), an_environment())

@@ -5,8 +5,8 @@ from common.environment import Environment
 from deploy.cluster.state import Instance, find_instances, find_lease
 
 
-def members(clients: Clients, environment: Environment) -> dict[str, Instance]:
-    """Return the leader and the workers that run, by private address."""
+def ray_instances(clients: Clients, environment: Environment) -> dict[str, Instance]:
+    """Return the running leader and workers, by private address."""
     lease = find_lease(clients, environment)
     leader = lease.holder if lease else ""
     found = find_instances(clients, environment.name)

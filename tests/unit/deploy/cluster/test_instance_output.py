@@ -1,14 +1,14 @@
-"""Last words: quoted from the console of a head that has gone, and fit for a terminal."""
+"""Instance output: quoted from the console of a terminated head, and safe for a terminal."""
 
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deploy.cluster.last_words import LINES, console_of
+from deploy.cluster.instance_output import LINES, console_output
 
 
 class FakeConsole:
-    """An EC2 that tells one console, or refuses."""
+    """An EC2 that returns one console, or refuses."""
 
     def __init__(self, output: str | None) -> None:
         self.output = output
@@ -23,38 +23,38 @@ class FakeConsole:
         return {"InstanceId": InstanceId, "Output": self.output}
 
 
-def said(output: str | None) -> str:
+def console(output: str | None) -> str:
     aws: Any = FakeConsole(output)
-    return console_of(aws, "i-1")
+    return console_output(aws, "i-1")
 
 
 def test_the_end_is_quoted_without_empty_lines() -> None:
     text = "\n\n".join(str(number) for number in range(100))
 
-    assert said(text).splitlines() == [str(number) for number in range(100 - LINES, 100)]
+    assert console(text).splitlines() == [str(number) for number in range(100 - LINES, 100)]
 
 
-def test_a_node_that_gave_itself_up_is_quoted_from_there() -> None:
-    console = """[  OK  ] Reached target basic.target - Basic System.
+def test_a_node_that_gave_up_is_quoted_from_there() -> None:
+    output = """[  OK  ] Reached target basic.target - Basic System.
 [ 9124.8] python[82]: event="giving up" instance=i-1 role=head
 [ 9124.8] python[82]: event="head failed" why="s3://b/dev/autoscaler/1.yaml: NoSuchKey"
          Stopping ssh.service - OpenBSD Secure Shell server...
 [  OK  ] Stopped target network.target - Network.
 [ ***  ] Job ray-head.service/start running (7s / 2min 33s)
 """
-    assert said(console).splitlines() == [
+    assert console(output).splitlines() == [
         '[ 9124.8] python[82]: event="giving up" instance=i-1 role=head',
         '[ 9124.8] python[82]: event="head failed" why="s3://b/dev/autoscaler/1.yaml: NoSuchKey"',
     ]
 
 
-def test_what_failed_to_start_is_kept() -> None:
-    assert said("[FAILED] Failed to start ray-head.service.\n").startswith("[FAILED]")
+def test_a_failed_unit_is_kept() -> None:
+    assert console("[FAILED] Failed to start ray-head.service.\n").startswith("[FAILED]")
 
 
-def test_nothing_that_moves_or_colours_a_terminal_is_passed_on() -> None:
-    assert said("\x1b[0;31mno secret\x1b[0m\x07\r\n\x1b[2J") == "no secret"
+def test_terminal_control_sequences_are_removed() -> None:
+    assert console("\x1b[0;31mno secret\x1b[0m\x07\r\n\x1b[2J") == "no secret"
 
 
-def test_a_console_that_may_not_be_read_is_no_error() -> None:
-    assert said(None) == ""
+def test_a_console_that_cannot_be_read_is_empty() -> None:
+    assert console(None) == ""

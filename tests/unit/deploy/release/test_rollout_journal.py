@@ -1,4 +1,4 @@
-"""The journal: it is there after every step, is read back as it was, and names what was before."""
+"""The rollout journal: stored after every step, read back unchanged, knows the previous release."""
 
 from dataclasses import replace
 
@@ -7,13 +7,13 @@ import pytest
 
 from common.actor import actor
 from common.clients import Clients
-from deploy.release.journal import (
+from deploy.release.rollout_journal import (
     Entry,
     Journal,
-    Verdict,
+    RolloutStatus,
     begin_journal,
     latest_unfinished,
-    previous_release,
+    previous_release_id,
     read_journals,
     write_journal,
 )
@@ -25,9 +25,9 @@ BEGAN = 1_795_328_495.0  # 2026-11-22 06:21:35 UTC
 
 
 def a_journal(
-    verdict: Verdict = "done", before: str = "a" * 16, after: str = "b" * 16, hours: float = 0
+    verdict: RolloutStatus = "done", before: str = "a" * 16, after: str = "b" * 16, hours: float = 0
 ) -> Journal:
-    """Return the journal of a rollout that began so many hours after all began."""
+    """Return the journal of a rollout that began ``hours`` after ``BEGAN``."""
     began = BEGAN + hours * 3600
     journal = begin_journal(
         "dev", "deploy", from_release=before, to_release=after, plan=("~ head",), now=began
@@ -43,7 +43,7 @@ def clients(world: World) -> Clients:
     return clients
 
 
-def test_what_was_written_is_read_back(clients: Clients) -> None:
+def test_a_written_journal_is_read_back(clients: Clients) -> None:
     journal = a_journal()
 
     assert write_journal(clients, BUCKET, journal)
@@ -51,14 +51,14 @@ def test_what_was_written_is_read_back(clients: Clients) -> None:
     assert journal.actor == actor()
 
 
-def test_its_key_says_when_and_to_what(clients: Clients) -> None:
+def test_its_key_has_the_time_and_the_release(clients: Clients) -> None:
     write_journal(clients, BUCKET, a_journal(after="0a1b2c3d4e5f6071"))
 
     [entry] = clients("s3").list_objects_v2(Bucket=BUCKET)["Contents"]
     assert entry["Key"] == "dev/rollouts/20261122T062135Z-0a1b2c3d.json"
 
 
-def test_a_later_write_takes_the_place_of_an_earlier(clients: Clients) -> None:
+def test_a_later_write_replaces_an_earlier_one(clients: Clients) -> None:
     running = a_journal("running")
     write_journal(clients, BUCKET, running)
     failed = running.closed("failed", BEGAN + 90, "the head never came up")
@@ -67,7 +67,7 @@ def test_a_later_write_takes_the_place_of_an_earlier(clients: Clients) -> None:
     assert read_journals(clients, BUCKET, "dev") == (failed,)
 
 
-def test_the_newest_comes_first_and_others_environments_not_at_all(clients: Clients) -> None:
+def test_returns_the_newest_first_and_only_of_this_environment(clients: Clients) -> None:
     old, new = a_journal(hours=1), a_journal(hours=30)
     for journal in (new, old, replace(old, environment="prod")):
         write_journal(clients, BUCKET, journal)
@@ -79,7 +79,7 @@ def test_the_newest_comes_first_and_others_environments_not_at_all(clients: Clie
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "{}", '{"verdict": "done"}', '{"verdict": "perhaps"}', "\udcff"]
 )
-def test_what_is_no_journal_is_left_out(clients: Clients, text: str) -> None:
+def test_unreadable_journals_are_left_out(clients: Clients, text: str) -> None:
     write_journal(clients, BUCKET, a_journal())
     body = text.encode(errors="surrogateescape")
     clients("s3").put_object(Bucket=BUCKET, Key="dev/rollouts/20270101T000000Z-x.json", Body=body)
@@ -87,7 +87,7 @@ def test_what_is_no_journal_is_left_out(clients: Clients, text: str) -> None:
     assert read_journals(clients, BUCKET, "dev") == (a_journal(),)
 
 
-def test_without_a_bucket_there_is_nothing_to_read_and_nowhere_to_write(world: World) -> None:
+def test_without_a_bucket_nothing_is_read_or_written(world: World) -> None:
     clients = Clients(REGION)
 
     assert read_journals(clients, "none-yet", "dev") == ()
@@ -102,7 +102,7 @@ def test_only_the_newest_can_be_unfinished() -> None:
     assert latest_unfinished(()) is None
 
 
-def history(*ended: tuple[Verdict, str, str]) -> tuple[Journal, ...]:
+def history(*ended: tuple[RolloutStatus, str, str]) -> tuple[Journal, ...]:
     """Return journals, newest first, of rollouts given oldest first."""
     found = [a_journal(verdict, old, new, hours) for hours, (verdict, old, new) in enumerate(ended)]
     return tuple(reversed(found))
@@ -122,16 +122,16 @@ def history(*ended: tuple[Verdict, str, str]) -> tuple[Journal, ...]:
         (history(("done", "A", "B"), ("done", "B", "A")), "A", "B"),  # a rollback by hand
         (history(("done", "A", "B"), ("done", "B", "C")), "C", "B"),
         (history(("rolled back", "A", "B")), "A", None),
-        (history(("done", "A", "B")), "X", "B"),  # whose journal was lost
+        (history(("done", "A", "B")), "X", "B"),  # its journal was lost
     ],
 )
-def test_the_previous_release_is_what_was_served_before(
+def test_the_previous_release_is_the_last_one_served_before(
     journals: tuple[Journal, ...], current: str, previous: str | None
 ) -> None:
-    assert previous_release(journals, current) == previous
+    assert previous_release_id(journals, current) == previous
 
 
-def test_the_bucket_is_read_once_a_journal(clients: Clients) -> None:
+def test_each_journal_takes_one_call(clients: Clients) -> None:
     for hours in range(3):
         write_journal(clients, BUCKET, a_journal(hours=hours))
     calls = clients.calls

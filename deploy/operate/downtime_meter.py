@@ -1,6 +1,6 @@
-"""For how long no head answered: Ray is asked at the stable name whenever a wait tells something.
+"""Measure client downtime: probe Ray at the stable name whenever a wait reports progress.
 
-Asks the cluster; no AWS.
+Reads the cluster; no AWS.
 """
 
 from collections.abc import Callable
@@ -8,25 +8,25 @@ from dataclasses import dataclass, field
 
 from common.progress import Progress
 from common.waiting import Clock
-from deploy.cluster.client_gap import Try, longest
+from deploy.cluster.client_downtime import Probe, longest_downtime
 from deploy.cluster.ray_api import RayApi, RayNode, Unreachable
 
 
 @dataclass
-class HeadGap:
-    """A progress that passes on what it is told, and asks Ray each time."""
+class DowntimeMeter:
+    """A Progress that forwards to another, and probes Ray with every message."""
 
     api: Callable[[], RayApi]
     clock: Clock
     progress: Progress
-    _tries: list[Try] = field(default_factory=list)
+    _probes: list[Probe] = field(default_factory=list)
 
     def begin(self, title: str) -> None:
         """See common.progress.Progress."""
         self.progress.begin(title)
 
     def say(self, words: str) -> None:
-        """Pass it on, and ask."""
+        """Forward the words, and probe."""
         self.progress.say(words)
         self.nodes()
 
@@ -35,19 +35,19 @@ class HeadGap:
         self.progress.end(outcome)
 
     def nodes(self) -> tuple[RayNode, ...]:
-        """Ask; return Ray's nodes, none when nobody answers."""
+        """Probe; return Ray's nodes, none when Ray does not answer."""
         try:
             found = self.api().nodes()
         except Unreachable:
             found = ()
         answered = any(node.leads for node in found)
-        self._tries.append(Try(self.clock.now(), answered))
+        self._probes.append(Probe(self.clock.now(), answered))
         return found
 
     @property
     def seconds(self) -> float | None:
-        """Return the longest time without an answer; None when no head answered at first."""
-        if not (self._tries and self._tries[0].answered):
+        """Return the longest downtime; None when no head answered the first probe."""
+        if not (self._probes and self._probes[0].answered):
             return None
-        gap = longest(tuple(self._tries))
-        return gap.seconds if gap else 0.0
+        downtime = longest_downtime(tuple(self._probes))
+        return downtime.seconds if downtime else 0.0

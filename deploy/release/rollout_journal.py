@@ -1,8 +1,8 @@
-"""What a rollout did, for whoever comes after it: one document a rollout. Touches AWS (S3).
+"""The rollout journal: one document for each rollout that says what it did. Touches AWS (S3).
 
-``s3://BUCKET/ENV/rollouts/ID.json`` is written again after every step, so that a rollout which was
-killed leaves what it had done; one that still says "running" while nobody holds the deploy lock
-(deploy.rollout.lock) was killed. An ID begins with the time, so keys sort by age.
+``s3://BUCKET/ENV/rollouts/ID.json`` is written again after every step, so that a killed rollout
+leaves a record of what it did; one that says "running" while the deploy lock (deploy.rollout.lock)
+is free was killed. An ID begins with the time, so keys sort by age.
 """
 
 import json
@@ -17,16 +17,16 @@ from common.actor import actor
 from common.clients import Clients, error_code, translated
 from deploy.release.config_bucket import MISSING, read_object, stored_keys
 
-Verdict = Literal["running", "done", "failed", "rolled back"]
-VERDICTS = frozenset(get_args(Verdict))
-NEWEST = 50  # journals that are read
+RolloutStatus = Literal["running", "done", "failed", "rolled back"]
+STATUSES = frozenset(get_args(RolloutStatus))
+NEWEST = 50  # how many journals are read
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A step that was taken: ``kind`` as in deploy.plan.steps, ``began`` as Unix time.
+    """A completed step: ``kind`` as in deploy.plan.steps, ``began`` as Unix time.
 
-    The outcome of one that failed begins with "failed".
+    The outcome of a failed step begins with "failed".
     """
 
     what: str
@@ -37,20 +37,20 @@ class Entry:
 
     @property
     def ended(self) -> float:
-        """When it was over, in seconds since the epoch."""
+        """When it ended, in seconds since the epoch."""
         return self.began + self.seconds
 
     @property
     def failed(self) -> bool:
-        """It did not do what it should."""
+        """It failed."""
         return self.outcome.startswith("failed")
 
 
 @dataclass(frozen=True)
 class Journal:
-    """A rollout from one release to another; ``kind`` is what was asked for, as "deploy".
+    """A rollout from one release to another; ``kind`` is the command, such as "deploy".
 
-    ``from_release`` is empty when nothing was served before; ``ended`` is None while it runs;
+    ``from_release`` is empty when there was no release before; ``ended`` is None while it runs;
     ``reason`` says why it failed or was rolled back. Times are in seconds since the epoch.
     """
 
@@ -62,21 +62,21 @@ class Journal:
     actor: str
     began: float
     ended: float | None
-    verdict: Verdict
+    verdict: RolloutStatus
     reason: str
     plan: tuple[str, ...]
     entries: tuple[Entry, ...]
 
     def noted(self, entry: Entry) -> "Journal":
-        """Return it with one more step."""
+        """Return it with the entry added."""
         return replace(self, entries=(*self.entries, entry))
 
-    def closed(self, verdict: Verdict, now: float, reason: str = "") -> "Journal":
-        """Return it as it ended."""
+    def closed(self, verdict: RolloutStatus, now: float, reason: str = "") -> "Journal":
+        """Return it with its end."""
         return replace(self, verdict=verdict, ended=now, reason=reason)
 
     def to_json(self) -> str:
-        """Return the text that is stored."""
+        """Return the text to store."""
         return json.dumps(asdict(self), indent=2)
 
 
@@ -89,7 +89,7 @@ def begin_journal(
     plan: Iterable[str],
     now: float,
 ) -> Journal:
-    """Return the journal of a rollout that begins now, with who runs it."""
+    """Return the journal of a rollout that begins now, run by the current actor."""
     return Journal(
         id=journal_id(now, to_release),
         environment=environment,
@@ -112,20 +112,20 @@ def journal_id(now: float, release: str) -> str:
 
 
 def journal_from(text: str) -> Journal:
-    """Read back what ``to_json`` wrote; raises ValueError, TypeError or KeyError otherwise."""
+    """Parse the text that ``to_json`` wrote; raises ValueError, TypeError or KeyError otherwise."""
     found = json.loads(text)
-    if not isinstance(found, dict) or found.get("verdict") not in VERDICTS:
-        raise ValueError("no journal")
+    if not isinstance(found, dict) or found.get("verdict") not in STATUSES:
+        raise ValueError("not a rollout journal")
     more: dict[str, Any] = {
         "plan": tuple(map(str, found["plan"])),
         "entries": tuple(Entry(**entry) for entry in found["entries"]),
-        "verdict": cast(Verdict, found["verdict"]),
+        "verdict": cast(RolloutStatus, found["verdict"]),
     }
     return Journal(**found | more)
 
 
 def write_journal(clients: Clients, bucket: str, journal: Journal) -> bool:
-    """Store the journal as it is now; False when there is no bucket yet to hold it."""
+    """Store the journal; False when the bucket does not exist yet."""
     key = f"{_folder(journal.environment)}/{journal.id}.json"
     with translated(f"writing s3://{bucket}/{key}"):
         try:
@@ -140,7 +140,7 @@ def write_journal(clients: Clients, bucket: str, journal: Journal) -> bool:
 def read_journals(
     clients: Clients, bucket: str, environment: str, newest: int = NEWEST
 ) -> tuple[Journal, ...]:
-    """Return the journals, newest first; what cannot be read as one is left out."""
+    """Return the journals, newest first; unreadable documents are left out."""
     keys = sorted(stored_keys(clients, bucket, _folder(environment)), reverse=True)[:newest]
     texts = [read_object(clients, bucket, key) for key in keys]
     return tuple(journal for text in texts for journal in _readable(text))
@@ -149,7 +149,7 @@ def read_journals(
 def newest_journal(
     clients: Clients, bucket: str, environment: str, keys: Iterable[str]
 ) -> Journal | None:
-    """Return the newest of those among the keys, in one call; None when there is none to read."""
+    """Return the newest journal among the keys, in one call; None when none can be read."""
     folder = _folder(environment)
     newest = max((key for key in keys if key.startswith(f"{folder}/")), default=None)
     if newest is None:
@@ -158,26 +158,26 @@ def newest_journal(
 
 
 def latest_unfinished(journals: Iterable[Journal]) -> Journal | None:
-    """Return the newest journal (they come newest first) if it never said how it ended."""
+    """Return the newest journal (they come newest first) if its rollout never ended."""
     newest = next(iter(journals), None)
     return newest if newest and newest.verdict == "running" else None
 
 
-def previous_release(journals: Iterable[Journal], current_id: str) -> str | None:
-    """Return the release that was served before the current one; None when none is known.
+def previous_release_id(journals: Iterable[Journal], current_id: str) -> str | None:
+    """Return the previous release; None when none is known.
 
-    Journals come newest first. Those that finished say what was served: one that is done, its
-    ``to_release``; one that was rolled back, its ``from_release`` again.
+    Journals come newest first. Those that finished say what was served: "done" its
+    ``to_release``, "rolled back" its ``from_release`` again.
     """
     served = _served(reversed(tuple(journals)))
     while served and served[-1] != current_id and current_id in served:
-        served.pop()  # what came after it, and is not known to have gone
+        served.pop()  # served after the current one, as far as is known
     earlier = [release for release in served if release != current_id]
     return earlier[-1] if earlier else None
 
 
 def _served(oldest_first: Iterable[Journal]) -> list[str]:
-    """Return what was served, one after the other, without repetitions."""
+    """Return the releases that were served, in order, without repetitions."""
     found: list[str] = []
     for journal in oldest_first:
         if journal.verdict not in ("done", "rolled back"):
@@ -195,7 +195,7 @@ def _folder(environment: str) -> str:
 
 
 def _readable(text: bytes | None) -> tuple[Journal, ...]:
-    """Return the journal; nothing for one that was removed a moment ago or is not to be read."""
+    """Return the journal; nothing when it was just deleted or cannot be read."""
     if text is None:
         return ()
     try:

@@ -1,0 +1,59 @@
+"""An instance's last output: its log while it runs, its console afterwards. Reads AWS."""
+
+import re
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from common.clients import Clients
+from common.errors import PipelineError
+from common.waiting import Clock
+from deploy.cluster.run_command import run_command
+from node.contract import BOOTSTRAP_LOGS, GIVING_UP_MARK, HEAD
+
+LOG = BOOTSTRAP_LOGS[HEAD]
+LINES = 12
+ROUTINE = re.compile(r"\[ *(OK|\*+) *\] | {9}|M$")
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+SECONDS = 20
+
+
+def bootstrap_log(clients: Clients, instance_id: str, *, clock: Clock) -> str:
+    """Return the last lines of a running head's bootstrap log, or of its console."""
+    try:
+        ran = run_command(
+            clients, instance_id, f"tail -n {LINES} {LOG}", clock=clock, seconds=SECONDS
+        )
+    except PipelineError:
+        # The SSM agent does not answer: use the console.
+        return console_output(clients, instance_id)
+    return _last_lines(ran.stdout) or console_output(clients, instance_id)
+
+
+def console_output(clients: Clients, instance_id: str) -> str:
+    """Return the last lines of an instance's console; empty when they cannot be read.
+
+    AWS keeps them for an hour after termination, so they outlive a head that gave up.
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-console.html
+    """
+    try:
+        answer = clients("ec2").get_console_output(InstanceId=instance_id)
+    except (ClientError, BotoCoreError):
+        # The output is only extra detail: the failure is reported without it.
+        return ""
+    return _last_lines(answer.get("Output", ""))
+
+
+def printable(text: str) -> str:
+    """Return text without terminal control sequences."""
+    return CONTROL.sub("", text)
+
+
+def _last_lines(text: str) -> str:
+    """Return what the node logged when it gave up, or else the end of the text.
+
+    Without systemd's lists of the units that it starts and stops, of which a shutdown has many.
+    """
+    lines = (printable(line).rstrip() for line in text.splitlines())
+    kept = [line for line in lines if line and not ROUTINE.match(line)]
+    begins = [number for number, line in enumerate(kept) if GIVING_UP_MARK in line]
+    return "\n".join(kept[begins[-1] :][:LINES] if begins else kept[-LINES:])
