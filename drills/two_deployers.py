@@ -21,5 +21,5 @@ def run(scene: Scene) -> None:
     scene.breaks("a second deployer begins")
     second = begin_deploy(scene, change)
     second.ends(REFUSED)
-    scene.expect("at work" in second.said, f"nobody is named: {second.said}")
+    scene.expect("another deployer is" in second.said, f"nobody is named: {second.said}")
     first.ends(DONE)

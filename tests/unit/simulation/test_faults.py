@@ -178,7 +178,7 @@ def test_a_first_deploy_comes_through_every_fault(deployed: Deployed, results: P
 
 
 @pytest.mark.parametrize(
-    ("bake", "floor", "manner", "sample"),
+    ("bake", "floor", "strategy", "sample"),
     [
         (
             new_head,
@@ -204,7 +204,7 @@ def test_a_first_deploy_comes_through_every_fault(deployed: Deployed, results: P
         (
             another_ray,
             0,
-            "whole cluster",
+            "replace-all",
             Sample(UpdateItem="killed after"),
         ),
     ],

@@ -6,11 +6,11 @@ import pytest
 
 from deploy.cluster.state import Alarm, ClusterState
 from deploy.operate.status_report import problems, status_report
-from tests.unit.deploy.builders import a_wanted, an_environment, serving
+from tests.unit.deploy.builders import a_desired_state, an_environment, serving
 
 
 def test_a_cluster_that_serves_has_no_problems() -> None:
-    assert problems(an_environment(), serving(a_wanted()), ()) == ()
+    assert problems(an_environment(), serving(a_desired_state()), ()) == ()
 
 
 @pytest.mark.parametrize(
@@ -23,13 +23,13 @@ def test_a_cluster_that_serves_has_no_problems() -> None:
     ],
 )
 def test_what_is_wrong_is_named(changed: dict[str, object], words: str) -> None:
-    state = replace(serving(a_wanted()), **changed)  # type: ignore[arg-type]
+    state = replace(serving(a_desired_state()), **changed)  # type: ignore[arg-type]
 
     assert problems(an_environment(), state, ()) == (words,)
 
 
 def test_missing_workers_are_counted() -> None:
-    state = serving(a_wanted())
+    state = serving(a_desired_state())
 
     found = problems(an_environment(), replace(state, instances=state.heads), ())
 
@@ -42,7 +42,7 @@ def test_missing_workers_are_counted() -> None:
 def test_an_alarm_that_rings_is_a_problem(state: str, words: tuple[str, ...]) -> None:
     alarms = (Alarm("no-leader", state, "because"),)
 
-    assert problems(an_environment(), serving(a_wanted()), alarms) == words
+    assert problems(an_environment(), serving(a_desired_state()), alarms) == words
 
 
 def test_without_a_stack_there_is_one_thing_to_say() -> None:
@@ -50,8 +50,10 @@ def test_without_a_stack_there_is_one_thing_to_say() -> None:
 
 
 def test_what_an_alarm_had_done_last_is_shown_where_it_did_something() -> None:
-    quiet = status_report(an_environment(), serving(a_wanted()), ())
-    acted = status_report(an_environment(), serving(a_wanted()), (), remediation="i-1 is replaced")
+    quiet = status_report(an_environment(), serving(a_desired_state()), ())
+    acted = status_report(
+        an_environment(), serving(a_desired_state()), (), remediation="i-1 is replaced"
+    )
 
     assert ("remediation", "i-1 is replaced") in acted.sections()[0].rows
     assert "remediation" not in [row[0] for row in quiet.sections()[0].rows]
@@ -70,7 +72,7 @@ def test_what_an_alarm_had_done_last_is_shown_where_it_did_something() -> None:
     ],
 )
 def test_who_is_at_work_is_said_and_is_no_problem(changed: dict[str, str], words: str) -> None:
-    report = status_report(an_environment(), serving(a_wanted()), (), **changed)
+    report = status_report(an_environment(), serving(a_desired_state()), (), **changed)
 
     assert ("at work", words) in report.sections()[0].rows
     assert report.is_healthy

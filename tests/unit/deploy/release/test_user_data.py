@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from deploy.release.user_data import NODE_FILE, user_data
-from tests.unit.deploy.builders import a_foundation, a_wanted, an_environment
+from tests.unit.deploy.builders import a_desired_state, a_foundation, an_environment
 
 GIVEN = "state.ray:6379"
 MADE = "rediss://master.state.cache.amazonaws.com:6379"
@@ -65,7 +65,7 @@ def test_head_and_workers_are_told_where_ray_s_state_is() -> None:
 def test_the_state_is_where_a_redis_is_given_or_was_made(
     head: dict[str, str], told: str | None
 ) -> None:
-    desired = a_wanted(head={"instance_type": "m6i.large", **head})
+    desired = a_desired_state(head={"instance_type": "m6i.large", **head})
     foundation = replace(a_foundation(), state_address=MADE)
 
     for content in (desired.worker_content(foundation), desired.head_content(foundation)):
