@@ -10,7 +10,7 @@ MARGIN = 60.0
 
 
 def await_bake_time(access: ClusterAccess, seconds: float) -> str:
-    """Wait ``seconds``; return how many alarms there are, none in ALARM.
+    """Wait ``seconds``; return the outcome in words.
 
     Raises Unhealthy as soon as an alarm goes to ALARM. One that was in ALARM at the start may be
     what this rollout fixes, so it has until the end of the bake time to leave ALARM.
@@ -31,7 +31,7 @@ def await_bake_time(access: ClusterAccess, seconds: float) -> str:
                 hint="docs/runbooks/ has a page for each alarm",
             )
         still = f", {', '.join(sorted(old))} still in ALARM" if old else ""
-        done = f"{len(alarms)} alarms, none in ALARM" if left <= 0 else None
+        done = f"none of {len(alarms)} alarms in ALARM" if left <= 0 else None
         return Seen(done, f"{left:.0f} s left{still}")
 
     return access.wait_until(

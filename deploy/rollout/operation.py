@@ -20,7 +20,7 @@ from deploy.rollout.lock import deploy_lock
 from deploy.rollout.prepare import Prepared
 from deploy.rollout.recorder import Recorder
 
-# Reads everything anew and plans the way to a release, or to the one that the environment asks for.
+# Reads everything again and plans the way to a release, or to the one the environment asks for.
 Prepare = Callable[[Clock, Release | None], Prepared]
 
 

@@ -17,7 +17,7 @@ from deploy.rollout.terminate import terminate_instances
 # With the other reason, idle termination, Ray refuses to drain a node that is not idle
 # (autoscaler.proto).
 REASON = "DRAIN_NODE_REASON_PREEMPTION"
-# Seconds after which a worker that is not alive is taken for one that never will be.
+# Seconds after which a worker that is not alive is expected never to join.
 ABSENT_SECONDS = 30.0
 # Launches that may have been under way when the autoscaler read its configuration.
 UNDER_WAY = 10

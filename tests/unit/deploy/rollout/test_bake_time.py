@@ -39,7 +39,7 @@ def baked(monkeypatch: pytest.MonkeyPatch) -> Baked:
 
 
 def test_a_minute_without_an_alarm_is_enough(baked: Baked) -> None:
-    assert baked() == "1 alarms, none in ALARM"
+    assert baked() == "none of 1 alarms in ALARM"
 
 
 def test_an_alarm_that_goes_to_alarm_fails_it(baked: Baked) -> None:
@@ -48,7 +48,7 @@ def test_an_alarm_that_goes_to_alarm_fails_it(baked: Baked) -> None:
 
 
 def test_an_alarm_from_before_has_time_to_leave_alarm(baked: Baked) -> None:
-    assert baked((0, 40)) == "1 alarms, none in ALARM"
+    assert baked((0, 40)) == "none of 1 alarms in ALARM"
 
 
 @pytest.mark.parametrize("spans", [[(0, 100)], [(0, 20), (40, 50)]])
