@@ -1,9 +1,9 @@
 """One deployer per environment at a time: a lock beside the head lease. Touches AWS (DynamoDB).
 
 The holder renews the lock while it works (renewing_clock.py). Another deployer may take the lock
-over once it has watched ``(token, beat)`` stay the same for LAPSE on its own clock: then the holder
-is dead. No two machines' clocks are compared, as with the head lease (docs/adr/0001-head-lease.md);
-``since`` is only shown.
+over once it has watched ``(token, beat)`` stay the same for LAPSE (30 s) on its own clock: then the
+holder is dead. No two machines' clocks are compared, as with the head lease
+(docs/adr/0001-head-lease.md); ``since`` is only shown.
 
 The lock keeps two deployers from working against each other; it guarantees nothing, as a deployer
 that was stopped for longer than LAPSE may finish a call that is under way before it learns of its
