@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from common.environment import Environment
     from deploy.operate.status_report import StatusReport
     from deploy.verify.check import Check
+    from deploy.verify.smoke import JobResult
 
 
 @task(help={"env": ENV, "json": JSON, "watch": "show it again every two seconds, until Ctrl-C"})

@@ -19,7 +19,7 @@ from common.checkout import REPOSITORY
 from localcloud import session
 from localcloud.paths import paths
 
-OURS = ("localcloud", "deploy")
+OURS = ("common", "deploy", "localcloud")
 
 
 def main() -> int:

@@ -18,10 +18,12 @@ from deploy.cluster.ray_api import RayApi
 from deploy.cluster.run_command import run_command
 from deploy.cluster.state import Lease, find_instances, find_lease
 from deploy.operate.downtime_meter import DowntimeMeter
+from deploy.rollout.cluster_access import ClusterAccess
+from deploy.rollout.endpoint_wait import ENDPOINT_SECONDS
 from deploy.rollout.hand_over import hand_over
 from deploy.rollout.head_group_changes import terminate_member
 from deploy.rollout.lock import deploy_lock
-from deploy.rollout.watch import ENDPOINT_SECONDS, Watch
+from deploy.rollout.workers_wait import await_rejoined
 from node.contract import HEAD_UNIT
 
 HeadAction = Literal["restart", "replace", "hand-over"]
@@ -126,7 +128,7 @@ class HeadChange:
         workers = self._workers(meter)
         self._begin(change)
         lease = self._await_head(change, heads.lease.epoch if heads.lease else 0, meter)
-        back = self._watch.rejoined(self.api, workers, self._seconds)
+        back = await_rejoined(self._access, self.api, workers, self._seconds)
         if change.action == "replace" and change.standby:
             terminate_member(self.clients, change.head, replaced=True)
         self._await_group(change)
@@ -226,8 +228,8 @@ class HeadChange:
         )
 
     @property
-    def _watch(self) -> Watch:
-        return Watch(self.clients, self.environment, self.clock, self.progress)
+    def _access(self) -> ClusterAccess:
+        return ClusterAccess(self.clients, self.environment, self.clock, self.progress)
 
     @property
     def _seconds(self) -> float:

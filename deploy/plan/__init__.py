@@ -1,1 +1,1 @@
-"""Decide what a deploy does: the desired state, the steps to it, preflight, cost."""
+"""Decide what a deploy or a destroy does: desired state, steps, preflight, cost."""

@@ -1,4 +1,4 @@
-"""What a cluster shall be, worked out from its environment and its release. Pure: no AWS.
+"""The desired state of a cluster, derived from its environment and its release. Pure: no AWS.
 
 Each piece needs what comes before it: the autoscaler's YAML names the worker template's version,
 the group names the YAML and the head template's version.
@@ -26,7 +26,7 @@ class DesiredState:
     release: Release
 
     def tags(self, role: Role | None = None) -> dict[str, str]:
-        """Return the tags of what we make; of instances with a role and a name."""
+        """Return the tags of our resources; instances also get a role and a name."""
         tags = dict(self.release.settings.tags) | {ENVIRONMENT_TAG: self.environment.name}
         if role is not None:
             tags[ROLE_TAG] = role
@@ -39,12 +39,12 @@ class DesiredState:
         return 1 + self.environment.head.standby
 
     def redis(self, foundation: Foundation) -> str:
-        """Return where Ray's state shall be kept, ``[rediss://]host:port``; empty for nowhere."""
+        """Return the Redis that keeps Ray's state, ``[rediss://]host:port``; empty for none."""
         head = self.environment.head
         return "" if head.state == "none" else head.redis or foundation.state_address
 
     def lacks_redis(self, foundation: Foundation) -> bool:
-        """Say whether a Redis that shall keep the state is still to be made."""
+        """Say whether the Redis that should keep Ray's state does not exist yet."""
         return self.environment.head.state == "redis" and not self.redis(foundation)
 
     def worker_content(self, foundation: Foundation) -> TemplateContent:
@@ -57,7 +57,7 @@ class DesiredState:
         )
 
     def autoscaler(self, foundation: Foundation, worker: TemplateVersion) -> Document:
-        """Return the autoscaler's YAML; raises Refused when it is not fit for Ray."""
+        """Return the autoscaler's YAML; raises Refused if Ray would reject it."""
         body = autoscaler_yaml(
             self.environment,
             self.release.settings,
@@ -79,9 +79,9 @@ class DesiredState:
     def group(
         self, foundation: Foundation, head: TemplateVersion, autoscaler: Document
     ) -> GroupSettings:
-        """Return the head's group; twice as many may be there while a release rolls.
+        """Return the heads' group, with room for twice as many heads during a rollout.
 
-        The autoscaler's configuration is a tag, so that it can change under a head that serves.
+        The autoscaler's configuration is a tag, so that it can change on a head in service.
         """
         environment = self.environment
         tags = self.tags("head") | {AUTOSCALER_TAG: autoscaler.uri(foundation.bucket_name)}
@@ -93,14 +93,14 @@ class DesiredState:
             max_size=2 * self.head_count,
             subnet_ids=tuple(sorted(foundation.private_subnet_ids)),
             target_group_arns=tuple(sorted(foundation.target_group_arns)),
-            # Heads say themselves when they are ready, so there is nothing to be lenient about.
+            # Each head completes its lifecycle hook when it is ready, so no grace period is needed.
             grace_seconds=0,
             tags=tuple(sorted(tags.items())),
             hook=Hook(environment.names.lifecycle_hook, environment.limits.head_ready_seconds),
         )
 
     def release_document(self) -> Document:
-        """Return the release under its id."""
+        """Return the release as a document named by its id."""
         return release_document(self.environment.name, self.release)
 
     def _content(

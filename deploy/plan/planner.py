@@ -1,9 +1,9 @@
 """Decide what a deploy has to do. Pure: no AWS, no clock.
 
 The plan follows the chain foundation → worker template → autoscaler YAML → head template → group.
-What a link will be called is known only once the one before it is there, so a change in one makes
-the rest "known after"; each step looks again when its turn comes, and does nothing it need not.
-Last comes how the cluster goes over to all that: roll_plan.py.
+Each link is named by the one before it, so a change in one makes the rest "known after"; a step
+reads again when its turn comes, and changes nothing that is as desired. How the cluster is then
+rolled, checked and recorded: roll.py.
 """
 
 from collections import Counter
@@ -14,22 +14,22 @@ from deploy.cluster.head_group import group_changes, room_for
 from deploy.cluster.launch_template import Template
 from deploy.cluster.state import ClusterState
 from deploy.foundation.stack_plan import StackPlan
-from deploy.plan.chain import Chain, actions_of, chain_of, strategy_of
+from deploy.plan.chain import Chain, actions_of, known_chain
 from deploy.plan.desired_state import DesiredState
-from deploy.plan.roll import finish
+from deploy.plan.roll import plan_roll
 from deploy.plan.steps import (
-    ROLLS,
     ChangeFoundation,
     CreateSecret,
+    EnsureGroup,
+    EnsureLaunchTemplate,
     Plan,
-    PutGroup,
-    PutTemplate,
     Step,
     StoreAutoscaler,
     StoreRelease,
     TerminateHeads,
     UpdateAutoscaler,
 )
+from deploy.plan.strategy import ROLLS, choose_strategy
 from deploy.release.release import Role, differences, node_types
 
 REDIS = "AWS::ElastiCache::ReplicationGroup"
@@ -37,27 +37,27 @@ LATER = "known after the steps before it"
 
 
 def plan_deploy(desired: DesiredState, state: ClusterState, foundation: StackPlan) -> Plan:
-    """Return the steps from what is there to what is wanted.
+    """Return the steps from the current state to the desired state.
 
-    Raises Refused when a node type would vanish under the workers that are of it.
+    Raises Refused if the autoscaler would lose a node type, or heads in service their Redis.
     """
-    _refuse_lost_types(desired, state)
-    _refuse_lost_redis(state, foundation)
-    chain = chain_of(desired, state, foundation)
-    strategy = strategy_of(desired, state, chain)
+    _refuse_to_lose_node_types(desired, state)
+    _refuse_to_lose_redis(state, foundation)
+    chain = known_chain(desired, state, foundation)
+    strategy = choose_strategy(desired, state, chain)
     changes = (
-        *_secret(desired, state),
-        *_foundation(foundation),
-        *_release(desired, state),
+        *_create_secret(desired, state),
+        *_change_foundation(foundation),
+        *_store_release(desired, state),
         *_worker_template(desired, state, chain),
-        *_autoscaler(desired, state, chain),
+        *_store_autoscaler(desired, state, chain),
         *_head_template(desired, state, chain),
-        *_group(desired, state, chain),
-        *_never_in_service(state, chain),
-        *_follow(desired, state, chain),
+        *_ensure_group(desired, state, chain),
+        *_terminate_never_in_service(state, chain),
+        *_update_autoscaler(desired, state, chain),
     )
-    roll = strategy in ROLLS
-    steps = (*changes, *finish(desired, state, chain, strategy, changed=bool(changes) or roll))
+    rolls = strategy in ROLLS
+    steps = (*changes, *plan_roll(desired, state, chain, strategy, changed=bool(changes) or rolls))
     if not steps:
         strategy = "nothing"
     return Plan(
@@ -65,13 +65,13 @@ def plan_deploy(desired: DesiredState, state: ClusterState, foundation: StackPla
         desired.release.id,
         steps,
         strategy,
-        previous=state.release if roll else None,
+        previous=state.release if rolls else None,
         differences=differences(state.release, desired.release) if state.release else (),
     )
 
 
-def _refuse_lost_types(desired: DesiredState, state: ClusterState) -> None:
-    """Ray's autoscaler v2 stops scaling at a node of a type that its configuration does not know.
+def _refuse_to_lose_node_types(desired: DesiredState, state: ClusterState) -> None:
+    """Ray's autoscaler v2 stops scaling at a node of a type that is not in its configuration.
 
     Seen in Ray 2.60, autoscaler/v2/scheduler.py, ``_enforce_max_workers_per_type``.
     """
@@ -84,18 +84,24 @@ def _refuse_lost_types(desired: DesiredState, state: ClusterState) -> None:
         )
 
 
-def _refuse_lost_redis(state: ClusterState, plan: StackPlan) -> None:
-    """A GCS ends with the Redis that it keeps its state in."""
+def _refuse_to_lose_redis(state: ClusterState, plan: StackPlan) -> None:
+    """A GCS ends when the Redis that keeps its state is deleted."""
     address = state.foundation.state_address if state.foundation else ""
     lost = [change for change in plan.changes if change.type == REDIS and change.discards_resource]
     if lost and state.keeps_state_in(address):
         raise Refused(
-            f"heads that serve keep Ray's state in {address}, which would go",
-            hint='deploy with state = "none" first, and take redis_node_type away after that',
+            f"heads in service keep Ray's state in {address}, which would be deleted",
+            hint='deploy with state = "none" first, then remove redis_node_type',
         )
 
 
-def _foundation(plan: StackPlan) -> tuple[Step, ...]:
+def _create_secret(desired: DesiredState, state: ClusterState) -> tuple[Step, ...]:
+    if state.secret:
+        return ()
+    return (CreateSecret(f"secret {desired.environment.secret}", "generated, never shown", "+"),)
+
+
+def _change_foundation(plan: StackPlan) -> tuple[Step, ...]:
     if plan.is_empty:
         return ()
     why = ", ".join(f"{action} {count}" for action, count in Counter(actions_of(plan)).items())
@@ -103,13 +109,7 @@ def _foundation(plan: StackPlan) -> tuple[Step, ...]:
     return (ChangeFoundation(f"stack {plan.stack}", why or "tags or outputs", sign, plan),)
 
 
-def _secret(desired: DesiredState, state: ClusterState) -> tuple[Step, ...]:
-    if state.secret:
-        return ()
-    return (CreateSecret(f"secret {desired.environment.secret}", "made here, never shown", "+"),)
-
-
-def _release(desired: DesiredState, state: ClusterState) -> tuple[Step, ...]:
+def _store_release(desired: DesiredState, state: ClusterState) -> tuple[Step, ...]:
     if desired.release_document().key in state.keys:
         return ()
     release = desired.release
@@ -121,28 +121,30 @@ def _worker_template(desired: DesiredState, state: ClusterState, chain: Chain) -
     if chain.worker:
         return ()
     name, template = desired.environment.worker_template, state.worker_template
-    return (_template_step(name, "worker", template, desired.release.worker.ami_id),)
+    return (_ensure_template(name, "worker", template, desired.release.worker.ami_id),)
 
 
 def _head_template(desired: DesiredState, state: ClusterState, chain: Chain) -> tuple[Step, ...]:
     if chain.head:
         return ()
     name, template = desired.environment.head_template, state.head_template
-    return (_template_step(name, "head", template, desired.release.head.ami_id),)
+    return (_ensure_template(name, "head", template, desired.release.head.ami_id),)
 
 
-def _template_step(name: str, role: Role, template: Template | None, ami_id: str) -> PutTemplate:
+def _ensure_template(
+    name: str, role: Role, template: Template | None, ami_id: str
+) -> EnsureLaunchTemplate:
     if template is None:
-        return PutTemplate(f"launch template {name}", f"{ami_id}, version 1", "+", role)
+        return EnsureLaunchTemplate(f"launch template {name}", f"{ami_id}, version 1", "+", role)
     newest = template.versions[0]
     if newest.content.ami_id != ami_id:
         why = f"image {newest.content.ami_id} → {ami_id}"
     else:
-        why = f"a version that differs from {newest.number} in settings, or one that fits"
-    return PutTemplate(f"launch template {name}", why, "~", role)
+        why = f"a version with other settings than {newest.number}: a new one, or one that matches"
+    return EnsureLaunchTemplate(f"launch template {name}", why, "~", role)
 
 
-def _autoscaler(desired: DesiredState, state: ClusterState, chain: Chain) -> tuple[Step, ...]:
+def _store_autoscaler(desired: DesiredState, state: ClusterState, chain: Chain) -> tuple[Step, ...]:
     if chain.autoscaler and chain.autoscaler.key in state.keys:
         return ()
     settings = desired.release.settings
@@ -150,12 +152,12 @@ def _autoscaler(desired: DesiredState, state: ClusterState, chain: Chain) -> tup
     return (StoreAutoscaler("autoscaler configuration", why, "+"),)
 
 
-def _group(desired: DesiredState, state: ClusterState, chain: Chain) -> tuple[Step, ...]:
+def _ensure_group(desired: DesiredState, state: ClusterState, chain: Chain) -> tuple[Step, ...]:
     name, found = f"group {desired.environment.head_group}", state.group
     if found is None:
-        return (PutGroup(name, f"heads: {desired.head_count}", "+"),)
+        return (EnsureGroup(name, f"heads: {desired.head_count}", "+"),)
     if chain.head is None or chain.autoscaler is None or state.foundation is None:
-        return (PutGroup(name, LATER, "~"),)
+        return (EnsureGroup(name, LATER, "~"),)
     room = room_for(
         found,
         desired.head_count,
@@ -164,26 +166,27 @@ def _group(desired: DesiredState, state: ClusterState, chain: Chain) -> tuple[St
     )
     group = desired.group(state.foundation, chain.head, chain.autoscaler)
     changes = group_changes(replace(group, desired=room), found.settings)
-    return (PutGroup(name, "; ".join(changes), "~"),) if changes else ()
+    return (EnsureGroup(name, "; ".join(changes), "~"),) if changes else ()
 
 
-def _never_in_service(state: ClusterState, chain: Chain) -> tuple[Step, ...]:
-    """End heads of another version that never came into service: nobody needs them."""
+def _terminate_never_in_service(state: ClusterState, chain: Chain) -> tuple[Step, ...]:
+    """Terminate stale heads that were never in service."""
     if state.group is None:
         return ()
-    unborn = [m.instance_id for m in state.group.stale(chain.number) if not m.serves]
-    if not unborn:
+    names = [m.instance_id for m in state.group.stale(chain.head_version) if not m.serves]
+    if not names:
         return ()
-    return (
-        TerminateHeads(f"head {', '.join(unborn)}", "never in service, not wanted", "-", "unborn"),
-    )
+    why = "stale, never in service"
+    return (TerminateHeads(f"head {', '.join(names)}", why, "-", "never in service"),)
 
 
-def _follow(desired: DesiredState, state: ClusterState, chain: Chain) -> tuple[Step, ...]:
-    """Tell heads that stay of another autoscaler configuration."""
+def _update_autoscaler(
+    desired: DesiredState, state: ClusterState, chain: Chain
+) -> tuple[Step, ...]:
+    """Have heads that stay use the desired autoscaler configuration."""
     if state.group is None or state.foundation is None:
         return ()
-    fresh = {member.instance_id for member in state.group.fresh(chain.number)}
+    fresh = {member.instance_id for member in state.group.fresh(chain.head_version)}
     uri = chain.autoscaler.uri(state.foundation.bucket_name) if chain.autoscaler else ""
     behind = [h.id for h in state.heads if h.id in fresh and h.autoscaler != uri]
     lease = state.lease

@@ -1,4 +1,4 @@
-"""Look, before anything is changed, for what would make a deploy fail later. Reads AWS only."""
+"""Find what would make a deploy fail later, before anything changes. Reads AWS only."""
 
 import re
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ QUOTAS = {
     "u": "L-43DA4232",
     "x": "L-7295265B",
 }
-# Tags that the metadata service shows may not be called otherwise, or no instance launches.
+# Tag keys that the instance metadata service accepts; with any other, no instance launches.
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html
 TAG_KEY = re.compile(r"^(?!\.{1,2}$)(?!_index$)[A-Za-z0-9+\-=.,_:@]+$")
 
@@ -41,14 +41,14 @@ class Finding:
 
 
 def check_credentials(clients: Clients, environment: Environment) -> str:
-    """Return who we are; raises Refused without credentials or for another account."""
-    with translated("asking AWS who we are"):
+    """Return the ARN of the caller; raises Refused without credentials or for another account."""
+    with translated("reading the caller's identity"):
         found = clients("sts").get_caller_identity()
     if found["Account"] != environment.account_id:
         raise Refused(
             f"these credentials belong to account {found['Account']}, "
             f"but {environment.name} is in {environment.account_id}",
-            hint="choose another AWS_PROFILE, or mend account_id",
+            hint="choose another AWS_PROFILE, or correct account_id",
         )
     return str(found["Arn"])
 
@@ -56,7 +56,7 @@ def check_credentials(clients: Clients, environment: Environment) -> str:
 def preflight(
     clients: Clients, environment: Environment, foundation: Foundation | None
 ) -> tuple[Finding, ...]:
-    """Return what may matter; raises Refused with everything that would make the deploy fail."""
+    """Return the findings; raises Refused with all that would make the deploy fail."""
     findings = (
         *_tag_keys(environment),
         *_offers(clients, environment, foundation),
@@ -76,7 +76,7 @@ def _tag_keys(environment: Environment) -> tuple[Finding, ...]:
     wrong = [key for key in environment.tags if not TAG_KEY.match(key)]
     return tuple(
         Finding(
-            f"tags: {key!r} cannot be shown by the metadata service",
+            f"tags: {key!r} is not a key that the instance metadata service accepts",
             hint="use letters, digits and + - = . , _ : @",
             fatal=True,
         )
@@ -89,7 +89,7 @@ def _offers(
 ) -> tuple[Finding, ...]:
     zones = _zones(clients, environment, foundation)
     types = (environment.head.instance_type, environment.workers.instance_type)
-    with translated("asking where the instance types are offered"):
+    with translated("reading where the instance types are offered"):
         answer = clients("ec2").describe_instance_type_offerings(
             LocationType="availability-zone",
             Filters=[{"Name": "instance-type", "Values": sorted(set(types))}],
@@ -97,18 +97,18 @@ def _offers(
     offered = {(o["InstanceType"], o["Location"]) for o in answer["InstanceTypeOfferings"]}
     return tuple(
         finding
-        for kind in dict.fromkeys(types)
-        for finding in _offer(kind, [zone for zone in zones if (kind, zone) not in offered], zones)
+        for name in dict.fromkeys(types)
+        for finding in _offer(name, [zone for zone in zones if (name, zone) not in offered], zones)
     )
 
 
-def _offer(kind: str, missing: list[str], zones: tuple[str, ...]) -> tuple[Finding, ...]:
+def _offer(instance_type: str, missing: list[str], zones: tuple[str, ...]) -> tuple[Finding, ...]:
     if not missing:
         return ()
     everywhere = len(missing) == len(zones)
     return (
         Finding(
-            f"{kind} is not offered in {', '.join(missing)}",
+            f"{instance_type} is not offered in {', '.join(missing)}",
             hint="choose another instance type, or subnets in other zones",
             fatal=everywhere,
         ),
@@ -121,7 +121,7 @@ def _zones(
     """Return the zones of the private subnets, or those that the foundation would choose."""
     given = environment.network.private_subnet_ids
     subnets = foundation.private_subnet_ids if foundation else given
-    with translated("looking for the subnets' zones"):
+    with translated("reading the subnets' zones"):
         if subnets:
             found = clients("ec2").describe_subnets(SubnetIds=list(subnets))["Subnets"]
             return tuple(sorted({subnet["AvailabilityZone"] for subnet in found}))
@@ -133,7 +133,7 @@ def _zones(
 
 
 def _quotas(clients: Clients, environment: Environment) -> tuple[Finding, ...]:
-    """Compare the vCPUs that min and max need with what the account may run."""
+    """Compare the vCPUs of the smallest and the largest cluster with the account's quotas."""
     try:
         sizes = _vcpus(clients, environment)
         needs = _needs(environment, sizes)
@@ -151,13 +151,13 @@ def _needs(environment: Environment, sizes: dict[str, int]) -> dict[str, tuple[i
     """Return, by quota, the vCPUs of the smallest and of the largest cluster."""
     heads, workers = 1 + environment.head.standby, environment.workers
     needs: dict[str, tuple[int, int]] = {}
-    for kind, least, most in (
+    for instance_type, least, most in (
         (environment.head.instance_type, heads, heads + 1),
         (workers.instance_type, workers.min, workers.max),
     ):
-        low, high = needs.get(quota_of(kind), (0, 0))
-        size = sizes.get(kind, 0)
-        needs[quota_of(kind)] = (low + least * size, high + most * size)
+        low, high = needs.get(quota_of(instance_type), (0, 0))
+        size = sizes.get(instance_type, 0)
+        needs[quota_of(instance_type)] = (low + least * size, high + most * size)
     return needs
 
 
@@ -169,7 +169,7 @@ def quota_of(instance_type: str) -> str:
 
 
 def _quota(limit: float, quota: str, least: int, most: int) -> tuple[Finding, ...]:
-    hint = f"ask for a higher quota (Service Quotas, ec2, {quota})"
+    hint = f"request a higher quota (Service Quotas, ec2, {quota})"
     if least > limit:
         words = f"the smallest cluster needs {least} vCPUs, the account may run {limit:.0f}"
         return (Finding(words, hint=hint, fatal=True),)

@@ -1,7 +1,7 @@
-"""What instances cost a month, from a dated table; what a plan changes in it. No AWS.
+"""What instances cost a month, from a dated table, and what a plan changes in it. No AWS.
 
-The table is prices.toml beside this file: on-demand, Linux, a few types of one region. What is not
-in it has no price here, and is said to have none.
+The table is prices.toml beside this file: on-demand, Linux, a few types of one region. A type that
+is not in it has no price, and the words say so.
 """
 
 import tomllib
@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 TABLE = Path(__file__).with_name("prices.toml")
-HOURS = 730  # a month, as AWS's own calculator has it
+HOURS = 730  # a month, as in AWS's calculator
 REGION = "us-east-1"
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """So many instances of a type, each with a volume (gp3), in a region."""
+    """``count`` instances of a type in a region, each with a gp3 volume."""
 
     instance_type: str
     count: int
@@ -31,7 +31,7 @@ class Fleet:
 
     @property
     def monthly(self) -> float | None:
-        """Return its dollars a month; None when the table has no price of it."""
+        """Return the dollars a month; None if the table has no price."""
         return monthly_cost(self.instance_type, self.count, self.volume_gib, self.region)
 
 
@@ -48,7 +48,7 @@ def monthly_cost(
 ) -> float | None:
     """Return dollars a month of 730 h for ``count`` instances and their volumes.
 
-    None when the table does not know the type or the region; nothing costs nothing.
+    None if the type or the region is not in the table; 0 for no instances.
     """
     if count == 0:
         return 0.0
@@ -60,19 +60,19 @@ def monthly_cost(
 
 
 def cost_change(before: Fleet | None, after: Fleet | None) -> str:
-    """Say what it costs to go from one fleet to another; None is no fleet.
+    """Say how the cost changes from one fleet to another; None is no fleet.
 
     For example ``+$70 a month (m6i.large to m6i.xlarge, prices of 2026-01-19)``.
     """
     unknown = [why for fleet in (before, after) if fleet and (why := _unknown(fleet))]
     if unknown:
-        return f"change in cost not known: {'; '.join(dict.fromkeys(unknown))}"
+        return f"change in cost unknown: {'; '.join(dict.fromkeys(unknown))}"
     old, new = ((fleet.monthly if fleet else 0.0) or 0.0 for fleet in (before, after))
     return f"{_dollars(new - old)} ({_step(before, after)}, prices of {price_date()})"
 
 
 def price_date() -> str:
-    """Return the day of which the prices are."""
+    """Return the date of the prices."""
     return str(_table()["date"])
 
 
@@ -86,7 +86,7 @@ def _dollars(change: float) -> str:
 def _step(before: Fleet | None, after: Fleet | None) -> str:
     if before is None or after is None:
         fleet = after or before
-        sign = "new" if after else "gone"
+        sign = "new" if after else "removed"
         return f"{fleet.words} {sign}" if fleet else "nothing"
     old, new = before.words, after.words
     if old == new and before.volume_gib != after.volume_gib:
@@ -98,8 +98,8 @@ def _unknown(fleet: Fleet) -> str:
     if fleet.monthly is not None:
         return ""
     if fleet.region not in _regions():
-        return f"no prices of {fleet.region} in {TABLE.name}"
-    return f"no price of {fleet.instance_type} in {TABLE.name}"
+        return f"no prices for {fleet.region} in {TABLE.name}"
+    return f"no price for {fleet.instance_type} in {TABLE.name}"
 
 
 @cache

@@ -1,15 +1,19 @@
-"""The steps a plan is made of: data that can be printed or turned into JSON. Pure: no AWS."""
+"""A plan and its steps: data that can be printed or turned into JSON. Pure: no AWS."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
 from deploy.foundation.stack_plan import StackPlan
+from deploy.plan.strategy import Strategy
 from deploy.release.release import Release, Role
 
 
 @dataclass(frozen=True)
 class Step:
-    """One change; ``sign`` is + for new, ~ for changed, - for removed, … for waiting."""
+    """One change or one wait.
+
+    ``sign``: + for new, ~ for changed, - for removed, … for a wait. Journals keep ``kind``.
+    """
 
     what: str
     why: str
@@ -32,7 +36,7 @@ class ChangeFoundation(Step):
 
 @dataclass(frozen=True)
 class CreateSecret(Step):
-    """Make the token that Ray's processes show each other."""
+    """Create the token with which Ray's processes authenticate to each other."""
 
     kind: ClassVar[str] = "secret"
 
@@ -45,8 +49,8 @@ class StoreRelease(Step):
 
 
 @dataclass(frozen=True)
-class PutTemplate(Step):
-    """See to it that a launch template has a version with the wanted content."""
+class EnsureLaunchTemplate(Step):
+    """Ensure that a launch template has a version with the desired content."""
 
     role: Role
     kind: ClassVar[str] = "template"
@@ -54,40 +58,40 @@ class PutTemplate(Step):
 
 @dataclass(frozen=True)
 class StoreAutoscaler(Step):
-    """Store the autoscaler's YAML under its content's name."""
+    """Store the autoscaler's YAML under a key named by its content."""
 
     kind: ClassVar[str] = "autoscaler"
 
 
 @dataclass(frozen=True)
-class PutGroup(Step):
-    """Make the head's group what is wanted."""
+class EnsureGroup(Step):
+    """Create the heads' group, or change it to the desired settings."""
 
     kind: ClassVar[str] = "group"
 
 
 @dataclass(frozen=True)
 class TerminateHeads(Step):
-    """End heads that are not what is wanted any more.
+    """Terminate heads that are not needed any more.
 
-    ``which``: those that never came into service (unborn), those that do not lead (retired), or
-    the leader itself, before another is there (leader).
+    ``which``: stale heads that were never in service; stale or surplus heads, but not the leader;
+    or the stale leader itself, before its successor exists.
     """
 
-    which: Literal["unborn", "retired", "leader"]
-    kind: ClassVar[str] = "end-heads"
+    which: Literal["never in service", "stale or surplus", "leader"]
+    kind: ClassVar[str] = "terminate-heads"
 
 
 @dataclass(frozen=True)
 class UpdateAutoscaler(Step):
-    """Have heads that stay work by the wanted autoscaler configuration."""
+    """Have the heads that stay use the desired autoscaler configuration."""
 
-    kind: ClassVar[str] = "follow-autoscaler"
+    kind: ClassVar[str] = "update-autoscaler"
 
 
 @dataclass(frozen=True)
 class AwaitStandby(Step):
-    """Wait until so many heads of the wanted version are in service, whoever leads."""
+    """Wait until ``count`` heads of the desired version are in service; any head may lead."""
 
     count: int
     kind: ClassVar[str] = "await-standby"
@@ -95,37 +99,37 @@ class AwaitStandby(Step):
 
 @dataclass(frozen=True)
 class HandOver(Step):
-    """Hand the head lease to a head of the wanted version."""
+    """Hand the head lease over to a head of the desired version."""
 
     kind: ClassVar[str] = "hand-over"
 
 
 @dataclass(frozen=True)
 class AwaitHeads(Step):
-    """Wait until the heads are in service and one of them leads."""
+    """Wait until the heads are in service and one of them holds the lease."""
 
     kind: ClassVar[str] = "await-heads"
 
 
 @dataclass(frozen=True)
 class AwaitEndpoint(Step):
-    """Wait until every port of the load balancer leads to the leader."""
+    """Wait until every port of the load balancer reaches the leader."""
 
     kind: ClassVar[str] = "await-endpoint"
 
 
 @dataclass(frozen=True)
 class AwaitWorkers(Step):
-    """Wait until Ray has the workers that shall always be there."""
+    """Wait until the minimum number of workers runs."""
 
     kind: ClassVar[str] = "await-workers"
 
 
 @dataclass(frozen=True)
 class RollWorkers(Step):
-    """End workers that are not what is wanted, and wait for others in their place.
+    """Replace the stale workers, and wait for the new ones.
 
-    ``at_once``: their Ray cannot join any more, so nothing is drained.
+    ``at_once``: their Ray cannot join the new head, so they are not drained.
     """
 
     at_once: bool
@@ -134,55 +138,47 @@ class RollWorkers(Step):
 
 @dataclass(frozen=True)
 class Verify(Step):
-    """Check the cluster from outside, as its users see it."""
+    """Check the cluster from outside, as its users see it: the acceptance list."""
 
     kind: ClassVar[str] = "verify"
 
 
 @dataclass(frozen=True)
-class WatchAlarms(Step):
-    """See that no alarm rings for a while."""
+class BakeTime(Step):
+    """Wait for the bake time to pass without an alarm in ALARM."""
 
-    kind: ClassVar[str] = "watch-alarms"
+    kind: ClassVar[str] = "bake-time"
 
 
 @dataclass(frozen=True)
-class SetDefaults(Step):
-    """Make the versions in use the launch templates' default."""
+class SetDefaultVersions(Step):
+    """Make the versions in use the default versions of their launch templates."""
 
     kind: ClassVar[str] = "defaults"
 
 
 @dataclass(frozen=True)
-class PointToRelease(Step):
+class RecordRelease(Step):
     """Record the release as the one that the cluster serves."""
 
     kind: ClassVar[str] = "current"
 
 
-# How a plan reaches its release: see docs/rollout.md.
-Strategy = Literal["nothing", "in place", "first", "workers", "hand-over", "whole cluster"]
-# Those in which another head takes over, workers are drained, and anything that serves is replaced.
-HANDS_OVER: frozenset[Strategy] = frozenset({"hand-over", "whole cluster"})
-DRAINS: frozenset[Strategy] = frozenset({"workers", "hand-over"})
-ROLLS: frozenset[Strategy] = HANDS_OVER | DRAINS
-
-
 @dataclass(frozen=True)
 class Plan:
-    """What would change, in order; empty when the cluster is what is wanted."""
+    """The steps to the desired state, in order; none when the cluster is in that state."""
 
     environment: str
     release: str
     steps: tuple[Step, ...]
     strategy: Strategy = "nothing"
-    # What a roll goes back to when it fails.
+    # The release that a failed rollout is rolled back to.
     previous: Release | None = None
     differences: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
-        """Nothing is to be done."""
+        """There is nothing to do."""
         return not self.steps
 
     @property
@@ -204,7 +200,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Done:
-    """A step, what came of it, and how many seconds it took."""
+    """A finished step: its outcome, and the seconds it took."""
 
     words: str
     outcome: str

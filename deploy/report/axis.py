@@ -1,4 +1,4 @@
-"""Time from left to right: the scale, the ticks and the words of every report. Pure: SVG as text.
+"""The time axis of every report: scale, ticks, lengths of time in words. Pure: SVG as text.
 
 Colours come from report.css, by class.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from math import ceil
 
-WIDTH, LABELS, RIGHT = 960.0, 285.0, 62.0  # of all, of the rows' names, of the last bar's time
+WIDTH, LABELS, RIGHT = 960.0, 285.0, 62.0  # the whole, the rows' names, the last bar's time
 TOP, ROW, FOOT = 30.0, 26.0, 30.0
 TICKS = 8  # at most
 STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200)
@@ -28,7 +28,7 @@ def seconds_in_words(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class Scale:
-    """From seconds since the epoch to places in the picture; ticks count from ``zero``."""
+    """Maps seconds since the epoch to x; ticks count from ``zero``."""
 
     began: float
     ended: float
@@ -36,17 +36,17 @@ class Scale:
 
     @property
     def seconds(self) -> float:
-        """How long a time is shown."""
+        """The seconds shown."""
         return max(self.ended - self.began, 0.1)
 
     def x(self, at: float) -> float:
-        """Return where a moment is; those outside are put at the edge."""
+        """Return the x of a moment; one that is not shown is put at the edge."""
         share = (at - self.began) / self.seconds
         return LABELS + min(max(share, 0.0), 1.0) * (WIDTH - LABELS - RIGHT)
 
 
 def drawing(title: str, height: float, parts: Iterable[str]) -> str:
-    """Return a whole picture."""
+    """Return the whole SVG."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:.0f} {height:.0f}" '
         f'role="img"><title>{escape(title)}</title>{"".join(parts)}</svg>'

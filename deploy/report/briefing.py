@@ -1,49 +1,39 @@
-"""What a person should know of a plan before it is carried out. Reads AWS (S3, EC2), asks Ray.
+"""What an operator should know about a plan beforehand. Reads AWS (S3, EC2), asks Ray.
 
-How the cluster comes to its release, what differs, what would be interrupted, for how long there
-would be no head, what it costs. A plan that has nothing to do asks nobody.
+The strategy, what differs, what would be interrupted, the time without a head, the change in cost.
+An empty plan sends no request.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from common.errors import PipelineError
 from deploy.cluster.ray_api import RayApi
 from deploy.cluster.state import ClusterState
-from deploy.plan.chain import stale_workers
 from deploy.plan.desired_state import DesiredState
 from deploy.plan.interruptions import Running, interrupted_by, what_runs
 from deploy.plan.prices import Fleet, cost_change
-from deploy.plan.steps import ROLLS, HandOver, Plan, PutTemplate, RollWorkers, TerminateHeads
+from deploy.plan.steps import EnsureLaunchTemplate, Plan, RollWorkers
+from deploy.plan.strategy import ROLLS, stale_workers
 from deploy.release.package_changes import ImageChange, image_changes
 from deploy.release.release import Settings
-from deploy.release.rollout_journal import Entry, Journal, read_journals
+from deploy.release.rollout_journal import Journal, read_journals
+from deploy.report.outage import NO_OUTAGE, Outage, moves_lease, outage
 from deploy.rollout.prepare import Prepared
 
 STRATEGIES = {
     "nothing": "nothing to change",
-    "in place": "in place: no instance that serves is replaced",
-    "first": "nothing serves yet: everything is made",
+    "in place": "in place: no instance in service is replaced",
+    "initial": "initial: nothing serves yet, everything is created",
     "workers": "workers only: the head stays",
     "hand-over": "head hand-over, with the same Ray",
-    "whole cluster": "whole cluster, because the Ray versions differ",
+    "replace-all": "replace-all, because the Ray versions differ",
 }
 IMAGE = {"ami_id": "image", "digest": "image's content", "ray_version": "Ray"}
-SAME = "nothing in the release, but in what its instances are launched with"
-JOURNALS = 10  # the newest, in which hand-overs are looked for
-DIGEST = 12  # digits that are shown
-
-
-@dataclass(frozen=True)
-class Outage:
-    """For how long there would be no head that serves; ``seconds`` is None when nobody knows."""
-
-    words: str
-    seconds: float | None
-
-
-NO_OUTAGE = Outage("none", 0.0)
+SAME = "not the release, but what its instances are launched with"
+JOURNALS = 10  # the newest, which are searched for hand-overs
+DIGEST = 12  # digits shown
 
 
 @dataclass(frozen=True)
@@ -60,7 +50,7 @@ class Briefing:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Return it as lines, the exact steps last."""
+        """Return the briefing as lines, the steps last."""
         if self.plan.is_empty:
             return (f"{self.plan.environment}: {self.strategy}",)
         return (
@@ -74,7 +64,7 @@ class Briefing:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as plain data: the plan's, and what it would mean in words and numbers."""
+        """Return the plan as plain data, and what it would mean in words and numbers."""
         return {
             **self.plan.as_json(),
             "manner_words": self.strategy,
@@ -89,12 +79,12 @@ class Briefing:
 
 
 def brief(prepared: Prepared) -> Briefing:
-    """Ask the cluster what a plan would end, and its journals how long that takes."""
+    """Read what runs on the cluster, and in its journals how long hand-overs take."""
     plan, desired = prepared.rollout.plan, prepared.rollout.desired
     running, node_ids = Running(), frozenset[str]()
     journals: tuple[Journal, ...] = ()
     if moves_lease(plan) or _rolls_workers(plan):
-        running, node_ids = _asked(prepared, _addresses_that_go(plan, desired, prepared.state))
+        running, node_ids = _what_runs(prepared, _replaced_addresses(plan, desired, prepared.state))
     if moves_lease(plan):
         environment = desired.environment
         clients = prepared.rollout.clients
@@ -115,9 +105,9 @@ def briefing_of(
     journals: tuple[Journal, ...],
     software: tuple[ImageChange, ...] = (),
 ) -> Briefing:
-    """Return what the plan means, from what runs, Ray's ids of the nodes that go, and journals.
+    """Return what the plan means. Pure.
 
-    Pure. Journals come newest first.
+    ``node_ids`` are Ray's ids of the nodes that would be replaced. Journals come newest first.
     """
     if plan.is_empty:
         return Briefing(plan, STRATEGIES[plan.strategy])
@@ -132,19 +122,14 @@ def briefing_of(
     )
 
 
-def moves_lease(plan: Plan) -> bool:
-    """Another head will lead, which starts Ray anew."""
-    return _hands_over(plan) or _ends_leader(plan)
-
-
-def _addresses_that_go(plan: Plan, desired: DesiredState, state: ClusterState) -> frozenset[str]:
+def _replaced_addresses(plan: Plan, desired: DesiredState, state: ClusterState) -> frozenset[str]:
     """Return the addresses of the nodes that would be replaced."""
     leader = state.leader if moves_lease(plan) else None
     return stale_addresses(plan, desired, state) | ({leader.address} if leader else set())
 
 
 def _keeps_state(plan: Plan, desired: DesiredState, state: ClusterState) -> bool:
-    """Say whether the next head finds what this one stores: the same Redis, the same Ray."""
+    """Say whether the next head reads what this one stores: the same Redis, the same Ray."""
     if plan.strategy != "hand-over" or not state.foundation:
         return False
     return state.keeps_state_in(desired.redis(state.foundation))
@@ -154,56 +139,21 @@ def stale_addresses(plan: Plan, desired: DesiredState, state: ClusterState) -> f
     """Return the addresses of the workers that would be replaced."""
     if not _rolls_workers(plan):
         return frozenset()
-    new = any(isinstance(step, PutTemplate) and step.role == "worker" for step in plan.steps)
-    return frozenset(worker.address for worker in stale_workers(desired, state, known=not new))
-
-
-def outage(plan: Plan, journals: Iterable[Journal]) -> Outage:
-    """Say for how long there would be no head, by what the last hand-overs took."""
-    if _hands_over(plan):
-        took = [seconds for j in journals if (seconds := hand_over_seconds(j)) is not None]
-        if not took:
-            return Outage("not known yet: no hand-over is on record here", None)
-        return Outage(f"about {took[0]:.0f} s, {_record(took)}", took[0])
-    if _ends_leader(plan):
-        return Outage(
-            'as long as a new head takes to boot, since rollout.launch is "after"; not known yet',
-            None,
-        )
-    if plan.strategy == "first":
-        return Outage("nothing serves yet", None)
-    return NO_OUTAGE
-
-
-def hand_over_seconds(journal: Journal) -> float | None:
-    """Return how long a finished rollout was without a head that could be reached, at most.
-
-    That is from the hand-over's beginning until the load balancer led to the new head.
-    """
-    if journal.verdict != "done":
-        return None
-    began = _first(journal, "hand-over")
-    ended = _first(journal, "await-endpoint")
-    return ended.ended - began.began if began and ended else None
+    known = not any(
+        isinstance(step, EnsureLaunchTemplate) and step.role == "worker" for step in plan.steps
+    )
+    return frozenset(worker.address for worker in stale_workers(desired, state, known=known))
 
 
 def _part(title: str, lines: Sequence[str]) -> tuple[str, ...]:
     return (f"{title}:", *(f"  {line}" for line in lines)) if lines else ()
 
 
-def _hands_over(plan: Plan) -> bool:
-    return any(isinstance(step, HandOver) for step in plan.steps)
-
-
-def _ends_leader(plan: Plan) -> bool:
-    return any(isinstance(step, TerminateHeads) and step.which == "leader" for step in plan.steps)
-
-
 def _rolls_workers(plan: Plan) -> bool:
     return any(isinstance(step, RollWorkers) for step in plan.steps)
 
 
-def _asked(prepared: Prepared, addresses: frozenset[str]) -> tuple[Running, frozenset[str]]:
+def _what_runs(prepared: Prepared, addresses: frozenset[str]) -> tuple[Running, frozenset[str]]:
     """Return what runs, and Ray's ids of the nodes at these addresses."""
     try:
         api: RayApi = prepared.rollout.api()
@@ -215,7 +165,7 @@ def _asked(prepared: Prepared, addresses: frozenset[str]) -> tuple[Running, froz
 
 def _strategy(plan: Plan, desired: DesiredState, state: ClusterState) -> str:
     words = STRATEGIES[plan.strategy]
-    if plan.strategy == "whole cluster" and state.release:
+    if plan.strategy == "replace-all" and state.release:
         words += f": {state.release.worker.ray_version} → {desired.release.head.ray_version}"
     if plan.strategy == "hand-over":
         words += "; then the workers" if _rolls_workers(plan) else "; the workers stay"
@@ -229,7 +179,7 @@ def _differences(plan: Plan, state: ClusterState) -> tuple[str, ...]:
 
 
 def readable(difference: str) -> str:
-    """Return one of a plan's differences as a person would say it."""
+    """Return one of a plan's differences in plain words."""
     key, _, change = difference.partition(": ")
     part, _, name = key.partition(".")
     if name.startswith("tags."):
@@ -258,20 +208,8 @@ def _interrupted(
     return ()
 
 
-def _record(took: list[float]) -> str:
-    if len(took) == 1:
-        return "as the last hand-over took"
-    return f"as the last hand-over took; the last {len(took)} took {min(took):.0f} to " + (
-        f"{max(took):.0f} s"
-    )
-
-
-def _first(journal: Journal, kind: str) -> Entry | None:
-    return next((e for e in journal.entries if e.kind == kind and not e.failed), None)
-
-
 def _cost(desired: DesiredState, state: ClusterState) -> tuple[str, ...]:
-    """Say what heads, and workers at their minimum, cost more or less than those of now."""
+    """Say how the cost of heads, and of the minimum of workers, changes."""
     region, after = desired.environment.region, desired.release.settings
     before = state.release.settings if state.release else None
     heads = state.group.settings.min_size if state.group else 0
@@ -280,7 +218,7 @@ def _cost(desired: DesiredState, state: ClusterState) -> tuple[str, ...]:
             _heads(before, heads, region) if before and heads else None,
             _heads(after, desired.head_count, region),
         ),
-        "workers, at least": (
+        "workers, minimum": (
             _workers(before, region) if before else None,
             _workers(after, region),
         ),

@@ -1,6 +1,6 @@
-"""The frame of every report: one page that stands alone. Pure: returns HTML as text.
+"""The frame of every report: one self-contained page. Pure: returns HTML as text.
 
-No script, nothing fetched, light or dark as its reader's screen is, and fit to be printed.
+No script, nothing fetched, light or dark as the reader's system is, and printable.
 """
 
 from collections.abc import Iterable
@@ -8,12 +8,12 @@ from html import escape
 from pathlib import Path
 
 STYLE = Path(__file__).with_name("style.css")
-# What XML, and so a strict reader, does not allow: terminals' colours and the like.
+# Control characters that XML does not allow, as in terminal colours.
 UNPRINTABLE = {code: None for code in range(32) if chr(code) not in "\t\n\r"}
 
 
 def page(title: str, parts: Iterable[str]) -> str:
-    """Return the page; ``parts`` are HTML, empty ones are left out."""
+    """Return the page; ``parts`` are HTML, and empty ones are left out."""
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
@@ -23,11 +23,11 @@ def page(title: str, parts: Iterable[str]) -> str:
     ).translate(UNPRINTABLE)
 
 
-def figure(picture: str) -> str:
-    """Return a picture in its frame."""
-    return f'<div class="figure">{picture}</div>' if picture else ""
+def figure(drawing: str) -> str:
+    """Return a drawing in its frame."""
+    return f'<div class="figure">{drawing}</div>' if drawing else ""
 
 
 def section(title: str, content: str) -> str:
-    """Return what has a heading of its own; nothing when it is empty."""
+    """Return a section with a heading; nothing if its content is empty."""
     return f"<h2>{title}</h2>\n{content}" if content else ""

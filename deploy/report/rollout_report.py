@@ -1,6 +1,6 @@
-"""A rollout as a page for a person and as data for a program. No AWS; writes two files.
+"""A rollout as a page for people and as JSON for programs. No AWS; writes two files.
 
-Every word in it is escaped.
+Every text in the page is escaped.
 """
 
 import json
@@ -15,7 +15,7 @@ from deploy.cluster.client_downtime import Probe, downtimes, longest_downtime, p
 from deploy.release.rollout_journal import Entry, Journal
 from deploy.report.axis import seconds_in_words
 from deploy.report.page import figure, page, section
-from deploy.report.timeline import closer, timeline
+from deploy.report.timeline import hand_over_detail, timeline
 
 FAILED = '<tr class="failed">'
 
@@ -25,8 +25,8 @@ def write_report(
 ) -> Path:
     """Write ``report.html`` and ``report.json`` into the folder; return the page.
 
-    ``samples`` are a client's tries during the rollout: seconds since the epoch, and whether it
-    was answered.
+    ``samples`` are a client's tries during the rollout: seconds since the epoch, and whether the
+    try got an answer.
     """
     tries = probes_of(samples)
     folder.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def write_report(
 
 
 def json_report(journal: Journal, tries: tuple[Probe, ...] = ()) -> dict[str, Any]:
-    """Return the journal as plain data, with what its clients met."""
+    """Return the journal as plain data, with the gaps in which clients got no answer."""
     gap = longest_downtime(tries)
     return asdict(journal) | {
         "seconds": _seconds(journal),
@@ -59,7 +59,7 @@ def html_report(journal: Journal, tries: tuple[Probe, ...] = ()) -> str:
         _reason(journal),
         _facts(journal, tries),
         section("Timeline", figure(timeline(journal, tries))),
-        section("The hand-over, closer", figure(closer(journal, tries))),
+        section("The hand-over in detail", figure(hand_over_detail(journal, tries))),
         section("Plan", _plan(journal.plan)),
         section("Steps", _table(journal.entries)),
         f"<footer>Raykiln, rollout <code>{escape(journal.id)}</code></footer>",
@@ -103,17 +103,17 @@ def _release(name: str) -> str:
 def _when(journal: Journal) -> str:
     began = f"{datetime.fromtimestamp(journal.began, UTC):%Y-%m-%d %H:%M:%S}"
     if journal.ended is None:
-        return f"{began} UTC, not known to have ended"
+        return f"{began} UTC, end unknown"
     return f"{began} to {datetime.fromtimestamp(journal.ended, UTC):%H:%M:%S} UTC"
 
 
 def _clients(tries: tuple[Probe, ...]) -> str:
     gap, unanswered = longest_downtime(tries), sum(not one.answered for one in tries)
     if gap is None:
-        return f"each of {len(tries)} tries was answered"
+        return f"each of {len(tries)} tries got an answer"
     words = f"at most {seconds_in_words(gap.seconds)} without an answer"
     if gap.ended is None:
-        words = f"no answer any more for the last {seconds_in_words(gap.seconds)}"
+        words = f"no answer for the last {seconds_in_words(gap.seconds)}"
     return f"{words}; {unanswered} of {len(tries)} tries failed"
 
 
@@ -124,7 +124,7 @@ def _seconds(journal: Journal) -> float:
 
 def _plan(lines: tuple[str, ...]) -> str:
     if not lines:
-        return "<p>Nothing was to be changed.</p>"
+        return "<p>There was nothing to change.</p>"
     rows = "".join(
         f'<li><span class="sign">{escape(line[:1])}</span>{escape(line[1:].strip())}</li>'
         for line in lines
@@ -134,7 +134,7 @@ def _plan(lines: tuple[str, ...]) -> str:
 
 def _table(entries: tuple[Entry, ...]) -> str:
     if not entries:
-        return "<p>No step was taken.</p>"
+        return "<p>No step was carried out.</p>"
     rows = "".join(
         f"{FAILED if entry.failed else '<tr>'}<td>{escape(entry.what)}</td>"
         f"<td>{escape(entry.outcome)}</td>"

@@ -1,4 +1,4 @@
-"""Draw a rollout over time: a bar a step, and what its clients met. Pure: returns SVG as text.
+"""Draw a rollout over time: a bar per step, and when clients got answers. Pure: SVG as text.
 
 Colours come from report.css, by class.
 """
@@ -19,23 +19,23 @@ from deploy.report.axis import (
     seconds_in_words,
 )
 
-BAR = 14.0  # the height of a step's
+BAR = 14.0  # the height of a step's bar
 NAME = 36  # characters of a step's name that fit
 HAND_OVER = "hand-over"
-BEFORE, AFTER = 10.0, 20.0  # seconds around a hand-over that is drawn closer
+BEFORE, AFTER = 10.0, 20.0  # seconds around the hand-over in the detail
 
 
 def timeline(journal: Journal, tries: tuple[Probe, ...] = ()) -> str:
-    """Return all of it; the gap is marked when there was a hand-over and tries tell of one."""
+    """Draw the whole rollout; after a hand-over the longest gap in the tries is marked."""
     ends = [entry.ended for entry in journal.entries] + [one.at for one in tries]
     scale = Scale(journal.began, max([journal.ended or journal.began, *ends]), journal.began)
     title = f"{journal.kind} of {journal.environment}, step by step"
     gap = longest_downtime(tries) if _hand_over(journal) else None
-    return _picture(title, journal.entries, tries, gap, scale)
+    return _drawing(title, journal.entries, tries, gap, scale)
 
 
-def closer(journal: Journal, tries: tuple[Probe, ...] = ()) -> str:
-    """Return the time around the hand-over alone; nothing when the whole shows it well enough."""
+def hand_over_detail(journal: Journal, tries: tuple[Probe, ...] = ()) -> str:
+    """Draw the time around the hand-over; nothing if the whole timeline is detailed enough."""
     over = _hand_over(journal)
     if over is None:
         return ""
@@ -46,14 +46,14 @@ def closer(journal: Journal, tries: tuple[Probe, ...] = ()) -> str:
         return ""
     near = tuple(e for e in journal.entries if e.ended > scale.began and e.began < scale.ended)
     seen = tuple(one for one in tries if scale.began <= one.at <= scale.ended)
-    return _picture(f"{over.what}, closer", near, seen, longest_downtime(seen), scale)
+    return _drawing(f"{over.what}, in detail", near, seen, longest_downtime(seen), scale)
 
 
 def _hand_over(journal: Journal) -> Entry | None:
     return next((entry for entry in journal.entries if entry.kind == HAND_OVER), None)
 
 
-def _picture(
+def _drawing(
     title: str,
     entries: tuple[Entry, ...],
     tries: tuple[Probe, ...],
@@ -94,7 +94,7 @@ def _class(entry: Entry) -> str:
 
 
 def _clients(tries: tuple[Probe, ...], y: float, scale: Scale) -> str:
-    """Draw when clients were answered, and over it when they were not."""
+    """Draw when clients got answers, and over it when they got none."""
     middle = y + ROW / 2
     stretches = [("answered", tries[0].at, tries[-1].at)]
     stretches += [("failed", gap.began, gap.until) for gap in downtimes(tries)]
@@ -104,7 +104,7 @@ def _clients(tries: tuple[Probe, ...], y: float, scale: Scale) -> str:
         for name, began, ended in stretches
     )
     unanswered = sum(not one.answered for one in tries)
-    words = f"a client's tries: {unanswered} of {len(tries)} without an answer"
+    words = f"a client's tries: {unanswered} of {len(tries)} got no answer"
     return (
         f"<g><title>{escape(words)}</title>"
         f'<text class="end" x="{LABELS - 12:.0f}" y="{middle + 4:.1f}">clients answered</text>'
@@ -115,7 +115,7 @@ def _clients(tries: tuple[Probe, ...], y: float, scale: Scale) -> str:
 def _marked(gap: Downtime, scale: Scale, bottom: float) -> str:
     left, right = scale.x(gap.began), scale.x(gap.until)
     words = seconds_in_words(gap.seconds) + (" and on" if gap.ended is None else "")
-    place = min(max((left + right) / 2, LABELS + 60), WIDTH - 80)  # within the picture
+    place = min(max((left + right) / 2, LABELS + 60), WIDTH - 80)  # within the drawing
     return (
         f'<rect class="gap" x="{left:.1f}" y="{TOP - 6:.0f}" '
         f'width="{max(right - left, 1.0):.1f}" height="{bottom - TOP + 6:.0f}"/>'

@@ -1,1 +1,1 @@
-"""Act: carry plans out, hand the lease over, replace workers, destroy; one deployer at a time."""
+"""Carry plans out: deploy, roll back, destroy; hand the lease over; one deployer at a time."""

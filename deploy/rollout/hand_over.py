@@ -1,7 +1,7 @@
-"""Hand the head lease to another head. Touches AWS (DynamoDB): names the successor, no more.
+"""Hand the head lease to another head. Touches AWS (DynamoDB): only names the successor.
 
-The holder learns of its successor when it renews, stops Ray, and gives the epoch up; the successor
-takes it at once (node/lease/lease.py). Whoever deploys never writes who holds the lease.
+The holder reads who its successor is when it renews, stops Ray, and releases the lease; the
+successor takes it at once (node/lease/lease.py). A deployer never writes who holds the lease.
 """
 
 from botocore.exceptions import ClientError
@@ -14,7 +14,7 @@ from common.waiting import Clock, Seen, wait_for
 from deploy.cluster.state import Lease, find_lease
 from node.contract import LEASE_EPOCH, LEASE_KEY, LEASE_RELEASED, LEASE_SUCCESSOR
 
-# A holder renews every two seconds and then stops Ray; a dead one's lease lapses after ten.
+# A holder renews every two seconds and then stops Ray; the lease of a dead one lapses after ten.
 SECONDS = 60.0
 EVERY = 0.25
 
@@ -27,33 +27,35 @@ def hand_over(
     clock: Clock,
     progress: Progress,
 ) -> Lease:
-    """Wait until one of ``successors`` holds the lease, having named the first; return the lease.
+    """Name the first of ``successors``; wait until one of them holds the lease, and return it.
 
-    Raises Unhealthy when somebody else takes it after all, as when the successor has died, and
-    TimedOut; the hand-over is called off then.
+    Raises Unhealthy if another head takes the lease, as when the successor has died, or TimedOut;
+    then the hand-over is cancelled.
     """
-    named: int | None = None  # the epoch that is to be handed over
+    named: int | None = None  # the epoch in which the successor was named
 
     def look() -> Seen[Lease]:
         nonlocal named
         lease = find_lease(clients, environment)
         if lease is None:
-            return Seen(None, "nobody has ever led")
+            return Seen(None, "no head has ever held the lease")
         if lease.holder in successors and not lease.released:
             return Seen(lease, f"{lease.holder} leads")
         if named not in (None, lease.epoch):
             raise Unhealthy(
                 f"{lease.holder} took the lease, which was to go to {', '.join(successors)}",
-                hint="`journalctl -u ray-head` on the new head says why it did not",
+                hint="`journalctl -u ray-head` on the new head says why it did not take it",
             )
         if lease.successor not in successors and not lease.released:
             name_successor(clients, environment, lease, successors[0])
         named = lease.epoch
-        return Seen(None, f"{lease.holder} {'has given up' if lease.released else 'still leads'}")
+        return Seen(
+            None, f"{lease.holder} {'has released the lease' if lease.released else 'still leads'}"
+        )
 
     try:
         return wait_for(
-            f"the lease of {environment.name} with {', '.join(successors)}",
+            f"the head lease of {environment.name} held by {', '.join(successors)}",
             look,
             clock=clock,
             seconds=SECONDS,
@@ -69,7 +71,7 @@ def hand_over(
 def name_successor(
     clients: Clients, environment: Environment, lease: Lease, successor: str
 ) -> None:
-    """Name who shall lead next, if the lease is still as seen; else the next look tells."""
+    """Name the successor, if the lease is still as seen; otherwise the next look decides."""
     _update(
         clients,
         environment,
@@ -86,7 +88,7 @@ def name_successor(
 def cancel_hand_over(
     clients: Clients, environment: Environment, successors: tuple[str, ...]
 ) -> None:
-    """Take the name of a successor back, where one of these is still named."""
+    """Remove the successor from the lease, if it is one of these."""
     for successor in successors:
         _update(
             clients,
@@ -104,7 +106,7 @@ def _update(
     condition: str,
     values: dict[str, dict[str, object]],
 ) -> None:
-    """Change the lease's item where the condition holds; else leave it."""
+    """Change the lease's item if the condition holds."""
     with translated(f"writing the head lease in {environment.lease_table}"):
         try:
             clients("dynamodb").update_item(

@@ -1,4 +1,4 @@
-"""Make, change, resize and delete the head's group. Touches AWS (EC2 Auto Scaling)."""
+"""Create, change, resize and delete the heads' group. Touches AWS (EC2 Auto Scaling)."""
 
 import re
 from typing import Any
@@ -22,9 +22,9 @@ GONE = re.compile("not found|terminating", re.IGNORECASE)
 
 
 def ensure_group(clients: Clients, name: str, desired: GroupSettings, *, clock: Clock) -> HeadGroup:
-    """Make the group what is wanted; each part is touched only when it differs.
+    """Create the group or change it to the desired settings; only what differs is written.
 
-    A group is created with its hook, so that no head is ever launched without one.
+    It is created with its hook, so that no head is ever launched without one.
     """
 
     def look() -> Seen[HeadGroup]:
@@ -36,7 +36,7 @@ def ensure_group(clients: Clients, name: str, desired: GroupSettings, *, clock: 
             if found.being_deleted:
                 return Seen(None, "a group of that name is being deleted")
             if found.settings == desired:
-                return Seen(found, "as wanted")
+                return Seen(found, "as desired")
             _update(clients("autoscaling"), name, desired, found.settings)
         return Seen(None, "; ".join(group_changes(desired, found.settings)))
 
@@ -44,7 +44,7 @@ def ensure_group(clients: Clients, name: str, desired: GroupSettings, *, clock: 
 
 
 def resize_group(clients: Clients, name: str, size: int) -> None:
-    """Ask for so many heads, no more and no fewer."""
+    """Set the group to exactly ``size`` heads."""
     with translated(f"resizing the group {name}"):
         clients("autoscaling").update_auto_scaling_group(
             AutoScalingGroupName=name, MinSize=size, DesiredCapacity=size, MaxSize=max(size, 1)
@@ -52,12 +52,12 @@ def resize_group(clients: Clients, name: str, size: int) -> None:
 
 
 def terminate_member(clients: Clients, instance_id: str, *, replaced: bool) -> None:
-    """End one instance, which the group then replaces or wants no more; one that is gone is fine.
+    """Terminate one instance; the group replaces it, or its desired count falls by one.
 
-    Asked for twice, as after an answer that was lost, Auto Scaling says that the instance is not
-    found or already terminating.
+    Does nothing if it is already terminated. A second request, as after an answer that was lost, is
+    refused by Auto Scaling: the instance is not found or already terminating.
     """
-    with translated(f"ending {instance_id}"):
+    with translated(f"terminating {instance_id}"):
         try:
             clients("autoscaling").terminate_instance_in_auto_scaling_group(
                 InstanceId=instance_id, ShouldDecrementDesiredCapacity=not replaced
@@ -68,7 +68,7 @@ def terminate_member(clients: Clients, instance_id: str, *, replaced: bool) -> N
 
 
 def delete_group(clients: Clients, name: str) -> None:
-    """Delete the group with its instances, whatever they wait for.
+    """Delete the group with its instances, even those in a lifecycle hook.
 
     ForceDelete also ends outstanding lifecycle actions.
     https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DeleteAutoScalingGroup.html
@@ -79,7 +79,7 @@ def delete_group(clients: Clients, name: str) -> None:
                 AutoScalingGroupName=name, ForceDelete=True
             )
         except ClientError as error:
-            # It has gone since it was seen.
+            # It was deleted since it was seen.
             if not is_no_group(error):
                 raise
 
@@ -96,7 +96,7 @@ def _create(scaling: Any, name: str, desired: GroupSettings) -> None:
 
 def _update(scaling: Any, name: str, desired: GroupSettings, found: GroupSettings) -> None:
     group = {"AutoScalingGroupName": name}
-    # What a head is launched with comes before what has one launched.
+    # The hook and the tags come first: they apply to heads that the other changes launch.
     if desired.hook != found.hook:
         scaling.put_lifecycle_hook(**group, **_hook(desired.hook))
     _update_tags(scaling, name, desired, found)

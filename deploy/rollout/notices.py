@@ -1,7 +1,6 @@
-"""Tell the environment's topic how a rollout goes. Touches AWS (SNS).
+"""Announce rollouts at the environment's topic. Touches AWS (SNS).
 
-Whoever is subscribed to the alarms hears of rollouts too. Telling is a courtesy: when it fails, the
-rollout goes on.
+Subscribers to the alarms are told of rollouts too. If an announcement fails, the rollout goes on.
 """
 
 from common.clients import Clients, translated
@@ -12,7 +11,7 @@ SUBJECT_LENGTH = 100
 
 
 def announce(clients: Clients, topic_arn: str, subject: str, lines: tuple[str, ...]) -> str:
-    """Publish a message; return why it could not be, or nothing."""
+    """Publish a message; return why it failed, or nothing."""
     try:
         with translated(f"announcing at {topic_arn}"):
             clients("sns").publish(

@@ -1,6 +1,6 @@
-"""Get a deploy or a destroy ready: look at everything, plan, change nothing. Reads AWS only.
+"""Prepare a deploy or a destroy: read everything, plan, change nothing. Reads AWS only.
 
-``commands/rollout.py`` shows what is returned, asks, and runs it.
+The commands show what is returned, ask, and run it.
 """
 
 from collections.abc import Callable
@@ -15,18 +15,19 @@ from deploy.cluster.ray_api import RayApi, ray_api
 from deploy.cluster.state import ClusterState, read_state
 from deploy.foundation.changes import plan_foundation
 from deploy.plan.desired_state import DesiredState
+from deploy.plan.destroy_plan import plan_destroy
 from deploy.plan.planner import plan_deploy
 from deploy.plan.preflight import Finding, check_credentials, preflight
 from deploy.release.choice import requested_release
 from deploy.release.release import Release
-from deploy.rollout.destroy import Destruction, plan_destroy
+from deploy.rollout.destroy import DestroyOperation
 from deploy.rollout.rollout import Rollout, Verifier
 from deploy.verify.acceptance import verifier
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A rollout that can be run, what it was planned from, and what preflight has found."""
+    """A rollout that can be run, the state it was planned from, and what preflight has found."""
 
     rollout: Rollout
     findings: tuple[Finding, ...]
@@ -43,11 +44,10 @@ def prepare_deploy(
     release: Release | None = None,
     folder: Path = FOLDER,
 ) -> Prepared:
-    """Plan the way to the release that the environment asks for.
+    """Plan the way to ``release``, or to the release that the environment asks for.
 
-    Raises Refused when it cannot be deployed; ``folder`` holds the environment's other files, and
-    ``verify`` takes the place of the acceptance list, ``api`` of Ray at the stable name. Another
-    ``release`` may be wanted than the environment asks for: one that was served before.
+    Raises Refused if it cannot be deployed. ``folder`` holds the environment's other files;
+    ``verify`` replaces the acceptance list, and ``api`` Ray at the stable name.
     """
     check_credentials(clients, environment)
     desired = DesiredState(environment, release or requested_release(clients, environment, folder))
@@ -60,8 +60,10 @@ def prepare_deploy(
     return Prepared(Rollout(plan, desired, clients, clock, verify, api), findings, state)
 
 
-def prepare_destroy(environment: Environment, clients: Clients, *, clock: Clock) -> Destruction:
-    """Plan the removal of everything that is there."""
+def prepare_destroy(
+    environment: Environment, clients: Clients, *, clock: Clock
+) -> DestroyOperation:
+    """Plan the deletion of everything that exists."""
     check_credentials(clients, environment)
     plan = plan_destroy(environment, read_state(clients, environment))
-    return Destruction(plan, environment, clients, clock)
+    return DestroyOperation(plan, environment, clients, clock)

@@ -1,4 +1,4 @@
-"""Run the steps of a plan one after the other, and tell how far they are. No AWS."""
+"""Carry the steps of a plan out, one after the other, and report progress. No AWS."""
 
 from collections.abc import Callable, Iterable
 
@@ -10,7 +10,7 @@ from deploy.plan.steps import Done, Step
 def run_steps(
     steps: Iterable[Step], run: Callable[[Step], str], clock: Clock, progress: Progress
 ) -> tuple[Done, ...]:
-    """Run every step, in order; what ``run`` returns is its outcome, what it raises ends all."""
+    """Run every step, in order; ``run`` returns its outcome, or raises, which ends the rest."""
 
     def one(step: Step) -> Done:
         began = clock.now()

@@ -1,4 +1,4 @@
-"""End instances. Touches AWS (EC2)."""
+"""Terminate instances. Touches AWS (EC2)."""
 
 from collections.abc import Sequence
 
@@ -12,9 +12,12 @@ AT_ONCE = 1000
 
 
 def terminate_instances(clients: Clients, instance_ids: Sequence[str]) -> None:
-    """Terminate these; one that has gone meanwhile is left to the next look of the caller."""
+    """Terminate these instances; if one is already gone, the caller's next look shows what is left.
+
+    EC2 terminates none of a request that names an unknown instance.
+    """
     for begin in range(0, len(instance_ids), AT_ONCE):
-        with translated("ending instances"):
+        with translated("terminating instances"):
             try:
                 clients("ec2").terminate_instances(
                     InstanceIds=list(instance_ids[begin : begin + AT_ONCE])

@@ -1,4 +1,4 @@
-"""Inputs of pure decisions, built so that a test names only what matters to it."""
+"""Inputs of pure decisions; a test names only what matters to it."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,8 +21,8 @@ NEW = StackPlan("raykiln-dev", is_new=True, changes=())
 
 
 def an_environment(**changes: Any) -> Environment:
-    """Return a small environment, in which ``changes`` replace tables or keys."""
-    desired: dict[str, Any] = {
+    """Return a small environment; ``changes`` replace tables or keys."""
+    tables: dict[str, Any] = {
         "region": REGION,
         "account_id": ACCOUNT,
         "network": {"operator_cidrs": ["10.77.0.1/32"]},
@@ -33,7 +33,7 @@ def an_environment(**changes: Any) -> Environment:
         "limits": {"health_check_interval_seconds": 5},
         "tags": {"project": "raykiln"},
     }
-    return environment_from(desired | changes, Path("dev.toml"))
+    return environment_from(tables | changes, Path("dev.toml"))
 
 
 def an_image(ami_id: str) -> NodeImage:
@@ -49,7 +49,7 @@ def a_release(head: str = "ami-head", worker: str = "ami-worker", **changes: Any
     return Release(an_image(head), an_image(worker), settings)
 
 
-def a_wanted(release: Release | None = None, **environment: Any) -> DesiredState:
+def a_desired_state(release: Release | None = None, **environment: Any) -> DesiredState:
     """Return a release in an environment."""
     return DesiredState(an_environment(**environment), release or a_release())
 
@@ -74,13 +74,13 @@ def a_foundation() -> Foundation:
 
 
 def a_change(action: Any) -> StackPlan:
-    """Return a plan that changes one resource of a stack that is there."""
+    """Return a plan that changes one resource of an existing stack."""
     change = ResourceChange(action, "Thing", "AWS::EC2::SecurityGroup")
     return StackPlan("raykiln-dev", is_new=False, changes=(change,))
 
 
 def an_instance(name: str, role: str, content: str = "", autoscaler: str = "") -> Instance:
-    """Return a running instance, launched with a content and told of a configuration."""
+    """Return a running instance with this content and this autoscaler configuration."""
     return Instance(
         id=name,
         role=role,
@@ -96,7 +96,7 @@ def an_instance(name: str, role: str, content: str = "", autoscaler: str = "") -
 
 
 def serving(desired: DesiredState, **outputs: Any) -> ClusterState:
-    """Return the state of a cluster that serves just what is wanted; ``outputs`` replace some."""
+    """Return a cluster that is in the desired state; ``outputs`` replace some of the stack's."""
     foundation = replace(a_foundation(), **outputs)
     worker = TemplateVersion("lt-worker", 4, desired.worker_content(foundation))
     document = desired.autoscaler(foundation, worker)

@@ -1,4 +1,4 @@
-"""A whole deploy in one process: the stand-in AWS over fake machines, and nodes that play along."""
+"""A whole deploy in one process: the stand-in AWS, fake machines, and fake nodes."""
 
 from base64 import b64decode
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from common.progress import Progress, Silent
 from deploy.cluster.ray_api import Actor, PlacementGroup, RayNode, RunningJob
 from deploy.cluster.state import ClusterState, read_state
 from deploy.plan.steps import Done
-from deploy.rollout.destroy import Destruction
+from deploy.rollout.destroy import DestroyOperation
 from deploy.rollout.prepare import Prepared, prepare_deploy, prepare_destroy
 from localcloud.world import World
 from tests.unit.deploy.builders import ACCOUNT, REGION, an_environment
@@ -25,17 +25,17 @@ from tests.unit.localcloud.conftest import clock, driver, world  # noqa: F401 - 
 from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
 GUARD = 8479
-# A network with little in it: what the foundation makes is tested elsewhere.
+# A small network: what the foundation creates is tested elsewhere.
 SMALL = {"operator_cidrs": ["10.77.0.1/32"], "endpoints": False}
 BAKED = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 def bake(clients: Clients, role: str, *, verified: bool = True, ray_version: str = "2.60.0") -> str:
-    """Put an image into the catalog as a bake does; return its id."""
+    """Register an image as a bake does; return its id."""
     ec2 = clients("ec2")
     count = len(ec2.describe_images(Owners=["self"])["Images"])
     ami_id = str(ec2.register_image(Name=f"ray-{role}-{count}")["ImageId"])
-    # RegisterImage forgets it in moto; images that CreateImage makes have it.
+    # RegisterImage in moto does not set these; CreateImage does.
     image = ec2_backends[ACCOUNT][REGION].amis[ami_id]
     image.architecture, image.creation_date = "x86_64", BAKED + timedelta(minutes=count)
     tags = {"role": role, "digest": f"{count:064}", "ray-version": ray_version, "git": "abc"}
@@ -50,8 +50,8 @@ def bake(clients: Clients, role: str, *, verified: bool = True, ray_version: str
 class FakeNodes:
     """What the code on the instances does, as far as the control plane sees it.
 
-    A head that has booted takes the lease when nobody live holds it, answers as leader, and says
-    that it is ready; the leader launches workers from the template its YAML names.
+    A head that has booted takes the lease if no running head holds it, answers as leader, and
+    completes its lifecycle hook; the leader launches workers from the template in its YAML.
     """
 
     driver: FakeDriver
@@ -61,7 +61,7 @@ class FakeNodes:
     reads: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def step(self) -> None:
-        """Let every node do what is next for it."""
+        """Let every node do what it does next."""
         for instance in self._running("head"):
             self._head(instance["InstanceId"])
 
@@ -97,7 +97,7 @@ class FakeNodes:
         for port in (6379, 10001, 8265):
             self.driver.serve(instance_id, port)
         if holder in alive - {instance_id} and not named:
-            return  # it stands by, and passes on
+            return  # a standby, which relays
         if holder != instance_id:
             if holder in alive:
                 self.driver.silence(holder)
@@ -120,7 +120,7 @@ class FakeNodes:
         self._scale(uri)
 
     def ray(self) -> "FakeRay":
-        """Return Ray at the stable name: whoever holds the lease, and every worker that runs."""
+        """Return Ray at the stable name: the leader, and every worker that runs."""
         return FakeRay(self)
 
     def _tag(self, instance_id: str, key: str) -> str:
@@ -151,7 +151,7 @@ class FakeNodes:
         return [instance for reservation in found for instance in reservation["Instances"]]
 
     def _node(self, instance_id: str) -> dict[str, Any]:
-        """Return what the instance's user data tells it."""
+        """Return the instance's user data."""
         if instance_id not in self.reads:
             answer = self.aws("ec2").describe_instance_attribute(
                 InstanceId=instance_id, Attribute="userData"
@@ -191,11 +191,11 @@ class FakeRay:
 
 
 class Killed(BaseException):
-    """What no code catches, as kill -9."""
+    """No code catches it: the process is killed, as by kill -9."""
 
 
 class MortalClients(Clients):
-    """Clients whose process is killed once it has sent as many requests as are ``left``."""
+    """Clients whose process is killed once it has sent ``left`` requests."""
 
     left: int | None = None
 
@@ -208,7 +208,7 @@ class MortalClients(Clients):
 
 @dataclass
 class Cluster:
-    """An environment in a world of its own, and the commands an operator has."""
+    """An environment in its own world, and an operator's commands."""
 
     environment: Environment
     clock: FakeClock
@@ -221,7 +221,7 @@ class Cluster:
             self.environment,
             self.clients,
             clock=self.clock,
-            verify=lambda progress: "well",
+            verify=lambda progress: "healthy",
             api=self.nodes.ray,  # type: ignore[arg-type]
         )
 
@@ -229,17 +229,17 @@ class Cluster:
         """Plan a deploy and carry it out."""
         return self.prepare().rollout.run(progress or Silent())
 
-    def prepare_destroy(self) -> Destruction:
-        """Plan the removal of the cluster."""
+    def prepare_destroy(self) -> DestroyOperation:
+        """Plan the deletion of the cluster."""
         return prepare_destroy(self.environment, self.clients, clock=self.clock)
 
     def destroy(self) -> tuple[Done, ...]:
-        """Remove the cluster."""
+        """Delete the cluster."""
         return self.prepare_destroy().run(Silent())
 
     @contextmanager
     def dies_after(self, requests: int) -> Iterator[None]:
-        """Kill the operator once so many requests were sent."""
+        """Kill the operator once ``requests`` requests were sent."""
         self.clients.left = requests
         try:
             yield
@@ -263,5 +263,5 @@ def a_cluster(clock: FakeClock, driver: FakeDriver) -> Cluster:  # noqa: F811
 
 @pytest.fixture
 def cluster(world: World, clock: FakeClock, driver: FakeDriver) -> Cluster:  # noqa: F811
-    """A cluster of a test's own."""
+    """A new cluster for each test."""
     return a_cluster(clock, driver)

@@ -1,4 +1,4 @@
-"""An HTTP server that answers as Ray's dashboard does, from what a test puts into it."""
+"""An HTTP server that answers as Ray's dashboard does, from what a test adds to it."""
 
 import json
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from urllib.parse import parse_qs, urlsplit
 from deploy.cluster.ray_api import RayApi
 
 TOKEN = "a-token"
-DETAILS = {"bundles"}  # columns that are given only when they are asked for
+DETAILS = {"bundles"}  # columns that Ray returns only with detail=true
 
 
 @dataclass
 class RayStub:
-    """What the dashboard knows; each look at a job moves it to its next state.
+    """What the dashboard knows; each read of a job moves it to its next state.
 
-    Lists are cut and filtered as Ray does; their rows are those that Ray 2.60 gave when asked.
+    Lists are limited and filtered as by Ray; their rows are as Ray 2.60 returned them.
     """
 
     nodes: list[dict[str, Any]] = field(default_factory=list)
@@ -31,17 +31,17 @@ class RayStub:
     states: tuple[str, ...] = ("PENDING", "RUNNING", "SUCCEEDED")
     message: str = ""
     logs: str = ""
-    failures: int = 0  # requests that are answered 500 before the next is heard
+    failures: int = 0  # requests that are answered 500 before one is carried out
     answers_lost: int = 0  # requests that are carried out and then answered 500
     port: int = 0
 
     def add_node(self, address: str, *, head: bool = False, state: str = "ALIVE") -> None:
-        """Let a node join."""
+        """Add a node."""
         node = {"node_id": f"id-{address}", "node_ip": address, "is_head_node": head}
         self.nodes.append({**node, "state": state})
 
     def add_job(self, name: str, *, node: str = "id-head", status: str = "RUNNING") -> None:
-        """Let a submitted job be there, in the list alone."""
+        """Add a submitted job, in the list only."""
         self.job_rows.append(
             {
                 "type": "SUBMISSION",
@@ -54,7 +54,7 @@ class RayStub:
         )
 
     def add_driver(self, job_id: str) -> None:
-        """Let a program be there that has connected by itself."""
+        """Add a driver that was not submitted as a job."""
         self.job_rows.append(
             {
                 "type": "DRIVER",
@@ -70,7 +70,7 @@ class RayStub:
     def add_actor(
         self, class_name: str, node: str, *, name: str = "", state: str = "ALIVE", space: str = "x"
     ) -> None:
-        """Let an actor be there."""
+        """Add an actor."""
         self.actors.append(
             {
                 "actor_id": f"{len(self.actors):032}",
@@ -85,7 +85,7 @@ class RayStub:
         )
 
     def add_placement_group(self, name: str, *nodes: str, state: str = "CREATED") -> None:
-        """Let a placement group be there."""
+        """Add a placement group."""
         group = f"{len(self.placement_groups):036}"
         bundles = [
             {
@@ -100,7 +100,7 @@ class RayStub:
         self.placement_groups.append(row)
 
     def api(self, token: str = TOKEN) -> RayApi:
-        """Return an operator's end of it."""
+        """Return an operator's client of it."""
         return RayApi("127.0.0.1", token, port=self.port)
 
     def answer(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
@@ -136,9 +136,9 @@ class RayStub:
 
 
 def _listed(rows: list[dict[str, Any]], asked: dict[str, list[str]]) -> list[dict[str, Any]]:
-    """Return the rows as Ray's state API does: filtered, cut, and without the details."""
-    desired = dict(zip(asked.get("filter_keys", []), asked.get("filter_values", []), strict=True))
-    found = [row for row in rows if all(row[key] == value for key, value in desired.items())]
+    """Return the rows as Ray's state API does: filtered, limited, and without the details."""
+    filters = dict(zip(asked.get("filter_keys", []), asked.get("filter_values", []), strict=True))
+    found = [row for row in rows if all(row[key] == value for key, value in filters.items())]
     if asked.get("detail") != ["true"]:
         found = [{key: row[key] for key in row if key not in DETAILS} for row in found]
     return found[: int(asked.get("limit", ["100"])[0])]
@@ -146,7 +146,7 @@ def _listed(rows: list[dict[str, Any]], asked: dict[str, list[str]]) -> list[dic
 
 @contextmanager
 def serving(stub: RayStub) -> Iterator[RayStub]:
-    """Serve it on the loopback for a while."""
+    """Serve it on the loopback interface."""
 
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from deploy.foundation import remediation
-from deploy.rollout.lock import LAPSE
+from deploy.rollout.renewing_clock import LAPSE
 from node import contract
 from node.head.tags import HEAD_TAGS
 from node.identity import FROM_METADATA, Identity

@@ -205,7 +205,7 @@ def test_a_first_deploy_survives_every_fault(deployed: Deployed, results: Path) 
         (
             another_ray,
             0,
-            "whole cluster",
+            "replace-all",
             Sample(UpdateItem="killed after"),
         ),
     ],

@@ -8,10 +8,10 @@ import pytest
 from common.errors import PipelineError, Refused, RolledBack
 from deploy.cluster.state import find_lease
 from deploy.plan.steps import TerminateHeads
+from deploy.rollout.head_failures import HeadFailed
+from deploy.rollout.head_steps import HeadSteps
 from deploy.rollout.lock import deploy_lock, find_lock
 from deploy.rollout.prepare import Prepared
-from deploy.rollout.rollout import _Executor
-from deploy.rollout.watch import HeadFailed
 from localcloud.patches import elasticache
 from tests.simulation.machine import Machine
 from tests.unit.simulation.conftest import STANDBY, THOROUGH, Cluster, Start, sized
@@ -72,18 +72,18 @@ def test_a_previous_head_that_serves_after_all_ends_a_deploy_at_once(
     rolled: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost, clock = rolled.leader(), rolled.cloud.clock
-    end_heads = _Executor._end_heads
+    terminate = HeadSteps.terminate
 
-    def late(self: _Executor, step: TerminateHeads) -> str:
+    def late(self: HeadSteps, step: TerminateHeads) -> str:
         """Look only once the head that was booting serves."""
         rolled.leads_again(lost, within=120)
         clock.sleep(5)
-        return end_heads(self, step)
+        return terminate(self, step)
 
     rolled.cloud.clients("ec2").terminate_instances(InstanceIds=[lost.host.instance_id])
     clock.until(lambda: rolled.head_ids not in ([], [lost.host.instance_id]), 60, "a replacement")
     rolled.cloud.bake("head")
-    monkeypatch.setattr(_Executor, "_end_heads", late)
+    monkeypatch.setattr(HeadSteps, "terminate", late)
     began = clock.now()
 
     with pytest.raises(HeadFailed, match="of another version, leads"):
@@ -141,7 +141,7 @@ def test_another_ray_replaces_every_worker(rolled: Cluster) -> None:
     workers = rolled.worker_ids
     for role in ("head", "worker"):
         rolled.cloud.bake(role, ray_version="2.61.0")
-    assert rolled.prepare().rollout.plan.strategy == "whole cluster"
+    assert rolled.prepare().rollout.plan.strategy == "replace-all"
 
     rolled.deploy()
 
@@ -281,7 +281,7 @@ def test_workers_that_do_not_join_are_rolled_back_before_many_are_replaced(rolle
     old, witness = rolled.prepare().rollout.desired.release, Witness(rolled)
     workers_that_cannot_join(rolled)
 
-    with pytest.raises(RolledBack, match="nothing moved"):
+    with pytest.raises(RolledBack, match="nothing changed"):
         rolled.deploy()
 
     assert witness.fewest == WORKERS - 1
@@ -292,7 +292,7 @@ def test_workers_that_do_not_join_are_rolled_back_before_many_are_replaced(rolle
 def test_a_failed_rollback_names_both_failures(rolled: Cluster) -> None:
     no_worker_capacity(rolled)
 
-    with pytest.raises(PipelineError, match=r"Going back to \w+ failed as well"):
+    with pytest.raises(PipelineError, match=r"The rollback to \w+ failed as well"):
         rolled.deploy()
 
     rolled.cloud.faults.short_of_workers.clear()

@@ -41,7 +41,7 @@ class Seen:
 KILLS = ("killed", "killed after")
 
 
-def a_call(operation: str, place: str = "deploy.rollout.watch:1", **arguments: Any) -> Call:
+def a_call(operation: str, place: str = "deploy.rollout.heads_wait:1", **arguments: Any) -> Call:
     """Return a call to EC2 from one line of deploy/."""
     return Call(1, "wait", "ec2", operation, arguments, (place,))
 
@@ -84,7 +84,7 @@ def test_a_poll_with_the_same_answer_is_the_same(seen: Seen) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        a_call("DescribeInstances", "deploy.rollout.watch:2"),
+        a_call("DescribeInstances", "deploy.rollout.heads_wait:2"),
         a_call("DescribeInstances", ids=["i-1"]),
     ],
     ids=["from another line", "another question"],

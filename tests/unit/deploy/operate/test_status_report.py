@@ -6,11 +6,11 @@ import pytest
 
 from deploy.cluster.state import Alarm, ClusterState
 from deploy.operate.status_report import problems, status_report
-from tests.unit.deploy.builders import a_wanted, an_environment, serving
+from tests.unit.deploy.builders import a_desired_state, an_environment, serving
 
 
 def test_a_healthy_cluster_has_no_problems() -> None:
-    assert problems(an_environment(), serving(a_wanted()), ()) == ()
+    assert problems(an_environment(), serving(a_desired_state()), ()) == ()
 
 
 @pytest.mark.parametrize(
@@ -23,13 +23,13 @@ def test_a_healthy_cluster_has_no_problems() -> None:
     ],
 )
 def test_each_problem_is_named(changed: dict[str, object], words: str) -> None:
-    state = replace(serving(a_wanted()), **changed)  # type: ignore[arg-type]
+    state = replace(serving(a_desired_state()), **changed)  # type: ignore[arg-type]
 
     assert problems(an_environment(), state, ()) == (words,)
 
 
 def test_missing_workers_are_counted() -> None:
-    state = serving(a_wanted())
+    state = serving(a_desired_state())
 
     found = problems(an_environment(), replace(state, instances=state.heads), ())
 
@@ -42,7 +42,7 @@ def test_missing_workers_are_counted() -> None:
 def test_an_alarm_in_alarm_is_a_problem(state: str, words: tuple[str, ...]) -> None:
     alarms = (Alarm("no-leader", state, "because"),)
 
-    assert problems(an_environment(), serving(a_wanted()), alarms) == words
+    assert problems(an_environment(), serving(a_desired_state()), alarms) == words
 
 
 def test_a_missing_stack_is_the_only_problem() -> None:
@@ -50,8 +50,10 @@ def test_a_missing_stack_is_the_only_problem() -> None:
 
 
 def test_the_last_remediation_is_shown_if_there_was_one() -> None:
-    quiet = status_report(an_environment(), serving(a_wanted()), ())
-    acted = status_report(an_environment(), serving(a_wanted()), (), remediation="i-1 is replaced")
+    quiet = status_report(an_environment(), serving(a_desired_state()), ())
+    acted = status_report(
+        an_environment(), serving(a_desired_state()), (), remediation="i-1 is replaced"
+    )
 
     assert ("remediation", "i-1 is replaced") in acted.sections()[0].rows
     assert "remediation" not in [row[0] for row in quiet.sections()[0].rows]
@@ -72,7 +74,7 @@ def test_the_last_remediation_is_shown_if_there_was_one() -> None:
 def test_a_deploy_in_progress_is_shown_and_is_not_a_problem(
     changed: dict[str, str], words: str
 ) -> None:
-    report = status_report(an_environment(), serving(a_wanted()), (), **changed)
+    report = status_report(an_environment(), serving(a_desired_state()), (), **changed)
 
     assert ("deploy in progress", words) in report.sections()[0].rows
     assert report.is_healthy

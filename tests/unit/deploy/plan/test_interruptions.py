@@ -1,4 +1,4 @@
-"""What a rollout would end: all of it by a hand-over, what sits on a node by that node's end."""
+"""What a rollout interrupts: a hand-over everything, a terminated node what runs on it."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ def ray() -> Iterator[RayStub]:
 
 @pytest.fixture
 def busy(ray: RayStub) -> RayStub:
-    """A cluster at work on a head and two workers."""
+    """A cluster that runs work on a head and two workers."""
     ray.add_job("train-7")
     ray.add_job("index", node="id-w1")
     ray.add_driver("04000000")
@@ -28,7 +28,7 @@ def busy(ray: RayStub) -> RayStub:
     return ray
 
 
-def test_what_runs_is_read_with_where(busy: RayStub) -> None:
+def test_reads_what_runs_and_on_which_node(busy: RayStub) -> None:
     running = what_runs(busy.api())
 
     assert running.jobs == (
@@ -46,7 +46,7 @@ def test_what_runs_is_read_with_where(busy: RayStub) -> None:
     assert running.unknown == ""
 
 
-def test_what_has_ended_or_never_began_does_not_run(ray: RayStub) -> None:
+def test_what_has_ended_or_not_started_does_not_run(ray: RayStub) -> None:
     for status in ("SUCCEEDED", "FAILED", "STOPPED"):
         ray.add_job(status, status=status)
     for state in ("DEAD", "RESTARTING", "PENDING_CREATION"):
@@ -57,13 +57,13 @@ def test_what_has_ended_or_never_began_does_not_run(ray: RayStub) -> None:
     assert what_runs(ray.api()) == Running(jobs=(RunningJob("queued", "id-head"),))
 
 
-def test_the_actor_that_ray_runs_a_job_with_is_not_named_beside_the_job(ray: RayStub) -> None:
+def test_the_supervisor_actor_of_a_job_is_not_listed(ray: RayStub) -> None:
     ray.add_actor("JobSupervisor", "id-head", space="SUPERVISOR_ACTOR_RAY_NAMESPACE")
 
     assert what_runs(ray.api()).actors == ()
 
 
-def test_more_than_a_hundred_are_seen(ray: RayStub) -> None:
+def test_lists_more_than_a_hundred_actors(ray: RayStub) -> None:
     for _ in range(250):
         ray.add_actor("Trainer", "id-w1")
 
@@ -72,14 +72,14 @@ def test_more_than_a_hundred_are_seen(ray: RayStub) -> None:
     assert lines == ("250 actors end: 250 Trainer",)
 
 
-def test_with_stored_state_a_hand_over_ends_what_is_on_the_head(busy: RayStub) -> None:
+def test_with_stored_state_a_hand_over_ends_what_runs_on_the_head(busy: RayStub) -> None:
     assert interrupted_by(what_runs(busy.api()), "kept", ["id-head"]) == (
         "2 jobs end: train-7, 04000000",
         "1 actor ends: Counter hits",
     )
 
 
-def test_a_hand_over_ends_all_of_it(busy: RayStub) -> None:
+def test_a_hand_over_ends_everything(busy: RayStub) -> None:
     assert interrupted_by(what_runs(busy.api()), "hand-over") == (
         "3 jobs end: train-7, index, 04000000",
         "3 actors end: 2 Trainer, Counter hits",
@@ -87,7 +87,7 @@ def test_a_hand_over_ends_all_of_it(busy: RayStub) -> None:
     )
 
 
-def test_the_end_of_a_worker_ends_what_sits_on_it_and_is_not_done_in_time(busy: RayStub) -> None:
+def test_a_drained_worker_ends_what_runs_on_it_past_the_deadline(busy: RayStub) -> None:
     running = what_runs(busy.api())
 
     assert interrupted_by(running, "workers", ["id-w2"], deadline_seconds=300) == (
@@ -101,15 +101,15 @@ def test_the_end_of_a_worker_ends_what_sits_on_it_and_is_not_done_in_time(busy: 
     assert interrupted_by(running, "workers", []) == (NOTHING,)
 
 
-def test_an_idle_cluster_loses_nothing(ray: RayStub) -> None:
+def test_nothing_is_interrupted_on_an_idle_cluster(ray: RayStub) -> None:
     assert interrupted_by(what_runs(ray.api()), "hand-over") == (NOTHING,)
 
 
-def test_no_entrypoint_is_shown_since_it_may_hold_secrets(busy: RayStub) -> None:
+def test_shows_no_entrypoint_since_it_may_hold_secrets(busy: RayStub) -> None:
     assert "secret" not in repr(what_runs(busy.api()))
 
 
-def test_many_names_are_cut_and_counted() -> None:
+def test_many_names_are_limited_and_counted() -> None:
     actors = tuple(Actor(str(n), f"Class{n}", "", "id-w1") for n in range(12))
 
     [line] = interrupted_by(Running(actors=actors), "hand-over")
@@ -117,7 +117,7 @@ def test_many_names_are_cut_and_counted() -> None:
     assert line == "12 actors end: Class0, Class1, Class2, Class3, Class4 and 7 more"
 
 
-def test_a_group_without_a_name_goes_by_its_id() -> None:
+def test_a_placement_group_without_a_name_is_shown_by_its_id() -> None:
     group = PlacementGroup("1f2700170d76707ffe30f491ab6501000000", "", ("id-w1",))
 
     [line] = interrupted_by(Running(placement_groups=(group,)), "hand-over")
@@ -126,20 +126,20 @@ def test_a_group_without_a_name_goes_by_its_id() -> None:
 
 
 @pytest.mark.parametrize("kind", ["hand-over", "workers"])
-def test_a_cluster_that_does_not_answer_is_said_not_to(kind: str) -> None:
+def test_says_that_ray_does_not_answer(kind: str) -> None:
     running = what_runs(RayApi("127.0.0.1", "x", port=1))
 
     [line] = interrupted_by(running, kind, ["id-w1"])  # type: ignore[arg-type]
 
-    assert line.startswith("what runs now could not be asked, and may be interrupted: http://")
+    assert line.startswith("Ray did not say what runs now; all of it may be interrupted: http://")
     assert "refused" in line
 
 
-def test_a_token_that_is_refused_is_no_end_of_the_plan(ray: RayStub) -> None:
+def test_a_refused_token_does_not_fail_the_plan(ray: RayStub) -> None:
     assert "refuses the token" in what_runs(ray.api(token="another")).unknown
 
 
-def test_an_answer_of_another_shape_is_no_end_of_the_plan(ray: RayStub) -> None:
+def test_an_unknown_answer_does_not_fail_the_plan(ray: RayStub) -> None:
     ray.job_rows.append({"id": "7"})
 
-    assert "answers as no Ray that is known here" in what_runs(ray.api()).unknown
+    assert "does not answer as Ray does" in what_runs(ray.api()).unknown

@@ -1,4 +1,4 @@
-"""Preflight: what would fail later is told before anything is changed."""
+"""Preflight: finds what would fail later, before anything changes."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ ZONES = ("us-east-1a", "us-east-1b")
 
 
 class FakeAws:
-    """Answers the questions of a preflight; what is not overridden is plentiful."""
+    """Answers the requests of a preflight: one size for all types, one limit for all quotas."""
 
     def __init__(self, *, offered: dict[str, tuple[str, ...]], vcpus: int, limit: float | None):
         self.offered, self.vcpus, self.limit = offered, vcpus, limit
@@ -46,7 +46,7 @@ class FakeAws:
         return {"Quota": {"Value": self.limit}}
 
 
-def looked(
+def findings_of(
     offered: tuple[str, ...] = ZONES, vcpus: int = 2, limit: float | None = 1000, **changes: Any
 ) -> list[str]:
     aws: Any = FakeAws(offered={"m6i.large": offered}, vcpus=vcpus, limit=limit)
@@ -54,47 +54,47 @@ def looked(
     return [finding.words for finding in findings]
 
 
-def test_nothing_to_say_when_there_is_plenty() -> None:
-    assert looked() == []
+def test_finds_nothing_where_capacity_is_plentiful() -> None:
+    assert findings_of() == []
 
 
-def test_a_type_that_one_zone_lacks_is_told() -> None:
-    assert looked(offered=ZONES[:1]) == ["m6i.large is not offered in us-east-1b"]
+def test_names_a_type_that_one_zone_lacks() -> None:
+    assert findings_of(offered=ZONES[:1]) == ["m6i.large is not offered in us-east-1b"]
 
 
-def test_a_type_that_every_zone_lacks_is_refused() -> None:
+def test_refuses_a_type_that_every_zone_lacks() -> None:
     with pytest.raises(Refused, match=r"m6i\.large is not offered in us-east-1a, us-east-1b"):
-        looked(offered=())
+        findings_of(offered=())
 
 
-def test_before_there_is_a_network_its_future_zones_are_asked_for() -> None:
+def test_before_the_first_deploy_checks_the_zones_that_will_be_used() -> None:
     aws: Any = FakeAws(offered={"m6i.large": ZONES}, vcpus=2, limit=1000)
 
     assert preflight(aws, an_environment(), None) == ()
 
 
-def test_a_quota_below_the_largest_cluster_is_told() -> None:
-    (words,) = looked(limit=8)
+def test_names_a_quota_below_the_largest_cluster() -> None:
+    (words,) = findings_of(limit=8)
 
     assert words == "the largest cluster needs 10 vCPUs, the account may run 8"
 
 
-def test_a_quota_below_the_smallest_cluster_is_refused() -> None:
+def test_refuses_a_quota_below_the_smallest_cluster() -> None:
     with pytest.raises(Refused, match="the smallest cluster needs 4 vCPUs") as refused:
-        looked(limit=3)
+        findings_of(limit=3)
 
     assert STANDARD in refused.value.hint
 
 
-def test_a_quota_that_may_not_be_read_is_no_obstacle() -> None:
-    (words,) = looked(limit=None)
+def test_an_unreadable_quota_is_only_a_finding() -> None:
+    (words,) = findings_of(limit=None)
 
     assert words == "the account's vCPU quotas could not be read (AccessDeniedException)"
 
 
-def test_everything_that_is_fatal_is_told_at_once() -> None:
+def test_names_all_fatal_findings_at_once() -> None:
     with pytest.raises(Refused) as refused:
-        looked(offered=(), limit=1, tags={"a/b": "1", "_index": "2"})
+        findings_of(offered=(), limit=1, tags={"a/b": "1", "_index": "2"})
 
     assert refused.value.message.count("\n") == 4
 
@@ -111,5 +111,5 @@ def test_everything_that_is_fatal_is_told_at_once() -> None:
         ("im4gn.large", STANDARD),
     ],
 )
-def test_a_type_counts_against_its_family_s_quota(instance_type: str, quota: str) -> None:
+def test_a_type_counts_against_the_quota_of_its_family(instance_type: str, quota: str) -> None:
     assert quota_of(instance_type) == quota

@@ -1,4 +1,4 @@
-"""Prices: what is in the table is counted, and what is not is said to be unknown."""
+"""Prices: a type in the table is counted, and any other is called unknown."""
 
 import tomllib
 from datetime import date
@@ -14,12 +14,12 @@ def large(count: int = 1) -> Fleet:
     return Fleet("m6i.large", count, 20)
 
 
-def test_a_month_has_730_hours_and_its_volumes() -> None:
+def test_a_month_costs_730_hours_and_the_volumes() -> None:
     assert monthly_cost("m6i.large", 1, 0) == pytest.approx(70.08)
     assert monthly_cost("m6i.large", 3, 20) == pytest.approx(3 * (70.08 + 1.6))
 
 
-def test_what_the_table_does_not_know_has_no_price() -> None:
+def test_a_type_that_is_not_in_the_table_has_no_price() -> None:
     assert monthly_cost("x9z.large", 1, 20) is None
     assert monthly_cost("m6i.large", 1, 20, "eu-central-1") is None
 
@@ -38,10 +38,10 @@ def test_no_instances_cost_nothing() -> None:
         (large(2), Fleet("m6i.large", 2, 40), "+$3.20 a month (2 m6i.large, 20 to 40 GiB each"),
         (large(2), large(2), "the same cost (2 m6i.large"),
         (None, large(), "+$72 a month (m6i.large new"),
-        (large(), None, "-$72 a month (m6i.large gone"),
+        (large(), None, "-$72 a month (m6i.large removed"),
     ],
 )
-def test_a_change_is_said_in_dollars_and_with_its_date(
+def test_a_change_names_dollars_and_the_date_of_the_prices(
     before: Fleet | None, after: Fleet | None, words: str
 ) -> None:
     assert cost_change(before, after) == f"{words}, prices of {price_date()})"
@@ -50,15 +50,15 @@ def test_a_change_is_said_in_dollars_and_with_its_date(
 @pytest.mark.parametrize(
     ("fleet", "why"),
     [
-        (Fleet("x9z.large", 1, 20), "no price of x9z.large in prices.toml"),
-        (Fleet("m6i.large", 1, 20, "eu-central-1"), "no prices of eu-central-1 in prices.toml"),
+        (Fleet("x9z.large", 1, 20), "no price for x9z.large in prices.toml"),
+        (Fleet("m6i.large", 1, 20, "eu-central-1"), "no prices for eu-central-1 in prices.toml"),
     ],
 )
-def test_what_is_unknown_is_said_once_and_not_guessed(fleet: Fleet, why: str) -> None:
+def test_an_unknown_price_is_named_once_and_not_guessed(fleet: Fleet, why: str) -> None:
     known = Fleet("m6i.large", 1, 20)
 
-    assert cost_change(known, fleet) == f"change in cost not known: {why}"
-    assert cost_change(fleet, fleet) == f"change in cost not known: {why}"
+    assert cost_change(known, fleet) == f"change in cost unknown: {why}"
+    assert cost_change(fleet, fleet) == f"change in cost unknown: {why}"
 
 
 def test_the_table_has_a_date_a_source_and_sensible_prices() -> None:
@@ -75,7 +75,7 @@ def test_the_table_has_a_date_a_source_and_sensible_prices() -> None:
 
 @pytest.mark.parametrize("name", [path.stem for path in sorted(FOLDER.glob("*.toml"))])
 def test_the_shipped_environments_have_a_price(name: str) -> None:
-    desired = tomllib.loads((FOLDER / f"{name}.toml").read_text())
+    tables = tomllib.loads((FOLDER / f"{name}.toml").read_text())
 
     for role in ("head", "workers"):
-        assert monthly_cost(desired[role]["instance_type"], 1, 20, desired["region"])
+        assert monthly_cost(tables[role]["instance_type"], 1, 20, tables["region"])

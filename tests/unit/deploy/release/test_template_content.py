@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from deploy.release.template_content import TemplateContent, content_of, template_data
-from tests.unit.deploy.builders import a_foundation, a_wanted
+from tests.unit.deploy.builders import a_desired_state, a_foundation
 
 
 def worker() -> TemplateContent:
-    return a_wanted().worker_content(a_foundation())
+    return a_desired_state().worker_content(a_foundation())
 
 
 def head() -> TemplateContent:
-    tags = tuple(sorted(a_wanted().tags("head").items()))
+    tags = tuple(sorted(a_desired_state().tags("head").items()))
     return replace(worker(), ends_on_shutdown=False, tags=tags)
 
 

@@ -7,7 +7,7 @@ import yaml
 
 from deploy.release.user_data import user_data
 from node.contract import NODE_YAML
-from tests.unit.deploy.builders import a_foundation, a_wanted, an_environment
+from tests.unit.deploy.builders import a_desired_state, a_foundation, an_environment
 
 GIVEN = "state.ray:6379"
 MADE = "rediss://master.state.cache.amazonaws.com:6379"
@@ -66,7 +66,7 @@ def test_head_and_workers_get_the_address_of_the_stored_state() -> None:
 def test_the_state_is_in_the_given_or_the_created_redis(
     head: dict[str, str], told: str | None
 ) -> None:
-    desired = a_wanted(head={"instance_type": "m6i.large", **head})
+    desired = a_desired_state(head={"instance_type": "m6i.large", **head})
     foundation = replace(a_foundation(), state_address=MADE)
 
     for content in (desired.worker_content(foundation), desired.head_content(foundation)):

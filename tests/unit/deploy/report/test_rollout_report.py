@@ -1,4 +1,4 @@
-"""The report: true to the journal, escaped, alone, and with the gap that clients met."""
+"""The report: as the journal, escaped, self-contained, with the gap that clients saw."""
 
 import json
 from dataclasses import replace
@@ -12,7 +12,7 @@ from deploy.cluster.client_downtime import downtimes, longest_downtime, probes_o
 from deploy.release.rollout_journal import Entry, Journal
 from deploy.report.axis import seconds_in_words
 from deploy.report.rollout_report import html_report, json_report, write_report
-from deploy.report.timeline import closer, timeline
+from deploy.report.timeline import hand_over_detail, timeline
 
 BEGAN = 1_795_328_495.0  # 2026-11-22 06:21:35 UTC
 SVG = "{http://www.w3.org/2000/svg}"
@@ -23,10 +23,10 @@ def a_journal() -> Journal:
     steps = (
         ("launch template ray-head-dev", "template", 0, 1.2, "lt-1 version 8"),
         ("group ray-head-asg-dev", "group", 1.2, 0.8, "2 of version 8"),
-        ("wait for the new head", "await-standby", 2, 74, "i-new waits, warm"),
+        ("wait for the new head", "await-standby", 2, 74, "i-new in service"),
         ("hand the lease over to i-new", "hand-over", 76, 6.5, "i-new leads, epoch 8"),
         ("verify the cluster", "verify", 82.5, 40, "8 checks passed"),
-        ("end i-old", "end-head", 122.5, 2, "the group keeps i-new"),
+        ("head i-old", "terminate-heads", 122.5, 2, "the group keeps i-new"),
     )
     return Journal(
         id="20261122T062135Z-bbbbbbbb",
@@ -54,18 +54,18 @@ def samples(down: tuple[float, float], until: float = 125) -> list[tuple[float, 
 
 
 def parsed(page: str) -> ElementTree.Element:
-    """Return the page, read as strictly as can be."""
+    """Return the page, parsed strictly."""
     return ElementTree.fromstring(page)  # noqa: S314 - our own
 
 
 def text_of(page: str) -> str:
-    """Return the words of the page, without its style."""
+    """Return the text of the page, without its style."""
     body = parsed(page).find("body")
     assert body is not None
     return " ".join(" ".join(body.itertext()).split())
 
 
-def test_it_says_what_from_where_to_where_who_when_and_how_long() -> None:
+def test_names_kind_releases_actor_times_and_duration() -> None:
     words = text_of(html_report(a_journal()))
 
     for fact in (
@@ -81,7 +81,7 @@ def test_it_says_what_from_where_to_where_who_when_and_how_long() -> None:
         assert fact in words
 
 
-def test_two_files_are_written(tmp_path: Path) -> None:
+def test_writes_two_files(tmp_path: Path) -> None:
     page = write_report(a_journal(), tmp_path / "deep" / "down", samples((77, 79)))
 
     data = json.loads((page.parent / "report.json").read_text())
@@ -97,17 +97,17 @@ def test_two_files_are_written(tmp_path: Path) -> None:
     }
 
 
-def test_a_failure_is_the_first_thing_that_is_read() -> None:
+def test_a_failure_comes_first() -> None:
     failed = replace(
-        a_journal(), verdict="rolled back", reason="verify: nobody leads\nlog: <no leader>"
+        a_journal(), verdict="rolled back", reason="verify: no leader\nlog: <no leader>"
     )
     words = text_of(html_report(failed))
 
-    assert "Why it was rolled back verify: nobody leads log: <no leader>" in words
-    assert words.index("nobody leads") < words.index("anna@laptop")
+    assert "Why it was rolled back verify: no leader log: <no leader>" in words
+    assert words.index("no leader") < words.index("anna@laptop")
 
 
-def test_a_step_that_failed_stands_out() -> None:
+def test_a_failed_step_is_marked() -> None:
     failed = Entry("wait for the new head", "await-standby", BEGAN + 2, 900, "failed: no ENI left")
     page = html_report(replace(a_journal(), entries=(failed,), verdict="failed", reason="no ENI"))
 
@@ -115,7 +115,7 @@ def test_a_step_that_failed_stands_out() -> None:
     assert [bar.get("class") for bar in parsed(page).iter(f"{SVG}rect")] == ["failed"]
 
 
-def test_words_from_elsewhere_stay_words() -> None:
+def test_escapes_every_text() -> None:
     evil = "<script>alert('1')</script>\x1b[31m & \"quotes\""
     journal = replace(
         a_journal(),
@@ -134,7 +134,7 @@ def test_words_from_elsewhere_stay_words() -> None:
     assert text_of(page).count("<script>alert('1')</script>[31m & \"quotes\"") >= 8
 
 
-def test_the_page_fetches_nothing_and_runs_nothing() -> None:
+def test_the_page_fetches_nothing_and_runs_no_script() -> None:
     page = html_report(a_journal(), probes_of(samples((77, 79))))
 
     places = page.replace("http://www.w3.org/2000/svg", "")
@@ -144,7 +144,7 @@ def test_the_page_fetches_nothing_and_runs_nothing() -> None:
     }
 
 
-def test_every_step_has_a_bar_where_and_as_long_as_it_was() -> None:
+def test_each_step_has_a_bar_at_its_time() -> None:
     picture = ElementTree.fromstring(timeline(a_journal()))  # noqa: S314 - our own
     bars = [
         (bar.get("class"), float(bar.get("x", "")), float(bar.get("width", "")))
@@ -157,7 +157,7 @@ def test_every_step_has_a_bar_where_and_as_long_as_it_was() -> None:
     assert bars[2][2] / bars[4][2] == pytest.approx(74 / 40, rel=0.01)
 
 
-def test_the_gap_is_marked_across_a_hand_over_alone() -> None:
+def test_marks_the_gap_only_with_a_hand_over() -> None:
     tries = probes_of(samples((77, 79)))
     without = replace(a_journal(), entries=a_journal().entries[:3])
 
@@ -167,43 +167,43 @@ def test_the_gap_is_marked_across_a_hand_over_alone() -> None:
     assert "clients answered" in timeline(without, tries)
 
 
-def test_a_short_hand_over_in_a_long_rollout_is_drawn_closer() -> None:
+def test_a_short_hand_over_in_a_long_rollout_gets_a_detail() -> None:
     long = replace(
         a_journal(),
         entries=(*a_journal().entries, Entry("replace 40 workers", "", BEGAN + 125, 3600, "done")),
     )
     tries = probes_of(samples((77, 79), until=3600))
-    near = closer(long, tries)
+    near = hand_over_detail(long, tries)
     bars = [bar.get("class") for bar in ElementTree.fromstring(near).iter(f"{SVG}rect")]  # noqa: S314
 
     assert "no answer 3.0 s" in near
     assert bars == ["gap", "wait", "hand-over", "wait", "answered", "failed"]
-    assert "The hand-over, closer" in text_of(html_report(long, tries))
-    assert closer(a_journal(), probes_of(samples((77, 79)))) == ""
-    assert "closer" not in html_report(a_journal())
+    assert "The hand-over in detail" in text_of(html_report(long, tries))
+    assert hand_over_detail(a_journal(), probes_of(samples((77, 79)))) == ""
+    assert "in detail" not in html_report(a_journal())
 
 
-def test_what_clients_met_is_said() -> None:
+def test_says_what_clients_saw() -> None:
     everything = html_report(a_journal(), probes_of(samples((-1, -1))))
     some = html_report(a_journal(), probes_of(samples((77, 79))))
     nothing_more = html_report(a_journal(), probes_of(samples((100, 200))))
 
-    assert "each of 250 tries was answered" in everything
+    assert "each of 250 tries got an answer" in everything
     assert "at most 3.0 s without an answer; 5 of 250 tries failed" in some
-    assert "no answer any more for the last 25 s" in nothing_more
+    assert "no answer for the last 25 s" in nothing_more
 
 
-def test_a_rollout_that_was_killed_has_a_report_too() -> None:
+def test_a_killed_rollout_has_a_report() -> None:
     journal = replace(a_journal(), verdict="running", ended=None)
 
-    assert "not known to have ended" in html_report(journal)
+    assert "end unknown" in html_report(journal)
     assert json_report(journal)["seconds"] == pytest.approx(124.5)
 
 
-def test_one_that_did_nothing_has_a_report_too() -> None:
+def test_a_rollout_without_steps_has_a_report() -> None:
     journal = replace(a_journal(), entries=(), plan=(), ended=BEGAN)
 
-    assert "No step was taken" in text_of(html_report(journal))
+    assert "No step was carried out" in text_of(html_report(journal))
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_one_that_did_nothing_has_a_report_too() -> None:
     [(0.04, "0.0 s"), (9.94, "9.9 s"), (10, "10 s"), (119, "119 s"), (125, "2:05 min"),
      (3600, "60:00 min"), (7300, "2:01 h")],
 )  # fmt: skip
-def test_a_length_of_time_is_said_as_people_say_it(seconds: float, words: str) -> None:
+def test_a_length_of_time_in_words(seconds: float, words: str) -> None:
     assert seconds_in_words(seconds) == words
 
 

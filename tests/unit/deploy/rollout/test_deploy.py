@@ -1,4 +1,4 @@
-"""Deploys from beginning to end, over fake machines: made whole, repeated, killed, failed."""
+"""Deploys from start to end on fake machines: complete, repeated, killed, failed."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 @dataclass
 class DiesAfter(Silent):
-    """Kills the rollout when the step with this number is done."""
+    """Kills the rollout when step number ``steps`` is done."""
 
     steps: int
     done: int = 0
@@ -56,7 +56,7 @@ def test_a_plan_changes_nothing(cluster: Cluster) -> None:
     assert cluster.state() == ClusterState()
 
 
-def test_killed_after_each_step_in_turn_the_next_deploy_goes_on_from_there(
+def test_a_deploy_killed_after_each_step_in_turn_is_finished_by_the_next(
     cluster: Cluster,
 ) -> None:
     steps = len(cluster.prepare().rollout.plan.steps)
@@ -73,7 +73,9 @@ def test_killed_after_each_step_in_turn_the_next_deploy_goes_on_from_there(
     assert is_whole(cluster.state())
 
 
-def test_killed_after_ever_more_requests_a_deploy_still_ends_whole(cluster: Cluster) -> None:
+def test_a_deploy_killed_after_any_number_of_requests_is_finished_by_the_next(
+    cluster: Cluster,
+) -> None:
     for allowed in range(1, 200, 7):
         rollout = cluster.prepare().rollout
         if rollout.plan.is_empty:
@@ -101,7 +103,7 @@ def test_a_standby_is_added_in_place(cluster: Cluster) -> None:
     assert cluster.prepare().rollout.plan.is_empty
 
 
-def test_what_someone_changed_by_hand_is_put_right(cluster: Cluster) -> None:
+def test_corrects_what_was_changed_by_hand(cluster: Cluster) -> None:
     cluster.deploy()
     scaling, group = cluster.clients("autoscaling"), cluster.environment.head_group
     scaling.resume_processes(AutoScalingGroupName=group, ScalingProcesses=["AZRebalance"])
@@ -114,7 +116,7 @@ def test_what_someone_changed_by_hand_is_put_right(cluster: Cluster) -> None:
     assert cluster.prepare().rollout.plan.is_empty
 
 
-def test_heads_that_give_up_end_the_deploy_with_the_reason_and_none_is_left(
+def test_heads_that_give_up_fail_the_deploy_with_the_reason_and_none_is_left(
     cluster: Cluster,
 ) -> None:
     cluster.nodes.heads_give_up = True
@@ -124,19 +126,19 @@ def test_heads_that_give_up_end_the_deploy_with_the_reason_and_none_is_left(
 
     assert "2 heads did not come into service" in failed.value.message
     assert "ABANDON" in failed.value.message
-    assert "its last words:\nthe secret cannot be read" in failed.value.message
+    assert "the end of its console:\nthe secret cannot be read" in failed.value.message
     cluster.clock.advance(60)
     assert cluster.state().heads == ()
 
 
-def test_zones_without_capacity_end_the_deploy_with_aws_s_reason(cluster: Cluster) -> None:
+def test_zones_without_capacity_fail_the_deploy_with_the_reason_of_aws(cluster: Cluster) -> None:
     shortages.declare("m6i.large")
 
     with pytest.raises(PipelineError, match="do not have sufficient"):
         cluster.deploy()
 
 
-def test_after_the_cause_is_mended_the_next_deploy_succeeds(cluster: Cluster) -> None:
+def test_once_the_cause_is_fixed_the_next_deploy_succeeds(cluster: Cluster) -> None:
     cluster.nodes.heads_give_up = True
     with pytest.raises(PipelineError):
         cluster.deploy()
@@ -147,19 +149,19 @@ def test_after_the_cause_is_mended_the_next_deploy_succeeds(cluster: Cluster) ->
     assert is_whole(cluster.state())
 
 
-def test_a_failed_image_gives_way_to_the_next(cluster: Cluster) -> None:
+def test_a_failed_image_is_replaced_by_the_next(cluster: Cluster) -> None:
     cluster.nodes.heads_give_up = True
     with pytest.raises(PipelineError):
         cluster.deploy()
     cluster.nodes.heads_give_up = False
-    mended = bake(cluster.clients, "head")
+    fixed = bake(cluster.clients, "head")
 
     cluster.deploy()
 
-    assert [head.ami_id for head in cluster.state().heads] == [mended]
+    assert [head.ami_id for head in cluster.state().heads] == [fixed]
 
 
-def test_a_head_that_never_reports_is_given_up_in_time_and_named(cluster: Cluster) -> None:
+def test_a_head_that_is_never_ready_times_out_and_is_named(cluster: Cluster) -> None:
     cluster.nodes.heads_hang = True
     cluster.nodes.driver.on_run = lambda instance_id, script: Answer(0, "no secret yet", "")
     cluster.environment = an_environment(limits={"head_ready_seconds": 60})
@@ -167,10 +169,10 @@ def test_a_head_that_never_reports_is_given_up_in_time_and_named(cluster: Cluste
     with pytest.raises(PipelineError, match=r"i-[0-9a-f]+ says:\nno secret yet") as failed:
         cluster.deploy()
 
-    assert "set to no heads" in failed.value.message
+    assert "set to 0 heads" in failed.value.message
 
 
-def test_without_a_verified_image_nothing_is_begun(cluster: Cluster) -> None:
+def test_refuses_to_start_without_a_verified_image(cluster: Cluster) -> None:
     ec2 = cluster.clients("ec2")
     for image in ec2.describe_images(Owners=["self"])["Images"]:
         ec2.delete_tags(Resources=[image["ImageId"]], Tags=[{"Key": "raykiln:verified"}])
@@ -181,7 +183,7 @@ def test_without_a_verified_image_nothing_is_begun(cluster: Cluster) -> None:
     assert refused.value.hint == "invoke bake"
 
 
-def test_images_of_two_versions_of_ray_are_refused(cluster: Cluster) -> None:
+def test_refuses_images_of_two_versions_of_ray(cluster: Cluster) -> None:
     bake(cluster.clients, "worker", ray_version="2.61.0")
 
     with pytest.raises(Refused, match=r"Ray 2\.60\.0.*Ray 2\.61\.0"):
@@ -197,21 +199,21 @@ def test_an_image_can_be_named(cluster: Cluster) -> None:
     assert cluster.prepare().rollout.desired.release.head.ami_id == first
 
 
-def test_credentials_of_another_account_are_refused(cluster: Cluster) -> None:
+def test_refuses_credentials_of_another_account(cluster: Cluster) -> None:
     cluster.environment = an_environment(account_id="210987654321")
 
     with pytest.raises(Refused, match="belong to account 123456789012"):
         cluster.prepare()
 
 
-def test_tags_that_would_keep_instances_from_launching_are_refused(cluster: Cluster) -> None:
+def test_refuses_tags_that_would_keep_instances_from_launching(cluster: Cluster) -> None:
     cluster.environment = an_environment(tags={"cost centre": "1"})
 
     with pytest.raises(Refused, match="cost centre"):
         cluster.prepare()
 
 
-def test_a_plan_is_plain_data(cluster: Cluster) -> None:
+def test_a_plan_is_json(cluster: Cluster) -> None:
     plan = cluster.prepare().rollout.plan
 
     assert json.loads(json.dumps(plan.as_json()))["environment"] == "dev"

@@ -1,4 +1,4 @@
-"""One cluster, deployed once over fake machines, and looked at from every side."""
+"""One cluster, deployed once on fake machines, checked in many ways."""
 
 import json
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ from localcloud.world import install as install_world
 from tests.unit.deploy.conftest import Cluster, a_cluster
 from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
-# What a deploy that has nothing to do may ask AWS, whatever the size of the cluster.
+# Requests that a deploy with nothing to do may send, for a cluster of any size.
 CALLS = 17
-# What a status may, and how much more it may ask where a rollout has left a journal.
+# Requests that a status may send, and how many more if a rollout has left a journal.
 STATUS_CALLS, JOURNAL_CALLS = 15, 1
 
 
@@ -37,7 +37,7 @@ class Remembers(Silent):
 
 @dataclass
 class Deployed:
-    """A cluster and the story of its deploy."""
+    """A cluster and what its deploy reported."""
 
     cluster: Cluster
     progress: Remembers
@@ -63,7 +63,7 @@ def deployed() -> Iterator[Deployed]:
         yield Deployed(cluster, progress, cluster.deploy(progress))
 
 
-def test_a_second_deploy_changes_nothing_and_asks_little(deployed: Deployed) -> None:
+def test_a_second_deploy_changes_nothing_and_sends_few_requests(deployed: Deployed) -> None:
     before = deployed.cluster.clients.calls
 
     assert deployed.cluster.prepare().rollout.plan.is_empty
@@ -78,7 +78,7 @@ def test_running_an_empty_plan_sends_nothing(deployed: Deployed) -> None:
     assert deployed.cluster.clients.calls == before
 
 
-def test_the_cluster_is_whole(deployed: Deployed) -> None:
+def test_the_cluster_is_complete(deployed: Deployed) -> None:
     state = deployed.cluster.state()
 
     assert state.leader is not None
@@ -87,11 +87,11 @@ def test_the_cluster_is_whole(deployed: Deployed) -> None:
     assert state.release == deployed.cluster.prepare().rollout.desired.release
 
 
-def test_the_wait_told_how_far_the_head_was(deployed: Deployed) -> None:
+def test_the_wait_reports_the_state_of_the_head(deployed: Deployed) -> None:
     assert any("Pending:Wait" in words for words in deployed.progress.said)
 
 
-def test_the_secret_is_strong_and_encrypted_and_its_value_is_never_told(
+def test_the_secret_is_strong_and_encrypted_and_its_value_is_never_shown(
     deployed: Deployed,
 ) -> None:
     ssm, name = deployed.cluster.clients("ssm"), deployed.cluster.environment.secret
@@ -116,7 +116,7 @@ def test_head_and_workers_are_of_one_release(deployed: Deployed) -> None:
     }
 
 
-def test_instances_demand_tokens_of_who_asks_for_metadata(deployed: Deployed) -> None:
+def test_instances_require_tokens_for_metadata(deployed: Deployed) -> None:
     for instance in deployed.instances():
         options = instance["MetadataOptions"]
         assert (options["HttpTokens"], options["HttpPutResponseHopLimit"]) == ("required", 1)
@@ -137,8 +137,8 @@ def test_the_group_names_its_template_by_number(deployed: Deployed) -> None:
     assert group["HealthCheckType"] == "EC2"
 
 
-def test_launch_templates_say_whose_they_are(deployed: Deployed) -> None:
-    """Ray's autoscaler may launch from a template with these tags alone."""
+def test_launch_templates_are_tagged_with_environment_and_role(deployed: Deployed) -> None:
+    """Ray's autoscaler may launch only from a template with these tags."""
     found = deployed.cluster.clients("ec2").describe_launch_templates()["LaunchTemplates"]
 
     tags = [{tag["Key"]: tag["Value"] for tag in template["Tags"]} for template in found]
@@ -146,7 +146,7 @@ def test_launch_templates_say_whose_they_are(deployed: Deployed) -> None:
     assert roles == {("dev", "head"), ("dev", "worker")}
 
 
-def test_a_version_is_described_by_what_is_in_it(deployed: Deployed) -> None:
+def test_the_description_of_a_version_ends_in_its_digest(deployed: Deployed) -> None:
     state = deployed.cluster.state()
     assert state.head_template is not None
 
@@ -160,7 +160,7 @@ def test_a_version_is_described_by_what_is_in_it(deployed: Deployed) -> None:
     )
 
 
-def test_documents_are_kept_under_their_content_s_name(deployed: Deployed) -> None:
+def test_documents_are_stored_under_the_name_of_their_content(deployed: Deployed) -> None:
     release = deployed.cluster.prepare().rollout.desired.release
 
     keys = deployed.cluster.state().keys
@@ -170,7 +170,7 @@ def test_documents_are_kept_under_their_content_s_name(deployed: Deployed) -> No
     assert len([key for key in keys if key.startswith("dev/autoscaler/")]) == 1
 
 
-def test_the_status_is_plain_data_and_tables(deployed: Deployed) -> None:
+def test_the_status_is_json_and_tables(deployed: Deployed) -> None:
     report = read_status(deployed.cluster.environment, deployed.cluster.clients)
 
     data = json.loads(json.dumps(report.as_json()))
@@ -184,7 +184,7 @@ def test_the_status_is_plain_data_and_tables(deployed: Deployed) -> None:
     ]
 
 
-def test_a_status_asks_little(deployed: Deployed) -> None:
+def test_a_status_sends_few_requests(deployed: Deployed) -> None:
     before = deployed.cluster.clients.calls
 
     report = read_status(deployed.cluster.environment, deployed.cluster.clients)
@@ -193,7 +193,7 @@ def test_a_status_asks_little(deployed: Deployed) -> None:
     assert deployed.cluster.clients.calls - before <= STATUS_CALLS
 
 
-def test_a_status_names_who_is_at_work_and_what_was_left_unfinished(deployed: Deployed) -> None:
+def test_a_status_names_the_deployer_and_an_unfinished_rollout(deployed: Deployed) -> None:
     cluster = deployed.cluster
     environment, clients = cluster.environment, cluster.clients
     journal = begin_journal(
@@ -204,12 +204,12 @@ def test_a_status_names_who_is_at_work_and_what_was_left_unfinished(deployed: De
         write_journal(clients, environment.bucket, one)
 
     with deploy_lock(clients, environment, "deploy of b2", clock=cluster.clock):
-        at_work = read_status(environment, clients, clock=cluster.clock)
+        deploying = read_status(environment, clients, clock=cluster.clock)
     before = clients.calls
     killed = read_status(environment, clients, clock=cluster.clock)
 
-    assert at_work.deployer.endswith(", for 0 s: deploy of b2")
-    assert at_work.unfinished == ""
+    assert deploying.deployer.endswith(", for 0 s: deploy of b2")
+    assert deploying.unfinished == ""
     assert killed.deployer == ""
     assert killed.unfinished == f"deploy of b2 by {journal.actor} ({journal.id})"
     assert clients.calls - before <= STATUS_CALLS + JOURNAL_CALLS

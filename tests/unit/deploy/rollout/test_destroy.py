@@ -1,4 +1,4 @@
-"""Destroy: leaves nothing of a cluster, wherever it was killed, and everything of others."""
+"""Destroy: leaves nothing of a cluster, even if killed, and everything of others."""
 
 import contextlib
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ import pytest
 from common.errors import PipelineError, Refused
 from common.progress import Silent
 from deploy.cluster.state import ClusterState
-from deploy.rollout.destroy import plan_destroy
+from deploy.plan.destroy_plan import plan_destroy
 from deploy.rollout.lock import deploy_lock, find_lock
-from tests.unit.deploy.builders import a_wanted, an_environment, serving
+from tests.unit.deploy.builders import a_desired_state, an_environment, serving
 from tests.unit.deploy.conftest import Cluster, Killed
 
 pytestmark = pytest.mark.slow
@@ -27,11 +27,11 @@ class SeesTheLock(Silent):
 
     def end(self, outcome: str) -> None:
         lock = find_lock(self.cluster.clients, self.cluster.environment)
-        self.seen.append(lock.purpose if lock else "nobody")
+        self.seen.append(lock.purpose if lock else "none")
 
 
 def nothing_is_left(cluster: Cluster) -> bool:
-    """Look without tags too, so that nothing is overlooked."""
+    """Look without tag filters too, so that nothing is missed."""
     aws = cluster.clients
     instances = aws("ec2").describe_instances(
         Filters=[{"Name": "instance-state-name", "Values": ["pending", "running", "stopped"]}]
@@ -57,7 +57,9 @@ def test_destroy_leaves_nothing_and_a_second_one_has_nothing_to_do(cluster: Clus
     assert cluster.destroy() == ()
 
 
-def test_killed_after_ever_more_requests_a_destroy_still_leaves_nothing(cluster: Cluster) -> None:
+def test_a_destroy_killed_after_any_number_of_requests_is_finished_by_the_next(
+    cluster: Cluster,
+) -> None:
     cluster.deploy()
 
     for allowed in range(1, 200, 4):
@@ -70,21 +72,21 @@ def test_killed_after_ever_more_requests_a_destroy_still_leaves_nothing(cluster:
     assert nothing_is_left(cluster)
 
 
-def test_the_lock_is_held_and_goes_with_its_table(cluster: Cluster) -> None:
+def test_the_lock_is_held_and_deleted_with_its_table(cluster: Cluster) -> None:
     cluster.deploy()
     progress = SeesTheLock(cluster)
 
     cluster.prepare_destroy().run_locked(progress)
 
     assert progress.seen[0].startswith("destroy of dev")
-    assert progress.seen[-1] == "nobody"
+    assert progress.seen[-1] == "none"
     assert nothing_is_left(cluster)
     assert cluster.prepare_destroy().run_locked(Silent()) == ()
 
 
-def test_nothing_is_removed_while_another_deployer_is_at_work(cluster: Cluster) -> None:
+def test_deletes_nothing_while_another_deployer_holds_the_lock(cluster: Cluster) -> None:
     cluster.deploy()
-    destruction = cluster.prepare_destroy()
+    destroy = cluster.prepare_destroy()
 
     with deploy_lock(cluster.clients, cluster.environment, "another", clock=cluster.clock) as held:
 
@@ -92,14 +94,14 @@ def test_nothing_is_removed_while_another_deployer_is_at_work(cluster: Cluster) 
             held.now()
 
         cluster.clock.listeners.append(works)
-        with pytest.raises(Refused, match="another deployer is at work on dev"):
-            destruction.run_locked(Silent())
+        with pytest.raises(Refused, match="another deployer is changing dev"):
+            destroy.run_locked(Silent())
         cluster.clock.listeners.remove(works)
 
     assert cluster.state().leader is not None
 
 
-def test_what_a_failed_deploy_left_goes_too(cluster: Cluster) -> None:
+def test_deletes_what_a_failed_deploy_left(cluster: Cluster) -> None:
     cluster.nodes.heads_give_up = True
     with pytest.raises(PipelineError):
         cluster.deploy()
@@ -109,7 +111,7 @@ def test_what_a_failed_deploy_left_goes_too(cluster: Cluster) -> None:
     assert nothing_is_left(cluster)
 
 
-def test_a_head_that_waits_in_its_hook_does_not_hold_a_destroy_up(cluster: Cluster) -> None:
+def test_a_head_in_its_lifecycle_hook_does_not_block_a_destroy(cluster: Cluster) -> None:
     cluster.nodes.heads_hang = True
     with contextlib.suppress(Killed), cluster.dies_after(90):
         cluster.deploy()
@@ -120,7 +122,7 @@ def test_a_head_that_waits_in_its_hook_does_not_hold_a_destroy_up(cluster: Clust
     assert nothing_is_left(cluster)
 
 
-def test_a_given_bucket_stays_with_what_is_not_ours(cluster: Cluster) -> None:
+def test_a_given_bucket_keeps_what_is_not_ours(cluster: Cluster) -> None:
     s3 = cluster.clients("s3")
     s3.create_bucket(Bucket=BUCKET)
     s3.put_object(Bucket=BUCKET, Key="others/file", Body=b"keep")
@@ -133,7 +135,7 @@ def test_a_given_bucket_stays_with_what_is_not_ours(cluster: Cluster) -> None:
     assert nothing_is_left(cluster)
 
 
-def test_another_environment_s_instances_stay(cluster: Cluster) -> None:
+def test_instances_of_another_environment_stay(cluster: Cluster) -> None:
     cluster.deploy()
     ec2 = cluster.clients("ec2")
     image = cluster.prepare().rollout.desired.release.worker.ami_id
@@ -155,8 +157,8 @@ def test_another_environment_s_instances_stay(cluster: Cluster) -> None:
     assert found["State"]["Name"] == "running"
 
 
-def test_the_heads_go_first_and_the_stack_last() -> None:
-    kinds = [step.kind for step in plan_destroy(an_environment(), serving(a_wanted())).steps]
+def test_deletes_the_heads_first_and_the_stack_last() -> None:
+    kinds = [step.kind for step in plan_destroy(an_environment(), serving(a_desired_state())).steps]
 
     assert kinds == [
         "group",
@@ -169,9 +171,9 @@ def test_the_heads_go_first_and_the_stack_last() -> None:
     ]
 
 
-def test_the_plan_says_what_stays() -> None:
+def test_the_plan_names_what_stays() -> None:
     environment = an_environment(dns={"zone": "ray.internal", "zone_id": "Z1"})
 
-    words = plan_destroy(environment, serving(a_wanted())).words
+    words = plan_destroy(environment, serving(a_desired_state())).words
 
     assert words[-1] == "- stack raykiln-dev: zone Z1 stay"

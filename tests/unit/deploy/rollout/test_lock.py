@@ -1,4 +1,4 @@
-"""The deploy lock: one deployer at a time; the dead are no hindrance, a loss is noticed at once."""
+"""The deploy lock: one deployer at a time; a dead one blocks no one; a loss is noticed at once."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,7 +12,8 @@ from common.actor import actor
 from common.clients import Clients
 from common.errors import PipelineError, Refused
 from common.waiting import Clock, Seen, wait_for
-from deploy.rollout.lock import LAPSE, RENEW_EVERY, LockLost, deploy_lock, find_lock
+from deploy.rollout.lock import deploy_lock, find_lock
+from deploy.rollout.renewing_clock import LAPSE, RENEW_EVERY, LockLost
 from localcloud.world import World
 from tests.unit.deploy.builders import REGION, an_environment
 from tests.unit.deploy.conftest import Killed
@@ -23,7 +24,7 @@ KEY = {"cluster": {"S": "dev#deploy"}}
 
 
 class WeakClients(Clients):
-    """Clients whose requests to DynamoDB can be left without an answer, or be denied."""
+    """Clients whose requests to DynamoDB can be denied, or get no answer."""
 
     silent = denied = False
 
@@ -70,10 +71,10 @@ def lock(clients: Clients, clock: Clock, purpose: str = "a deploy", **more: Any)
 
 
 @contextmanager
-def somebody(
+def another_deployer(
     clients: Clients, clock: FakeClock, purpose: str = "a deploy", **more: Any
 ) -> Iterator[Clock]:
-    """Another deployer, who works whenever time passes."""
+    """Another deployer, which renews its lock whenever time passes."""
     with lock(clients, FrozenClock(clock), purpose, **more) as kept:
         clock.listeners.append(kept.now)
         yield kept
@@ -81,7 +82,7 @@ def somebody(
 
 
 class FrozenClock:
-    """Another's clock in a world whose time the test moves: its sleeps take no time here."""
+    """The clock of another deployer, whose sleeps take no time here: the test moves time."""
 
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
@@ -90,7 +91,7 @@ class FrozenClock:
         return self._clock.now()
 
     def sleep(self, seconds: float) -> None:
-        """Nobody waits for it."""
+        """Return at once."""
 
 
 def abandon(clients: Clients, clock: FakeClock, purpose: str = "a deploy") -> None:
@@ -99,7 +100,7 @@ def abandon(clients: Clients, clock: FakeClock, purpose: str = "a deploy") -> No
         raise Killed
 
 
-def test_the_holder_is_known_and_gone_when_it_is_done(
+def test_names_the_holder_and_is_released_at_the_end(
     table: None, clients: Clients, clock: FakeClock
 ) -> None:
     with lock(clients, clock, "release 12ab"):
@@ -111,17 +112,19 @@ def test_the_holder_is_known_and_gone_when_it_is_done(
     assert find_lock(clients, ENVIRONMENT) is None
 
 
-def test_the_heads_item_is_left_alone(table: None, clients: Clients, clock: FakeClock) -> None:
+def test_does_not_touch_the_item_of_the_head_lease(
+    table: None, clients: Clients, clock: FakeClock
+) -> None:
     with lock(clients, clock):
         items = boto3.client("dynamodb").scan(TableName=ENVIRONMENT.lease_table)["Items"]
 
     assert [item["cluster"] for item in items] == [KEY["cluster"]]
 
 
-def test_a_second_deployer_is_refused_within_seconds_and_told_who_and_how(
+def test_a_second_deployer_is_refused_within_seconds_and_told_who_holds_it(
     table: None, clients: Clients, clock: FakeClock
 ) -> None:
-    with somebody(clients, clock, "release 12ab to dev"):
+    with another_deployer(clients, clock, "release 12ab to dev"):
         clock.advance(300)
         began = clock.now()
         with pytest.raises(Refused) as refused, lock(clients, clock):
@@ -135,11 +138,11 @@ def test_a_second_deployer_is_refused_within_seconds_and_told_who_and_how(
     assert "invoke deploy --env dev --break-lock" in refused.value.hint
 
 
-def test_a_dead_deployers_lock_is_taken_over_and_said_so(
+def test_the_lock_of_a_dead_deployer_is_taken_over_and_named(
     table: None, clients: Clients, clock: FakeClock
 ) -> None:
     abandon(clients, clock, "release 12ab")
-    clock.advance(3600)  # how old it is says nothing: clocks of two machines are not compared
+    clock.advance(3600)  # its age decides nothing: clocks of two machines are not compared
     began, said = clock.now(), list[str]()
 
     with lock(clients, clock, "release 34cd", progress=said.append):
@@ -149,11 +152,11 @@ def test_a_dead_deployers_lock_is_taken_over_and_said_so(
     assert waited == pytest.approx(LAPSE)
     assert found is not None
     assert found.purpose == "release 34cd"
-    assert any("no sign of life for 12 s" in words for words in said)
+    assert any("not renewed for 12 s" in words for words in said)
     assert said[-1].startswith("taking the lock over from")
 
 
-def test_of_two_who_watch_a_dead_ones_lock_one_gets_it(
+def test_of_two_that_await_the_lapse_of_a_lock_one_gets_it(
     table: None, clients: Clients, clock: FakeClock
 ) -> None:
     abandon(clients, clock)
@@ -161,37 +164,37 @@ def test_of_two_who_watch_a_dead_ones_lock_one_gets_it(
 
     def the_other_is_faster() -> None:
         if clock.now() >= end and not taken:
-            taken.append(others.enter_context(somebody(clients, clock, break_it=True)))
+            taken.append(others.enter_context(another_deployer(clients, clock, break_it=True)))
 
     end = clock.now() + LAPSE
     clock.listeners.append(the_other_is_faster)
     others = ExitStack()
     with (
         others,
-        pytest.raises(Refused, match="another deployer is at work"),
+        pytest.raises(Refused, match="another deployer is changing"),
         lock(clients, clock),
     ):
         pytest.fail("two deployers")
 
 
-def test_a_lock_given_back_while_it_is_watched_is_taken_at_once(
+def test_a_lock_released_while_its_lapse_is_awaited_is_taken_at_once(
     table: None, clients: Clients, clock: FakeClock
 ) -> None:
     other = lock(clients, FrozenClock(clock))
     other.__enter__()
     end = clock.now() + 3
 
-    def give_back() -> None:
+    def release() -> None:
         if clock.now() == end:
             other.__exit__(None, None, None)
 
-    clock.listeners.append(give_back)
+    clock.listeners.append(release)
 
     with lock(clients, clock, "mine"):
         assert clock.now() == end
 
 
-def test_a_broken_lock_changes_hands_at_once_and_stops_who_had_it(
+def test_a_broken_lock_is_taken_over_at_once_and_stops_its_holder(
     table: None, clients: Clients, clock: FakeClock
 ) -> None:
     with lock(clients, clock) as first:
@@ -206,7 +209,7 @@ def test_a_broken_lock_changes_hands_at_once_and_stops_who_had_it(
     assert find_lock(clients, ENVIRONMENT) is None
 
 
-def test_who_lost_the_lock_hears_it_at_every_call_and_releases_nothing(
+def test_a_deployer_that_lost_the_lock_is_told_at_every_call_and_releases_nothing(
     table: None, clients: Clients, clock: FakeClock
 ) -> None:
     with lock(clients, clock) as first, lock(clients, clock, "mine", break_it=True):
@@ -218,7 +221,7 @@ def test_who_lost_the_lock_hears_it_at_every_call_and_releases_nothing(
         pass
 
 
-def test_the_first_deployer_leaves_the_lock_of_who_took_over(
+def test_the_first_deployer_does_not_release_the_lock_of_the_second(
     table: None, clients: Clients, clock: FakeClock
 ) -> None:
     said: list[str] = []
@@ -234,9 +237,7 @@ def test_the_first_deployer_leaves_the_lock_of_who_took_over(
     assert found.purpose == "mine"
 
 
-def test_it_is_renewed_while_time_is_asked_or_slept_away(
-    table: None, clients: Clients, clock: FakeClock
-) -> None:
+def test_is_renewed_by_now_and_by_sleep(table: None, clients: Clients, clock: FakeClock) -> None:
     with lock(clients, clock) as kept:
         kept.sleep(4)
         assert beat(clients) == 0
@@ -249,7 +250,9 @@ def test_it_is_renewed_while_time_is_asked_or_slept_away(
         assert beat(clients) == slept + 1
 
 
-def test_a_clock_that_is_set_back_keeps_it(table: None, clients: Clients, clock: FakeClock) -> None:
+def test_is_renewed_by_a_clock_that_was_set_back(
+    table: None, clients: Clients, clock: FakeClock
+) -> None:
     with lock(clients, clock) as kept:
         clock.time -= 3600
         kept.now()
@@ -269,12 +272,12 @@ def test_a_sleep_takes_as_long_as_without_a_lock(
             assert clock.now() - began == pytest.approx(seconds)
 
 
-def test_waiting_by_it_keeps_it(table: None, clients: Clients, clock: FakeClock) -> None:
+def test_is_renewed_by_wait_for(table: None, clients: Clients, clock: FakeClock) -> None:
     with lock(clients, clock) as kept:
         end = clock.now() + 100
         wait_for(
             "the work",
-            lambda: Seen(True if clock.now() >= end else None, "at work"),
+            lambda: Seen(True if clock.now() >= end else None, "working"),
             clock=kept,
             seconds=200,
         )
@@ -282,7 +285,7 @@ def test_waiting_by_it_keeps_it(table: None, clients: Clients, clock: FakeClock)
         assert beat(clients) == 20
 
 
-def test_aws_silent_for_a_moment_is_lived_through(
+def test_survives_a_short_time_without_answers_of_aws(
     table: None, clients: WeakClients, clock: FakeClock
 ) -> None:
     with lock(clients, clock) as kept:
@@ -294,7 +297,7 @@ def test_aws_silent_for_a_moment_is_lived_through(
         assert beat(clients) >= 1
 
 
-def test_aws_silent_for_long_ends_it_before_another_may_take_over(
+def test_stops_before_another_may_take_over_when_aws_does_not_answer(
     table: None, clients: WeakClients, clock: FakeClock
 ) -> None:
     with lock(clients, clock) as kept:
@@ -306,7 +309,7 @@ def test_aws_silent_for_long_ends_it_before_another_may_take_over(
     assert clock.now() - began < LAPSE
 
 
-def test_one_who_may_not_renew_it_any_more_stops_at_once(
+def test_stops_at_once_when_renewing_is_denied(
     table: None, clients: WeakClients, clock: FakeClock
 ) -> None:
     with lock(clients, clock) as kept:
@@ -319,7 +322,7 @@ def test_one_who_may_not_renew_it_any_more_stops_at_once(
     assert clock.now() - began <= RENEW_EVERY + 1.0
 
 
-def test_a_release_that_fails_hides_nothing_and_is_said(
+def test_a_failed_release_is_reported_and_hides_no_error(
     table: None, clients: WeakClients, clock: FakeClock
 ) -> None:
     said: list[str] = []
@@ -335,7 +338,7 @@ def test_a_release_that_fails_hides_nothing_and_is_said(
     assert "lapses in 30 s" in said[-1]
 
 
-def test_an_interrupted_deployer_gives_it_back(
+def test_an_interrupted_deployer_releases_it(
     table: None, clients: Clients, clock: FakeClock
 ) -> None:
     with pytest.raises(KeyboardInterrupt), lock(clients, clock):
@@ -344,7 +347,9 @@ def test_an_interrupted_deployer_gives_it_back(
     assert find_lock(clients, ENVIRONMENT) is None
 
 
-def test_a_killed_deployer_leaves_it(table: None, clients: Clients, clock: FakeClock) -> None:
+def test_a_killed_deployer_leaves_it_to_lapse(
+    table: None, clients: Clients, clock: FakeClock
+) -> None:
     abandon(clients, clock, "release 12ab")
 
     found = find_lock(clients, ENVIRONMENT)
@@ -353,7 +358,7 @@ def test_a_killed_deployer_leaves_it(table: None, clients: Clients, clock: FakeC
     assert found.purpose == "release 12ab"
 
 
-def test_without_a_table_it_is_taken_as_soon_as_there_is_one(
+def test_is_taken_as_soon_as_the_table_exists(
     no_table: None, clients: Clients, clock: FakeClock
 ) -> None:
     with lock(clients, clock, "the first deploy") as kept:
@@ -368,7 +373,7 @@ def test_without_a_table_it_is_taken_as_soon_as_there_is_one(
     assert find_lock(clients, ENVIRONMENT) is None
 
 
-def test_of_two_first_deploys_the_later_stops_when_the_table_is_there(
+def test_of_two_initial_deploys_the_later_stops_once_the_table_exists(
     no_table: None, clients: Clients, clock: FakeClock
 ) -> None:
     with lock(clients, clock) as first, lock(clients, clock) as second:
@@ -378,7 +383,7 @@ def test_of_two_first_deploys_the_later_stops_when_the_table_is_there(
             second.sleep(6)
 
 
-def test_a_destroy_goes_on_when_the_table_is_gone(
+def test_a_destroy_continues_once_the_table_is_deleted(
     table: None, clients: Clients, clock: FakeClock
 ) -> None:
     with lock(clients, clock, "destroy") as kept:
@@ -386,7 +391,7 @@ def test_a_destroy_goes_on_when_the_table_is_gone(
         kept.sleep(60)
 
 
-def test_a_take_whose_answer_was_lost_is_ours(
+def test_a_put_whose_answer_was_lost_is_ours(
     table: None, clients: Clients, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dynamodb = clients("dynamodb")
@@ -403,7 +408,7 @@ def test_a_take_whose_answer_was_lost_is_ours(
         kept.sleep(6)
 
 
-def test_github_is_named_by_actor_and_run() -> None:
+def test_a_github_run_is_named_by_actor_and_run() -> None:
     environ = {"GITHUB_ACTOR": "anna", "GITHUB_RUN_ID": "42", "GITHUB_TOKEN": "hidden"}
 
     assert actor(environ) == "anna, GitHub run 42"

@@ -1,4 +1,4 @@
-"""A rollout carried out: what was done is known afterwards, however it ended."""
+"""A rollout that is carried out: what was done is recorded, however it ended."""
 
 import contextlib
 import json
@@ -44,7 +44,7 @@ def stored(cluster: Cluster) -> tuple[Journal, ...]:
     return read_journals(cluster.clients, cluster.environment.bucket, cluster.environment.name)
 
 
-def test_what_was_done_is_returned_kept_and_stored(cluster: Cluster) -> None:
+def test_returns_keeps_and_stores_the_journal(cluster: Cluster) -> None:
     operation = an_operation(cluster)
 
     journal = operation.run(cluster.prepare())
@@ -54,7 +54,7 @@ def test_what_was_done_is_returned_kept_and_stored(cluster: Cluster) -> None:
     assert stored(cluster) == (journal,)
 
 
-def test_what_was_done_before_a_failure_is_known(cluster: Cluster) -> None:
+def test_records_what_was_done_before_a_failure(cluster: Cluster) -> None:
     cluster.nodes.heads_give_up = True
     operation = an_operation(cluster)
 
@@ -67,7 +67,7 @@ def test_what_was_done_before_a_failure_is_known(cluster: Cluster) -> None:
     assert stored(cluster) == (operation.journal,)
 
 
-def test_where_nothing_was_begun_there_is_nothing_to_tell(cluster: Cluster) -> None:
+def test_has_no_journal_if_nothing_was_begun(cluster: Cluster) -> None:
     cluster.deploy()
     operation, prepared = an_operation(cluster), cluster.prepare()
 
@@ -77,7 +77,7 @@ def test_where_nothing_was_begun_there_is_nothing_to_tell(cluster: Cluster) -> N
             held.now()
 
         cluster.clock.listeners.append(works)
-        with pytest.raises(Refused, match="at work"):
+        with pytest.raises(Refused, match="is changing"):
             operation.run(prepared)
 
     assert operation.journal is None
@@ -85,7 +85,7 @@ def test_where_nothing_was_begun_there_is_nothing_to_tell(cluster: Cluster) -> N
 
 @pytest.fixture
 def operator(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cluster:
-    """Where an operator's commands meet the cluster."""
+    """The cluster, with the operator's commands connected to it."""
 
     def prepared(
         environment: Environment, clients: Clients, *, clock: Clock, release: Release | None
@@ -94,7 +94,7 @@ def operator(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
             environment,
             clients,
             clock=clock,
-            verify=lambda progress: "well",
+            verify=lambda progress: "healthy",
             api=cluster.nodes.ray,  # type: ignore[arg-type]
             release=release,
         )
@@ -105,7 +105,7 @@ def operator(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setattr(console, "console", Console(file=StringIO(), soft_wrap=True))
     monkeypatch.setattr(console, "live_steps", lambda: contextlib.nullcontext(Quiet()))
     monkeypatch.setenv("RAYKILN_HOME", str(tmp_path))
-    # These nodes report no metrics, so alarms ring in time.
+    # These nodes send no heartbeat, so alarms go to ALARM in time.
     cluster.environment = an_environment(network=SMALL, rollout={"watch_seconds": 0})
     return cluster
 
@@ -130,7 +130,7 @@ def typed(cluster: Cluster) -> str:
     return printed
 
 
-def test_an_operator_is_shown_what_it_means_and_where_the_report_is(
+def test_an_operator_is_shown_the_briefing_and_the_path_of_the_report(
     operator: Cluster, tmp_path: Path
 ) -> None:
     first = typed(operator)
@@ -148,7 +148,7 @@ def test_an_operator_is_shown_what_it_means_and_where_the_report_is(
     assert "dev: nothing to change" in typed(operator)
 
 
-def test_a_rollout_that_failed_leaves_its_report_too(operator: Cluster, tmp_path: Path) -> None:
+def test_a_failed_rollout_leaves_a_report(operator: Cluster, tmp_path: Path) -> None:
     operator.nodes.heads_give_up = True
 
     with pytest.raises(PipelineError):

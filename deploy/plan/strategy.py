@@ -1,0 +1,41 @@
+"""Decide which strategy takes a cluster to its release: see docs/rollout.md. Pure: no AWS."""
+
+from typing import Literal
+
+from deploy.cluster.state import ClusterState, Instance
+from deploy.plan.chain import Chain
+from deploy.plan.desired_state import DesiredState
+
+Strategy = Literal["nothing", "in place", "initial", "workers", "hand-over", "replace-all"]
+# Strategies in which another head takes the lease, in which workers are drained, and in which
+# instances that serve are replaced.
+HANDS_OVER: frozenset[Strategy] = frozenset({"hand-over", "replace-all"})
+DRAINS: frozenset[Strategy] = frozenset({"workers", "hand-over"})
+ROLLS: frozenset[Strategy] = HANDS_OVER | DRAINS
+
+
+def choose_strategy(desired: DesiredState, state: ClusterState, chain: Chain) -> Strategy:
+    """Return how the cluster reaches the desired state, as if there were something to change."""
+    serving = state.group.serving if state.group else ()
+    if not serving:
+        return "initial"
+    if any(member.template_version != chain.head_version for member in serving):
+        before = state.release.worker.ray_version if state.release else ""
+        same_ray = before in ("", desired.release.head.ray_version)
+        return "hand-over" if same_ray else "replace-all"
+    stale = stale_workers(desired, state, known=chain.worker is not None)
+    return "workers" if stale else "in place"
+
+
+def stale_workers(
+    desired: DesiredState, state: ClusterState, *, known: bool
+) -> tuple[Instance, ...]:
+    """Return the workers that were launched with other content than desired.
+
+    ``known``: a template version with the desired content exists. Without one all workers are
+    stale.
+    """
+    if state.foundation is None:
+        return ()
+    content = desired.worker_content(state.foundation).digest if known else ""
+    return tuple(worker for worker in state.workers if worker.content != content)

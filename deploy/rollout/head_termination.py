@@ -1,0 +1,47 @@
+"""Terminate the heads that a step means, as of now. Touches AWS (EC2 Auto Scaling)."""
+
+from deploy.cluster.head_group import HeadGroup, Member
+from deploy.cluster.state import find_lease
+from deploy.plan.steps import TerminateHeads
+from deploy.rollout.cluster_access import ClusterAccess
+from deploy.rollout.head_group_changes import terminate_member
+
+
+def terminate_heads(
+    access: ClusterAccess, step: TerminateHeads, *, version: int, count: int
+) -> str:
+    """Terminate what the step means now; the leader only if the step means the leader.
+
+    ``version`` and ``count`` are those of the desired heads. Returns their ids in words.
+    """
+    group, lease = access.head_group(), find_lease(access.clients, access.environment)
+    if group is None:
+        return "no group"
+    leader = lease.holder if lease and not lease.released else ""
+    chosen = _chosen(step, group, leader, version=version, count=count)
+    for member in chosen:
+        _terminate(access, member.instance_id, count)
+    return ", ".join(member.instance_id for member in chosen) or "terminated before"
+
+
+def _chosen(
+    step: TerminateHeads, group: HeadGroup, leader: str, *, version: int, count: int
+) -> list[Member]:
+    stale = group.stale(version)
+    if step.which == "leader":
+        return [m for m in stale if m.instance_id == leader]
+    others = [m for m in stale if m.instance_id != leader]
+    if step.which == "never in service":
+        return [m for m in others if not m.serves]
+    surplus = len(group.living) - len(others) - count
+    fresh = [m for m in group.fresh(version) if m.instance_id != leader]
+    return [*others, *fresh[: max(0, surplus)]]
+
+
+def _terminate(access: ClusterAccess, instance_id: str, count: int) -> None:
+    """Terminate one head; the group replaces it only if it would have too few otherwise."""
+    group = access.head_group()
+    if group is None or instance_id not in {m.instance_id for m in group.living}:
+        return
+    surplus = group.settings.desired > count
+    terminate_member(access.clients, instance_id, replaced=not surplus)

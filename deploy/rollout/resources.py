@@ -1,0 +1,116 @@
+"""What a rollout builds on: foundation, secret, documents and launch templates. Touches AWS.
+
+Each link of the chain foundation → worker template → autoscaler YAML, and head template, is found,
+or created, when it is first asked for.
+"""
+
+from functools import cached_property
+
+from common.errors import PipelineError
+from deploy.cluster.launch_template import TemplateVersion, ensure_version, make_default
+from deploy.cluster.secret import ensure_secret
+from deploy.foundation.changes import apply_foundation
+from deploy.foundation.stack import Foundation, find_foundation
+from deploy.foundation.stack_plan import StackPlan
+from deploy.plan.desired_state import DesiredState
+from deploy.release.config_bucket import Document, current_release, point_to_release, store_document
+from deploy.release.release import Release, Role
+from deploy.rollout.cluster_access import ClusterAccess
+
+
+class Resources:
+    """The resources of the desired state; each method returns its outcome in words."""
+
+    def __init__(self, access: ClusterAccess, desired: DesiredState) -> None:
+        self._access, self._desired = access, desired
+        self._clients, self._environment = access.clients, access.environment
+
+    @cached_property
+    def foundation(self) -> Foundation:
+        """The outputs of the stack; raises PipelineError if it does not exist."""
+        found = find_foundation(self._clients, self._environment)
+        if found is None:
+            raise PipelineError(
+                f"the stack {self._environment.stack} does not exist", hint="deploy again"
+            )
+        return found
+
+    @cached_property
+    def worker(self) -> TemplateVersion:
+        """The version that workers are launched from."""
+        return ensure_version(
+            self._clients,
+            self._environment.worker_template,
+            self._desired.worker_content(self.foundation),
+            self._desired.tags("worker"),
+        )
+
+    @cached_property
+    def autoscaler(self) -> Document:
+        """The autoscaler's YAML."""
+        return self._desired.autoscaler(self.foundation, self.worker)
+
+    @cached_property
+    def head(self) -> TemplateVersion:
+        """The version that heads are launched from."""
+        return ensure_version(
+            self._clients,
+            self._environment.head_template,
+            self._desired.head_content(self.foundation),
+            self._desired.tags("head"),
+        )
+
+    @property
+    def autoscaler_uri(self) -> str:
+        """Where the autoscaler's YAML is stored."""
+        return self.autoscaler.uri(self.foundation.bucket_name)
+
+    def change_foundation(self, plan: StackPlan) -> str:
+        """Apply the stack."""
+        apply_foundation(
+            self._clients,
+            self._environment,
+            plan,
+            clock=self._access.clock,
+            progress=self._access.progress.say,
+        )
+        return f"{self.foundation.load_balancer_dns_name} behind {self.foundation.head_name}"
+
+    def create_secret(self) -> str:
+        """Create the secret unless it exists."""
+        secret = ensure_secret(self._clients, self._environment.secret, self._desired.tags())
+        return f"version {secret.version}"
+
+    def ensure_template(self, role: Role) -> str:
+        """Find or create the version of the role's launch template."""
+        version = self.worker if role == "worker" else self.head
+        return f"{version.template_id} version {version.number}"
+
+    def store_release(self) -> str:
+        """Store the release."""
+        return self._store(self._desired.release_document())
+
+    def store_autoscaler(self) -> str:
+        """Store the autoscaler's YAML."""
+        return self._store(self.autoscaler)
+
+    def set_default_versions(self) -> str:
+        """Make the versions in use their templates' defaults."""
+        for version in (self.worker, self.head):
+            make_default(self._clients, version)
+        return f"head {self.head.number}, worker {self.worker.number}"
+
+    def current_release(self) -> Release | None:
+        """Return the release that is recorded as served, if any."""
+        return current_release(self._clients, self.foundation.bucket_name, self._environment.name)
+
+    def record_release(self) -> str:
+        """Record the desired release as the one that the cluster serves."""
+        bucket, release = self.foundation.bucket_name, self._desired.release
+        point_to_release(self._clients, bucket, self._environment.name, release)
+        return release.id
+
+    def _store(self, document: Document) -> str:
+        bucket = self.foundation.bucket_name
+        store_document(self._clients, bucket, document)
+        return document.uri(bucket)
