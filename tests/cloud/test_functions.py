@@ -13,6 +13,7 @@ LOGS = f"/aws/lambda/{NAME}"
 CODE = """
 import time
 import boto3
+from importlib.util import find_spec
 
 def handler(event, context):
     if event == "fail":
@@ -21,9 +22,8 @@ def handler(event, context):
         print("good night", flush=True)
         time.sleep(60)
     print(boto3.client("sts").get_caller_identity()["Arn"])
-    try:
-        import localcloud
-    except ImportError:
+    ours = ("bake", "common", "deploy", "drills", "localcloud", "node")
+    if not any(map(find_spec, ours)):
         print("alone")
 """
 TRUST = {

@@ -135,7 +135,7 @@ def test_unknown_names_are_denied_at_once(cloud: Cloud, machine: Instance) -> No
     took = cloud.on(
         machine["InstanceId"],
         "python3 -c 'import socket, time\nt = time.time()\n"
-        'try: socket.getaddrinfo("nobody.example", 80)\n'
+        'try: socket.getaddrinfo("missing.example", 80)\n'
         "except OSError: print(time.time() - t < 1)'",
     )
 

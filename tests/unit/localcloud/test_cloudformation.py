@@ -416,7 +416,7 @@ def test_a_protected_stack_is_not_deleted(stacks: Stacks) -> None:
             a_template(T={"Type": "AWS::SNS::Topic", "Properties": {"FifoTopic": True}}),
             "has no property ['FifoTopic'] of AWS::SNS::Topic",
         ),
-        (a_template(T=a_topic({"Ref": "Nobody"})), "Unresolved resource dependencies [Nobody]"),  # type: ignore[arg-type]
+        (a_template(T=a_topic({"Ref": "Missing"})), "Unresolved resource dependencies [Missing]"),  # type: ignore[arg-type]
         (a_template(T=a_topic({"Fn::Transform": {}})), "does not have Fn::Transform"),  # type: ignore[arg-type]
         (
             a_template(A=a_topic(DependsOn="B"), B=a_topic(DependsOn="A")),
@@ -468,10 +468,10 @@ def test_stacks_without_change_sets_work_too(stacks: Stacks) -> None:
 
 
 def test_a_missing_stack_is_reported_as_on_aws(stacks: Stacks) -> None:
-    with pytest.raises(ClientError, match="Stack with id nobody does not exist"):
-        stacks.stack("nobody")
+    with pytest.raises(ClientError, match="Stack with id missing does not exist"):
+        stacks.stack("missing")
 
-    assert stacks.api.delete_stack(StackName="nobody")
+    assert stacks.api.delete_stack(StackName="missing")
 
 
 def test_a_network_is_not_deleted_under_a_running_instance(aws: Clients, stacks: Stacks) -> None:

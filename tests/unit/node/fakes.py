@@ -300,7 +300,7 @@ class FakeGcs:
 
     def _arrive(self) -> None:
         if not self.nodes:
-            raise Unreachable("nobody listens")
+            raise Unreachable("connection refused")
         if not self.admits:
             raise NotAdmitted("the token is refused")
 

@@ -99,7 +99,7 @@ class Cluster:
     def leader(self) -> Machine:
         """Return the machine that leads; fails when none does."""
         found = self.cloud.leader(self.name)
-        assert found is not None, "nobody leads"
+        assert found is not None, "no leader"
         return found
 
     def leads_again(self, before: Machine, within: float) -> float:

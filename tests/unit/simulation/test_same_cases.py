@@ -10,7 +10,7 @@ from tests.unit.simulation.faulty_calls import Wire
 from tests.unit.simulation.same_cases import Cases
 
 
-class Nobody:
+class NoCaller:
     """Sees no call."""
 
     title = ""
@@ -24,7 +24,7 @@ class Seen:
 
     def __init__(self) -> None:
         self.clock = Timeline()
-        self.wire = Wire(self.clock, Nobody())
+        self.wire = Wire(self.clock, NoCaller())
         self.cases = Cases(self.wire, self.clock)
 
     def new(self, call: Call, *faults: str) -> list[str]:

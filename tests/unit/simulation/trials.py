@@ -82,10 +82,10 @@ class Trials:
 
     def _note_clean(self) -> None:
         """Write what the story comes to without a fault: AWS's random names differ in each run."""
-        failure = failure_in_a_copy(self.cluster.cloud, self._come_to_the_end)
+        failure = failure_in_a_copy(self.cluster.cloud, self._run_story)
         assert not failure, failure
 
-    def _come_to_the_end(self) -> None:
+    def _run_story(self) -> None:
         self.story.command()
         self._write({"clean": self.story.ending()})
 

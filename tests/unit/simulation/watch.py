@@ -57,7 +57,7 @@ class Watch:
         """A head ends only when another leads, and in service only after a verification."""
         lease = self._lease()
         if lease is None or lease.released or lease.holder == instance_id:
-            self.broken.append(f"{instance_id} is ended while it leads, or nobody does")
+            self.broken.append(f"{instance_id} is terminated while it leads, or without a leader")
         elif self._in_service(instance_id) and lease.epoch != self.verified:
             self.broken.append(f"{instance_id} is ended before {lease.holder} was verified")
 

@@ -38,7 +38,9 @@ def test_who_does_not_answer_in_time_has_said_no(keyboard: int) -> None:
     assert confirm("Go back?", 0.01) is False
 
 
-def test_without_a_terminal_nobody_is_asked(keyboard: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_terminal_no_question_is_asked(
+    keyboard: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(console, "console", Console(file=StringIO()))
     os.write(keyboard, b"y\n")
 

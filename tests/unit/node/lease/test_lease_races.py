@@ -147,7 +147,7 @@ class Heads(RuleBasedStateMachine):
         ray.responsive, ray.stubborn = not hangs, stubborn
         self.pass_time(5.0)
 
-    @rule(whom=st.sampled_from(["a standby", "a standby", "the leader", "a dead one", "nobody"]))
+    @rule(whom=st.sampled_from(["a standby", "a standby", "the leader", "a dead one", "none"]))
     def name_successor(self, whom: str) -> None:
         """Begin a hand-over, or one that cannot succeed, or cancel it."""
         leader = self.machine(0)

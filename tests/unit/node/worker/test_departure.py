@@ -70,12 +70,12 @@ class Leaver:
 
     def metadata(self) -> Metadata:
         if not self.reachable:
-            raise NoMetadata("nobody answers")
+            raise NoMetadata("no answer")
         return self.announced.get
 
     def drain(self, address: str, request: bytes) -> bool:
         if not self.head_answers:
-            raise Unreachable("nobody listens")
+            raise Unreachable("connection refused")
         self.drained.append(address)
         return True
 
