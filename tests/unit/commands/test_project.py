@@ -1,0 +1,64 @@
+"""The tasks that run the tests: which tests each of them runs."""
+
+import os
+
+import pytest
+from invoke.context import Context
+
+from commands import project
+from deploy.report import console
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The commands that a task runs, which are not run here."""
+    ran: list[list[str]] = []
+
+    def run_timed(command: list[str]) -> float:
+        ran.append(command)
+        return 0.0
+
+    monkeypatch.setattr(console, "run_timed", run_timed)
+    monkeypatch.delenv("RAYKILN_THOROUGH", raising=False)
+    return ran
+
+
+def test_test_runs_every_folder_and_leaves_no_test_out(commands: list[list[str]]) -> None:
+    project.test(Context())
+
+    assert [word for command in commands for word in command if word.startswith("tests/")] == [
+        "tests/lint",
+        "tests/unit",
+        "tests/cloud",
+    ]
+    assert not any({"-m", "-k"} & set(command[3:]) for command in commands)
+
+
+def test_check_runs_the_linters_and_what_has_no_mark(commands: list[list[str]]) -> None:
+    project.check(Context())
+
+    (command,) = commands
+    assert command[-4:] == [
+        *("-m", "not slow and not thorough and not machines"),
+        *("tests/lint", "tests/unit"),
+    ]
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "1"), ("all", "all")])
+def test_thorough_runs_the_marked_tests_at_full_size(
+    commands: list[list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    given: str | None,
+    expected: str,
+) -> None:
+    if given:
+        monkeypatch.setenv("RAYKILN_THOROUGH", given)
+    else:  # known to monkeypatch, so that it is unset again
+        monkeypatch.setenv("RAYKILN_THOROUGH", "")
+        monkeypatch.delenv("RAYKILN_THOROUGH")
+
+    project.thorough(Context())
+
+    (command,) = commands
+    assert command[-3:] == ["-m", "thorough", "tests/unit"]
+    assert os.environ["RAYKILN_THOROUGH"] == expected
