@@ -44,12 +44,29 @@ PARALLEL = ("--numprocesses=logical", "--maxprocesses=8", "--dist=worksteal")
 ONLY = "files or folders below tests/, and pytest's options (default: all)"
 
 
+def pytest(*arguments: str) -> list[str]:
+    """Return the command that runs tests and names the slowest."""
+    return [sys.executable, "-m", "pytest", "--durations=15", *arguments]
+
+
 def run_tests(*arguments: str, **variables: str) -> None:
-    """Run pytest and name the slowest tests; raises PipelineError when one fails."""
+    """Run pytest; raises PipelineError when a test fails."""
     from deploy.report.console import run_timed
 
     os.environ.update(variables)
-    run_timed([sys.executable, "-m", "pytest", "--durations=15", *arguments])
+    run_timed(pytest(*arguments))
+
+
+def run_all_tests() -> None:
+    """Run the tests on machines, and all others beside them: machines mostly wait.
+
+    Raises PipelineError when a test fails.
+    """
+    from deploy.report.console import console, running_beside
+
+    console.print("tests/lint and tests/unit run meanwhile; their results follow")
+    with running_beside(pytest(*PARALLEL, "tests/lint", "tests/unit")):
+        run_tests("tests/cloud")
 
 
 @task
@@ -67,8 +84,7 @@ def test(c: Context, only: str = "") -> None:
         if only:
             run_tests(*only.split())
         else:
-            run_tests(*PARALLEL, "tests/lint", "tests/unit")
-            run_tests("tests/cloud")
+            run_all_tests()
 
 
 @task(help={"only": ONLY})

@@ -191,7 +191,7 @@ class Plan:
         return {
             "environment": self.environment,
             "release": self.release,
-            "manner": self.strategy,
+            "strategy": self.strategy,
             "previous": self.previous.id if self.previous else "",
             "differences": list(self.differences),
             "steps": [{"kind": step.kind, **asdict(step)} for step in self.steps],

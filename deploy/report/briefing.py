@@ -67,7 +67,7 @@ class Briefing:
         """Return the plan as plain data, and what it would mean in words and numbers."""
         return {
             **self.plan.as_json(),
-            "manner_words": self.strategy,
+            "strategy_words": self.strategy,
             "software": {one.role: one.packages for one in self.software},
             "interrupted": list(self.interrupted),
             "without_head": {

@@ -8,6 +8,7 @@ import select
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -134,12 +135,34 @@ def run_timed(command: list[str]) -> float:
     Raises PipelineError that names its exit code when it fails.
     """
     began = time.monotonic()
-    code = subprocess.run(command, check=False).returncode
+    _check_exit(command, subprocess.run(command, check=False).returncode)
+    return time.monotonic() - began
+
+
+@contextmanager
+def running_beside(command: list[str]) -> Iterator[None]:
+    """Run a command at the lowest priority meanwhile, then wait for it and print its output.
+
+    Raises PipelineError that names its exit code when it fails.
+    """
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(
+            ["nice", "-n", "19", *command], stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            yield
+        finally:
+            process.wait()
+            output.seek(0)
+            print(output.read(), flush=True)
+    _check_exit(command, process.returncode)
+
+
+def _check_exit(command: list[str], code: int) -> None:
     if code:
         raise PipelineError(
             f"`{shlex.join(command)}` exited with {code}", hint="see its output above"
         )
-    return time.monotonic() - began
 
 
 def confirm(question: str, seconds: float | None = None) -> bool:

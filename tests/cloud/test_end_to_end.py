@@ -140,7 +140,7 @@ def test_an_operator_reads_and_restarts_the_head(invoke: Invoke) -> None:
 def test_another_head_image_is_rolled_out_and_no_worker_is_lost(invoke: Invoke) -> None:
     before = json.loads(invoke("status", "--json").stdout)
     invoke("bake", "--force", "--role", "head")
-    assert json.loads(invoke("plan", "--json").stdout)["manner"] == "hand-over"
+    assert json.loads(invoke("plan", "--json").stdout)["strategy"] == "hand-over"
 
     invoke("deploy", "--yes")
 

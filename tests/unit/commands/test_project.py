@@ -1,6 +1,8 @@
 """The tasks that run the tests: which tests each of them runs."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from invoke.context import Context
@@ -18,7 +20,13 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         ran.append(command)
         return 0.0
 
+    @contextmanager
+    def running_beside(command: list[str]) -> Iterator[None]:
+        ran.append(command)
+        yield
+
     monkeypatch.setattr(console, "run_timed", run_timed)
+    monkeypatch.setattr(console, "running_beside", running_beside)
     monkeypatch.delenv("RAYKILN_THOROUGH", raising=False)
     return ran
 

@@ -185,7 +185,7 @@ def test_a_briefing_is_json_too() -> None:
 
     data = json.loads(json.dumps(found.as_json()))
 
-    assert (data["manner"], data["without_head"]["seconds"]) == ("hand-over", 9)
+    assert (data["strategy"], data["without_head"]["seconds"]) == ("hand-over", 9)
     assert data["interrupted"] == list(found.interrupted)
     assert data["steps"][-1]["kind"] == "current"
 

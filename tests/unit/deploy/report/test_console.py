@@ -1,4 +1,4 @@
-"""Questions: only a yes is one."""
+"""What a person is asked, and commands that they see run."""
 
 import os
 import sys
@@ -8,6 +8,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from common.errors import PipelineError
 from deploy.report import console
 from deploy.report.console import confirm
 
@@ -45,3 +46,34 @@ def test_without_a_terminal_no_question_is_asked(
     os.write(keyboard, b"y\n")
 
     assert confirm("Go ahead?") is False
+
+
+def test_a_command_runs_beside_at_the_lowest_priority_and_prints_at_the_end(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    nice = "import os; print(os.getpriority(os.PRIO_PROCESS, 0))"
+
+    with console.running_beside([sys.executable, "-c", nice]):
+        print("meanwhile", flush=True)
+
+    assert capfd.readouterr().out.split() == ["meanwhile", "19"]
+
+
+def test_a_command_beside_that_fails_is_named(capfd: pytest.CaptureFixture[str]) -> None:
+    failing = [sys.executable, "-c", "print('why'); raise SystemExit(3)"]
+
+    with pytest.raises(PipelineError, match="exited with 3"), console.running_beside(failing):
+        pass
+
+    assert capfd.readouterr().out == "why\n\n"
+
+
+def test_a_failure_meanwhile_waits_for_the_command_beside(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    slow = [sys.executable, "-c", "import time; time.sleep(0.2); print('done')"]
+
+    with pytest.raises(RuntimeError, match="meanwhile"), console.running_beside(slow):
+        raise RuntimeError("meanwhile")
+
+    assert capfd.readouterr().out.split() == ["done"]
