@@ -32,11 +32,12 @@ def mistakes(config: dict[str, Any], ray_version: str) -> tuple[str, ...]:
 def _inconsistencies(config: dict[str, Any]) -> Iterator[str]:
     """Yield what the schema cannot say: ``validate_config`` and ``NodeTypeConfig`` check it too."""
     limit, total = config["max_workers"], 0
-    for name, kind in config["available_node_types"].items():
-        least, most = kind.get("min_workers", 0), kind.get("max_workers", limit)
+    for name, node_type in config["available_node_types"].items():
+        place = f"available_node_types.{name}"
+        least, most = node_type.get("min_workers", 0), node_type.get("max_workers", limit)
         total += least
         if least > most:
-            yield f"available_node_types.{name}: min_workers ({least}) is above max_workers ({most})"
+            yield f"{place}: min_workers ({least}) is above max_workers ({most})"
     if total > limit:
         yield f"max_workers ({limit}) is below the sum of all min_workers ({total})"
 
