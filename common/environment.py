@@ -290,14 +290,19 @@ def environment_from(content: dict[str, Any], path: Path) -> Environment:
 
 def _parsed(path: Path, name: str, folder: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         known = ", ".join(sorted(p.stem for p in folder.glob("*.toml")))
         raise Refused(
             f"there is no environment {name!r} in {folder}",
             hint=f"known environments: {known}; choose with --env or RAYKILN_ENV",
         ) from error
-    except tomllib.TOMLDecodeError as error:
+    except OSError as error:
+        raise Refused(f"{path}: {error.strerror}", hint="name a TOML file by --env") from error
+    except UnicodeDecodeError as error:
+        place = f"byte {error.start + 1}"
+        raise Refused(f"{path} is not UTF-8: {place}", hint="save it as UTF-8") from error
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, a number of 5000 digits
         raise Refused(f"{path} is not TOML: {error}", hint="correct that line") from error
 
 
