@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from bake.ray_lock import Target, pins_for
+from common.checkout import REPOSITORY
 from deploy.release.ray_schema import mistakes, schema_path
 
 RAY = "2.60.0"
@@ -98,6 +100,13 @@ def test_names_every_mistake_at_once() -> None:
     config = with_type(resources={"CPU": "2"}) | {"max_worker": 5, "idle_timeout_minutes": "5"}
 
     assert len(mistakes(config, RAY)) == 3
+
+
+def test_the_ray_that_images_are_baked_with_has_its_own_schema() -> None:
+    lock = (REPOSITORY / "ami-provisioners/ray.lock").read_text()
+    (version,) = {p.version for p in pins_for(lock, Target("3.11", "x86_64")) if p.name == "ray"}
+
+    assert schema_path(version).stem == version
 
 
 def test_a_ray_without_a_schema_here_is_held_to_the_newest() -> None:
