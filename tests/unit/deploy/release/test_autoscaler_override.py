@@ -8,7 +8,7 @@ import yaml
 
 from common.clients import Clients
 from common.errors import Refused
-from deploy.release import choice
+from deploy.release import choice, ray_schema
 from deploy.release.autoscaler_override import REFUSED, REFUSED_OF_WORKER, read_override
 from deploy.release.choice import requested_release
 from deploy.release.ray_schema import schema_path
@@ -62,6 +62,17 @@ def test_what_the_head_images_ray_refuses_is_refused(path: Path, line: str, key:
 
     assert message.startswith(f"{path}: 1 mistake\n  {path.name}: ")
     assert key in message
+
+
+def test_the_schema_is_that_of_the_head_images_ray(
+    path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, text = tmp_path_factory.mktemp("schemas"), schema_path("2.60.0").read_text()
+    (folder / "2.60.0.json").write_text(text)
+    (folder / "2.61.0.json").write_text(text.replace('"max_workers"', '"max_worker"'))
+    monkeypatch.setattr(ray_schema, "FOLDER", folder)
+
+    assert "'max_worker' was unexpected" in refusal(path, "max_worker: 5")
 
 
 @pytest.mark.parametrize(
