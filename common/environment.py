@@ -12,38 +12,15 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, ValidationError, model_validator
 
 from common.checkout import REPOSITORY
 from common.errors import Refused
+from common.table import Table, Text
 
 FOLDER = REPOSITORY / "environments"
 DEFAULT_ENV = os.environ.get("RAYKILN_ENV", "local")
 NAME_PATTERN = r"^[a-z][a-z0-9-]{0,20}$"
-# The placeholder, in a shipped file, of a value that the user has to fill in.
-FILL_IN = "FILL-IN"
-
-
-def _filled_in(value: str) -> str:
-    if FILL_IN in value:
-        raise ValueError(f"is still {value!r}: only you know this value")
-    return value
-
-
-Text = Annotated[str, AfterValidator(_filled_in)]
-
-
-class Table(BaseModel):
-    """A TOML table: unknown keys are mistakes, and values are immutable."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, ignored_types=(cached_property,))
 
 
 class Network(Table):
@@ -229,7 +206,7 @@ class Environment(Table):
     existing_bucket: bool = False
     # A YAML file beside this one, merged over the generated autoscaler configuration.
     autoscaler_file: str = ""
-    tags: dict[str, str] = {}
+    tags: dict[str, str] = Field(default={})
 
     @model_validator(mode="after")
     def _existing_bucket_is_named(self) -> "Environment":
@@ -313,14 +290,19 @@ def environment_from(content: dict[str, Any], path: Path) -> Environment:
 
 def _parsed(path: Path, name: str, folder: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         known = ", ".join(sorted(p.stem for p in folder.glob("*.toml")))
         raise Refused(
             f"there is no environment {name!r} in {folder}",
             hint=f"known environments: {known}; choose with --env or RAYKILN_ENV",
         ) from error
-    except tomllib.TOMLDecodeError as error:
+    except OSError as error:
+        raise Refused(f"{path}: {error.strerror}", hint="name a TOML file by --env") from error
+    except UnicodeDecodeError as error:
+        place = f"byte {error.start + 1}"
+        raise Refused(f"{path} is not UTF-8: {place}", hint="save it as UTF-8") from error
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, a number of 5000 digits
         raise Refused(f"{path} is not TOML: {error}", hint="correct that line") from error
 
 

@@ -20,6 +20,8 @@ LEASE_BEAT = "beat"  # grows by one with each renewal
 LEASE_RELEASED = "released"
 LEASE_SUCCESSOR = "successor"  # instance id; set and removed by deployers
 LEASE_AUTOSCALER = "autoscaler"  # URI of the autoscaler's YAML that the holder uses
+# URI of the YAML that the holder should use and cannot, a space, and why in one line; or empty.
+LEASE_REFUSED = "autoscaler_refused"
 
 # --- Tags of instances ---------------------------------------------------------------------------
 

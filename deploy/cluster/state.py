@@ -18,7 +18,7 @@ from deploy.release.config_bucket import current_release, stored_keys
 from deploy.release.release import Release
 from deploy.release.template_content import CONTENT_TAG
 from node import contract
-from node.contract import AUTOSCALER_TAG, ENVIRONMENT_TAG, ROLE_TAG
+from node.contract import AUTOSCALER_TAG, ENVIRONMENT_TAG, NODE_TYPE_TAG, ROLE_TAG
 
 LIVE = ("pending", "running", "shutting-down", "stopping", "stopped")
 
@@ -39,13 +39,16 @@ class Instance:
     # The address of a head's autoscaler configuration; empty on workers.
     autoscaler: str
     launched: str
+    # Ray's name for what a worker is; empty on what its autoscaler did not launch.
+    node_type: str = ""
 
 
 @dataclass(frozen=True)
 class Lease:
     """The head lease; ``beat`` grows with every renewal.
 
-    ``successor`` is the head that is to lead next, ``autoscaler`` the holder's configuration.
+    ``successor`` is the head that is to lead next, ``autoscaler`` the holder's configuration;
+    ``refused`` is the one that it cannot use, a space, and why.
     """
 
     holder: str
@@ -55,6 +58,7 @@ class Lease:
     released: bool
     successor: str = ""
     autoscaler: str = ""
+    refused: str = ""
 
 
 @dataclass(frozen=True)
@@ -187,6 +191,7 @@ def find_lease(clients: Clients, environment: Environment) -> Lease | None:
         released=bool(item.get(contract.LEASE_RELEASED, {}).get("BOOL", False)),
         successor=item.get(contract.LEASE_SUCCESSOR, {}).get("S", ""),
         autoscaler=item.get(contract.LEASE_AUTOSCALER, {}).get("S", ""),
+        refused=item.get(contract.LEASE_REFUSED, {}).get("S", ""),
     )
 
 
@@ -253,6 +258,7 @@ def _instance(entry: dict[str, Any]) -> Instance:
         content=tags.get(CONTENT_TAG, ""),
         autoscaler=tags.get(AUTOSCALER_TAG, ""),
         launched=entry["LaunchTime"].isoformat(),
+        node_type=tags.get(NODE_TYPE_TAG, ""),
     )
 
 

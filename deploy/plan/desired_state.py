@@ -57,7 +57,7 @@ class DesiredState:
         )
 
     def autoscaler(self, foundation: Foundation, worker: TemplateVersion) -> Document:
-        """Return the autoscaler's YAML; raises Refused if Ray would reject it."""
+        """Return the autoscaler's YAML."""
         body = autoscaler_yaml(
             self.environment,
             self.release.settings,

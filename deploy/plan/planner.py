@@ -6,6 +6,7 @@ reads again when its turn comes, and changes nothing that is as desired. How the
 rolled, checked and recorded: roll.py.
 """
 
+import json
 from collections import Counter
 from dataclasses import replace
 
@@ -30,7 +31,9 @@ from deploy.plan.steps import (
     UpdateAutoscaler,
 )
 from deploy.plan.strategy import ROLLS, choose_strategy
-from deploy.release.release import Role, differences, node_types
+from deploy.release.autoscaler_override import launching_types, node_types
+from deploy.release.autoscaler_yaml import mistakes_of
+from deploy.release.release import Role, differences
 
 REDIS = "AWS::ElastiCache::ReplicationGroup"
 LATER = "known after the steps before it"
@@ -39,8 +42,10 @@ LATER = "known after the steps before it"
 def plan_deploy(desired: DesiredState, state: ClusterState, foundation: StackPlan) -> Plan:
     """Return the steps from the current state to the desired state.
 
-    Raises Refused if the autoscaler would lose a node type, or heads in service their Redis.
+    Raises Refused if Ray would refuse the autoscaler's configuration, or the autoscaler would lose
+    a node type, or heads in service their Redis.
     """
+    _refuse_what_ray_refuses(desired, state)
     _refuse_to_lose_node_types(desired, state)
     _refuse_to_lose_redis(state, foundation)
     chain = known_chain(desired, state, foundation)
@@ -65,9 +70,29 @@ def plan_deploy(desired: DesiredState, state: ClusterState, foundation: StackPla
         desired.release.id,
         steps,
         strategy,
-        previous=state.release if rolls else None,
+        previous=state.release if rolls or _may_be_refused(steps) else None,
         differences=differences(state.release, desired.release) if state.release else (),
     )
+
+
+def _may_be_refused(steps: tuple[Step, ...]) -> bool:
+    """Say whether the leader tries another configuration, which it may refuse."""
+    return any(isinstance(step, UpdateAutoscaler) for step in steps)
+
+
+def _refuse_what_ray_refuses(desired: DesiredState, state: ClusterState) -> None:
+    """A stored release may be from before this check; one that is served already may go on."""
+    release = desired.release
+    if release == state.release:
+        return
+    settings, ray = release.settings, release.head.ray_version
+    override = json.loads(settings.autoscaler_override)
+    if mistakes := mistakes_of(desired.environment, settings, override, ray):
+        raise Refused(
+            f"Ray {ray} would refuse the autoscaler configuration of release {release.id}:\n  "
+            + "\n  ".join(mistakes),
+            hint="choose another release, or correct what autoscaler_file names",
+        )
 
 
 def _refuse_to_lose_node_types(desired: DesiredState, state: ClusterState) -> None:
@@ -75,12 +100,20 @@ def _refuse_to_lose_node_types(desired: DesiredState, state: ClusterState) -> No
 
     Seen in Ray 2.60, autoscaler/v2/scheduler.py, ``_enforce_max_workers_per_type``.
     """
-    before = node_types(state.release.settings) if state.release else frozenset()
-    if lost := sorted(before - node_types(desired.release.settings)):
+    if state.release is None:
+        return
+    before, after = (
+        node_types(release.settings.autoscaler_override)
+        for release in (state.release, desired.release)
+    )
+    launched = launching_types(state.release.settings.autoscaler_override)
+    alive = {worker.node_type for worker in state.workers}
+    if lost := sorted((before - after) & (launched | alive)):
         raise Refused(
             f"the autoscaler would lose the node types {', '.join(lost)}, "
             "and stop scaling while workers of them run",
-            hint="keep them with max_workers: 0, deploy, and remove them when no worker is left",
+            hint="keep them in autoscaler_file with max_workers: 0, deploy, and remove them when "
+            "no worker is left",
         )
 
 

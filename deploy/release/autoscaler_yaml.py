@@ -7,19 +7,15 @@ workers are launched from a numbered version of our launch template, with no SSH
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from common.environment import Environment
-from common.errors import Refused
+from deploy.release.autoscaler_override import WORKER_TYPE
+from deploy.release.ray_schema import mistakes
 from deploy.release.release import Settings
 from node.contract import HEAD_NODE_TYPE
-
-WORKER_TYPE = "worker"
-# Keys that the rest of the deployment relies on.
-RESERVED = ("cluster_name", "provider", "head_node_type")
 
 
 def autoscaler_yaml(
@@ -29,9 +25,25 @@ def autoscaler_yaml(
     template_version: int,
     subnet_ids: tuple[str, ...],
 ) -> str:
-    """Return the configuration as YAML; raises Refused when an override makes it invalid."""
+    """Return the configuration as YAML."""
+    override = json.loads(settings.autoscaler_override)
+    config = merged_config(
+        environment, settings, override, template_id, str(template_version), subnet_ids
+    )
+    return yaml.safe_dump(config, sort_keys=False)
+
+
+def merged_config(
+    environment: Environment,
+    settings: Settings,
+    override: Mapping[str, Any],
+    template_id: str,
+    template_version: str,
+    subnet_ids: tuple[str, ...],
+) -> dict[str, Any]:
+    """Return what Raykiln makes, with ``override`` applied; is not looked at for mistakes here."""
     node_config = {
-        "LaunchTemplate": {"LaunchTemplateId": template_id, "Version": str(template_version)},
+        "LaunchTemplate": {"LaunchTemplateId": template_id, "Version": template_version},
         "SubnetIds": list(subnet_ids),
     }
     generated = {
@@ -50,27 +62,7 @@ def autoscaler_yaml(
             ),
         },
     }
-    merged = _merged(generated, json.loads(settings.autoscaler_override))
-    _check(merged)
-    return yaml.safe_dump(merged, sort_keys=False)
-
-
-def read_override(path: Path) -> str:
-    """Return a person's YAML of overrides as JSON; raises Refused when it cannot be used."""
-    try:
-        found = yaml.safe_load(path.read_text())
-    except FileNotFoundError as error:
-        raise Refused(f"{path}: no such file", hint="correct autoscaler_file") from error
-    except yaml.YAMLError as error:
-        raise Refused(f"{path} is not YAML: {error}", hint="correct that line") from error
-    if found is None:
-        return "{}"
-    if not isinstance(found, dict):
-        raise Refused(f"{path} holds a {type(found).__name__}, not keys and values", hint="fix it")
-    for key in RESERVED:
-        if key in found:
-            raise Refused(f"{path}: {key} is set by Raykiln", hint="remove it")
-    return json.dumps(found, sort_keys=True)
+    return _merged(generated, override)
 
 
 def _provider(region: str) -> dict[str, object]:
@@ -106,33 +98,12 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return both
 
 
-def _check(config: dict[str, Any]) -> None:
-    """Raise Refused with all mistakes that Ray would fail on."""
-    types = config["available_node_types"]
-    if not isinstance(types, dict):
-        mistakes = ["available_node_types is not a table of node types"]
-    elif not isinstance(config["max_workers"], int):
-        mistakes = ["max_workers is not a whole number"]
-    else:
-        mistakes = [m for name in types for m in _mistakes(name, types[name], config)]
-    if mistakes:
-        raise Refused(
-            "the autoscaler's configuration is not valid for Ray:\n  " + "\n  ".join(mistakes),
-            hint="fix [workers] in the environment's file, or the file that autoscaler_file names",
-        )
+def mistakes_of(
+    environment: Environment, settings: Settings, override: Mapping[str, Any], ray_version: str
+) -> tuple[str, ...]:
+    """Return what that Ray would refuse of the configuration with ``override`` applied.
 
-
-def _mistakes(name: str, node_type: object, config: dict[str, Any]) -> list[str]:
-    place = f"available_node_types.{name}"
-    if not isinstance(node_type, dict) or not isinstance(node_type.get("resources"), dict):
-        return [f"{place}.resources is missing: Ray does not detect it"]
-    least = node_type.get("min_workers", 0)
-    most = node_type.get("max_workers", config["max_workers"])
-    if not (isinstance(least, int) and isinstance(most, int)):
-        return [f"{place}: min_workers and max_workers must be whole numbers"]
-    found = []
-    if least > most:
-        found.append(f"{place}: min_workers ({least}) is above max_workers ({most})")
-    if name != HEAD_NODE_TYPE and not (node_type.get("node_config") or {}).get("SubnetIds"):
-        found.append(f"{place}.node_config.SubnetIds is missing: Ray needs it to launch")
-    return found
+    What AWS will name is not known before a deploy, and Ray does not look into it.
+    """
+    config = merged_config(environment, settings, override, "lt-later", "1", ("subnet-later",))
+    return mistakes(config, ray_version)

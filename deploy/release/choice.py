@@ -3,20 +3,30 @@
 Reads AWS (EC2) once. Only verified images are deployed.
 """
 
+import json
+from itertools import chain
 from pathlib import Path
 
 from bake.catalog import Image, images
 from common.clients import Clients
 from common.environment import FOLDER, Environment
 from common.errors import Refused
-from deploy.release.autoscaler_yaml import read_override
+from deploy.release.autoscaler_override import (
+    read_override,
+    refuse,
+    takes_effect,
+    useless_keys,
+)
+from deploy.release.autoscaler_yaml import mistakes_of
 from deploy.release.release import NodeImage, Release, Role, settings_of
 
 
 def requested_release(clients: Clients, environment: Environment, folder: Path = FOLDER) -> Release:
-    """Return the release; raises Refused without verified images, or when they do not match."""
-    name = environment.autoscaler_file
-    override = read_override(folder / name) if name else "{}"
+    """Return the release; raises Refused without verified images that match, or with all mistakes
+    of ``autoscaler_file``, as the head image's Ray sees them.
+    """
+    path = folder / environment.autoscaler_file if environment.autoscaler_file else None
+    override = read_override(path) if path else {}
     catalog = images(clients)
     head = choose_image(catalog, environment, "head")
     worker = choose_image(catalog, environment, "worker")
@@ -26,7 +36,12 @@ def requested_release(clients: Clients, environment: Environment, folder: Path =
             f"the worker image {worker.ami_id} Ray {worker.ray_version}",
             hint="bake both from the same lock: invoke bake",
         )
-    return Release(head, worker, settings_of(environment, override))
+    settings = settings_of(environment, json.dumps(override, sort_keys=True))
+    if path:
+        useful = takes_effect(override)
+        wrong = mistakes_of(environment, settings, useful, head.ray_version)
+        refuse(path, chain(useless_keys(override), wrong))
+    return Release(head, worker, settings)
 
 
 def choose_image(catalog: tuple[Image, ...], environment: Environment, role: Role) -> NodeImage:

@@ -94,11 +94,6 @@ def settings_of(environment: Environment, autoscaler_override: str = "{}") -> Se
     )
 
 
-def node_types(settings: Settings) -> frozenset[str]:
-    """Return the node types that the user added to the autoscaler's YAML."""
-    return frozenset(json.loads(settings.autoscaler_override).get("available_node_types") or ())
-
-
 def differences(old: Release, new: Release) -> tuple[str, ...]:
     """Describe what differs between two releases, one line for each setting."""
     before, after = _facts(old), _facts(new)

@@ -1,9 +1,11 @@
 """Have heads use another autoscaler configuration without a restart. Touches AWS (EC2, DynamoDB).
 
-A head reads the configuration that its tag names, and writes into the lease which one it uses.
+A head reads the configuration that its tag names, tries it on its Ray, and writes into the lease
+which one it uses, and which one it refuses and why. An older head refuses none.
 """
 
 from common.clients import translated
+from common.errors import Unhealthy
 from common.waiting import Seen
 from deploy.cluster.state import find_instances, find_lease
 from deploy.rollout.cluster_access import ClusterAccess
@@ -15,7 +17,7 @@ SECONDS = 120.0
 def update_autoscaler(access: ClusterAccess, heads: set[str], uri: str) -> str:
     """Tag these heads with the configuration's URI; wait until the leader, if one of them, uses it.
 
-    Returns the URI.
+    Returns the URI; raises Unhealthy as soon as the leader refuses the configuration.
     """
     found = find_instances(access.clients, access.environment.name)
     behind = [i.id for i in found if i.id in heads and i.autoscaler != uri]
@@ -31,6 +33,12 @@ def update_autoscaler(access: ClusterAccess, heads: set[str], uri: str) -> str:
             return Seen(None, "no instance holds the head lease")
         if lease.holder not in heads or lease.autoscaler == uri:
             return Seen(uri, "")
+        refused, _, why = lease.refused.partition(" ")
+        if refused == uri:
+            raise Unhealthy(
+                f"{lease.holder} keeps its autoscaler configuration: {why}",
+                hint="correct the file that autoscaler_file names, then deploy again",
+            )
         return Seen(None, f"{lease.holder} uses {lease.autoscaler or 'an unknown one'}")
 
     return access.wait_until(

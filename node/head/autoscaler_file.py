@@ -1,5 +1,5 @@
-"""The YAML that Ray's autoscaler uses: the one that this instance's tag names, fetched and
-checked. Reads the metadata service and S3, writes /run/ray.
+"""The YAML that Ray's autoscaler uses: the one that this instance's tag names, fetched, checked
+and tried on the image's Ray. Reads the metadata service and S3, writes /run/ray.
 
 By the tag a deploy gives a running head another document: tags in metadata follow
 CreateTags at once on Nitro instances, and their keys may contain colons
@@ -23,11 +23,15 @@ from node.log import WARNING, Log
 from node.ray.token import NotFit, NotNow, asked
 
 NAME = rf"([0-9a-f]{{{AUTOSCALER_DIGEST_CHARACTERS}}})\.yaml"
+LONGEST = 500  # characters of a reason in the lease
 REQUIRED = {"cluster_name", "provider", "head_node_type", "available_node_types"}
 
 
 class AutoscalerFile:
-    """The file at ``path``; ``uri`` is its source, stored beside it for our next process."""
+    """The file at ``path``; ``uri`` is its source, stored beside it for our next process.
+
+    ``refused`` is the source that the tag names and that cannot be used, a space, and why.
+    """
 
     def __init__(
         self,
@@ -36,10 +40,14 @@ class AutoscalerFile:
         *,
         s3: Any,
         read_tag: Callable[[str], str | None],
+        refusal: Callable[[Path], str],
         log: Log,
     ) -> None:
         self._path, self._identity = path, identity
-        self._s3, self._read_tag, self._log = s3, read_tag, log
+        self._s3, self._read_tag, self._refusal, self._log = s3, read_tag, refusal, log
+        self._trial = path.with_suffix(".new")
+        self._by_ray: dict[str, str] = {}  # what Ray said of the source that it refused last
+        self.refused = ""
         self._source = path.with_suffix(".uri")
         self.uri = self._source.read_text() if self._source.exists() and path.exists() else ""
         self._complaint = ""
@@ -50,16 +58,18 @@ class AutoscalerFile:
         A document that cannot be read, or that Ray could not use, never replaces one that it can;
         the reason is logged once. Raises NotNow or NotFit only while there is none at all.
         """
+        uri = ""
         try:
             uri = self._named()
             if uri != self.uri:
                 self._replace(uri)
         except (NotNow, NotFit) as error:
+            self.refused = one_line(uri, error) if isinstance(error, NotFit) else ""
             if not self.uri:
                 raise
             self._complain(str(error))
         else:
-            self._complaint = ""
+            self._complaint = self.refused = ""
 
     def _named(self) -> str:
         """Return the tag; a missing one may come: a group tags instances after it launched them."""
@@ -75,19 +85,38 @@ class AutoscalerFile:
         place = urlsplit(uri)
         if place.scheme != "s3":
             raise NotFit(f"tag {AUTOSCALER_TAG} names no object in S3: {uri}")
+        if uri in self._by_ray:
+            raise NotFit(self._by_ray[uri])
         key = place.path.lstrip("/")
         content = asked(uri, self._s3.get_object, Bucket=place.netloc, Key=key)["Body"].read()
         check_autoscaler(content, uri, self._identity)
+        self._try(content, uri)
         self._source.unlink(missing_ok=True)  # between the two writes the file has no source
         write_whole(self._path, content.decode(), 0o644)
         write_whole(self._source, uri, 0o644)
         self.uri = uri
         self._log("autoscaler's YAML written", uri=uri)
 
+    def _try(self, content: bytes, uri: str) -> None:
+        """Raise NotFit unless this image's Ray accepts the document; a refused one stays so."""
+        write_whole(self._trial, content.decode(), 0o644)
+        try:
+            why = self._refusal(self._trial)
+        finally:
+            self._trial.unlink()
+        if why:
+            self._by_ray = {uri: f"Ray refuses {uri}: {why}"}
+            raise NotFit(self._by_ray[uri])
+
     def _complain(self, why: str) -> None:
         if why != self._complaint:
             self._complaint = why
             self._log("autoscaler's YAML kept", level=WARNING, uri=self.uri, why=why)
+
+
+def one_line(uri: str, error: Exception) -> str:
+    """Return what a deployer reads in the lease."""
+    return f"{uri} {' '.join(str(error).split())[:LONGEST]}"
 
 
 def check_autoscaler(content: bytes, where: str, identity: Identity) -> None:

@@ -76,6 +76,7 @@ class Guard:
         if self.phase is Phase.ENDED:
             return
         self.lease.autoscaler = self._services.autoscaler_uri
+        self.lease.refused = self._services.autoscaler_refused
         # Read from the first step on: the sooner the wait for a lapse begins, the sooner it ends.
         self.lease.step(take=self._can_lead())
         if self._ray_may_run():

@@ -25,6 +25,7 @@ from node.identity import Identity, instance_tag
 from node.lease.lease import Lease
 from node.lease.table import DynamoLeaseTable
 from node.log import EventLog, Log
+from node.ray.config_check import refusal
 from node.ray.grpc_gcs import GrpcGcs
 from node.ray.head_process import RayHeadProcess
 from node.ray.start_settings import AUTOSCALER, TOKEN
@@ -49,7 +50,12 @@ def make_guard(identity: Identity, executor: ThreadPoolExecutor, log: Log) -> Gu
         ec2=client("ec2"),
         token=TOKEN,
         autoscaler=AutoscalerFile(
-            AUTOSCALER, identity, s3=client("s3"), read_tag=instance_tag, log=log
+            AUTOSCALER,
+            identity,
+            s3=client("s3"),
+            read_tag=instance_tag,
+            refusal=refusal,
+            log=log,
         ),
         log=log,
     )

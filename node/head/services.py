@@ -22,6 +22,10 @@ class HeadServices(Protocol):
     def autoscaler_uri(self) -> str:
         """Return the URI of the autoscaler's YAML on disk, or nothing; does not block."""
 
+    @property
+    def autoscaler_refused(self) -> str:
+        """Return the URI of the YAML that this head should use and cannot, and why; or nothing."""
+
     def prepare(self) -> None:
         """Fetch what Ray needs; this head can lead afterwards."""
 
@@ -56,6 +60,10 @@ class AwsHeadServices:
     @property
     def autoscaler_uri(self) -> str:
         return self.autoscaler.uri
+
+    @property
+    def autoscaler_refused(self) -> str:
+        return self.autoscaler.refused
 
     def prepare(self) -> None:
         settings.fetch_token(self.ssm, self.identity, self.token)

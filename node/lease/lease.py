@@ -88,7 +88,9 @@ class Lease:
         self._seen: LeaseItem | None = None
         self._seen_since = 0.0
         self._ever_seen = False
-        self.autoscaler = ""  # source of the holder's YAML, written with each take and renewal
+        # Source of the holder's YAML, and the one that it refused: written with each take and
+        # renewal.
+        self.autoscaler = self.refused = ""
         self.epoch: int | None = None
         self.renewals = 0
         self.leader: LeaseItem | None = None  # as last read or written
@@ -150,7 +152,7 @@ class Lease:
         """Renew; an unanswered renewal is retried after a read interval, until the fence."""
         sent = self._clock()
         try:
-            item = self._table.renew(epoch, self._holder, self.autoscaler)
+            item = self._table.renew(epoch, self._holder, self.autoscaler, self.refused)
         except Unknown as error:
             self._next_call = self._clock() + _jittered(self._times.read_interval)
             self._log("lease renewal unanswered", level=WARNING, epoch=epoch, error=error)
@@ -190,7 +192,7 @@ class Lease:
         epoch = seen.epoch + 1 if seen else 1
         sent = self._clock()
         try:
-            self._table.take(seen, self._holder, self._address, self.autoscaler)
+            self._table.take(seen, self._holder, self._address, self.autoscaler, self.refused)
         except Refused:
             self._log("lease went to another", epoch=epoch)
         else:
@@ -200,7 +202,13 @@ class Lease:
         self.epoch = epoch
         self._extend(sent)
         self.leader = LeaseItem(
-            epoch, 0, self._holder, self._address, released=False, autoscaler=self.autoscaler
+            epoch,
+            0,
+            self._holder,
+            self._address,
+            released=False,
+            autoscaler=self.autoscaler,
+            refused=self.refused,
         )
         self._log("lease taken", epoch=epoch)
 

@@ -20,6 +20,7 @@ from node.contract import (
     LEASE_EPOCH,
     LEASE_HOLDER,
     LEASE_KEY,
+    LEASE_REFUSED,
     LEASE_RELEASED,
     LEASE_SUCCESSOR,
 )
@@ -36,6 +37,7 @@ class LeaseItem:
     released: bool
     successor: str = ""  # the instance that the epoch is to be handed over to
     autoscaler: str = ""  # source of the autoscaler's YAML that the holder uses
+    refused: str = ""  # source of the one that it cannot use, and why
 
     @property
     def next_holder(self) -> str:
@@ -57,10 +59,12 @@ class LeaseTable(Protocol):
     def read(self) -> LeaseItem | None:
         """Return the item as of some moment between call and return."""
 
-    def take(self, seen: LeaseItem | None, holder: str, address: str, autoscaler: str) -> None:
+    def take(
+        self, seen: LeaseItem | None, holder: str, address: str, autoscaler: str, refused: str
+    ) -> None:
         """Write the next epoch, without a successor, if epoch and beat are still as ``seen``."""
 
-    def renew(self, epoch: int, holder: str, autoscaler: str) -> LeaseItem:
+    def renew(self, epoch: int, holder: str, autoscaler: str, refused: str) -> LeaseItem:
         """Add one to beat, if the epoch is still this holder's; return the item as it then was."""
 
     def release(self, epoch: int, holder: str) -> None:
@@ -79,7 +83,9 @@ class DynamoLeaseTable:
         answer = self._call("get_item", Key=self._key, ConsistentRead=True)
         return _parsed(answer["Item"]) if "Item" in answer else None
 
-    def take(self, seen: LeaseItem | None, holder: str, address: str, autoscaler: str) -> None:
+    def take(
+        self, seen: LeaseItem | None, holder: str, address: str, autoscaler: str, refused: str
+    ) -> None:
         condition: dict[str, Any] = {"ConditionExpression": f"attribute_not_exists({LEASE_EPOCH})"}
         if seen:
             condition = {
@@ -97,12 +103,20 @@ class DynamoLeaseTable:
             LEASE_ADDRESS: {"S": address},
             LEASE_RELEASED: {"BOOL": False},
             LEASE_AUTOSCALER: {"S": autoscaler},
+            LEASE_REFUSED: {"S": refused},
         }
         self._call("put_item", Item=item, **condition)
 
-    def renew(self, epoch: int, holder: str, autoscaler: str) -> LeaseItem:
-        change = f"SET {LEASE_BEAT} = {LEASE_BEAT} + :one, {LEASE_AUTOSCALER} = :autoscaler"
-        values = {":one": {"N": "1"}, ":autoscaler": {"S": autoscaler}}
+    def renew(self, epoch: int, holder: str, autoscaler: str, refused: str) -> LeaseItem:
+        change = (
+            f"SET {LEASE_BEAT} = {LEASE_BEAT} + :one, {LEASE_AUTOSCALER} = :autoscaler, "
+            f"{LEASE_REFUSED} = :refused"
+        )
+        values = {
+            ":one": {"N": "1"},
+            ":autoscaler": {"S": autoscaler},
+            ":refused": {"S": refused},
+        }
         return _parsed(self._update(change, epoch, holder, values)["Attributes"])
 
     def release(self, epoch: int, holder: str) -> None:
@@ -144,4 +158,5 @@ def _parsed(item: dict[str, Any]) -> LeaseItem:
         released=item[LEASE_RELEASED]["BOOL"],
         successor=item.get(LEASE_SUCCESSOR, {}).get("S", ""),
         autoscaler=item.get(LEASE_AUTOSCALER, {}).get("S", ""),
+        refused=item.get(LEASE_REFUSED, {}).get("S", ""),
     )

@@ -1,9 +1,14 @@
 """Ray in an image: the locked packages and no others, compiled, and usable by its command."""
 
 import json
+from hashlib import sha256
 from typing import Any
 
 from bake.ray_lock import Target, pins_for
+from common.environment import load_environment
+from deploy.release.autoscaler_yaml import autoscaler_yaml
+from deploy.release.ray_schema import FOLDER
+from deploy.release.release import settings_of
 from tests.image.conftest import Expected
 
 # node/ uses parts of Ray that are not documented.
@@ -71,3 +76,33 @@ def test_ray_has_the_parts_that_node_uses(machine: Any) -> None:
     done = machine.run("cd /opt/raykiln && /opt/ray/bin/python -B -c %s", HOLDS)
 
     assert (done.rc, done.stdout.split()) == (0, []), done.stderr
+
+
+def test_rays_schema_is_the_one_in_the_repository(machine: Any, expected: Expected) -> None:
+    path = f"/opt/ray/lib/python{expected.python}/site-packages/ray/autoscaler/ray-schema.json"
+
+    found = machine.check_output("sha256sum %s", path).split()[0]
+
+    assert found == sha256((FOLDER / f"{expected.ray}.json").read_bytes()).hexdigest()
+
+
+def test_ray_accepts_the_configuration_that_a_deploy_makes(machine: Any) -> None:
+    assert checked(machine, a_configuration()) == "accepted"
+
+
+def test_ray_refuses_an_unknown_key_of_the_autoscalers_configuration(machine: Any) -> None:
+    assert checked(machine, a_configuration() + "max_worker: 5\n") == (
+        "refused: Additional properties are not allowed ('max_worker' was unexpected)"
+    )
+
+
+def a_configuration() -> str:
+    """Return the YAML of a deploy."""
+    environment = load_environment("local")
+    return autoscaler_yaml(environment, settings_of(environment), "lt-1", 1, ("subnet-a",))
+
+
+def checked(machine: Any, text: str) -> str:
+    """Return what the image's Ray says of an autoscaler's YAML."""
+    check = "/opt/ray/bin/python -B -m node.ray.config_check /dev/stdin"
+    return str(machine.check_output(f"cd /opt/raykiln && printf %s %s | {check}", "%s", text))

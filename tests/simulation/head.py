@@ -1,10 +1,12 @@
 """A simulated head: the real guard, lease, services and tags over a fake Ray."""
 
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from deploy.release.ray_schema import mistakes
 from node.contract import GUARD_PORT
 from node.head.autoscaler_file import AutoscalerFile
 from node.head.background_calls import BackgroundCalls
@@ -14,6 +16,7 @@ from node.head.services import AwsHeadServices
 from node.identity import Identity
 from node.lease.lease import Lease
 from node.lease.table import DynamoLeaseTable
+from node.ray.config_check import LONGEST
 from node.ray.token import NotFit
 from node.reports import Reports
 from tests.simulation.background import Background
@@ -25,6 +28,7 @@ from tests.simulation.ray import HeadRay, Rays
 from tests.simulation.service import Service
 
 PYTHON_STARTS = 0.5
+RAY = "2.60.0"
 TICK = 0.25  # as in node/head/main.py
 
 
@@ -103,6 +107,11 @@ def parsed(text: str) -> dict[str, Any]:
     return dict(yaml.safe_load(text))
 
 
+def refusal(path: Path) -> str:
+    """Return why Ray would refuse a YAML (``node.ray.config_check.refusal``)."""
+    return "; ".join(mistakes(parsed(path.read_text()), RAY))[:LONGEST]
+
+
 class HeadProcess:
     """node/head/main.py's loop: step, feed systemd's watchdog when the guard allows it, end."""
 
@@ -169,6 +178,7 @@ def make_guard(
             identity,
             s3=NodeClient(machine, "s3"),
             read_tag=tag_reader(machine.host.instance_id),
+            refusal=refusal,
             log=machine.log,
         ),
         log=machine.log,

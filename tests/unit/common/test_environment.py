@@ -157,3 +157,32 @@ def test_redis_can_use_tls(tmp_path: Path) -> None:
 )
 def test_state_needs_exactly_one_address(tmp_path: Path, lines: str, words: str) -> None:
     assert words in refusal(tmp_path, in_head(lines))
+
+
+def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "dev.toml"
+    path.write_bytes(COMPLETE.encode() + '[tags]\nowner = "M\xfcller"\n'.encode("latin-1"))
+
+    with pytest.raises(Refused) as refused:
+        load_environment("dev", tmp_path)
+    assert refused.value.message == f"{path} is not UTF-8: byte {len(COMPLETE) + 18}"
+
+
+def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "dev.toml"
+    path.mkdir()
+
+    with pytest.raises(Refused) as refused:
+        load_environment("dev", tmp_path)
+    assert refused.value.message == f"{path}: Is a directory"
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 5000, "2026-13-01"])
+def test_a_value_that_toml_cannot_hold_is_refused(tmp_path: Path, value: str) -> None:
+    assert "dev.toml is not TOML" in refusal(tmp_path, f"region = {value}")
+
+
+def test_a_date_where_text_is_expected_is_refused_with_its_key(tmp_path: Path) -> None:
+    words = refusal(tmp_path, COMPLETE + "[tags]\nsince = 2026-11-22\n")
+
+    assert "dev.toml: tags.since: Input should be a valid string" in words

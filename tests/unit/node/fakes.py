@@ -112,20 +112,24 @@ class MemoryTable:
         self._answer()
         return self.item
 
-    def take(self, seen: LeaseItem | None, holder: str, address: str, autoscaler: str) -> None:
+    def take(
+        self, seen: LeaseItem | None, holder: str, address: str, autoscaler: str, refused: str
+    ) -> None:
         self._arrive()
         found = self.item
         same = (found and (found.epoch, found.beat)) == (seen and (seen.epoch, seen.beat))
         if not same:
             raise Refused
         epoch = seen.epoch + 1 if seen else 1
-        self.item = LeaseItem(epoch, 0, holder, address, released=False, autoscaler=autoscaler)
+        self.item = LeaseItem(
+            epoch, 0, holder, address, released=False, autoscaler=autoscaler, refused=refused
+        )
         self._answer()
 
-    def renew(self, epoch: int, holder: str, autoscaler: str) -> LeaseItem:
+    def renew(self, epoch: int, holder: str, autoscaler: str, refused: str) -> LeaseItem:
         self._arrive()
         item = self._owned(epoch, holder)
-        self.item = replace(item, beat=item.beat + 1, autoscaler=autoscaler)
+        self.item = replace(item, beat=item.beat + 1, autoscaler=autoscaler, refused=refused)
         self._answer()
         return self.item
 
@@ -195,7 +199,7 @@ class FakeServices:
         self.failing: dict[str, Exception] = {}
         self.asked: list[str] = []
         self.sent: list[dict[str, float]] = []
-        self.autoscaler_uri = ""
+        self.autoscaler_uri = self.autoscaler_refused = ""
 
     def prepare(self) -> None:
         self._note("prepare")

@@ -155,11 +155,15 @@ class Network:
         found: LeaseItem | None = self._call("read", self._table.read)
         return found
 
-    def take(self, seen: LeaseItem | None, holder: str, address: str, autoscaler: str) -> None:
-        self._call("take", lambda: self._table.take(seen, holder, address, autoscaler))
+    def take(
+        self, seen: LeaseItem | None, holder: str, address: str, autoscaler: str, refused: str
+    ) -> None:
+        self._call("take", lambda: self._table.take(seen, holder, address, autoscaler, refused))
 
-    def renew(self, epoch: int, holder: str, autoscaler: str) -> LeaseItem:
-        item: LeaseItem = self._call("renew", lambda: self._table.renew(epoch, holder, autoscaler))
+    def renew(self, epoch: int, holder: str, autoscaler: str, refused: str) -> LeaseItem:
+        item: LeaseItem = self._call(
+            "renew", lambda: self._table.renew(epoch, holder, autoscaler, refused)
+        )
         return item
 
     def release(self, epoch: int, holder: str) -> None:

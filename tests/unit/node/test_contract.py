@@ -32,6 +32,7 @@ VALUES = {
     "LEASE_RELEASED": "released",
     "LEASE_SUCCESSOR": "successor",
     "LEASE_AUTOSCALER": "autoscaler",
+    "LEASE_REFUSED": "autoscaler_refused",
     "ENVIRONMENT_TAG": "raykiln:environment",
     "ROLE_TAG": "raykiln:role",
     "AUTOSCALER_TAG": "raykiln:autoscaler",

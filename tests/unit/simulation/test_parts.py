@@ -348,9 +348,9 @@ def test_a_lease_renewed_in_the_store_looks_as_if_renewed_by_the_api(single: Clu
 
     for table in (direct, through):
         with pytest.raises(Refused):
-            table.renew(seen.epoch, "i-another", seen.autoscaler)
+            table.renew(seen.epoch, "i-another", seen.autoscaler, "")
         with pytest.raises(Refused):
-            table.renew(seen.epoch - 1, seen.holder, seen.autoscaler)
+            table.renew(seen.epoch - 1, seen.holder, seen.autoscaler, "")
     for beats, table in enumerate((direct, through), start=seen.beat + 1):
-        renewed = table.renew(seen.epoch, seen.holder, seen.autoscaler)
+        renewed = table.renew(seen.epoch, seen.holder, seen.autoscaler, "")
         assert renewed == replace(seen, beat=beats) == through.read()

@@ -10,6 +10,7 @@ from common.errors import Refused
 from deploy.cluster.head_group import Member
 from deploy.cluster.state import ClusterState
 from deploy.foundation.stack_plan import ResourceChange, StackPlan
+from deploy.plan.desired_state import DesiredState
 from deploy.plan.planner import plan_deploy
 from deploy.plan.steps import EnsureLaunchTemplate, Plan, RollWorkers, TerminateHeads
 from deploy.release.release import Release
@@ -147,11 +148,64 @@ def test_another_ray_version_replaces_all_at_once() -> None:
     assert [step.at_once for step in plan.steps if isinstance(step, RollWorkers)] == [True]
 
 
-def test_refuses_to_remove_a_node_type_that_the_current_release_has() -> None:
-    with_gpu = a_release(autoscaler_override=json.dumps({"available_node_types": {"gpu": GPU}}))
+def overriding(**override: Any) -> DesiredState:
+    """Return the desired state of a release with an ``autoscaler_file``."""
+    return a_desired_state(a_release(autoscaler_override=json.dumps(override)))
+
+
+def with_types(**types: Any) -> DesiredState:
+    return overriding(available_node_types=types)
+
+
+def test_refuses_to_remove_a_node_type_that_the_autoscaler_may_launch() -> None:
+    before = with_types(gpu=GPU | {"max_workers": 1})
 
     with pytest.raises(Refused, match="lose the node types gpu"):
-        plan_deploy(a_desired_state(a_release()), serving(a_desired_state(with_gpu)), UNCHANGED)
+        plan_deploy(a_desired_state(), serving(before), UNCHANGED)
+
+
+def test_refuses_to_remove_a_node_type_while_workers_of_it_run() -> None:
+    state = serving(with_types(gpu=GPU))
+    worker = replace(an_instance("i-gpu", "worker"), node_type="gpu")
+    state = replace(state, instances=(*state.instances, worker))
+
+    with pytest.raises(Refused, match="lose the node types gpu"):
+        plan_deploy(a_desired_state(), state, UNCHANGED)
+
+
+def test_a_node_type_that_launches_nothing_goes_once_no_worker_is_left() -> None:
+    plan = plan_deploy(a_desired_state(), serving(with_types(gpu=GPU)), UNCHANGED)
+
+    assert "update-autoscaler" in kinds(plan)
+
+
+def test_a_release_with_node_types_of_its_own_can_be_served_again() -> None:
+    plan = plan_deploy(
+        with_types(gpu=GPU | {"max_workers": 1}), serving(with_types(gpu=GPU)), UNCHANGED
+    )
+
+    assert "update-autoscaler" in kinds(plan)
+
+
+@pytest.mark.parametrize("name", ["worker", "head"])
+def test_an_override_of_a_type_that_raykiln_makes_can_be_removed(name: str) -> None:
+    before = with_types(**{name: {"idle_timeout_s": 30}})
+
+    plan = plan_deploy(a_desired_state(), serving(before), UNCHANGED)
+
+    assert (plan.strategy, plan.previous) == ("in place", before.release)
+    assert "update-autoscaler" in kinds(plan)
+
+
+def test_refuses_a_stored_release_whose_configuration_ray_refuses() -> None:
+    with pytest.raises(Refused, match="'max_worker' was unexpected"):
+        plan_deploy(overriding(max_worker=5), serving(a_desired_state()), UNCHANGED)
+
+
+def test_what_is_served_already_is_not_refused_for_its_configuration() -> None:
+    desired = overriding(max_worker=5)
+
+    assert plan_deploy(desired, serving(desired), UNCHANGED).is_empty
 
 
 def test_a_redis_that_does_not_exist_yet_makes_both_templates_known_later() -> None:

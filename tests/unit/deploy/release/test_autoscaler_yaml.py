@@ -1,14 +1,11 @@
 """The autoscaler's YAML: what Ray's autoscaler v2 needs, and no mistakes that it fails on."""
 
 import json
-from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
-from common.errors import Refused
-from deploy.release.autoscaler_yaml import autoscaler_yaml, read_override
+from deploy.release.autoscaler_yaml import autoscaler_yaml, mistakes_of
 from deploy.release.release import Settings, settings_of
 from tests.unit.deploy.builders import an_environment
 
@@ -47,56 +44,25 @@ def test_the_head_type_launches_nothing_and_runs_no_tasks() -> None:
 
 
 def test_an_override_is_merged_into_the_generated_configuration() -> None:
-    override = {"available_node_types": {"worker": {"resources": {"GPU": 1}}}, "max_workers": 2}
+    override = {"available_node_types": {"worker": {"idle_timeout_s": 30}}, "max_workers": 2}
 
     config = rendered(override)
 
     assert config["max_workers"] == 2
-    assert config["available_node_types"]["worker"]["resources"] == {"CPU": 2, "GPU": 1}
+    worker = config["available_node_types"]["worker"]
+    assert (worker["idle_timeout_s"], worker["resources"]) == (30, {"CPU": 2})
 
 
-@pytest.mark.parametrize(
-    ("override", "words"),
-    [
-        ({"available_node_types": {"worker": {"min_workers": 9}}}, "above max_workers"),
-        ({"available_node_types": {"worker": {"min_workers": "two"}}}, "whole numbers"),
-        ({"available_node_types": {"gpu": {"node_config": {}}}}, r"gpu\.resources is missing"),
-        ({"available_node_types": {"gpu": {"resources": {}, "max_workers": 1}}}, "SubnetIds"),
-        ({"available_node_types": {"worker": None}}, r"worker\.resources is missing"),
-        ({"available_node_types": []}, "available_node_types"),
-        ({"max_workers": "many"}, "max_workers"),
-    ],
-)
-def test_a_configuration_that_ray_would_fail_on_is_refused(
-    override: dict[str, Any], words: str
-) -> None:
-    with pytest.raises(Refused, match=words):
-        rendered(override)
+def test_what_raykiln_makes_is_what_ray_accepts() -> None:
+    environment = an_environment()
+
+    assert mistakes_of(environment, settings_of(environment), {}, "2.60.0") == ()
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("max_workers: [1", "is not YAML"),
-        ("- a list", "not keys and values"),
-        ("provider: {type: gcp}", "provider is set by Raykiln"),
-    ],
-)
-def test_an_invalid_override_is_refused(tmp_path: Path, text: str, words: str) -> None:
-    path = tmp_path / "dev.autoscaler.yaml"
-    path.write_text(text)
+def test_what_ray_would_refuse_is_named_with_its_key() -> None:
+    environment = an_environment()
+    override = {"available_node_types": {"worker": {"priority": "high"}}, "max_workers": 0}
 
-    with pytest.raises(Refused, match=words):
-        read_override(path)
+    found = mistakes_of(environment, settings_of(environment), override, "2.60.0")
 
-
-def test_a_missing_override_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="no such file"):
-        read_override(tmp_path / "none.yaml")
-
-
-def test_an_empty_override_changes_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "empty.yaml"
-    path.write_text("# nothing yet\n")
-
-    assert json.loads(read_override(path)) == {}
+    assert found == ("available_node_types.worker.priority: 'high' is not of type 'integer'",)

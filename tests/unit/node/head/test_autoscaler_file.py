@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from node.contract import AUTOSCALER_TAG
-from node.head.autoscaler_file import AutoscalerFile, check_autoscaler
+from node.head.autoscaler_file import AutoscalerFile, check_autoscaler, one_line
 from node.identity import NoMetadata
 from node.ray.token import NotFit, NotNow
 from tests.unit.node.fakes import RecordedLog, an_identity
@@ -35,14 +35,28 @@ class Node:
         self.path, self.log = folder / "autoscaler.yaml", RecordedLog()
         self.tags: dict[str, str] = {}
         self.metadata_is_up = True
+        self.tried: list[bytes] = []
+        self.ray_refuses: dict[bytes, str] = {}  # what Ray says of a document, by its content
+        self.ray_answers = True
         self._s3 = s3
         self.file = self.started_again()
 
     def started_again(self) -> AutoscalerFile:
         """Return the file as another process of this head finds it."""
         return AutoscalerFile(
-            self.path, an_identity(), s3=self._s3, read_tag=self._read_tag, log=self.log
+            self.path,
+            an_identity(),
+            s3=self._s3,
+            read_tag=self._read_tag,
+            refusal=self._refusal,
+            log=self.log,
         )
+
+    def _refusal(self, path: Path) -> str:
+        if not self.ray_answers:
+            raise NotNow("Ray's check did not end")
+        self.tried.append(path.read_bytes())
+        return self.ray_refuses.get(path.read_bytes(), "")
 
     def _read_tag(self, key: str) -> str | None:
         if not self.metadata_is_up:
@@ -147,6 +161,72 @@ def test_a_bad_document_never_replaces_a_good_one_and_is_logged_once(s3: Any, no
 
     assert (node.path.read_bytes(), node.file.uri) == (content, good)
     assert node.warnings == [f"{node.tags[AUTOSCALER_TAG]} is for prod, not test"]
+
+
+def test_a_document_that_ray_refuses_is_told_and_the_last_good_one_stays(
+    s3: Any, node: Node
+) -> None:
+    good = node.tags[AUTOSCALER_TAG] = stored(s3, a_document())
+    node.file.refresh()
+    content = node.path.read_bytes()
+    bad = a_document(max_worker=5)
+    node.ray_refuses[bad] = "'max_worker' was unexpected"
+    uri = node.tags[AUTOSCALER_TAG] = stored(s3, bad)
+
+    node.file.refresh()
+    node.file.refresh()
+
+    assert (node.path.read_bytes(), node.file.uri) == (content, good)
+    assert node.file.refused == f"{uri} Ray refuses {uri}: 'max_worker' was unexpected"
+    assert node.warnings == [f"Ray refuses {uri}: 'max_worker' was unexpected"]
+    assert node.tried == [content, bad]  # each once: a check costs a second of CPU
+    assert sorted(path.name for path in node.path.parent.iterdir()) == [
+        "autoscaler.uri",
+        "autoscaler.yaml",
+    ]
+
+
+def test_a_refusal_is_over_with_another_document(s3: Any, node: Node) -> None:
+    good = node.tags[AUTOSCALER_TAG] = stored(s3, a_document())
+    node.file.refresh()
+    node.tags[AUTOSCALER_TAG] = stored(s3, a_document(cluster_name="prod"))
+    node.file.refresh()
+    assert node.file.refused.endswith("is for prod, not test")
+
+    node.tags[AUTOSCALER_TAG] = good
+    node.file.refresh()
+    assert node.file.refused == ""
+
+
+def test_a_first_document_that_ray_refuses_is_final(s3: Any, node: Node) -> None:
+    bad = a_document(max_worker=5)
+    node.ray_refuses[bad] = "'max_worker' was unexpected"
+    node.tags[AUTOSCALER_TAG] = stored(s3, bad)
+
+    with pytest.raises(NotFit, match="'max_worker' was unexpected"):
+        node.file.refresh()
+    assert not node.path.exists()
+
+
+def test_a_check_that_does_not_end_is_no_refusal_and_is_tried_again(s3: Any, node: Node) -> None:
+    node.tags[AUTOSCALER_TAG] = stored(s3, a_document())
+    node.file.refresh()
+    uri = node.tags[AUTOSCALER_TAG] = stored(s3, a_document(max_workers=9))
+    node.ray_answers = False
+
+    node.file.refresh()
+    assert (node.file.refused, node.warnings) == ("", ["Ray's check did not end"])
+
+    node.ray_answers = True
+    node.file.refresh()
+    assert node.file.uri == uri
+
+
+def test_what_a_deployer_reads_is_one_line_of_a_bounded_length() -> None:
+    told = one_line("s3://bucket/a.yaml", NotFit("one\ntwo " + "x" * 9000))
+
+    assert told.startswith("s3://bucket/a.yaml one two xxx")
+    assert len(told) == len("s3://bucket/a.yaml ") + 500
 
 
 def test_a_good_document_is_kept_without_tag_and_metadata_service(s3: Any, node: Node) -> None:

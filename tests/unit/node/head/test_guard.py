@@ -343,9 +343,9 @@ def test_a_lease_taken_while_ray_is_not_warm_is_released(
     original = table.take
 
     def take_and_go_cold(
-        seen: LeaseItem | None, holder: str, address: str, autoscaler: str
+        seen: LeaseItem | None, holder: str, address: str, autoscaler: str, refused: str
     ) -> None:
-        original(seen, holder, address, autoscaler)
+        original(seen, holder, address, autoscaler, refused)
         head.ray.warmed = False
 
     table.take = take_and_go_cold  # type: ignore[method-assign]
@@ -661,6 +661,18 @@ def test_the_lease_says_which_autoscaler_yaml_the_leader_uses(
 
     assert table.item
     assert table.item.autoscaler == "s3://bucket/new.yaml"
+
+
+def test_the_lease_says_which_autoscaler_yaml_the_leader_refuses_and_why(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+
+    leader.services.autoscaler_refused = "s3://bucket/new.yaml 'max_worker' was unexpected"
+    leader.run(2.25)
+
+    assert table.item
+    assert table.item.refused == "s3://bucket/new.yaml 'max_worker' was unexpected"
 
 
 def test_a_failing_autoscaler_refresh_does_not_disturb_the_leader(

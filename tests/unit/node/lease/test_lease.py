@@ -60,7 +60,7 @@ def test_every_renewal_restarts_the_wait() -> None:
     lease = a_lease(table, clock)
 
     step_for(9.0, clock, lease)
-    table.renew(4, "i-0b", "")
+    table.renew(4, "i-0b", "", "")
     step_for(9.0, clock, lease)
 
     assert lease.epoch is None
@@ -116,9 +116,9 @@ def test_a_take_without_an_answer_does_not_hold_and_is_repeated() -> None:
     original = table.take
 
     def take_without_answer(
-        seen: LeaseItem | None, holder: str, address: str, autoscaler: str
+        seen: LeaseItem | None, holder: str, address: str, autoscaler: str, refused: str
     ) -> None:
-        original(seen, holder, address, autoscaler)
+        original(seen, holder, address, autoscaler, refused)
         table.answering = False
         table._answer()
 
@@ -191,8 +191,8 @@ def test_a_slow_renewal_counts_from_the_moment_it_was_sent() -> None:
     clock.advance(2.0)
     original = table.renew
 
-    def renew_slowly(epoch: int, holder: str, autoscaler: str) -> LeaseItem:
-        item = original(epoch, holder, autoscaler)
+    def renew_slowly(epoch: int, holder: str, autoscaler: str, refused: str) -> LeaseItem:
+        item = original(epoch, holder, autoscaler, refused)
         clock.advance(1.5)
         return item
 
@@ -324,5 +324,7 @@ def test_the_holder_writes_which_autoscaler_yaml_it_uses() -> None:
     assert table.item
     assert table.item.autoscaler == "s3://bucket/one.yaml"
     lease.autoscaler = "s3://bucket/two.yaml"
+    lease.refused = "s3://bucket/three.yaml no key"
     step_for(2.25, clock, lease)
     assert table.item.autoscaler == "s3://bucket/two.yaml"
+    assert table.item.refused == "s3://bucket/three.yaml no key"

@@ -182,9 +182,11 @@ def test_two_heads_never_run_ray_together_and_without_faults_one_does() -> None:
 
 
 class TakesByEpochAlone(MemoryTable):
-    def take(self, seen: LeaseItem | None, holder: str, address: str, autoscaler: str) -> None:
+    def take(
+        self, seen: LeaseItem | None, holder: str, address: str, autoscaler: str, refused: str
+    ) -> None:
         same_epoch = self.item and seen and self.item.epoch == seen.epoch
-        super().take(self.item if same_epoch else seen, holder, address, autoscaler)
+        super().take(self.item if same_epoch else seen, holder, address, autoscaler, refused)
 
 
 class ReleasesFirst(Guard):

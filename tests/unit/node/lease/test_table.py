@@ -35,11 +35,12 @@ seen_items = st.none() | st.builds(
     LeaseItem, epochs, st.integers(0, 3), holders, st.just("10.0.0.1"), st.booleans()
 )
 documents = st.sampled_from(["", "s3://bucket/one.yaml"])
+refusals = st.sampled_from(["", "s3://bucket/two.yaml no key"])
 operations = st.one_of(
     st.tuples(st.just("read")),
-    st.tuples(st.just("take"), seen_items, holders, st.just("10.0.0.1"), documents),
+    st.tuples(st.just("take"), seen_items, holders, st.just("10.0.0.1"), documents, refusals),
     st.tuples(st.just("take as seen"), holders),
-    st.tuples(st.just("renew"), epochs, holders, documents),
+    st.tuples(st.just("renew"), epochs, holders, documents, refusals),
     st.tuples(st.just("name"), st.sampled_from(["", "i-0a", "i-0c"])),
     st.tuples(st.just("release"), epochs, holders),
 )
@@ -48,7 +49,7 @@ operations = st.one_of(
 def outcome(table: LeaseTable, operation: tuple[Any, ...]) -> Any:
     name, *arguments = operation
     if name == "take as seen":
-        name, arguments = "take", [table.read(), arguments[0], "10.0.0.2", ""]
+        name, arguments = "take", [table.read(), arguments[0], "10.0.0.2", "", ""]
     if name == "name":
         return name_successor(table, *arguments)
     try:
@@ -90,7 +91,7 @@ def test_the_memory_table_behaves_like_dynamodb(dynamodb: Any, story: list[Any])
 
 
 def test_environments_do_not_share_a_lease(dynamodb: Any) -> None:
-    DynamoLeaseTable(dynamodb, TABLE, "one").take(None, "i-0a", "10.0.0.1", "")
+    DynamoLeaseTable(dynamodb, TABLE, "one").take(None, "i-0a", "10.0.0.1", "", "")
 
     assert DynamoLeaseTable(dynamodb, TABLE, "two").read() is None
 
@@ -106,10 +107,10 @@ def test_a_renewal_returns_the_item_with_a_successor_named_since(
     dynamodb: Any,
 ) -> None:
     table = DynamoLeaseTable(dynamodb, TABLE, "test")
-    table.take(None, "i-0a", "10.0.0.1", "s3://bucket/one.yaml")
+    table.take(None, "i-0a", "10.0.0.1", "s3://bucket/one.yaml", "")
     name_successor(table, "i-0b")
 
-    item = table.renew(1, "i-0a", "s3://bucket/two.yaml")
+    item = table.renew(1, "i-0a", "s3://bucket/two.yaml", "s3://bucket/new.yaml no")
 
     assert item == LeaseItem(
         1,
@@ -119,6 +120,7 @@ def test_a_renewal_returns_the_item_with_a_successor_named_since(
         released=False,
         successor="i-0b",
         autoscaler="s3://bucket/two.yaml",
+        refused="s3://bucket/new.yaml no",
     )
     table.release(1, "i-0a")
     assert table.read() == replace(item, released=True)

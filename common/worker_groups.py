@@ -1,0 +1,150 @@
+"""Worker groups: what a person asks for of each kind of worker. No AWS.
+
+A group is one node type of Ray's, with one launch template; its instance types are alternatives, in
+order of preference, so they must offer Ray the same: as in AWS ParallelCluster, where the instance
+types of one compute resource have as many vCPUs and accelerators.
+https://docs.aws.amazon.com/parallelcluster/latest/ug/Scheduling-v3.html
+"""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from common.table import Table, Text
+
+Market = Literal["on-demand", "spot"]
+
+# The group of a file that has one kind of worker, as its table is written then.
+ONLY_GROUP = "worker"
+GROUP_NAME = re.compile(r"[a-z][a-z0-9-]{0,20}")
+HEAD = "head"  # the head's node type
+
+INSTANCE_TYPE = re.compile(r"[a-z0-9-]+\.[a-z0-9-]+")
+# What a node offers of these is looked up; Ray refuses the names as custom resources.
+LOOKED_UP = ("CPU", "GPU", "memory", "object_store_memory")
+# Kubernetes' syntax, which Ray checks when a node starts: ray/_private/label_utils.py, Ray 2.60.
+_LABEL = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,61}[a-zA-Z0-9])?")
+_LABEL_KEY = re.compile(rf"([a-z0-9]([a-z0-9.-]{{0,251}}[a-z0-9])?/)?({_LABEL.pattern})")
+RAYS_LABELS = "ray.io/"
+
+
+def _instance_type(value: str) -> str:
+    if not INSTANCE_TYPE.fullmatch(value):
+        raise ValueError(f"{value!r} is no instance type, such as m6i.4xlarge")
+    return value
+
+
+InstanceType = Annotated[str, AfterValidator(_instance_type)]
+
+
+class Volume(Table):
+    """A worker's root volume, of type gp3.
+
+    Limits and ratios: https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html
+    """
+
+    gib: int = Field(ge=8, le=65_536)
+    iops: int = Field(default=3_000, ge=3_000, le=80_000)
+    # MiB/s
+    throughput: int = Field(default=125, ge=125, le=2_000)
+
+    @model_validator(mode="after")
+    def _is_in_proportion(self) -> "Volume":
+        if self.iops > max(3_000, 500 * self.gib):
+            raise ValueError(f"iops = {self.iops}: at most 500 for each of {self.gib} GiB")
+        if 4 * self.throughput > self.iops:
+            least = 4 * self.throughput
+            raise ValueError(f"throughput = {self.throughput} MiB/s needs iops = {least} or more")
+        return self
+
+
+class WorkerGroup(Table):
+    """Workers of one kind, launched by Ray's autoscaler between min and max."""
+
+    # In order of preference; the next is used where EC2 has no capacity for one.
+    instance_types: tuple[InstanceType, ...] = Field(min_length=1, max_length=20)
+    min: int = Field(ge=0, le=10_000)
+    max: int = Field(ge=1, le=10_000)
+    market: Literal["on-demand", "spot", "spot-then-on-demand"] = "on-demand"
+    idle_timeout_minutes: int = Field(default=5, ge=1)
+    # Seconds over which workers spread their way to a new head: about 1 for each 200.
+    rejoin_seconds: int = Field(default=0, ge=0, le=120)
+    # Ray's custom resources and labels of each node.
+    resources: dict[str, Annotated[int, Field(ge=0, strict=True)]] = Field(default={})
+    labels: dict[str, str] = Field(default={})
+    # Empty: of the image's size.
+    volume: Volume | None = None
+    # Empty: all zones that the cluster has.
+    zones: tuple[Text, ...] = ()
+
+    @property
+    def markets(self) -> tuple[Market, ...]:
+        """Return the markets to launch in, in order of preference."""
+        if self.market == "spot-then-on-demand":
+            return ("spot", "on-demand")
+        return (self.market,)
+
+    @field_validator("instance_types")
+    @classmethod
+    def _types_are_named_once(cls, types: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(types)) < len(types):
+            raise ValueError("an instance type is named twice")
+        return types
+
+    @field_validator("resources")
+    @classmethod
+    def _resources_are_custom(cls, resources: dict[str, int]) -> dict[str, int]:
+        if wrong := [name for name in resources if name in LOOKED_UP or ":" in name]:
+            raise ValueError(
+                f"{', '.join(wrong)}: Ray's own names; CPU, GPU and memory follow from the "
+                "instance types"
+            )
+        return resources
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_are_rays(cls, labels: dict[str, str]) -> dict[str, str]:
+        for key, value in labels.items():
+            if key.startswith(RAYS_LABELS):
+                raise ValueError(f"{key}: labels that begin with {RAYS_LABELS} are Ray's own")
+            if not _LABEL_KEY.fullmatch(key) or (value and not _LABEL.fullmatch(value)):
+                raise ValueError(
+                    f"{key} = {value!r}: letters, digits, '-', '_' and '.', 63 at most, and no "
+                    "punctuation at either end"
+                )
+        return labels
+
+    @model_validator(mode="after")
+    def _min_is_not_above_max(self) -> "WorkerGroup":
+        if self.min > self.max:
+            raise ValueError(f"min ({self.min}) is above max ({self.max})")
+        return self
+
+
+def named_groups(workers: dict[str, Any]) -> dict[str, Any]:
+    """Return the ``workers`` table of a file as groups by name: ``[workers]`` is one group.
+
+    Raises ValueError for names that no group may have.
+    """
+    if not workers:
+        raise ValueError("at least one group is needed, for example [workers.cpu]")
+    if not all(isinstance(value, dict) for value in workers.values()):
+        return {ONLY_GROUP: _renamed(workers)}
+    for name in workers:
+        if not GROUP_NAME.fullmatch(name) or name == HEAD:
+            raise ValueError(
+                f"{name!r} cannot name a group: lower-case letters, digits and '-', 21 at most, "
+                f"beginning with a letter, and not {HEAD}"
+            )
+    return workers
+
+
+def _renamed(workers: dict[str, Any]) -> dict[str, Any]:
+    """Return a group of the table that has ``instance_type`` for its only one."""
+    if "cpus" in workers:
+        raise ValueError("remove cpus: it follows from the instance type")
+    if "instance_type" not in workers:
+        return workers
+    others = {key: value for key, value in workers.items() if key != "instance_type"}
+    return {"instance_types": [workers["instance_type"]], **others}
