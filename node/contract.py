@@ -44,7 +44,18 @@ DASHBOARD_PORT = 8265  # dashboard and jobs API
 RAY_PORTS = (GCS_PORT, CLIENT_PORT, DASHBOARD_PORT)  # the endpoint; a standby relays them
 GUARD_PORT = 8479  # HTTP, by the guard
 LEADER_PATH = "/leader"  # 200 while this head takes traffic, else 503
-STATUS_PATH = "/status"  # JSON
+STATUS_PATH = "/status"  # JSON; keys that deployers read are below
+
+# --- /status of a leader: what its guard knows of Ray's autoscaler -------------------------------
+
+STATUS_AUTOSCALER = "autoscaler"  # null while this head does not lead; holds the keys below
+STATUS_WORKING = "working"  # null until the first round, or until there should have been one
+STATUS_ROUNDS = "rounds"  # new ones that the guard has seen
+STATUS_SINCE_ROUND = "seconds_since_round"  # or since Ray came up
+STATUS_REFUSED = "refused"  # newest launch that EC2 refused, by worker group; with the keys below
+REFUSED_TYPE, REFUSED_MARKET = "instance_type", "market"
+REFUSED_CODE, REFUSED_MESSAGE = "code", "message"  # EC2's
+REFUSED_AGO = "seconds_ago"
 
 # --- Files and commands on an instance -----------------------------------------------------------
 
@@ -99,6 +110,7 @@ LINE_MESSAGE = "message"
 
 HEAD_READY = "HeadReady"  # 1 while Ray on the leader is healthy
 HEAD_LEADER = "HeadLeader"  # 1 from every holder of the lease
+AUTOSCALER_WORKING = "AutoscalerWorking"  # 1 while Ray's autoscaler completes its rounds
 GAVE_UP = "GaveUp"  # an instance gave up; with the dimension Role too
 ENVIRONMENT_DIMENSION = "Environment"
 ROLE_DIMENSION = "Role"

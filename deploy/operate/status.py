@@ -1,8 +1,12 @@
-"""Read the status of a cluster: its state, its alarms, a deploy in progress. Reads AWS only."""
+"""Read the status of a cluster: its state, its alarms, what its leader's guard knows of Ray's
+autoscaler, a deploy in progress. Changes nothing; asks the guard through Run Command.
+"""
 
 from common.clients import Clients
 from common.environment import Environment
+from common.errors import PipelineError
 from common.waiting import Clock, SystemClock
+from deploy.cluster.autoscaler_health import AutoscalerHealth, autoscaler_health
 from deploy.cluster.remediations import last_remediation
 from deploy.cluster.state import ClusterState, find_alarms, read_state
 from deploy.operate.status_report import StatusReport, status_report
@@ -14,11 +18,12 @@ def read_status(
     environment: Environment, clients: Clients, *, clock: Clock | None = None
 ) -> StatusReport:
     """Read the cluster once; ``clock`` is used to tell how long a deploy has been in progress."""
+    clock = clock or SystemClock()
     state = read_state(clients, environment)
     alarms = find_alarms(clients, environment.name)
     lock = find_lock(clients, environment) if state.foundation else None
     remediates = environment.alarms.remediate and state.foundation
-    deployer = lock.words((clock or SystemClock()).now()) if lock else ""
+    deployer = lock.words(clock.now()) if lock else ""
     unfinished = "" if lock else _unfinished(environment, clients, state)
     return status_report(
         environment,
@@ -26,8 +31,25 @@ def read_status(
         alarms,
         deployer=deployer,
         unfinished=unfinished,
+        autoscaler=_autoscaler(clients, state, clock),
         remediation=last_remediation(clients, environment) if remediates else "",
     )
+
+
+def _autoscaler(clients: Clients, state: ClusterState, clock: Clock) -> AutoscalerHealth | str:
+    """Return what the leader's guard knows, or why it is not known.
+
+    A leader that the load balancer does not reach is not asked: it may be a minute before Run
+    Command gives up, and that leader is a problem already.
+    """
+    if state.leader is None:
+        return "no leader"
+    if not state.is_reachable:
+        return "not known: the leader is not reachable"
+    try:
+        return autoscaler_health(clients, state.leader.id, clock=clock)
+    except PipelineError as error:
+        return f"not known: {error.message}"
 
 
 def _unfinished(environment: Environment, clients: Clients, state: ClusterState) -> str:

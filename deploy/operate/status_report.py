@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from common.environment import Environment
+from deploy.cluster.autoscaler_health import AutoscalerHealth
 from deploy.cluster.state import Alarm, ClusterState, Instance
 
 
@@ -36,6 +37,9 @@ class StatusReport:
     unfinished: str = ""
     # The last remediation, or why none was done; empty when there was none, or it is off.
     remediation: str = ""
+    # Whether Ray's autoscaler works, in words; and what EC2 refused to launch, by worker group.
+    autoscaler: str = ""
+    refused: tuple[dict[str, str], ...] = ()
 
     @property
     def is_healthy(self) -> bool:
@@ -52,6 +56,7 @@ class StatusReport:
             self._summary(),
             _table("Heads", self.heads),
             _table("Workers", self.workers),
+            *((_table("Refused launches", self.refused),) if self.refused else ()),
             Section("Load balancer", ("target group", "instance", "health"), self._target_rows()),
             Section("Alarms", ("alarm", "state"), tuple(sorted(self.alarms.items()))),
         )
@@ -61,6 +66,7 @@ class StatusReport:
             ("endpoint", self.endpoint),
             ("release", self.release or "none yet"),
             ("leader", f"{self.leader} (epoch {self.epoch})" if self.leader else "none"),
+            ("autoscaler", self.autoscaler or "not known"),
             ("stack", self.stack or "not deployed"),
             ("deploy in progress", self._deploy_in_progress()),
             *((("remediation", self.remediation),) if self.remediation else ()),
@@ -94,8 +100,12 @@ def status_report(
     deployer: str = "",
     unfinished: str = "",
     remediation: str = "",
+    autoscaler: AutoscalerHealth | str = "",
 ) -> StatusReport:
-    """Return the report of a snapshot, its alarms, and the deploy in progress."""
+    """Return the report of a snapshot, its alarms, and the deploy in progress.
+
+    ``autoscaler``: what is known of it, or why that is not known.
+    """
     return StatusReport(
         environment=environment.name,
         release=state.release.id if state.release else "",
@@ -107,10 +117,12 @@ def status_report(
         workers=tuple(_row(i) for i in state.workers),
         targets={targets.name: dict(targets.health) for targets in state.targets},
         alarms={alarm.name: alarm.state for alarm in alarms},
-        problems=problems(environment, state, alarms),
+        problems=problems(environment, state, alarms) + autoscaler_problems(autoscaler),
         deployer=deployer,
         unfinished=unfinished,
         remediation=remediation,
+        autoscaler=str(autoscaler),
+        refused=_refused(autoscaler),
     )
 
 
@@ -135,6 +147,34 @@ def problems(
     if state.release is None:
         found.append("no deploy has finished yet")
     return tuple(found)
+
+
+def autoscaler_problems(autoscaler: AutoscalerHealth | str) -> tuple[str, ...]:
+    """Return what is wrong with the autoscaler as text; that it is not known is no problem.
+
+    Then the alarm says so: the guard also sends what it knows as a metric.
+    """
+    if isinstance(autoscaler, str):
+        return ()
+    dead = (f"the autoscaler is {autoscaler}",) if autoscaler.working is False else ()
+    return dead + tuple(
+        f"EC2 refuses to launch {one}" for one in autoscaler.refused if one.is_recent
+    )
+
+
+def _refused(autoscaler: AutoscalerHealth | str) -> tuple[dict[str, str], ...]:
+    if isinstance(autoscaler, str):
+        return ()
+    return tuple(
+        {
+            "group": one.group,
+            "type": one.instance_type,
+            "market": one.market,
+            "ago": f"{one.seconds_ago:.0f} s",
+            "why": f"{one.code}: {one.message}",
+        }
+        for one in autoscaler.refused
+    )
 
 
 def _row(instance: Instance) -> dict[str, str]:

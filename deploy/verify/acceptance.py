@@ -25,6 +25,7 @@ CHECKS: dict[str, Callable[[CheckedCluster], Verdict]] = {
     "HeadReady arrives": cluster_checks.head_ready_arrives,
     "the alarms exist": cluster_checks.alarms_exist,
     "no alarm is in ALARM": cluster_checks.alarms_are_ok,
+    "the autoscaler works": cluster_checks.autoscaler_works,
 }
 
 

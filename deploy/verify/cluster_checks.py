@@ -13,6 +13,7 @@ from common.clients import Clients
 from common.environment import Environment
 from common.errors import PipelineError, Refused
 from common.waiting import Clock, Seen, wait_for
+from deploy.cluster.autoscaler_health import AutoscalerHealth, NotReported, autoscaler_health
 from deploy.cluster.heartbeat import heartbeat
 from deploy.cluster.ray_api import RayApi, alive_workers, ray_api
 from deploy.cluster.run_command import run_command
@@ -22,8 +23,11 @@ from deploy.verify.alarm_delivery import deliver_alarm
 from deploy.verify.check import Verdict
 from node.contract import GCS_PORT, RAY_COMMAND
 
-ALARMS = ("head-not-ready", "no-leader", "no-healthy-target", "head-launch")
+ALARMS = ("head-not-ready", "no-leader", "no-healthy-target", "head-launch", "autoscaler")
 WINDOW = 600.0  # seconds of heartbeats that are checked
+# Seconds for a new round of the autoscaler: it completes one every 5 s, the guard looks every 10 s,
+# and a head that has just begun to lead starts its autoscaler last.
+ROUND_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,31 @@ def ray_status_succeeds(cluster: CheckedCluster) -> Verdict:
         return Verdict(True, f"on {leader.id}: {', '.join(nodes)}")
     words = (result.stdout + result.stderr).strip()[-300:]
     return Verdict(False, f"{result.status} {result.exit_code}: {words}")
+
+
+def autoscaler_works(cluster: CheckedCluster) -> Verdict:
+    """Ray's autoscaler completes a round while we look."""
+    leader = cluster.leader()
+    first: AutoscalerHealth | None = None
+
+    def look() -> Seen[AutoscalerHealth]:
+        nonlocal first
+        found = autoscaler_health(cluster.clients, leader.id, clock=cluster.clock)
+        first = first or found
+        return Seen(found if found.rounds > first.rounds else None, str(found))
+
+    try:
+        health = wait_for(
+            "a new round of the autoscaler",
+            look,
+            clock=cluster.clock,
+            seconds=ROUND_SECONDS,
+            every=5.0,
+        )
+    except NotReported as error:
+        return Verdict(True, f"not checked: {error.message}")
+    refused = [f"; EC2 refused {one}" for one in health.refused]
+    return Verdict(True, f"{health.rounds} rounds seen on {leader.id}{''.join(refused)}")
 
 
 def live_nodes(status: str) -> tuple[str, ...]:

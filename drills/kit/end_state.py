@@ -59,7 +59,7 @@ def problems(cluster: ClusterUnderTest) -> tuple[str, ...]:
 
 
 def _status(cluster: ClusterUnderTest) -> Iterator[str]:
-    report = read_status(cluster.environment, cluster.clients)
+    report = read_status(cluster.environment, cluster.clients, clock=cluster.clock)
     yield from report.problems
     heads = 1 + cluster.environment.head.standby
     if len(report.heads) != heads:

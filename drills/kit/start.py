@@ -39,7 +39,7 @@ def await_healthy(
     """
     initial = wait_for(
         f"a healthy cluster {environment.name}",
-        lambda: _look(environment, clients, api),
+        lambda: _look(environment, clients, clock, api),
         clock=clock,
         seconds=TIMEOUT,
         hint=f"no fault was injected; invoke status --env {environment.name}",
@@ -52,8 +52,10 @@ def await_healthy(
     return cluster
 
 
-def _look(environment: Environment, clients: Clients, api: RayApi) -> Seen[InitialState]:
-    report = read_status(environment, clients)
+def _look(
+    environment: Environment, clients: Clients, clock: Clock, api: RayApi
+) -> Seen[InitialState]:
+    report = read_status(environment, clients, clock=clock)
     if report.deployer or report.unfinished:
         raise Refused(
             f"{environment.name} is being deployed: {report.deployer or report.unfinished}",

@@ -17,6 +17,7 @@ acts: see ``may_feed_watchdog`` and ray-head.service.
 from collections.abc import Callable
 from typing import ClassVar
 
+from node.head.autoscaler_health import AutoscalerHealth
 from node.head.background_calls import BackgroundCalls, RepeatedCall
 from node.head.failures import Failures
 from node.head.heartbeat import Heartbeat
@@ -55,6 +56,7 @@ class Guard:
         self._heartbeat = Heartbeat(
             background_calls, services.send, clock=clock, interval=limits.heartbeat_interval
         )
+        self._autoscaler_health = AutoscalerHealth(ray, background_calls, limits, clock=clock)
         self._autoscaler = RepeatedCall(
             background_calls,
             "autoscaler",
@@ -83,6 +85,7 @@ class Guard:
             self._follow_lease()
         try:
             self._steps[self.phase](self)
+            self._check_autoscaler()
             self._send_heartbeat()
             self._refresh_autoscaler()
         except NotFit as error:
@@ -135,6 +138,7 @@ class Guard:
             leader_address=leader.address if leader else "",
             failures=len(self._failures),
             successor=leader.next_holder if leader else "",
+            autoscaler=self._autoscaler_health.status() if self.phase is Phase.LEADING else None,
         )
 
     # --- What each phase does --------------------------------------------------------------------
@@ -175,6 +179,7 @@ class Guard:
             self._ray_failed("Ray ended while it started")
         elif self._ray.is_healthy():
             self._health.begin()
+            self._autoscaler_health.begin()
             self._heartbeat.hurry()
             self._enter(Phase.LEADING)
         elif self._phase_lasts(self._limits.start_timeout):
@@ -240,6 +245,12 @@ class Guard:
         if self._health.is_lost:
             self._ray_failed("Ray does not answer")
 
+    def _check_autoscaler(self) -> None:
+        if self.phase is Phase.LEADING and self._autoscaler_health.step():
+            self._heartbeat.hurry()
+            working = self._autoscaler_health.working
+            self._log("autoscaler changed", level=WARNING, working=working)
+
     def _ray_failed(self, why: str) -> None:
         """Release the lease at once; fail for good when Ray has failed too often."""
         self._failures.add()
@@ -270,7 +281,11 @@ class Guard:
 
     def _send_heartbeat(self) -> None:
         if self.lease.epoch is not None and self.phase is not Phase.STOPPING:
-            self._heartbeat.step(self.is_leader if self.phase is Phase.LEADING else None)
+            leads = self.phase is Phase.LEADING
+            self._heartbeat.step(
+                self.is_leader if leads else None,
+                self._autoscaler_health.working if leads else None,
+            )
 
     def _refresh_autoscaler(self) -> None:
         if self.phase in (Phase.STANDBY, Phase.LEADING):

@@ -4,14 +4,14 @@ its argument only.
 
 from collections.abc import Callable
 
-from node.contract import HEAD_LEADER, HEAD_READY
+from node.contract import AUTOSCALER_WORKING, HEAD_LEADER, HEAD_READY
 from node.head.background_calls import BackgroundCalls
 
 Clock = Callable[[], float]
 
 
 class Heartbeat:
-    """Sends HeadLeader and HeadReady in the background; ``send`` may block and raise."""
+    """Sends its metrics in the background; ``send`` may block and raise."""
 
     def __init__(
         self,
@@ -25,15 +25,17 @@ class Heartbeat:
         self._clock, self._interval = clock, interval
         self._next = 0.0
 
-    def step(self, ready: bool | None) -> None:
+    def step(self, ready: bool | None, autoscaler: bool | None = None) -> None:
         """Send one when it is due, and again until it is sent; call while holding the lease.
 
-        ``ready`` is None before Ray was healthy for the first time: HeadReady is left out then.
+        ``ready`` is None before Ray was healthy for the first time, ``autoscaler`` before its first
+        round: HeadReady and AutoscalerWorking are left out then.
         """
         if self._clock() >= self._next:
             self._next = self._clock() + self._interval
             self._calls.reset("heartbeat")
-        values = {HEAD_LEADER: 1.0} | ({} if ready is None else {HEAD_READY: float(ready)})
+        known = {HEAD_LEADER: True, HEAD_READY: ready, AUTOSCALER_WORKING: autoscaler}
+        values = {name: float(value) for name, value in known.items() if value is not None}
         self._calls.done("heartbeat", lambda: self._send(values))
 
     def hurry(self) -> None:

@@ -28,7 +28,8 @@ from node.log import EventLog, Log
 from node.ray.config_check import refusal
 from node.ray.grpc_gcs import GrpcGcs
 from node.ray.head_process import RayHeadProcess
-from node.ray.start_settings import AUTOSCALER, TOKEN
+from node.ray.launches import Launches
+from node.ray.start_settings import AUTOSCALER, LAUNCHES, TOKEN
 from node.ray.token import NotFit
 from node.reports import Reports
 
@@ -69,7 +70,7 @@ def make_guard(identity: Identity, executor: ThreadPoolExecutor, log: Log) -> Gu
     )
     return Guard(
         lease,
-        RayHeadProcess(identity, GrpcGcs(identity.address, TOKEN)),
+        RayHeadProcess(identity, GrpcGcs(identity.address, TOKEN), Launches(LAUNCHES)),
         SocketProxies(identity.address, clock=boot_clock, log=log),
         services,
         BackgroundCalls(executor, clock=boot_clock, log=log, final=NotFit),

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from node.ray.launches import RefusedLaunch
+
 STOPPED, FAILED, UNFIT = 0, 1, 64  # exit codes; ray-head.service does not restart after UNFIT
 
 
@@ -28,6 +30,8 @@ class Limits:
     unhealthy_timeout: float = 10.0  # without an answer from Ray
     heartbeat_interval: float = 60.0
     autoscaler_interval: float = 5.0  # between reads of the tag that names its YAML
+    round_check_interval: float = 10.0  # between questions for the autoscaler's newest round
+    round_timeout: float = 60.0  # without a new one; the autoscaler completes one every 5 s
     warm_up_delay: float = 8.0  # after a hand-over, since the next head needs the CPU
     failure_pause: float = 3.0  # before competing again for the lease; a standby comes first
     max_failures: int = 3
@@ -35,6 +39,16 @@ class Limits:
 
 
 LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class AutoscalerStatus:
+    """What /status shows of Ray's autoscaler; names as in node/contract.py."""
+
+    working: bool | None
+    rounds: int
+    seconds_since_round: float
+    refused: dict[str, RefusedLaunch]
 
 
 @dataclass(frozen=True)
@@ -48,3 +62,4 @@ class Status:
     leader_address: str
     failures: int
     successor: str = ""
+    autoscaler: AutoscalerStatus | None = None  # only of a leader

@@ -2,9 +2,13 @@
 
 from typing import Protocol
 
+from node.ray.launches import RefusedLaunches
+
 
 class RayHead(Protocol):
-    """What the guard needs of Ray. Every method returns at once, or within a second."""
+    """What the guard needs of Ray. Every method returns at once, or within a second, unless it
+    says otherwise.
+    """
 
     def warm(self) -> bool:
         """Get ready to start; True once Ray is imported. Called again until True."""
@@ -20,3 +24,11 @@ class RayHead(Protocol):
 
     def kill(self) -> bool:
         """Kill every process of Ray; True when none is left. Called again until True."""
+
+    def autoscaler_round(self) -> int:
+        """Return the autoscaler's counter of rounds. Blocks for seconds, and raises when nothing
+        answers.
+        """
+
+    def refused_launches(self) -> RefusedLaunches:
+        """Return the newest launch that EC2 refused, by worker group."""

@@ -1,4 +1,5 @@
-"""What Ray's GCS can be asked: which nodes are alive. No AWS, no gRPC: that is grpc_gcs.py.
+"""What Ray's GCS can be asked: which nodes are alive, and what the autoscaler reported last. No
+AWS, no gRPC: that is grpc_gcs.py.
 
 A TCP connect through a proxy proves nothing, and the agents' own check counts an unreachable GCS
 as healthy, so the question goes to the GCS itself.
@@ -6,6 +7,8 @@ as healthy, so the question goes to the GCS itself.
 
 from dataclasses import dataclass
 from typing import Protocol
+
+from node.ray.protobuf import Value, decoded
 
 NODE_ID_BYTES = 28
 
@@ -34,3 +37,28 @@ class Gcs(Protocol):
 
     def is_alive(self, node_id: bytes) -> bool:
         """Say whether this one node is alive; cheap, unlike the list."""
+
+    def autoscaler_round(self) -> int:
+        """Return a number that grows with each round that the autoscaler completes; 0 before the
+        first. Takes seconds in a large cluster.
+        """
+
+
+def round_in(reply: bytes) -> int:
+    """Read GetClusterStatusReply, autoscaling_state = 1, which comes first, and from it
+    last_seen_cluster_resource_state_version = 1 (ray/protobuf/autoscaler.proto, Ray 2.60).
+
+    A round that fails reports no state (ray/autoscaler/v2/autoscaler.py, update_autoscaling_state,
+    and monitor.py, _run), so the number stands still.
+    """
+    version = _field(reply, 1)
+    if isinstance(version, bytes):
+        version = _field(version, 1)
+    if isinstance(version, bytes):
+        raise ValueError("not the protobuf message it should be")
+    return version
+
+
+def _field(message: bytes, number: int) -> Value:
+    """Return a field's value; protobuf leaves out a number that is 0 and a message not set."""
+    return next((value for found, value in decoded(message) if found == number), 0)

@@ -11,17 +11,20 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]
 
 from node.contract import GCS_PORT
-from node.ray.gcs import NODE_ID_BYTES, NotAdmitted, RayNode, Unreachable
+from node.ray.gcs import NODE_ID_BYTES, NotAdmitted, RayNode, Unreachable, round_in
 from node.ray.protobuf import counted, decoded
 
 NODES = "/ray.rpc.NodeInfoGcsService/"
-DRAIN = "/ray.rpc.autoscaler.AutoscalerStateService/DrainNode"
+AUTOSCALER = "/ray.rpc.autoscaler.AutoscalerStateService/"
+STATUS_SECONDS = 10.0  # for a reply that has an entry for each node and each pending task's shape
 STATE_ALIVE = 0  # gcs.proto, GcsNodeInfo.GcsNodeState
 # gRPC's backoff grows to two minutes: a GCS that is back should be found sooner.
 CHANNEL = (
     ("grpc.max_reconnect_backoff_ms", 1000),
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.enable_http_proxy", 0),
+    # Ray's own limit (src/ray/common/ray_config_def.h, max_grpc_message_size); by default 4 MB.
+    ("grpc.max_receive_message_length", 512 * 1024 * 1024),
 )
 
 
@@ -51,14 +54,17 @@ class GrpcGcs:
 
     def drain(self, request: bytes) -> bool:
         """Send a DrainNodeRequest (departure.py); say whether the head does so: is_accepted = 1."""
-        return dict(decoded(self._call(DRAIN, request))).get(1) == 1
+        return dict(decoded(self._call(f"{AUTOSCALER}DrainNode", request))).get(1) == 1
 
-    def _call(self, method: str, request: bytes) -> bytes:
+    def autoscaler_round(self) -> int:
+        return round_in(self._call(f"{AUTOSCALER}GetClusterStatus", b"", STATUS_SECONDS))
+
+    def _call(self, method: str, request: bytes, seconds: float = 0.0) -> bytes:
         call: Callable[..., Any] = self._channel.unary_unary(method)
         try:
             token = self._token_path.read_text(encoding="utf-8").strip()
             metadata = (("authorization", f"Bearer {token}"),)
-            return bytes(call(request, timeout=self._seconds, metadata=metadata))
+            return bytes(call(request, timeout=seconds or self._seconds, metadata=metadata))
         except OSError as error:
             raise NotAdmitted("no token yet") from error
         except grpc.RpcError as error:

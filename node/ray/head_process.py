@@ -5,9 +5,11 @@ import os
 import socket
 import subprocess
 import sys
+import time
 
 from node.identity import Identity
 from node.ray.gcs import Gcs, NotAdmitted, Unreachable
+from node.ray.launches import Launches, RefusedLaunches
 from node.ray.processes import become_subreaper, kill_descendants, reap
 from node.ray.start_settings import head_arguments, head_environment
 
@@ -15,9 +17,9 @@ from node.ray.start_settings import head_arguments, head_environment
 class RayHeadProcess:
     """Ray in processes below this one, in its cgroup."""
 
-    def __init__(self, identity: Identity, gcs: Gcs) -> None:
+    def __init__(self, identity: Identity, gcs: Gcs, launches: Launches) -> None:
         become_subreaper()
-        self._identity, self._gcs = identity, gcs
+        self._identity, self._gcs, self._launches = identity, gcs, launches
         self._child: subprocess.Popen[bytes] | None = None
         self._talk: socket.socket | None = None
         self._warm = False
@@ -57,6 +59,12 @@ class RayHeadProcess:
             self._child.poll()
             self._child, self._warm = None, False
         return dead
+
+    def autoscaler_round(self) -> int:
+        return self._gcs.autoscaler_round()
+
+    def refused_launches(self) -> RefusedLaunches:
+        return self._launches.refused(time.time())
 
     def _spawn(self) -> None:
         ours, theirs = socket.socketpair()

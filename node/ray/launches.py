@@ -23,6 +23,20 @@ class Failure:
     message: str
 
 
+@dataclass(frozen=True)
+class RefusedLaunch:
+    """A group's newest failure, as /status shows it."""
+
+    instance_type: str
+    market: str
+    code: str
+    message: str
+    seconds_ago: float
+
+
+RefusedLaunches = dict[str, RefusedLaunch]  # by group
+
+
 class Launches:
     """The newest failure of each group since its last success, in a file."""
 
@@ -45,6 +59,10 @@ class Launches:
             return {}
         return found if isinstance(found, dict) else {}
 
+    def refused(self, now: float) -> RefusedLaunches:
+        """Return the newest failure by group as of ``now``, Unix time."""
+        return {group: _refused(entry, now) for group, entry in self.read().items()}
+
     def _change(self, group: str, entry: dict[str, object] | None) -> None:
         with self._lock:
             before = self.read()
@@ -53,3 +71,14 @@ class Launches:
                 after[group] = entry
             if after != before:
                 write_whole(self._path, json.dumps(after), 0o644)
+
+
+def _refused(entry: dict[str, object], now: float) -> RefusedLaunch:
+    at = entry["at"]
+    return RefusedLaunch(
+        instance_type=str(entry["instance_type"]),
+        market=str(entry["market"]),
+        code=str(entry["code"]),
+        message=str(entry["message"]),
+        seconds_ago=round(max(0.0, now - at), 1) if isinstance(at, int | float) else 0.0,
+    )

@@ -11,6 +11,7 @@ from node.identity import RUN, Identity
 
 TOKEN = Path(TOKEN_FILE)
 AUTOSCALER = RUN / "autoscaler.yaml"
+LAUNCHES = RUN / "launches.json"  # what could not be launched
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"  # Debian, Ubuntu: update-ca-certificates(8)
 
 

@@ -15,7 +15,9 @@ from tests.image.conftest import Expected
 HOLDS = """
 from node.ray.dashboard import import_everything
 from node.ray.head_start import head_node
+from node.ray.gcs import round_in
 from ray._private import node, ray_constants, services
+from ray.core.generated import autoscaler_pb2
 
 overridden = [name for name in vars(head_node(node.Node)) if name.startswith("start_")]
 assert "start_api_server" in overridden
@@ -23,6 +25,14 @@ print(*[name for name in overridden if not hasattr(node.Node, name)], sep="\\n")
 assert {"command", "process_type"} <= set(services.start_ray_process.__annotations__)
 assert ray_constants.PROCESS_TYPE_GCS_SERVER == "gcs_server"
 assert ray_constants.PROCESS_TYPE_DASHBOARD == "dashboard"
+# node/ray/grpc_gcs.py and gcs.py ask for these by name and number.
+service = autoscaler_pb2.DESCRIPTOR.services_by_name["AutoscalerStateService"]
+assert service.full_name == "ray.rpc.autoscaler.AutoscalerStateService"
+assert {"GetClusterStatus", "DrainNode"} <= set(service.methods_by_name)
+reply = autoscaler_pb2.GetClusterStatusReply()
+reply.autoscaling_state.last_seen_cluster_resource_state_version = 300
+reply.cluster_resource_state.cluster_resource_state_version = 301
+assert round_in(reply.SerializeToString()) == 300
 import_everything()
 """
 IMPORT = "import json, ray, boto3, yaml; print(json.dumps([ray.__version__, ray.__file__]))"

@@ -17,7 +17,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from localcloud.account import ec2_backend
 from localcloud.patches.shortages import CODE
+from node.ray.launches import Failure
 from tests.simulation.faults import Faults
+from tests.simulation.files import Files
 from tests.simulation.node_aws import NodeClient
 from tests.simulation.ray import HeadRay
 
@@ -45,13 +47,18 @@ class Autoscaler:
         self._machine.after(self._machine.settings.autoscaler_every + spent(), self._look)
 
     def _reconcile(self) -> None:
+        """Complete a round, or log why not; only a completed one moves the GCS's counter."""
+        if self._head.cluster in self._faults.broken_autoscalers:
+            self._machine.log("autoscaler: ValidationError", level=3)
+            return
         try:
             self._head.config = self._head.read_config()
             self._ec2.connect()
             found = self._instances()
             heads = [i for i, tags in found.items() if tags[KIND] == "head"]
             if not heads:
-                return  # v2 silently stops scaling
+                self._head.round += 1  # v2 silently stops scaling
+                return
             ours = self._machine.host.instance_id
             self._terminate([i for i in heads if i != ours][: len(heads) - 1])
             types = self._head.config["available_node_types"]
@@ -60,6 +67,7 @@ class Autoscaler:
                 return
             for name, kind in types.items():
                 self._scale(name, kind, [i for i, t in found.items() if t.get(TYPE) == name])
+            self._head.round += 1
         except (ClientError, BotoCoreError) as error:
             self._machine.log("autoscaler: AWS refused", level=4, error=error)
 
@@ -138,7 +146,7 @@ class Autoscaler:
         pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
         specification = {"ResourceType": "instance", "Tags": pairs}
         if self._head.cluster in self._faults.short_of_workers:
-            self._machine.log("autoscaler: no launch", level=4, error=CODE)
+            self._refused(name, config, CODE, "the test says so")
             return
         for subnet in config["SubnetIds"]:
             try:
@@ -150,9 +158,18 @@ class Autoscaler:
                     **wanted,
                 )
             except ClientError as error:
-                self._machine.log("autoscaler: no launch", level=4, subnet=subnet, error=error)
+                found = error.response["Error"]
+                self._refused(name, config, found["Code"], found["Message"])
             else:
+                Files(self._machine).launches.succeeded(name)
                 return
+
+    def _refused(self, name: str, config: dict[str, Any], code: str, message: str) -> None:
+        """Note that nothing was launched, as node/ray/provider.py does."""
+        self._machine.log("autoscaler: no launch", level=4, type=name, error=code)
+        kind = config.get("InstanceType", "of its template")
+        failure = Failure(name, kind, "on-demand", code, message)
+        Files(self._machine).launches.failed(failure, self._machine.timeline.now())
 
     def _terminate(self, instance_ids: list[str]) -> None:
         if instance_ids:

@@ -17,5 +17,7 @@ class Faults:
     lonely_images: set[str] = field(default_factory=set)
     # Workers, by image or by instance id, that cannot join any head from now on.
     stranded: set[str] = field(default_factory=set)
+    # Clusters whose autoscaler fails in each round, as with a YAML that Ray refuses.
+    broken_autoscalers: set[str] = field(default_factory=set)
     # Clusters for whose autoscaler EC2 has no capacity; for groups see Cloud.no_capacity.
     short_of_workers: set[str] = field(default_factory=set)

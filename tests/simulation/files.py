@@ -10,6 +10,7 @@ import yaml
 from localcloud import instance_facts
 from localcloud.account import ec2_backend
 from node.identity import NODE_YAML, Identity, find_identity
+from node.ray.launches import Launches
 from node.worker.hosts import point_name
 from tests.simulation.machine import Machine
 
@@ -55,6 +56,11 @@ class Files:
     def autoscaler(self) -> Path:
         """The autoscaler's YAML."""
         return self._machine.folder / "autoscaler.yaml"
+
+    @property
+    def launches(self) -> Launches:
+        """What the autoscaler could not launch."""
+        return Launches(self._machine.folder / "launches.json")
 
     @property
     def hosts(self) -> Path:

@@ -17,6 +17,8 @@ from node.identity import Identity
 from node.lease.lease import Lease
 from node.lease.table import DynamoLeaseTable
 from node.ray.config_check import LONGEST
+from node.ray.gcs import Unreachable
+from node.ray.launches import RefusedLaunches
 from node.ray.token import NotFit
 from node.reports import Reports
 from tests.simulation.background import Background
@@ -64,6 +66,16 @@ class FakeRayHead:
     def is_healthy(self) -> bool:
         """See node.head.ray_head.RayHead."""
         return bool(self.life and self.life.answers and self.life.own)
+
+    def autoscaler_round(self) -> int:
+        """See node.head.ray_head.RayHead."""
+        if not (self.life and self.life.answers):
+            raise Unreachable("UNAVAILABLE")
+        return self.life.round
+
+    def refused_launches(self) -> RefusedLaunches:
+        """See node.head.ray_head.RayHead."""
+        return self._files.launches.refused(self._machine.timeline.now())
 
     def kill(self) -> bool:
         """See node.head.ray_head.RayHead; no process is ever left."""

@@ -55,6 +55,7 @@ class HeadRay:
     own: Raylet | None = None  # the head's own raylet, once alive
     nodes: dict[bytes, Raylet] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)  # instances whose raylet died under this GCS
+    round: int = 0  # the counter that the autoscaler moves when it completes a round
     _listing: tuple[RayNode, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -210,6 +211,10 @@ class GcsClient:
     def is_alive(self, node_id: bytes) -> bool:
         """See node.ray.gcs.Gcs."""
         return node_id in self._head().nodes
+
+    def autoscaler_round(self) -> int:
+        """See node.ray.gcs.Gcs."""
+        return self._head().round
 
     def _head(self) -> HeadRay:
         try:

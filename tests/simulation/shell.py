@@ -1,10 +1,12 @@
 """What simulated machines answer: probes of their ports, and the few commands deploy sends them."""
 
+import json
 import re
 import shlex
+from dataclasses import asdict
 
 from localcloud.driver import Answer, Probed
-from node.contract import GUARD_PORT, RAY_PORTS
+from node.contract import GUARD_PORT, RAY_PORTS, STATUS_PATH
 from tests.simulation.machine import Machine
 from tests.simulation.network import NobodyListens, Silence
 from tests.simulation.nodes import Nodes
@@ -38,8 +40,8 @@ class Shell:
         raise NobodyListens(str(port))
 
     def command(self, machine: Machine, script: str) -> Answer:
-        """Run a script: `ray status`, `ray drain-node` and, of the guard's unit, `systemctl
-        reset-failed` and `restart`, joined by && or on lines of their own.
+        """Run a script: `ray status`, `ray drain-node`, `curl` of the guard's status and, of the
+        guard's unit, `systemctl reset-failed` and `restart`, joined by && or on lines of their own.
 
         Anything else is not found.
         """
@@ -59,10 +61,20 @@ class Shell:
         words = shlex.split(command)
         if words[:2] == ["/usr/local/bin/ray", "drain-node"]:
             return self._drain(machine, dict(zip(words[2::2], words[3::2], strict=False)))
+        if words[0] == "curl":
+            return self._guard_status(machine, words[-1])
         service = self._nodes.heads.get(machine.host.instance_id)
         if words[0] == "systemctl" and words[-1] == "ray-head" and service:
             return self._systemctl(service, words[1])
         return Answer(127, "", f"sh: {command}: not found\n")
+
+    def _guard_status(self, machine: Machine, url: str) -> Answer:
+        process = self._nodes.head_process(machine.host.instance_id)
+        if process is None or url != f"http://localhost:{GUARD_PORT}{STATUS_PATH}":
+            return Answer(7, "", f"curl: (7) Failed to connect to {url}\n")
+        if process.paused:
+            return Answer(28, "", "curl: (28) Operation timed out\n")
+        return Answer(0, json.dumps(asdict(process.guard.status())) + "\n", "")
 
     def _systemctl(self, service: Service, verb: str) -> Answer:
         if verb == "reset-failed":

@@ -12,6 +12,7 @@ from node.identity import Identity
 from node.lease.lease import Lease
 from node.lease.table import LeaseItem, Refused, Unknown
 from node.ray.gcs import NotAdmitted, RayNode, Unreachable
+from node.ray.launches import RefusedLaunches
 from node.ray.token import NotFit
 from node.worker.unit import Raylet
 
@@ -166,6 +167,8 @@ class FakeRay:
         self.warmed, self.responsive, self.stubborn = True, True, False
         self.started_at: float | None = None
         self.starts = self.warm_ups = 0
+        self.autoscaler_ended_at: float | None = None  # by the clock: no round after that
+        self.refused: RefusedLaunches = {}
 
     def warm(self) -> bool:
         self.warm_ups += 1
@@ -190,6 +193,16 @@ class FakeRay:
 
     def die(self) -> None:
         self.started_at = None
+
+    def autoscaler_round(self) -> int:
+        """A round every 5 seconds, the first as soon as it is up."""
+        if self.started_at is None or not self.responsive:
+            raise Unreachable("UNAVAILABLE")
+        now = self._clock() if self.autoscaler_ended_at is None else self.autoscaler_ended_at
+        return max(0, 1 + int((now - self.started_at - self._boot) // 5))
+
+    def refused_launches(self) -> RefusedLaunches:
+        return self.refused
 
 
 class FakeServices:
@@ -301,6 +314,10 @@ class FakeGcs:
     def is_alive(self, node_id: bytes) -> bool:
         self._arrive()
         return any(node.node_id == node_id for node in self.nodes.values())
+
+    def autoscaler_round(self) -> int:
+        self._arrive()
+        return 1
 
     def _arrive(self) -> None:
         if not self.nodes:

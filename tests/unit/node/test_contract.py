@@ -12,10 +12,12 @@ import yaml
 from deploy.foundation import remediation
 from deploy.rollout.renewing_clock import LAPSE
 from node import contract
+from node.head.phases import AutoscalerStatus, Status
 from node.head.tags import HEAD_TAGS
 from node.identity import FROM_METADATA, Identity
 from node.lease.lease import LEASE_TIMES
 from node.log import logfmt
+from node.ray.launches import RefusedLaunch
 
 ROOT = Path(__file__).parents[3]
 FOUNDATION = ROOT / "deploy/foundation"
@@ -48,6 +50,16 @@ VALUES = {
     "GUARD_PORT": 8479,
     "LEADER_PATH": "/leader",
     "STATUS_PATH": "/status",
+    "STATUS_AUTOSCALER": "autoscaler",
+    "STATUS_WORKING": "working",
+    "STATUS_ROUNDS": "rounds",
+    "STATUS_SINCE_ROUND": "seconds_since_round",
+    "STATUS_REFUSED": "refused",
+    "REFUSED_TYPE": "instance_type",
+    "REFUSED_MARKET": "market",
+    "REFUSED_CODE": "code",
+    "REFUSED_MESSAGE": "message",
+    "REFUSED_AGO": "seconds_ago",
     "NODE_YAML": "/etc/raykiln/node.yaml",
     "IMAGE_JSON": "/etc/raykiln/image.json",
     "RUN_FOLDER": "/run/ray",
@@ -87,6 +99,7 @@ VALUES = {
     "LINE_MESSAGE": "message",
     "HEAD_READY": "HeadReady",
     "HEAD_LEADER": "HeadLeader",
+    "AUTOSCALER_WORKING": "AutoscalerWorking",
     "GAVE_UP": "GaveUp",
     "ENVIRONMENT_DIMENSION": "Environment",
     "ROLE_DIMENSION": "Role",
@@ -153,6 +166,23 @@ def test_contract_imports_nothing_and_parses_on_python_3_10() -> None:
     assert not [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
 
 
+def test_the_guards_status_has_the_keys_that_deployers_read() -> None:
+    assert contract.STATUS_AUTOSCALER in {one.name for one in fields(Status)}
+    assert {one.name for one in fields(AutoscalerStatus)} == {
+        contract.STATUS_WORKING,
+        contract.STATUS_ROUNDS,
+        contract.STATUS_SINCE_ROUND,
+        contract.STATUS_REFUSED,
+    }
+    assert {one.name for one in fields(RefusedLaunch)} == {
+        contract.REFUSED_TYPE,
+        contract.REFUSED_MARKET,
+        contract.REFUSED_CODE,
+        contract.REFUSED_MESSAGE,
+        contract.REFUSED_AGO,
+    }
+
+
 # --- The foundation's template -------------------------------------------------------------------
 
 
@@ -211,6 +241,7 @@ def test_log_groups_are_where_the_shipper_writes(
     [
         ("HeadNotReadyAlarm", "HeadReady", contract.HEAD_READY),
         ("NoLeaderAlarm", "HeadLeader", contract.HEAD_LEADER),
+        ("AutoscalerAlarm", "AutoscalerWorking", contract.AUTOSCALER_WORKING),
     ],
 )
 def test_alarms_watch_what_the_guard_sends(
@@ -230,6 +261,7 @@ def test_dashboard_shows_what_nodes_send(resources: dict[str, Any]) -> None:
 
     assert f'["${{MetricNamespace}}", "{contract.HEAD_READY}", {environment}]' in body
     assert f'"{contract.HEAD_LEADER}"' in body
+    assert f'"{contract.AUTOSCALER_WORKING}"' in body
     assert f'"{contract.GAVE_UP}", {environment}, "{contract.ROLE_DIMENSION}", "head"' in body
 
 

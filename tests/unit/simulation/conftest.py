@@ -94,7 +94,7 @@ class Cluster:
 
     def status(self) -> StatusReport:
         """Return what `invoke status` shows."""
-        return read_status(self.environment, self.cloud.clients)
+        return read_status(self.environment, self.cloud.clients, clock=self.cloud.clock)
 
     def leader(self) -> Machine:
         """Return the machine that leads; fails when none does."""

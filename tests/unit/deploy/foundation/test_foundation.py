@@ -234,6 +234,7 @@ def test_three_alarms_remediate_when_remediation_is_on(ground: Ground) -> None:
         "raykiln-dev-no-leader": [function],
         "raykiln-dev-no-healthy-target": [function],
         "raykiln-dev-head-launch": [],
+        "raykiln-dev-autoscaler": [],
     }
     assert {change.name for change in added} == {
         "Remediation",
@@ -464,7 +465,12 @@ def test_a_change_is_shown_with_its_differences_and_then_made(ground: Ground) ->
     plan = ground.plan(later)
     ground.apply(later, plan=plan)
 
-    assert names(plan.changes) == {"HeadNotReadyAlarm", "NoLeaderAlarm", "NoHealthyTargetAlarm"}
+    assert names(plan.changes) == {
+        "HeadNotReadyAlarm",
+        "NoLeaderAlarm",
+        "NoHealthyTargetAlarm",
+        "AutoscalerAlarm",
+    }
     assert {change.action for change in plan.changes} == {"change"}
     assert "EvaluationPeriods" in str(plan.changes[0])
     assert ground.plan(later).is_empty

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from deploy.cluster.autoscaler_health import AutoscalerHealth, RefusedLaunch
 from deploy.cluster.state import Alarm, ClusterState
 from deploy.operate.status_report import problems, status_report
 from tests.unit.deploy.builders import a_desired_state, an_environment, serving
@@ -47,6 +48,51 @@ def test_an_alarm_in_alarm_is_a_problem(state: str, words: tuple[str, ...]) -> N
 
 def test_a_missing_stack_is_the_only_problem() -> None:
     assert problems(an_environment(), ClusterState(), ()) == ("the stack is not deployed",)
+
+
+CAPACITY = "InsufficientInstanceCapacity"
+
+
+def refused(seconds_ago: float) -> RefusedLaunch:
+    return RefusedLaunch("gpu", "g5.xlarge", "spot", CAPACITY, "no room", seconds_ago)
+
+
+@pytest.mark.parametrize(
+    ("autoscaler", "words", "found"),
+    [
+        (AutoscalerHealth(True, 9, 4.0, ()), "working: newest round 4 s ago", ()),
+        (AutoscalerHealth(None, 0, 9.0, ()), "starting for 9 s, no round yet", ()),
+        (
+            AutoscalerHealth(False, 9, 75.4, ()),
+            "not working: no new round for 75 s",
+            ("the autoscaler is not working: no new round for 75 s",),
+        ),
+        (
+            AutoscalerHealth(True, 9, 4.0, (refused(12),)),
+            "working: newest round 4 s ago",
+            (f"EC2 refuses to launch gpu (g5.xlarge, spot) 12 s ago: {CAPACITY}: no room",),
+        ),
+        (AutoscalerHealth(True, 9, 4.0, (refused(600),)), "working: newest round 4 s ago", ()),
+        ("not known: denied", "not known: denied", ()),
+    ],
+)
+def test_the_autoscaler_is_shown_and_a_dead_one_is_a_problem(
+    autoscaler: AutoscalerHealth | str, words: str, found: tuple[str, ...]
+) -> None:
+    report = status_report(an_environment(), serving(a_desired_state()), (), autoscaler=autoscaler)
+
+    assert ("autoscaler", words) in report.sections()[0].rows
+    assert report.problems == found
+    assert report.as_json()["autoscaler"] == words
+
+
+def test_a_refused_launch_is_shown_with_its_reason_however_old_it_is() -> None:
+    health = AutoscalerHealth(True, 9, 4.0, (refused(600),))
+
+    report = status_report(an_environment(), serving(a_desired_state()), (), autoscaler=health)
+
+    (section,) = (one for one in report.sections() if one.title == "Refused launches")
+    assert section.rows == (("gpu", "g5.xlarge", "spot", "600 s", f"{CAPACITY}: no room"),)
 
 
 def test_the_last_remediation_is_shown_if_there_was_one() -> None:

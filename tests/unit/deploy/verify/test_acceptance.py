@@ -1,5 +1,6 @@
 """The acceptance list against a cluster of fake machines on the local cloud's control plane."""
 
+import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -50,6 +51,14 @@ class HealthyCluster:
         self.clients = Clients("us-east-1")
         self.due = self.next_beat = 0.0
         self.ready: set[str] = set()
+        # What the guard says of the autoscaler; its ``rounds`` grow with each question.
+        self.autoscaler: dict[str, Any] | None = {
+            "working": True,
+            "rounds": 7,
+            "seconds_since_round": 3.0,
+            "refused": {},
+        }
+        self.guard_knows, self.rounds_go_on = True, True
 
     def checks(self, timeout: float = 0) -> dict[str, Check]:
         """Return the acceptance list by name."""
@@ -81,6 +90,16 @@ class HealthyCluster:
             self.ready.add(lease.holder)
             self.next_beat = now + 60
             self.beat(now)
+
+    def command(self, instance_id: str, script: str) -> Answer:
+        """Answer ``ray status``, and the question for the guard's status."""
+        if not script.startswith("curl"):
+            return Answer(0, STATUS, "")
+        assert script.strip().endswith(" http://localhost:8479/status")
+        if self.autoscaler and self.rounds_go_on:
+            self.autoscaler["rounds"] += 1
+        known = {"autoscaler": self.autoscaler} if self.guard_knows else {}
+        return Answer(0, json.dumps({"phase": "leading", **known}), "")
 
     def renew(self, beat: int) -> None:
         """Renew the lease."""
@@ -132,8 +151,8 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
 def healthy(
     cluster: Cluster, ray: RayStub, driver: FakeDriver, names: dict[str, list[str]]
 ) -> HealthyCluster:
-    driver.on_run = lambda instance_id, script: Answer(0, STATUS, "")
     made = HealthyCluster(cluster, ray, driver, names)
+    driver.on_run = made.command
     cluster.clock.listeners.append(made.live)
     cluster.deploy()
     cluster.clock.advance(180, every=5)
@@ -176,6 +195,22 @@ def with_ray_dead(healthy: HealthyCluster) -> Iterator[None]:
     healthy.driver.on_run = lambda instance_id, script: Answer(1, "", "No cluster status.")
     yield
     healthy.driver.on_run = right
+
+
+@contextmanager
+def with_a_dead_autoscaler(healthy: HealthyCluster) -> Iterator[None]:
+    """The autoscaler completes no round, though the guard does not say so yet."""
+    healthy.rounds_go_on = False
+    yield
+    healthy.rounds_go_on = True
+
+
+@contextmanager
+def with_a_head_that_starts_ray(healthy: HealthyCluster) -> Iterator[None]:
+    """The holder of the lease does not lead Ray yet."""
+    right, healthy.autoscaler = healthy.autoscaler, None
+    yield
+    healthy.autoscaler = right
 
 
 @contextmanager
@@ -230,6 +265,8 @@ FAULTS: dict[Callable[[HealthyCluster], AbstractContextManager[None]], tuple[str
     without_nodes: ("there is a leader", "not renewed"),
     with_another_address: ("the name resolves", "10.77.1.77; the load balancer: ['10.77.1.9']"),
     outside_the_vpc: ("the name resolves", "are you in its VPC"),
+    with_a_dead_autoscaler: ("the autoscaler works", "not within 60 s; last seen: working: newest"),
+    with_a_head_that_starts_ray: ("the autoscaler works", "does not lead Ray: leading"),
     with_ray_dead: ("ray status succeeds", "Failed 1: No cluster status."),
     with_a_foreign_worker: ("workers have joined", "0 joined of 1 desired, 1 running"),
     with_an_alarm: ("no alarm is in ALARM", "raykiln-dev-no-leader (a fire)"),
@@ -242,7 +279,8 @@ FAULTS: dict[Callable[[HealthyCluster], AbstractContextManager[None]], tuple[str
 def test_a_healthy_cluster_passes_and_each_fault_is_detected(healthy: HealthyCluster) -> None:
     checks = healthy.checks()
     assert [str(one) for one in checks.values() if not one.passed] == []
-    assert len(checks) == 9
+    assert len(checks) == 10
+    assert "rounds seen" in checks["the autoscaler works"].seen
     assert "1 worker, 1 head" in checks["ray status succeeds"].seen
     assert "1 joined of 1 desired" in checks["workers have joined"].seen
     nodes = ray_instances(healthy.clients, healthy.cluster.environment)
@@ -253,6 +291,32 @@ def test_a_healthy_cluster_passes_and_each_fault_is_detected(healthy: HealthyClu
             found = healthy.checks()[name]
             assert not found.passed, f"{fault.__name__}: {found}"
             assert words in found.seen
+
+
+def test_what_ec2_refuses_is_named_and_an_older_guard_is_not_blamed(
+    healthy: HealthyCluster,
+) -> None:
+    assert healthy.autoscaler
+    healthy.autoscaler["refused"] = {
+        "gpu": {
+            "instance_type": "g5.xlarge",
+            "market": "spot",
+            "code": "InsufficientInstanceCapacity",
+            "message": "no room",
+            "seconds_ago": 12.0,
+        }
+    }
+    named = healthy.checks()["the autoscaler works"]
+    assert named.passed
+    assert named.seen.endswith(
+        "; EC2 refused gpu (g5.xlarge, spot) 12 s ago: InsufficientInstanceCapacity: no room"
+    )
+
+    healthy.guard_knows = False
+    older = healthy.checks()["the autoscaler works"]
+
+    assert older.passed
+    assert older.seen.startswith("not checked: not reported by the image of i-")
 
 
 def test_a_missing_cluster_fails_the_checks(cluster: Cluster, ray: RayStub) -> None:

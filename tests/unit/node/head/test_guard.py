@@ -41,7 +41,7 @@ def test_the_first_head_takes_the_lease_starts_ray_and_reports_it(head: FakeHead
     head.run(10)
 
     assert head.guard.is_leader
-    assert head.services.sent[-1] == {"HeadLeader": 1.0, "HeadReady": 1.0}
+    assert {"HeadLeader": 1.0, "HeadReady": 1.0}.items() <= head.services.sent[-1].items()
     assert head.services.asked.count("complete_launch") == 1
 
 
@@ -684,3 +684,48 @@ def test_a_failing_autoscaler_refresh_does_not_disturb_the_leader(
     leader.run(60)
 
     assert leader.guard.is_leader
+
+
+def test_a_leader_reports_that_its_autoscaler_works(table: MemoryTable, clock: FakeClock) -> None:
+    leader = a_leader(table, clock)
+
+    leader.run(60)
+
+    assert leader.services.sent[-1]["AutoscalerWorking"] == 1.0
+    autoscaler = leader.guard.status().autoscaler
+    assert autoscaler
+    assert (autoscaler.working, autoscaler.refused) == (True, {})
+    assert autoscaler.rounds >= 6
+
+
+def test_a_leader_whose_autoscaler_stands_still_says_so_and_leads_on(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader = a_leader(table, clock)
+    leader.run(30)
+
+    leader.ray.autoscaler_ended_at = clock()
+    leader.run(LIMITS.round_timeout + LIMITS.round_check_interval + 1)
+
+    assert leader.services.sent[-1] == {
+        "HeadLeader": 1.0,
+        "HeadReady": 1.0,
+        "AutoscalerWorking": 0.0,
+    }
+    assert leader.guard.is_leader
+    assert leader.ray.starts == 1
+
+    leader.ray.autoscaler_ended_at = None
+    leader.run(LIMITS.round_check_interval + 1)
+
+    assert leader.services.sent[-1]["AutoscalerWorking"] == 1.0
+    events = [fields for event, fields in leader.log.lines if event == "autoscaler changed"]
+    assert [fields["working"] for fields in events] == [True, False, True]
+
+
+def test_only_a_leader_shows_an_autoscaler(table: MemoryTable, clock: FakeClock) -> None:
+    leader, standby = two_heads(table, clock)
+
+    assert leader.guard.status().autoscaler
+    assert standby.guard.status().autoscaler is None
+    assert all("AutoscalerWorking" not in sent for sent in standby.services.sent)

@@ -85,6 +85,23 @@ def test_heartbeat_leaves_ready_out_until_it_is_known_and_hurries_when_told(
     ]
 
 
+def test_heartbeat_says_whether_the_autoscaler_works_once_that_is_known(
+    clock: FakeClock, calls: BackgroundCalls
+) -> None:
+    sent: list[dict[str, float]] = []
+    heartbeat = Heartbeat(calls, sent.append, clock=clock, interval=60.0)
+
+    for known in (None, True, False):
+        heartbeat.hurry()
+        heartbeat.step(True, known)
+
+    assert sent == [
+        {"HeadLeader": 1.0, "HeadReady": 1.0},
+        {"HeadLeader": 1.0, "HeadReady": 1.0, "AutoscalerWorking": 1.0},
+        {"HeadLeader": 1.0, "HeadReady": 1.0, "AutoscalerWorking": 0.0},
+    ]
+
+
 def test_health_changes_with_a_check_and_is_lost_after_the_timeout(clock: FakeClock) -> None:
     ray = FakeRay(clock, boot=0.0)
     health = RayHealth(ray, LIMITS, clock=clock)

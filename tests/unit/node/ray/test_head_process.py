@@ -16,6 +16,8 @@ REPOSITORY = Path(__file__).parents[4]
 
 GUARD = """
 import os, sys, time
+from pathlib import Path
+from node.ray.launches import Launches
 from node.ray.processes import descendants
 from node.ray.head_process import RayHeadProcess
 from tests.unit.node.fakes import FakeGcs, an_identity
@@ -26,7 +28,7 @@ def wait(is_so):
         assert time.monotonic() < deadline, "it never came true"
         time.sleep(0.01)
 
-ray = RayHeadProcess(an_identity(), FakeGcs("10.0.0.1"))
+ray = RayHeadProcess(an_identity(), FakeGcs("10.0.0.1"), Launches(Path("launches.json")))
 wait(ray.warm)
 assert not os.path.exists(os.environ["TOLD"] + ".whole"), "nothing of Ray runs yet"
 ray.start()
