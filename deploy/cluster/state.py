@@ -39,6 +39,8 @@ class Instance:
     # The address of a head's autoscaler configuration; empty on workers.
     autoscaler: str
     launched: str
+    # on-demand or spot
+    market: str = contract.ON_DEMAND
 
 
 @dataclass(frozen=True)
@@ -253,6 +255,7 @@ def _instance(entry: dict[str, Any]) -> Instance:
         content=tags.get(CONTENT_TAG, ""),
         autoscaler=tags.get(AUTOSCALER_TAG, ""),
         launched=entry["LaunchTime"].isoformat(),
+        market=entry.get("InstanceLifecycle", contract.ON_DEMAND),
     )
 
 

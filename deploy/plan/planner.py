@@ -147,8 +147,8 @@ def _ensure_template(
 def _store_autoscaler(desired: DesiredState, state: ClusterState, chain: Chain) -> tuple[Step, ...]:
     if chain.autoscaler and chain.autoscaler.key in state.keys:
         return ()
-    settings = desired.release.settings
-    why = f"{settings.workers_min} to {settings.workers_max} workers of {settings.worker_type}"
+    group = desired.release.settings.group
+    why = f"{group.min} to {group.max} workers of {group.words}"
     return (StoreAutoscaler("autoscaler configuration", why, "+"),)
 
 

@@ -2,7 +2,8 @@
 
 Ray runs here without ``ray up``, which would fill in defaults: ``resources`` and ``SubnetIds`` must
 be explicit (ray/autoscaler/_private/aws/node_provider.py), the head's node_config stays empty, and
-workers are launched from a numbered version of our launch template, with no SSH from the head.
+workers are launched from a numbered version of our launch template, with no SSH from the head, by
+our own provider (node/ray/provider.py), which tries a group's instance types in order.
 """
 
 import json
@@ -14,10 +15,10 @@ import yaml
 
 from common.environment import Environment
 from common.errors import Refused
-from deploy.release.release import Settings
-from node.contract import HEAD_NODE_TYPE
+from deploy.release.release import Group, Settings
+from node import contract
 
-WORKER_TYPE = "worker"
+UNUSED = ("setup_commands", "head_setup_commands", "worker_setup_commands", "cluster_synced_files")
 # Keys that the rest of the deployment relies on.
 RESERVED = ("cluster_name", "provider", "head_node_type")
 
@@ -30,24 +31,23 @@ def autoscaler_yaml(
     subnet_ids: tuple[str, ...],
 ) -> str:
     """Return the configuration as YAML; raises Refused when an override makes it invalid."""
-    node_config = {
+    node_config: dict[str, Any] = {
         "LaunchTemplate": {"LaunchTemplateId": template_id, "Version": str(template_version)},
         "SubnetIds": list(subnet_ids),
     }
+    group = settings.group
+    if not settings.before_groups:
+        node_config[contract.NODE_CONFIG_TYPES] = list(group.instance_types)
+        node_config[contract.NODE_CONFIG_MARKETS] = list(group.markets)
     generated = {
         "cluster_name": environment.name,
-        "max_workers": settings.workers_max,
-        "idle_timeout_minutes": settings.idle_timeout_minutes,
-        "provider": _provider(environment.region),
-        "head_node_type": HEAD_NODE_TYPE,
+        "max_workers": group.max,
+        "idle_timeout_minutes": group.idle_timeout_minutes,
+        **(_own_provider if settings.before_groups else _group_provider)(environment.region),
+        "head_node_type": contract.HEAD_NODE_TYPE,
         "available_node_types": {
-            HEAD_NODE_TYPE: _node_type({}, cpus=0, min_workers=0, max_workers=0),
-            WORKER_TYPE: _node_type(
-                node_config,
-                cpus=settings.worker_cpus,
-                min_workers=settings.workers_min,
-                max_workers=settings.workers_max,
-            ),
+            contract.HEAD_NODE_TYPE: _head_type(),
+            group.name: _group_type(group, node_config),
         },
     }
     merged = _merged(generated, json.loads(settings.autoscaler_override))
@@ -73,9 +73,29 @@ def read_override(path: Path) -> str:
     return json.dumps(found, sort_keys=True)
 
 
-def _provider(region: str) -> dict[str, object]:
+def _own_provider(region: str) -> dict[str, Any]:
+    """Return Ray's own provider for AWS, which images from before there were groups launch by."""
+    return {"provider": {"type": "aws", **_aws(region)}}
+
+
+def _group_provider(region: str) -> dict[str, Any]:
+    """Return our provider, and the lists that Ray fills in for its own ones alone.
+
+    ``prepare_config`` of ray/autoscaler/_private/util.py (Ray 2.60) expects them.
+    """
     return {
-        "type": "aws",
+        "provider": {
+            "type": "external",
+            "module": contract.PROVIDER,
+            contract.PROVIDER_LAUNCHES: contract.LAUNCHES_FILE,
+            **_aws(region),
+        },
+        **{key: [] for key in UNUSED},
+    }
+
+
+def _aws(region: str) -> dict[str, object]:
+    return {
         "region": region,
         "cache_stopped_nodes": False,
         "use_internal_ips": True,
@@ -84,14 +104,19 @@ def _provider(region: str) -> dict[str, object]:
     }
 
 
-def _node_type(
-    node_config: dict[str, Any], *, cpus: int, min_workers: int, max_workers: int
-) -> dict[str, object]:
+def _head_type() -> dict[str, object]:
+    return {"node_config": {}, "resources": {"CPU": 0}, "min_workers": 0, "max_workers": 0}
+
+
+def _group_type(group: Group, node_config: dict[str, Any]) -> dict[str, object]:
+    """Return a group's node type; memory is left out, as each node measures its own."""
+    gpus = {"GPU": group.gpus} if group.gpus else {}
     return {
         "node_config": node_config,
-        "resources": {"CPU": cpus},
-        "min_workers": min_workers,
-        "max_workers": max_workers,
+        "resources": {"CPU": group.cpus, **gpus, **dict(group.resources)},
+        **({"labels": dict(group.labels)} if group.labels else {}),
+        "min_workers": group.min,
+        "max_workers": group.max,
     }
 
 
@@ -133,6 +158,8 @@ def _mistakes(name: str, node_type: object, config: dict[str, Any]) -> list[str]
     found = []
     if least > most:
         found.append(f"{place}: min_workers ({least}) is above max_workers ({most})")
-    if name != HEAD_NODE_TYPE and not (node_type.get("node_config") or {}).get("SubnetIds"):
+    if name != contract.HEAD_NODE_TYPE and not (node_type.get("node_config") or {}).get(
+        "SubnetIds"
+    ):
         found.append(f"{place}.node_config.SubnetIds is missing: Ray needs it to launch")
     return found
