@@ -140,6 +140,7 @@ class FakeNodes:
                 MinCount=missing,
                 MaxCount=missing,
                 LaunchTemplate=kind["node_config"]["LaunchTemplate"],
+                InstanceType=kind["node_config"]["InstanceTypes"][0],
                 SubnetId=kind["node_config"]["SubnetIds"][0],
             )
 
