@@ -1,6 +1,7 @@
 """The images that were baked, found by their tags. Reads AWS (EC2), and changes images there.
 
-Tags: ``raykiln:role``, ``raykiln:digest``, ``raykiln:ray-version``, ``raykiln:git``, and
+Tags: ``raykiln:role``, ``raykiln:digest``, ``raykiln:ray-version``, ``raykiln:git``,
+``raykiln:contract`` (VERSION in the image's node/contract.py; images from before have none) and
 ``raykiln:verified`` (ISO 8601, UTC) once the image tests have passed on a fresh instance; from then
 on also the software in the image (software.py).
 """
@@ -33,6 +34,7 @@ class Image:
     verified: str
     architecture: str
     root_device: str = ""
+    contract: str = ""
     software: Software | None = field(default=None, repr=False)
 
 
@@ -62,6 +64,7 @@ def _image(entry: dict[str, object]) -> Image:
         verified=tags.get("raykiln:verified", ""),
         architecture=str(entry.get("Architecture", "")),
         root_device=str(entry.get("RootDeviceName", "")),
+        contract=tags.get("raykiln:contract", ""),
         software=tagged_software(tags),
     )
 

@@ -12,11 +12,12 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from common.checkout import REPOSITORY
 from common.errors import Refused
 from common.table import Table, Text
+from common.worker_groups import WorkerGroup, named_groups
 
 FOLDER = REPOSITORY / "environments"
 DEFAULT_ENV = os.environ.get("RAYKILN_ENV", "local")
@@ -99,25 +100,6 @@ class Head(Table):
         return self
 
 
-class Workers(Table):
-    """The worker instances, launched by Ray's autoscaler between min and max."""
-
-    instance_type: str
-    # What one worker offers Ray; Ray's autoscaler does not detect it.
-    cpus: int = Field(ge=1)
-    min: int = Field(ge=0, le=10_000)
-    max: int = Field(ge=1, le=10_000)
-    idle_timeout_minutes: int = Field(default=5, ge=1)
-    # Workers rejoin a new head at random within this time: about 1 s for every 200 workers.
-    rejoin_seconds: int = Field(default=0, ge=0, le=120)
-
-    @model_validator(mode="after")
-    def _min_is_not_above_max(self) -> "Workers":
-        if self.min > self.max:
-            raise ValueError(f"min ({self.min}) is above max ({self.max})")
-        return self
-
-
 class Dns(Table):
     """The private zone that holds the cluster's stable name."""
 
@@ -196,7 +178,8 @@ class Environment(Table):
     network: Network
     image: ImageSettings
     head: Head
-    workers: Workers
+    # By name; a file with one kind of worker may leave the name out.
+    workers: Annotated[dict[str, WorkerGroup], BeforeValidator(named_groups)]
     dns: Dns
     alarms: Alarms = Alarms()
     limits: Limits = Limits()
@@ -213,6 +196,11 @@ class Environment(Table):
         if self.existing_bucket and not self.names.bucket:
             raise ValueError("existing_bucket needs names.bucket")
         return self
+
+    @cached_property
+    def min_workers(self) -> int:
+        """The workers of all groups that are always there."""
+        return sum(group.min for group in self.workers.values())
 
     @cached_property
     def stack(self) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from common.table import Table, Text
+from common.table import Table
 
 Market = Literal["on-demand", "spot"]
 
@@ -27,6 +27,7 @@ LOOKED_UP = ("CPU", "GPU", "memory", "object_store_memory")
 _LABEL = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,61}[a-zA-Z0-9])?")
 _LABEL_KEY = re.compile(rf"([a-z0-9]([a-z0-9.-]{{0,251}}[a-z0-9])?/)?({_LABEL.pattern})")
 RAYS_LABELS = "ray.io/"
+NO_CPUS = "remove it: vCPUs are those of the instance type, which EC2 is asked for"
 
 
 def _instance_type(value: str) -> str:
@@ -36,27 +37,6 @@ def _instance_type(value: str) -> str:
 
 
 InstanceType = Annotated[str, AfterValidator(_instance_type)]
-
-
-class Volume(Table):
-    """A worker's root volume, of type gp3.
-
-    Limits and ratios: https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html
-    """
-
-    gib: int = Field(ge=8, le=65_536)
-    iops: int = Field(default=3_000, ge=3_000, le=80_000)
-    # MiB/s
-    throughput: int = Field(default=125, ge=125, le=2_000)
-
-    @model_validator(mode="after")
-    def _is_in_proportion(self) -> "Volume":
-        if self.iops > max(3_000, 500 * self.gib):
-            raise ValueError(f"iops = {self.iops}: at most 500 for each of {self.gib} GiB")
-        if 4 * self.throughput > self.iops:
-            least = 4 * self.throughput
-            raise ValueError(f"throughput = {self.throughput} MiB/s needs iops = {least} or more")
-        return self
 
 
 class WorkerGroup(Table):
@@ -73,10 +53,6 @@ class WorkerGroup(Table):
     # Ray's custom resources and labels of each node.
     resources: dict[str, Annotated[int, Field(ge=0, strict=True)]] = Field(default={})
     labels: dict[str, str] = Field(default={})
-    # Empty: of the image's size.
-    volume: Volume | None = None
-    # Empty: all zones that the cluster has.
-    zones: tuple[Text, ...] = ()
 
     @property
     def markets(self) -> tuple[Market, ...]:
@@ -137,13 +113,17 @@ def named_groups(workers: dict[str, Any]) -> dict[str, Any]:
                 f"{name!r} cannot name a group: lower-case letters, digits and '-', 21 at most, "
                 f"beginning with a letter, and not {HEAD}"
             )
+        if "cpus" in workers[name]:
+            raise ValueError(f"{name}.cpus: {NO_CPUS}")
+    if len(workers) > 1:
+        raise ValueError(f"more than one group: {', '.join(workers)}; a cluster has one for now")
     return workers
 
 
 def _renamed(workers: dict[str, Any]) -> dict[str, Any]:
     """Return a group of the table that has ``instance_type`` for its only one."""
     if "cpus" in workers:
-        raise ValueError("remove cpus: it follows from the instance type")
+        raise ValueError(f"cpus: {NO_CPUS}")
     if "instance_type" not in workers:
         return workers
     others = {key: value for key, value in workers.items() if key != "instance_type"}

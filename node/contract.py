@@ -7,6 +7,9 @@ The foundation's template, the remediation function, the units and the provision
 it. tests/unit/node/test_contract.py states every value once more and fails when one side changes.
 """
 
+# Grows with a change that a deploy relies on, so that it refuses images from before.
+VERSION = "2"  # 2: heads launch workers by our provider, and workers know their group
+
 HEAD, WORKER = "head", "worker"  # the roles of images and instances
 ROLES = (HEAD, WORKER)
 
@@ -36,6 +39,14 @@ NODE_TYPE_TAG = "ray-user-node-type"  # the node type in the autoscaler's YAML
 HEAD_NODE_TYPE = "head"  # what the autoscaler's YAML calls the head's node type
 AUTOSCALER_DIGEST_CHARACTERS = 16  # of the SHA-256 in hex that names the YAML in S3
 
+# --- How the autoscaler on a head launches workers: the keys of a node type's node_config ---------
+
+PROVIDER = "node.ray.provider.GroupProvider"
+PROVIDER_LAUNCHES = "launches_file"  # of the provider's own configuration
+NODE_CONFIG_TYPES = "InstanceTypes"  # in order of preference
+NODE_CONFIG_MARKETS = "Markets"  # the same
+ON_DEMAND, SPOT = "on-demand", "spot"
+
 # --- Ports of a head -----------------------------------------------------------------------------
 
 GCS_PORT = 6379
@@ -63,6 +74,7 @@ NODE_YAML = "/etc/raykiln/node.yaml"  # from user data; its keys are below
 IMAGE_JSON = "/etc/raykiln/image.json"  # written by the bake
 RUN_FOLDER = "/run/ray"
 TOKEN_FILE = f"{RUN_FOLDER}/token"
+LAUNCHES_FILE = f"{RUN_FOLDER}/launches.json"  # what could not be launched, and why
 BOOTSTRAP_LOGS = {role: f"/var/log/ray-{role}-bootstrap.log" for role in ROLES}
 RAY_COMMAND = "/usr/local/bin/ray"
 
@@ -77,8 +89,10 @@ METRIC_NAMESPACE_KEY = "metric_namespace"
 LIFECYCLE_HOOK_KEY = "lifecycle_hook"  # of the head group
 REDIS_KEY = "redis"  # [rediss://]host:port
 REJOIN_SECONDS_KEY = "rejoin_seconds"
+RESOURCES_KEY = "resources"  # Ray's custom resources of a worker, as JSON
+LABELS_KEY = "labels"  # of a worker's node: key=value,key=value
 HEAD_ONLY_KEYS = frozenset({LIFECYCLE_HOOK_KEY})
-OPTIONAL_KEYS = frozenset({REDIS_KEY, REJOIN_SECONDS_KEY})
+OPTIONAL_KEYS = frozenset({REDIS_KEY, REJOIN_SECONDS_KEY, RESOURCES_KEY, LABELS_KEY})
 
 # --- Units, without .service ---------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ locals {
     "raykiln:ray-version" = var.ray_version
     "raykiln:git"         = var.git
     "raykiln:source-ami"  = var.source_ami
+    "raykiln:contract"    = "2" # VERSION in node/contract.py
   })
   run_tags = merge(var.tags, {
     "raykiln:bake" = var.bake_id

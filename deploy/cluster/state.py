@@ -41,6 +41,8 @@ class Instance:
     launched: str
     # Ray's name for what a worker is; empty on what its autoscaler did not launch.
     node_type: str = ""
+    # on-demand or spot
+    market: str = contract.ON_DEMAND
 
 
 @dataclass(frozen=True)
@@ -259,6 +261,7 @@ def _instance(entry: dict[str, Any]) -> Instance:
         autoscaler=tags.get(AUTOSCALER_TAG, ""),
         launched=entry["LaunchTime"].isoformat(),
         node_type=tags.get(NODE_TYPE_TAG, ""),
+        market=entry.get("InstanceLifecycle", contract.ON_DEMAND),
     )
 
 

@@ -141,8 +141,8 @@ def problems(
     elif not state.is_reachable:
         found.append("the load balancer does not reach the leader")
     running = sum(worker.state == "running" for worker in state.workers)
-    if running < environment.workers.min:
-        found.append(f"{running} of at least {environment.workers.min} workers")
+    if running < environment.min_workers:
+        found.append(f"{running} of at least {environment.min_workers} workers")
     found += [f"alarm {alarm.name}" for alarm in alarms if alarm.state == "ALARM"]
     if state.release is None:
         found.append("no deploy has finished yet")

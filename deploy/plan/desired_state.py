@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from common.environment import Environment
 from deploy.cluster.head_group import GroupSettings, Hook
 from deploy.cluster.launch_template import TemplateVersion
+from deploy.cluster.state import Instance
 from deploy.foundation.stack import Foundation
 from deploy.release.autoscaler_yaml import autoscaler_yaml
 from deploy.release.config_bucket import Document, autoscaler_document, release_document
 from deploy.release.release import Release, Role
 from deploy.release.template_content import TemplateContent
-from deploy.release.user_data import user_data
+from deploy.release.user_data import head_user_data, worker_user_data
 from node.contract import AUTOSCALER_TAG, ENVIRONMENT_TAG, ROLE_TAG
 
 
@@ -53,7 +54,9 @@ class DesiredState:
             "worker",
             profile_arn=foundation.worker_instance_profile_arn,
             security_group_id=foundation.worker_security_group_id,
-            text=user_data(self.environment, "worker", self.redis(foundation)),
+            text=worker_user_data(
+                self.environment, self.release.settings.group, self.redis(foundation)
+            ),
         )
 
     def autoscaler(self, foundation: Foundation, worker: TemplateVersion) -> Document:
@@ -73,7 +76,7 @@ class DesiredState:
             "head",
             profile_arn=foundation.head_instance_profile_arn,
             security_group_id=foundation.head_security_group_id,
-            text=user_data(self.environment, "head", self.redis(foundation)),
+            text=head_user_data(self.environment, self.redis(foundation)),
         )
 
     def group(
@@ -103,13 +106,24 @@ class DesiredState:
         """Return the release as a document named by its id."""
         return release_document(self.environment.name, self.release)
 
+    def is_current(self, worker: Instance, content: str) -> bool:
+        """Say whether a worker is as one launched now; ``content`` is the template's digest."""
+        settings = self.release.settings
+        allowed = settings.before_groups or settings.group.has(worker.type, worker.market)
+        return worker.content == content and allowed
+
+    def _worker_type(self) -> str:
+        """Return the template's type; empty where the autoscaler chooses among several."""
+        settings = self.release.settings
+        return settings.group.instance_types[0] if settings.before_groups else ""
+
     def _content(
         self, role: Role, *, profile_arn: str, security_group_id: str, text: str
     ) -> TemplateContent:
         settings, image = self.release.settings, self.release.image(role)
         return TemplateContent(
             ami_id=image.ami_id,
-            instance_type=settings.head_type if role == "head" else settings.worker_type,
+            instance_type=settings.head_type if role == "head" else self._worker_type(),
             profile_arn=profile_arn,
             security_group_ids=(security_group_id,),
             user_data=text,

@@ -33,7 +33,7 @@ from deploy.plan.steps import (
 from deploy.plan.strategy import ROLLS, choose_strategy
 from deploy.release.autoscaler_override import launching_types, node_types
 from deploy.release.autoscaler_yaml import mistakes_of
-from deploy.release.release import Role, differences
+from deploy.release.release import Release, Role, differences
 
 REDIS = "AWS::ElastiCache::ReplicationGroup"
 LATER = "known after the steps before it"
@@ -103,18 +103,25 @@ def _refuse_to_lose_node_types(desired: DesiredState, state: ClusterState) -> No
     if state.release is None:
         return
     before, after = (
-        node_types(release.settings.autoscaler_override)
+        node_types(release.settings.autoscaler_override) | _group_names(release)
         for release in (state.release, desired.release)
     )
     launched = launching_types(state.release.settings.autoscaler_override)
     alive = {worker.node_type for worker in state.workers}
     if lost := sorted((before - after) & (launched | alive)):
+        renamed = sorted(set(lost) & _group_names(state.release))
         raise Refused(
             f"the autoscaler would lose the node types {', '.join(lost)}, "
             "and stop scaling while workers of them run",
-            hint="keep them in autoscaler_file with max_workers: 0, deploy, and remove them when "
+            hint=f"keep the name of the group: [workers.{renamed[0]}]"
+            if renamed
+            else "keep them in autoscaler_file with max_workers: 0, deploy, and remove them when "
             "no worker is left",
         )
+
+
+def _group_names(release: Release) -> frozenset[str]:
+    return frozenset(group.name for group in release.settings.groups)
 
 
 def _refuse_to_lose_redis(state: ClusterState, plan: StackPlan) -> None:
@@ -180,8 +187,8 @@ def _ensure_template(
 def _store_autoscaler(desired: DesiredState, state: ClusterState, chain: Chain) -> tuple[Step, ...]:
     if chain.autoscaler and chain.autoscaler.key in state.keys:
         return ()
-    settings = desired.release.settings
-    why = f"{settings.workers_min} to {settings.workers_max} workers of {settings.worker_type}"
+    group = desired.release.settings.group
+    why = f"{group.min} to {group.max} workers of {group.words}"
     return (StoreAutoscaler("autoscaler configuration", why, "+"),)
 
 

@@ -2,13 +2,17 @@
 
 import re
 from dataclasses import dataclass
+from itertools import product
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from common.clients import Clients, error_code, translated
 from common.environment import Environment
 from common.errors import Refused
+from common.instance_types import TypeFacts, type_facts
 from deploy.foundation.stack import Foundation
+from deploy.release.groups import type_names
+from node.contract import ON_DEMAND, SPOT
 
 # Running On-Demand instances, in vCPUs, by the first letters of the instance type.
 # https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html
@@ -25,6 +29,20 @@ QUOTAS = {
     "trn": "L-2C3B7624",
     "u": "L-43DA4232",
     "x": "L-7295265B",
+}
+# Spot instance requests, in vCPUs, likewise; families that are not here count as standard ones.
+STANDARD_SPOT = "L-34B43A08"
+SPOT_QUOTAS = {
+    "dl": "L-85EED4F7",
+    "f": "L-88CF9481",
+    "g": "L-3819A6DF",
+    "gr": "L-3819A6DF",
+    "vt": "L-3819A6DF",
+    "inf": "L-B5D1601B",
+    "p": "L-7212CCBC",
+    "p5": "L-C4BD4855",
+    "trn": "L-6B0D517C",
+    "x": "L-E3A00192",
 }
 # Tag keys that the instance metadata service accepts; with any other, no instance launches.
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html
@@ -88,30 +106,33 @@ def _offers(
     clients: Clients, environment: Environment, foundation: Foundation | None
 ) -> tuple[Finding, ...]:
     zones = _zones(clients, environment, foundation)
-    types = (environment.head.instance_type, environment.workers.instance_type)
     with translated("reading where the instance types are offered"):
         answer = clients("ec2").describe_instance_type_offerings(
             LocationType="availability-zone",
-            Filters=[{"Name": "instance-type", "Values": sorted(set(types))}],
+            Filters=[{"Name": "instance-type", "Values": sorted(type_names(environment))}],
         )
     offered = {(o["InstanceType"], o["Location"]) for o in answer["InstanceTypeOfferings"]}
-    return tuple(
-        finding
-        for name in dict.fromkeys(types)
-        for finding in _offer(name, [zone for zone in zones if (name, zone) not in offered], zones)
+    groups = [group.instance_types for group in environment.workers.values()]
+    found = (
+        _offer(types, offered, zones) for types in ((environment.head.instance_type,), *groups)
     )
+    return tuple(dict.fromkeys(finding for part in found for finding in part))
 
 
-def _offer(instance_type: str, missing: list[str], zones: tuple[str, ...]) -> tuple[Finding, ...]:
-    if not missing:
-        return ()
-    everywhere = len(missing) == len(zones)
-    return (
+def _offer(
+    types: tuple[str, ...], offered: set[tuple[str, str]], zones: tuple[str, ...]
+) -> tuple[Finding, ...]:
+    """Return what is missing of alternatives; fatal where no zone offers any of them."""
+    missing = {name: [z for z in zones if (name, z) not in offered] for name in types}
+    nowhere = all(len(lacking) == len(zones) for lacking in missing.values())
+    return tuple(
         Finding(
-            f"{instance_type} is not offered in {', '.join(missing)}",
+            f"{name} is not offered in {', '.join(lacking)}",
             hint="choose another instance type, or subnets in other zones",
-            fatal=everywhere,
-        ),
+            fatal=nowhere,
+        )
+        for name, lacking in missing.items()
+        if lacking
     )
 
 
@@ -134,9 +155,8 @@ def _zones(
 
 def _quotas(clients: Clients, environment: Environment) -> tuple[Finding, ...]:
     """Compare the vCPUs of the smallest and the largest cluster with the account's quotas."""
+    needs = _needs(environment, type_facts(clients, type_names(environment)))
     try:
-        sizes = _vcpus(clients, environment)
-        needs = _needs(environment, sizes)
         return tuple(
             finding
             for quota, (least, most) in needs.items()
@@ -147,25 +167,33 @@ def _quotas(clients: Clients, environment: Environment) -> tuple[Finding, ...]:
         return (Finding(f"the account's vCPU quotas could not be read ({reason})"),)
 
 
-def _needs(environment: Environment, sizes: dict[str, int]) -> dict[str, tuple[int, int]]:
-    """Return, by quota, the vCPUs of the smallest and of the largest cluster."""
-    heads, workers = 1 + environment.head.standby, environment.workers
-    needs: dict[str, tuple[int, int]] = {}
-    for instance_type, least, most in (
-        (environment.head.instance_type, heads, heads + 1),
-        (workers.instance_type, workers.min, workers.max),
-    ):
-        low, high = needs.get(quota_of(instance_type), (0, 0))
-        size = sizes.get(instance_type, 0)
-        needs[quota_of(instance_type)] = (low + least * size, high + most * size)
+def _needs(environment: Environment, facts: dict[str, TypeFacts]) -> dict[str, tuple[int, int]]:
+    """Return, by quota, the vCPUs of the smallest and of the largest cluster.
+
+    A group whose types and markets fall under several quotas may use up any of them, and needs
+    none of them in particular.
+    """
+    heads = 1 + environment.head.standby
+    kind = environment.head.instance_type
+    needs = {quota_of(kind): (heads * facts[kind].vcpus, (heads + 1) * facts[kind].vcpus)}
+    for group in environment.workers.values():
+        size = max(facts[name].vcpus for name in group.instance_types)
+        offers = product(group.instance_types, group.markets)
+        quotas = dict.fromkeys(quota_of(name, market) for name, market in offers)
+        for quota in quotas:
+            low, high = needs.get(quota, (0, 0))
+            least = group.min * size if len(quotas) == 1 else 0
+            needs[quota] = (low + least, high + group.max * size)
     return needs
 
 
-def quota_of(instance_type: str) -> str:
+def quota_of(instance_type: str, market: str = ON_DEMAND) -> str:
     """Return the code of the quota that an instance type counts against."""
     family = instance_type.partition(".")[0]
-    letters = re.match(r"[a-z]+", family)
-    return QUOTAS.get(letters.group() if letters else "", STANDARD)
+    quotas, standard = (SPOT_QUOTAS, STANDARD_SPOT) if market == SPOT else (QUOTAS, STANDARD)
+    letters, generation = re.match(r"[a-z]*", family), re.match(r"[a-z]+\d+", family)
+    names = [found.group() for found in (generation, letters) if found]
+    return next((quotas[name] for name in names if name in quotas), standard)
 
 
 def _quota(limit: float, quota: str, least: int, most: int) -> tuple[Finding, ...]:
@@ -177,15 +205,6 @@ def _quota(limit: float, quota: str, least: int, most: int) -> tuple[Finding, ..
         words = f"the largest cluster needs {most} vCPUs, the account may run {limit:.0f}"
         return (Finding(words, hint=hint),)
     return ()
-
-
-def _vcpus(clients: Clients, environment: Environment) -> dict[str, int]:
-    types = {environment.head.instance_type, environment.workers.instance_type}
-    answer = clients("ec2").describe_instance_types(InstanceTypes=sorted(types))
-    return {
-        found["InstanceType"]: int(found["VCpuInfo"]["DefaultVCpus"])
-        for found in answer["InstanceTypes"]
-    }
 
 
 def _limit(clients: Clients, quota: str) -> float:

@@ -81,7 +81,7 @@ def _hand_over(
 
 
 def _verify(desired: DesiredState) -> tuple[Step, ...]:
-    minimum = desired.release.settings.workers_min
+    minimum = desired.release.settings.group.min
     return (
         AwaitWorkers(f"wait for {_count(minimum, 'worker')}", "", "…"),
         Verify("verify the cluster", "", "…"),
@@ -180,5 +180,5 @@ def _lacking(desired: DesiredState, state: ClusterState) -> str:
     if not state.is_reachable:
         return "the load balancer does not reach the leader"
     running = [worker for worker in state.workers if worker.state == "running"]
-    minimum = desired.release.settings.workers_min
+    minimum = desired.release.settings.group.min
     return f"{len(running)} of {minimum} workers" if len(running) < minimum else ""

@@ -30,7 +30,7 @@ def choose_strategy(desired: DesiredState, state: ClusterState, chain: Chain) ->
 def stale_workers(
     desired: DesiredState, state: ClusterState, *, known: bool
 ) -> tuple[Instance, ...]:
-    """Return the workers that were launched with other content than desired.
+    """Return the workers that would not be launched like this now.
 
     ``known``: a template version with the desired content exists. Without one all workers are
     stale.
@@ -38,4 +38,4 @@ def stale_workers(
     if state.foundation is None:
         return ()
     content = desired.worker_content(state.foundation).digest if known else ""
-    return tuple(worker for worker in state.workers if worker.content != content)
+    return tuple(worker for worker in state.workers if not desired.is_current(worker, content))

@@ -2,7 +2,8 @@
 
 Ray runs here without ``ray up``, which would fill in defaults: ``resources`` and ``SubnetIds`` must
 be explicit (ray/autoscaler/_private/aws/node_provider.py), the head's node_config stays empty, and
-workers are launched from a numbered version of our launch template, with no SSH from the head.
+workers are launched from a numbered version of our launch template, with no SSH from the head, by
+our own provider (node/ray/provider.py), which tries a group's instance types in order.
 """
 
 import json
@@ -12,10 +13,11 @@ from typing import Any
 import yaml
 
 from common.environment import Environment
-from deploy.release.autoscaler_override import WORKER_TYPE
 from deploy.release.ray_schema import mistakes
-from deploy.release.release import Settings
-from node.contract import HEAD_NODE_TYPE
+from deploy.release.release import Group, Settings
+from node import contract
+
+UNUSED = ("setup_commands", "head_setup_commands", "worker_setup_commands", "cluster_synced_files")
 
 
 def autoscaler_yaml(
@@ -42,32 +44,51 @@ def merged_config(
     subnet_ids: tuple[str, ...],
 ) -> dict[str, Any]:
     """Return what Raykiln makes, with ``override`` applied; is not looked at for mistakes here."""
-    node_config = {
+    node_config: dict[str, Any] = {
         "LaunchTemplate": {"LaunchTemplateId": template_id, "Version": template_version},
         "SubnetIds": list(subnet_ids),
     }
+    group = settings.group
+    if not settings.before_groups:
+        node_config[contract.NODE_CONFIG_TYPES] = list(group.instance_types)
+        node_config[contract.NODE_CONFIG_MARKETS] = list(group.markets)
     generated = {
         "cluster_name": environment.name,
-        "max_workers": settings.workers_max,
-        "idle_timeout_minutes": settings.idle_timeout_minutes,
-        "provider": _provider(environment.region),
-        "head_node_type": HEAD_NODE_TYPE,
+        "max_workers": group.max,
+        "idle_timeout_minutes": group.idle_timeout_minutes,
+        **(_own_provider if settings.before_groups else _group_provider)(environment.region),
+        "head_node_type": contract.HEAD_NODE_TYPE,
         "available_node_types": {
-            HEAD_NODE_TYPE: _node_type({}, cpus=0, min_workers=0, max_workers=0),
-            WORKER_TYPE: _node_type(
-                node_config,
-                cpus=settings.worker_cpus,
-                min_workers=settings.workers_min,
-                max_workers=settings.workers_max,
-            ),
+            contract.HEAD_NODE_TYPE: _head_type(),
+            group.name: _group_type(group, node_config),
         },
     }
     return _merged(generated, override)
 
 
-def _provider(region: str) -> dict[str, object]:
+def _own_provider(region: str) -> dict[str, Any]:
+    """Return Ray's own provider for AWS, which images from before there were groups launch by."""
+    return {"provider": {"type": "aws", **_aws(region)}}
+
+
+def _group_provider(region: str) -> dict[str, Any]:
+    """Return our provider, and the lists that Ray fills in for its own ones alone.
+
+    ``prepare_config`` of ray/autoscaler/_private/util.py (Ray 2.60) expects them.
+    """
     return {
-        "type": "aws",
+        "provider": {
+            "type": "external",
+            "module": contract.PROVIDER,
+            contract.PROVIDER_LAUNCHES: contract.LAUNCHES_FILE,
+            **_aws(region),
+        },
+        **{key: [] for key in UNUSED},
+    }
+
+
+def _aws(region: str) -> dict[str, object]:
+    return {
         "region": region,
         "cache_stopped_nodes": False,
         "use_internal_ips": True,
@@ -76,14 +97,19 @@ def _provider(region: str) -> dict[str, object]:
     }
 
 
-def _node_type(
-    node_config: dict[str, Any], *, cpus: int, min_workers: int, max_workers: int
-) -> dict[str, object]:
+def _head_type() -> dict[str, object]:
+    return {"node_config": {}, "resources": {"CPU": 0}, "min_workers": 0, "max_workers": 0}
+
+
+def _group_type(group: Group, node_config: dict[str, Any]) -> dict[str, object]:
+    """Return a group's node type; memory is left out, as each node measures its own."""
+    gpus = {"GPU": group.gpus} if group.gpus else {}
     return {
         "node_config": node_config,
-        "resources": {"CPU": cpus},
-        "min_workers": min_workers,
-        "max_workers": max_workers,
+        "resources": {"CPU": group.cpus, **gpus, **dict(group.resources)},
+        **({"labels": dict(group.labels)} if group.labels else {}),
+        "min_workers": group.min,
+        "max_workers": group.max,
     }
 
 

@@ -1,6 +1,6 @@
 """Decide which release an environment asks for: images from the catalog, settings from its file.
 
-Reads AWS (EC2) once. Only verified images are deployed.
+Reads AWS (EC2). Only verified images are deployed.
 """
 
 import json
@@ -11,6 +11,7 @@ from bake.catalog import Image, images
 from common.clients import Clients
 from common.environment import FOLDER, Environment
 from common.errors import Refused
+from common.instance_types import type_facts
 from deploy.release.autoscaler_override import (
     read_override,
     refuse,
@@ -18,7 +19,9 @@ from deploy.release.autoscaler_override import (
     useless_keys,
 )
 from deploy.release.autoscaler_yaml import mistakes_of
+from deploy.release.groups import groups_of, type_names
 from deploy.release.release import NodeImage, Release, Role, settings_of
+from node import contract
 
 
 def requested_release(clients: Clients, environment: Environment, folder: Path = FOLDER) -> Release:
@@ -36,7 +39,8 @@ def requested_release(clients: Clients, environment: Environment, folder: Path =
             f"the worker image {worker.ami_id} Ray {worker.ray_version}",
             hint="bake both from the same lock: invoke bake",
         )
-    settings = settings_of(environment, json.dumps(override, sort_keys=True))
+    groups = groups_of(environment, type_facts(clients, type_names(environment)))
+    settings = settings_of(environment, groups, json.dumps(override, sort_keys=True))
     if path:
         useful = takes_effect(override)
         wrong = mistakes_of(environment, settings, useful, head.ray_version)
@@ -54,6 +58,7 @@ def choose_image(catalog: tuple[Image, ...], environment: Environment, role: Rol
         if image.role == role
         and image.verified
         and image.architecture == settings.architecture
+        and image.contract == contract.VERSION
         and explicit in ("", image.ami_id)
     ]
     if not matching:
@@ -65,9 +70,12 @@ def choose_image(catalog: tuple[Image, ...], environment: Environment, role: Rol
 def _refusal(catalog: tuple[Image, ...], role: Role, explicit: str, architecture: str) -> Refused:
     if explicit:
         return Refused(
-            f"image.{role}_id: {explicit} is not a verified {role} image for {architecture}",
+            f"image.{role}_id: {explicit} is not a verified {role} image for {architecture}, baked "
+            "by this version of Raykiln",
             hint="`invoke images` lists the images",
         )
+    older = [i.ami_id for i in catalog if i.role == role and i.contract != contract.VERSION]
     unverified = [image.ami_id for image in catalog if image.role == role and not image.verified]
     words = f"; not verified: {', '.join(unverified)}" if unverified else ""
+    words += f"; baked by another version of Raykiln: {', '.join(older)}" if older else ""
     return Refused(f"no verified {role} image for {architecture}{words}", hint="invoke bake")

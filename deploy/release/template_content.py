@@ -40,6 +40,7 @@ class TemplateContent:
     """
 
     ami_id: str
+    # Empty: named at each launch.
     instance_type: str
     profile_arn: str
     security_group_ids: tuple[str, ...]
@@ -75,7 +76,6 @@ def template_data(content: TemplateContent) -> dict[str, Any]:
     """Return the content as LaunchTemplateData."""
     data: dict[str, Any] = {
         "ImageId": content.ami_id,
-        "InstanceType": content.instance_type,
         "IamInstanceProfile": {"Arn": content.profile_arn},
         "SecurityGroupIds": list(content.security_group_ids),
         "UserData": b64encode(content.user_data.encode()).decode(),
@@ -101,6 +101,8 @@ def template_data(content: TemplateContent) -> dict[str, Any]:
             {"ResourceType": kind, "Tags": tag_list(content.tags)} for kind in TAGGED
         ],
     }
+    if content.instance_type:
+        data["InstanceType"] = content.instance_type
     if content.ends_on_shutdown:
         data["InstanceInitiatedShutdownBehavior"] = "terminate"
     return data

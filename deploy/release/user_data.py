@@ -5,12 +5,13 @@ them. Everything else is in the image, or comes from the metadata service.
 https://cloudinit.readthedocs.io/en/latest/reference/modules.html#write-files
 """
 
+import json
 from textwrap import indent
 
 import yaml
 
 from common.environment import Environment
-from deploy.release.release import Role
+from deploy.release.release import Group
 from node import contract
 
 _FRAME = """\
@@ -22,8 +23,25 @@ write_files:
 {content}"""
 
 
-def user_data(environment: Environment, role: Role, redis: str = "") -> str:
-    """Return the cloud-config of a role; ``redis`` is the address of Ray's stored state, if any."""
+def head_user_data(environment: Environment, redis: str = "") -> str:
+    """Return a head's cloud-config; ``redis`` is the address of Ray's stored state, if any."""
+    own = {contract.LIFECYCLE_HOOK_KEY: environment.names.lifecycle_hook}
+    return _written(_common(environment, contract.HEAD, redis) | own)
+
+
+def worker_user_data(environment: Environment, group: Group, redis: str = "") -> str:
+    """Return the cloud-config of a group's workers; ``redis`` as for a head."""
+    asked = environment.workers.get(group.name)
+    own = {
+        contract.REJOIN_SECONDS_KEY: str(asked.rejoin_seconds or "") if asked else "",
+        contract.RESOURCES_KEY: json.dumps(dict(group.resources)) if group.resources else "",
+        contract.LABELS_KEY: ",".join(f"{key}={value}" for key, value in group.labels),
+    }
+    given = {key: value for key, value in own.items() if value}
+    return _written(_common(environment, contract.WORKER, redis) | given)
+
+
+def _common(environment: Environment, role: str, redis: str) -> dict[str, str]:
     facts = {
         contract.ENVIRONMENT_KEY: environment.name,
         contract.ROLE_KEY: role,
@@ -32,11 +50,9 @@ def user_data(environment: Environment, role: Role, redis: str = "") -> str:
         contract.SECRET_KEY: environment.secret,
         contract.METRIC_NAMESPACE_KEY: environment.names.metric_namespace,
     }
-    if redis:
-        facts[contract.REDIS_KEY] = redis
-    if role == "worker" and environment.workers.rejoin_seconds:
-        facts[contract.REJOIN_SECONDS_KEY] = str(environment.workers.rejoin_seconds)
-    if role == "head":
-        facts[contract.LIFECYCLE_HOOK_KEY] = environment.names.lifecycle_hook
+    return facts | ({contract.REDIS_KEY: redis} if redis else {})
+
+
+def _written(facts: dict[str, str]) -> str:
     content = indent(yaml.safe_dump(facts, sort_keys=False, width=1000), " " * 6)
     return _FRAME.format(path=contract.NODE_YAML, content=content)

@@ -185,6 +185,9 @@ def readable(difference: str) -> str:
     if name.startswith("tags."):
         values = ("none" if value == "None" else value for value in change.split(" → "))
         return f"tag {name.removeprefix('tags.')}: {' → '.join(values)}"
+    if name.startswith("groups."):
+        _, group, fact = name.split(".", 2)
+        return f"group {group}, {fact.replace('_', ' ')}: {change}"
     if part == "settings":
         return f"{name.replace('_', ' ')}: {change}"
     if name == "digest":
@@ -236,4 +239,5 @@ def _heads(settings: Settings, count: int, region: str) -> Fleet:
 
 
 def _workers(settings: Settings, region: str) -> Fleet:
-    return Fleet(settings.worker_type, settings.workers_min, settings.volume_gib, region)
+    group = settings.group
+    return Fleet(group.instance_types[0], group.min, settings.volume_gib, region)

@@ -5,6 +5,7 @@ what exists now, so it can be killed anywhere and run again.
 """
 
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from common.errors import PipelineError, TimedOut, Unhealthy
@@ -64,11 +65,11 @@ class Workers:
 
 @dataclass
 class WorkerRoll:
-    """Replaces every worker that was launched with other content than ``content``, a digest."""
+    """Replaces every worker that is not ``is_current``."""
 
     access: ClusterAccess
     api: RayApi
-    content: str
+    is_current: Callable[[Instance], bool]
     limits: RollLimits
     # When each stale worker was drained, and since when each was seen not to be alive.
     _draining: dict[str, float] = field(default_factory=dict)
@@ -105,8 +106,8 @@ class WorkerRoll:
         workers = [i for i in found if i.role == "worker" and i.state in ("pending", "running")]
         alive = workers_if_reachable(self.api)
         return Workers(
-            tuple(i for i in workers if i.content != self.content),
-            tuple(i for i in workers if i.content == self.content),
+            tuple(i for i in workers if not self.is_current(i)),
+            tuple(i for i in workers if self.is_current(i)),
             {node.address: node for node in alive or ()},
             known=alive is not None,
         )

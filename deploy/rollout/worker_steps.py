@@ -1,6 +1,7 @@
 """The steps that replace or await workers. Touches AWS, and asks Ray."""
 
 from collections.abc import Callable
+from functools import partial
 
 from deploy.cluster.ray_api import RayApi
 from deploy.cluster.state import find_instances
@@ -31,7 +32,7 @@ class WorkerSteps:
         if before := self._heads.workers_before:
             seconds = float(self._access.environment.limits.hand_over_seconds)
             await_rejoined(self._access, self._api, before, seconds)
-        minimum = self._desired.release.settings.workers_min
+        minimum = self._desired.release.settings.group.min
         return f"{await_workers(self._access, minimum)} running"
 
     def roll(self, *, at_once: bool) -> str:
@@ -40,9 +41,10 @@ class WorkerSteps:
         found = find_instances(self._access.clients, self._access.environment.name)
         rollout = self._access.environment.rollout
         limits = RollLimits(
-            minimum=self._desired.release.settings.workers_min,
+            minimum=self._desired.release.settings.group.min,
             unavailable=rollout.unavailable(sum(i.role == "worker" for i in found)),
             drain_seconds=None if at_once else rollout.drain_seconds,
         )
         content = self._resources.worker.content.digest
-        return WorkerRoll(self._access, self._api(), content, limits).run()
+        is_current = partial(self._desired.is_current, content=content)
+        return WorkerRoll(self._access, self._api(), is_current, limits).run()

@@ -192,7 +192,7 @@ def workers_have_joined(cluster: CheckedCluster) -> Verdict:
     """At least the minimum of workers is among Ray's nodes."""
     instances = {i.address: i.id for i in cluster.instances("worker")}
     nodes = [node for node in alive_workers(cluster.api) if node.address in instances]
-    desired = cluster.environment.workers.min
+    desired = cluster.environment.min_workers
     named = ", ".join(f"{instances[node.address]} at {node.address}" for node in nodes)
     seen = f"{len(nodes)} joined of {desired} desired, {len(instances)} running"
     return Verdict(len(nodes) >= desired, f"{seen}: {named}" if named else seen)

@@ -13,7 +13,6 @@ import time
 from typing import Any
 
 from deploy.cluster.state import Instance, find_instances, read_state
-from deploy.release.release import settings_of
 from drills.kit.cluster import ClusterUnderTest, DrillFailed
 
 TIMEOUT = 900.0
@@ -150,8 +149,7 @@ def _change_of_heads(cluster: ClusterUnderTest) -> str:
     served, desired = read_state(cluster.clients, cluster.environment).release, cluster.environment
     if served is None:
         return "head"
-    override = served.settings.autoscaler_override
-    return "head" if served.settings == settings_of(desired, override) else "none"
+    return "head" if served.settings.head_type == desired.head.instance_type else "none"
 
 
 def new_heads(cluster: ClusterUnderTest) -> list[Instance]:

@@ -59,11 +59,11 @@ def words_of(run: Run) -> str:
 def warning(drill: Drill, environment: Environment, runs: int) -> str:
     """Return what a drill breaks in an environment on AWS, and what that costs."""
     times = "once" if runs == 1 else f"{runs} times"
-    head = Fleet(environment.head.instance_type, 1, environment.image.volume_gib)
-    worker = Fleet(environment.workers.instance_type, 1, environment.image.volume_gib)
+    kinds = [environment.head.instance_type]
+    kinds += [group.instance_types[0] for group in environment.workers.values()]
     rates = [
         f"{fleet.words} ${fleet.monthly / HOURS:.2f} an hour"
-        for fleet in (head, worker)
+        for fleet in (Fleet(kind, 1, environment.image.volume_gib) for kind in kinds)
         if fleet.monthly is not None
     ]
     return (

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from node.ray.dashboard import WarmDashboard
@@ -61,7 +62,8 @@ def head_node(node: Any) -> Any:
 def starter(services: Any, dashboard: WarmDashboard) -> Callable[..., Any]:
     """Return a ``start_ray_process`` that uses the warm dashboard, and ends with the GCS.
 
-    Where the warm dashboard has died, Ray starts one as usual.
+    Where the warm dashboard has died, Ray starts one as usual. The autoscaler is the only process
+    of Ray's that imports our code.
     """
     start = services.start_ray_process
 
@@ -69,12 +71,26 @@ def starter(services: Any, dashboard: WarmDashboard) -> Callable[..., Any]:
         if process_type == "dashboard" and dashboard.become(command):
             nothing_special = dict.fromkeys(services.ProcessInfo._fields)
             return services.ProcessInfo(**{**nothing_special, "process": dashboard.process})
+        if process_type == "monitor":
+            options["env_updates"] = {**(options.get("env_updates") or {}), **monitor_environment()}
         started = start(command, process_type, **options)
         if process_type == "gcs_server":
             end_with(started.process)
         return started
 
     return start_ray_process
+
+
+def monitor_environment() -> dict[str, str]:
+    """Return what the autoscaler needs to launch by our provider.
+
+    ``PYTHONPATH`` finds it, though Ray runs elsewhere. A refused launch is not repeated with the
+    same type, beyond once in each subnet: the provider has others
+    (ray/autoscaler/_private/aws/node_provider.py, Ray 2.60: five times by default).
+    """
+    ours = str(Path(__file__).parents[2])
+    path = os.pathsep.join(filter(None, (ours, os.environ.get("PYTHONPATH"))))
+    return {"PYTHONPATH": path, "BOTO_CREATE_MAX_RETRIES": "1"}
 
 
 def end_with(gcs: "subprocess.Popen[bytes]") -> None:

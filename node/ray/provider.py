@@ -25,6 +25,7 @@ from ray.autoscaler._private.aws.node_provider import AWSNodeProvider
 from ray.autoscaler.node_launch_exception import NodeLaunchException
 from ray.autoscaler.tags import TAG_RAY_USER_NODE_TYPE
 
+from node.contract import NODE_CONFIG_MARKETS, NODE_CONFIG_TYPES, PROVIDER_LAUNCHES, SPOT
 from node.ray.launches import Failure, Launches
 
 # EC2 has no room for this type there, or the account has none left: another type may do.
@@ -56,8 +57,9 @@ class Offer:
 
     def config(self, node_config: dict[str, Any], subnet_ids: list[str]) -> dict[str, Any]:
         """Return what Ray's provider passes to RunInstances."""
-        known = {k: v for k, v in node_config.items() if k not in ("InstanceTypes", "Markets")}
-        market = {"InstanceMarketOptions": {"MarketType": "spot"}} if self.market == "spot" else {}
+        ours = (NODE_CONFIG_TYPES, NODE_CONFIG_MARKETS)
+        known = {k: v for k, v in node_config.items() if k not in ours}
+        market = {"InstanceMarketOptions": {"MarketType": SPOT}} if self.market == SPOT else {}
         return known | market | {"InstanceType": self.instance_type, "SubnetIds": subnet_ids}
 
 
@@ -71,7 +73,7 @@ class GroupProvider(AWSNodeProvider):  # type: ignore[misc]
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(provider_config, cluster_name)
-        self._clock, self._launches = clock, Launches(Path(provider_config["launches_file"]))
+        self._clock, self._launches = clock, Launches(Path(provider_config[PROVIDER_LAUNCHES]))
         self._refused_at: dict[Offer, float] = {}
         self._next_subnet = 0
         # Ray launches from several threads at once.
@@ -108,7 +110,7 @@ class GroupProvider(AWSNodeProvider):  # type: ignore[misc]
     def _offers(self, node_config: dict[str, Any]) -> Iterator[Offer]:
         """Yield what to try, in order; what was refused lately comes last."""
         template = node_config["LaunchTemplate"]["LaunchTemplateId"]
-        pairs = product(node_config["Markets"], node_config["InstanceTypes"])
+        pairs = product(node_config[NODE_CONFIG_MARKETS], node_config[NODE_CONFIG_TYPES])
         offers = [Offer(template, market, instance_type) for market, instance_type in pairs]
         since = self._clock() - RETRY_SECONDS
         with self._lock:

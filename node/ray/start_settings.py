@@ -78,7 +78,11 @@ def worker_environment(identity: Identity) -> dict[str, str]:
 
 
 def worker_arguments(identity: Identity) -> list[str]:
-    """Return ``ray``'s arguments: the head by its name, which raylets resolve again."""
+    """Return ``ray``'s arguments: the head by its name, which raylets resolve again.
+
+    Ray finds CPUs, GPUs and memory of a node itself; its group adds resources and labels.
+    """
+    group = {"--resources": identity.resources, "--labels": identity.labels}
     return [
         "start",
         "--block",
@@ -86,4 +90,5 @@ def worker_arguments(identity: Identity) -> list[str]:
         f"--node-ip-address={identity.address}",
         "--disable-usage-stats",
         "--log-color=false",
+        *(f"{option}={value}" for option, value in group.items() if value),
     ]

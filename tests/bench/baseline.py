@@ -14,6 +14,7 @@ from textwrap import dedent, indent
 from common.clients import Clients
 from common.environment import Environment
 from common.waiting import SystemClock
+from common.worker_groups import ONLY_GROUP
 from deploy.cluster.head_group import find_group
 from deploy.cluster.launch_template import TemplateVersion, ensure_version, find_template
 from deploy.cluster.state import find_instances
@@ -128,6 +129,7 @@ class Baseline:
     def _launch_workers(self, version: TemplateVersion, count: int) -> None:
         self._clients("ec2").run_instances(
             LaunchTemplate=template_reference(version),
+            InstanceType=self._environment.workers[ONLY_GROUP].instance_types[0],
             SubnetId=self._foundation.private_subnet_ids[0],
             MinCount=count,
             MaxCount=count,

@@ -8,8 +8,8 @@ from bake.ray_lock import Target, pins_for
 from common.environment import load_environment
 from deploy.release.autoscaler_yaml import autoscaler_yaml
 from deploy.release.ray_schema import FOLDER
-from deploy.release.release import settings_of
 from tests.image.conftest import Expected
+from tests.unit.deploy.builders import the_settings
 
 # node/ uses parts of Ray that are not documented.
 HOLDS = """
@@ -109,7 +109,7 @@ def test_ray_refuses_an_unknown_key_of_the_autoscalers_configuration(machine: An
 def a_configuration() -> str:
     """Return the YAML of a deploy."""
     environment = load_environment("local")
-    return autoscaler_yaml(environment, settings_of(environment), "lt-1", 1, ("subnet-a",))
+    return autoscaler_yaml(environment, the_settings(environment), "lt-1", 1, ("subnet-a",))
 
 
 def checked(machine: Any, text: str) -> str:

@@ -5,24 +5,28 @@ terminated (RAY_STOPPING), so that its replacement is launched while it still ha
 
 Its behaviour follows Ray 2.60's source: reconciler.py (``_compute_to_launch``,
 ``_terminate_instances``) and node_provider.py of ray/autoscaler/v2, and
-ray/autoscaler/_private/aws/node_provider.py. It changes AWS through the head's own EC2 client;
+ray/autoscaler/_private/aws/node_provider.py; it launches as our node/ray/provider.py does, or where
+the YAML names no instance types, as Ray's own. It changes AWS through the head's own EC2 client;
 only its list of instances, every five seconds, is read from moto's state, since a thousand
 instances take moto seconds to describe.
 """
 
 import math
+from itertools import product
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from localcloud.account import ec2_backend
 from localcloud.patches.shortages import CODE
+from node.contract import NODE_CONFIG_MARKETS, NODE_CONFIG_TYPES, ON_DEMAND, SPOT
 from node.ray.launches import Failure
 from tests.simulation.faults import Faults
 from tests.simulation.files import Files
 from tests.simulation.node_aws import NodeClient
 from tests.simulation.ray import HeadRay
 
+RETRY_SECONDS = 180.0  # node/ray/provider.py, which imports Ray
 CLUSTER, KIND, TYPE = "ray-cluster-name", "ray-node-type", "ray-user-node-type"
 
 
@@ -34,6 +38,8 @@ class Autoscaler:
         self._ec2 = NodeClient(head.machine, "ec2")
         self._ending: set[str] = set()
         self._subnet = 0
+        # When EC2 last had none: by market and instance type.
+        self._short: dict[tuple[str, str], float] = {}
         self.demand = 0
         head.machine.after(0.0, self._look)
 
@@ -134,8 +140,33 @@ class Autoscaler:
             left -= batch
 
     def _run_instances(self, name: str, config: dict[str, Any], count: int) -> None:
-        """Try every subnet in turn, from the first, as AWSNodeProvider does."""
-        wanted = {key: value for key, value in config.items() if key != "SubnetIds"}
+        """Try the types in order, those that EC2 lately had none of last (``GroupProvider``)."""
+        now = self._machine.timeline.now()
+        offers = list(
+            product(config.get(NODE_CONFIG_MARKETS, [""]), config.get(NODE_CONFIG_TYPES, [""]))
+        )
+        if self._head.cluster in self._faults.short_of_workers:
+            self._refused(name, offers[-1], CODE, "the test says so")
+            return
+        lately = [o for o in offers if now - self._short.get(o, -RETRY_SECONDS) < RETRY_SECONDS]
+        for offer in [o for o in offers if o not in lately] + lately:
+            first, self._subnet = self._subnet, self._subnet + 1
+            if self._launched(name, config, offer, first, count):
+                Files(self._machine).launches.succeeded(name)
+                return
+            self._short[offer] = now
+
+    def _launched(
+        self, name: str, config: dict[str, Any], offer: tuple[str, str], first: int, count: int
+    ) -> bool:
+        """Try every subnet in turn, from the ``first``, as AWSNodeProvider does."""
+        ours = ("SubnetIds", NODE_CONFIG_TYPES, NODE_CONFIG_MARKETS)
+        wanted = {key: value for key, value in config.items() if key not in ours}
+        market, instance_type = offer
+        if instance_type:
+            wanted["InstanceType"] = instance_type
+        if market == SPOT:
+            wanted["InstanceMarketOptions"] = {"MarketType": SPOT}
         tags = {
             CLUSTER: self._head.cluster,
             KIND: "worker",
@@ -145,10 +176,9 @@ class Autoscaler:
         }
         pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
         specification = {"ResourceType": "instance", "Tags": pairs}
-        if self._head.cluster in self._faults.short_of_workers:
-            self._refused(name, config, CODE, "the test says so")
-            return
-        for subnet in config["SubnetIds"]:
+        subnets = config["SubnetIds"]
+        first %= len(subnets)
+        for subnet in subnets[first:] + subnets[:first]:
             try:
                 self._ec2.run_instances(
                     MinCount=1,
@@ -159,16 +189,17 @@ class Autoscaler:
                 )
             except ClientError as error:
                 found = error.response["Error"]
-                self._refused(name, config, found["Code"], found["Message"])
+                self._refused(name, offer, found["Code"], found["Message"])
             else:
-                Files(self._machine).launches.succeeded(name)
-                return
+                return True
+        return False
 
-    def _refused(self, name: str, config: dict[str, Any], code: str, message: str) -> None:
+    def _refused(self, name: str, offer: tuple[str, str], code: str, message: str) -> None:
         """Note that nothing was launched, as node/ray/provider.py does."""
+        market, instance_type = offer
         self._machine.log("autoscaler: no launch", level=4, type=name, error=code)
-        kind = config.get("InstanceType", "of its template")
-        failure = Failure(name, kind, "on-demand", code, message)
+        kind = instance_type or "of its template"
+        failure = Failure(name, kind, market or ON_DEMAND, code, message)
         Files(self._machine).launches.failed(failure, self._machine.timeline.now())
 
     def _terminate(self, instance_ids: list[str]) -> None:

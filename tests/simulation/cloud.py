@@ -24,6 +24,7 @@ from localcloud.behaviour import Behaviour
 from localcloud.patches import elasticache, shortages
 from localcloud.world import World
 from localcloud.world import install as install_world
+from node.contract import VERSION
 from tests.simulation import answers, descriptions
 from tests.simulation.autoscaler import Autoscaler
 from tests.simulation.driver import SimulatedDriver
@@ -97,6 +98,7 @@ class Cloud:
         ami = ec2_backend().amis[ami_id]
         ami.architecture, ami.root_device_name = "x86_64", "/dev/xvda"
         tags = {"role": role, "digest": digest, "ray-version": ray_version, "git": "abc"}
+        tags["contract"] = VERSION
         if verified:
             tags["verified"] = "2026-11-22T00:00:00Z"
         pairs = [{"Key": f"raykiln:{key}", "Value": value} for key, value in tags.items()]

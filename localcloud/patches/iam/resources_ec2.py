@@ -152,6 +152,10 @@ class Launch:
         key_name, own_key = self._both("KeyName")
         if key_name:
             yield namer.arn("key-pair", key_name), {"ec2:IsLaunchTemplateResource": own_key}
+        market, own_market = self._both("InstanceMarketOptions")
+        if market and market.get("MarketType") == "spot":
+            own = {"ec2:IsLaunchTemplateResource": own_market}
+            yield namer.arn("spot-instances-request", "*"), own
         kind, own_kind = self._both("InstanceType")
         for made in ("instance", "network-interface", "volume"):
             request = request_tags(self.tags_by_kind().get(made, []))

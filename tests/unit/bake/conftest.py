@@ -7,6 +7,7 @@ from moto.ec2.models import ec2_backends
 
 from common.clients import Clients
 from localcloud.world import World
+from node.contract import VERSION
 from tests.unit.deploy.builders import ACCOUNT, REGION
 from tests.unit.localcloud.conftest import clock, driver, world  # noqa: F401 - fixtures
 
@@ -26,6 +27,7 @@ def register(clients: Clients, role: str, *, verified: bool = True) -> str:
     image = ec2_backends[ACCOUNT][REGION].amis[ami_id]
     image.architecture, image.creation_date = "x86_64", datetime(2026, 11, 1 + count, tzinfo=UTC)
     tags = {"role": role, "digest": f"{count:064}", "ray-version": "2.60.0", "git": "abc"}
+    tags["contract"] = VERSION
     if verified:
         tags["verified"] = "2026-11-22T00:00:00Z"
     pairs = [{"Key": f"raykiln:{key}", "Value": value} for key, value in tags.items()]

@@ -18,11 +18,12 @@ base_name = "debian-12-*"
 base_owner = "136693071363"
 [head]
 instance_type = "m6i.xlarge"
+
 [workers]
 instance_type = "m6i.xlarge"
-cpus = 4
 min = 1
 max = 4
+
 [dns]
 zone = "ray.internal"
 """
@@ -54,20 +55,73 @@ def test_a_name_can_be_overridden(tmp_path: Path) -> None:
 
 
 def test_all_mistakes_are_reported_at_once_with_file_and_key(tmp_path: Path) -> None:
-    text = COMPLETE.replace("eu-central-1", "europe").replace("cpus = 4", 'cpus = "many"')
+    text = COMPLETE.replace("eu-central-1", "europe").replace("max = 4", 'max = "many"')
 
     words = refusal(tmp_path, text + "\n[colour]\nhead = 1\n")
 
     assert "3 mistakes" in words
     assert "dev.toml: region:" in words
-    assert "dev.toml: workers.cpus:" in words
+    assert "dev.toml: workers.worker.max:" in words
     assert "dev.toml: colour:" in words
 
 
 def test_a_minimum_of_workers_above_the_maximum_is_a_mistake(tmp_path: Path) -> None:
     words = refusal(tmp_path, COMPLETE.replace("min = 1", "min = 9"))
 
-    assert "workers: min (9) is above max (4)" in words
+    assert "workers.worker: min (9) is above max (4)" in words
+
+
+ONE_KIND = """
+[workers]
+instance_type = "m6i.xlarge"
+min = 1
+max = 4
+"""
+GROUP = """
+[workers.gpu]
+instance_types = ["g6.xlarge", "g5.xlarge"]
+market = "spot-then-on-demand"
+min = 0
+max = 8
+resources = { big_disk = 1 }
+labels = { team = "search" }
+"""
+
+
+def test_a_file_with_one_kind_of_worker_has_a_group_of_that_name(tmp_path: Path) -> None:
+    (tmp_path / "dev.toml").write_text(COMPLETE)
+
+    workers = load_environment("dev", tmp_path).workers
+
+    assert list(workers) == ["worker"]
+    assert workers["worker"].instance_types == ("m6i.xlarge",)
+    assert workers["worker"].markets == ("on-demand",)
+
+
+def test_a_group_has_several_types_and_markets_in_order_of_preference(tmp_path: Path) -> None:
+    (tmp_path / "dev.toml").write_text(COMPLETE.replace(ONE_KIND, GROUP))
+
+    group = load_environment("dev", tmp_path).workers["gpu"]
+
+    assert group.instance_types == ("g6.xlarge", "g5.xlarge")
+    assert group.markets == ("spot", "on-demand")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (ONE_KIND + "cpus = 4", "workers: cpus: remove it: vCPUs are those of the instance type"),
+        (GROUP + "cpus = 4", "workers: gpu.cpus: remove it: vCPUs are those of the instance type"),
+        (GROUP.replace(".gpu", ".head"), "'head' cannot name a group"),
+        (GROUP.replace("big_disk", "GPU"), "workers.gpu.resources: GPU: Ray's own names"),
+        (GROUP.replace("team =", '"ray.io/team" ='), "labels that begin with ray.io/ are Ray's"),
+        (GROUP.replace("g5.x", "g6.x"), "workers.gpu.instance_types: an instance type is named tw"),
+        (GROUP + GROUP.replace(".gpu", ".cpu"), "more than one group: gpu, cpu"),
+        (GROUP + 'image = "gpu"', "workers.gpu.image: Extra inputs are not permitted"),
+    ],
+)
+def test_a_group_that_cannot_be_is_a_mistake(tmp_path: Path, text: str, words: str) -> None:
+    assert words in refusal(tmp_path, COMPLETE.replace(ONE_KIND, text))
 
 
 def test_an_image_name_without_its_owner_is_a_mistake(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from common.environment import Environment, environment_from
+from common.instance_types import TypeFacts
 from deploy.cluster.head_group import HeadGroup, Member
 from deploy.cluster.launch_template import Template, TemplateVersion
 from deploy.cluster.secret import Secret
@@ -12,7 +13,8 @@ from deploy.cluster.state import ClusterState, Instance, Lease, Targets
 from deploy.foundation.stack import Foundation
 from deploy.foundation.stack_plan import ResourceChange, StackPlan
 from deploy.plan.desired_state import DesiredState
-from deploy.release.release import NodeImage, Release, settings_of
+from deploy.release.groups import groups_of, type_names
+from deploy.release.release import Group, NodeImage, Release, Settings, settings_of
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -28,12 +30,27 @@ def an_environment(**changes: Any) -> Environment:
         "network": {"operator_cidrs": ["10.77.0.1/32"]},
         "image": {"base_name": "debian-12-*", "base_owner": "136693071363"},
         "head": {"instance_type": "m6i.large"},
-        "workers": {"instance_type": "m6i.large", "cpus": 2, "min": 1, "max": 3},
+        "workers": {"instance_type": "m6i.large", "min": 1, "max": 3},
         "dns": {"zone": "ray.internal"},
         "limits": {"health_check_interval_seconds": 5},
         "tags": {"project": "raykiln"},
     }
     return environment_from(tables | changes, Path("dev.toml"))
+
+
+def facts_of(environment: Environment) -> dict[str, TypeFacts]:
+    """Return facts of an environment's types, all of one size."""
+    return {name: TypeFacts(name, 2, 0, ("x86_64",)) for name in type_names(environment)}
+
+
+def the_settings(environment: Environment, override: str = "{}") -> Settings:
+    """Return the settings of an environment whose types are all of one size."""
+    return settings_of(environment, groups_of(environment, facts_of(environment)), override)
+
+
+def a_group(**changes: Any) -> Group:
+    """Return the group of a small environment; ``changes`` replace what it has."""
+    return replace(the_settings(an_environment()).group, **changes)
 
 
 def an_image(ami_id: str) -> NodeImage:
@@ -45,7 +62,7 @@ def an_image(ami_id: str) -> NodeImage:
 
 def a_release(head: str = "ami-head", worker: str = "ami-worker", **changes: Any) -> Release:
     """Return a release of these images; ``changes`` replace settings."""
-    settings = replace(settings_of(an_environment()), **changes)
+    settings = replace(the_settings(an_environment()), **changes)
     return Release(an_image(head), an_image(worker), settings)
 
 
@@ -118,7 +135,7 @@ def serving(desired: DesiredState, **outputs: Any) -> ClusterState:
             *(an_instance(name, "head", head.content.digest, uri) for name in names),
             *(
                 an_instance(f"i-worker{number}", "worker", worker.content.digest)
-                for number in range(desired.release.settings.workers_min)
+                for number in range(desired.release.settings.group.min)
             ),
         ),
         lease=Lease(names[0], "10.77.0.9", epoch=1, beat=10, released=False, autoscaler=uri),

@@ -20,6 +20,7 @@ from deploy.plan.steps import Done
 from deploy.rollout.destroy import DestroyOperation
 from deploy.rollout.prepare import Prepared, prepare_deploy, prepare_destroy
 from localcloud.world import World
+from node.contract import VERSION
 from tests.unit.deploy.builders import ACCOUNT, REGION, an_environment
 from tests.unit.localcloud.conftest import clock, driver, world  # noqa: F401 - fixtures
 from tests.unit.localcloud.fakes import FakeClock, FakeDriver
@@ -39,6 +40,7 @@ def bake(clients: Clients, role: str, *, verified: bool = True, ray_version: str
     image = ec2_backends[ACCOUNT][REGION].amis[ami_id]
     image.architecture, image.creation_date = "x86_64", BAKED + timedelta(minutes=count)
     tags = {"role": role, "digest": f"{count:064}", "ray-version": ray_version, "git": "abc"}
+    tags["contract"] = VERSION
     if verified:
         tags["verified"] = "2026-11-22T00:00:00Z"
     pairs = [{"Key": f"raykiln:{key}", "Value": value} for key, value in tags.items()]
@@ -138,6 +140,7 @@ class FakeNodes:
                 MinCount=missing,
                 MaxCount=missing,
                 LaunchTemplate=kind["node_config"]["LaunchTemplate"],
+                InstanceType=kind["node_config"]["InstanceTypes"][0],
                 SubnetId=kind["node_config"]["SubnetIds"][0],
             )
 

@@ -8,11 +8,11 @@ from common.checkout import REPOSITORY
 from common.environment import load_environment
 from common.errors import Refused
 from common.waiting import SystemClock
-from deploy.release.release import settings_of
 from drills.kit.deployer import next_size, shifted_clock, with_change
 from drills.kit.deploys import ANOTHER_DEPLOYER, AWAIT_STANDBY, HAND_OVER
 from drills.kit.registry import drill_named
 from drills.kit.series import warning
+from tests.unit.deploy.builders import the_settings
 
 LOCAL = load_environment("local")
 
@@ -21,7 +21,7 @@ LOCAL = load_environment("local")
 def test_a_change_is_another_release_of_the_same_cluster(change: str) -> None:
     other = with_change(LOCAL, change)
 
-    assert settings_of(other) != settings_of(LOCAL)
+    assert the_settings(other) != the_settings(LOCAL)
     assert (other.stack, other.head_group, other.bucket) == (
         LOCAL.stack,
         LOCAL.head_group,
@@ -41,7 +41,7 @@ def test_another_limit_is_not_another_release() -> None:
     other = with_change(LOCAL, "none", hand_over_seconds=60)
 
     assert other.limits.hand_over_seconds == 60
-    assert settings_of(other) == settings_of(LOCAL)
+    assert the_settings(other) == the_settings(LOCAL)
 
 
 def test_the_next_size_is_of_the_same_family() -> None:

@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[3]
 FOUNDATION = ROOT / "deploy/foundation"
 PROVISIONERS = ROOT / "ami-provisioners"
 VALUES = {
+    "VERSION": "2",
     "HEAD": "head",
     "WORKER": "worker",
     "ROLES": ("head", "worker"),
@@ -43,6 +44,12 @@ VALUES = {
     "NODE_TYPE_TAG": "ray-user-node-type",
     "HEAD_NODE_TYPE": "head",
     "AUTOSCALER_DIGEST_CHARACTERS": 16,
+    "PROVIDER": "node.ray.provider.GroupProvider",
+    "PROVIDER_LAUNCHES": "launches_file",
+    "NODE_CONFIG_TYPES": "InstanceTypes",
+    "NODE_CONFIG_MARKETS": "Markets",
+    "ON_DEMAND": "on-demand",
+    "SPOT": "spot",
     "GCS_PORT": 6379,
     "CLIENT_PORT": 10001,
     "DASHBOARD_PORT": 8265,
@@ -64,6 +71,7 @@ VALUES = {
     "IMAGE_JSON": "/etc/raykiln/image.json",
     "RUN_FOLDER": "/run/ray",
     "TOKEN_FILE": "/run/ray/token",
+    "LAUNCHES_FILE": "/run/ray/launches.json",
     "BOOTSTRAP_LOGS": {
         "head": "/var/log/ray-head-bootstrap.log",
         "worker": "/var/log/ray-worker-bootstrap.log",
@@ -78,8 +86,10 @@ VALUES = {
     "LIFECYCLE_HOOK_KEY": "lifecycle_hook",
     "REDIS_KEY": "redis",
     "REJOIN_SECONDS_KEY": "rejoin_seconds",
+    "RESOURCES_KEY": "resources",
+    "LABELS_KEY": "labels",
     "HEAD_ONLY_KEYS": {"lifecycle_hook"},
-    "OPTIONAL_KEYS": {"redis", "rejoin_seconds"},
+    "OPTIONAL_KEYS": {"redis", "rejoin_seconds", "resources", "labels"},
     "IDENTITY_UNIT": "ray-identity",
     "LOGS_UNIT": "ray-logs",
     "HEAD_UNIT": "ray-head",
@@ -377,6 +387,20 @@ def test_packer_tags_images_with_their_role() -> None:
 
 
 # --- node/ itself --------------------------------------------------------------------------------
+
+
+def test_an_image_is_tagged_with_the_contract_s_version() -> None:
+    source = (ROOT / "packer/sources.pkr.hcl").read_text()
+
+    assert re.findall(r'"raykiln:contract" += "(.+)"', source) == [contract.VERSION]
+
+
+def test_the_provider_is_where_the_autoscaler_looks_for_it() -> None:
+    module, _, name = contract.PROVIDER.rpartition(".")
+    source = (ROOT / module.replace(".", "/")).with_suffix(".py").read_text()
+
+    classes = [n.name for n in ast.walk(ast.parse(source)) if isinstance(n, ast.ClassDef)]
+    assert name in classes
 
 
 def test_identity_has_the_keys_of_node_yaml() -> None:

@@ -264,5 +264,5 @@ def start(deployed: Deployed) -> Start:
 
 def sized(workers: int, **changes: Any) -> Environment:
     """Return an environment with so many workers, at least and at most."""
-    kind = {"instance_type": "m6i.large", "cpus": 2, "min": workers, "max": max(workers, 1)}
+    kind = {"instance_type": "m6i.large", "min": workers, "max": max(workers, 1)}
     return an_environment(workers=kind, **changes)

@@ -21,7 +21,8 @@ WHY = "max_workers: 3 is above what this Ray allows"
 
 def with_workers(cluster: Cluster, most: int) -> Cluster:
     """Return the cluster as its file asks for it with another maximum of workers."""
-    workers = cluster.environment.workers.model_copy(update={"max": most})
+    groups = cluster.environment.workers
+    workers = {name: group.model_copy(update={"max": most}) for name, group in groups.items()}
     changed = cluster.environment.model_copy(update={"workers": workers})
     return Cluster(cluster.cloud, changed)
 

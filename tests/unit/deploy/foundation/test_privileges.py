@@ -241,6 +241,11 @@ def launch_without_template(place: Place) -> Any:
     )
 
 
+def request_spot(place: Place) -> Any:
+    specification = {"ImageId": place.image, "InstanceType": "m6i.large"}
+    return place.aws("ec2").request_spot_instances(LaunchSpecification=specification)
+
+
 def launch_as_head(place: Place) -> Any:
     profile = {"Arn": place.foundation.head_instance_profile_arn}
     return place.run(IamInstanceProfile=profile)
@@ -271,6 +276,10 @@ HEAD_MUST: dict[str, Request] = {
     ),
     "untag a head": untag,
     "launch a worker": launch(),
+    "launch a worker of another type": launch(InstanceType="m6a.large"),
+    "launch a worker in the spot market": launch(
+        InstanceType="m6a.large", InstanceMarketOptions={"MarketType": "spot"}
+    ),
     "terminate a worker": terminate("worker"),
     "create its log stream": log_stream("/raykiln/dev/head"),
     "ship its logs": log_line("/raykiln/dev/head"),
@@ -295,6 +304,10 @@ HEAD_MUST_NOT: dict[str, Request] = {
     "terminate a stranger": terminate("stranger"),
     "launch a head": launch("head"),
     "launch without a template": launch_without_template,
+    "launch a head in the spot market": launch(
+        "head", InstanceMarketOptions={"MarketType": "spot"}
+    ),
+    "request spot instances without a template": request_spot,
     "launch another image": launch_another_image,
     "launch with the head's role": launch_as_head,
     "launch into another subnet": launch_into_another_subnet,
@@ -327,6 +340,7 @@ WORKER_MUST_NOT: dict[str, Request] = {
     "send metrics of others": metric("Ray/Other"),
     "describe the instances": describe("ec2", "describe_instances"),
     "launch a worker": launch(),
+    "launch a worker in the spot market": launch(InstanceMarketOptions={"MarketType": "spot"}),
     "terminate a worker": terminate("worker"),
     "terminate a head": terminate("head"),
     "tag a head": tagging("head", ray_node_type="head"),

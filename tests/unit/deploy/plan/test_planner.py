@@ -19,6 +19,7 @@ from tests.unit.deploy.builders import (
     UNCHANGED,
     a_change,
     a_desired_state,
+    a_group,
     a_release,
     an_instance,
     serving,
@@ -124,7 +125,7 @@ def test_changed_workers_alone_leave_the_head_in_service() -> None:
 
 def test_changed_limits_of_the_autoscaler_replace_no_instance() -> None:
     plan = plan_deploy(
-        a_desired_state(a_release(workers_max=9)), serving(a_desired_state()), UNCHANGED
+        a_desired_state(a_release(groups=(a_group(max=9),))), serving(a_desired_state()), UNCHANGED
     )
 
     assert plan.strategy == "in place"
@@ -429,3 +430,26 @@ def test_a_plan_is_lines_and_json() -> None:
 
     assert json.loads(json.dumps(plan.as_json()))["steps"][0]["kind"] == "secret"
     assert all(line[0] in "+~-…" for line in plan.words)
+
+
+def test_a_worker_of_a_type_or_market_that_its_group_has_no_more_is_stale() -> None:
+    state = serving(a_desired_state())
+    group = a_group(instance_types=("m6i.large", "m6a.large"))
+    (worker,) = state.workers
+    content = worker.content
+
+    both = a_desired_state(a_release(groups=(group,)))
+    other = a_desired_state(a_release(groups=(a_group(instance_types=("m6a.large",)),)))
+    spot = a_desired_state(a_release(groups=(a_group(markets=("spot",)),)))
+
+    assert [d.is_current(worker, content) for d in (both, other, spot)] == [True, False, False]
+    assert not both.is_current(worker, "another digest")
+
+
+def test_a_group_keeps_its_name_while_its_workers_need_it() -> None:
+    served = a_desired_state(a_release(groups=(a_group(name="cpu"),)))
+
+    with pytest.raises(Refused, match="lose the node types cpu") as refusal:
+        plan_deploy(a_desired_state(), serving(served), UNCHANGED)
+
+    assert "[workers.cpu]" in str(refusal.value)

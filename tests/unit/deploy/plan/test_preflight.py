@@ -6,7 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from common.errors import Refused
-from deploy.plan.preflight import STANDARD, preflight, quota_of
+from deploy.plan.preflight import STANDARD, STANDARD_SPOT, preflight, quota_of
 from tests.unit.deploy.builders import a_foundation, an_environment
 
 ZONES = ("us-east-1a", "us-east-1b")
@@ -34,7 +34,11 @@ class FakeAws:
     def describe_instance_types(self, InstanceTypes: list[str]) -> Any:  # noqa: N803
         return {
             "InstanceTypes": [
-                {"InstanceType": kind, "VCpuInfo": {"DefaultVCpus": self.vcpus}}
+                {
+                    "InstanceType": kind,
+                    "VCpuInfo": {"DefaultVCpus": self.vcpus},
+                    "ProcessorInfo": {"SupportedArchitectures": ["x86_64"]},
+                }
                 for kind in InstanceTypes
             ]
         }
@@ -65,6 +69,22 @@ def test_names_a_type_that_one_zone_lacks() -> None:
 def test_refuses_a_type_that_every_zone_lacks() -> None:
     with pytest.raises(Refused, match=r"m6i\.large is not offered in us-east-1a, us-east-1b"):
         findings_of(offered=())
+
+
+def test_a_type_that_no_zone_offers_is_fatal_only_without_an_alternative() -> None:
+    workers = {"worker": {"instance_types": ["m6i.large", "m7i.large"], "min": 1, "max": 3}}
+
+    assert findings_of(workers=workers) == ["m7i.large is not offered in us-east-1a, us-east-1b"]
+
+
+def test_a_spot_group_counts_against_the_quota_of_spot_requests() -> None:
+    worker = {"instance_types": ["m6i.large"], "market": "spot", "min": 1, "max": 3}
+    aws: Any = FakeAws(offered={"m6i.large": ZONES}, vcpus=2, limit=5)
+
+    (finding,) = preflight(aws, an_environment(workers={"worker": worker}), a_foundation())
+
+    assert finding.words == "the largest cluster needs 6 vCPUs, the account may run 5"
+    assert STANDARD_SPOT in finding.hint
 
 
 def test_before_the_first_deploy_checks_the_zones_that_will_be_used() -> None:
@@ -113,3 +133,16 @@ def test_names_all_fatal_findings_at_once() -> None:
 )
 def test_a_type_counts_against_the_quota_of_its_family(instance_type: str, quota: str) -> None:
     assert quota_of(instance_type) == quota
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "quota"),
+    [
+        ("m6i.large", STANDARD_SPOT),
+        ("g5.xlarge", "L-3819A6DF"),
+        ("p4d.24xlarge", "L-7212CCBC"),
+        ("p5.48xlarge", "L-C4BD4855"),
+    ],
+)
+def test_spot_has_quotas_of_its_own(instance_type: str, quota: str) -> None:
+    assert quota_of(instance_type, "spot") == quota

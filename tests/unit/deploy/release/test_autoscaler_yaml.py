@@ -1,18 +1,19 @@
 """The autoscaler's YAML: what Ray's autoscaler v2 needs, and no mistakes that it fails on."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import yaml
 
 from deploy.release.autoscaler_yaml import autoscaler_yaml, mistakes_of
-from deploy.release.release import Settings, settings_of
-from tests.unit.deploy.builders import an_environment
+from deploy.release.ray_schema import mistakes
+from tests.unit.deploy.builders import a_group, an_environment, the_settings
 
 
 def rendered(override: dict[str, Any] | None = None) -> dict[str, Any]:
     environment = an_environment()
-    settings: Settings = settings_of(environment, json.dumps(override or {}))
+    settings = the_settings(environment, json.dumps(override or {}))
     text = autoscaler_yaml(environment, settings, "lt-1", 3, ("subnet-a", "subnet-b"))
     found: dict[str, Any] = yaml.safe_load(text)
     return found
@@ -25,10 +26,55 @@ def test_workers_are_launched_from_a_numbered_version_without_ssh() -> None:
     assert worker["node_config"] == {
         "LaunchTemplate": {"LaunchTemplateId": "lt-1", "Version": "3"},
         "SubnetIds": ["subnet-a", "subnet-b"],
+        "InstanceTypes": ["m6i.large"],
+        "Markets": ["on-demand"],
     }
     assert (worker["min_workers"], worker["max_workers"]) == (1, 3)
     assert worker["resources"] == {"CPU": 2}
     assert config["provider"]["disable_node_updaters"] is True
+
+
+def test_workers_are_launched_by_our_provider_and_ray_accepts_all_of_it() -> None:
+    config = rendered()
+
+    assert config["provider"]["type"] == "external"
+    assert config["provider"]["module"] == "node.ray.provider.GroupProvider"
+    assert config["provider"]["launches_file"] == "/run/ray/launches.json"
+    assert mistakes(config, "2.60.0") == ()
+
+
+def test_a_group_offers_what_its_types_have_and_what_it_is_given() -> None:
+    group = a_group(
+        name="gpu",
+        instance_types=("g6.xlarge", "g5.xlarge"),
+        markets=("spot", "on-demand"),
+        cpus=4,
+        gpus=1,
+        resources=(("big_disk", 1),),
+        labels=(("team", "search"),),
+    )
+    settings = replace(the_settings(an_environment()), groups=(group,))
+
+    config = yaml.safe_load(autoscaler_yaml(an_environment(), settings, "lt-1", 3, ("subnet-a",)))
+
+    found = config["available_node_types"]["gpu"]
+    assert found["resources"] == {"CPU": 4, "GPU": 1, "big_disk": 1}
+    assert found["labels"] == {"team": "search"}
+    assert found["node_config"]["InstanceTypes"] == ["g6.xlarge", "g5.xlarge"]
+    assert found["node_config"]["Markets"] == ["spot", "on-demand"]
+    assert mistakes(config, "2.60.0") == ()
+
+
+def test_images_from_before_groups_launch_by_ray_s_own_provider() -> None:
+    settings = replace(the_settings(an_environment()), before_groups=True)
+
+    config = yaml.safe_load(autoscaler_yaml(an_environment(), settings, "lt-1", 3, ("subnet-a",)))
+
+    assert config["provider"]["type"] == "aws"
+    assert config["available_node_types"]["worker"]["node_config"] == {
+        "LaunchTemplate": {"LaunchTemplateId": "lt-1", "Version": "3"},
+        "SubnetIds": ["subnet-a"],
+    }
 
 
 def test_the_head_type_launches_nothing_and_runs_no_tasks() -> None:
@@ -56,13 +102,13 @@ def test_an_override_is_merged_into_the_generated_configuration() -> None:
 def test_what_raykiln_makes_is_what_ray_accepts() -> None:
     environment = an_environment()
 
-    assert mistakes_of(environment, settings_of(environment), {}, "2.60.0") == ()
+    assert mistakes_of(environment, the_settings(environment), {}, "2.60.0") == ()
 
 
 def test_what_ray_would_refuse_is_named_with_its_key() -> None:
     environment = an_environment()
     override = {"available_node_types": {"worker": {"priority": "high"}}, "max_workers": 0}
 
-    found = mistakes_of(environment, settings_of(environment), override, "2.60.0")
+    found = mistakes_of(environment, the_settings(environment), override, "2.60.0")
 
     assert found == ("available_node_types.worker.priority: 'high' is not of type 'integer'",)

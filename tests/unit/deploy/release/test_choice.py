@@ -5,14 +5,19 @@ import pytest
 from bake.catalog import Image
 from common.errors import Refused
 from deploy.release.choice import choose_image
+from node.contract import VERSION
 from tests.unit.deploy.builders import an_environment
 
 VERIFIED = "2026-11-22T00:00:00Z"
 IMAGE = {"base_name": "debian-12-*", "base_owner": "136693071363"}
 
 
-def listed(ami_id: str, role: str = "head", verified: str = VERIFIED) -> Image:
-    return Image(ami_id, role, "d" * 64, "2.60.0", "abc", "2026-11-22", verified, "x86_64")
+def listed(
+    ami_id: str, role: str = "head", verified: str = VERIFIED, baked: str = VERSION
+) -> Image:
+    return Image(
+        ami_id, role, "d" * 64, "2.60.0", "abc", "2026-11-22", verified, "x86_64", contract=baked
+    )
 
 
 def test_the_newest_verified_image_of_the_role_is_chosen() -> None:
@@ -40,11 +45,18 @@ def test_an_unverified_image_is_refused_with_its_name() -> None:
     assert caught.value.hint == "invoke bake"
 
 
+def test_an_image_from_before_its_contract_is_refused_with_its_name() -> None:
+    with pytest.raises(Refused, match=r"another version of Raykiln: ami-old") as caught:
+        choose_image((listed("ami-old", baked=""),), an_environment(), "head")
+
+    assert caught.value.hint == "invoke bake"
+
+
 def test_an_image_of_another_architecture_is_refused() -> None:
     environment = an_environment(
         image=IMAGE | {"architecture": "arm64"},
         head={"instance_type": "m7g.large"},
-        workers={"instance_type": "m7g.large", "cpus": 2, "min": 1, "max": 3},
+        workers={"instance_type": "m7g.large", "min": 1, "max": 3},
     )
 
     with pytest.raises(Refused, match="for arm64"):

@@ -1,9 +1,11 @@
 """Releases: named by their content."""
 
+from hashlib import sha256
+
 import pytest
 
 from deploy.release.release import differences, release_from
-from tests.unit.deploy.builders import a_release
+from tests.unit.deploy.builders import a_group, a_release
 
 
 def test_the_same_content_is_the_same_release() -> None:
@@ -13,7 +15,7 @@ def test_the_same_content_is_the_same_release() -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [a_release(head="ami-2"), a_release(worker="ami-2"), a_release(workers_max=4)],
+    [a_release(head="ami-2"), a_release(worker="ami-2"), a_release(groups=(a_group(max=4),))],
 )
 def test_other_images_or_settings_are_another_release(other: object) -> None:
     assert getattr(other, "id", "") != a_release().id
@@ -29,3 +31,57 @@ def test_differences_show_old_and_new_values() -> None:
     (first, *_) = differences(a_release(), a_release(head="ami-2"))
 
     assert first == "head.ami_id: ami-head → ami-2"
+
+
+# As it was stored before there were groups of workers, with the id of that text.
+STORED = """{
+  "head": {
+    "ami_id": "ami-head",
+    "digest": "d1",
+    "ray_version": "2.60.0",
+    "root_device": "/dev/xvda"
+  },
+  "settings": {
+    "autoscaler_override": "{}",
+    "head_type": "m6i.large",
+    "idle_timeout_minutes": 5,
+    "tags": [
+      [
+        "project",
+        "raykiln"
+      ]
+    ],
+    "volume_gib": 20,
+    "worker_cpus": 2,
+    "worker_type": "m6i.large",
+    "workers_max": 3,
+    "workers_min": 1
+  },
+  "worker": {
+    "ami_id": "ami-worker",
+    "digest": "d2",
+    "ray_version": "2.60.0",
+    "root_device": "/dev/xvda"
+  }
+}"""
+
+
+def test_a_release_from_before_groups_is_read_as_one_and_keeps_its_text_and_id() -> None:
+    release = release_from(STORED)
+
+    assert release.to_json() == STORED
+    assert release.id == sha256(STORED.encode()).hexdigest()[:16]
+    assert release.settings.group == a_group()
+    assert release_from(release.to_json()) == release
+
+
+def test_a_group_is_read_back_as_it_was_stored() -> None:
+    group = a_group(instance_types=("a.x", "b.x"), resources=(("d", 1),), labels=(("k", "v"),))
+
+    assert release_from(a_release(groups=(group,)).to_json()).settings.group == group
+
+
+def test_the_upgrade_to_groups_differs_in_nothing_but_the_images() -> None:
+    found = differences(release_from(STORED), a_release())
+
+    assert {words.partition(".")[0] for words in found} == {"head", "worker"}

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from deploy.release.user_data import user_data
+from deploy.release.user_data import head_user_data, worker_user_data
 from node.contract import NODE_YAML
-from tests.unit.deploy.builders import a_desired_state, a_foundation, an_environment
+from tests.unit.deploy.builders import a_desired_state, a_foundation, a_group, an_environment
 
 GIVEN = "state.ray:6379"
 MADE = "rediss://master.state.cache.amazonaws.com:6379"
@@ -22,7 +22,7 @@ def node_file(text: str) -> dict[str, str]:
 
 
 def test_a_worker_s_user_data_names_its_cluster_and_resources() -> None:
-    assert node_file(user_data(an_environment(), "worker")) == {
+    assert node_file(worker_user_data(an_environment(), a_group())) == {
         "environment": "dev",
         "role": "worker",
         "head_name": "ray-head.dev.ray.internal",
@@ -33,7 +33,7 @@ def test_a_worker_s_user_data_names_its_cluster_and_resources() -> None:
 
 
 def test_a_head_s_user_data_names_its_lifecycle_hook() -> None:
-    facts = node_file(user_data(an_environment(), "head"))
+    facts = node_file(head_user_data(an_environment()))
 
     assert facts["role"] == "head"
     assert facts["lifecycle_hook"] == "ray-head-ready"
@@ -42,7 +42,7 @@ def test_a_head_s_user_data_names_its_lifecycle_hook() -> None:
 def test_names_are_read_as_text() -> None:
     environment = an_environment(names={"lease_table": "0123", "secret": "/a: b"})
 
-    facts = node_file(user_data(environment, "worker"))
+    facts = node_file(worker_user_data(environment, a_group()))
 
     assert (facts["lease_table"], facts["secret"]) == ("0123", "/a: b")
 
@@ -50,8 +50,20 @@ def test_names_are_read_as_text() -> None:
 def test_head_and_workers_get_the_address_of_the_stored_state() -> None:
     environment = an_environment()
 
-    for role in ("head", "worker"):
-        assert node_file(user_data(environment, role, GIVEN))["redis"] == GIVEN
+    texts = (
+        head_user_data(environment, GIVEN),
+        worker_user_data(environment, a_group(), GIVEN),
+    )
+
+    assert [node_file(text)["redis"] for text in texts] == [GIVEN, GIVEN]
+
+
+def test_a_worker_is_told_the_resources_and_labels_of_its_group() -> None:
+    group = a_group(resources=(("big_disk", 1),), labels=(("team", "search"), ("tier", "")))
+
+    facts = node_file(worker_user_data(an_environment(), group))
+
+    assert (facts["resources"], facts["labels"]) == ('{"big_disk": 1}', "team=search,tier=")
 
 
 @pytest.mark.parametrize(
@@ -74,8 +86,8 @@ def test_the_state_is_in_the_given_or_the_created_redis(
 
 
 def test_only_workers_get_rejoin_seconds() -> None:
-    workers = {"instance_type": "m6i.large", "cpus": 2, "min": 1, "max": 1000}
+    workers = {"instance_type": "m6i.large", "min": 1, "max": 1000}
     environment = an_environment(workers={**workers, "rejoin_seconds": 5})
 
-    assert node_file(user_data(environment, "worker"))["rejoin_seconds"] == "5"
-    assert "rejoin_seconds" not in node_file(user_data(environment, "head"))
+    assert node_file(worker_user_data(environment, a_group()))["rejoin_seconds"] == "5"
+    assert "rejoin_seconds" not in node_file(head_user_data(environment))

@@ -20,6 +20,7 @@ from tests.unit.deploy.builders import (
     NEW,
     UNCHANGED,
     a_desired_state,
+    a_group,
     a_release,
     an_image,
     serving,
@@ -121,7 +122,7 @@ def test_names_both_versions_of_ray() -> None:
 
 
 def test_changed_limits_interrupt_nothing_and_cost_as_much_as_the_minimum() -> None:
-    found = a_briefing(a_release(workers_min=2))
+    found = a_briefing(a_release(groups=(a_group(min=2),)))
 
     assert found.strategy.startswith("in place")
     assert found.interrupted == ()
@@ -192,12 +193,12 @@ def test_a_briefing_is_json_too() -> None:
 
 @pytest.mark.parametrize("role", ["head", "worker"])
 def test_differences_are_in_plain_words(role: str) -> None:
-    new = a_release(**{role: "ami-next"}, workers_min=2, tags=(("team", "ml"),))
+    new = a_release(**{role: "ami-next"}, groups=(a_group(min=2),), tags=(("team", "ml"),))
 
     assert {readable(words) for words in differences(a_release(), new)} >= {
         f"{role} image: ami-{role} → ami-next",
         f"{role} image's content: digest of am → digest of am",
-        "workers min: 1 → 2",
+        "group worker, min: 1 → 2",
         "tag team: none → ml",
     }
 
@@ -235,7 +236,9 @@ def test_reads_ray_and_journals_only_if_something_would_be_interrupted(cluster: 
 
     assert briefing_without_ray(state, a_desired_state(), cluster).plan.is_empty
     assert (
-        briefing_without_ray(state, a_desired_state(a_release(workers_min=2)), cluster).interrupted
+        briefing_without_ray(
+            state, a_desired_state(a_release(groups=(a_group(min=2),))), cluster
+        ).interrupted
         == ()
     )
     assert cluster.clients.calls == before

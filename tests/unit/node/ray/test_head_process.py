@@ -7,9 +7,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from node.ray.head_start import starter
 from tests.unit.node import pretended_ray
 
 REPOSITORY = Path(__file__).parents[4]
@@ -90,6 +92,24 @@ def test_ray_starts_first_what_clients_and_workers_wait_for(told: dict[str, obje
         "client server",
         "log monitor",
     ]
+
+
+def test_the_autoscaler_alone_finds_our_provider_and_repeats_no_refused_launch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    told: dict[str, object] = {}
+    services = SimpleNamespace(
+        start_ray_process=lambda command, kind, **options: told.update({kind: options})
+    )
+    start = starter(services, SimpleNamespace())  # type: ignore[arg-type]
+
+    start(["python"], "monitor", fate_share=True)
+    start(["python"], "log_monitor", fate_share=True)
+
+    updates = {"PYTHONPATH": f"{REPOSITORY}:/elsewhere", "BOTO_CREATE_MAX_RETRIES": "1"}
+    assert told["monitor"] == {"fate_share": True, "env_updates": updates}
+    assert told["log_monitor"] == {"fate_share": True}
 
 
 def test_without_a_warm_dashboard_ray_starts_its_own(tmp_path: Path) -> None:

@@ -1,6 +1,11 @@
 """How Ray is started, with and without stored state."""
 
-from node.ray.start_settings import head_arguments, head_environment, worker_environment
+from node.ray.start_settings import (
+    head_arguments,
+    head_environment,
+    worker_arguments,
+    worker_environment,
+)
 from tests.unit.node.fakes import an_identity
 
 REDIS = "state.ray.internal:6379"
@@ -33,3 +38,18 @@ def test_no_argument_or_variable_holds_a_password() -> None:
     told = [*head_arguments(identity), *head_environment(identity)]
 
     assert not [word for word in told if "password" in word.lower()]
+
+
+def test_a_worker_offers_the_resources_and_labels_of_its_group() -> None:
+    identity = an_identity(role="worker", resources='{"big_disk": 1}', labels="team=search")
+
+    assert worker_arguments(identity)[-2:] == [
+        '--resources={"big_disk": 1}',
+        "--labels=team=search",
+    ]
+
+
+def test_a_group_without_resources_and_labels_adds_no_argument() -> None:
+    words = worker_arguments(an_identity(role="worker"))
+
+    assert not [word for word in words if word.startswith(("--resources", "--labels"))]

@@ -1,0 +1,60 @@
+"""What EC2 says of instance types: vCPUs, GPUs, architectures. Reads AWS (EC2)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from common.clients import Clients, error_code, translated
+from common.errors import Refused
+
+# InstanceTypes has at most 100 members:
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceTypes.html
+AT_ONCE = 100
+UNKNOWN = {"InvalidInstanceType", "InvalidParameterValue"}
+
+
+@dataclass(frozen=True)
+class TypeFacts:
+    """One instance type. ``gpus`` are those that Ray counts as GPUs."""
+
+    name: str
+    vcpus: int
+    gpus: int
+    architectures: tuple[str, ...]
+
+
+def type_facts(clients: Clients, names: Iterable[str]) -> dict[str, TypeFacts]:
+    """Return the facts of instance types by name; raises Refused for types that do not exist."""
+    wanted = sorted(set(names))
+    found: dict[str, TypeFacts] = {}
+    for first in range(0, len(wanted), AT_ONCE):
+        for entry in _described(clients, wanted[first : first + AT_ONCE]):
+            found[entry["InstanceType"]] = _facts(entry)
+    return found
+
+
+def _described(clients: Clients, names: list[str]) -> list[dict[str, Any]]:
+    with translated("reading the facts of the instance types"):
+        try:
+            answer = clients("ec2").describe_instance_types(InstanceTypes=names)
+        except ClientError as error:
+            if error_code(error) not in UNKNOWN:
+                raise
+            raise Refused(
+                f"EC2 does not know every instance type in {clients.region}: "
+                + error.response["Error"]["Message"],
+                hint="correct instance_type and instance_types in the environment's file",
+            ) from error
+    return list(answer["InstanceTypes"])
+
+
+def _facts(entry: dict[str, Any]) -> TypeFacts:
+    """Parse a type; Ray counts ``GpuInfo`` too (_private/aws/node_provider.py, Ray 2.60)."""
+    return TypeFacts(
+        name=entry["InstanceType"],
+        vcpus=int(entry["VCpuInfo"]["DefaultVCpus"]),
+        gpus=sum(int(gpu["Count"]) for gpu in entry.get("GpuInfo", {}).get("Gpus", [])),
+        architectures=tuple(entry["ProcessorInfo"]["SupportedArchitectures"]),
+    )
