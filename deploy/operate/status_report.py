@@ -91,11 +91,15 @@ def status_report(
     state: ClusterState,
     alarms: tuple[Alarm, ...],
     *,
+    missing: tuple[str, ...] = (),
     deployer: str = "",
     unfinished: str = "",
     remediation: str = "",
 ) -> StatusReport:
-    """Return the report of a snapshot, its alarms, and the deploy in progress."""
+    """Return the report of a snapshot, its alarms, and the deploy in progress.
+
+    ``missing`` says what the release that is served needs and does not find any more.
+    """
     return StatusReport(
         environment=environment.name,
         release=state.release.id if state.release else "",
@@ -107,7 +111,7 @@ def status_report(
         workers=tuple(_row(i) for i in state.workers),
         targets={targets.name: dict(targets.health) for targets in state.targets},
         alarms={alarm.name: alarm.state for alarm in alarms},
-        problems=problems(environment, state, alarms),
+        problems=(*problems(environment, state, alarms), *missing),
         deployer=deployer,
         unfinished=unfinished,
         remediation=remediation,

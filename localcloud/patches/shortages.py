@@ -82,11 +82,12 @@ def capacity(instance_type: str, zone: str, market: str) -> int | None:
 
 
 def _shortages() -> list[Shortage]:
-    return _declared + [
-        Shortage(*words[:3], count=int(words[3]) if len(words) > 3 else 0)
-        for words in _written.lines(2, 4)
-        if len(words) < 4 or words[3].isdigit()
-    ]
+    found = list(_declared)
+    for kind, zone, *more in _written.lines(2, 4):
+        market, count = (*more, *("*", "0")[len(more) :])
+        if count.isdigit():
+            found.append(Shortage(kind, zone, market, int(count)))
+    return found
 
 
 def _launch_what_there_is(response: Any) -> None:

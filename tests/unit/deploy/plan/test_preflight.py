@@ -7,16 +7,26 @@ from botocore.exceptions import ClientError
 
 from common.errors import Refused
 from deploy.plan.preflight import STANDARD, preflight, quota_of
-from tests.unit.deploy.builders import a_foundation, an_environment
+from tests.unit.deploy.builders import a_foundation, a_release, an_environment
 
+IMAGES = ("ami-head", "ami-worker", "ami-before")
 ZONES = ("us-east-1a", "us-east-1b")
 
 
 class FakeAws:
     """Answers the requests of a preflight: one size for all types, one limit for all quotas."""
 
-    def __init__(self, *, offered: dict[str, tuple[str, ...]], vcpus: int, limit: float | None):
+    def __init__(
+        self,
+        *,
+        offered: dict[str, tuple[str, ...]],
+        vcpus: int,
+        limit: float | None,
+        images: tuple[str, ...] = IMAGES,
+        architecture: str = "x86_64",
+    ):
         self.offered, self.vcpus, self.limit = offered, vcpus, limit
+        self.images, self.architecture = images, architecture
 
     def __call__(self, service: str) -> "FakeAws":
         return self
@@ -31,11 +41,21 @@ class FakeAws:
         pairs = [(kind, zone) for kind, zones in self.offered.items() for zone in zones]
         return {"InstanceTypeOfferings": [{"InstanceType": k, "Location": z} for k, z in pairs]}
 
-    def describe_instance_types(self, InstanceTypes: list[str]) -> Any:  # noqa: N803
+    def describe_images(self, Filters: list[dict[str, Any]]) -> Any:  # noqa: N803
+        wanted = Filters[0]["Values"]
+        found = [image for image in self.images if image in wanted]
+        return {"Images": [{"ImageId": i, "Architecture": "x86_64"} for i in found]}
+
+    def describe_instance_types(self, **wanted: Any) -> Any:
+        kinds = wanted.get("InstanceTypes") or wanted["Filters"][0]["Values"]
         return {
             "InstanceTypes": [
-                {"InstanceType": kind, "VCpuInfo": {"DefaultVCpus": self.vcpus}}
-                for kind in InstanceTypes
+                {
+                    "InstanceType": kind,
+                    "VCpuInfo": {"DefaultVCpus": self.vcpus},
+                    "ProcessorInfo": {"SupportedArchitectures": [self.architecture]},
+                }
+                for kind in kinds
             ]
         }
 
@@ -50,7 +70,7 @@ def findings_of(
     offered: tuple[str, ...] = ZONES, vcpus: int = 2, limit: float | None = 1000, **changes: Any
 ) -> list[str]:
     aws: Any = FakeAws(offered={"m6i.large": offered}, vcpus=vcpus, limit=limit)
-    findings = preflight(aws, an_environment(**changes), a_foundation())
+    findings = preflight(aws, an_environment(**changes), a_foundation(), a_release())
     return [finding.words for finding in findings]
 
 
@@ -70,7 +90,7 @@ def test_refuses_a_type_that_every_zone_lacks() -> None:
 def test_before_the_first_deploy_checks_the_zones_that_will_be_used() -> None:
     aws: Any = FakeAws(offered={"m6i.large": ZONES}, vcpus=2, limit=1000)
 
-    assert preflight(aws, an_environment(), None) == ()
+    assert preflight(aws, an_environment(), None, a_release()) == ()
 
 
 def test_names_a_quota_below_the_largest_cluster() -> None:
@@ -97,6 +117,36 @@ def test_names_all_fatal_findings_at_once() -> None:
         findings_of(offered=(), limit=1, tags={"a/b": "1", "_index": "2"})
 
     assert refused.value.message.count("\n") == 4
+
+
+def test_refuses_a_release_whose_image_is_gone() -> None:
+    aws: Any = FakeAws(offered={"m6i.large": ZONES}, vcpus=2, limit=1000, images=IMAGES[:1])
+
+    with pytest.raises(Refused, match="the worker image ami-worker does not exist any more"):
+        preflight(aws, an_environment(), a_foundation(), a_release())
+
+
+def test_names_a_previous_release_that_cannot_be_restored() -> None:
+    aws: Any = FakeAws(offered={"m6i.large": ZONES}, vcpus=2, limit=1000, images=IMAGES[:2])
+    before = a_release("ami-before")
+
+    (found,) = preflight(aws, an_environment(), a_foundation(), a_release(), before)
+
+    assert found.words == (
+        "the head image ami-before does not exist any more: "
+        f"this deploy cannot be rolled back to {before.id}"
+    )
+    assert not found.fatal
+
+
+def test_refuses_a_type_of_another_architecture_than_its_image() -> None:
+    aws: Any = FakeAws(offered={"m6i.large": ZONES}, vcpus=2, limit=1000, architecture="arm64")
+
+    with pytest.raises(Refused) as refused:
+        preflight(aws, an_environment(), a_foundation(), a_release())
+
+    words = "of the workers runs arm64, but their image ami-worker is for x86_64"
+    assert f"m6i.large {words}" in refused.value.message
 
 
 @pytest.mark.parametrize(
