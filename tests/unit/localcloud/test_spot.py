@@ -70,7 +70,7 @@ def test_without_the_role_who_may_not_create_it_launches_nothing(aws: Clients) -
     assert aws("ec2").describe_instances()["Reservations"] == []
 
 
-def test_with_the_role_nobody_needs_to_create_it(aws: Clients) -> None:
+def test_with_the_role_no_one_needs_to_create_it(aws: Clients) -> None:
     aws("iam").create_service_linked_role(AWSServiceName="spot.amazonaws.com")
     caller = ec2_of(LAUNCH)
     with iam.enforced():
