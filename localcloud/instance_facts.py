@@ -58,8 +58,8 @@ def facts(instance: Any) -> dict[str, str]:
         f"{card}/subnet-ipv4-cidr-block": subnet.cidr_block,
         f"{card}/vpc-id": subnet.vpc_id,
     }
-    notices = interruptions.notice_of(instance.id) | _target_state_of(instance)
-    return known | notices | _keys_of(instance) | tags_of(instance)
+    notices = interruptions.notice_of(instance.id) | interruptions.recommendation_of(instance.id)
+    return known | notices | _target_state_of(instance) | _keys_of(instance) | tags_of(instance)
 
 
 def _target_state_of(instance: Any) -> dict[str, str]:

@@ -55,13 +55,18 @@ class Paths:
 
     @property
     def shortages(self) -> Path:
-        """Capacity shortages while this file exists: an instance type and a zone per line."""
+        """Capacity shortages while this file exists: type, zone, market and count per line."""
         return self.run / "shortages"
 
     @property
     def interruptions(self) -> Path:
         """Spot interruptions: an instance id and a time (seconds since the epoch) per line."""
         return self.run / "interruptions"
+
+    @property
+    def recommendations(self) -> Path:
+        """Rebalance recommendations: an instance id and a time per line."""
+        return self.run / "recommendations"
 
     @property
     def clocks(self) -> Path:

@@ -86,6 +86,7 @@ def _open(here: world.World, place: Paths, images: Images, network: Network) -> 
     iam.enforce()
     shortages.follow(place.shortages)
     interruptions.follow(place.interruptions)
+    interruptions.follow_recommendations(place.recommendations)
     clocks.follow(place.clocks)
     resolver = Resolver(place.run / "resolver")
     resolver.start()

@@ -97,6 +97,7 @@ def status_report(
     state: ClusterState,
     alarms: tuple[Alarm, ...],
     *,
+    missing: tuple[str, ...] = (),
     deployer: str = "",
     unfinished: str = "",
     remediation: str = "",
@@ -104,7 +105,8 @@ def status_report(
 ) -> StatusReport:
     """Return the report of a snapshot, its alarms, and the deploy in progress.
 
-    ``autoscaler``: what is known of it, or why that is not known.
+    ``missing`` says what the release that is served needs and does not find any more,
+    ``autoscaler`` what is known of it, or why that is not known.
     """
     return StatusReport(
         environment=environment.name,
@@ -117,7 +119,11 @@ def status_report(
         workers=tuple(_row(i) for i in state.workers),
         targets={targets.name: dict(targets.health) for targets in state.targets},
         alarms={alarm.name: alarm.state for alarm in alarms},
-        problems=problems(environment, state, alarms) + autoscaler_problems(autoscaler),
+        problems=(
+            *problems(environment, state, alarms),
+            *missing,
+            *autoscaler_problems(autoscaler),
+        ),
         deployer=deployer,
         unfinished=unfinished,
         remediation=remediation,

@@ -10,8 +10,10 @@ from common.clients import Clients, error_code, translated
 from common.environment import Environment
 from common.errors import Refused
 from common.instance_types import TypeFacts, type_facts
+from deploy.cluster.release_images import find_architectures, missing_images
 from deploy.foundation.stack import Foundation
 from deploy.release.groups import type_names
+from deploy.release.release import Release
 from node.contract import ON_DEMAND, SPOT
 
 # Running On-Demand instances, in vCPUs, by the first letters of the instance type.
@@ -72,11 +74,19 @@ def check_credentials(clients: Clients, environment: Environment) -> str:
 
 
 def preflight(
-    clients: Clients, environment: Environment, foundation: Foundation | None
+    clients: Clients,
+    environment: Environment,
+    foundation: Foundation | None,
+    release: Release,
+    previous: Release | None = None,
 ) -> tuple[Finding, ...]:
-    """Return the findings; raises Refused with all that would make the deploy fail."""
+    """Return the findings; raises Refused with all that would make the deploy fail.
+
+    ``previous`` is the release that is served now, to which a failed deploy is rolled back.
+    """
     findings = (
         *_tag_keys(environment),
+        *_images(clients, release, previous),
         *_offers(clients, environment, foundation),
         *_quotas(clients, environment),
     )
@@ -99,6 +109,50 @@ def _tag_keys(environment: Environment) -> tuple[Finding, ...]:
             fatal=True,
         )
         for key in wrong
+    )
+
+
+def _images(clients: Clients, release: Release, previous: Release | None) -> tuple[Finding, ...]:
+    """Find images that are gone, and those whose architecture is not that of their instances."""
+    found = find_architectures(clients, [release, *([previous] if previous else [])])
+    gone = [
+        Finding(words, "bake and deploy, or choose a release whose images exist", fatal=True)
+        for words in missing_images(release, found)
+    ]
+    lost = missing_images(previous, found) if previous and previous.id != release.id else ()
+    if previous and lost:
+        words = f"{'; '.join(lost)}: this deploy cannot be rolled back to {previous.id}"
+        gone.append(Finding(words, "keep the images of the releases that you may go back to"))
+    return (*gone, *_architectures(clients, release, found))
+
+
+def _architectures(
+    clients: Clients, release: Release, images: dict[str, str]
+) -> tuple[Finding, ...]:
+    """EC2 launches no instance whose type lacks the architecture of its image.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resize-limitations.html
+    """
+    launches = _launches(release)
+    facts = type_facts(clients, (kind for _, kind, _ in launches))
+    return tuple(
+        Finding(
+            f"{kind} of the {role}s runs {', '.join(facts[kind].architectures)}, "
+            f"but their image {ami_id} is for {images[ami_id]}",
+            "choose an instance type of that architecture, or bake an image for this one",
+            fatal=True,
+        )
+        for role, kind, ami_id in launches
+        if ami_id in images and images[ami_id] not in facts[kind].architectures
+    )
+
+
+def _launches(release: Release) -> tuple[tuple[str, str, str], ...]:
+    """Return what a release launches: role, instance type, image."""
+    workers = (kind for group in release.settings.groups for kind in group.instance_types)
+    return (
+        ("head", release.settings.head_type, release.head.ami_id),
+        *(("worker", kind, release.worker.ami_id) for kind in workers),
     )
 
 

@@ -54,7 +54,11 @@ def prepare_deploy(
     state = read_state(clients, environment)
     stack = plan_foundation(clients, environment, clock=clock)
     plan = plan_deploy(desired, state, stack)
-    findings = () if plan.is_empty else preflight(clients, environment, state.foundation)
+    findings = (
+        ()
+        if plan.is_empty
+        else preflight(clients, environment, state.foundation, desired.release, state.release)
+    )
     verify = verify or verifier(clients, environment, clock=clock)
     api = api or partial(ray_api, clients, environment)
     return Prepared(Rollout(plan, desired, clients, clock, verify, api), findings, state)

@@ -1,9 +1,12 @@
-"""Spot interruptions, on request: an instance gets a notice, and is terminated two minutes later.
+"""Spot interruptions and rebalance recommendations, on request, as metadata of an instance.
 
 Follows https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html
-(instance-action in the metadata, on a best-effort basis two minutes before). moto never interrupts.
-Another process writes each instance, and when it is terminated (seconds since the epoch), to a file
-(``follow``), as the Fault Injection Service does for spot instances.
+(instance-action in the metadata, on a best-effort basis two minutes before; then the instance is
+terminated) and https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/rebalance-recommendations.html
+(events/recommendations/rebalance, with or before that notice). moto has neither. Another process
+writes each instance, and when it is terminated or was recommended to be replaced (seconds since the
+epoch), to two files (``follow``, ``follow_recommendations``), as the Fault Injection Service does
+for spot instances.
 """
 
 import json
@@ -18,6 +21,8 @@ NOTICE = 120.0  # seconds
 
 _announced = Declarations()
 follow = _announced.follow  # per line an instance and a time
+_recommended = Declarations()
+follow_recommendations = _recommended.follow  # per line an instance and a time
 
 
 def notice_of(instance_id: str) -> dict[str, str]:
@@ -30,6 +35,15 @@ def notice_of(instance_id: str) -> dict[str, str]:
         "spot/instance-action": json.dumps({"action": "terminate", "time": time}),
         "spot/termination-time": time,
     }
+
+
+def recommendation_of(instance_id: str) -> dict[str, str]:
+    """Return the metadata of an instance that is at elevated risk of interruption, by path."""
+    at = dict(_recommended.pairs()).get(instance_id)
+    if at is None:
+        return {}
+    notice = json.dumps({"noticeTime": stamp(float(at))})
+    return {"events/recommendations/rebalance": notice}
 
 
 def _terminate_due(now: float) -> None:
@@ -46,4 +60,5 @@ def install() -> None:
 def attach(world: World) -> None:
     """Terminate interrupted instances when their time has come."""
     follow(None)
+    follow_recommendations(None)
     world.reconcilers.append(_terminate_due)

@@ -88,11 +88,17 @@ def _remember_root(backend: Any, ami: Any, instance: Any) -> None:
         ami.ebs_snapshot.encrypted = ami.root_volume.encrypted
 
 
+def root_gib(ami: Any) -> int:
+    """Return the size of an image's root volume, in GiB."""
+    volume = getattr(ami, "root_volume", None)
+    return int(volume.size) if volume else BASE_GIB
+
+
 def _block_device_mappings(self: Any) -> list[dict[str, Any]]:
     volume = getattr(self, "root_volume", None)
     root = {
         "SnapshotId": self.ebs_snapshot.id,
-        "VolumeSize": volume.size if volume else BASE_GIB,
+        "VolumeSize": root_gib(self),
         "DeleteOnTermination": True,
         "VolumeType": volume.volume_type if volume else "gp3",
         "Encrypted": bool(volume and volume.encrypted),
@@ -109,7 +115,12 @@ def _require_unused_name(backend: Any, name: str) -> None:
             )
 
 
-def _require_available(backend: Any, ami_id: str) -> Any:
+def require_available(backend: Any, ami_id: str) -> Any:
+    """Return an image that instances can be launched from; "deregistered … no longer available"."""
+    if ami_id in backend.deleted_amis:
+        raise EC2ClientError(
+            "InvalidAMIID.Unavailable", f"The image ID '{ami_id}' is no longer available"
+        )
     ami = backend.amis.get(ami_id)
     if ami is None:
         raise InvalidAMIIdError(ami_id)
@@ -122,7 +133,7 @@ def _require_available(backend: Any, ami_id: str) -> Any:
 
 
 def _run_instances(run: Any, self: Any, image_id: str, *rest: Any, **more: Any) -> Any:
-    ami = _require_available(self, image_id)
+    ami = require_available(self, image_id)
     options = dict(more.get("metadata_options") or {})
     if getattr(ami, "imds_support", None) == "v2.0":
         options = {"HttpTokens": "required", "HttpPutResponseHopLimit": 2} | options
@@ -156,6 +167,14 @@ def _modify_image_attribute(modify: Any, self: Any) -> Any:
     if description is not None:
         ami.description = description
     return EmptyResult()
+
+
+def _register_image(register: Any, self: Any) -> Any:
+    """RegisterImage, Architecture: "Default: For Amazon EBS-backed AMIs, i386"; moto drops it."""
+    answer = register(self)
+    ami = self.ec2_backend.amis[answer.result["ImageId"]]
+    ami.architecture = self._get_param("Architecture", "i386")
+    return answer
 
 
 def _deregister_image(deregister: Any, self: Any, ami_id: str) -> None:
@@ -193,6 +212,8 @@ def install() -> None:
     modify, deregister = AmisResponse.modify_image_attribute, AmiBackend.deregister_image
     InstanceBackend.run_instances = lambda self, *a, **k: _run_instances(run, self, *a, **k)
     Ami.block_device_mappings = property(_block_device_mappings)
+    register = AmisResponse.register_image
+    AmisResponse.register_image = lambda self: _register_image(register, self)
     AmisResponse.create_image = _create_image
     AmisResponse.enable_image_deprecation = _enable_image_deprecation
     AmisResponse.disable_image_deprecation = _disable_image_deprecation

@@ -1,9 +1,9 @@
 """Instances by the thousand: RunInstances launches up to MaxCount, and tags are found quickly.
 
 Follows RunInstances in the EC2 API reference, MaxCount: "the largest possible number of instances
-above MinCount" is launched; here that is all of them, or none when there is a shortage. moto
-launches MinCount, so that Ray's autoscaler, which asks for 1 to 5, gets one; and to find one
-instance or its tags it copies all of them.
+above MinCount" is launched; ``shortages`` has lowered MaxCount to that number. moto launches
+MinCount, so that Ray's autoscaler, which asks for 1 to 5, gets one; and to find one instance or its
+tags it copies all of them.
 """
 
 from collections.abc import Iterator

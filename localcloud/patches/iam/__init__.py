@@ -69,6 +69,17 @@ def role_may(arn: str, actions: Iterable[str], resource: str) -> bool:
     return all(decide(documents, check) is Answer.ALLOWED for check in checks)
 
 
+def caller_may(response: Any, action: str, resource: str, keys: dict[str, str]) -> bool:
+    """Say whether whoever sent a request may do something else too, which AWS does for them."""
+    if not _enforcing[0] or is_internal():
+        return True
+    signed = signatures.read(response.headers.get("Authorization", ""))
+    token = response.headers.get("X-Amz-Security-Token")
+    who = find_principal(ACCOUNT, signed.key_id, token) if signed else None
+    check = Check(action, resource, {key.lower(): (value,) for key, value in keys.items()})
+    return who is not None and decide(who.documents, check) is Answer.ALLOWED
+
+
 def may_assume(service: str, arn: str) -> bool:
     """Say whether the role's trust policy lets an AWS service assume the role."""
     return decide(_trust(arn), Check("sts:AssumeRole", arn, {}), service) is Answer.ALLOWED

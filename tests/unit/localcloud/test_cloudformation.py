@@ -476,7 +476,9 @@ def test_a_missing_stack_is_reported_as_on_aws(stacks: Stacks) -> None:
 
 def test_a_network_is_not_deleted_under_a_running_instance(aws: Clients, stacks: Stacks) -> None:
     ec2, stack = aws("ec2"), stacks.create(EVERYTHING)
-    ami = ec2.register_image(Name="base", RootDeviceName="/dev/xvda")["ImageId"]
+    ami = ec2.register_image(Name="base", RootDeviceName="/dev/xvda", Architecture="x86_64")[
+        "ImageId"
+    ]
     made = ec2.run_instances(
         ImageId=ami,
         MinCount=1,
@@ -498,7 +500,9 @@ def test_a_network_is_not_deleted_under_a_running_instance(aws: Clients, stacks:
 
 def test_deleting_what_is_still_in_use_is_retried_for_a_while(aws: Clients, stacks: Stacks) -> None:
     ec2, stack = aws("ec2"), stacks.create(EVERYTHING)
-    ami = ec2.register_image(Name="base", RootDeviceName="/dev/xvda")["ImageId"]
+    ami = ec2.register_image(Name="base", RootDeviceName="/dev/xvda", Architecture="x86_64")[
+        "ImageId"
+    ]
     made = ec2.run_instances(
         ImageId=ami, MinCount=1, MaxCount=1, SubnetId=stacks.physical(stack, "Subnet")
     )

@@ -60,7 +60,8 @@ def test_a_type_that_does_not_exist_launches_nothing(ec2: Ec2, driver: FakeDrive
     with pytest.raises(ClientError) as refusal:
         ec2.launch(InstanceType="t3.enormous")
 
-    assert code_of(refusal) == "InvalidInstanceType"
+    assert code_of(refusal) == "InvalidParameterValue"
+    assert "Invalid value 't3.enormous' for InstanceType." in str(refusal.value)
     assert driver.machines == {}
     assert ec2.api.describe_instances()["Reservations"] == []
 

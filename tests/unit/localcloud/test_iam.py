@@ -299,7 +299,9 @@ class Launching:
             s["SubnetId"] for s in self.ec2.describe_subnets()["Subnets"][:2]
         )
         self.group = self.ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"]
-        self.ami = self.ec2.register_image(Name="worker", RootDeviceName="/dev/xvda")["ImageId"]
+        self.ami = self.ec2.register_image(
+            Name="worker", RootDeviceName="/dev/xvda", Architecture="x86_64"
+        )["ImageId"]
         self.iam.create_role(RoleName="worker", AssumeRolePolicyDocument=document())
         self.iam.create_instance_profile(InstanceProfileName="worker")
         self.iam.add_role_to_instance_profile(InstanceProfileName="worker", RoleName="worker")

@@ -14,6 +14,7 @@ from tests.unit.localcloud.groups import TERMINATING, Group
 from tests.unit.localcloud.test_metadata import Launcher, Machine
 
 ACTION = "/latest/meta-data/spot/instance-action"
+RECOMMENDATION = "/latest/meta-data/events/recommendations/rebalance"
 STATE = "/latest/meta-data/autoscaling/target-lifecycle-state"
 
 
@@ -57,6 +58,21 @@ def test_an_interruption_can_be_withdrawn(
     clock.advance(60)
 
     assert state_of(aws, machine) == "running"
+
+
+def test_a_rebalance_recommendation_is_in_the_metadata_of_the_instance_at_risk(
+    world: World, aws: Clients, clock: FakeClock, tmp_path: Path
+) -> None:
+    launch = Launcher(aws("ec2"), Metadata(world), clock)
+    risky, safe = launch(), launch()
+    recommended = tmp_path / "recommendations"
+    interruptions.follow_recommendations(recommended)
+    assert status(risky, RECOMMENDATION) == 404
+
+    recommended.write_text(f"{risky.id} 1800000000\n")
+
+    assert json.loads(risky.read(RECOMMENDATION)) == {"noticeTime": "2027-01-15T08:00:00Z"}
+    assert status(safe, RECOMMENDATION) == 404
 
 
 def test_a_member_sees_its_target_lifecycle_state(world: World, group: Group) -> None:

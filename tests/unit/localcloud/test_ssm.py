@@ -17,7 +17,9 @@ class Fleet:
 
     def __init__(self, aws: Clients, clock: FakeClock) -> None:
         self.ec2, self.ssm, self.clock = aws("ec2"), aws("ssm"), clock
-        self.ami = self.ec2.register_image(Name="base", RootDeviceName="/dev/xvda")["ImageId"]
+        self.ami = self.ec2.register_image(
+            Name="base", RootDeviceName="/dev/xvda", Architecture="x86_64"
+        )["ImageId"]
 
     def launch(self, role: str = "head") -> str:
         tags = [{"Key": "raykiln:role", "Value": role}]

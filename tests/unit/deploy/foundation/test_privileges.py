@@ -87,7 +87,7 @@ def place(world: World, clock: FakeClock) -> Place:
         AttributeDefinitions=[{"AttributeName": "cluster", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "cluster", "KeyType": "HASH"}],
     )
-    image = clients("ec2").register_image(Name="an-image")["ImageId"]
+    image = clients("ec2").register_image(Name="an-image", Architecture="x86_64")["ImageId"]
     templates = {
         "worker": a_template(clients, foundation, image, "worker"),
         "head": a_template(clients, foundation, image, "head"),

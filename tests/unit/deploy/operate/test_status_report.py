@@ -1,6 +1,7 @@
 """The status: it names the problems, and only the problems."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -95,6 +96,13 @@ def test_a_refused_launch_is_shown_with_its_reason_however_old_it_is() -> None:
     assert section.rows == (("gpu", "g5.xlarge", "spot", "600 s", f"{CAPACITY}: no room"),)
 
 
+def test_an_image_that_is_gone_is_a_problem() -> None:
+    gone = ("the worker image ami-worker does not exist any more",)
+    report = status_report(an_environment(), serving(a_desired_state()), (), missing=gone)
+
+    assert (report.problems, report.is_healthy) == (gone, False)
+
+
 def test_the_last_remediation_is_shown_if_there_was_one() -> None:
     quiet = status_report(an_environment(), serving(a_desired_state()), ())
     acted = status_report(
@@ -118,7 +126,7 @@ def test_the_last_remediation_is_shown_if_there_was_one() -> None:
     ],
 )
 def test_a_deploy_in_progress_is_shown_and_is_not_a_problem(
-    changed: dict[str, str], words: str
+    changed: dict[str, Any], words: str
 ) -> None:
     report = status_report(an_environment(), serving(a_desired_state()), (), **changed)
 

@@ -7,16 +7,26 @@ from botocore.exceptions import ClientError
 
 from common.errors import Refused
 from deploy.plan.preflight import STANDARD, STANDARD_SPOT, preflight, quota_of
-from tests.unit.deploy.builders import a_foundation, an_environment
+from tests.unit.deploy.builders import a_foundation, a_release, an_environment
 
+IMAGES = ("ami-head", "ami-worker", "ami-before")
 ZONES = ("us-east-1a", "us-east-1b")
 
 
 class FakeAws:
     """Answers the requests of a preflight: one size for all types, one limit for all quotas."""
 
-    def __init__(self, *, offered: dict[str, tuple[str, ...]], vcpus: int, limit: float | None):
+    def __init__(
+        self,
+        *,
+        offered: dict[str, tuple[str, ...]],
+        vcpus: int,
+        limit: float | None,
+        images: tuple[str, ...] = IMAGES,
+        architecture: str = "x86_64",
+    ):
         self.offered, self.vcpus, self.limit = offered, vcpus, limit
+        self.images, self.architecture = images, architecture
 
     def __call__(self, service: str) -> "FakeAws":
         return self
@@ -31,15 +41,20 @@ class FakeAws:
         pairs = [(kind, zone) for kind, zones in self.offered.items() for zone in zones]
         return {"InstanceTypeOfferings": [{"InstanceType": k, "Location": z} for k, z in pairs]}
 
-    def describe_instance_types(self, InstanceTypes: list[str]) -> Any:  # noqa: N803
+    def describe_images(self, Filters: list[dict[str, Any]]) -> Any:  # noqa: N803
+        wanted = Filters[0]["Values"]
+        found = [image for image in self.images if image in wanted]
+        return {"Images": [{"ImageId": i, "Architecture": "x86_64"} for i in found]}
+
+    def describe_instance_types(self, **wanted: Any) -> Any:
         return {
             "InstanceTypes": [
                 {
                     "InstanceType": kind,
                     "VCpuInfo": {"DefaultVCpus": self.vcpus},
-                    "ProcessorInfo": {"SupportedArchitectures": ["x86_64"]},
+                    "ProcessorInfo": {"SupportedArchitectures": [self.architecture]},
                 }
-                for kind in InstanceTypes
+                for kind in wanted["InstanceTypes"]
             ]
         }
 
@@ -54,7 +69,7 @@ def findings_of(
     offered: tuple[str, ...] = ZONES, vcpus: int = 2, limit: float | None = 1000, **changes: Any
 ) -> list[str]:
     aws: Any = FakeAws(offered={"m6i.large": offered}, vcpus=vcpus, limit=limit)
-    findings = preflight(aws, an_environment(**changes), a_foundation())
+    findings = preflight(aws, an_environment(**changes), a_foundation(), a_release())
     return [finding.words for finding in findings]
 
 
@@ -81,7 +96,9 @@ def test_a_spot_group_counts_against_the_quota_of_spot_requests() -> None:
     worker = {"instance_types": ["m6i.large"], "market": "spot", "min": 1, "max": 3}
     aws: Any = FakeAws(offered={"m6i.large": ZONES}, vcpus=2, limit=5)
 
-    (finding,) = preflight(aws, an_environment(workers={"worker": worker}), a_foundation())
+    environment = an_environment(workers={"worker": worker})
+
+    (finding,) = preflight(aws, environment, a_foundation(), a_release())
 
     assert finding.words == "the largest cluster needs 6 vCPUs, the account may run 5"
     assert STANDARD_SPOT in finding.hint
@@ -90,7 +107,7 @@ def test_a_spot_group_counts_against_the_quota_of_spot_requests() -> None:
 def test_before_the_first_deploy_checks_the_zones_that_will_be_used() -> None:
     aws: Any = FakeAws(offered={"m6i.large": ZONES}, vcpus=2, limit=1000)
 
-    assert preflight(aws, an_environment(), None) == ()
+    assert preflight(aws, an_environment(), None, a_release()) == ()
 
 
 def test_names_a_quota_below_the_largest_cluster() -> None:
@@ -117,6 +134,36 @@ def test_names_all_fatal_findings_at_once() -> None:
         findings_of(offered=(), limit=1, tags={"a/b": "1", "_index": "2"})
 
     assert refused.value.message.count("\n") == 4
+
+
+def test_refuses_a_release_whose_image_is_gone() -> None:
+    aws: Any = FakeAws(offered={"m6i.large": ZONES}, vcpus=2, limit=1000, images=IMAGES[:1])
+
+    with pytest.raises(Refused, match="the worker image ami-worker does not exist any more"):
+        preflight(aws, an_environment(), a_foundation(), a_release())
+
+
+def test_names_a_previous_release_that_cannot_be_restored() -> None:
+    aws: Any = FakeAws(offered={"m6i.large": ZONES}, vcpus=2, limit=1000, images=IMAGES[:2])
+    before = a_release("ami-before")
+
+    (found,) = preflight(aws, an_environment(), a_foundation(), a_release(), before)
+
+    assert found.words == (
+        "the head image ami-before does not exist any more: "
+        f"this deploy cannot be rolled back to {before.id}"
+    )
+    assert not found.fatal
+
+
+def test_refuses_a_type_of_another_architecture_than_its_image() -> None:
+    aws: Any = FakeAws(offered={"m6i.large": ZONES}, vcpus=2, limit=1000, architecture="arm64")
+
+    with pytest.raises(Refused) as refused:
+        preflight(aws, an_environment(), a_foundation(), a_release())
+
+    words = "of the workers runs arm64, but their image ami-worker is for x86_64"
+    assert f"m6i.large {words}" in refused.value.message
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def ec2(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def instances(ec2: Any, count: int) -> list[str]:
-    image = ec2.register_image(Name=f"image-{uuid4()}")["ImageId"]
+    image = ec2.register_image(Name=f"image-{uuid4()}", Architecture="x86_64")["ImageId"]
     answer = ec2.run_instances(ImageId=image, MinCount=count, MaxCount=count)
     return [instance["InstanceId"] for instance in answer["Instances"]]
 

@@ -1,0 +1,55 @@
+"""Images that are gone, or do not fit: refused before anything changes, and shown by status."""
+
+import pytest
+
+from common.errors import Refused
+from localcloud.patches.internal import call
+from tests.unit.simulation.conftest import Cluster
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_rollback_to_a_release_whose_image_is_gone_is_refused(single: Cluster) -> None:
+    first = single.prepare().rollout.desired.release
+    single.cloud.bake("worker")
+    single.deploy()
+    call("ec2", "deregister_image", ImageId=first.worker.ami_id)
+    workers = single.worker_ids
+
+    with pytest.raises(Refused, match=f"worker image {first.worker.ami_id} does not exist any"):
+        single.rollback()
+
+    assert single.worker_ids == workers
+    assert single.status().problems == ()
+
+
+def test_a_plan_says_that_the_release_before_it_cannot_be_restored(single: Cluster) -> None:
+    first = single.prepare().rollout.desired.release
+    single.cloud.bake("worker")
+    call("ec2", "deregister_image", ImageId=first.worker.ami_id)
+
+    words = [finding.words for finding in single.prepare().findings]
+
+    assert (
+        f"the worker image {first.worker.ami_id} does not exist any more: "
+        f"this deploy cannot be rolled back to {first.id}"
+    ) in words
+
+
+def test_status_names_an_image_of_the_served_release_that_is_gone(single: Cluster) -> None:
+    ami_id = single.prepare().rollout.desired.release.head.ami_id
+    call("ec2", "deregister_image", ImageId=ami_id)
+
+    assert single.status().problems == (f"the head image {ami_id} does not exist any more",)
+
+
+def test_workers_of_another_architecture_than_their_image_are_refused(single: Cluster) -> None:
+    group = single.environment.workers["worker"]
+    workers = {"worker": group.model_copy(update={"instance_types": ("m6g.large",)})}
+    arm = Cluster(single.cloud, single.environment.model_copy(update={"workers": workers}))
+    before = single.worker_ids
+
+    with pytest.raises(Refused, match=r"m6g\.large of the workers runs arm64, but their image"):
+        arm.deploy()
+
+    assert single.worker_ids == before
