@@ -98,12 +98,12 @@ class Checkout:
     def provisioner(self, name: str, text: str) -> None:
         (self.folder / "ami-provisioners" / name).write_text(text)
 
-    def environment(self, name: str, **image: object) -> None:
+    def environment(self, name: str, boot_seconds: int = 15, **image: object) -> None:
         """Write an environment like local, but for these settings of the image."""
         local = (self.folder / "environments/local.toml").read_text()
         before, _, rest = local.partition("[image]\n")
         settings = "".join(f"{key} = {json.dumps(value)}\n" for key, value in image.items())
-        after = rest[rest.index("\n[") :].replace("[limits]", "[limits]\nboot_seconds = 15")
+        after = rest[rest.index("\n[") :].replace("[limits]", f"[limits]\n{boot_seconds = }")
         text = f"{before}[image]\n{settings}ssm_agent_required = false\n{after}"
         (self.folder / f"environments/{name}.toml").write_text(text)
 
@@ -291,7 +291,7 @@ def test_an_image_of_another_base_holds_what_that_has_and_ours(
     debian_13.on(machine, LIKE_UBUNTU)
     base = debian_13.image_of(machine, "like-ubuntu")
     debian_13.terminate(machine)
-    checkout.environment("another", base_id=base, python="3.13")
+    checkout.environment("another", boot_seconds=120, base_id=base, python="3.13")
 
     code, words = checkout.bake("--env", "another", "--role", "worker")
 
