@@ -15,7 +15,8 @@ homes=(/root /home/*)
 if [[ -d /var/log/journal ]]; then
   journalctl --relinquish-var
 fi
-for unit in syslog.socket rsyslog.service systemd-random-seed.service; do
+for unit in syslog.socket rsyslog.service systemd-random-seed.service \
+  amazon-ssm-agent.service snap.amazon-ssm-agent.amazon-ssm-agent.service; do
   if systemctl --quiet is-active "${unit}"; then
     systemctl stop "${unit}"
   fi

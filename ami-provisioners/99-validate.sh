@@ -2,7 +2,7 @@
 #
 # Fail the bake when anything is missing, or left behind. Changes nothing.
 #
-# Needs   ROLE PYTHON RAY_VERSION SSM_AGENT_REQUIRED
+# Needs   ROLE PYTHON RAY_VERSION SSM_AGENT_REQUIRED; /run/raykiln/base.json
 # Leaves  nothing
 # Proof   tests/cloud/test_bake.py
 
@@ -30,6 +30,15 @@ expect_none() {
     printf 'FAILED validation: %s: %s\n' "${what}" "$(head -3 <<<"${found}" | tr '\n' ' ')" >&2
     failures=$((failures + 1))
   fi
+}
+
+# new_in FACT COMMAND...: print what the command prints and the base image did not have.
+new_in() {
+  local fact="$1"
+  shift
+  { "$@" || true; } | # grep exits with 1 when it finds nothing
+    grep -vxFf <(python3 -I -c \
+      'import json, sys; print(*json.load(open("/run/raykiln/base.json"))[sys.argv[1]], sep="\n")' "${fact}")
 }
 
 uncompiled() {
@@ -78,8 +87,9 @@ expect_none "package archives" find /var/cache/apt/archives -name '*.deb'
 expect_none "cloud-init's state" find /var/lib/cloud/instances -mindepth 1
 expect_none "logs" find /var/log -type f -size +0
 # virtualenv, which Ray needs, has wheels inside.
-expect_none "wheels" find / -xdev -name '*.whl' -not -path '/opt/ray/*'
-expect_none "private keys" grep -rlsE '^-----BEGIN [A-Z ]*PRIVATE KEY-----' /etc /root /home /opt/raykiln
+expect_none "wheels" new_in wheels find / -xdev -name '*.whl' -not -path '/opt/ray/*'
+expect_none "private keys" new_in private_keys \
+  grep -rlsIE '^-----BEGIN [A-Z ]*PRIVATE KEY-----' /etc /root /home /opt/raykiln
 expect_none "AWS keys" grep -rlsE '\b(AKIA|ASIA)[A-Z0-9]{16}\b' /etc /root /home /opt/raykiln
 
 if ((failures > 0)); then

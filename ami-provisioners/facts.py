@@ -4,28 +4,77 @@ Needs only the base image's Python, 3.10 or later, and no packages.
 """
 
 import hashlib
+import importlib.metadata
 import json
-import pwd
 import subprocess
 from pathlib import Path
+
+UPLOADS = "/tmp/raykiln"  # noqa: S108 (the folder that 00-first-boot.sh makes)
+PRIVATE_KEY = "^-----BEGIN [A-Z ]*PRIVATE KEY-----"
+# Of a DHCP client, udp; whether it has one open depends on its lease.
+DHCP_CLIENT = {"68", "546"}
 
 
 def enabled_units() -> list[str]:
     """Return the enabled unit files."""
-    listing = _output("systemctl", "list-unit-files", "--state=enabled", "--plain", "--no-legend")
-    return sorted(line.split()[0] for line in listing.splitlines())
+    listing = _lines("systemctl", "list-unit-files", "--state=enabled", "--plain", "--no-legend")
+    return sorted(line.split()[0] for line in listing)
 
 
-def users() -> dict[str, str]:
-    """Return every user's shell by name."""
-    return {user.pw_name: user.pw_shell for user in pwd.getpwall()}
+def failed_units() -> list[str]:
+    """Return the units that failed since boot."""
+    return sorted(
+        line.split()[0] for line in _lines("systemctl", "--failed", "--plain", "--no-legend")
+    )
+
+
+def users() -> dict[str, list[str]]:
+    """Return user id and shell of every user of /etc/passwd (passwd(5)), by name."""
+    rows = (line.split(":") for line in Path("/etc/passwd").read_text().splitlines())
+    return {row[0]: [row[2], row[6]] for row in rows if len(row) == 7}
+
+
+def open_ports() -> list[str]:
+    """Return the ports that are open to other machines, such as ``tcp/22``."""
+    return sorted(
+        {f"tcp/{port}" for port in _listening("t")}
+        | {f"udp/{port}" for port in _listening("u") - DHCP_CLIENT}
+    )
 
 
 def privileged_files() -> list[str]:
     """Return every file that runs with its owner's or group's rights (setuid, setgid)."""
-    return sorted(
-        _output("find", "/", "-xdev", "-type", "f", "-perm", "/6000", "-print").splitlines()
-    )
+    return sorted(_lines("find", "/", "-xdev", "-type", "f", "-perm", "/6000", "-print"))
+
+
+def home_files() -> list[str]:
+    """Return every file in the home folders."""
+    return sorted(_lines("find", "/root", "/home", "-xdev", "-type", "f", "-print"))
+
+
+def private_keys() -> list[str]:
+    """Return every text file with a private key where configuration and state are kept."""
+    places = ("/etc", "/root", "/home", "/opt/raykiln", "/var/lib")
+    # grep exits with 1 when it finds nothing, and with 2 when a file went away meanwhile.
+    return sorted(_lines("grep", "-rlsIE", PRIVATE_KEY, *places, fails_with=(1, 2)))
+
+
+def wheels() -> list[str]:
+    """Return every Python wheel; but not our uploads, nor those that Ray's packages have inside."""
+    ours = ("-not", "-path", "/opt/ray/*", "-not", "-path", f"{UPLOADS}/*")
+    return sorted(_lines("find", "/", "-xdev", "-name", "*.whl", *ours))
+
+
+def debian_packages() -> dict[str, str]:
+    """Return every installed package with its version."""
+    form = "${db:Status-Abbrev}|${binary:Package}|${Version}\n"
+    rows = (line.split("|") for line in _lines("dpkg-query", "--show", f"--showformat={form}"))
+    return {package: version for status, package, version in rows if status.startswith("ii")}
+
+
+def python_packages() -> dict[str, str]:
+    """Return every distribution that this interpreter finds, with its version."""
+    return {str(found.name): found.version for found in importlib.metadata.distributions()}
 
 
 def machine_id() -> str:
@@ -41,10 +90,25 @@ def host_keys() -> dict[str, str]:
     }
 
 
-def _output(*command: str) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+FACTS = (
+    *(enabled_units, failed_units, users, open_ports, privileged_files, home_files),
+    *(private_keys, wheels, debian_packages, python_packages, machine_id, host_keys),
+)
+
+
+def _listening(kind: str) -> set[str]:
+    """Return the ports of ``t`` (TCP) or ``u`` (UDP) that are not on the loopback interface."""
+    addresses = (line.split()[3] for line in _lines("ss", f"-Hln{kind}"))
+    outside = (each for each in addresses if not each.startswith(("127.", "[::1]")))
+    return {each.rpartition(":")[2] for each in outside}
+
+
+def _lines(*command: str, fails_with: tuple[int, ...] = ()) -> list[str]:
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode not in (0, *fails_with):
+        raise SystemExit(f"FAILED {' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout.splitlines()
 
 
 if __name__ == "__main__":
-    facts = (enabled_units, users, privileged_files, machine_id, host_keys)
-    print(json.dumps({fact.__name__: fact() for fact in facts}, indent=1, sort_keys=True))
+    print(json.dumps({fact.__name__: fact() for fact in FACTS}, indent=1, sort_keys=True))

@@ -3,25 +3,16 @@
 import importlib.metadata
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
+
+from facts import debian_packages
 
 
 def image() -> dict[str, str]:
     """Return what the bake says about this image."""
     names = ("role", "digest", "ray_version", "git", "built")
     return {name: os.environ[name.upper()] for name in names}
-
-
-def debian_packages() -> dict[str, str]:
-    """Return every installed package with its version."""
-    form = "${db:Status-Abbrev}|${binary:Package}|${Version}\n"
-    lines = subprocess.run(
-        ["dpkg-query", "--show", f"--showformat={form}"], check=True, capture_output=True, text=True
-    ).stdout.splitlines()
-    rows = (line.split("|") for line in lines)
-    return {package: version for status, package, version in rows if status.startswith("ii")}
 
 
 def python_packages() -> dict[str, str]:

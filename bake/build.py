@@ -5,6 +5,7 @@ Packer's full output is kept in ``packer.log`` in the bake's folder.
 
 import json
 import re
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,10 @@ from common.errors import PipelineError
 
 # `==> ray.head: words`, `    ray.head: words`; some versions add the source's type.
 LINE = re.compile(r"^(==>)?\s*ray\.(?:amazon-ebs\.)?(head|worker): (.*)$")
+SCRIPT = re.compile(r"Provisioning with shell script: \S*?([^/\s]+)$")
+# Packer's next line once a provisioner has failed; what it removes is named after that.
+STOPPED = "Provisioning step had errors"
+LAST_WORDS = 5  # lines of a script's output
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,18 @@ class BuildSpec:
 
 
 @dataclass
+class RunningScript:
+    """The provisioner that runs on a build instance, and the last that it said."""
+
+    name: str
+    words: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_WORDS))
+    stopped: bool = False
+
+    def __str__(self) -> str:
+        return "".join([f"{self.name} failed", *(f"\n    {words}" for words in self.words)])
+
+
+@dataclass
 class OutputHandler:
     """Logs each line of Packer's output, reports progress, and passes it to its build instance."""
 
@@ -95,6 +112,7 @@ class OutputHandler:
     progress: Callable[[str], None]
     errors: list[PipelineError] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    _scripts: dict[str, RunningScript] = field(default_factory=dict)
     _steps: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, line: str) -> None:
@@ -104,8 +122,20 @@ class OutputHandler:
             if match[1]:
                 self._report_step(match[2], match[3])
             self._pass_on(match[2], match[3])
-        if "FAILED " in line or " errored" in line:
+            self._follow_script(match[2], match[3])
+        if " errored" in line:
             self.failures.append(line.strip().removeprefix("==> "))
+
+    def _follow_script(self, role: str, words: str) -> None:
+        """Keep what the running script says last; it is a failure if Packer stops at it."""
+        script = self._scripts.get(role)
+        if started := SCRIPT.search(words):
+            self._scripts[role] = RunningScript(started[1])
+        elif script and words.startswith(STOPPED):
+            script.stopped = True
+            self.failures.append(f"{role}: {script}")
+        elif script and not script.stopped and words.strip():
+            script.words.append(words.strip())
 
     def _pass_on(self, role: str, words: str) -> None:
         try:

@@ -119,6 +119,7 @@ def _pytest_command(spec: BuildSpec, role: str, access: SshAccess, report: Path)
         *(f"--image-source={spec.source}", f"--image-digest={spec.digests[role]}"),
         *(f"--image-ray={spec.ray_version}", f"--image-python={settings.python}"),
         *(f"--image-role={role}", f"--image-user={access.username}", f"--junitxml={report}"),
+        f"--image-base={spec.folder / f'base-{role}.json'}",
         *(("--image-ssm-agent",) if settings.ssm_agent_required else ()),
     ]
 

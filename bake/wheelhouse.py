@@ -21,8 +21,8 @@ from common.checkout import REPOSITORY
 from common.environment import Environment
 from common.errors import PipelineError
 
-# The images' glibc: 2.36 on Debian 12, 2.35 on Ubuntu 22.04, 2.39 on 24.04. PEP 600: a wheel for an
-# older glibc runs on a newer one, but pip accepts only the platforms that are listed.
+# The images' glibc: 2.36 on Debian 12, 2.41 on 13, 2.35 on Ubuntu 22.04, 2.39 on 24.04. PEP 600: a
+# wheel for an older glibc runs on a newer one, but pip accepts only the platforms that are listed.
 GLIBC_MINORS = range(35, 16, -1)
 # pip's line for a package from an index, and for one from a folder.
 PACKAGE_LINE = re.compile(r"(?:Collecting |Processing \S*/)([\w.]+(?:-[A-Za-z][\w.]*)*)")

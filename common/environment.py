@@ -50,7 +50,7 @@ class ImageSettings(Table):
     base_name: str = ""
     base_owner: Text = ""
     architecture: Literal["x86_64", "arm64"] = "x86_64"
-    python: Literal["3.10", "3.11", "3.12"] = "3.11"
+    python: Literal["3.10", "3.11", "3.12", "3.13"] = "3.11"
     ssh_username: str = "admin"
     build_instance_type: str = "m6i.large"
     # Empty: the account's default VPC.

@@ -1,26 +1,29 @@
-"""The base image of the local cloud: Debian 12 as on AWS, with real cloud-init. No AWS.
+"""The base images of the local cloud: Debian as on AWS, with real cloud-init. No AWS.
 
-Built once by mmdebstrap and cached under the digest of everything that shapes it: packages, files,
-the finishing script and the private CA. Only the local cloud needs that CA, so it is installed
-here and not by provisioners: in the system's trust store, and as ``AWS_CA_BUNDLE`` for botocore,
-which ships its own bundle.
+``RAYKILN_BASES`` says which of Debian's versions there are: ``12`` by default, ``12,13`` for both.
+Each is built once by mmdebstrap and cached under the digest of everything that shapes it: packages,
+files, the finishing script and the private CA. Only the local cloud needs that CA, so it is
+installed here and not by provisioners: in the system's trust store, and as ``AWS_CA_BUNDLE`` for
+botocore, which ships its own bundle.
 """
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from common.errors import PipelineError
+from common.errors import PipelineError, Refused
 from localcloud.processes import locked
 
-SUITE = "bookworm"
+VARIABLE = "RAYKILN_BASES"
+SUITES = {"12": "bookworm", "13": "trixie"}
 ARCHITECTURE = "amd64"
 PACKAGES = (
     "bash-completion",
@@ -57,6 +60,7 @@ Progress = Callable[[str], None]
 class BaseImage:
     """A built base image: what AWS would call its public AMI."""
 
+    version: str
     digest: str
     root: Path
     built: datetime
@@ -68,39 +72,55 @@ class BaseImage:
     @property
     def name(self) -> str:
         """A name as Debian gives its AMIs: debian-12-amd64-DATE-SERIAL."""
-        return (
-            f"debian-12-{ARCHITECTURE}-{self.built:%Y%m%d}-{int(self.digest[:4], 16) % 10000:04d}"
+        serial = int(self.digest[:4], 16) % 10000
+        return f"debian-{self.version}-{ARCHITECTURE}-{self.built:%Y%m%d}-{serial:04d}"
+
+
+def base_images(
+    folder: Path, ca: Path, progress: Progress, environ: Mapping[str, str] = os.environ
+) -> tuple[BaseImage, ...]:
+    """Return the base images that the environment asks for; those that are missing are built."""
+    return tuple(_base_image(folder, version, ca, progress) for version in _versions(environ))
+
+
+def _versions(environ: Mapping[str, str]) -> list[str]:
+    wanted = [each.strip() for each in (environ.get(VARIABLE) or "12").split(",")]
+    unknown = sorted(set(wanted) - SUITES.keys())
+    if unknown:
+        raise Refused(
+            f"{VARIABLE}: there is no base image {', '.join(map(repr, unknown))}",
+            hint=f"give some of {','.join(SUITES)}, separated by commas",
         )
+    return wanted
 
 
-def base_image(folder: Path, ca: Path, progress: Progress) -> BaseImage:
-    """Return the base image in ``folder``, building it first if it does not exist."""
-    digest = recipe_digest(ca)
+def _base_image(folder: Path, version: str, ca: Path, progress: Progress) -> BaseImage:
+    digest = recipe_digest(version, ca)
     place = folder / digest[:16]
     if not (place / "image.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / "lock"):  # one build at a time, across clouds that share the cache
             if not (place / "image.json").exists():
-                _build(place, ca, progress)
+                _build(place, SUITES[version], ca, progress)
     facts = json.loads((place / "image.json").read_text())
-    return BaseImage(digest, place / "root", datetime.fromisoformat(facts["built"]))
+    return BaseImage(version, digest, place / "root", datetime.fromisoformat(facts["built"]))
 
 
-def recipe_digest(ca: Path) -> str:
+def recipe_digest(version: str, ca: Path) -> str:
     """Return sha256 over everything that shapes the image but Debian's archive itself."""
-    content = hashlib.sha256(json.dumps([SUITE, ARCHITECTURE, PACKAGES]).encode())
+    content = hashlib.sha256(json.dumps([SUITES[version], ARCHITECTURE, PACKAGES]).encode())
     content.update(ca.read_bytes())
     for path in sorted(path for path in RECIPE.rglob("*") if path.is_file()):
         content.update(str(path.relative_to(RECIPE)).encode() + b"\0" + path.read_bytes())
     return content.hexdigest()
 
 
-def _build(place: Path, ca: Path, progress: Progress) -> None:
+def _build(place: Path, suite: str, ca: Path, progress: Progress) -> None:
     for left in place.parent.glob(f"{BUILDING}*"):  # left by a build that was killed
         shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=BUILDING) as scratch:
         root = Path(scratch, "root")
-        _bootstrap(root, progress)
+        _bootstrap(root, suite, progress)
         progress("configuring")
         _finish(root, ca)
         facts = {"built": datetime.now(UTC).isoformat(), "packages": _packages(root)}
@@ -111,7 +131,7 @@ def _build(place: Path, ca: Path, progress: Progress) -> None:
             Path(scratch, part).rename(place / part)
 
 
-def _bootstrap(root: Path, progress: Progress) -> None:
+def _bootstrap(root: Path, suite: str, progress: Progress) -> None:
     """Run mmdebstrap with its default mirror; its lines become progress.
 
     It runs in its own namespaces: its processes and mounts go with it, however it exits.
@@ -119,7 +139,7 @@ def _bootstrap(root: Path, progress: Progress) -> None:
     command = ["unshare", "--mount", "--propagation", "private"]
     command += ["--pid", "--fork", "--kill-child", "--mount-proc"]
     command += ["mmdebstrap", "--variant=minbase", f"--architectures={ARCHITECTURE}"]
-    command += [f"--include={','.join(PACKAGES)}", SUITE, str(root)]
+    command += [f"--include={','.join(PACKAGES)}", suite, str(root)]
     lines: list[str] = []
     with _killed_with_us(subprocess.Popen(command, stderr=subprocess.PIPE, text=True)) as process:
         for line in process.stderr or ():

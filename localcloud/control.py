@@ -18,7 +18,7 @@ from common.checkout import REPOSITORY
 from common.errors import PipelineError, Refused
 from common.waiting import Seen, SystemClock, wait_for
 from localcloud import nspawn, session
-from localcloud.base_image import base_image
+from localcloud.base_image import base_images
 from localcloud.certificates import certificates
 from localcloud.cgroups import Group, joining
 from localcloud.images import mount_overlay, mounts_below, unmount
@@ -65,7 +65,7 @@ def up(progress: Progress = lambda words: None) -> None:
         _clean(place, progress)
         try:
             check_disk(place)
-            base_image(place.base_images, certificates(place.certificates).ca, progress)
+            base_images(place.base_images, certificates(place.certificates).ca, progress)
             _start(place, progress)
         except BaseException:
             _clean(place, progress)

@@ -14,7 +14,7 @@ from typing import Any
 
 from common.waiting import SystemClock
 from localcloud import behaviour, patches, world
-from localcloud.base_image import base_image
+from localcloud.base_image import base_images
 from localcloud.certificates import certificates
 from localcloud.images import Images
 from localcloud.machine import Machines
@@ -79,9 +79,9 @@ def _open(here: world.World, place: Paths, images: Images, network: Network) -> 
 
     patches.install(here)
     found = certificates(place.certificates)
-    base = base_image(place.base_images, found.ca, log.info)
-    images.add_base(base.ami_id, base.root)
-    machine_images.seed(base)
+    for base in base_images(place.base_images, found.ca, log.info):
+        images.add_base(base.ami_id, base.root)
+        machine_images.seed(base)
     write_credentials(place.credentials, iam.make_user("operator", EVERYTHING))
     iam.enforce()
     shortages.follow(place.shortages)

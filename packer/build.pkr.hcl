@@ -25,13 +25,9 @@ build {
     tags                    = merge(local.image_tags, { Name = "ray-worker", "raykiln:role" = "worker", "raykiln:digest" = var.worker_digest })
   }
 
-  # SSH answers before cloud-init has finished.
   provisioner "shell" {
-    inline = [
-      "sudo cloud-init status --wait >/dev/null",
-      "mkdir -m 0700 /tmp/raykiln",
-      "mkdir /tmp/raykiln/node /tmp/raykiln/provisioners /tmp/raykiln/systemd /tmp/raykiln/wheels",
-    ]
+    execute_command = "{{ .Vars }} bash {{ .Path }}"
+    script          = "${var.repository}/ami-provisioners/00-first-boot.sh"
   }
 
   provisioner "file" {
@@ -69,6 +65,7 @@ build {
       "BUILT=${var.built}",
     ]
     scripts = [
+      "${var.repository}/ami-provisioners/03-package-jobs.sh",
       "${var.repository}/ami-provisioners/05-baseline.sh",
       "${var.repository}/ami-provisioners/10-user.sh",
       "${var.repository}/ami-provisioners/20-rootfs.sh",
@@ -80,6 +77,11 @@ build {
     ]
   }
 
+  provisioner "file" {
+    direction   = "download"
+    source      = "/run/raykiln/base.json"
+    destination = "${var.output}/base-${source.name}.json"
+  }
   provisioner "file" {
     direction   = "download"
     source      = "/etc/raykiln/software.json"

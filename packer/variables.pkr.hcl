@@ -18,7 +18,7 @@ variable "requirements" {
 
 variable "output" {
   type        = string
-  description = "Folder on this machine for the manifest and the software reports."
+  description = "Folder on this machine for the manifest, and for what Packer reads from the build instances."
 }
 
 variable "region" {

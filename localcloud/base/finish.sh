@@ -14,8 +14,11 @@ systemctl --quiet enable ssh.service
 systemctl --quiet mask \
   apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer \
   e2scrub_reap.service console-getty.service getty.target cloud-init-hotplugd.socket \
-  cloud-init-local.service \
   systemd-networkd.service systemd-resolved.service systemd-firstboot.service
+# From 24.3 on, cloud-init is one process, which waits for this stage to start too.
+if [[ ! -e /usr/lib/systemd/system/cloud-init-main.service ]]; then
+  systemctl --quiet mask cloud-init-local.service
+fi
 rm -f /etc/hostname /etc/ssh/ssh_host_* /var/log/*.log /var/log/apt/*
 rm -rf /var/lib/apt/lists/* /var/lib/cloud/*
 : >/etc/machine-id

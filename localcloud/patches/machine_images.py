@@ -26,13 +26,13 @@ BASE_GIB = 8
 
 
 def seed(image: BaseImage) -> None:
-    """Make DescribeImages return the base image, as Debian's own account publishes it on AWS."""
+    """Make DescribeImages return a base image, as Debian's own account publishes it on AWS."""
     backend = ec2_backend()
     backend.amis[image.ami_id] = Ami(
         backend,
         image.ami_id,
         name=image.name,
-        description="Debian 12 (local cloud)",
+        description=f"Debian {image.version} (local cloud)",
         owner_id=DEBIAN,
         public=True,
         virtualization_type="hvm",

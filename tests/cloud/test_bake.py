@@ -17,11 +17,75 @@ from typing import Any
 
 import pytest
 
-from tests.cloud.harness import REPOSITORY, Cloud, eventually
+from localcloud import base_image, control
+from tests.cloud.harness import REPOSITORY, Cloud, eventually, home, require_machines
 
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "docs")
 BROKEN = "#!/usr/bin/env bash\necho 'FAILED this provisioner was broken by a test'\nexit 3\n"
 TIMEOUT_SECONDS = 300.0
+# What Ubuntu's images have and Debian's lack, in a base image of Debian: a file of the login, pip
+# and its wheel, units and a port of its own, a unit that fails, a private key, a setuid file, an
+# error that cloud-init recovers from, and a job at the first boot that changes packages. Such a job
+# is not killed with its unit (KillMode=process, as of apt-daily-upgrade.service).
+LIKE_UBUNTU = r"""
+set -e
+lib=/usr/lib/python3/dist-packages/extra-1.0.dist-info
+install -D /dev/null /usr/share/python-wheels/pip-26.0-py3-none-any.whl
+install -d $lib
+printf 'Metadata-Version: 2.1\nName: extra\nVersion: 1.0\n' >$lib/METADATA
+install -m 4755 /usr/bin/true /usr/local/bin/of-the-base
+printf -- '-----BEGIN %s KEY-----\n' PRIVATE >/etc/ssl/private/of-the-base.key
+cat >/usr/local/sbin/login <<'END'
+#!/bin/sh
+install -d "/home/$PAM_USER/.cache"
+touch "/home/$PAM_USER/.cache/motd.legal-displayed"
+END
+chmod 755 /usr/local/sbin/login
+echo 'session optional pam_exec.so /usr/local/sbin/login' >>/etc/pam.d/sshd
+cat >/etc/systemd/system/listens.socket <<'END'
+[Socket]
+ListenStream=9111
+Service=fails.service
+[Install]
+WantedBy=sockets.target
+END
+cat >/etc/systemd/system/fails.service <<'END'
+[Service]
+ExecStart=/bin/false
+[Install]
+WantedBy=multi-user.target
+END
+cat >/usr/local/sbin/upgrade <<'END'
+import fcntl, pathlib, subprocess, sys, time
+if len(sys.argv) == 1:
+    sys.exit(subprocess.run([sys.executable, __file__, "dpkg"]).returncode)
+lock = open("/var/lib/dpkg/lock-frontend", "w")
+fcntl.lockf(lock, fcntl.LOCK_EX)
+time.sleep(20)
+pathlib.Path("/usr/share/python-wheels/upgraded-1.0-py3-none-any.whl").touch()
+END
+rm /etc/systemd/system/apt-daily-upgrade.timer # masked
+cat >/usr/lib/systemd/system/apt-daily-upgrade.service <<'END'
+[Service]
+Type=oneshot
+KillMode=process
+ExecStart=/usr/bin/python3 /usr/local/sbin/upgrade
+END
+cat >/usr/lib/systemd/system/apt-daily-upgrade.timer <<'END'
+[Timer]
+OnActiveSec=0
+[Install]
+WantedBy=timers.target
+END
+cat >/etc/cloud/cloud.cfg.d/99-recoverable.cfg <<'END'
+write_files:
+  - {content: a file without a path}
+END
+systemctl --quiet enable listens.socket fails.service apt-daily-upgrade.timer
+cloud-init clean --logs
+: >/etc/machine-id
+rm -f /etc/ssh/ssh_host_*
+"""
 
 
 @dataclass
@@ -34,12 +98,12 @@ class Checkout:
     def provisioner(self, name: str, text: str) -> None:
         (self.folder / "ami-provisioners" / name).write_text(text)
 
-    def environment(self, name: str, **image: object) -> None:
+    def environment(self, name: str, boot_seconds: int = 15, **image: object) -> None:
         """Write an environment like local, but for these settings of the image."""
         local = (self.folder / "environments/local.toml").read_text()
         before, _, rest = local.partition("[image]\n")
         settings = "".join(f"{key} = {json.dumps(value)}\n" for key, value in image.items())
-        after = rest[rest.index("\n[") :].replace("[limits]", "[limits]\nboot_seconds = 15")
+        after = rest[rest.index("\n[") :].replace("[limits]", f"[limits]\n{boot_seconds = }")
         text = f"{before}[image]\n{settings}ssm_agent_required = false\n{after}"
         (self.folder / f"environments/{name}.toml").write_text(text)
 
@@ -106,11 +170,15 @@ def descendants(pid: int) -> list[int]:
     return [below for child in direct for below in [child, *descendants(child)]]
 
 
-@pytest.fixture
-def checkout(cloud: Cloud, tmp_path: Path) -> Checkout:
+def checked_out(cloud: Cloud, tmp_path: Path) -> Checkout:
     made = Checkout(tmp_path / "checkout", cloud)
     shutil.copytree(REPOSITORY, made.folder, ignore=LEFT_OUT)
     return made
+
+
+@pytest.fixture
+def checkout(cloud: Cloud, tmp_path: Path) -> Checkout:
+    return checked_out(cloud, tmp_path)
 
 
 def test_a_bake_makes_verified_images_and_a_second_one_has_nothing_to_do(
@@ -150,6 +218,7 @@ def test_a_provisioner_that_fails_is_named_and_leaves_nothing_behind(checkout: C
     code, words = checkout.bake("--role", "head")
 
     assert code == 2, words
+    assert "head: 10-user.sh failed\n" in words
     assert "FAILED this provisioner was broken by a test" in words
     assert "packer.log" in words
     assert checkout.left() == NOTHING
@@ -193,4 +262,59 @@ def test_a_base_image_filter_that_matches_nothing_starts_nothing(checkout: Check
 
     assert code == 1, words
     assert "no base image matches name 'debian-99-*'" in words
+    assert checkout.left() == NOTHING
+
+
+@pytest.fixture
+def debian_13(tmp_path: Path) -> Iterator[Cloud]:
+    """Another local cloud, whose base image is Debian 13."""
+    require_machines()
+    with (
+        home(tmp_path / "home") as place,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv(base_image.VARIABLE, "13")
+        control.up()
+        here = Cloud(place)
+        try:
+            yield here
+        finally:
+            here.aws.close()
+            control.down()
+
+
+def test_an_image_of_another_base_holds_what_that_has_and_ours(
+    debian_13: Cloud, tmp_path: Path
+) -> None:
+    checkout = checked_out(debian_13, tmp_path)
+    machine = debian_13.booted(debian_13.launch())["InstanceId"]
+    debian_13.on(machine, LIKE_UBUNTU)
+    base = debian_13.image_of(machine, "like-ubuntu")
+    debian_13.terminate(machine)
+    checkout.environment("another", boot_seconds=120, base_id=base, python="3.13")
+
+    code, words = checkout.bake("--env", "another", "--role", "worker")
+
+    assert code == 0, words
+    (image,) = debian_13.aws.ec2.describe_images(
+        Filters=[{"Name": "tag:raykiln:role", "Values": ["worker"]}]
+    )["Images"]
+    assert "raykiln:verified" in {tag["Key"] for tag in image["Tags"]}
+    (recorded,) = debian_13.place.home.glob("bakes/*/base-worker.json")
+    facts = json.loads(recorded.read_text())
+    log = (recorded.parent / "packer.log").read_text()
+    assert "finished with errors that it recovered from" in log
+    assert facts["failed_units"] == ["fails.service"]
+    assert facts["open_ports"] == ["tcp/22", "tcp/9111"]
+    assert {"listens.socket", "fails.service", "apt-daily-upgrade.timer"} < set(
+        facts["enabled_units"]
+    )
+    assert "/home/admin/.cache/motd.legal-displayed" in facts["home_files"]
+    assert facts["wheels"] == [
+        "/usr/share/python-wheels/pip-26.0-py3-none-any.whl",
+        "/usr/share/python-wheels/upgraded-1.0-py3-none-any.whl",  # the job was waited for
+    ]
+    assert facts["python_packages"]["extra"] == "1.0"
+    assert "/usr/local/bin/of-the-base" in facts["privileged_files"]
+    assert "/etc/ssl/private/of-the-base.key" in facts["private_keys"]
     assert checkout.left() == NOTHING

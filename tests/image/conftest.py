@@ -15,7 +15,10 @@ import testinfra
 
 @dataclass(frozen=True)
 class Expected:
-    """What bake says of the image under test; ``source`` has the files it was built from."""
+    """What bake says of the image under test.
+
+    ``source`` has the files that it was built from, ``base`` the facts of its base image.
+    """
 
     role: str
     digest: str
@@ -24,6 +27,7 @@ class Expected:
     user: str
     ssm_agent: bool
     source: Path
+    base: Path
 
     @property
     def provisioners(self) -> Path:
@@ -47,6 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(f"--image-{name}", default="")
     group.addoption("--image-ssm-agent", action="store_true")
     group.addoption("--image-source", type=Path)
+    group.addoption("--image-base", type=Path)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -60,7 +65,10 @@ def expected(pytestconfig: pytest.Config) -> Expected:
     names = ("role", "digest", "ray", "python", "user")
     texts = {name: str(option(f"--image-{name}")) for name in names}
     return Expected(
-        **texts, ssm_agent=bool(option("--image-ssm-agent")), source=option("--image-source")
+        **texts,
+        ssm_agent=bool(option("--image-ssm-agent")),
+        source=option("--image-source"),
+        base=option("--image-base"),
     )
 
 
@@ -77,9 +85,9 @@ def machine(pytestconfig: pytest.Config) -> Any:
 
 
 @pytest.fixture(scope="session")
-def base(machine: Any) -> dict[str, Any]:
-    """Facts of the base image before our provisioners ran."""
-    found: dict[str, Any] = json.loads(machine.check_output("cat /etc/raykiln/base.json"))
+def base(expected: Expected) -> dict[str, Any]:
+    """Facts of the base image, read on the build instance before our provisioners ran."""
+    found: dict[str, Any] = json.loads(expected.base.read_text())
     return found
 
 

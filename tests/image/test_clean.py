@@ -4,7 +4,6 @@ from typing import Any
 
 from tests.image.conftest import Expected
 
-PRIVATE_KEY = "^-----BEGIN [A-Z ]*PRIVATE KEY-----"
 AWS_KEY = r"\b(AKIA|ASIA)[A-Z0-9]{16}\b"
 
 
@@ -25,10 +24,15 @@ def test_the_host_keys_were_made_by_the_instance(
     assert not set(facts["host_keys"].values()) & set(base["host_keys"].values())
 
 
-def test_the_only_private_keys_are_the_host_keys(machine: Any, facts: dict[str, Any]) -> None:
-    found = files(machine, f"grep -rlsE '{PRIVATE_KEY}' /etc /root /home /opt/raykiln /var/lib")
+def test_the_only_private_keys_are_the_host_keys_and_the_base_images(
+    facts: dict[str, Any], base: dict[str, Any]
+) -> None:
+    def of_the_host(found: dict[str, Any]) -> set[str]:
+        return {f"/etc/ssh/{name.removesuffix('.pub')}" for name in found["host_keys"]}
 
-    assert found == {f"/etc/ssh/{name.removesuffix('.pub')}" for name in facts["host_keys"]}
+    before = set(base["private_keys"]) - of_the_host(base)
+
+    assert set(facts["private_keys"]) == before | of_the_host(facts)
 
 
 def test_there_are_no_aws_keys(machine: Any) -> None:
@@ -53,11 +57,18 @@ def test_cloud_init_knows_one_instance(machine: Any) -> None:
     assert len(files(machine, "ls /var/lib/cloud/instances")) == 1
 
 
-def test_no_uploads_caches_and_histories_are_left(machine: Any) -> None:
+def test_no_file_was_added_to_a_home(facts: dict[str, Any], base: dict[str, Any]) -> None:
+    assert sorted(set(facts["home_files"]) - set(base["home_files"])) == []
+
+
+def test_no_wheel_was_added(facts: dict[str, Any], base: dict[str, Any]) -> None:
+    assert facts["wheels"] == base["wheels"]
+
+
+def test_no_uploads_histories_and_archives_are_left(machine: Any) -> None:
     assert (
         files(machine, "find /tmp/raykiln /var/tmp -mindepth 1 -not -path '*systemd-private*'")
         == set()
     )
-    assert files(machine, "find /root /home -name '.cache' -o -name '.*_history'") == set()
+    assert files(machine, "find /root /home -name '.*_history'") == set()
     assert files(machine, "find /var/cache/apt/archives -name '*.deb'") == set()
-    assert files(machine, "find / -xdev -name '*.whl' -not -path '/opt/ray/*'") == set()

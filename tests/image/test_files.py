@@ -54,7 +54,6 @@ def test_the_units_are_the_checkouts(machine: Any, expected: Expected) -> None:
 
 def test_etc_raykiln_holds_exactly_the_images_records(machine: Any) -> None:
     assert set(machine.check_output("ls -A /etc/raykiln").split()) == {
-        "base.json",
         "image.json",
         "software.json",
     }
@@ -62,6 +61,18 @@ def test_etc_raykiln_holds_exactly_the_images_records(machine: Any) -> None:
 
 def test_no_setuid_or_setgid_file_was_added(facts: dict[str, Any], base: dict[str, Any]) -> None:
     assert facts["privileged_files"] == base["privileged_files"]
+
+
+def test_no_debian_package_was_added_changed_or_removed(
+    facts: dict[str, Any], base: dict[str, Any]
+) -> None:
+    assert facts["debian_packages"] == base["debian_packages"]
+
+
+def test_the_machines_own_python_has_the_packages_of_the_base_image(
+    facts: dict[str, Any], base: dict[str, Any]
+) -> None:
+    assert facts["python_packages"] == base["python_packages"]
 
 
 def test_what_root_runs_only_root_may_write(machine: Any) -> None:

@@ -72,15 +72,36 @@ def test_a_call_that_aws_rejects_is_kept_as_an_error_while_packer_continues(
     assert "IMDSv2" in output.errors[0].message
 
 
-def test_the_lines_that_name_the_failure_are_kept(output: OutputHandler) -> None:
-    output("==> ray.amazon-ebs.head: FAILED 30-ray.sh line 14: false")
-    output("==> ray.amazon-ebs.head: nothing of interest")
-    output("Build 'ray.amazon-ebs.head' errored: Script exited with status 1")
+def test_a_script_that_fails_is_named_with_its_last_words(output: OutputHandler) -> None:
+    output("==> ray.amazon-ebs.head: Provisioning with shell script: /a/b/70-report.sh")
+    output("    ray.amazon-ebs.head: words of another script")
+    output("==> ray.amazon-ebs.head: Provisioning with shell script: /a/b/90-clean.sh")
+    output("==> ray.amazon-ebs.worker: Provisioning with shell script: /a/b/30-ray.sh")
+    for number in range(4):
+        output(f"    ray.amazon-ebs.head: line {number}")
+    output("    ray.amazon-ebs.worker: words of another machine")
+    output("==> ray.amazon-ebs.head: E: Could not get lock /var/cache/apt/archives/lock")
+    output("==> ray.amazon-ebs.head: E: Unable to lock directory /var/cache/apt/archives/")
+    output("==> ray.amazon-ebs.head: Provisioning step had errors: Running the cleanup provisioner")
+    output("==> ray.amazon-ebs.head: Terminating the source AWS instance...")
+    output("Build 'ray.amazon-ebs.head' errored: Script exited with non-zero exit status: 100")
 
     assert output.failures == [
-        "ray.amazon-ebs.head: FAILED 30-ray.sh line 14: false",
-        "Build 'ray.amazon-ebs.head' errored: Script exited with status 1",
+        "head: 90-clean.sh failed"
+        "\n    line 1"
+        "\n    line 2"
+        "\n    line 3"
+        "\n    E: Could not get lock /var/cache/apt/archives/lock"
+        "\n    E: Unable to lock directory /var/cache/apt/archives/",
+        "Build 'ray.amazon-ebs.head' errored: Script exited with non-zero exit status: 100",
     ]
+
+
+def test_a_script_that_says_nothing_is_named_all_the_same(output: OutputHandler) -> None:
+    output("==> ray.amazon-ebs.worker: Provisioning with shell script: /a/b/90-clean.sh")
+    output("==> ray.amazon-ebs.worker: Provisioning step had errors: Running the cleanup")
+
+    assert output.failures == ["worker: 90-clean.sh failed"]
 
 
 def test_the_manifest_gives_the_ami_ids_of_the_last_run_by_role(tmp_path: Path) -> None:

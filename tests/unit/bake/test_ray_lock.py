@@ -45,7 +45,7 @@ def test_a_lock_without_ray_is_refused() -> None:
         ray_version("", Target("3.11", "x86_64"))
 
 
-@pytest.mark.parametrize("python", ["3.10", "3.11", "3.12"])
+@pytest.mark.parametrize("python", ["3.10", "3.11", "3.12", "3.13"])
 @pytest.mark.parametrize("architecture", ["x86_64", "arm64"])
 def test_the_real_lock_covers_every_image(python: str, architecture: str) -> None:
     target = Target(python, architecture)

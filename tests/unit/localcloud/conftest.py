@@ -51,7 +51,7 @@ def world(clock: FakeClock, driver: FakeDriver, monkeypatch: pytest.MonkeyPatch)
 def an_image(ami_id: str) -> BaseImage:
     """A base image of that id; every world has ami-1 to ami-9."""
     digest = ami_id.removeprefix("ami-")
-    return BaseImage(digest, Path("/nowhere"), datetime(2026, 1, 1, tzinfo=UTC))
+    return BaseImage("12", digest, Path("/nowhere"), datetime(2026, 1, 1, tzinfo=UTC))
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from common.errors import Refused
 from localcloud import cgroups
-from localcloud.base_image import recipe_digest
+from localcloud.base_image import VARIABLE, base_images, recipe_digest
 from localcloud.certificates import LIFE, NAMES, certificates
 from localcloud.cgroups import EVEN, Group, Limits
 from localcloud.images import Images
@@ -65,13 +66,42 @@ def test_a_certificate_that_is_about_to_expire_is_renewed(
     assert certificates(tmp_path).server.read_bytes() != before
 
 
-def test_another_ca_makes_another_base_image(tmp_path: Path) -> None:
+def test_another_ca_or_version_makes_another_base_image(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     one.write_text("one")
     other.write_text("other")
 
-    assert recipe_digest(one) == recipe_digest(one)
-    assert recipe_digest(one) != recipe_digest(other)
+    assert recipe_digest("12", one) == recipe_digest("12", one)
+    assert (
+        len({recipe_digest("12", one), recipe_digest("12", other), recipe_digest("13", one)}) == 3
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "versions"), [("", ["12"]), ("13", ["13"]), ("12, 13", ["12", "13"])]
+)
+def test_the_base_images_that_are_asked_for_are_found_in_the_cache(
+    tmp_path: Path, setting: str, versions: list[str]
+) -> None:
+    ca = tmp_path / "ca"
+    ca.touch()
+    for version in ("12", "13"):
+        place = tmp_path / recipe_digest(version, ca)[:16]
+        place.mkdir()
+        (place / "image.json").write_text('{"built": "2026-11-28T00:00:00+00:00"}')
+
+    found = base_images(tmp_path, ca, print, {VARIABLE: setting})
+
+    assert [image.name.split("-amd64-20261128-")[0] for image in found] == [
+        f"debian-{version}" for version in versions
+    ]
+
+
+def test_a_base_image_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="RAYKILN_BASES: there is no base image '11'") as refusal:
+        base_images(tmp_path, tmp_path, print, {VARIABLE: "12,11"})
+
+    assert refusal.value.hint == "give some of 12,13, separated by commas"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,129 @@
+"""The image tests hold any base image to what it had and ours: one thing more or less fails."""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common.checkout import REPOSITORY
+from tests.image import test_clean, test_files, test_network, test_units, test_users
+from tests.image.conftest import Expected
+
+Facts = dict[str, Any]
+# As Ubuntu's: pip's wheel, a file of the login, a snap's unit, a key, a port and a failed unit.
+BASE: Facts = {
+    "enabled_units": ["apt-daily.timer", "snap-core22-1.mount", "ssh.service"],
+    "failed_units": ["fwupd.service"],
+    "users": {"root": ["0", "/bin/bash"], "ubuntu": ["1000", "/bin/bash"]},
+    "open_ports": ["tcp/111", "tcp/22"],
+    "privileged_files": ["/usr/bin/sudo"],
+    "home_files": ["/home/ubuntu/.bash_logout", "/home/ubuntu/.cache/motd.legal-displayed"],
+    "private_keys": ["/etc/ssh/ssh_host_rsa_key", "/etc/ssl/private/ssl-cert-snakeoil.key"],
+    "wheels": ["/usr/share/python-wheels/pip-24.0-py3-none-any.whl"],
+    "debian_packages": {"bash": "5.2"},
+    "python_packages": {"six": "1.16.0"},
+    "host_keys": {"ssh_host_rsa_key.pub": "0" * 64},
+}
+
+
+def expected(role: str) -> Expected:
+    return Expected(role, "", "", "3.12", "ubuntu", False, REPOSITORY, Path())
+
+
+def an_image(role: str = "worker") -> Facts:
+    """What an image of that base has, if all is right."""
+    image = copy.deepcopy(BASE)
+    image["enabled_units"] = ["snap-core22-1.mount", "ssh.service", *expected(role).units]
+    image["users"]["ray"] = ["998", "/usr/sbin/nologin"]
+    image["host_keys"] = {"ssh_host_rsa_key.pub": "1" * 64}
+    return image
+
+
+def failures(image: Facts, role: str = "worker") -> set[str]:
+    """Return the image tests that fail, of those that compare with the base image."""
+    tests: tuple[Callable[[], None], ...] = (
+        lambda: test_clean.test_the_only_private_keys_are_the_host_keys_and_the_base_images(
+            image, BASE
+        ),
+        lambda: test_clean.test_no_file_was_added_to_a_home(image, BASE),
+        lambda: test_clean.test_no_wheel_was_added(image, BASE),
+        lambda: test_files.test_no_setuid_or_setgid_file_was_added(image, BASE),
+        lambda: test_files.test_no_debian_package_was_added_changed_or_removed(image, BASE),
+        lambda: test_files.test_the_machines_own_python_has_the_packages_of_the_base_image(
+            image, BASE
+        ),
+        lambda: test_network.test_no_port_is_open_but_those_of_the_base_image(image, BASE),
+        lambda: test_units.test_beside_the_bases_units_exactly_the_roles_are_enabled(
+            image, BASE, expected(role)
+        ),
+        lambda: test_units.test_no_unit_fails_but_those_that_fail_in_the_base_image(image, BASE),
+        lambda: test_users.test_ray_is_the_only_user_added(image, BASE),
+        lambda: test_users.test_ray_is_a_system_user_that_cannot_log_in(image),
+        lambda: test_users.test_the_images_user_is_there_to_log_in(image, expected(role)),
+    )
+    failed = set()
+    for test in tests:
+        try:
+            test()
+        except (AssertionError, KeyError):
+            failed.add(test.__code__.co_names[1])
+    return failed
+
+
+@pytest.mark.parametrize("role", ["head", "worker"])
+def test_what_the_base_image_has_and_ours_passes(role: str) -> None:
+    assert failures(an_image(role), role) == set()
+
+
+@pytest.mark.parametrize(
+    ("fact", "extra"),
+    [
+        ("enabled_units", "ray-head.service"),
+        ("failed_units", "ray-logs.service"),
+        ("open_ports", "tcp/8265"),
+        ("privileged_files", "/opt/ray/bin/helper"),
+        ("home_files", "/home/ubuntu/notes"),
+        ("private_keys", "/root/key.pem"),
+        ("wheels", "/usr/share/python-wheels/ray.whl"),
+    ],
+)
+def test_something_that_was_not_declared_fails_one_test(fact: str, extra: str) -> None:
+    image = an_image()
+    image[fact] = sorted([*image[fact], extra])
+
+    assert len(failures(image)) == 1
+
+
+@pytest.mark.parametrize("fact", ["debian_packages", "python_packages", "users"])
+@pytest.mark.parametrize("value", [["1001", "/bin/bash"], "1.0"])
+def test_a_package_or_user_that_was_not_declared_fails_one_test(fact: str, value: Any) -> None:
+    image = an_image()
+    image[fact]["extra"] = value
+
+    assert len(failures(image)) == 1
+
+
+@pytest.mark.parametrize(
+    "fact", ["enabled_units", "open_ports", "privileged_files", "private_keys", "wheels"]
+)
+def test_what_the_base_image_had_and_is_gone_fails_one_test(fact: str) -> None:
+    image = an_image()
+    image[fact] = [each for each in image[fact] if each != BASE[fact][-1]]
+
+    assert len(failures(image)) == 1
+
+
+def test_a_package_of_another_version_fails_one_test() -> None:
+    image = an_image()
+    image["debian_packages"]["bash"] = "5.3"
+
+    assert failures(image) == {"test_no_debian_package_was_added_changed_or_removed"}
+
+
+def test_ray_must_not_log_in() -> None:
+    image = an_image()
+    image["users"]["ray"] = ["998", "/bin/bash"]
+
+    assert failures(image) == {"test_ray_is_a_system_user_that_cannot_log_in"}
