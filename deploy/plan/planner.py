@@ -107,6 +107,7 @@ def _refuse_to_lose_node_types(desired: DesiredState, state: ClusterState) -> No
         for release in (state.release, desired.release)
     )
     launched = launching_types(state.release.settings.autoscaler_override)
+    launched |= _group_names(state.release)
     alive = {worker.node_type for worker in state.workers}
     if lost := sorted((before - after) & (launched | alive)):
         renamed = sorted(set(lost) & _group_names(state.release))

@@ -31,8 +31,9 @@ def test_a_type_that_does_not_exist_is_refused_with_ec2_s_answer(clients: Client
 
 
 def test_more_names_than_one_request_may_hold_are_asked_for_in_several(clients: Clients) -> None:
-    offered = clients("ec2").describe_instance_types()["InstanceTypes"]
-    names = [entry["InstanceType"] for entry in offered][: 2 * AT_ONCE + 1]
+    pages = clients("ec2").get_paginator("describe_instance_types").paginate()
+    offered = [entry["InstanceType"] for page in pages for entry in page["InstanceTypes"]]
+    names = offered[: 2 * AT_ONCE + 1]
     before = clients.calls
 
     assert type_facts(clients, names).keys() == set(names)

@@ -13,7 +13,7 @@ from deploy.release.autoscaler_override import REFUSED, REFUSED_OF_WORKER, read_
 from deploy.release.choice import requested_release
 from deploy.release.ray_schema import schema_path
 from deploy.release.release import Release
-from tests.unit.deploy.builders import REGION, an_environment, an_image
+from tests.unit.deploy.builders import REGION, an_environment, an_image, facts_of
 
 TYPE = {"resources": {"CPU": 2}, "node_config": {"SubnetIds": ["subnet-a"]}, "min_workers": 1}
 TEMPLATE = {"LaunchTemplateId": "lt-1"}
@@ -23,6 +23,7 @@ TEMPLATE = {"LaunchTemplateId": "lt-1"}
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file, of an environment whose images are baked with Ray 2.60."""
     monkeypatch.setattr(choice, "images", lambda clients: ())
+    monkeypatch.setattr(choice, "type_facts", lambda clients, names: facts_of(an_environment()))
     monkeypatch.setattr(choice, "choose_image", lambda *wanted: an_image(f"ami-{wanted[-1]}"))
     return tmp_path / "dev.autoscaler.yaml"
 

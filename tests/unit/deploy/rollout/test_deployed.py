@@ -22,8 +22,8 @@ from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 # Requests that a deploy with nothing to do may send, for a cluster of any size.
 CALLS = 18
 # Requests that a status may send, and how many more if a rollout has left a journal.
-# Five of them ask the guard: a command, and its result every half second.
-STATUS_CALLS, JOURNAL_CALLS = 20, 1
+# Five of them ask the guard: a command, and its result every half second; one looks for images.
+STATUS_CALLS, JOURNAL_CALLS = 21, 1
 
 
 @dataclass
