@@ -84,11 +84,13 @@ def preflight(
 
     ``previous`` is the release that is served now, to which a failed deploy is rolled back.
     """
+    launched = {kind for _, kind, _ in _launches(release)}
+    facts = type_facts(clients, type_names(environment) | launched)
     findings = (
         *_tag_keys(environment),
-        *_images(clients, release, previous),
+        *_images(clients, release, previous, facts),
         *_offers(clients, environment, foundation),
-        *_quotas(clients, environment),
+        *_quotas(clients, environment, facts),
     )
     fatal = [finding for finding in findings if finding.fatal]
     if fatal:
@@ -112,7 +114,9 @@ def _tag_keys(environment: Environment) -> tuple[Finding, ...]:
     )
 
 
-def _images(clients: Clients, release: Release, previous: Release | None) -> tuple[Finding, ...]:
+def _images(
+    clients: Clients, release: Release, previous: Release | None, facts: dict[str, TypeFacts]
+) -> tuple[Finding, ...]:
     """Find images that are gone, and those whose architecture is not that of their instances."""
     found = find_architectures(clients, [release, *([previous] if previous else [])])
     gone = [
@@ -123,18 +127,16 @@ def _images(clients: Clients, release: Release, previous: Release | None) -> tup
     if previous and lost:
         words = f"{'; '.join(lost)}: this deploy cannot be rolled back to {previous.id}"
         gone.append(Finding(words, "keep the images of the releases that you may go back to"))
-    return (*gone, *_architectures(clients, release, found))
+    return (*gone, *_architectures(release, found, facts))
 
 
 def _architectures(
-    clients: Clients, release: Release, images: dict[str, str]
+    release: Release, images: dict[str, str], facts: dict[str, TypeFacts]
 ) -> tuple[Finding, ...]:
     """EC2 launches no instance whose type lacks the architecture of its image.
 
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resize-limitations.html
     """
-    launches = _launches(release)
-    facts = type_facts(clients, (kind for _, kind, _ in launches))
     return tuple(
         Finding(
             f"{kind} of the {role}s runs {', '.join(facts[kind].architectures)}, "
@@ -142,7 +144,7 @@ def _architectures(
             "choose an instance type of that architecture, or bake an image for this one",
             fatal=True,
         )
-        for role, kind, ami_id in launches
+        for role, kind, ami_id in _launches(release)
         if ami_id in images and images[ami_id] not in facts[kind].architectures
     )
 
@@ -207,9 +209,11 @@ def _zones(
     return tuple(names[: environment.network.zones])
 
 
-def _quotas(clients: Clients, environment: Environment) -> tuple[Finding, ...]:
+def _quotas(
+    clients: Clients, environment: Environment, facts: dict[str, TypeFacts]
+) -> tuple[Finding, ...]:
     """Compare the vCPUs of the smallest and the largest cluster with the account's quotas."""
-    needs = _needs(environment, type_facts(clients, type_names(environment)))
+    needs = _needs(environment, facts)
     try:
         return tuple(
             finding

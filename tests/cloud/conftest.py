@@ -9,22 +9,15 @@ from typing import Any
 
 import pytest
 
-from localcloud import control
-from tests.cloud.harness import Cloud, home, require_machines
+from tests.cloud.harness import Cloud, require_machines, running_cloud
 
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """A local cloud that is up."""
     require_machines()
-    with home(tmp_path_factory.mktemp("cloud") / "home") as place:
-        control.up()
-        here = Cloud(place)
-        try:
-            yield here
-        finally:
-            here.aws.close()
-            control.down()
+    with running_cloud(tmp_path_factory.mktemp("cloud") / "home") as here:
+        yield here
 
 
 @pytest.fixture(scope="session")

@@ -221,3 +221,16 @@ def home(folder: Path) -> Iterator[Paths]:
         patch.setenv("RAYKILN_CACHE", cache)
         patch.setenv("RAYKILN_HOME", str(folder))
         yield paths()
+
+
+@contextmanager
+def running_cloud(folder: Path) -> Iterator[Cloud]:
+    """Start a local cloud whose home is ``folder``, and take it down afterwards."""
+    with home(folder) as place:
+        control.up()
+        here = Cloud(place)
+        try:
+            yield here
+        finally:
+            here.aws.close()
+            control.down()

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from localcloud import base_image, control
-from tests.cloud.harness import REPOSITORY, Cloud, eventually, home, require_machines
+from localcloud import base_image
+from tests.cloud.harness import REPOSITORY, Cloud, eventually, require_machines, running_cloud
 
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "docs")
 BROKEN = "#!/usr/bin/env bash\necho 'FAILED this provisioner was broken by a test'\nexit 3\n"
@@ -269,18 +269,10 @@ def test_a_base_image_filter_that_matches_nothing_starts_nothing(checkout: Check
 def debian_13(tmp_path: Path) -> Iterator[Cloud]:
     """Another local cloud, whose base image is Debian 13."""
     require_machines()
-    with (
-        home(tmp_path / "home") as place,
-        pytest.MonkeyPatch.context() as patch,
-    ):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv(base_image.VARIABLE, "13")
-        control.up()
-        here = Cloud(place)
-        try:
+        with running_cloud(tmp_path / "home") as here:
             yield here
-        finally:
-            here.aws.close()
-            control.down()
 
 
 def test_an_image_of_another_base_holds_what_that_has_and_ours(
