@@ -1,9 +1,10 @@
 """The images that were baked, found by their tags. Reads AWS (EC2), and changes images there.
 
-Tags: ``raykiln:role``, ``raykiln:digest``, ``raykiln:ray-version``, ``raykiln:git``,
-``raykiln:contract`` (VERSION in the image's node/contract.py; images from before have none) and
-``raykiln:verified`` (ISO 8601, UTC) once the image tests have passed on a fresh instance; from then
-on also the software in the image (software.py).
+Tags: ``raykiln:role``, ``raykiln:image`` (NAME of ``[images.NAME]``; none for ``[image]``),
+``raykiln:digest``, ``raykiln:ray-version``, ``raykiln:git``, ``raykiln:contract`` (VERSION in the
+image's node/contract.py; images from before have none) and ``raykiln:verified`` (ISO 8601, UTC)
+once the image tests have passed on a fresh instance; from then on also the software in the image
+(software.py).
 """
 
 from dataclasses import dataclass, field
@@ -35,6 +36,8 @@ class Image:
     architecture: str
     root_device: str = ""
     contract: str = ""
+    # As in [images.NAME]; empty: [image].
+    name: str = ""
     software: Software | None = field(default=None, repr=False)
 
 
@@ -65,6 +68,7 @@ def _image(entry: dict[str, object]) -> Image:
         architecture=str(entry.get("Architecture", "")),
         root_device=str(entry.get("RootDeviceName", "")),
         contract=tags.get("raykiln:contract", ""),
+        name=tags.get("raykiln:image", ""),
         software=tagged_software(tags),
     )
 

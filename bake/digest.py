@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bake.files import shaping_files
 from common.checkout import REPOSITORY
-from common.environment import ImageSettings
+from common.image_settings import ImageSettings
 
 
 @dataclass(frozen=True)

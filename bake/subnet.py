@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from common.clients import Clients, translated
-from common.environment import ImageSettings
 from common.errors import Refused
+from common.image_settings import ImageSettings
 
 
 @dataclass(frozen=True)

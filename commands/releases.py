@@ -37,7 +37,7 @@ def row(one: "Listed") -> tuple[str, ...]:
     return (
         one.release.id,
         one.release.head.ami_id,
-        one.release.worker.ami_id,
+        ", ".join(dict.fromkeys(group.image.ami_id for group in one.release.settings.groups)),
         one.release.head.ray_version,
         one.deployed or "not completed",
         one.by,

@@ -16,8 +16,10 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from common.checkout import REPOSITORY
 from common.errors import Refused
+from common.image_settings import ImageSettings, completed_images
+from common.nodes import Access, Nodes, Volume
 from common.table import Table, Text
-from common.worker_groups import WorkerGroup, named_groups
+from common.worker_groups import ONLY_GROUP, WorkerGroup, named_groups
 
 FOLDER = REPOSITORY / "environments"
 DEFAULT_ENV = os.environ.get("RAYKILN_ENV", "local")
@@ -43,38 +45,13 @@ class Network(Table):
         return self
 
 
-class ImageSettings(Table):
-    """What both images are baked from, and where."""
-
-    base_id: Text = ""
-    base_name: str = ""
-    base_owner: Text = ""
-    architecture: Literal["x86_64", "arm64"] = "x86_64"
-    python: Literal["3.10", "3.11", "3.12", "3.13"] = "3.11"
-    ssh_username: str = "admin"
-    build_instance_type: str = "m6i.large"
-    # Empty: the account's default VPC.
-    build_subnet_id: Text = ""
-    volume_gib: int = Field(default=20, ge=8, le=1000)
-    encrypted: bool = True
-    ssm_agent_required: bool = True
-    # Empty: the newest verified image of that role.
-    head_id: Text = ""
-    worker_id: Text = ""
-
-    @model_validator(mode="after")
-    def _base_is_given_once(self) -> "ImageSettings":
-        if bool(self.base_id) == bool(self.base_name):
-            raise ValueError("give either base_id, or base_name with base_owner")
-        if self.base_name and not self.base_owner:
-            raise ValueError("base_owner is missing: base_name alone would match anyone's images")
-        return self
-
-
-class Head(Table):
-    """The head instances."""
+class Head(Access):
+    """The head instances; what they may reach is added to what all nodes may."""
 
     instance_type: str
+    # The name of an image, as in [images.NAME]; empty: [image].
+    image: str = ""
+    volume: Volume = Volume()
     standby: Literal[0, 1] = 0
     # redis: nodes, actors and jobs outlive a head. Give redis_node_type, and the foundation creates
     # an ElastiCache of that type; or redis, the address of a Redis whose password is the cluster's
@@ -177,6 +154,8 @@ class Environment(Table):
     provider: Literal["aws", "localcloud"] = "aws"
     network: Network
     image: ImageSettings
+    images: dict[str, ImageSettings] = Field(default={})
+    nodes: Nodes = Nodes()
     head: Head
     # By name; a file with one kind of worker may leave the name out.
     workers: Annotated[dict[str, WorkerGroup], BeforeValidator(named_groups)]
@@ -191,11 +170,43 @@ class Environment(Table):
     autoscaler_file: str = ""
     tags: dict[str, str] = Field(default={})
 
+    @model_validator(mode="before")
+    @classmethod
+    def _images_are_complete(cls, content: Any) -> Any:
+        return completed_images(content) if isinstance(content, dict) else content
+
+    @model_validator(mode="after")
+    def _images_exist(self) -> "Environment":
+        used = {"head": self.head.image}
+        used |= {f"workers.{name}": group.image for name, group in self.workers.items()}
+        for place, name in used.items():
+            if name and name not in self.images:
+                raise ValueError(f"{place}.image: there is no [images.{name}]")
+        return self
+
     @model_validator(mode="after")
     def _existing_bucket_is_named(self) -> "Environment":
         if self.existing_bucket and not self.names.bucket:
             raise ValueError("existing_bucket needs names.bucket")
         return self
+
+    def image_named(self, name: str) -> ImageSettings:
+        """Return an image's settings; the name of ``[image]`` is empty."""
+        return self.images[name] if name else self.image
+
+    @cached_property
+    def wanted_images(self) -> tuple[tuple[str, str], ...]:
+        """Return the role and the name of every image that nodes are launched from."""
+        workers = {("worker", group.image) for group in self.workers.values()}
+        return (("head", self.head.image), *sorted(workers))
+
+    def worker_template_of(self, group: str) -> str:
+        """Return the launch template of a group of workers.
+
+        Its name has a character that no environment's name may have, so that the group gpu of prod
+        differs from the environment prod-gpu.
+        """
+        return self.worker_template if group == ONLY_GROUP else f"{self.worker_template}.{group}"
 
     @cached_property
     def min_workers(self) -> int:
@@ -219,7 +230,7 @@ class Environment(Table):
 
     @cached_property
     def worker_template(self) -> str:
-        """The workers' launch template."""
+        """The launch template of the workers whose group has no name of its own."""
         return self.names.worker_template or f"ray-worker-{self.name}"
 
     @cached_property

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from common.table import Table
+from common.nodes import Access, Volume
+from common.table import Text
 
 Market = Literal["on-demand", "spot"]
 
@@ -36,10 +37,11 @@ def _instance_type(value: str) -> str:
     return value
 
 
+Zone = Annotated[Text, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d[a-z]$")]
 InstanceType = Annotated[str, AfterValidator(_instance_type)]
 
 
-class WorkerGroup(Table):
+class WorkerGroup(Access):
     """Workers of one kind, launched by Ray's autoscaler between min and max."""
 
     # In order of preference; the next is used where EC2 has no capacity for one.
@@ -53,6 +55,19 @@ class WorkerGroup(Table):
     # Ray's custom resources and labels of each node.
     resources: dict[str, Annotated[int, Field(ge=0, strict=True)]] = Field(default={})
     labels: dict[str, str] = Field(default={})
+    # The name of an image, as in [images.NAME]; empty: [image].
+    image: str = ""
+    volume: Volume = Volume()
+    # What the instance's own NVMe disks are used for: Ray's spilled objects, or nothing.
+    instance_store: Literal["none", "spill"] = "none"
+    # GiB of each node's memory for Ray's object store; 0: Ray's own share, 30 %.
+    object_store_gib: int = Field(default=0, ge=0)
+    # Empty: every zone of the cluster.
+    zones: tuple[Zone, ...] = ()
+    # cluster: instances close to each other in one zone, for the fastest network.
+    placement: Literal["", "cluster"] = ""
+    efa: bool = False
+    capacity_reservation_id: Annotated[Text, Field(pattern=r"^(cr-[0-9a-f]{8,17})?$")] = ""
 
     @property
     def markets(self) -> tuple[Market, ...]:
@@ -97,6 +112,13 @@ class WorkerGroup(Table):
             raise ValueError(f"min ({self.min}) is above max ({self.max})")
         return self
 
+    @model_validator(mode="after")
+    def _a_reservation_is_on_demand(self) -> "WorkerGroup":
+        """https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/capacity-reservation-overview.html"""
+        if self.capacity_reservation_id and self.market != "on-demand":
+            raise ValueError("a capacity reservation is for on-demand instances alone")
+        return self
+
 
 def named_groups(workers: dict[str, Any]) -> dict[str, Any]:
     """Return the ``workers`` table of a file as groups by name: ``[workers]`` is one group.
@@ -115,8 +137,6 @@ def named_groups(workers: dict[str, Any]) -> dict[str, Any]:
             )
         if "cpus" in workers[name]:
             raise ValueError(f"{name}.cpus: {NO_CPUS}")
-    if len(workers) > 1:
-        raise ValueError(f"more than one group: {', '.join(workers)}; a cluster has one for now")
     return workers
 
 

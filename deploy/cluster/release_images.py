@@ -12,9 +12,7 @@ def find_architectures(clients: Clients, releases: Iterable[Release]) -> dict[st
     DescribeImages with ids fails for one that is gone; with a filter it leaves it out.
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImages.html
     """
-    wanted = {
-        image for release in releases for image in (release.head.ami_id, release.worker.ami_id)
-    }
+    wanted = {image.ami_id for release in releases for _, image in release.images}
     if not wanted:
         return {}
     with translated("looking for the images of the release"):
@@ -31,7 +29,7 @@ def missing_images(release: Release, found: Iterable[str]) -> tuple[str, ...]:
     """Describe each image of a release that is not among those that were found."""
     existing = set(found)
     return tuple(
-        f"the {role} image {ami_id} does not exist any more"
-        for role, ami_id in (("head", release.head.ami_id), ("worker", release.worker.ami_id))
-        if ami_id not in existing
+        f"the {role} image {image.ami_id} does not exist any more"
+        for role, image in release.images
+        if image.ami_id not in existing
     )

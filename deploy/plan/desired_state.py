@@ -13,7 +13,8 @@ from deploy.cluster.state import Instance
 from deploy.foundation.stack import Foundation
 from deploy.release.autoscaler_yaml import autoscaler_yaml
 from deploy.release.config_bucket import Document, autoscaler_document, release_document
-from deploy.release.release import Release, Role
+from deploy.release.release import Release
+from deploy.release.settings import Role
 from deploy.release.template_content import TemplateContent
 from deploy.release.user_data import head_user_data, worker_user_data
 from node.contract import AUTOSCALER_TAG, ENVIRONMENT_TAG, ROLE_TAG
@@ -120,7 +121,9 @@ class DesiredState:
     def _content(
         self, role: Role, *, profile_arn: str, security_group_id: str, text: str
     ) -> TemplateContent:
-        settings, image = self.release.settings, self.release.image(role)
+        settings = self.release.settings
+        image = self.release.head if role == "head" else settings.group.image
+        volume = settings.head_volume if role == "head" else settings.group.volume
         return TemplateContent(
             ami_id=image.ami_id,
             instance_type=settings.head_type if role == "head" else self._worker_type(),
@@ -128,7 +131,7 @@ class DesiredState:
             security_group_ids=(security_group_id,),
             user_data=text,
             root_device=image.root_device,
-            volume_gib=settings.volume_gib,
+            volume_gib=volume.gib,
             tags=tuple(sorted(self.tags(role).items())),
             ends_on_shutdown=role == "worker",
         ).named()

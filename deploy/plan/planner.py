@@ -33,7 +33,8 @@ from deploy.plan.steps import (
 from deploy.plan.strategy import ROLLS, choose_strategy
 from deploy.release.autoscaler_override import launching_types, node_types
 from deploy.release.autoscaler_yaml import mistakes_of
-from deploy.release.release import Release, Role, differences
+from deploy.release.release import Release, differences
+from deploy.release.settings import Role
 
 REDIS = "AWS::ElastiCache::ReplicationGroup"
 LATER = "known after the steps before it"
@@ -154,7 +155,7 @@ def _store_release(desired: DesiredState, state: ClusterState) -> tuple[Step, ..
     if desired.release_document().key in state.keys:
         return ()
     release = desired.release
-    why = f"head {release.head.ami_id}, workers {release.worker.ami_id}"
+    why = ", ".join(f"{name} {image.ami_id}" for name, image in release.images)
     return (StoreRelease(f"release {release.id}", why, "+"),)
 
 
@@ -162,7 +163,8 @@ def _worker_template(desired: DesiredState, state: ClusterState, chain: Chain) -
     if chain.worker:
         return ()
     name, template = desired.environment.worker_template, state.worker_template
-    return (_ensure_template(name, "worker", template, desired.release.worker.ami_id),)
+    image = desired.release.settings.group.image
+    return (_ensure_template(name, "worker", template, image.ami_id),)
 
 
 def _head_template(desired: DesiredState, state: ClusterState, chain: Chain) -> tuple[Step, ...]:

@@ -151,10 +151,10 @@ def _architectures(
 
 def _launches(release: Release) -> tuple[tuple[str, str, str], ...]:
     """Return what a release launches: role, instance type, image."""
-    workers = (kind for group in release.settings.groups for kind in group.instance_types)
+    groups = release.settings.groups
     return (
         ("head", release.settings.head_type, release.head.ami_id),
-        *(("worker", kind, release.worker.ami_id) for kind in workers),
+        *(("worker", kind, one.image.ami_id) for one in groups for kind in one.instance_types),
     )
 
 

@@ -5,7 +5,8 @@ from typing import Any, ClassVar, Literal
 
 from deploy.foundation.stack_plan import StackPlan
 from deploy.plan.strategy import Strategy
-from deploy.release.release import Release, Role
+from deploy.release.release import Release
+from deploy.release.settings import Role
 
 
 @dataclass(frozen=True)

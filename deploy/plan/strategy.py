@@ -20,7 +20,7 @@ def choose_strategy(desired: DesiredState, state: ClusterState, chain: Chain) ->
     if not serving:
         return "initial"
     if any(member.template_version != chain.head_version for member in serving):
-        before = state.release.worker.ray_version if state.release else ""
+        before = state.release.head.ray_version if state.release else ""
         same_ray = before in ("", desired.release.head.ray_version)
         return "hand-over" if same_ray else "replace-all"
     stale = stale_workers(desired, state, known=chain.worker is not None)

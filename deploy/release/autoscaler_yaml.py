@@ -14,7 +14,7 @@ import yaml
 
 from common.environment import Environment
 from deploy.release.ray_schema import mistakes
-from deploy.release.release import Group, Settings
+from deploy.release.settings import Group, Settings
 from node import contract
 
 UNUSED = ("setup_commands", "head_setup_commands", "worker_setup_commands", "cluster_synced_files")

@@ -11,6 +11,7 @@ from bake.catalog import Image, images
 from common.clients import Clients
 from common.environment import FOLDER, Environment
 from common.errors import Refused
+from common.image_settings import ImageSettings
 from common.instance_types import type_facts
 from deploy.release.autoscaler_override import (
     read_override,
@@ -19,8 +20,9 @@ from deploy.release.autoscaler_override import (
     useless_keys,
 )
 from deploy.release.autoscaler_yaml import mistakes_of
-from deploy.release.groups import groups_of, type_names
-from deploy.release.release import NodeImage, Release, Role, settings_of
+from deploy.release.groups import groups_of, settings_of, type_names
+from deploy.release.release import Release
+from deploy.release.settings import NodeImage, Role
 from node import contract
 
 
@@ -31,51 +33,67 @@ def requested_release(clients: Clients, environment: Environment, folder: Path =
     path = folder / environment.autoscaler_file if environment.autoscaler_file else None
     override = read_override(path) if path else {}
     catalog = images(clients)
-    head = choose_image(catalog, environment, "head")
-    worker = choose_image(catalog, environment, "worker")
-    if head.ray_version != worker.ray_version:
-        raise Refused(
-            f"the head image {head.ami_id} has Ray {head.ray_version}, "
-            f"the worker image {worker.ami_id} Ray {worker.ray_version}",
-            hint="bake both from the same lock: invoke bake",
-        )
-    groups = groups_of(environment, type_facts(clients, type_names(environment)))
+    head, workers = _chosen(catalog, environment)
+    groups = groups_of(environment, type_facts(clients, type_names(environment)), workers)
     settings = settings_of(environment, groups, json.dumps(override, sort_keys=True))
     if path:
         useful = takes_effect(override)
         wrong = mistakes_of(environment, settings, useful, head.ray_version)
         refuse(path, chain(useless_keys(override), wrong))
-    return Release(head, worker, settings)
+    return Release(head, settings)
 
 
-def choose_image(catalog: tuple[Image, ...], environment: Environment, role: Role) -> NodeImage:
-    """Return the image that the environment names for a role, or the newest that matches."""
-    settings = environment.image
+def _chosen(
+    catalog: tuple[Image, ...], environment: Environment
+) -> tuple[NodeImage, dict[str, NodeImage]]:
+    """Return the heads' image, and the workers' images by name; raises Refused if Rays differ."""
+    head = choose_image(catalog, environment, "head", environment.head.image)
+    names = sorted({group.image for group in environment.workers.values()})
+    workers = {name: choose_image(catalog, environment, "worker", name) for name in names}
+    for worker in workers.values():
+        if head.ray_version != worker.ray_version:
+            raise Refused(
+                f"the head image {head.ami_id} has Ray {head.ray_version}, "
+                f"the worker image {worker.ami_id} Ray {worker.ray_version}",
+                hint="bake both from the same lock: invoke bake",
+            )
+    return head, workers
+
+
+def choose_image(
+    catalog: tuple[Image, ...], environment: Environment, role: Role, name: str
+) -> NodeImage:
+    """Return a role's image of that name: the one that the environment names, or the newest."""
+    settings = environment.image_named(name)
     explicit = settings.head_id if role == "head" else settings.worker_id
     matching = [
         image
         for image in catalog
-        if image.role == role
+        if (image.role, image.name) == (role, name)
         and image.verified
         and image.architecture == settings.architecture
         and image.contract == contract.VERSION
         and explicit in ("", image.ami_id)
     ]
     if not matching:
-        raise _refusal(catalog, role, explicit, settings.architecture)
+        raise _refusal(catalog, role, name, settings)
     chosen = matching[0]
     return NodeImage(chosen.ami_id, chosen.digest, chosen.ray_version, chosen.root_device)
 
 
-def _refusal(catalog: tuple[Image, ...], role: Role, explicit: str, architecture: str) -> Refused:
+def _refusal(catalog: tuple[Image, ...], role: Role, name: str, settings: ImageSettings) -> Refused:
+    place = f"images.{name}" if name else "image"
+    what = f"{role} image{f' {name}' if name else ''} for {settings.architecture}"
+    explicit = settings.head_id if role == "head" else settings.worker_id
     if explicit:
         return Refused(
-            f"image.{role}_id: {explicit} is not a verified {role} image for {architecture}, baked "
+            f"{place}.{role}_id: {explicit} is not a verified {what}, baked "
             "by this version of Raykiln",
             hint="`invoke images` lists the images",
         )
-    older = [i.ami_id for i in catalog if i.role == role and i.contract != contract.VERSION]
-    unverified = [image.ami_id for image in catalog if image.role == role and not image.verified]
+    same = [image for image in catalog if (image.role, image.name) == (role, name)]
+    older = [image.ami_id for image in same if image.contract != contract.VERSION]
+    unverified = [image.ami_id for image in same if not image.verified]
     words = f"; not verified: {', '.join(unverified)}" if unverified else ""
     words += f"; baked by another version of Raykiln: {', '.join(older)}" if older else ""
-    return Refused(f"no verified {role} image for {architecture}{words}", hint="invoke bake")
+    return Refused(f"no verified {what}{words}", hint="invoke bake")

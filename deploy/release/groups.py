@@ -1,12 +1,15 @@
-"""What each group of workers is launched with, and what its nodes offer Ray. Pure: no AWS."""
+"""The settings that an environment asks for, with what each group's nodes offer Ray. No AWS."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import Any
 
+from common import nodes as asked_for
 from common.environment import Environment
 from common.errors import Refused
+from common.image_settings import ImageSettings
 from common.instance_types import TypeFacts
-from common.worker_groups import WorkerGroup
-from deploy.release.release import Group
+from deploy.release.settings import Access, Group, NodeImage, Settings, Volume
 
 
 def type_names(environment: Environment) -> frozenset[str]:
@@ -15,8 +18,49 @@ def type_names(environment: Environment) -> frozenset[str]:
     return frozenset({environment.head.instance_type, *named})
 
 
-def groups_of(environment: Environment, facts: Mapping[str, TypeFacts]) -> tuple[Group, ...]:
-    """Return the groups by name; raises Refused with all that no worker could do its work on."""
+def settings_of(
+    environment: Environment, groups: tuple[Group, ...], autoscaler_override: str = "{}"
+) -> Settings:
+    """Return the settings that an environment asks for."""
+    head, nodes = environment.head, environment.nodes
+    return Settings(
+        head_type=head.instance_type,
+        head_volume=volume_of(head.volume, environment.image_named(head.image)),
+        head_access=access_of(nodes, head),
+        groups=groups,
+        tags=tuple(sorted(environment.tags.items())),
+        autoscaler_override=autoscaler_override,
+        permissions_boundary=nodes.permissions_boundary,
+        kms_key=nodes.kms_key,
+    )
+
+
+def volume_of(asked: asked_for.Volume, image: ImageSettings) -> Volume:
+    """Return a volume as large as its image's unless another size is asked for."""
+    return Volume(asked.gib or image.volume_gib, asked.iops, asked.throughput)
+
+
+def access_of(*tables: asked_for.Access) -> Access:
+    """Return what several tables of an environment allow together."""
+
+    def united(key: str) -> tuple[Any, ...]:
+        return tuple(dict.fromkeys(value for table in tables for value in getattr(table, key)))
+
+    return Access(
+        **{field.name: united(field.name) for field in fields(Access) if field.name != "efs"},
+        efs=tuple((one.id, one.mount) for one in united("efs")),
+    )
+
+
+def groups_of(
+    environment: Environment,
+    facts: Mapping[str, TypeFacts],
+    images: Mapping[str, NodeImage],
+) -> tuple[Group, ...]:
+    """Return the groups by name, ``images`` being those of workers by their names.
+
+    Raises Refused with all that no worker could do its work on.
+    """
     mistakes = tuple(_mistakes(environment, facts))
     if mistakes:
         raise Refused(
@@ -25,14 +69,17 @@ def groups_of(environment: Environment, facts: Mapping[str, TypeFacts]) -> tuple
             hint="choose other instance types, or an image of their architecture",
         )
     return tuple(
-        _group(name, group, facts[group.instance_types[0]])
+        _group(environment, name, facts[group.instance_types[0]], images[group.image])
         for name, group in sorted(environment.workers.items())
     )
 
 
-def _group(name: str, group: WorkerGroup, facts: TypeFacts) -> Group:
+def _group(environment: Environment, name: str, facts: TypeFacts, image: NodeImage) -> Group:
+    group = environment.workers[name]
     return Group(
         name=name,
+        image=image,
+        volume=volume_of(group.volume, environment.image_named(group.image)),
         instance_types=group.instance_types,
         markets=group.markets,
         min=group.min,
@@ -42,16 +89,23 @@ def _group(name: str, group: WorkerGroup, facts: TypeFacts) -> Group:
         gpus=facts.gpus,
         resources=tuple(sorted(group.resources.items())),
         labels=tuple(sorted(group.labels.items())),
+        instance_store=group.instance_store,
+        object_store_gib=group.object_store_gib,
+        zones=group.zones,
+        placement=group.placement,
+        efa=group.efa,
+        capacity_reservation_id=group.capacity_reservation_id,
+        access=access_of(environment.nodes, group),
     )
 
 
 def _mistakes(environment: Environment, facts: Mapping[str, TypeFacts]) -> Iterator[str]:
-    built = environment.image.architecture
-    yield from _other_architecture(
-        "head.instance_type", (environment.head.instance_type,), facts, built
-    )
+    head = environment.head
+    built = environment.image_named(head.image).architecture
+    yield from _other_architecture("head.instance_type", (head.instance_type,), facts, built)
     for name, group in sorted(environment.workers.items()):
         place = f"workers.{name}.instance_types"
+        built = environment.image_named(group.image).architecture
         yield from _other_architecture(place, group.instance_types, facts, built)
         yield from _different(place, [facts[kind] for kind in group.instance_types])
 
@@ -62,7 +116,7 @@ def _other_architecture(
     for name in names:
         if built not in facts[name].architectures:
             words = " and ".join(facts[name].architectures)
-            yield f"{place}: {name} is {words}, the image {built} (image.architecture)"
+            yield f"{place}: {name} is {words}, the image {built} (its architecture)"
 
 
 def _different(place: str, kinds: list[TypeFacts]) -> Iterator[str]:

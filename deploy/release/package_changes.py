@@ -1,21 +1,23 @@
 """Which packages differ between the images of two releases. Reads AWS (EC2)."""
 
 from dataclasses import dataclass
-from typing import get_args
 
 from bake.catalog import images
 from bake.software import software_changes
 from common.clients import Clients
-from deploy.release.release import Release, Role
+from deploy.release.release import Release
 
 SHOWN = 10  # lines for each role
 
 
 @dataclass(frozen=True)
 class ImageChange:
-    """The packages that differ between two images of a role; None when an image has no list."""
+    """The packages that differ between two images; None when an image has no list.
 
-    role: Role
+    ``role``: the head, or the group of workers.
+    """
+
+    role: str
     packages: tuple[str, ...] | None
 
     @property
@@ -29,15 +31,15 @@ class ImageChange:
 
 
 def image_changes(clients: Clients, old: Release, new: Release) -> tuple[ImageChange, ...]:
-    """Compare the images that differ, by role; makes no call when none do."""
-    roles: tuple[Role, ...] = get_args(Role)
-    changed = [role for role in roles if old.image(role).ami_id != new.image(role).ami_id]
+    """Compare the images that differ, of heads and by group; makes no call when none do."""
+    before, after = ({role: i.ami_id for role, i in one.images} for one in (old, new))
+    changed = [role for role in after if role in before and before[role] != after[role]]
     if not changed:
         return ()
     catalog = {image.ami_id: image.software for image in images(clients)}
     found = []
     for role in changed:
-        before, after = (catalog.get(release.image(role).ami_id) for release in (old, new))
-        packages = software_changes(before, after) if before and after else None
+        was, becomes = catalog.get(before[role]), catalog.get(after[role])
+        packages = software_changes(was, becomes) if was and becomes else None
         found.append(ImageChange(role, packages))
     return tuple(found)

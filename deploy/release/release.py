@@ -8,13 +8,11 @@ import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any
 
-from common.environment import Environment
 from common.worker_groups import ONLY_GROUP
-from node.contract import ON_DEMAND
-
-Role = Literal["head", "worker"]
+from deploy.release.settings import Access, Group, NodeImage, Settings, Volume
+from node.contract import HEAD, ON_DEMAND
 
 
 def content_id(text: str) -> str:
@@ -23,70 +21,10 @@ def content_id(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class NodeImage:
-    """The image of one role; ``root_device`` is the device name of its root volume."""
-
-    ami_id: str
-    digest: str
-    ray_version: str
-    root_device: str
-
-
-@dataclass(frozen=True)
-class Group:
-    """A group of workers: what it is launched with, and what each of its nodes offers Ray.
-
-    ``cpus`` and ``gpus`` are those of its instance types, ``resources`` Ray's custom ones.
-    """
-
-    name: str
-    instance_types: tuple[str, ...]
-    markets: tuple[str, ...]
-    min: int
-    max: int
-    idle_timeout_minutes: int
-    cpus: int
-    gpus: int = 0
-    resources: tuple[tuple[str, int], ...] = ()
-    labels: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def words(self) -> str:
-        """Return its instance types and markets in words."""
-        types = " or ".join(self.instance_types)
-        return types if self.markets == (ON_DEMAND,) else f"{types}, {' or '.join(self.markets)}"
-
-    def has(self, instance_type: str, market: str) -> bool:
-        """Say whether the group may launch that type in that market."""
-        return instance_type in self.instance_types and market in self.markets
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The settings of a cluster that its instances are launched with."""
-
-    head_type: str
-    groups: tuple[Group, ...]
-    volume_gib: int
-    tags: tuple[tuple[str, str], ...]
-    # The user's overrides of the autoscaler's YAML, as JSON.
-    autoscaler_override: str
-    # A release from before there were groups: its head's image launches by Ray's own provider.
-    before_groups: bool = False
-
-    @property
-    def group(self) -> Group:
-        """The only group."""
-        (group,) = self.groups
-        return group
-
-
-@dataclass(frozen=True)
 class Release:
-    """A head image, a worker image and the cluster's settings."""
+    """The heads' image, and the cluster's settings with the image of each group of workers."""
 
     head: NodeImage
-    worker: NodeImage
     settings: Settings
 
     @cached_property
@@ -94,82 +32,110 @@ class Release:
         """The release's name, derived from its content."""
         return content_id(self.to_json())
 
-    def image(self, role: Role) -> NodeImage:
-        """Return the image of a role."""
-        return self.head if role == "head" else self.worker
+    @property
+    def images(self) -> tuple[tuple[str, NodeImage], ...]:
+        """Return whose image each is, head or group, and the image."""
+        return ((HEAD, self.head), *((group.name, group.image) for group in self.settings.groups))
 
     def to_json(self) -> str:
         """Return the canonical text of this release; a stored one keeps its text, and so its id."""
-        found = asdict(self)
-        found["settings"] = _settings_as_stored(self.settings)
+        found = _stored_before_groups(self) if self.settings.before_groups else _stored(self)
         return json.dumps(found, sort_keys=True, indent=2)
+
+
+def _stored(release: Release) -> dict[str, Any]:
+    found = asdict(release)
+    del found["settings"]["before_groups"]
+    return found
 
 
 def release_from(text: str | bytes) -> Release:
     """Parse the text that ``to_json`` wrote."""
     found: dict[str, Any] = json.loads(text)
+    if "worker" in found:
+        return _from_before_groups(found)
     settings = dict(found["settings"])
     return Release(
         head=NodeImage(**found["head"]),
-        worker=NodeImage(**found["worker"]),
         settings=Settings(
-            **_groups_of_stored(settings) | settings | {"tags": tuple(map(tuple, settings["tags"]))}
+            **settings
+            | {
+                "head_volume": Volume(**settings["head_volume"]),
+                "head_access": _access_of_stored(settings["head_access"]),
+                "groups": tuple(map(_group_of_stored, settings["groups"])),
+                "tags": tuple(map(tuple, settings["tags"])),
+            }
         ),
     )
 
 
-def settings_of(
-    environment: Environment, groups: tuple[Group, ...], autoscaler_override: str = "{}"
-) -> Settings:
-    """Return the settings that an environment asks for."""
-    return Settings(
-        head_type=environment.head.instance_type,
-        groups=groups,
-        volume_gib=environment.image.volume_gib,
-        tags=tuple(sorted(environment.tags.items())),
-        autoscaler_override=autoscaler_override,
+def _from_before_groups(found: dict[str, Any]) -> Release:
+    """Parse a release that has one image and one type of workers."""
+    settings = found["settings"]
+    volume = Volume(settings["volume_gib"])
+    group = Group(
+        name=ONLY_GROUP,
+        image=NodeImage(**found["worker"]),
+        volume=volume,
+        instance_types=(settings["worker_type"],),
+        markets=(ON_DEMAND,),
+        min=settings["workers_min"],
+        max=settings["workers_max"],
+        idle_timeout_minutes=settings["idle_timeout_minutes"],
+        cpus=settings["worker_cpus"],
+    )
+    return Release(
+        NodeImage(**found["head"]),
+        Settings(
+            head_type=settings["head_type"],
+            head_volume=volume,
+            head_access=Access(),
+            groups=(group,),
+            tags=tuple(map(tuple, settings["tags"])),
+            autoscaler_override=settings["autoscaler_override"],
+            before_groups=True,
+        ),
     )
 
 
-def _settings_as_stored(settings: Settings) -> dict[str, Any]:
-    found = asdict(settings)
-    if not found.pop("before_groups"):
-        return found
-    del found["groups"]
-    group = settings.group
-    return found | {
-        "worker_type": group.instance_types[0],
-        "worker_cpus": group.cpus,
-        "workers_min": group.min,
-        "workers_max": group.max,
-        "idle_timeout_minutes": group.idle_timeout_minutes,
+def _stored_before_groups(release: Release) -> dict[str, Any]:
+    """Return what ``_from_before_groups`` parses."""
+    settings, group = release.settings, release.settings.group
+    return {
+        "head": asdict(release.head),
+        "worker": asdict(group.image),
+        "settings": {
+            "head_type": settings.head_type,
+            "volume_gib": settings.head_volume.gib,
+            "tags": settings.tags,
+            "autoscaler_override": settings.autoscaler_override,
+            "worker_type": group.instance_types[0],
+            "worker_cpus": group.cpus,
+            "workers_min": group.min,
+            "workers_max": group.max,
+            "idle_timeout_minutes": group.idle_timeout_minutes,
+        },
     }
 
 
-def _groups_of_stored(settings: dict[str, Any]) -> dict[str, Any]:
-    """Take what describes workers out of stored settings, and return it as groups."""
-    if "groups" in settings:
-        return {"groups": tuple(map(_group_of_stored, settings.pop("groups")))}
-    group = Group(
-        name=ONLY_GROUP,
-        instance_types=(settings.pop("worker_type"),),
-        markets=(ON_DEMAND,),
-        min=settings.pop("workers_min"),
-        max=settings.pop("workers_max"),
-        idle_timeout_minutes=settings.pop("idle_timeout_minutes"),
-        cpus=settings.pop("worker_cpus"),
-    )
-    return {"groups": (group,), "before_groups": True}
-
-
 def _group_of_stored(group: dict[str, Any]) -> Group:
-    lists = ("instance_types", "markets")
+    lists = ("instance_types", "markets", "zones")
     pairs = ("resources", "labels")
     return Group(
         **group
         | {key: tuple(group[key]) for key in lists}
         | {key: tuple(map(tuple, group[key])) for key in pairs}
+        | {
+            "image": NodeImage(**group["image"]),
+            "volume": Volume(**group["volume"]),
+            "access": _access_of_stored(group["access"]),
+        }
     )
+
+
+def _access_of_stored(access: dict[str, Any]) -> Access:
+    lists = {key: tuple(value) for key, value in access.items()}
+    return Access(**lists | {"efs": tuple(map(tuple, access["efs"]))})
 
 
 def differences(old: Release, new: Release) -> tuple[str, ...]:
@@ -183,18 +149,15 @@ def differences(old: Release, new: Release) -> tuple[str, ...]:
 
 
 def _facts(release: Release) -> dict[str, Any]:
-    found = asdict(release)
-    settings = found["settings"]
-    settings["tags"] = dict(release.settings.tags)
-    settings["groups"] = {group.name: _group_facts(group) for group in release.settings.groups}
-    del settings["before_groups"]
-    return _flat(found)
+    settings = asdict(release.settings) | {"tags": dict(release.settings.tags)}
+    del settings["groups"], settings["before_groups"]
+    groups = {group.name: _group_facts(group) for group in release.settings.groups}
+    return _flat({"head": asdict(release.head), "groups": groups, "settings": settings})
 
 
 def _group_facts(group: Group) -> dict[str, Any]:
-    lists = {key: ", ".join(getattr(group, key)) for key in ("instance_types", "markets")}
     pairs = {key: dict(getattr(group, key)) for key in ("resources", "labels")}
-    return asdict(group) | lists | pairs
+    return asdict(group) | pairs
 
 
 def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -202,6 +165,8 @@ def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, inner in value.items():
         if isinstance(inner, dict):
             found |= _flat(inner, f"{prefix}{key}.")
+        elif isinstance(inner, tuple):
+            found[prefix + key] = ", ".join(map(str, inner))
         else:
             found[prefix + key] = inner
     return found

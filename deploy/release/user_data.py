@@ -11,7 +11,7 @@ from textwrap import indent
 import yaml
 
 from common.environment import Environment
-from deploy.release.release import Group
+from deploy.release.settings import Group
 from node import contract
 
 _FRAME = """\

@@ -17,8 +17,8 @@ from deploy.plan.prices import Fleet, cost_change
 from deploy.plan.steps import EnsureLaunchTemplate, Plan, RollWorkers
 from deploy.plan.strategy import ROLLS, stale_workers
 from deploy.release.package_changes import ImageChange, image_changes
-from deploy.release.release import Settings
 from deploy.release.rollout_journal import Journal, read_journals
+from deploy.release.settings import Settings
 from deploy.report.outage import NO_OUTAGE, Outage, moves_lease, outage
 from deploy.rollout.prepare import Prepared
 
@@ -166,7 +166,7 @@ def _what_runs(prepared: Prepared, addresses: frozenset[str]) -> tuple[Running, 
 def _strategy(plan: Plan, desired: DesiredState, state: ClusterState) -> str:
     words = STRATEGIES[plan.strategy]
     if plan.strategy == "replace-all" and state.release:
-        words += f": {state.release.worker.ray_version} → {desired.release.head.ray_version}"
+        words += f": {state.release.head.ray_version} → {desired.release.head.ray_version}"
     if plan.strategy == "hand-over":
         words += "; then the workers" if _rolls_workers(plan) else "; the workers stay"
     return words
@@ -182,12 +182,14 @@ def readable(difference: str) -> str:
     """Return one of a plan's differences in plain words."""
     key, _, change = difference.partition(": ")
     part, _, name = key.partition(".")
+    if part == "groups":
+        part, _, name = name.partition(".")
+        if not name.startswith("image."):
+            return f"group {part}, {name.replace('_', ' ')}: {change}"
+        name = name.removeprefix("image.")
     if name.startswith("tags."):
         values = ("none" if value == "None" else value for value in change.split(" → "))
         return f"tag {name.removeprefix('tags.')}: {' → '.join(values)}"
-    if name.startswith("groups."):
-        _, group, fact = name.split(".", 2)
-        return f"group {group}, {fact.replace('_', ' ')}: {change}"
     if part == "settings":
         return f"{name.replace('_', ' ')}: {change}"
     if name == "digest":
@@ -235,9 +237,9 @@ def _differ(before: Fleet | None, after: Fleet) -> bool:
 
 
 def _heads(settings: Settings, count: int, region: str) -> Fleet:
-    return Fleet(settings.head_type, count, settings.volume_gib, region)
+    return Fleet(settings.head_type, count, settings.head_volume.gib, region)
 
 
 def _workers(settings: Settings, region: str) -> Fleet:
     group = settings.group
-    return Fleet(group.instance_types[0], group.min, settings.volume_gib, region)
+    return Fleet(group.instance_types[0], group.min, group.volume.gib, region)

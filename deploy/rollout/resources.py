@@ -14,7 +14,8 @@ from deploy.foundation.stack import Foundation, find_foundation
 from deploy.foundation.stack_plan import StackPlan
 from deploy.plan.desired_state import DesiredState
 from deploy.release.config_bucket import Document, current_release, point_to_release, store_document
-from deploy.release.release import Release, Role
+from deploy.release.release import Release
+from deploy.release.settings import Role
 from deploy.rollout.cluster_access import ClusterAccess
 
 

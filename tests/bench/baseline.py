@@ -19,7 +19,7 @@ from deploy.cluster.head_group import find_group
 from deploy.cluster.launch_template import TemplateVersion, ensure_version, find_template
 from deploy.cluster.state import find_instances
 from deploy.foundation.stack import find_foundation
-from deploy.release.release import Role
+from deploy.release.settings import Role
 from deploy.rollout.head_group_changes import ensure_group, terminate_member
 
 START = {

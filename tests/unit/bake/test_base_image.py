@@ -4,8 +4,8 @@ import pytest
 
 from bake.base_image import resolve_base_image
 from common.clients import Clients
-from common.environment import ImageSettings
 from common.errors import Refused
+from common.image_settings import ImageSettings
 
 DEBIAN = "136693071363"
 

@@ -4,8 +4,8 @@ import pytest
 
 from bake.subnet import resolve_subnet
 from common.clients import Clients
-from common.environment import ImageSettings
 from common.errors import Refused
+from common.image_settings import ImageSettings
 
 
 def settings(subnet_id: str = "") -> ImageSettings:

@@ -116,8 +116,16 @@ def test_a_group_has_several_types_and_markets_in_order_of_preference(tmp_path: 
         (GROUP.replace("big_disk", "GPU"), "workers.gpu.resources: GPU: Ray's own names"),
         (GROUP.replace("team =", '"ray.io/team" ='), "labels that begin with ray.io/ are Ray's"),
         (GROUP.replace("g5.x", "g6.x"), "workers.gpu.instance_types: an instance type is named tw"),
-        (GROUP + GROUP.replace(".gpu", ".cpu"), "more than one group: gpu, cpu"),
-        (GROUP + 'image = "gpu"', "workers.gpu.image: Extra inputs are not permitted"),
+        (GROUP + 'image = "gpu"', "workers.gpu.image: there is no [images.gpu]"),
+        (GROUP + "volume = { iops = 2999 }", "gp3 has 3000 to 80000 IOPS"),
+        (GROUP + "volume = { gib = 6, iops = 3001 }", "iops = 3001 needs 7 GiB (500 for each)"),
+        (GROUP + "volume = { throughput = 751 }", "throughput = 751 needs 3004 iops"),
+        (GROUP + 'zones = ["us-east-1"]', "workers.gpu.zones.0: String should match pattern"),
+        (GROUP + 'egress = ["tcp/70000 to 10.0.0.0/8"]', "tcp/70000 to 10.0.0.0/8: ports are 1"),
+        (GROUP + 'egress = ["tcp/80 to 10.0.0.1/8"]', "10.0.0.1/8 has host bits set"),
+        (GROUP + 's3_read = ["Bucket/*"]', "workers.gpu.s3_read.0: String should match pattern"),
+        (GROUP + 'efs = [{ id = "fs-01234567", mount = "/etc" }]', "/etc belongs to the system"),
+        (GROUP + 'capacity_reservation_id = "cr-01234567"', "is for on-demand instances alone"),
     ],
 )
 def test_a_group_that_cannot_be_is_a_mistake(tmp_path: Path, text: str, words: str) -> None:

@@ -13,8 +13,9 @@ from deploy.cluster.state import ClusterState, Instance, Lease, Targets
 from deploy.foundation.stack import Foundation
 from deploy.foundation.stack_plan import ResourceChange, StackPlan
 from deploy.plan.desired_state import DesiredState
-from deploy.release.groups import groups_of, type_names
-from deploy.release.release import Group, NodeImage, Release, Settings, settings_of
+from deploy.release.groups import groups_of, settings_of, type_names
+from deploy.release.release import Release
+from deploy.release.settings import Group, NodeImage, Settings
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -45,7 +46,10 @@ def facts_of(environment: Environment) -> dict[str, TypeFacts]:
 
 def the_settings(environment: Environment, override: str = "{}") -> Settings:
     """Return the settings of an environment whose types are all of one size."""
-    return settings_of(environment, groups_of(environment, facts_of(environment)), override)
+    names = {group.image for group in environment.workers.values()}
+    images = {name: an_image(f"ami-worker{name and f'-{name}'}") for name in names}
+    groups = groups_of(environment, facts_of(environment), images)
+    return settings_of(environment, groups, override)
 
 
 def a_group(**changes: Any) -> Group:
@@ -63,7 +67,8 @@ def an_image(ami_id: str) -> NodeImage:
 def a_release(head: str = "ami-head", worker: str = "ami-worker", **changes: Any) -> Release:
     """Return a release of these images; ``changes`` replace settings."""
     settings = replace(the_settings(an_environment()), **changes)
-    return Release(an_image(head), an_image(worker), settings)
+    groups = tuple(replace(group, image=an_image(worker)) for group in settings.groups)
+    return Release(an_image(head), replace(settings, groups=groups))
 
 
 def a_desired_state(release: Release | None = None, **environment: Any) -> DesiredState:

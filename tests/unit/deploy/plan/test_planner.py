@@ -13,7 +13,6 @@ from deploy.foundation.stack_plan import ResourceChange, StackPlan
 from deploy.plan.desired_state import DesiredState
 from deploy.plan.planner import plan_deploy
 from deploy.plan.steps import EnsureLaunchTemplate, Plan, RollWorkers, TerminateHeads
-from deploy.release.release import Release
 from tests.unit.deploy.builders import (
     NEW,
     UNCHANGED,
@@ -21,6 +20,7 @@ from tests.unit.deploy.builders import (
     a_desired_state,
     a_group,
     a_release,
+    an_image,
     an_instance,
     serving,
 )
@@ -134,10 +134,9 @@ def test_changed_limits_of_the_autoscaler_replace_no_instance() -> None:
 
 
 def test_another_ray_version_replaces_all_at_once() -> None:
-    next_ray = Release(
-        replace(a_release().head, ami_id="ami-next", ray_version="2.61.0"),
-        replace(a_release().worker, ami_id="ami-next-worker", ray_version="2.61.0"),
-        a_release().settings,
+    next_ray = replace(
+        a_release(worker="ami-next-worker"),
+        head=replace(an_image("ami-next"), ray_version="2.61.0"),
     )
 
     plan = plan_deploy(a_desired_state(next_ray), serving(a_desired_state()), UNCHANGED)

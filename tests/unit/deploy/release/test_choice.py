@@ -28,26 +28,26 @@ def test_the_newest_verified_image_of_the_role_is_chosen() -> None:
         listed("ami-older"),
     )
 
-    assert choose_image(catalog, an_environment(), "head").ami_id == "ami-newer"
+    assert choose_image(catalog, an_environment(), "head", "").ami_id == "ami-newer"
 
 
 def test_a_configured_image_is_chosen_over_a_newer_one() -> None:
     environment = an_environment(image=IMAGE | {"head_id": "ami-0123456789abcdef0"})
     catalog = (listed("ami-newer"), listed("ami-0123456789abcdef0"))
 
-    assert choose_image(catalog, environment, "head").ami_id == "ami-0123456789abcdef0"
+    assert choose_image(catalog, environment, "head", "").ami_id == "ami-0123456789abcdef0"
 
 
 def test_an_unverified_image_is_refused_with_its_name() -> None:
     with pytest.raises(Refused, match="not verified: ami-new") as caught:
-        choose_image((listed("ami-new", verified=""),), an_environment(), "head")
+        choose_image((listed("ami-new", verified=""),), an_environment(), "head", "")
 
     assert caught.value.hint == "invoke bake"
 
 
 def test_an_image_from_before_its_contract_is_refused_with_its_name() -> None:
     with pytest.raises(Refused, match=r"another version of Raykiln: ami-old") as caught:
-        choose_image((listed("ami-old", baked=""),), an_environment(), "head")
+        choose_image((listed("ami-old", baked=""),), an_environment(), "head", "")
 
     assert caught.value.hint == "invoke bake"
 
@@ -60,11 +60,11 @@ def test_an_image_of_another_architecture_is_refused() -> None:
     )
 
     with pytest.raises(Refused, match="for arm64"):
-        choose_image((listed("ami-new"),), environment, "head")
+        choose_image((listed("ami-new"),), environment, "head", "")
 
 
 def test_a_configured_image_of_the_other_role_is_refused() -> None:
     environment = an_environment(image=IMAGE | {"head_id": "ami-0123456789abcdef0"})
 
     with pytest.raises(Refused, match="not a verified head image"):
-        choose_image((listed("ami-0123456789abcdef0", role="worker"),), environment, "head")
+        choose_image((listed("ami-0123456789abcdef0", role="worker"),), environment, "head", "")

@@ -8,9 +8,10 @@ from common.environment import Environment
 from common.errors import Refused
 from common.instance_types import TypeFacts
 from deploy.release.groups import groups_of, type_names
-from tests.unit.deploy.builders import an_environment
+from tests.unit.deploy.builders import an_environment, an_image
 
 INTEL = ("x86_64",)
+IMAGES = {"": an_image("ami-worker")}
 FACTS = {
     facts.name: facts
     for facts in (
@@ -29,13 +30,13 @@ def with_types(*names: str, **changes: Any) -> Environment:
 
 def refusal(environment: Environment) -> str:
     with pytest.raises(Refused) as refused:
-        groups_of(environment, FACTS)
+        groups_of(environment, FACTS, IMAGES)
     return refused.value.message
 
 
 def test_a_group_offers_the_vcpus_and_gpus_of_its_types() -> None:
-    (cpu,) = groups_of(with_types("m6i.large", "m6a.large"), FACTS)
-    (gpu,) = groups_of(with_types("g5.xlarge"), FACTS)
+    (cpu,) = groups_of(with_types("m6i.large", "m6a.large"), FACTS, IMAGES)
+    (gpu,) = groups_of(with_types("g5.xlarge"), FACTS, IMAGES)
 
     assert (cpu.name, cpu.cpus, cpu.gpus) == ("cpu", 2, 0)
     assert (gpu.cpus, gpu.gpus) == (4, 1)

@@ -110,9 +110,8 @@ def test_what_runs_on_no_stale_worker_is_not_interrupted() -> None:
 
 def test_names_both_versions_of_ray() -> None:
     new = replace(
-        a_release(),
+        a_release(worker="ami-worker2"),
         head=replace(an_image("ami-head2"), ray_version="2.61.0"),
-        worker=replace(an_image("ami-worker2"), ray_version="2.61.0"),
     )
 
     found = a_briefing(new)

@@ -110,10 +110,15 @@ def test_head_and_workers_are_of_one_release(deployed: Deployed) -> None:
     assert state.worker_template is not None
 
     found = {(i.role, i.ami_id, i.content) for i in state.instances}
+    image = release.settings.group.image
 
     assert found == {
         ("head", release.head.ami_id, state.head_template.versions[0].content.digest),
-        ("worker", release.worker.ami_id, state.worker_template.versions[0].content.digest),
+        (
+            "worker",
+            image.ami_id,
+            state.worker_template.versions[0].content.digest,
+        ),
     }
 
 

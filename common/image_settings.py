@@ -1,0 +1,97 @@
+"""What an image is baked from, and what a person adds to it. No AWS.
+
+``[image]`` describes the image of every node. ``[images.NAME]`` is another one: the same, but for
+the keys that it gives.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from common.table import Table, Text
+
+DEFAULT_IMAGE = ""  # the name of [image]
+IMAGE_NAME = re.compile(r"[a-z][a-z0-9-]{0,20}")
+_BASE = ("base_id", "base_name", "base_owner")
+_CHOSEN = ("head_id", "worker_id")
+# Names of Debian packages: https://www.debian.org/doc/debian-policy/ch-controlfields.html#source
+PackageName = Annotated[Text, Field(pattern=r"^[a-z0-9][a-z0-9+.-]+$")]
+# Names that a shell and systemd's EnvironmentFile accept.
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class ImageSettings(Table):
+    """One image, for heads and workers."""
+
+    base_id: Text = ""
+    base_name: str = ""
+    base_owner: Text = ""
+    architecture: Literal["x86_64", "arm64"] = "x86_64"
+    python: Literal["3.10", "3.11", "3.12", "3.13"] = "3.11"
+    ssh_username: str = "admin"
+    build_instance_type: str = "m6i.large"
+    # Empty: the account's default VPC.
+    build_subnet_id: Text = ""
+    volume_gib: int = Field(default=20, ge=8, le=1000)
+    encrypted: bool = True
+    ssm_agent_required: bool = True
+    # Empty: the newest verified image of that role.
+    head_id: Text = ""
+    worker_id: Text = ""
+    # A lock with hashes, whose packages are installed beside Ray. Paths are the repository's.
+    requirements: str = ""
+    # Of the base's package manager.
+    packages: tuple[PackageName, ...] = ()
+    # A folder of numbered scripts, run after ours and before the clean-up.
+    provisioners: str = ""
+    # A folder of testinfra tests, run beside ours.
+    tests: str = ""
+    # A folder of systemd units, which are enabled.
+    units: str = ""
+    # Environment variables of Ray and its workers; never secrets, as images hold none.
+    env: dict[VariableName, str] = Field(default={})
+
+    @model_validator(mode="after")
+    def _base_is_given_once(self) -> "ImageSettings":
+        if bool(self.base_id) == bool(self.base_name):
+            raise ValueError("give either base_id, or base_name with base_owner")
+        if self.base_name and not self.base_owner:
+            raise ValueError("base_owner is missing: base_name alone would match anyone's images")
+        return self
+
+    @field_validator("env")
+    @classmethod
+    def _values_are_lines(cls, env: dict[str, str]) -> dict[str, str]:
+        for name, value in env.items():
+            if not value.isprintable():
+                raise ValueError(f"{name}: one line of printable characters")
+        return env
+
+
+def completed_images(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a file's content with each ``[images.NAME]`` completed by ``[image]``.
+
+    Raises ValueError for names that no image may have.
+    """
+    common, named = content.get("image"), content.get("images")
+    if not isinstance(common, dict) or not isinstance(named, dict):
+        return dict(content)
+    for name, own in named.items():
+        if not IMAGE_NAME.fullmatch(name):
+            raise ValueError(
+                f"images.{name}: lower-case letters, digits and '-', 21 at most, "
+                "beginning with a letter"
+            )
+        if not isinstance(own, dict):
+            raise ValueError(f"images.{name}: a table is needed, [images.{name}]")
+    return dict(content) | {
+        "images": {name: _inherited(common, own) | own for name, own in named.items()}
+    }
+
+
+def _inherited(common: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Return what an image has of ``[image]``: not its base where it has one, nor chosen images."""
+    left_out = {*_CHOSEN, *(_BASE if own.keys() & set(_BASE) else ())}
+    return {key: value for key, value in common.items() if key not in left_out}
