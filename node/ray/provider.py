@@ -11,10 +11,14 @@ A group's ``node_config``, besides ``LaunchTemplate`` and ``SubnetIds``:
 
 - ``InstanceTypes``: in order of preference, all with as many vCPUs and GPUs
 - ``Markets``: ``on-demand`` or ``spot``, in order of preference
+- ``NetworkInterfaces``, if the launch template has some, as a group with EFA: the same again, since
+  EC2 takes a subnet for each of them then, and none for the instance
+  (docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html)
 """
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -28,23 +32,25 @@ from ray.autoscaler.tags import TAG_RAY_USER_NODE_TYPE
 from node.contract import NODE_CONFIG_MARKETS, NODE_CONFIG_TYPES, PROVIDER_LAUNCHES, SPOT
 from node.ray.launches import Failure, Launches
 
-# EC2 has no room for this type there, or the account has none left: another type may do.
+# EC2 has no room for this type there: another subnet or another type may do.
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
 NO_CAPACITY = frozenset(
     {
+        "InsufficientFreeAddressesInSubnet",
         "InsufficientHostCapacity",
         "InsufficientInstanceCapacity",
         "InsufficientReservedInstanceCapacity",
-        "InstanceLimitExceeded",
-        "MaxSpotInstanceCountExceeded",
         "SpotMaxPriceTooLow",
+        "UnfulfillableCapacity",
         "Unsupported",
-        "VcpuLimitExceeded",
     }
 )
+# The account may run no more of this type in this market: another type or market may do.
+QUOTAS = frozenset({"InstanceLimitExceeded", "MaxSpotInstanceCountExceeded", "VcpuLimitExceeded"})
 # "Wait a few minutes and then submit your request again; capacity can shift frequently."
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/troubleshooting-launch.html
 RETRY_SECONDS = 180.0
+INTERFACES = "NetworkInterfaces"
 
 
 @dataclass(frozen=True)
@@ -55,12 +61,16 @@ class Offer:
     market: str
     instance_type: str
 
-    def config(self, node_config: dict[str, Any], subnet_ids: list[str]) -> dict[str, Any]:
+    def config(self, node_config: dict[str, Any], subnet_id: str) -> dict[str, Any]:
         """Return what Ray's provider passes to RunInstances."""
         ours = (NODE_CONFIG_TYPES, NODE_CONFIG_MARKETS)
-        known = {k: v for k, v in node_config.items() if k not in ours}
-        market = {"InstanceMarketOptions": {"MarketType": SPOT}} if self.market == SPOT else {}
-        return known | market | {"InstanceType": self.instance_type, "SubnetIds": subnet_ids}
+        config = {k: v for k, v in node_config.items() if k not in ours}
+        config |= {"InstanceType": self.instance_type, "SubnetIds": [subnet_id]}
+        if self.market == SPOT:
+            config["InstanceMarketOptions"] = {"MarketType": SPOT}
+        if INTERFACES in config:
+            config[INTERFACES] = [one | {"SubnetId": subnet_id} for one in config[INTERFACES]]
+        return config
 
 
 class GroupProvider(AWSNodeProvider):  # type: ignore[misc]
@@ -75,37 +85,52 @@ class GroupProvider(AWSNodeProvider):  # type: ignore[misc]
         super().__init__(provider_config, cluster_name)
         self._clock, self._launches = clock, Launches(Path(provider_config[PROVIDER_LAUNCHES]))
         self._refused_at: dict[Offer, float] = {}
-        self._next_subnet = 0
+        self._launched: Counter[str] = Counter()  # requests by group: where the next one begins
         # Ray launches from several threads at once.
         self._lock = threading.Lock()
 
     def _create_node(
         self, node_config: dict[str, Any], tags: dict[str, str], count: int
     ) -> dict[str, Any]:
-        """Launch up to ``count`` instances and return them by id.
+        """Launch ``count`` instances and return them by id.
 
-        Raises NodeLaunchException when none could be launched.
+        Raises NodeLaunchException when fewer could be launched. Ray adopts those that were, by
+        their tags, and asks for the rest anew; it would count on all of them for ten minutes
+        otherwise (_handle_stuck_requested_instance, v2/instance_manager/reconciler.py, Ray 2.60).
         """
         group = tags[TAG_RAY_USER_NODE_TYPE]
+        share = -(-count // len(node_config["SubnetIds"]))
         created: dict[str, Any] = {}
-        refusal: NodeLaunchException | None = None
         for offer in self._offers(node_config):
-            while len(created) < count:
-                subnets, share = self._part(node_config["SubnetIds"], count)
-                try:
-                    created |= super()._create_node(
-                        offer.config(node_config, subnets),
-                        dict(tags),
-                        min(share, count - len(created)),
-                    )
-                except NodeLaunchException as error:
-                    refusal = self._refused(group, offer, error)
+            try:
+                while len(created) < count:
+                    missing = min(share, count - len(created))
+                    created |= self._launch(offer, node_config, tags, missing)
+            except NodeLaunchException as error:
+                refusal = self._refused(group, offer, error)
+            else:
+                self._launches.succeeded(group)
+                return created
+        raise refusal
+
+    def _launch(
+        self, offer: Offer, node_config: dict[str, Any], tags: dict[str, str], count: int
+    ) -> dict[str, Any]:
+        """Launch up to ``count`` in the next subnet, or in the first after it that has capacity.
+
+        Raises the last refusal when none has.
+        """
+        for subnet_id in self._subnets(tags[TAG_RAY_USER_NODE_TYPE], node_config["SubnetIds"]):
+            config = offer.config(node_config, subnet_id)
+            try:
+                created: dict[str, Any] = super()._create_node(config, dict(tags), count)
+            except NodeLaunchException as error:
+                refusal = error
+                if error.category not in NO_CAPACITY:
                     break
-        if created:
-            self._launches.succeeded(group)
-        elif refusal:
-            raise refusal
-        return created
+            else:
+                return created
+        raise refusal
 
     def _offers(self, node_config: dict[str, Any]) -> Iterator[Offer]:
         """Yield what to try, in order; what was refused lately comes last."""
@@ -118,14 +143,12 @@ class GroupProvider(AWSNodeProvider):  # type: ignore[misc]
         yield from (offer for offer in offers if offer not in lately)
         yield from (offer for offer in offers if offer in lately)
 
-    def _part(self, subnets: list[str], count: int) -> tuple[list[str], int]:
-        """Return the subnets, beginning with the next in turn, and how many of ``count`` are its
-        share; Ray's provider falls back to the other subnets.
-        """
+    def _subnets(self, group: str, subnets: list[str]) -> list[str]:
+        """Return the group's subnets, beginning with the next in turn."""
         with self._lock:
-            first = self._next_subnet % len(subnets)
-            self._next_subnet += 1
-        return subnets[first:] + subnets[:first], -(-count // len(subnets))
+            first = self._launched[group] % len(subnets)
+            self._launched[group] += 1
+        return subnets[first:] + subnets[:first]
 
     def _refused(self, group: str, offer: Offer, error: NodeLaunchException) -> NodeLaunchException:
         """Take note of a refusal; raises it when another type would be refused as well."""
@@ -133,7 +156,7 @@ class GroupProvider(AWSNodeProvider):  # type: ignore[misc]
             Failure(group, offer.instance_type, offer.market, error.category, error.description),
             self._clock(),
         )
-        if error.category not in NO_CAPACITY:
+        if error.category not in NO_CAPACITY | QUOTAS:
             raise error
         with self._lock:
             self._refused_at[offer] = self._clock()

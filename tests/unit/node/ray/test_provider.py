@@ -26,20 +26,26 @@ class LaunchRefused(Exception):
 
 @dataclass
 class Ec2:
-    """EC2 behind Ray's own provider: what it was asked for, and what it is short of."""
+    """EC2 behind Ray's own provider: what it was asked for, and what it is short of, by market and
+    type, or by subnet.
+    """
 
-    short: dict[tuple[str, str], str] = field(default_factory=dict)
+    short: dict[tuple[str, str] | str, str] = field(default_factory=dict)
     most: int = 1_000
     attempts: list[Attempt] = field(default_factory=list)
+    interfaces: list[dict[str, Any]] = field(default_factory=list)
     count: int = 0
 
     def launch(self, config: dict[str, Any], tags: dict[str, str], count: int) -> dict[str, Any]:
-        assert tags == TAGS
+        assert tags.keys() == TAGS.keys()
         tags.clear()  # Ray's provider takes what it is given apart
         market = config.get("InstanceMarketOptions", {}).get("MarketType", "on-demand")
         assert not {"InstanceTypes", "Markets"} & config.keys()  # EC2 knows neither
-        self.attempts.append((market, config["InstanceType"], config["SubnetIds"][0], count))
-        if code := self.short.get((market, config["InstanceType"])):
+        (subnet,) = config["SubnetIds"]
+        self.attempts.append((market, config["InstanceType"], subnet, count))
+        self.interfaces = config.get("NetworkInterfaces", [])
+        kind = self.short.get((market, config["InstanceType"]))
+        if code := kind or self.short.get(subnet):
             raise LaunchRefused(code, f"no {config['InstanceType']}")
         launched = {f"i-{self.count + n}": object() for n in range(min(count, self.most))}
         self.count += len(launched)
@@ -68,6 +74,10 @@ class Group:
         before = len(self.ec2.attempts)
         self.provider._create_node(self.config, dict(TAGS), count)
         return self.ec2.attempts[before:]
+
+    def types(self, count: int = 1) -> list[str]:
+        """Launch some, and return the types that EC2 was asked for, in the order of the first."""
+        return list(dict.fromkeys(kind for _, kind, _, _ in self.launch(count)))
 
 
 @pytest.fixture
@@ -125,6 +135,7 @@ def test_spreads_a_launch_over_the_subnets(group: Group) -> None:
         "InstanceLimitExceeded",
         "MaxSpotInstanceCountExceeded",
         "SpotMaxPriceTooLow",
+        "UnfulfillableCapacity",
         "Unsupported",
         "VcpuLimitExceeded",
     ],
@@ -134,8 +145,52 @@ def test_tries_the_next_type_at_once_when_the_first_has_no_capacity(
 ) -> None:
     group.ec2.short[("on-demand", "g6.xlarge")] = code
 
-    assert [attempt[1] for attempt in group.launch()] == ["g6.xlarge", "g5.xlarge"]
+    assert group.types() == ["g6.xlarge", "g5.xlarge"]
     assert group.ec2.count == 1
+
+
+def test_where_one_zone_has_no_capacity_the_first_type_is_launched_in_another(
+    group: Group,
+) -> None:
+    group.ec2.short["subnet-a"] = "InsufficientInstanceCapacity"
+
+    assert [(kind, subnet, count) for _, kind, subnet, count in group.launch(5)] == [
+        ("g6.xlarge", "subnet-a", 2),
+        ("g6.xlarge", "subnet-b", 2),
+        ("g6.xlarge", "subnet-b", 2),
+        ("g6.xlarge", "subnet-c", 1),
+    ]
+    assert group.launches.read() == {}
+
+
+@pytest.mark.parametrize(
+    "code", ["InstanceLimitExceeded", "MaxSpotInstanceCountExceeded", "VcpuLimitExceeded"]
+)
+def test_a_quota_is_no_larger_in_another_subnet(group: Group, code: str) -> None:
+    group.ec2.short[("on-demand", "g6.xlarge")] = code
+
+    assert [kind for _, kind, _, _ in group.launch()] == ["g6.xlarge", "g5.xlarge"]
+
+
+def test_each_group_takes_turns_with_its_own_subnets(group: Group) -> None:
+    def launch(name: str, *subnets: str) -> str:
+        config = group.config | {"SubnetIds": list(subnets)}
+        group.provider._create_node(config, TAGS | {"ray-user-node-type": name}, 1)
+        return group.ec2.attempts[-1][2]
+
+    found = [(launch("cpu", "a", "b"), launch("gpu", "b", "c")) for _ in range(3)]
+
+    assert found == [("a", "b"), ("b", "c"), ("a", "b")]
+
+
+def test_each_interface_of_a_group_with_efa_is_in_the_subnet(group: Group) -> None:
+    card = {"DeviceIndex": 0, "InterfaceType": "efa", "Groups": ["sg-1"]}
+    group.config["NetworkInterfaces"] = [card]
+
+    group.launch()
+    group.launch()
+
+    assert group.ec2.interfaces == [card | {"SubnetId": "subnet-b"}]
 
 
 def test_leaves_a_type_without_capacity_alone_for_three_minutes(group: Group) -> None:
@@ -144,9 +199,9 @@ def test_leaves_a_type_without_capacity_alone_for_three_minutes(group: Group) ->
     group.ec2.short.clear()
 
     group.time += 179
-    assert [attempt[1] for attempt in group.launch()] == ["g5.xlarge"]
+    assert group.types() == ["g5.xlarge"]
     group.time += 2
-    assert [attempt[1] for attempt in group.launch()] == ["g6.xlarge"]
+    assert group.types() == ["g6.xlarge"]
 
 
 def test_spot_comes_before_on_demand_where_both_will_do(group: Group) -> None:
@@ -155,7 +210,9 @@ def test_spot_comes_before_on_demand_where_both_will_do(group: Group) -> None:
         [("spot", "g6.xlarge"), ("spot", "g5.xlarge")], "InsufficientInstanceCapacity"
     )
 
-    assert [attempt[:2] for attempt in group.launch()] == [
+    tried = dict.fromkeys((market, kind) for market, kind, _, _ in group.launch())
+
+    assert list(tried) == [
         ("spot", "g6.xlarge"),
         ("spot", "g5.xlarge"),
         ("on-demand", "g6.xlarge"),
@@ -172,10 +229,25 @@ def test_fills_up_with_the_next_type_when_the_first_runs_out_on_the_way(group: G
 
     group.ec2.launch = run_out  # type: ignore[method-assign]
 
-    kinds = [attempt[1] for attempt in group.launch(3)]
-
-    assert kinds == ["g6.xlarge", "g6.xlarge", "g6.xlarge", "g5.xlarge"]
+    assert group.types(3) == ["g6.xlarge", "g5.xlarge"]
     assert group.ec2.count == 3
+
+
+def test_ray_asks_again_for_what_could_not_be_launched(group: Group) -> None:
+    launch, group.ec2.most = group.ec2.launch, 1
+
+    def run_out(config: dict[str, Any], tags: dict[str, str], count: int) -> dict[str, Any]:
+        if group.ec2.count == 2:
+            group.ec2.short |= dict.fromkeys(SUBNETS, "InsufficientInstanceCapacity")
+        return launch(config, tags, count)
+
+    group.ec2.launch = run_out  # type: ignore[method-assign]
+
+    with pytest.raises(LaunchRefused):
+        group.launch(3)
+
+    assert group.ec2.count == 2
+    assert group.launches.read()["gpu"]["code"] == "InsufficientInstanceCapacity"
 
 
 def test_without_any_capacity_ray_is_told_and_the_reason_kept(group: Group) -> None:
@@ -217,5 +289,5 @@ def test_what_no_other_type_would_help_is_not_tried_with_another(group: Group, c
     with pytest.raises(LaunchRefused):
         group.launch()
 
-    assert [attempt[1] for attempt in group.ec2.attempts] == ["g6.xlarge"]
+    assert [attempt[1:3] for attempt in group.ec2.attempts] == [("g6.xlarge", "subnet-a")]
     assert group.launches.read()["gpu"]["code"] == code
