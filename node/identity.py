@@ -58,6 +58,7 @@ class Identity:
     rejoin_seconds: str = ""  # the most that a worker waits before it joins a new head
     resources: str = ""  # of a worker, as JSON: Ray's custom resources
     labels: str = ""  # of a worker's node: key=value,key=value
+    rebalance_seconds: str = ""  # how long a spot worker that is at risk may finish its work
 
     @classmethod
     def read(cls, path: Path = RUN / "identity.json") -> "Identity":

@@ -9,7 +9,9 @@ from common.environment import Environment
 from common.errors import Refused
 from common.image_settings import ImageSettings
 from common.instance_types import TypeFacts
+from common.worker_groups import WorkerGroup
 from deploy.release.settings import Access, Group, NodeImage, Settings, Volume
+from node.contract import SPOT
 
 
 def type_names(environment: Environment) -> frozenset[str]:
@@ -96,7 +98,14 @@ def _group(environment: Environment, name: str, facts: TypeFacts, image: NodeIma
         efa=group.efa,
         capacity_reservation_id=group.capacity_reservation_id,
         access=access_of(environment.nodes, group),
+        rebalance_seconds=_rebalance_seconds(environment, group),
     )
+
+
+def _rebalance_seconds(environment: Environment, group: WorkerGroup) -> int:
+    """Return 0 where no instance is a spot instance; a drain of 0 s leaves at once."""
+    follows = SPOT in group.markets and group.rebalance == "drain"
+    return max(1, environment.rollout.drain_seconds) if follows else 0
 
 
 def _mistakes(environment: Environment, facts: Mapping[str, TypeFacts]) -> Iterator[str]:

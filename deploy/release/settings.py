@@ -46,7 +46,8 @@ class Access:
 class Group:
     """A group of workers: what it is launched with, and what each of its nodes offers Ray.
 
-    ``cpus`` and ``gpus`` are those of its instance types, ``resources`` Ray's custom ones.
+    ``cpus`` and ``gpus`` are those of its instance types, ``resources`` Ray's custom ones. A spot
+    worker that EC2 recommends to replace leaves after ``rebalance_seconds`` at most; 0 ignores it.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Group:
     efa: bool = False
     capacity_reservation_id: str = ""
     access: Access = Access()
+    rebalance_seconds: int = 0
 
     @property
     def words(self) -> str:

@@ -36,6 +36,7 @@ def worker_user_data(environment: Environment, group: Group, redis: str = "") ->
         contract.REJOIN_SECONDS_KEY: str(asked.rejoin_seconds or "") if asked else "",
         contract.RESOURCES_KEY: json.dumps(dict(group.resources)) if group.resources else "",
         contract.LABELS_KEY: ",".join(f"{key}={value}" for key, value in group.labels),
+        contract.REBALANCE_SECONDS_KEY: str(group.rebalance_seconds or ""),
     }
     given = {key: value for key, value in own.items() if value}
     return _written(_common(environment, contract.WORKER, redis) | given)

@@ -1,11 +1,18 @@
-"""Have Ray drain this node when AWS is about to terminate the instance. Reads the metadata
-service.
+"""Have Ray drain this node when AWS is about to terminate the instance, or advises to replace it.
+Reads the metadata service.
 
 There are two notices: a spot instance's interruption, two minutes ahead, to be polled every five
 seconds (docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-instance-termination-notices.html);
 and the target lifecycle state that its Auto Scaling group, if it has one, gives it
 (docs.aws.amazon.com/autoscaling/ec2/userguide/retrieving-target-lifecycle-state-through-imds.html).
-A draining node gets no new work and finishes what it can; nothing may restart it then.
+A rebalance recommendation is advice: the spot instance is at elevated risk, and no one terminates
+it (docs.aws.amazon.com/AWSEC2/latest/UserGuide/rebalance-recommendations.html). So it leaves by
+itself, as far as its group follows the advice: once it is idle Ray's autoscaler terminates it, and
+at the deadline it is given up.
+
+A draining node gets no new work and finishes what it can; nothing may restart it then. Ray's
+autoscaler no longer counts it, and launches another while it drains, where the group's minimum or
+waiting work asks for one (ray/autoscaler/v2/scheduler.py, SchedulingNode.is_schedulable, Ray 2.60).
 """
 
 import json
@@ -21,6 +28,7 @@ from node.ray.protobuf import counted, varint_field
 from node.worker.unit import Raylet
 
 SPOT = "meta-data/spot/instance-action"
+REBALANCE = "meta-data/events/recommendations/rebalance"
 GROUP = "meta-data/autoscaling/target-lifecycle-state"
 GRACE = 120.0  # seconds that a group's notice is assumed to leave, the same as spot's
 EVERY = 5.0
@@ -29,21 +37,35 @@ PREEMPTION = 2  # DRAIN_NODE_REASON_PREEMPTION, ray/protobuf/autoscaler.proto; n
 
 @dataclass(frozen=True)
 class Notice:
-    """What will happen to this instance, and when (seconds since the epoch)."""
+    """What will happen to this instance, and when (seconds since the epoch).
+
+    ``is_advice``: no one but this node itself makes it happen.
+    """
 
     what: str
     at: float
+    is_advice: bool = False
 
 
-def find_notice(metadata: Metadata, now: float) -> Notice | None:
-    """Return the notice, if any; raises NoMetadata, and ValueError or KeyError on nonsense."""
+def find_notice(metadata: Metadata, now: float, rebalance_seconds: float = 0.0) -> Notice | None:
+    """Return the most urgent notice, if any.
+
+    ``rebalance_seconds``: how long a node at elevated risk may finish its work; 0 ignores the risk.
+    Raises NoMetadata, and ValueError or KeyError on nonsense.
+    """
     if spot := metadata(SPOT):
         action = json.loads(spot)
-        at = datetime.strptime(action["time"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
-        return Notice(f"spot interruption: {action['action']}", at.timestamp())
+        return Notice(f"spot interruption: {action['action']}", _seconds(action["time"]))
     if metadata(GROUP) == "Terminated":
         return Notice("its Auto Scaling group terminates it", now + GRACE)
+    if rebalance_seconds and (advice := metadata(REBALANCE)):
+        at = _seconds(json.loads(advice)["noticeTime"]) + rebalance_seconds
+        return Notice("rebalance recommendation", at, is_advice=True)
     return None
+
+
+def _seconds(time: str) -> float:
+    return datetime.strptime(time, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc).timestamp()
 
 
 def drain_request(node_id: bytes, notice: Notice) -> bytes:
@@ -68,12 +90,15 @@ class Departure:
         clock: Callable[[], float],
         wall_clock: Callable[[], float],
         log: Log,
+        rebalance_seconds: float = 0.0,
     ) -> None:
         self._metadata, self._drain, self._unreachable = metadata, drain, unreachable
         self._clock, self._wall_clock, self._log = clock, wall_clock, log
+        self._rebalance_seconds = rebalance_seconds
         self._next_look = clock()
         self._notice: Notice | None = None
         self._drained: tuple[str, bytes] | None = None  # the head's address and the node's id
+        self.is_overdue = False  # advised to leave, and not idle in time: give the instance up
 
     def step(self, leader: LeaseItem | None, raylet: Raylet | None) -> bool:
         """Say whether this instance is leaving, and have its head drain it."""
@@ -82,16 +107,20 @@ class Departure:
             self._look()
         if self._notice and leader and raylet:
             self._drain_node(leader.address, raylet.node_id, self._notice)
+        if self._notice and self._notice.is_advice and self._wall_clock() >= self._notice.at:
+            self.is_overdue = True
+            self._log("giving the instance up", level=WARNING, why=f"{self._notice.what}: overdue")
         return self._notice is not None
 
     def _look(self) -> None:
         """Read the notice; keep the last one while the metadata service does not answer."""
         try:
-            notice = find_notice(self._metadata(), self._wall_clock())
+            now = self._wall_clock()
+            notice = find_notice(self._metadata(), now, self._rebalance_seconds)
         except (NoMetadata, ValueError, KeyError) as error:
             self._log("notice unreadable", level=WARNING, error=error)
             return
-        if (notice is None) != (self._notice is None):
+        if (notice and notice.what) != (self._notice and self._notice.what):
             self._log("departure", level=WARNING, why=notice.what if notice else "cancelled")
             self._notice, self._drained = notice, None
 

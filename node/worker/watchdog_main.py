@@ -24,7 +24,7 @@ GIVEN_UP = 64  # ray-watchdog.service does not restart after it
 
 
 def main() -> int:
-    """Watch until the instance is given up."""
+    """Watch until the instance is given up, or leaves by itself."""
     log = EventLog()
     identity = Identity.read()
 
@@ -40,6 +40,7 @@ def main() -> int:
         clock=time.monotonic,
         wall_clock=time.time,
         log=log,
+        rebalance_seconds=float(identity.rebalance_seconds or 0),
     )
     dynamodb = make_client("dynamodb", identity.region, LEASE)
     watchdog = Watchdog(
@@ -52,7 +53,7 @@ def main() -> int:
         is_leaving=departure.step,
         outlives_heads=bool(identity.redis),
     )
-    while not watchdog.given_up:
+    while not (watchdog.given_up or departure.is_overdue):
         time.sleep(watchdog.step())
     return GIVEN_UP
 

@@ -7,7 +7,13 @@ import yaml
 
 from deploy.release.user_data import head_user_data, worker_user_data
 from node.contract import NODE_YAML
-from tests.unit.deploy.builders import a_desired_state, a_foundation, a_group, an_environment
+from tests.unit.deploy.builders import (
+    a_desired_state,
+    a_foundation,
+    a_group,
+    an_environment,
+    the_settings,
+)
 
 GIVEN = "state.ray:6379"
 MADE = "rediss://master.state.cache.amazonaws.com:6379"
@@ -91,3 +97,34 @@ def test_only_workers_get_rejoin_seconds() -> None:
 
     assert node_file(worker_user_data(environment, a_group()))["rejoin_seconds"] == "5"
     assert "rejoin_seconds" not in node_file(head_user_data(environment))
+
+
+@pytest.mark.parametrize(
+    ("market", "rebalance", "told"),
+    [
+        ("spot", "drain", "300"),
+        ("spot-then-on-demand", "drain", "300"),
+        ("spot", "ignore", None),
+        ("on-demand", "drain", None),
+    ],
+)
+def test_spot_workers_are_told_how_long_they_may_work_when_at_risk(
+    market: str, rebalance: str, told: str | None
+) -> None:
+    worker = {"instance_types": ["m6i.large"], "min": 1, "max": 2}
+    environment = an_environment(
+        workers={"worker": worker | {"market": market, "rebalance": rebalance}},
+        rollout={"drain_seconds": 300},
+    )
+    (group,) = the_settings(environment).groups
+
+    facts = node_file(worker_user_data(environment, group))
+
+    assert facts.get("rebalance_seconds") == told
+
+
+def test_a_drain_of_no_time_still_follows_a_rebalance_recommendation() -> None:
+    worker = {"instance_types": ["m6i.large"], "min": 1, "max": 2, "market": "spot"}
+    environment = an_environment(workers={"worker": worker}, rollout={"drain_seconds": 0})
+
+    assert the_settings(environment).groups[0].rebalance_seconds == 1

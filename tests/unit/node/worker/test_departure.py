@@ -12,6 +12,7 @@ from node.worker.departure import (
     EVERY,
     GRACE,
     GROUP,
+    REBALANCE,
     SPOT,
     Departure,
     Notice,
@@ -25,6 +26,7 @@ from tests.unit.node.worker.test_watchdog import HEAD, NEXT_HEAD, US, Node, led_
 NOW = 1_800_000_000.0
 INTERRUPTION = json.dumps({"action": "terminate", "time": "2027-01-15T08:02:00Z"})
 AT = 1_800_000_120.0
+AT_RISK = json.dumps({"noticeTime": "2027-01-15T08:00:00Z"})
 
 
 def test_an_instance_that_stays_has_no_notice() -> None:
@@ -39,6 +41,22 @@ def test_a_groups_notice_has_no_time() -> None:
     notice = find_notice({GROUP: "Terminated"}.get, NOW)
 
     assert notice == Notice("its Auto Scaling group terminates it", NOW + GRACE)
+
+
+def test_a_rebalance_recommendation_leaves_as_long_as_the_group_says() -> None:
+    advice = Notice("rebalance recommendation", NOW + 300, is_advice=True)
+
+    assert find_notice({REBALANCE: AT_RISK}.get, NOW + 5, 300) == advice
+
+
+def test_a_group_may_ignore_rebalance_recommendations() -> None:
+    assert find_notice({REBALANCE: AT_RISK}.get, NOW) is None
+
+
+def test_an_interruption_is_more_urgent_than_a_recommendation() -> None:
+    notice = find_notice({REBALANCE: AT_RISK, SPOT: INTERRUPTION}.get, NOW, 300)
+
+    assert notice == Notice("spot interruption: terminate", AT)
 
 
 def test_a_drain_names_node_reason_message_and_deadline() -> None:
@@ -57,15 +75,18 @@ class Leaver:
     clock: FakeClock = field(default_factory=FakeClock)
     log: RecordedLog = field(default_factory=RecordedLog)
     drained: list[str] = field(default_factory=list)
+    deadlines: list[int] = field(default_factory=list)  # seconds from NOW
 
     def __post_init__(self) -> None:
+        began = self.clock()
         self.departure = Departure(
             metadata=self.metadata,
             drain=self.drain,
             unreachable=(Unreachable,),
             clock=self.clock,
-            wall_clock=lambda: NOW,
+            wall_clock=lambda: NOW + self.clock() - began,
             log=self.log,
+            rebalance_seconds=300,
         )
 
     def metadata(self) -> Metadata:
@@ -77,6 +98,9 @@ class Leaver:
         if not self.head_answers:
             raise Unreachable("connection refused")
         self.drained.append(address)
+        deadline = dict(decoded(request))[4]
+        assert isinstance(deadline, int)
+        self.deadlines.append(deadline // 1000 - int(NOW))
         return True
 
     def step(self, head: str = HEAD) -> bool:
@@ -129,6 +153,36 @@ def test_a_cancelled_notice_is_forgotten() -> None:
     leaver.announced.clear()
 
     assert not leaver.step()
+
+
+def test_a_node_at_risk_is_drained_and_given_up_only_at_its_deadline() -> None:
+    leaver = Leaver({REBALANCE: AT_RISK})
+
+    assert all(leaver.step() for _ in range(59))  # 295 s
+    assert (leaver.deadlines, leaver.departure.is_overdue) == ([300], False)
+    leaver.step()
+    assert leaver.departure.is_overdue
+
+
+def test_a_node_that_aws_takes_is_never_given_up_by_itself() -> None:
+    leaver = Leaver({SPOT: INTERRUPTION})
+
+    assert all(leaver.step() for _ in range(60))
+    assert not leaver.departure.is_overdue
+
+
+def test_an_interruption_after_a_recommendation_has_its_own_deadline() -> None:
+    leaver = Leaver({REBALANCE: AT_RISK})
+    leaver.step()
+    leaver.announced[SPOT] = INTERRUPTION
+
+    leaver.step()
+
+    assert leaver.deadlines == [300, 120]
+
+
+def test_a_recommendation_that_cannot_be_read_is_ignored() -> None:
+    assert not Leaver({REBALANCE: "{}"}).step()
 
 
 def test_a_node_that_is_leaving_is_neither_killed_nor_given_up() -> None:
