@@ -1,7 +1,6 @@
 """Find what would make a deploy fail later, before anything changes. Reads AWS only."""
 
 import re
-from dataclasses import dataclass
 from itertools import product
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -12,6 +11,8 @@ from common.errors import Refused
 from common.instance_types import TypeFacts, type_facts
 from deploy.cluster.release_images import find_architectures, missing_images
 from deploy.foundation.stack import Foundation
+from deploy.plan.finding import Finding
+from deploy.plan.spot_preflight import spot_findings
 from deploy.release.groups import type_names
 from deploy.release.release import Release
 from node.contract import ON_DEMAND, SPOT
@@ -51,15 +52,6 @@ SPOT_QUOTAS = {
 TAG_KEY = re.compile(r"^(?!\.{1,2}$)(?!_index$)[A-Za-z0-9+\-=.,_:@]+$")
 
 
-@dataclass(frozen=True)
-class Finding:
-    """Something to know before deploying; ``hint`` says what to do about it."""
-
-    words: str
-    hint: str = ""
-    fatal: bool = False
-
-
 def check_credentials(clients: Clients, environment: Environment) -> str:
     """Return the ARN of the caller; raises Refused without credentials or for another account."""
     with translated("reading the caller's identity"):
@@ -91,6 +83,7 @@ def preflight(
         *_images(clients, release, previous, facts),
         *_offers(clients, environment, foundation),
         *_quotas(clients, environment, facts),
+        *spot_findings(clients, release),
     )
     fatal = [finding for finding in findings if finding.fatal]
     if fatal:

@@ -16,8 +16,9 @@ from deploy.cluster.state import ClusterState, read_state
 from deploy.foundation.changes import plan_foundation
 from deploy.plan.desired_state import DesiredState
 from deploy.plan.destroy_plan import plan_destroy
+from deploy.plan.finding import Finding
 from deploy.plan.planner import plan_deploy
-from deploy.plan.preflight import Finding, check_credentials, preflight
+from deploy.plan.preflight import check_credentials, preflight
 from deploy.release.choice import requested_release
 from deploy.release.release import Release
 from deploy.rollout.destroy import DestroyOperation

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from common.errors import Refused
 from tests.unit.deploy.builders import an_environment
 from tests.unit.simulation.conftest import Cluster, Start
 
@@ -78,6 +79,9 @@ def test_workers_of_another_market_are_replaced_and_a_rollback_restores_it(
     grouped: Cluster,
 ) -> None:
     changed(grouped, group_of(FIRST, market="spot"))
+    with pytest.raises(Refused, match="the account has no role AWSServiceRoleForEC2Spot"):
+        grouped.deploy()
+    grouped.cloud.clients("iam").create_service_linked_role(AWSServiceName="spot.amazonaws.com")
     grouped.deploy()
     assert {worker.market for worker in grouped.state().workers} == {"spot"}
 
