@@ -16,19 +16,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from node.ray.autoscaler_process import AutoscalerProcess
 from node.ray.dashboard import WarmDashboard
+
+AUTOSCALER = "monitor"  # PROCESS_TYPE_MONITOR of ray/_private/ray_constants.py
 
 
 def start_in_order(dashboard: WarmDashboard) -> None:
     """Have ``ray start --head`` in this process start first what clients and workers wait for."""
     from ray._private import node, services
 
-    node.Node = head_node(node.Node)
-    services.start_ray_process = starter(services, dashboard)
+    autoscaler = AutoscalerProcess()
+    node.Node = head_node(node.Node, autoscaler)
+    services.start_ray_process = starter(services, dashboard, autoscaler)
 
 
-def head_node(node: Any) -> Any:
-    """Return a subclass of Ray's Node that starts the same processes in our order.
+def head_node(node: Any, autoscaler: AutoscalerProcess) -> Any:
+    """Return a subclass of Ray's Node that starts the same processes in our order, and the
+    autoscaler again when it has ended.
 
     An image test checks that the image's Ray has the methods that it overrides.
     """
@@ -56,10 +61,19 @@ def head_node(node: Any) -> Any:
         def start_ray_client_server(self) -> None:
             self._last.append(super().start_ray_client_server)
 
+        def dead_processes(self) -> Any:
+            """``ray start --block`` asks once a second, and ends with what has ended."""
+            if found := self.all_processes.get(AUTOSCALER):
+                found[0] = autoscaler.running(found[0])
+            dead = super().dead_processes()
+            return [(kind, process) for kind, process in dead if kind != AUTOSCALER]
+
     return HeadNode
 
 
-def starter(services: Any, dashboard: WarmDashboard) -> Callable[..., Any]:
+def starter(
+    services: Any, dashboard: WarmDashboard, autoscaler: AutoscalerProcess
+) -> Callable[..., Any]:
     """Return a ``start_ray_process`` that uses the warm dashboard, and ends with the GCS.
 
     Where the warm dashboard has died, Ray starts one as usual. The autoscaler is the only process
@@ -71,8 +85,9 @@ def starter(services: Any, dashboard: WarmDashboard) -> Callable[..., Any]:
         if process_type == "dashboard" and dashboard.become(command):
             nothing_special = dict.fromkeys(services.ProcessInfo._fields)
             return services.ProcessInfo(**{**nothing_special, "process": dashboard.process})
-        if process_type == "monitor":
+        if process_type == AUTOSCALER:
             options["env_updates"] = {**(options.get("env_updates") or {}), **monitor_environment()}
+            return autoscaler.start(partial(start, command, process_type, **options))
         started = start(command, process_type, **options)
         if process_type == "gcs_server":
             end_with(started.process)

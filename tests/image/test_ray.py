@@ -14,17 +14,20 @@ from tests.unit.deploy.builders import the_settings
 # node/ uses parts of Ray that are not documented.
 HOLDS = """
 from node.ray.dashboard import import_everything
-from node.ray.head_start import head_node
+from node.ray.autoscaler_process import AutoscalerProcess
+from node.ray.head_start import AUTOSCALER, head_node
 from node.ray.gcs import round_in
 from ray._private import node, ray_constants, services
 from ray.core.generated import autoscaler_pb2
 
-overridden = [name for name in vars(head_node(node.Node)) if name.startswith("start_")]
-assert "start_api_server" in overridden
+ours = vars(head_node(node.Node, AutoscalerProcess()))
+overridden = [name for name in ours if not name.startswith("__")]
+assert {"start_api_server", "dead_processes"} <= set(overridden)
 print(*[name for name in overridden if not hasattr(node.Node, name)], sep="\\n")
 assert {"command", "process_type"} <= set(services.start_ray_process.__annotations__)
 assert ray_constants.PROCESS_TYPE_GCS_SERVER == "gcs_server"
 assert ray_constants.PROCESS_TYPE_DASHBOARD == "dashboard"
+assert ray_constants.PROCESS_TYPE_MONITOR == AUTOSCALER
 # node/ray/grpc_gcs.py and gcs.py ask for these by name and number.
 service = autoscaler_pb2.DESCRIPTOR.services_by_name["AutoscalerStateService"]
 assert service.full_name == "ray.rpc.autoscaler.AutoscalerStateService"

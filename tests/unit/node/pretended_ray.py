@@ -17,11 +17,13 @@ def main():
     settings = {k: v for k, v in os.environ.items() if k.startswith("RAY_")}
     stdin = os.readlink("/proc/self/fd/0")
     told = {"argv": sys.argv, "settings": settings, "stdin": stdin}
-    told["started"] = node.Node(head=True).started
+    head = node.Node(head=True)
+    told["started"] = head.started
     with open(os.environ["TOLD"], "w") as file:
         json.dump(told, file)
     os.rename(os.environ["TOLD"], os.environ["TOLD"] + ".whole")
-    time.sleep(600)
+    while not head.dead_processes():
+        time.sleep(0.1)
 """,
     "_private/node.py": """
 from ray._private import services
@@ -29,6 +31,7 @@ from ray._private import services
 class Node:
     def __init__(self, head):
         self.started = []
+        self.all_processes = {}
         services.start_gcs()
         self.started.append("GCS")
         self.start_monitor()
@@ -39,6 +42,15 @@ class Node:
 
     def start_monitor(self):
         self.started.append("autoscaler")
+        self.all_processes["monitor"] = [services.start_monitor()]
+
+    def dead_processes(self):
+        return [
+            (kind, info.process)
+            for kind, infos in self.all_processes.items()
+            for info in infos
+            if info.process.poll() is not None
+        ]
 
     def start_ray_client_server(self):
         self.started.append("client server")
@@ -60,14 +72,19 @@ import ray.dashboard
 
 ProcessInfo = collections.namedtuple("ProcessInfo", ["process", "stdout_file", "use_tmux"])
 
-def start_ray_process(command, process_type, fate_share):
-    return ProcessInfo(process=subprocess.Popen(command), stdout_file=None, use_tmux=False)
+def start_ray_process(command, process_type, fate_share, env_updates=None):
+    process = subprocess.Popen(command, env={**os.environ, **(env_updates or {})})
+    with open(f"{os.environ['TOLD']}.{process_type}.pids", "a") as file:
+        print(process.pid, file=file)
+    return ProcessInfo(process=process, stdout_file=None, use_tmux=False)
+
+def start_monitor():
+    monitor = [sys.executable, "-c", "import time; time.sleep(600)"]
+    return start_ray_process(monitor, "monitor", fate_share=True)
 
 def start_gcs():
     gcs = [sys.executable, "-c", "import time; time.sleep(600)"]
-    started = start_ray_process(gcs, "gcs_server", fate_share=True)
-    with open(os.environ["TOLD"] + ".gcs", "w") as file:
-        file.write(str(started.process.pid))
+    start_ray_process(gcs, "gcs_server", fate_share=True)
 
 def start_dashboard():
     script = os.path.join(os.path.dirname(ray.dashboard.__file__), "dashboard.py")

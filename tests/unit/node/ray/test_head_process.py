@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from node.ray.autoscaler_process import AutoscalerProcess
 from node.ray.head_start import starter
 from tests.unit.node import pretended_ray
 
@@ -102,7 +103,7 @@ def test_the_autoscaler_alone_finds_our_provider_and_repeats_no_refused_launch(
     services = SimpleNamespace(
         start_ray_process=lambda command, kind, **options: told.update({kind: options})
     )
-    start = starter(services, SimpleNamespace())  # type: ignore[arg-type]
+    start = starter(services, SimpleNamespace(), AutoscalerProcess())  # type: ignore[arg-type]
 
     start(["python"], "monitor", fate_share=True)
     start(["python"], "log_monitor", fate_share=True)
@@ -130,8 +131,22 @@ def test_a_killed_ray_can_be_warmed_and_started_again(tmp_path: Path) -> None:
 
 def test_ray_ends_with_its_gcs(tmp_path: Path) -> None:
     then = """
-os.kill(int(open(os.environ["TOLD"] + ".gcs").read()), 9)
+os.kill(int(open(os.environ["TOLD"] + ".gcs_server.pids").read()), 9)
 wait(lambda: not ray.is_running())
+wait(ray.kill)
+"""
+
+    assert guarded(tmp_path, then).exists()
+
+
+def test_an_autoscaler_that_is_killed_is_started_again_and_ray_runs_on(tmp_path: Path) -> None:
+    then = """
+def monitors():
+    return open(os.environ["TOLD"] + ".monitor.pids").read().split()
+
+os.kill(int(monitors()[0]), 9)
+wait(lambda: len(monitors()) == 2)
+assert ray.is_running()
 wait(ray.kill)
 """
 

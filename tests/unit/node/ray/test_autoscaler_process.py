@@ -1,0 +1,83 @@
+"""The autoscaler's process is started again: how soon, and how often."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from node.ray.autoscaler_process import AutoscalerProcess
+from tests.unit.node.fakes import FakeClock
+
+
+class Autoscaler:
+    """A head's autoscaler that is looked at once a second, as ``ray start --block`` does."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.process = AutoscalerProcess(self.clock)
+        self.starts: list[float] = []
+        self.info = self.process.start(self.begin)
+
+    def begin(self) -> Any:
+        self.starts.append(self.clock())
+        process = SimpleNamespace(returncode=None)
+        process.poll = lambda: process.returncode
+        return SimpleNamespace(process=process)
+
+    def end(self, code: int = -9) -> None:
+        self.info.process.returncode = code
+
+    def run(self, seconds: int, *, ends_at_once: bool = False) -> None:
+        for _ in range(seconds):
+            self.clock.advance(1.0)
+            self.info = self.process.running(self.info)
+            if ends_at_once and self.info.process.returncode is None:
+                self.end(1)
+
+    @property
+    def pauses(self) -> list[float]:
+        return [after - before for before, after in zip(self.starts, self.starts[1:], strict=False)]
+
+
+@pytest.fixture
+def autoscaler() -> Autoscaler:
+    return Autoscaler()
+
+
+def test_one_that_runs_is_left_alone(autoscaler: Autoscaler) -> None:
+    autoscaler.run(3600)
+
+    assert len(autoscaler.starts) == 1
+
+
+@pytest.mark.parametrize("code", [-9, -15, 0, 1])
+def test_one_that_ended_is_started_again_within_seconds(autoscaler: Autoscaler, code: int) -> None:
+    autoscaler.run(600)
+    autoscaler.end(code)
+    autoscaler.run(3)
+
+    assert len(autoscaler.starts) == 2
+    assert autoscaler.info.process.returncode is None
+
+
+def test_one_that_ends_at_each_start_is_started_at_most_once_a_minute(
+    autoscaler: Autoscaler,
+) -> None:
+    autoscaler.end(1)
+    autoscaler.run(600, ends_at_once=True)
+
+    assert autoscaler.pauses[:3] == [2.0, 3.0, 5.0]
+    assert autoscaler.pauses[-1] == 61.0
+    assert len(autoscaler.starts) < 17
+
+
+def test_one_that_ran_for_minutes_is_started_soon_again(autoscaler: Autoscaler) -> None:
+    autoscaler.end(1)
+    autoscaler.run(600, ends_at_once=True)
+    autoscaler.run(400)
+    autoscaler.end()
+    before = len(autoscaler.starts)
+
+    autoscaler.run(3)
+
+    assert len(autoscaler.starts) == before + 1
