@@ -6,6 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from common.accelerators import RAYS_NAMES
 from common.clients import Clients, error_code, translated
 from common.errors import Refused
 
@@ -17,12 +18,15 @@ UNKNOWN = {"InvalidInstanceType", "InvalidParameterValue"}
 
 @dataclass(frozen=True)
 class TypeFacts:
-    """One instance type. ``gpus`` are those that Ray counts as GPUs."""
+    """One instance type. ``gpus`` are those that Ray counts as GPUs, ``accelerator`` is Ray's name
+    for them, if it has one.
+    """
 
     name: str
     vcpus: int
     gpus: int
     architectures: tuple[str, ...]
+    accelerator: str = ""
 
 
 def type_facts(clients: Clients, names: Iterable[str]) -> dict[str, TypeFacts]:
@@ -51,10 +55,16 @@ def _described(clients: Clients, names: list[str]) -> list[dict[str, Any]]:
 
 
 def _facts(entry: dict[str, Any]) -> TypeFacts:
-    """Parse a type; Ray counts ``GpuInfo`` too (_private/aws/node_provider.py, Ray 2.60)."""
+    """Parse a type; Ray counts ``GpuInfo`` too (_private/aws/node_provider.py, Ray 2.60).
+
+    A fraction of a GPU is a device of its own for its driver, and so for Ray on the node: EC2
+    counts it in LogicalGpuCount alone.
+    """
+    gpus = entry.get("GpuInfo", {}).get("Gpus", [])
     return TypeFacts(
         name=entry["InstanceType"],
         vcpus=int(entry["VCpuInfo"]["DefaultVCpus"]),
-        gpus=sum(int(gpu["Count"]) for gpu in entry.get("GpuInfo", {}).get("Gpus", [])),
+        gpus=sum(int(gpu.get("LogicalGpuCount") or gpu["Count"]) for gpu in gpus),
         architectures=tuple(entry["ProcessorInfo"]["SupportedArchitectures"]),
+        accelerator=RAYS_NAMES.get(gpus[0]["Name"], "") if gpus else "",
     )

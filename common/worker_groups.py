@@ -49,8 +49,8 @@ class WorkerGroup(Access):
     min: int = Field(ge=0, le=10_000)
     max: int = Field(ge=1, le=10_000)
     market: Literal["on-demand", "spot", "spot-then-on-demand"] = "on-demand"
-    # What a spot worker does when EC2 says that it is at elevated risk of interruption: it is drained
-    # for [rollout] drain_seconds and leaves, or waits for the interruption's notice.
+    # What a spot worker does once EC2 says that it is at elevated risk of interruption: it is
+    # drained for [rollout] drain_seconds and leaves, or waits until it is interrupted.
     rebalance: Literal["drain", "ignore"] = "drain"
     idle_timeout_minutes: int = Field(default=5, ge=1)
     # Seconds over which workers spread their way to a new head: about 1 for each 200.

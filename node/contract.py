@@ -89,13 +89,14 @@ METRIC_NAMESPACE_KEY = "metric_namespace"
 LIFECYCLE_HOOK_KEY = "lifecycle_hook"  # of the head group
 REDIS_KEY = "redis"  # [rediss://]host:port
 REJOIN_SECONDS_KEY = "rejoin_seconds"
+GPUS_KEY = "gpus"  # of a worker
 RESOURCES_KEY = "resources"  # Ray's custom resources of a worker, as JSON
 LABELS_KEY = "labels"  # of a worker's node: key=value,key=value
 # Seconds in which a spot worker finishes its work after a rebalance recommendation; none: ignored.
 REBALANCE_SECONDS_KEY = "rebalance_seconds"
 HEAD_ONLY_KEYS = frozenset({LIFECYCLE_HOOK_KEY})
 OPTIONAL_KEYS = frozenset(
-    {REDIS_KEY, REJOIN_SECONDS_KEY, RESOURCES_KEY, LABELS_KEY, REBALANCE_SECONDS_KEY}
+    {REDIS_KEY, REJOIN_SECONDS_KEY, GPUS_KEY, RESOURCES_KEY, LABELS_KEY, REBALANCE_SECONDS_KEY}
 )
 
 # --- Units, without .service ---------------------------------------------------------------------

@@ -56,6 +56,7 @@ class Identity:
     node_type: str
     redis: str = ""  # [rediss://]host:port of the Redis that keeps Ray's state; empty: none
     rejoin_seconds: str = ""  # the most that a worker waits before it joins a new head
+    gpus: str = ""  # of a worker
     resources: str = ""  # of a worker, as JSON: Ray's custom resources
     labels: str = ""  # of a worker's node: key=value,key=value
     rebalance_seconds: str = ""  # how long a spot worker that is at risk may finish its work

@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from common import nodes as asked_for
+from common.accelerators import PREFIX
 from common.environment import Environment
 from common.errors import Refused
 from common.image_settings import ImageSettings
@@ -71,16 +72,18 @@ def groups_of(
             hint="choose other instance types, or an image of their architecture",
         )
     return tuple(
-        _group(environment, name, facts[group.instance_types[0]], images[group.image])
+        _group(environment, name, [facts[kind] for kind in group.instance_types], images)
         for name, group in sorted(environment.workers.items())
     )
 
 
-def _group(environment: Environment, name: str, facts: TypeFacts, image: NodeImage) -> Group:
-    group = environment.workers[name]
+def _group(
+    environment: Environment, name: str, kinds: list[TypeFacts], images: Mapping[str, NodeImage]
+) -> Group:
+    group, facts = environment.workers[name], kinds[0]
     return Group(
         name=name,
-        image=image,
+        image=images[group.image],
         volume=volume_of(group.volume, environment.image_named(group.image)),
         instance_types=group.instance_types,
         markets=group.markets,
@@ -89,7 +92,7 @@ def _group(environment: Environment, name: str, facts: TypeFacts, image: NodeIma
         idle_timeout_minutes=group.idle_timeout_minutes,
         cpus=facts.vcpus,
         gpus=facts.gpus,
-        resources=tuple(sorted(group.resources.items())),
+        resources=tuple(sorted((group.resources | _accelerator(kinds)).items())),
         labels=tuple(sorted(group.labels.items())),
         instance_store=group.instance_store,
         object_store_gib=group.object_store_gib,
@@ -100,6 +103,16 @@ def _group(environment: Environment, name: str, facts: TypeFacts, image: NodeIma
         access=access_of(environment.nodes, group),
         rebalance_seconds=_rebalance_seconds(environment, group),
     )
+
+
+def _accelerator(kinds: list[TypeFacts]) -> dict[str, int]:
+    """Return Ray's resource of the accelerator that all types have; of two, none can be promised.
+
+    Ray's provider for AWS does the same for a node type (fillout_available_node_types_resources,
+    ray/autoscaler/_private/aws/node_provider.py, Ray 2.60).
+    """
+    names = {kind.accelerator for kind in kinds}
+    return {PREFIX + name: 1 for name in names if name and len(names) == 1}
 
 
 def _rebalance_seconds(environment: Environment, group: WorkerGroup) -> int:

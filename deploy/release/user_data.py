@@ -34,6 +34,7 @@ def worker_user_data(environment: Environment, group: Group, redis: str = "") ->
     asked = environment.workers.get(group.name)
     own = {
         contract.REJOIN_SECONDS_KEY: str(asked.rejoin_seconds or "") if asked else "",
+        contract.GPUS_KEY: str(group.gpus or ""),
         contract.RESOURCES_KEY: json.dumps(dict(group.resources)) if group.resources else "",
         contract.LABELS_KEY: ",".join(f"{key}={value}" for key, value in group.labels),
         contract.REBALANCE_SECONDS_KEY: str(group.rebalance_seconds or ""),

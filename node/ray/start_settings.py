@@ -80,9 +80,14 @@ def worker_environment(identity: Identity) -> dict[str, str]:
 def worker_arguments(identity: Identity) -> list[str]:
     """Return ``ray``'s arguments: the head by its name, which raylets resolve again.
 
-    Ray finds CPUs, GPUs and memory of a node itself; its group adds resources and labels.
+    Ray finds CPUs and memory of a node itself. Its group gives GPUs, resources and labels: those
+    that the autoscaler counts on, also where Ray would not find a GPU or not know its name.
     """
-    group = {"--resources": identity.resources, "--labels": identity.labels}
+    group = {
+        "--num-gpus": identity.gpus,
+        "--resources": identity.resources,
+        "--labels": identity.labels,
+    }
     return [
         "start",
         "--block",

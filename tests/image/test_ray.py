@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import Any
 
 from bake.ray_lock import Target, pins_for
+from common.accelerators import PREFIX, RAYS_NAMES
 from common.environment import load_environment
 from deploy.release.autoscaler_yaml import autoscaler_yaml
 from deploy.release.ray_schema import FOLDER
@@ -37,6 +38,31 @@ reply.autoscaling_state.last_seen_cluster_resource_state_version = 300
 reply.cluster_resource_state.cluster_resource_state_version = 301
 assert round_in(reply.SerializeToString()) == 300
 import_everything()
+"""
+# What the drivers of NVIDIA call the GPUs of EC2's instance types (nvidia-smi -L), and EC2 itself.
+DRIVERS = {
+    "Tesla T4": "T4",
+    "Tesla V100-SXM2-16GB": "V100",
+    "NVIDIA A10G": "A10G",
+    "NVIDIA L4": "L4",
+    "NVIDIA L40S": "L40S",
+    "NVIDIA A100-SXM4-40GB": "A100",
+    "NVIDIA H100 80GB HBM3": "H100",
+    "NVIDIA H200": "H200",
+    "NVIDIA B200": "B200",
+    "NVIDIA RTX PRO 6000 Blackwell Server Edition": "RTX PRO Server 6000",
+}
+# Prints the names that tasks may ask for, and what Ray finds on a node with such a driver.
+ACCELERATORS = """
+import json
+import sys
+from ray._common.utils import RESOURCE_CONSTRAINT_PREFIX
+from ray._private.accelerators import NvidiaGPUAcceleratorManager
+from ray.util.accelerators import accelerators
+
+names = [value for value in vars(accelerators).values() if isinstance(value, str)]
+found = {n: NvidiaGPUAcceleratorManager._gpu_name_to_accelerator_type(n) for n in sys.argv[1:]}
+print(json.dumps([RESOURCE_CONSTRAINT_PREFIX, names, found]))
 """
 IMPORT = "import json, ray, boto3, yaml; print(json.dumps([ray.__version__, ray.__file__]))"
 
@@ -89,6 +115,15 @@ def test_ray_has_the_parts_that_node_uses(machine: Any) -> None:
     done = machine.run("cd /opt/raykiln && /opt/ray/bin/python -B -c %s", HOLDS)
 
     assert (done.rc, done.stdout.split()) == (0, []), done.stderr
+
+
+def test_ray_calls_accelerators_as_the_autoscaler_expects_them(machine: Any) -> None:
+    command = "/opt/ray/bin/python -B -c %s " + " ".join(["%s"] * len(DRIVERS))
+    prefix, names, found = json.loads(machine.check_output(command, ACCELERATORS, *DRIVERS))
+
+    assert prefix == PREFIX
+    assert set(RAYS_NAMES.values()) - set(names) == set()
+    assert found == {driver: RAYS_NAMES[name] for driver, name in DRIVERS.items()}
 
 
 def test_rays_schema_is_the_one_in_the_repository(machine: Any, expected: Expected) -> None:

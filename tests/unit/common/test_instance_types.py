@@ -20,9 +20,31 @@ def test_facts_are_those_of_ec2(clients: Clients) -> None:
     found = type_facts(clients, ["m6i.large", "g5.xlarge", "g4dn.12xlarge", "m6g.large"])
 
     assert found["m6i.large"] == TypeFacts("m6i.large", 2, 0, ("x86_64",))
-    assert found["g5.xlarge"] == TypeFacts("g5.xlarge", 4, 1, ("x86_64",))
+    assert found["g5.xlarge"] == TypeFacts("g5.xlarge", 4, 1, ("x86_64",), "A10G")
     assert found["g4dn.12xlarge"].gpus == 4
     assert found["m6g.large"].architectures == ("arm64",)
+
+
+@pytest.mark.parametrize(
+    ("name", "gpus", "accelerator"),
+    [
+        ("g4dn.12xlarge", 4, "T4"),
+        ("g6.xlarge", 1, "L4"),
+        ("g6f.large", 1, "L4"),  # an eighth of one
+        ("g6e.xlarge", 1, "L40S"),
+        ("g7e.2xlarge", 1, "RTX-PRO-6000"),
+        ("p4d.24xlarge", 8, "A100"),
+        ("p5.48xlarge", 8, "H100"),
+        ("g5g.xlarge", 1, ""),  # T4G is no accelerator that Ray names
+        ("m6i.large", 0, ""),
+    ],
+)
+def test_accelerators_have_the_names_that_tasks_ask_for(
+    clients: Clients, name: str, gpus: int, accelerator: str
+) -> None:
+    facts = type_facts(clients, [name])[name]
+
+    assert (facts.gpus, facts.accelerator) == (gpus, accelerator)
 
 
 def test_a_type_that_does_not_exist_is_refused_with_ec2_s_answer(clients: Clients) -> None:

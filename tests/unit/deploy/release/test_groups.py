@@ -18,7 +18,9 @@ FACTS = {
         TypeFacts("m6i.large", 2, 0, INTEL),
         TypeFacts("m6a.large", 2, 0, INTEL),
         TypeFacts("m6i.xlarge", 4, 0, INTEL),
-        TypeFacts("g5.xlarge", 4, 1, INTEL),
+        TypeFacts("g5.xlarge", 4, 1, INTEL, "A10G"),
+        TypeFacts("g6.xlarge", 4, 1, INTEL, "L4"),
+        TypeFacts("gr6.xlarge", 4, 1, INTEL, "L4"),
         TypeFacts("m6g.large", 2, 0, ("arm64",)),
     )
 }
@@ -40,6 +42,22 @@ def test_a_group_offers_the_vcpus_and_gpus_of_its_types() -> None:
 
     assert (cpu.name, cpu.cpus, cpu.gpus) == ("cpu", 2, 0)
     assert (gpu.cpus, gpu.gpus) == (4, 1)
+
+
+def test_a_group_offers_the_accelerator_that_all_of_its_types_have() -> None:
+    resources = {"big_disk": 1}
+    workers = {"instance_types": ["g6.xlarge", "gr6.xlarge"], "min": 0, "max": 3}
+    environment = an_environment(workers={"gpu": workers | {"resources": resources}})
+
+    (gpu,) = groups_of(environment, FACTS, IMAGES)
+
+    assert dict(gpu.resources) == {"accelerator_type:L4": 1, "big_disk": 1}
+
+
+def test_of_two_accelerators_a_group_promises_none() -> None:
+    (gpu,) = groups_of(with_types("g6.xlarge", "g5.xlarge"), FACTS, IMAGES)
+
+    assert (gpu.gpus, gpu.resources) == (1, ())
 
 
 @pytest.mark.parametrize(

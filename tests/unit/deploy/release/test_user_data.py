@@ -65,11 +65,13 @@ def test_head_and_workers_get_the_address_of_the_stored_state() -> None:
 
 
 def test_a_worker_is_told_the_resources_and_labels_of_its_group() -> None:
-    group = a_group(resources=(("big_disk", 1),), labels=(("team", "search"), ("tier", "")))
+    group = a_group(gpus=4, resources=(("big_disk", 1),), labels=(("team", "search"), ("tier", "")))
 
     facts = node_file(worker_user_data(an_environment(), group))
 
+    assert facts["gpus"] == "4"
     assert (facts["resources"], facts["labels"]) == ('{"big_disk": 1}', "team=search,tier=")
+    assert "gpus" not in node_file(worker_user_data(an_environment(), a_group()))
 
 
 @pytest.mark.parametrize(

@@ -40,16 +40,18 @@ def test_no_argument_or_variable_holds_a_password() -> None:
     assert not [word for word in told if "password" in word.lower()]
 
 
-def test_a_worker_offers_the_resources_and_labels_of_its_group() -> None:
-    identity = an_identity(role="worker", resources='{"big_disk": 1}', labels="team=search")
+def test_a_worker_offers_the_gpus_resources_and_labels_of_its_group() -> None:
+    told = {"gpus": "4", "resources": '{"big_disk": 1}', "labels": "team=search"}
 
-    assert worker_arguments(identity)[-2:] == [
+    assert worker_arguments(an_identity(role="worker", **told))[-3:] == [
+        "--num-gpus=4",
         '--resources={"big_disk": 1}',
         "--labels=team=search",
     ]
 
 
-def test_a_group_without_resources_and_labels_adds_no_argument() -> None:
+def test_a_group_without_gpus_resources_and_labels_adds_no_argument() -> None:
     words = worker_arguments(an_identity(role="worker"))
 
-    assert not [word for word in words if word.startswith(("--resources", "--labels"))]
+    added = ("--num-gpus", "--resources", "--labels")
+    assert not [word for word in words if word.startswith(added)]
