@@ -20,19 +20,35 @@ class DesiredStack:
     tags: dict[str, str]
 
 
-def desired_stack(environment: Environment) -> DesiredStack:
-    """Return the stack of an environment; raises Refused when the template cannot express it."""
+def desired_stack(environment: Environment, policy_arns: tuple[str, ...] = ()) -> DesiredStack:
+    """Return the stack of an environment; raises Refused when the template cannot express it.
+
+    ``policy_arns`` are those that the heads' role has besides its own.
+    """
     return DesiredStack(
         name=environment.stack,
         template=template_body(),
-        parameters=parameters(environment),
-        tags=environment.tags | {ENVIRONMENT_TAG: environment.name},
+        parameters=parameters(environment, policy_arns),
+        tags=stack_tags(environment),
     )
 
 
-def parameters(environment: Environment) -> dict[str, str]:
+def stack_tags(environment: Environment) -> dict[str, str]:
+    """Return the tags of a stack, which CloudFormation gives to every resource in it."""
+    return environment.tags | {ENVIRONMENT_TAG: environment.name}
+
+
+def parameters(environment: Environment, policy_arns: tuple[str, ...] = ()) -> dict[str, str]:
     """Return every parameter of the template."""
-    return _names(environment) | _network(environment) | _health(environment)
+    return (
+        _names(environment)
+        | _network(environment)
+        | _health(environment)
+        | {
+            "HeadPolicyArns": ",".join(policy_arns),
+            "PermissionsBoundary": environment.nodes.permissions_boundary,
+        }
+    )
 
 
 def _names(environment: Environment) -> dict[str, str]:

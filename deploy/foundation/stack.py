@@ -3,7 +3,8 @@
 Touches AWS, changes nothing.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -11,6 +12,9 @@ from botocore.exceptions import ClientError
 from common.clients import Clients, error_code, translated
 from common.environment import Environment
 from common.errors import PipelineError
+from deploy.foundation.node_needs import NodeNeeds, access_needs, group_needs
+from deploy.foundation.nodes_template import HEAD, logical_id
+from deploy.release.settings import Group, Settings
 
 # A stack in one of these states is complete, even after a failed update.
 USABLE = frozenset(
@@ -28,7 +32,10 @@ USABLE = frozenset(
 
 @dataclass(frozen=True)
 class Foundation:
-    """The stack's outputs. Lists are in the order of the template."""
+    """What the stacks output. Lists are in the order of the template.
+
+    Empty in a stack from before groups: ``head_role_name``, ``worker_policy_arn``.
+    """
 
     vpc_id: str
     private_subnet_ids: tuple[str, ...]
@@ -44,6 +51,55 @@ class Foundation:
     topic_arn: str
     head_name: str
     state_address: str = ""  # rediss://host:port of the foundation's Redis, if it has one
+    head_role_name: str = ""
+    worker_policy_arn: str = ""
+    # The outputs of the stack of the nodes, which only what nodes have of their own is in.
+    nodes: Mapping[str, str] = field(default_factory=dict)
+
+    def worker_profile(self, group: Group) -> str:
+        """Return the ARN of the instance profile of a group's workers."""
+        if group_needs(group).has_role:
+            return self._own(group.name, "Profile")
+        return self.worker_instance_profile_arn
+
+    def worker_security_groups(self, group: Group) -> tuple[str, ...]:
+        """Return the security groups of a group's workers, the shared one first."""
+        own = self._security_groups(group.name, group_needs(group))
+        return (self.worker_security_group_id, *own)
+
+    def head_security_groups(self, settings: Settings) -> tuple[str, ...]:
+        """Return the security groups of the heads, the foundation's first."""
+        own = self._security_groups(HEAD, access_needs(settings.head_access))
+        return (self.head_security_group_id, *own)
+
+    def placement_group(self, group: Group) -> str:
+        """Return the name of the placement group of a group's workers; empty for none."""
+        return self._own(group.name, "PlacementGroup") if group.placement else ""
+
+    def lacks(self, settings: Settings) -> bool:
+        """Say whether something that the nodes of a release need does not exist yet."""
+        try:
+            self.head_security_groups(settings)
+            for group in settings.groups:
+                self.worker_profile(group)
+                self.worker_security_groups(group)
+                self.placement_group(group)
+        except PipelineError:
+            return True
+        return False
+
+    def _security_groups(self, name: str, needs: NodeNeeds) -> tuple[str, ...]:
+        own = (self._own(name, "SecurityGroup"),) if needs.has_security_group else ()
+        return (*own, *needs.security_group_ids)
+
+    def _own(self, name: str, what: str) -> str:
+        try:
+            return self.nodes[logical_id(name, what)]
+        except KeyError as error:
+            raise PipelineError(
+                f"{name} has no {what} of its own yet, in the stack of the nodes",
+                hint="deploy again",
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -70,9 +126,22 @@ class Stack:
 
 
 def find_foundation(clients: Clients, environment: Environment) -> Foundation | None:
-    """Return the environment's foundation, or None when there is no usable one. One call."""
+    """Return the environment's foundation, or None when there is no usable one. Two calls."""
     stack = find_stack(clients, environment.stack)
-    return foundation_of(stack) if stack and stack.is_usable else None
+    if stack is None or not stack.is_usable:
+        return None
+    return with_nodes(clients, environment, foundation_of(stack))
+
+
+def with_nodes(clients: Clients, environment: Environment, foundation: Foundation) -> Foundation:
+    """Return the foundation with the outputs of the stack of the nodes, if there is one."""
+    stack = find_stack(clients, nodes_stack_name(environment))
+    return replace(foundation, nodes=stack.outputs) if stack and stack.is_usable else foundation
+
+
+def nodes_stack_name(environment: Environment) -> str:
+    """Return the name of the stack of what nodes have besides the foundation."""
+    return f"{environment.stack}-nodes"
 
 
 def find_stack(clients: Clients, name_or_id: str) -> Stack | None:
@@ -107,6 +176,8 @@ def foundation_of(stack: Stack) -> Foundation:
             topic_arn=outputs["TopicArn"],
             head_name=outputs["HeadName"],
             state_address=outputs.get("StateAddress", ""),
+            head_role_name=outputs.get("HeadRoleName", ""),
+            worker_policy_arn=outputs.get("WorkerPolicyArn", ""),
         )
     except KeyError as error:
         raise PipelineError(

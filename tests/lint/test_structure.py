@@ -16,7 +16,7 @@ PLACES = (
     *("node.lease", "node.ray", "node.logs", "node.head", "node.worker", "node.give_up"),
     "common",
     "bake",
-    *("deploy.foundation", "deploy.release", "deploy.cluster", "deploy.plan", "deploy.verify"),
+    *("deploy.release", "deploy.foundation", "deploy.cluster", "deploy.plan", "deploy.verify"),
     *("deploy.rollout", "deploy.operate", "deploy.report"),
     "localcloud",
     "drills",

@@ -24,7 +24,7 @@ from localcloud.patches.cloudformation.stack import Resource, Stack
 # A call that moto lacks is a failed resource too, not a stack that hangs.
 TROUBLE = Exception
 
-IN_USE = ("DependencyViolation", "ResourceInUse")
+IN_USE = ("DependencyViolation", "ResourceInUse", "InvalidPlacementGroup.InUse")
 IN_USE_SECONDS = 30.0  # of retries; CloudFormation retries for minutes
 
 

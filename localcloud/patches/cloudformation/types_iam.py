@@ -1,4 +1,4 @@
-"""AWS::IAM types: roles and instance profiles.
+"""AWS::IAM types: roles, managed policies and instance profiles.
 
 Properties and update behaviour:
 docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_IAM.html
@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from localcloud.patches.cloudformation.functions import Tree
-from localcloud.patches.cloudformation.resources import Place, ResourceType, register
+from localcloud.patches.cloudformation.resources import Failed, Place, ResourceType, register
 from localcloud.patches.cloudformation.types_vpc import chosen
 from localcloud.patches.internal import call
 
@@ -55,7 +55,7 @@ class Role(ResourceType):
 
     def delete(self, physical_id: str, properties: Tree) -> None:
         role = {"RoleName": physical_id}
-        _bring_policies(role, properties, {})
+        _bring_policies(role, _still_there(role, properties), {})
         call("iam", "delete_role", **role)
 
     def attribute(self, physical_id: str, name: str) -> Any:
@@ -79,12 +79,88 @@ def _bring_policies(role: Tree, old: Tree, new: Tree) -> None:
         call("iam", "attach_role_policy", **role, PolicyArn=arn)
 
 
+def _still_there(role: Tree, properties: Tree) -> Tree:
+    """Return the policies that a deletion which was refused has left."""
+    inline = call("iam", "list_role_policies", **role)["PolicyNames"]
+    attached = call("iam", "list_attached_role_policies", **role)["AttachedPolicies"]
+    arns = {policy["PolicyArn"] for policy in attached}
+    return {
+        "Policies": [p for p in properties.get("Policies", []) if p["PolicyName"] in inline],
+        "ManagedPolicyArns": [a for a in properties.get("ManagedPolicyArns", []) if a in arns],
+    }
+
+
 def _bring_boundary(role: Tree, old: Tree, new: Tree) -> None:
     before, after = old.get("PermissionsBoundary"), new.get("PermissionsBoundary")
     if after:
         call("iam", "put_role_permissions_boundary", **role, PermissionsBoundary=after)
     elif before:
         call("iam", "delete_role_permissions_boundary", **role)
+
+
+@register
+class ManagedPolicy(ResourceType):
+    type_name = "AWS::IAM::ManagedPolicy"
+    replacing = frozenset({"ManagedPolicyName", "Path", "Description"})
+    properties = replacing | {"PolicyDocument", "Roles"}
+    required = frozenset({"PolicyDocument"})
+    taggable = False
+
+    def create(self, place: Place, properties: Tree) -> str:
+        made = call(
+            "iam",
+            "create_policy",
+            PolicyName=properties.get("ManagedPolicyName") or place.name(),
+            PolicyDocument=json.dumps(properties["PolicyDocument"]),
+            **chosen(properties, "Path", "Description"),
+        )
+        return str(made["Policy"]["Arn"])
+
+    def configure(self, place: Place, physical_id: str, old: Tree, new: Tree) -> None:
+        policy = {"PolicyArn": physical_id}
+        if old and old["PolicyDocument"] != new["PolicyDocument"]:
+            _make_room(policy)
+            document = json.dumps(new["PolicyDocument"])
+            call(
+                "iam",
+                "create_policy_version",
+                **policy,
+                PolicyDocument=document,
+                SetAsDefault=True,
+            )
+        before, after = set(old.get("Roles", [])), set(new.get("Roles", []))
+        for role in sorted(before - after):
+            call("iam", "detach_role_policy", **policy, RoleName=role)
+        for role in sorted(after - before):
+            call("iam", "attach_role_policy", **policy, RoleName=role)
+
+    def delete(self, physical_id: str, properties: Tree) -> None:
+        policy = {"PolicyArn": physical_id}
+        for role in properties.get("Roles", []):
+            call("iam", "detach_role_policy", **policy, RoleName=role)
+        # moto deletes a policy that is attached; IAM answers DeleteConflict.
+        if call("iam", "get_policy", **policy)["Policy"]["AttachmentCount"]:
+            raise Failed("Cannot delete a policy attached to entities.")
+        for version in _other_versions(policy):
+            call("iam", "delete_policy_version", **policy, VersionId=version)
+        call("iam", "delete_policy", **policy)
+
+    def attribute(self, physical_id: str, name: str) -> Any:
+        return physical_id if name == "PolicyArn" else super().attribute(physical_id, name)
+
+
+def _make_room(policy: Tree) -> None:
+    """Delete the oldest version of a policy that has five, the most that IAM keeps."""
+    versions = _other_versions(policy)
+    if len(versions) == 4:
+        call("iam", "delete_policy_version", **policy, VersionId=versions[0])
+
+
+def _other_versions(policy: Tree) -> list[str]:
+    """Return the versions that are not the default one, oldest first."""
+    found = call("iam", "list_policy_versions", **policy)["Versions"]
+    others = [str(one["VersionId"]) for one in found if not one["IsDefaultVersion"]]
+    return sorted(others, key=lambda version: int(version.removeprefix("v")))
 
 
 @register

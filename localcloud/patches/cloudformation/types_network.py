@@ -1,4 +1,4 @@
-"""AWS::EC2 types that guard and extend a VPC: security groups, addresses, NAT, endpoints.
+"""AWS::EC2 types that guard and extend a VPC, and placement groups.
 
 Properties and update behaviour: "Amazon EC2" in the CloudFormation template reference
 (docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_EC2.html). A group that lists
@@ -170,6 +170,31 @@ class NatGateway(ResourceType):
 
     def attribute(self, physical_id: str, name: str) -> Any:
         return physical_id if name == "NatGatewayId" else super().attribute(physical_id, name)
+
+
+@register
+class PlacementGroup(ResourceType):
+    type_name = "AWS::EC2::PlacementGroup"
+    replacing = frozenset({"Strategy"})
+    properties = replacing
+
+    def create(self, place: Place, properties: Tree) -> str:
+        name = place.name()
+        tags = [{"ResourceType": "placement-group", "Tags": place.tags(properties)}]
+        call(
+            "ec2",
+            "create_placement_group",
+            GroupName=name,
+            TagSpecifications=tags,
+            **chosen(properties, "Strategy"),
+        )
+        return name
+
+    def delete(self, physical_id: str, properties: Tree) -> None:
+        call("ec2", "delete_placement_group", GroupName=physical_id)
+
+    def attribute(self, physical_id: str, name: str) -> Any:
+        return physical_id if name == "GroupName" else super().attribute(physical_id, name)
 
 
 @register
