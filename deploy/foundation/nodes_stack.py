@@ -1,11 +1,12 @@
 """Plan, apply and remove the stack of what nodes have besides the foundation. Touches AWS.
 
-It exists only where something is needed, follows from releases (node_needs.py), and holds no data:
-so whatever CloudFormation finds to change is changed, and a step that was killed is run again.
+It exists only where something is needed, and follows from releases (node_needs.py). A rollout
+changes it twice, as instances of both releases run meanwhile. It holds no data: so whatever
+CloudFormation finds to change is changed, and a step that was killed is run again.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from common.clients import Clients, translated
@@ -14,43 +15,75 @@ from common.progress import Say, say_nothing
 from common.waiting import Clock
 from deploy.foundation.desired_stack import DesiredStack, stack_tags
 from deploy.foundation.node_needs import Needs
-from deploy.foundation.nodes_template import Resources, body_of, nodes_template
+from deploy.foundation.nodes_template import Resources, body_of, nodes_template, resources_for
 from deploy.foundation.stack import Foundation, Stack, find_stack, nodes_stack_name
 from deploy.foundation.stack_changes import apply_stack, plan_stack, remove_stack
 from deploy.foundation.stack_plan import ResourceChange, StackPlan
+
+
+@dataclass(frozen=True)
+class NodesPlan:
+    """What a rollout changes in the stack; either plan may be empty.
+
+    ``widening`` comes before instances are replaced and removes nothing; ``narrowing`` comes last,
+    and removes what only the instances that were replaced have needed.
+    """
+
+    widening: StackPlan
+    narrowing: StackPlan
 
 
 def plan_nodes(
     clients: Clients,
     environment: Environment,
     foundation: Foundation | None,
-    needs: Needs,
+    before: Needs,
+    after: Needs,
     *,
     clock: Clock,
-) -> StackPlan:
-    """Return what has to change for nodes to have what they need.
+) -> NodesPlan:
+    """Return what has to change on the way from the needs of one release to those of another.
 
-    ``foundation`` is None when there is none yet. Takes one call when nothing is needed.
+    ``foundation`` is None when there is none yet. Takes one call when there is no such stack, and
+    nothing is needed.
     """
     name = nodes_stack_name(environment)
-    cidrs = _vpc_cidrs(clients, environment, foundation, needs)
-    resources = _resources(environment, needs, cidrs)
+    cidrs = _vpc_cidrs(clients, environment, foundation, before.united(after))
     stack = find_stack(clients, name)
-    if stack is None:
-        return StackPlan(name, bool(resources), tuple(_changes({}, resources)))
-    if foundation is None or not resources:
-        left = _removals(clients, stack) if not resources else ()
-        return StackPlan(name, False, left, has_other_changes=True)
-    return plan_stack(clients, _desired(environment, foundation, needs, cidrs), clock=clock)
+    existing = _existing(clients, stack)
+    wide = existing | _resources(environment, before.united(after), cidrs)
+    narrow = _resources(environment, after, cidrs)
+    narrowing = StackPlan(name, False, tuple(_changes(wide, narrow)))
+    if stack is None or foundation is None or not wide:
+        added = tuple(_changes(existing, wide))
+        return NodesPlan(StackPlan(name, bool(added) and stack is None, added), narrowing)
+    desired = _desired(environment, foundation, wide)
+    return NodesPlan(plan_stack(clients, desired, clock=clock), narrowing)
 
 
-def plan_reduction(environment: Environment, before: Needs, after: Needs) -> StackPlan:
-    """Return what is changed and removed once nodes with the needs ``before`` are gone. Pure."""
-    old, new = (_resources(environment, needs, ()) for needs in (before, after))
-    return StackPlan(nodes_stack_name(environment), False, tuple(_changes(old, new)))
+def widen_nodes(
+    clients: Clients,
+    environment: Environment,
+    foundation: Foundation,
+    before: Needs,
+    after: Needs,
+    *,
+    clock: Clock,
+    progress: Say = say_nothing,
+) -> Foundation:
+    """Add to the stack what nodes of two releases need; return the foundation with its outputs.
+
+    What is in the stack stays: instances may use it. Raises PipelineError, naming resource and
+    reason, when it failed.
+    """
+    needs = before.united(after)
+    cidrs = _vpc_cidrs(clients, environment, foundation, needs)
+    existing = _existing(clients, find_stack(clients, nodes_stack_name(environment)))
+    wide = existing | _resources(environment, needs, cidrs)
+    return _applied(clients, environment, foundation, wide, clock=clock, progress=progress)
 
 
-def apply_nodes(
+def narrow_nodes(
     clients: Clients,
     environment: Environment,
     foundation: Foundation,
@@ -59,17 +92,13 @@ def apply_nodes(
     clock: Clock,
     progress: Say = say_nothing,
 ) -> Foundation:
-    """Bring the stack to what nodes need, and return the foundation with its outputs.
+    """Leave in the stack only what nodes of a release need, and no stack when that is nothing.
 
-    Raises PipelineError, naming resource and reason, when it failed.
+    No instance may be left that uses the rest. Raises PipelineError, as ``widen_nodes``.
     """
     cidrs = _vpc_cidrs(clients, environment, foundation, needs)
-    if not _resources(environment, needs, cidrs):
-        remove_nodes(clients, environment, clock=clock, progress=progress)
-        return replace(foundation, nodes={})
-    desired = _desired(environment, foundation, needs, cidrs)
-    stack = apply_stack(clients, desired, clock=clock, progress=progress)
-    return replace(foundation, nodes=stack.outputs)
+    narrow = _resources(environment, needs, cidrs)
+    return _applied(clients, environment, foundation, narrow, clock=clock, progress=progress)
 
 
 def remove_nodes(
@@ -80,10 +109,27 @@ def remove_nodes(
     return remove_stack(clients, name, clock=clock, progress=progress)
 
 
+def _applied(
+    clients: Clients,
+    environment: Environment,
+    foundation: Foundation,
+    resources: Resources,
+    *,
+    clock: Clock,
+    progress: Say,
+) -> Foundation:
+    if not resources:
+        remove_nodes(clients, environment, clock=clock, progress=progress)
+        return replace(foundation, nodes={})
+    desired = _desired(environment, foundation, resources)
+    stack = apply_stack(clients, desired, clock=clock, progress=progress)
+    return replace(foundation, nodes=stack.outputs)
+
+
 def _desired(
-    environment: Environment, foundation: Foundation, needs: Needs, cidrs: tuple[str, ...]
+    environment: Environment, foundation: Foundation, resources: Resources
 ) -> DesiredStack:
-    template = _template(environment, needs, cidrs)
+    template = nodes_template(resources)
     values = {
         "WorkerPolicyArn": foundation.worker_policy_arn,
         "HeadRoleName": foundation.head_role_name,
@@ -97,14 +143,20 @@ def _desired(
     )
 
 
-def _template(environment: Environment, needs: Needs, cidrs: tuple[str, ...]) -> dict[str, Any]:
-    boundary = environment.nodes.permissions_boundary
-    return nodes_template(environment.name, needs, cidrs, boundary)
-
-
 def _resources(environment: Environment, needs: Needs, cidrs: tuple[str, ...]) -> Resources:
-    found: Resources = _template(environment, needs, cidrs)["Resources"]
-    return found
+    boundary = environment.nodes.permissions_boundary
+    return resources_for(environment.name, needs, cidrs, boundary)
+
+
+def _existing(clients: Clients, stack: Stack | None) -> Resources:
+    """Return the resources of the stack's template; none of one that was never created."""
+    if stack is None or not stack.is_usable:
+        return {}
+    with translated(f"reading the template of {stack.name}"):
+        found = clients("cloudformation").get_template(StackName=stack.id, TemplateStage="Original")
+    # boto3 parses a template in JSON.
+    resources: Resources = found["TemplateBody"]["Resources"]
+    return resources
 
 
 def _vpc_cidrs(
@@ -124,26 +176,6 @@ def _vpc_cidrs(
 
 def _is_associated(block: dict[str, Any]) -> bool:
     return bool(block["CidrBlockState"]["State"] == "associated")
-
-
-def _removals(clients: Clients, stack: Stack) -> tuple[ResourceChange, ...]:
-    """Return that every resource of a stack is removed."""
-    with translated(f"listing the resources of {stack.name}"):
-        pages = clients("cloudformation").get_paginator("list_stack_resources")
-        found = [
-            one
-            for page in pages.paginate(StackName=stack.id)
-            for one in page["StackResourceSummaries"]
-        ]
-    return tuple(
-        ResourceChange(
-            "remove",
-            one["LogicalResourceId"],
-            one["ResourceType"],
-            one.get("PhysicalResourceId", ""),
-        )
-        for one in found
-    )
 
 
 def _changes(old: Resources, new: Resources) -> Iterator[ResourceChange]:

@@ -44,10 +44,10 @@ def logical_id(name: str, what: str) -> str:
     return name.replace("-", "X") + what
 
 
-def nodes_template(
+def resources_for(
     environment: str, needs: Needs, vpc_cidrs: tuple[str, ...], boundary: str = ""
-) -> dict[str, Any]:
-    """Return the template; without resources when the foundation has all that is needed.
+) -> Resources:
+    """Return the resources; none when the foundation has all that is needed.
 
     ``vpc_cidrs`` are the ranges in which file systems have their mount targets; ``boundary`` is the
     permissions boundary of the roles. Raises Refused for policies that IAM would not take.
@@ -61,12 +61,16 @@ def nodes_template(
             resources[logical_id(name, "PlacementGroup")] = group
         if one.has_role and name != HEAD:
             resources |= _role(environment, name, one, boundary)
-    resources |= _head_policy(needs)
+    return resources | _head_policy(needs)
+
+
+def nodes_template(resources: Resources) -> dict[str, Any]:
+    """Return the template of these resources, with the parameters and outputs that they have."""
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "What Raykiln's nodes of one environment have besides its foundation.",
         "Parameters": {name: {"Type": "String"} for name in PARAMETERS if _uses(resources, name)},
-        "Resources": resources,
+        "Resources": dict(sorted(resources.items())),
         "Outputs": _outputs(resources),
     }
 
@@ -215,11 +219,11 @@ def _outputs(resources: Resources) -> dict[str, Any]:
     attributes = {"AWS::IAM::InstanceProfile": "Arn", "AWS::EC2::SecurityGroup": "GroupId"}
     found: dict[str, Any] = {
         name: {"Value": {"Fn::GetAtt": [name, attributes[resource["Type"]]]}}
-        for name, resource in resources.items()
+        for name, resource in sorted(resources.items())
         if resource["Type"] in attributes
     }
     return found | {
         name: {"Value": {"Ref": name}}
-        for name, resource in resources.items()
+        for name, resource in sorted(resources.items())
         if resource["Type"] == "AWS::EC2::PlacementGroup"
     }

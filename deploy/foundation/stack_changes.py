@@ -4,6 +4,7 @@ Every run first handles what a killed run left: it waits for an operation in pro
 stack that was never created in full, and replaces our change set. A plan leaves nothing behind.
 """
 
+import json
 from collections.abc import Callable
 
 from common.clients import Clients, translated
@@ -123,7 +124,10 @@ def _is_up_to_date(clients: Clients, stack: Stack, desired: DesiredStack) -> boo
         return False
     with translated(f"reading the template of {stack.name}"):
         found = clients("cloudformation").get_template(StackName=stack.id, TemplateStage="Original")
-    return bool(found["TemplateBody"] == desired.template)
+    body = found["TemplateBody"]
+    if not isinstance(body, str):  # botocore parses a template in JSON
+        body = json.dumps(body, separators=(",", ":"))
+    return bool(body == desired.template)
 
 
 def _executed(clients: Clients, prepared: ChangeSet, *, clock: Clock, progress: Say) -> Stack:

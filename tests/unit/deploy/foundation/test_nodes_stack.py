@@ -14,8 +14,14 @@ from common.environment import Environment
 from common.errors import PipelineError, Refused
 from deploy.foundation.changes import apply_foundation, plan_foundation, remove_foundation
 from deploy.foundation.node_needs import Needs, needs_of
-from deploy.foundation.nodes_stack import apply_nodes, plan_nodes, plan_reduction, remove_nodes
-from deploy.foundation.nodes_template import body_of, nodes_template
+from deploy.foundation.nodes_stack import (
+    NodesPlan,
+    narrow_nodes,
+    plan_nodes,
+    remove_nodes,
+    widen_nodes,
+)
+from deploy.foundation.nodes_template import body_of, nodes_template, resources_for
 from deploy.foundation.stack import Foundation, find_foundation
 from deploy.foundation.stack_plan import StackPlan
 from deploy.release.settings import Settings
@@ -49,11 +55,22 @@ class Ground:
         assert found is not None
         return found
 
-    def plan(self, needs: Needs) -> StackPlan:
-        return plan_nodes(self.clients, an_environment(), self.foundation, needs, clock=self.clock)
+    def plan(self, before: Needs, after: Needs) -> NodesPlan:
+        environment, foundation = an_environment(), self.foundation
+        return plan_nodes(self.clients, environment, foundation, before, after, clock=self.clock)
+
+    def widen(self, before: Needs, after: Needs) -> Foundation:
+        environment, foundation = an_environment(), self.foundation
+        return widen_nodes(self.clients, environment, foundation, before, after, clock=self.clock)
+
+    def narrow(self, needs: Needs) -> Foundation:
+        return narrow_nodes(
+            self.clients, an_environment(), self.foundation, needs, clock=self.clock
+        )
 
     def apply(self, needs: Needs) -> Foundation:
-        return apply_nodes(self.clients, an_environment(), self.foundation, needs, clock=self.clock)
+        """Go from nothing to what is needed."""
+        return self.widen(Needs(), needs)
 
 
 @pytest.fixture
@@ -98,7 +115,8 @@ def test_cfn_lint_accepts_a_template_with_everything(tmp_path: Path) -> None:
     )
     everything = everything.united(needs_of(settings(head=HEAD)))
     body = tmp_path / "nodes.json"
-    body.write_text(body_of(nodes_template("dev", everything, ("10.77.0.0/16",), POLICY)))
+    resources = resources_for("dev", everything, ("10.77.0.0/16",), POLICY)
+    body.write_text(body_of(nodes_template(resources)))
 
     assert [str(match) for match in lint_file(body)] == []
 
@@ -108,8 +126,12 @@ HEAD = {"instance_type": "m6i.large", "s3_read": ["data/*"], "egress": ["udp/123
 
 def test_groups_without_needs_of_their_own_need_no_stack(ground: Ground) -> None:
     assert needs(cpu=CPU) == Needs()
-    assert ground.plan(Needs()).is_empty
-    assert ground.apply(Needs()).nodes == {}
+    assert is_empty(ground.plan(Needs(), Needs()))
+    assert ground.apply(Needs()).nodes == ground.narrow(Needs()).nodes == {}
+
+
+def is_empty(plan: NodesPlan) -> bool:
+    return plan.widening.is_empty and plan.narrowing.is_empty
 
 
 def test_names_of_groups_stay_apart(ground: Ground) -> None:
@@ -123,7 +145,7 @@ def test_a_policy_that_iam_would_not_take_is_refused(key: str) -> None:
     many = CPU | {key: [f"bucket-{number}/a-long-prefix-of-objects/*" for number in range(200)]}
 
     with pytest.raises(Refused, match=r"workers\.gpu: s3_read and s3_write make a policy of \d+"):
-        nodes_template("dev", needs(gpu=many), ())
+        resources_for("dev", needs(gpu=many), ())
 
 
 # --- From nothing to a stack, and back ------------------------------------------------------------
@@ -134,10 +156,12 @@ def test_a_new_stack_is_planned_before_there_is_a_foundation(
 ) -> None:
     clients, environment = Clients("us-east-1"), an_environment()
 
-    plan = plan_nodes(clients, environment, None, needs(gpu=GPU, mpi=MPI), clock=clock)
+    wanted = needs(gpu=GPU, mpi=MPI)
+    plan = plan_nodes(clients, environment, None, Needs(), wanted, clock=clock)
 
-    assert plan.is_new
-    assert the_changes(plan) == {
+    assert plan.widening.is_new
+    assert plan.narrowing.is_empty
+    assert the_changes(plan.widening) == {
         "add gpuRole",
         "add gpuProfile",
         "add gpuSecurityGroup",
@@ -213,7 +237,7 @@ def test_roles_have_the_boundary_and_the_policies_that_are_named(ground: Ground)
         ground.clients, environment, plan, clock=ground.clock, policy_arns=(mine,)
     )
     release = the_settings(environment)
-    foundation = apply_nodes(
+    foundation = narrow_nodes(
         ground.clients, environment, foundation, needs_of(release), clock=ground.clock
     )
 
@@ -236,12 +260,12 @@ def the_policies(role: str) -> set[str]:
 
 def test_a_plan_names_each_change_of_the_stack(ground: Ground) -> None:
     ground.apply(needs(gpu=GPU))
-    changed = GPU | {"s3_read": ["data/*"]}
+    more = needs(gpu=GPU | {"s3_read": ["data/training/*", "data/more/*"]}, mpi=MPI)
 
-    plan = ground.plan(needs(gpu=changed, mpi=MPI))
+    plan = ground.plan(needs(gpu=GPU), more)
 
-    assert not plan.is_new
-    assert the_changes(plan) == {
+    assert not plan.widening.is_new
+    assert the_changes(plan.widening) == {
         "change gpuRole",
         "change headPolicy",
         "add mpiSecurityGroup",
@@ -249,16 +273,19 @@ def test_a_plan_names_each_change_of_the_stack(ground: Ground) -> None:
         "add mpiToItself",
         "add mpiPlacementGroup",
     }
-    assert ground.plan(needs(gpu=GPU)).is_empty
+    assert plan.narrowing.is_empty
+    assert is_empty(ground.plan(needs(gpu=GPU), needs(gpu=GPU)))
 
 
-def test_while_groups_change_the_stack_serves_both_releases(ground: Ground) -> None:
-    before, after = needs(gpu=GPU, mpi=MPI), needs(gpu=GPU | {"egress": [], "efs": []}, cpu=CPU)
+def test_what_running_instances_use_is_removed_last(ground: Ground) -> None:
+    before = needs(gpu=GPU, mpi=MPI)
+    after = needs(gpu=GPU | {"egress": [], "efs": []}, cpu=CPU)
+    made = ground.apply(before).nodes
 
-    assert ground.apply(before).nodes == ground.apply(before.united(after)).nodes
-    reduced = plan_reduction(an_environment(), before.united(after), after)
+    plan = ground.plan(before, after)
 
-    assert the_changes(reduced) == {
+    assert plan.widening.is_empty
+    assert the_changes(plan.narrowing) == {
         "remove gpuSecurityGroup",
         "remove mpiSecurityGroup",
         "remove mpiFromItself",
@@ -266,17 +293,62 @@ def test_while_groups_change_the_stack_serves_both_releases(ground: Ground) -> N
         "remove mpiPlacementGroup",
         "remove headPolicy",
     }
-    assert the_changes(ground.plan(after)) == the_changes(reduced)
-    assert set(ground.apply(after).nodes) == {"gpuProfile"}
+    assert ground.widen(before, after).nodes == made
+    assert set(ground.narrow(after).nodes) == {"gpuProfile"}
+    assert is_empty(ground.plan(after, after))
+
+
+def test_data_that_a_release_gives_up_stays_readable_until_its_workers_are_replaced(
+    ground: Ground,
+) -> None:
+    before, after = needs(gpu=GPU), needs(gpu=GPU | {"s3_read": ["data/other/*"]})
+    ground.apply(before)
+
+    plan = ground.plan(before, after)
+
+    assert the_changes(plan.widening) == the_changes(plan.narrowing) == {"change gpuRole"}
+    role = made_by_the_stack("gpuRole")
+    ground.widen(before, after)
+    assert the_objects(role) == {"data/training/*", "data/other/*"}
+    ground.narrow(after)
+    assert the_objects(role) == {"data/other/*"}
+
+
+def made_by_the_stack(logical_id: str) -> str:
+    """Return the physical id of a resource of the stack."""
+    found = boto3.client("cloudformation").describe_stack_resource(
+        StackName="raykiln-dev-nodes", LogicalResourceId=logical_id
+    )
+    return str(found["StackResourceDetail"]["PhysicalResourceId"])
+
+
+def the_objects(role: str) -> set[str]:
+    """Return the objects that a role may read."""
+    answer = boto3.client("iam").get_role_policy(RoleName=role, PolicyName="data")
+    reads = answer["PolicyDocument"]["Statement"][0]
+    assert reads["Action"] == ["s3:GetObject"]
+    return {arn.removeprefix("arn:aws:s3:::") for arn in reads["Resource"]}
+
+
+def test_what_a_rollout_left_that_was_given_up_is_removed_by_the_next(ground: Ground) -> None:
+    """Workers of a group may run that neither the served nor the desired release has."""
+    ground.apply(needs(mpi=MPI))
+
+    plan = ground.plan(Needs(), Needs())
+
+    assert plan.widening.is_empty
+    assert "remove mpiPlacementGroup" in the_changes(plan.narrowing)
+    assert "mpiPlacementGroup" in ground.widen(Needs(), Needs()).nodes
+    assert ground.narrow(Needs()).nodes == {}
 
 
 def test_a_stack_that_nothing_needs_is_deleted(ground: Ground) -> None:
     ground.apply(needs(gpu=GPU))
 
-    plan = ground.plan(Needs())
-    foundation = ground.apply(Needs())
+    plan = ground.plan(needs(gpu=GPU), Needs())
+    foundation = ground.narrow(Needs())
 
-    assert the_changes(plan) == {
+    assert the_changes(plan.narrowing) == {
         "remove gpuRole",
         "remove gpuProfile",
         "remove gpuSecurityGroup",
@@ -284,7 +356,7 @@ def test_a_stack_that_nothing_needs_is_deleted(ground: Ground) -> None:
     }
     assert foundation.nodes == {}
     assert ground.foundation.nodes == {}
-    assert ground.plan(Needs()).is_empty
+    assert boto3.client("iam").list_roles(PathPrefix="/raykiln/")["Roles"] == []
 
 
 def test_the_foundation_can_be_removed_once_its_nodes_are(ground: Ground) -> None:
@@ -302,7 +374,7 @@ def test_what_a_killed_run_left_is_completed(ground: Ground) -> None:
     interrupted = needs(gpu=GPU)
     leave_a_change_set(ground, interrupted)
 
-    assert ground.plan(interrupted).is_new
+    assert ground.plan(Needs(), interrupted).widening.is_new
     assert "gpuProfile" in ground.apply(interrupted).nodes
 
 
@@ -316,7 +388,7 @@ def test_a_run_that_is_killed_while_the_stack_changes_is_completed(ground: Groun
 
 def leave_a_change_set(ground: Ground, wanted: Needs) -> str:
     """Leave what a deployer leaves that is killed before it executes its change set."""
-    template = nodes_template("dev", wanted, ("10.77.0.0/16",))
+    template = nodes_template(resources_for("dev", wanted, ("10.77.0.0/16",)))
     made = boto3.client("cloudformation").create_change_set(
         StackName="raykiln-dev-nodes",
         ChangeSetName="raykiln-left",
