@@ -27,6 +27,9 @@ TOOLS=(
   haproxy:haproxy
   dnsmasq:dnsmasq-base
   redis-server:redis-server
+  docker-registry:docker-registry
+  buildah:buildah
+  runc:runc
   nft:nftables
   ip:iproute2
   nsenter:util-linux

@@ -13,7 +13,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -120,7 +120,7 @@ def _build(place: Path, suite: str, ca: Path, progress: Progress) -> None:
         shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=BUILDING) as scratch:
         root = Path(scratch, "root")
-        _bootstrap(root, suite, progress)
+        bootstrap(root, suite, PACKAGES, progress)
         progress("configuring")
         _finish(root, ca)
         facts = {"built": datetime.now(UTC).isoformat(), "packages": _packages(root)}
@@ -131,15 +131,15 @@ def _build(place: Path, suite: str, ca: Path, progress: Progress) -> None:
             Path(scratch, part).rename(place / part)
 
 
-def _bootstrap(root: Path, suite: str, progress: Progress) -> None:
-    """Run mmdebstrap with its default mirror; its lines become progress.
+def bootstrap(root: Path, suite: str, packages: Sequence[str], progress: Progress) -> None:
+    """Run mmdebstrap with its default mirror; its lines become progress. Raises PipelineError.
 
     It runs in its own namespaces: its processes and mounts go with it, however it exits.
     """
     command = ["unshare", "--mount", "--propagation", "private"]
     command += ["--pid", "--fork", "--kill-child", "--mount-proc"]
     command += ["mmdebstrap", "--variant=minbase", f"--architectures={ARCHITECTURE}"]
-    command += [f"--include={','.join(PACKAGES)}", suite, str(root)]
+    command += [f"--include={','.join(packages)}", suite, str(root)]
     lines: list[str] = []
     with _killed_with_us(subprocess.Popen(command, stderr=subprocess.PIPE, text=True)) as process:
         for line in process.stderr or ():

@@ -1,7 +1,7 @@
 """The private CA that stands for AWS's: made once, kept in the cache. No AWS.
 
 Clients find the local cloud at AWS's real names, so it shows certificates for them. The CA signs
-only names below amazonaws.com (a critical name constraint, RFC 5280, 4.2.1.10): a client that
+only names below AWS's domains (a critical name constraint, RFC 5280, 4.2.1.10): a client that
 trusts it trusts it for nothing else. Machines trust it through the base image, the operator through
 its session.
 """
@@ -17,11 +17,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 DOMAIN = "amazonaws.com"
+NEWER_DOMAIN = "api.aws"  # of services such as S3 Vectors
 CACHES = f"local.use1.cache.{DOMAIN}"  # the domain of caches in patches/elasticache.py
+REGISTRIES = f"dkr.ecr.us-east-1.{DOMAIN}"  # one name below it for each registry
 NAMES = (
     DOMAIN,
     f"*.{DOMAIN}",
     f"*.us-east-1.{DOMAIN}",
+    f"api.ecr.us-east-1.{DOMAIN}",
+    f"*.{REGISTRIES}",
+    f"*.us-east-1.{NEWER_DOMAIN}",
     f"*.s3.{DOMAIN}",
     f"*.s3.us-east-1.{DOMAIN}",
     f"*.dualstack.us-east-1.{DOMAIN}",
@@ -95,7 +100,7 @@ def _builder(
 def _authority(builder: x509.CertificateBuilder) -> x509.CertificateBuilder:
     everything = [ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0")]
     constraints = x509.NameConstraints(
-        permitted_subtrees=[x509.DNSName(DOMAIN)],
+        permitted_subtrees=[x509.DNSName(DOMAIN), x509.DNSName(NEWER_DOMAIN)],
         excluded_subtrees=[x509.IPAddress(network) for network in everything],
     )
     usage = x509.KeyUsage(

@@ -25,9 +25,11 @@ from localcloud.processes import run
 DEVICE = "br0"
 RANGES = {ip_network("172.31.0.0/16"): "172.31.0.1", ip_network("10.77.0.0/16"): "10.77.0.1"}
 API = "169.254.169.250"
+REGISTRY = "169.254.169.251"
 RESOLVER = "169.254.169.253"
 METADATA = "169.254.169.254"
-SERVICES = (API, RESOLVER, METADATA)
+TASKS = "169.254.170.2"  # metadata and credentials of ECS tasks
+SERVICES = (API, REGISTRY, RESOLVER, METADATA, TASKS)
 
 # Router, no redirects, spoofed sources dropped, no IPv6 on the cables.
 SYSCTLS = {

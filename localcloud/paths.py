@@ -97,6 +97,11 @@ class Paths:
         return self.certificates / "ca.crt"
 
     @property
+    def container_storage(self) -> Path:
+        """The operator's container images: what buildah has built, and the base."""
+        return self.cache / "containers"
+
+    @property
     def base_images(self) -> Path:
         return self.cache / "base"
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.account import ACCOUNT
-from localcloud.network import API, RANGES, RESOLVER
+from localcloud.certificates import NEWER_DOMAIN, REGISTRIES
+from localcloud.network import API, RANGES, REGISTRY, RESOLVER
 
 TTL = 5
 
@@ -88,6 +89,8 @@ def settings_for(records: Records) -> list[str]:
         f"local-ttl={TTL}",
         "address=/#/",
         f"address=/amazonaws.com/{API}",
+        f"address=/{NEWER_DOMAIN}/{API}",
+        f"address=/{REGISTRIES}/{REGISTRY}",
         "local=/elb.us-east-1.amazonaws.com/us-east-1.elb.amazonaws.com/",
         "local=/ec2.internal/",
         *internal,

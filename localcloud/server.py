@@ -20,7 +20,7 @@ from localcloud.images import Images
 from localcloud.machine import Machines
 from localcloud.metadata import Metadata
 from localcloud.metadata import serve as serve_metadata
-from localcloud.network import API, METADATA, Network
+from localcloud.network import API, METADATA, REGISTRY, Network
 from localcloud.paths import Paths, paths
 from localcloud.resolver import Resolver
 
@@ -66,6 +66,8 @@ def serve(place: Paths, stopping: threading.Event) -> None:
 def _open(here: world.World, place: Paths, images: Images, network: Network) -> None:
     from localcloud.api import ApiServer
     from localcloud.balancer import Balancers
+    from localcloud.containers import front
+    from localcloud.containers.registry import LISTENS, Registry
     from localcloud.patches import (
         clocks,
         iam,
@@ -94,9 +96,11 @@ def _open(here: world.World, place: Paths, images: Images, network: Network) -> 
     here.reconcilers.append(Balancers(network, place.run / "balancers").reconcile)
     here.reconcilers.append(Stores(network, place.run / "stores", found).reconcile)
     here.reconcilers.append(resolver.reconcile)
+    here.reconcilers.append(Registry(place.run / "registry").reconcile)
     step(here)
     threading.Thread(target=internal.prepare, daemon=True).start()
     _in_background(serve_metadata(Metadata(here), METADATA))
+    _in_background(front.serve(here, REGISTRY, LISTENS, found))
     _in_background(ApiServer(here, API, found.server, found.server_key))
 
 

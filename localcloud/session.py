@@ -84,12 +84,32 @@ def environment(place: Paths) -> Mapping[str, str]:
         "RAYKILN_HOME": str(place.home),
         "RAYKILN_CACHE": str(place.cache),
         "RAYKILN_INSIDE": place.name,
+        **container_tools(place),
+    }
+
+
+def container_tools(place: Paths) -> Mapping[str, str]:
+    """Return the variables that make Buildah and Podman use this cloud's storage, and build with
+    what a container may do: containers-storage.conf(5), buildah-build(1).
+    """
+    return {
+        "BUILDAH_ISOLATION": "chroot",
+        "CONTAINERS_STORAGE_CONF": str(place.run / "storage.conf"),
+        "CONTAINERS_REGISTRIES_CONF": str(place.run / "registries.conf"),
+        "REGISTRY_AUTH_FILE": str(place.run / "auth.json"),
     }
 
 
 def write_files(place: Paths) -> None:
     """Write what the session's mount namespace shows in /etc."""
     (place.run / "resolv.conf").write_text(f"search ec2.internal\nnameserver {RESOLVER}\n")
+    (place.run / "storage.conf").write_text(
+        f'[storage]\ndriver = "overlay"\ngraphroot = "{place.container_storage}"\n'
+        f'runroot = "{place.run / "operator"}"\n'
+    )
+    (place.run / "auth.json").touch(mode=0o600)
+    (place.run / "auth.json").write_text("{}\n")
+    (place.run / "registries.conf").write_text('unqualified-search-registries = ["docker.io"]\n')
     (place.run / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files dns\n")
 
 

@@ -91,6 +91,7 @@ USED = (
     "lambda",
     "ssm",
     "sts",
+    "ecr",
 )
 
 

@@ -80,6 +80,14 @@ def caller_may(response: Any, action: str, resource: str, keys: dict[str, str]) 
     return who is not None and decide(who.documents, check) is Answer.ALLOWED
 
 
+def holder_may(key_id: str, token: str | None, action: str, resource: str) -> bool:
+    """Say whether the holder of these keys may do something at another endpoint of AWS."""
+    if not _enforcing[0]:
+        return True
+    who = find_principal(ACCOUNT, key_id, token)
+    return who is not None and decide(who.documents, Check(action, resource, {})) is Answer.ALLOWED
+
+
 def may_assume(service: str, arn: str) -> bool:
     """Say whether the role's trust policy lets an AWS service assume the role."""
     return decide(_trust(arn), Check("sts:AssumeRole", arn, {}), service) is Answer.ALLOWED

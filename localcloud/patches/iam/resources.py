@@ -203,6 +203,7 @@ _SERVICES: dict[str, Callable[[Where, str, Tree], list[Named]]] = {
     "cloudformation": _by_parameter(
         ("StackName", "arn:aws:cloudformation:{region}:{account}:stack/{}/*")
     ),
+    "ecr": _by_parameter(("repositoryName", "arn:aws:ecr:{region}:{account}:repository/{}")),
     "elasticloadbalancing": _by_parameter(
         ("ListenerArn", "{}"),
         ("TargetGroupArn", "{}"),
