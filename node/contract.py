@@ -30,6 +30,7 @@ LEASE_REFUSED = "autoscaler_refused"
 
 ENVIRONMENT_TAG = "raykiln:environment"
 ROLE_TAG = "raykiln:role"
+GROUP_TAG = "raykiln:group"  # the group of a worker, and of its launch template
 AUTOSCALER_TAG = "raykiln:autoscaler"  # URI of the YAML that a head should use
 # Ray's own (ray/autoscaler/tags.py): a head moves its tags itself, Ray tags the workers.
 CLUSTER_NAME_TAG = "ray-cluster-name"

@@ -4,7 +4,7 @@ A version never changes, so a matching version is reused. Groups and the autosca
 versions by number: ``$Latest`` would change under them, and cannot be rolled back.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +12,9 @@ from botocore.exceptions import ClientError
 
 from common.clients import Clients, error_code, translated
 from common.errors import PipelineError
+from common.worker_groups import ONLY_GROUP
 from deploy.release.template_content import TemplateContent, content_of, tag_list, template_data
+from node.contract import ENVIRONMENT_TAG, GROUP_TAG, ROLE_TAG, WORKER
 
 NOT_FOUND = {
     "InvalidLaunchTemplateName.NotFoundException",
@@ -41,6 +43,7 @@ class Template:
     name: str
     versions: tuple[TemplateVersion, ...]
     default: int = 1
+    group: str = ""  # of workers; empty for heads
 
     def version_with(self, content: TemplateContent) -> TemplateVersion | None:
         """Return the newest version with exactly this content."""
@@ -64,6 +67,23 @@ def find_template(clients: Clients, name: str) -> Template | None:
     # 0: the default is older than the versions that were read.
     number = int(default[0]) if default else 0
     return Template(versions[0].template_id, name, tuple(versions), number) if versions else None
+
+
+def find_worker_templates(clients: Clients, environment: str) -> tuple[Template, ...]:
+    """Return the templates of an environment's workers by name, those of removed groups too."""
+    filters = [
+        {"Name": f"tag:{ENVIRONMENT_TAG}", "Values": [environment]},
+        {"Name": f"tag:{ROLE_TAG}", "Values": [WORKER]},
+    ]
+    with translated("listing the launch templates"):
+        pages = clients("ec2").get_paginator("describe_launch_templates").paginate(Filters=filters)
+        groups = {
+            entry["LaunchTemplateName"]: _group(entry)
+            for page in pages
+            for entry in page["LaunchTemplates"]
+        }
+    found = ((find_template(clients, name), group) for name, group in sorted(groups.items()))
+    return tuple(replace(template, group=group) for template, group in found if template)
 
 
 def ensure_version(
@@ -134,6 +154,12 @@ def _difference(template: Template | None, desired: TemplateContent) -> str:
     newest = template.versions[0].content
     keys = [f.name for f in fields(desired) if getattr(newest, f.name) != getattr(desired, f.name)]
     return f"version {template.versions[0].number} differs in {', '.join(keys)}"
+
+
+def _group(entry: dict[str, Any]) -> str:
+    """Return the group of a template; one from before groups has no tag that says so."""
+    tags: dict[str, str] = {tag["Key"]: tag["Value"] for tag in entry.get("Tags", [])}
+    return tags.get(GROUP_TAG, ONLY_GROUP)
 
 
 def _version(entry: dict[str, Any]) -> TemplateVersion:

@@ -9,8 +9,9 @@ from typing import Any
 
 from common.clients import Clients, translated
 from common.environment import Environment
+from common.worker_groups import ONLY_GROUP
 from deploy.cluster.head_group import HeadGroup, find_group
-from deploy.cluster.launch_template import Template, find_template
+from deploy.cluster.launch_template import Template, find_template, find_worker_templates
 from deploy.cluster.lease_table import read_item
 from deploy.cluster.secret import Secret, find_secret
 from deploy.foundation.stack import Foundation, find_stack, foundation_of
@@ -18,7 +19,7 @@ from deploy.release.config_bucket import current_release, stored_keys
 from deploy.release.release import Release
 from deploy.release.template_content import CONTENT_TAG
 from node import contract
-from node.contract import AUTOSCALER_TAG, ENVIRONMENT_TAG, NODE_TYPE_TAG, ROLE_TAG
+from node.contract import AUTOSCALER_TAG, ENVIRONMENT_TAG, GROUP_TAG, NODE_TYPE_TAG, ROLE_TAG
 
 LIVE = ("pending", "running", "shutting-down", "stopping", "stopped")
 
@@ -43,6 +44,13 @@ class Instance:
     node_type: str = ""
     # on-demand or spot
     market: str = contract.ON_DEMAND
+    # Of a worker; empty for heads.
+    group: str = ""
+
+    @property
+    def is_there(self) -> bool:
+        """It runs, or will: what Ray's provider counts too (_private/aws/node_provider.py)."""
+        return self.state in ("pending", "running")
 
 
 @dataclass(frozen=True)
@@ -97,7 +105,8 @@ class ClusterState:
     stack_status: str = ""
     foundation: Foundation | None = None
     secret: Secret | None = None
-    worker_template: Template | None = None
+    # Of every group that has one, those that are removed too.
+    worker_templates: tuple[Template, ...] = ()
     head_template: Template | None = None
     group: HeadGroup | None = None
     instances: tuple[Instance, ...] = ()
@@ -115,6 +124,10 @@ class ClusterState:
     def workers(self) -> tuple[Instance, ...]:
         """Return the worker instances."""
         return tuple(i for i in self.instances if i.role == "worker")
+
+    def worker_template(self, name: str) -> Template | None:
+        """Return the launch template of that name; None if no workers have it."""
+        return next((found for found in self.worker_templates if found.name == name), None)
 
     def keeps_state_in(self, address: str) -> bool:
         """Say whether a head in service keeps Ray's state in that Redis."""
@@ -151,7 +164,7 @@ def read_state(clients: Clients, environment: Environment) -> ClusterState:
         stack_status=stack.status if stack else "",
         foundation=foundation,
         secret=find_secret(clients, environment.secret),
-        worker_template=find_template(clients, environment.worker_template),
+        worker_templates=find_worker_templates(clients, environment.name),
         head_template=find_template(clients, environment.head_template),
         group=find_group(clients, environment.head_group, environment.names.lifecycle_hook),
         instances=find_instances(clients, environment.name),
@@ -262,7 +275,13 @@ def _instance(entry: dict[str, Any]) -> Instance:
         launched=entry["LaunchTime"].isoformat(),
         node_type=tags.get(NODE_TYPE_TAG, ""),
         market=entry.get("InstanceLifecycle", contract.ON_DEMAND),
+        group=_group(tags) if tags[ROLE_TAG] == contract.WORKER else "",
     )
+
+
+def _group(tags: dict[str, str]) -> str:
+    """Return a worker's group; one from before groups has Ray's tag alone."""
+    return tags.get(GROUP_TAG) or tags.get(NODE_TYPE_TAG) or ONLY_GROUP
 
 
 def _health(found: dict[str, str]) -> str:

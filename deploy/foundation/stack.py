@@ -55,6 +55,8 @@ class Foundation:
     worker_policy_arn: str = ""
     # The outputs of the stack of the nodes, which only what nodes have of their own is in.
     nodes: Mapping[str, str] = field(default_factory=dict)
+    # The zone of each private subnet; see ``with_zones``.
+    subnet_zones: tuple[tuple[str, str], ...] = ()
 
     def worker_profile(self, group: Group) -> str:
         """Return the ARN of the instance profile of a group's workers."""
@@ -142,6 +144,15 @@ def with_nodes(clients: Clients, environment: Environment, foundation: Foundatio
 def nodes_stack_name(environment: Environment) -> str:
     """Return the name of the stack of what nodes have besides the foundation."""
     return f"{environment.stack}-nodes"
+
+
+def with_zones(clients: Clients, foundation: Foundation) -> Foundation:
+    """Return the foundation with the zones of its private subnets. One call."""
+    filters = [{"Name": "subnet-id", "Values": list(foundation.private_subnet_ids)}]
+    with translated("reading the subnets' zones"):
+        found = clients("ec2").describe_subnets(Filters=filters)["Subnets"]
+    zones = sorted((subnet["SubnetId"], subnet["AvailabilityZone"]) for subnet in found)
+    return replace(foundation, subnet_zones=tuple(zones))
 
 
 def find_stack(clients: Clients, name_or_id: str) -> Stack | None:

@@ -1,23 +1,26 @@
 """The desired state of a cluster, derived from its environment and its release. Pure: no AWS.
 
-Each piece needs what comes before it: the autoscaler's YAML names the worker template's version,
+Each piece needs what comes before it: the autoscaler's YAML names the worker templates' versions,
 the group names the YAML and the head template's version.
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from common.environment import Environment
+from common.errors import Refused
 from deploy.cluster.head_group import GroupSettings, Hook
 from deploy.cluster.launch_template import TemplateVersion
 from deploy.cluster.state import Instance
 from deploy.foundation.stack import Foundation
-from deploy.release.autoscaler_yaml import autoscaler_yaml
+from deploy.release.autoscaler_override import node_types
+from deploy.release.autoscaler_yaml import Source, autoscaler_yaml
 from deploy.release.config_bucket import Document, autoscaler_document, release_document
 from deploy.release.release import Release
-from deploy.release.settings import Role
+from deploy.release.settings import Group, NodeImage, Role, Volume
 from deploy.release.template_content import TemplateContent
 from deploy.release.user_data import head_user_data, worker_user_data
-from node.contract import AUTOSCALER_TAG, ENVIRONMENT_TAG, ROLE_TAG
+from node.contract import AUTOSCALER_TAG, ENVIRONMENT_TAG, GROUP_TAG, ROLE_TAG
 
 
 @dataclass(frozen=True)
@@ -27,13 +30,21 @@ class DesiredState:
     environment: Environment
     release: Release
 
-    def tags(self, role: Role | None = None) -> dict[str, str]:
-        """Return the tags of our resources; instances also get a role and a name."""
-        tags = dict(self.release.settings.tags) | {ENVIRONMENT_TAG: self.environment.name}
+    def tags(self, role: Role | None = None, group: str = "") -> dict[str, str]:
+        """Return the tags of our resources; instances also get a role, a name, and their group."""
+        settings = self.release.settings
+        tags = dict(settings.tags) | {ENVIRONMENT_TAG: self.environment.name}
         if role is not None:
             tags[ROLE_TAG] = role
             tags["Name"] = f"ray-{role}-{self.environment.name}"
+        if group and not settings.before_groups:
+            tags[GROUP_TAG] = group
         return tags
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The release's groups of workers."""
+        return self.release.settings.groups
 
     @property
     def head_count(self) -> int:
@@ -49,35 +60,76 @@ class DesiredState:
         """Say whether the Redis that should keep Ray's state does not exist yet."""
         return self.environment.head.state == "redis" and not self.redis(foundation)
 
-    def worker_content(self, foundation: Foundation) -> TemplateContent:
-        """Return what workers are launched with."""
-        return self._content(
-            "worker",
-            profile_arn=foundation.worker_instance_profile_arn,
-            security_group_id=foundation.worker_security_group_id,
-            text=worker_user_data(
-                self.environment, self.release.settings.group, self.redis(foundation)
-            ),
+    def worker_content(self, foundation: Foundation, group: Group) -> TemplateContent:
+        """Return what the workers of a group are launched with."""
+        # The autoscaler names the type at each launch, where it chooses among several.
+        before = self.release.settings.before_groups
+        return _content(
+            group.image,
+            group.volume,
+            instance_type=group.instance_types[0] if before else "",
+            profile_arn=foundation.worker_profile(group),
+            security_group_ids=foundation.worker_security_groups(group),
+            text=worker_user_data(self.environment, group, self.redis(foundation)),
+            tags=self.tags("worker", group.name),
+            ends_on_shutdown=True,
         )
 
-    def autoscaler(self, foundation: Foundation, worker: TemplateVersion) -> Document:
-        """Return the autoscaler's YAML."""
-        body = autoscaler_yaml(
-            self.environment,
-            self.release.settings,
-            worker.template_id,
-            worker.number,
-            tuple(sorted(foundation.private_subnet_ids)),
+    @property
+    def has_zones(self) -> bool:
+        """A group is launched in some zones alone, so the subnets' zones must be known."""
+        return any(group.zones for group in self.groups)
+
+    def subnets(self, foundation: Foundation, group: Group) -> tuple[str, ...]:
+        """Return the subnets that a group's workers are launched in: those of its zones.
+
+        Raises Refused if there is none.
+        """
+        everywhere = tuple(sorted(foundation.private_subnet_ids))
+        if not group.zones:
+            return everywhere
+        zones = dict(foundation.subnet_zones)
+        if found := tuple(name for name in everywhere if zones.get(name) in group.zones):
+            return found
+        raise Refused(
+            f"workers.{group.name}.zones: no private subnet is in {' or '.join(group.zones)}; "
+            f"they are in {', '.join(sorted(set(zones.values())))}",
+            hint="correct zones, or add a subnet there",
         )
+
+    def autoscaler(
+        self,
+        foundation: Foundation,
+        workers: Mapping[str, TemplateVersion],
+        removed: Collection[str] = (),
+    ) -> Document:
+        """Return the autoscaler's YAML; ``workers`` has the template version of each group.
+
+        ``removed`` groups are not the release's, but may have workers still.
+        """
+        sources = {
+            group.name: Source(
+                workers[group.name].template_id,
+                workers[group.name].number,
+                self.subnets(foundation, group),
+            )
+            for group in self.groups
+        }
+        body = autoscaler_yaml(self.environment, self.release.settings, sources, removed)
         return autoscaler_document(self.environment.name, body)
 
     def head_content(self, foundation: Foundation) -> TemplateContent:
         """Return what heads are launched with."""
-        return self._content(
-            "head",
+        settings = self.release.settings
+        return _content(
+            self.release.head,
+            settings.head_volume,
+            instance_type=settings.head_type,
             profile_arn=foundation.head_instance_profile_arn,
-            security_group_id=foundation.head_security_group_id,
+            security_group_ids=(foundation.head_security_group_id,),
             text=head_user_data(self.environment, self.redis(foundation)),
+            tags=self.tags("head"),
+            ends_on_shutdown=False,
         )
 
     def group(
@@ -107,31 +159,40 @@ class DesiredState:
         """Return the release as a document named by its id."""
         return release_document(self.environment.name, self.release)
 
-    def is_current(self, worker: Instance, content: str) -> bool:
-        """Say whether a worker is as one launched now; ``content`` is the template's digest."""
-        settings = self.release.settings
-        allowed = settings.before_groups or settings.group.has(worker.type, worker.market)
-        return worker.content == content and allowed
+    def is_current(self, worker: Instance, contents: Mapping[str, str]) -> bool:
+        """Say whether a worker is as one launched now.
 
-    def _worker_type(self) -> str:
-        """Return the template's type; empty where the autoscaler chooses among several."""
+        ``contents`` has the digest of what each group's workers are launched with.
+        """
         settings = self.release.settings
-        return settings.group.instance_types[0] if settings.before_groups else ""
+        group = settings.group_named(worker.group)
+        if group is None:
+            own = worker.group in node_types(settings.autoscaler_override)
+            return own and worker.content in contents.values()
+        allowed = settings.before_groups or group.has(worker.type, worker.market)
+        there = not group.zones or worker.zone in group.zones
+        return allowed and there and worker.content == contents.get(group.name)
 
-    def _content(
-        self, role: Role, *, profile_arn: str, security_group_id: str, text: str
-    ) -> TemplateContent:
-        settings = self.release.settings
-        image = self.release.head if role == "head" else settings.group.image
-        volume = settings.head_volume if role == "head" else settings.group.volume
-        return TemplateContent(
-            ami_id=image.ami_id,
-            instance_type=settings.head_type if role == "head" else self._worker_type(),
-            profile_arn=profile_arn,
-            security_group_ids=(security_group_id,),
-            user_data=text,
-            root_device=image.root_device,
-            volume_gib=volume.gib,
-            tags=tuple(sorted(self.tags(role).items())),
-            ends_on_shutdown=role == "worker",
-        ).named()
+
+def _content(
+    image: NodeImage,
+    volume: Volume,
+    *,
+    instance_type: str,
+    profile_arn: str,
+    security_group_ids: tuple[str, ...],
+    text: str,
+    tags: Mapping[str, str],
+    ends_on_shutdown: bool,
+) -> TemplateContent:
+    return TemplateContent(
+        ami_id=image.ami_id,
+        instance_type=instance_type,
+        profile_arn=profile_arn,
+        security_group_ids=security_group_ids,
+        user_data=text,
+        root_device=image.root_device,
+        volume_gib=volume.gib,
+        tags=tuple(sorted(tags.items())),
+        ends_on_shutdown=ends_on_shutdown,
+    ).named()

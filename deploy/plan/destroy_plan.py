@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from common.environment import Environment
 from deploy.cluster.state import ClusterState
-from deploy.plan.steps import Plan, Step
+from deploy.plan.steps import DeleteTemplate, Plan, Step
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,6 @@ class TerminateInstances(Step):
     """Terminate every instance that has the environment's tags."""
 
     kind: ClassVar[str] = "instances"
-
-
-@dataclass(frozen=True)
-class DeleteTemplate(Step):
-    """Delete a launch template with all its versions."""
-
-    name: str
-    kind: ClassVar[str] = "template"
 
 
 @dataclass(frozen=True)
@@ -63,7 +55,7 @@ def plan_destroy(environment: Environment, state: ClusterState) -> Plan:
     steps = (
         *_group(environment, state),
         *_instances(state),
-        *_templates(environment, state),
+        *_templates(state),
         *_secret(environment, state),
         *_bucket(environment, state),
         *_foundation(environment, state),
@@ -86,15 +78,13 @@ def _instances(state: ClusterState) -> tuple[Step, ...]:
     return (TerminateInstances("instances", names, "-"),)
 
 
-def _templates(environment: Environment, state: ClusterState) -> tuple[Step, ...]:
-    both = (
-        (environment.head_template, state.head_template),
-        (environment.worker_template, state.worker_template),
-    )
+def _templates(state: ClusterState) -> tuple[Step, ...]:
+    head = (state.head_template,) if state.head_template else ()
     return tuple(
-        DeleteTemplate(f"launch template {name}", f"versions: {len(found.versions)}", "-", name)
-        for name, found in both
-        if found
+        DeleteTemplate(
+            f"launch template {found.name}", f"versions: {len(found.versions)}", "-", found.name
+        )
+        for found in (*head, *state.worker_templates)
     )
 
 

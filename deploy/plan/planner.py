@@ -1,6 +1,6 @@
 """Decide what a deploy has to do. Pure: no AWS, no clock.
 
-The plan follows the chain foundation → worker template → autoscaler YAML → head template → group.
+The plan follows the chain foundation → worker templates → autoscaler YAML → head template → group.
 Each link is named by the one before it, so a change in one makes the rest "known after"; a step
 reads again when its turn comes, and changes nothing that is as desired. How the cluster is then
 rolled, checked and recorded: roll.py.
@@ -33,7 +33,7 @@ from deploy.plan.steps import (
 from deploy.plan.strategy import ROLLS, choose_strategy
 from deploy.release.autoscaler_override import launching_types, node_types
 from deploy.release.autoscaler_yaml import mistakes_of
-from deploy.release.release import Release, differences
+from deploy.release.release import differences
 from deploy.release.settings import Role
 
 REDIS = "AWS::ElastiCache::ReplicationGroup"
@@ -43,19 +43,20 @@ LATER = "known after the steps before it"
 def plan_deploy(desired: DesiredState, state: ClusterState, foundation: StackPlan) -> Plan:
     """Return the steps from the current state to the desired state.
 
-    Raises Refused if Ray would refuse the autoscaler's configuration, or the autoscaler would lose
-    a node type, or heads in service their Redis.
+    Raises Refused if Ray would refuse the autoscaler's configuration, the autoscaler would lose a
+    node type of a person's own, heads in service their Redis, or a group has no subnet.
     """
     _refuse_what_ray_refuses(desired, state)
     _refuse_to_lose_node_types(desired, state)
     _refuse_to_lose_redis(state, foundation)
+    _refuse_zones_without_subnets(desired, state)
     chain = known_chain(desired, state, foundation)
     strategy = choose_strategy(desired, state, chain)
     changes = (
         *_create_secret(desired, state),
         *_change_foundation(foundation),
         *_store_release(desired, state),
-        *_worker_template(desired, state, chain),
+        *_worker_templates(desired, state, chain),
         *_store_autoscaler(desired, state, chain),
         *_head_template(desired, state, chain),
         *_ensure_group(desired, state, chain),
@@ -63,7 +64,8 @@ def plan_deploy(desired: DesiredState, state: ClusterState, foundation: StackPla
         *_update_autoscaler(desired, state, chain),
     )
     rolls = strategy in ROLLS
-    steps = (*changes, *plan_roll(desired, state, chain, strategy, changed=bool(changes) or rolls))
+    begun = bool(changes or chain.removed) or rolls
+    steps = (*changes, *plan_roll(desired, state, chain, strategy, changed=begun))
     if not steps:
         strategy = "nothing"
     return Plan(
@@ -73,6 +75,7 @@ def plan_deploy(desired: DesiredState, state: ClusterState, foundation: StackPla
         strategy,
         previous=state.release if rolls or _may_be_refused(steps) else None,
         differences=differences(state.release, desired.release) if state.release else (),
+        removed=chain.removed,
     )
 
 
@@ -99,31 +102,29 @@ def _refuse_what_ray_refuses(desired: DesiredState, state: ClusterState) -> None
 def _refuse_to_lose_node_types(desired: DesiredState, state: ClusterState) -> None:
     """Ray's autoscaler v2 stops scaling at a node of a type that is not in its configuration.
 
-    Seen in Ray 2.60, autoscaler/v2/scheduler.py, ``_enforce_max_workers_per_type``.
+    Seen in Ray 2.60, autoscaler/v2/scheduler.py, ``_enforce_max_workers_per_type``. Only types of a
+    person's own are refused: workers of a group that is removed are drained.
     """
     if state.release is None:
         return
-    before, after = (
-        node_types(release.settings.autoscaler_override) | _group_names(release)
-        for release in (state.release, desired.release)
-    )
+    before = node_types(state.release.settings.autoscaler_override)
+    after = node_types(desired.release.settings.autoscaler_override)
+    after |= {group.name for group in desired.groups}
     launched = launching_types(state.release.settings.autoscaler_override)
-    launched |= _group_names(state.release)
     alive = {worker.node_type for worker in state.workers}
     if lost := sorted((before - after) & (launched | alive)):
-        renamed = sorted(set(lost) & _group_names(state.release))
         raise Refused(
             f"the autoscaler would lose the node types {', '.join(lost)}, "
             "and stop scaling while workers of them run",
-            hint=f"keep the name of the group: [workers.{renamed[0]}]"
-            if renamed
-            else "keep them in autoscaler_file with max_workers: 0, deploy, and remove them when "
+            hint="keep them in autoscaler_file with max_workers: 0, deploy, and remove them when "
             "no worker is left",
         )
 
 
-def _group_names(release: Release) -> frozenset[str]:
-    return frozenset(group.name for group in release.settings.groups)
+def _refuse_zones_without_subnets(desired: DesiredState, state: ClusterState) -> None:
+    if state.foundation:
+        for group in desired.groups:
+            desired.subnets(state.foundation, group)
 
 
 def _refuse_to_lose_redis(state: ClusterState, plan: StackPlan) -> None:
@@ -159,12 +160,15 @@ def _store_release(desired: DesiredState, state: ClusterState) -> tuple[Step, ..
     return (StoreRelease(f"release {release.id}", why, "+"),)
 
 
-def _worker_template(desired: DesiredState, state: ClusterState, chain: Chain) -> tuple[Step, ...]:
-    if chain.worker:
-        return ()
-    name, template = desired.environment.worker_template, state.worker_template
-    image = desired.release.settings.group.image
-    return (_ensure_template(name, "worker", template, image.ami_id),)
+def _worker_templates(desired: DesiredState, state: ClusterState, chain: Chain) -> tuple[Step, ...]:
+    names = {g: desired.environment.worker_template_of(g.name) for g in desired.groups}
+    return tuple(
+        _ensure_template(
+            name, "worker", state.worker_template(name), group.image.ami_id, group.name
+        )
+        for group, name in names.items()
+        if group.name not in chain.workers
+    )
 
 
 def _head_template(desired: DesiredState, state: ClusterState, chain: Chain) -> tuple[Step, ...]:
@@ -175,24 +179,27 @@ def _head_template(desired: DesiredState, state: ClusterState, chain: Chain) -> 
 
 
 def _ensure_template(
-    name: str, role: Role, template: Template | None, ami_id: str
+    name: str, role: Role, template: Template | None, ami_id: str, group: str = ""
 ) -> EnsureLaunchTemplate:
+    what = f"launch template {name}"
     if template is None:
-        return EnsureLaunchTemplate(f"launch template {name}", f"{ami_id}, version 1", "+", role)
+        return EnsureLaunchTemplate(what, f"{ami_id}, version 1", "+", role, group)
     newest = template.versions[0]
     if newest.content.ami_id != ami_id:
         why = f"image {newest.content.ami_id} → {ami_id}"
     else:
         why = f"a version with other settings than {newest.number}: a new one, or one that matches"
-    return EnsureLaunchTemplate(f"launch template {name}", why, "~", role)
+    return EnsureLaunchTemplate(what, why, "~", role, group)
 
 
 def _store_autoscaler(desired: DesiredState, state: ClusterState, chain: Chain) -> tuple[Step, ...]:
     if chain.autoscaler and chain.autoscaler.key in state.keys:
         return ()
-    group = desired.release.settings.group
-    why = f"{group.min} to {group.max} workers of {group.words}"
-    return (StoreAutoscaler("autoscaler configuration", why, "+"),)
+    why = [f"{g.min} to {g.max} workers of {g.words}" for g in desired.groups]
+    if len(why) > 1:
+        why = [f"{g.name}: {words}" for g, words in zip(desired.groups, why, strict=True)]
+    why += [f"{name}: none is launched any more" for name in chain.removed]
+    return (StoreAutoscaler("autoscaler configuration", "; ".join(why), "+"),)
 
 
 def _ensure_group(desired: DesiredState, state: ClusterState, chain: Chain) -> tuple[Step, ...]:

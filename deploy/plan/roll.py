@@ -4,7 +4,9 @@ Only the current and the desired state decide, so a rollout that was killed anyw
 or rolled back, by a new plan.
 """
 
-from deploy.cluster.state import ClusterState
+from collections import Counter
+
+from deploy.cluster.state import ClusterState, Instance
 from deploy.plan.chain import Chain
 from deploy.plan.desired_state import DesiredState
 from deploy.plan.steps import (
@@ -13,6 +15,9 @@ from deploy.plan.steps import (
     AwaitStandby,
     AwaitWorkers,
     BakeTime,
+    DeleteTemplate,
+    DrainWorkers,
+    ForgetGroups,
     HandOver,
     RecordRelease,
     RollWorkers,
@@ -22,6 +27,9 @@ from deploy.plan.steps import (
     Verify,
 )
 from deploy.plan.strategy import DRAINS, HANDS_OVER, ROLLS, Strategy, stale_workers
+
+# The cluster is verified before its workers are replaced: another head leads than before.
+VERIFIED_FIRST: frozenset[Strategy] = HANDS_OVER | {"initial"}
 
 
 def plan_roll(
@@ -34,26 +42,40 @@ def plan_roll(
     lacking = _lacking(desired, state)
     recorded = state.release == desired.release
     surplus = _surplus_heads(desired, state)
-    defaults = _set_default_versions(state, chain)
-    if not (changed or lacking or surplus or defaults) and recorded:
+    defaults = _set_default_versions(desired, state, chain)
+    unused = _delete_unused_templates(desired, state)
+    if not (changed or lacking or surplus or defaults or unused) and recorded:
         return ()
-    count = desired.head_count
+    count, all_at_once = desired.head_count, strategy == "replace-all"
+    rolled = _roll_workers(desired, state, chain) if strategy in DRAINS else ()
+    drained = _drain_removed(desired, state, chain, at_once=all_at_once)
+    late = (*rolled, *(() if all_at_once else drained), *_forget_removed(chain))
     return (
         *_hand_over(desired, state, chain, strategy),
-        *(_replace_all_workers(desired, state, chain) if strategy == "replace-all" else ()),
+        *((*_replace_all_workers(desired, state, chain), *drained) if all_at_once else ()),
         AwaitHeads(f"wait for {_count(count, 'head')}", lacking, "…"),
         AwaitEndpoint(f"wait for {desired.environment.head_dns}", "", "…"),
-        *(_verify(desired) if strategy != "workers" else ()),
+        *(_verify(desired) if strategy in VERIFIED_FIRST or not late else ()),
         *_terminate_old_heads(desired, state, chain, strategy, surplus),
-        *(_roll_workers_and_verify(desired, state, chain) if strategy in DRAINS else ()),
+        *((*late, *_verify(desired)) if late else ()),
         *_bake_time(desired, strategy),
         *defaults,
+        *unused,
         *(() if recorded else (_record_release(desired),)),
     )
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' if number > 1 else ''}"
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _by_group(workers: tuple[Instance, ...], desired: DesiredState) -> str:
+    """Return how many workers of which groups; one group is not worth its name."""
+    counts = Counter(worker.group for worker in workers)
+    words = _count(len(workers), "worker")
+    if len(desired.groups) == 1:
+        return words
+    return f"{words} ({', '.join(f'{name} {counts[name]}' for name in sorted(counts))})"
 
 
 def _hand_over(
@@ -81,9 +103,11 @@ def _hand_over(
 
 
 def _verify(desired: DesiredState) -> tuple[Step, ...]:
-    minimum = desired.release.settings.group.min
+    minimum = desired.release.settings.min_workers
+    several = len(desired.groups) > 1
+    why = ", ".join(f"{group.name} {group.min}" for group in desired.groups if several)
     return (
-        AwaitWorkers(f"wait for {_count(minimum, 'worker')}", "", "…"),
+        AwaitWorkers(f"wait for {_count(minimum, 'worker')}", why, "…"),
         Verify("verify the cluster", "", "…"),
     )
 
@@ -125,24 +149,70 @@ def _surplus_heads(desired: DesiredState, state: ClusterState) -> tuple[str, ...
 def _replace_all_workers(
     desired: DesiredState, state: ClusterState, chain: Chain
 ) -> tuple[Step, ...]:
-    stale = stale_workers(desired, state, known=chain.worker is not None)
+    stale = _stale_workers(desired, state, chain)
     if not stale:
         return ()
-    what, why = f"replace {_count(len(stale), 'worker')}", "their Ray cannot join the new head"
+    what, why = f"replace {_by_group(stale, desired)}", "their Ray cannot join the new head"
     return (RollWorkers(what, why, "~", at_once=True),)
 
 
-def _roll_workers_and_verify(
-    desired: DesiredState, state: ClusterState, chain: Chain
-) -> tuple[Step, ...]:
-    stale = stale_workers(desired, state, known=chain.worker is not None)
+def _roll_workers(desired: DesiredState, state: ClusterState, chain: Chain) -> tuple[Step, ...]:
+    stale = _stale_workers(desired, state, chain)
     if not stale:
         return ()
-    rollout = desired.environment.rollout
-    why = f"at most {rollout.unavailable(len(state.workers))} unavailable at a time, "
-    why += f"drained for up to {rollout.drain_seconds} s"
-    roll = RollWorkers(f"replace {_count(len(stale), 'worker')}", why, "~", at_once=False)
-    return (roll, *_verify(desired))
+    rollout, workers = desired.environment.rollout, Counter(w.group for w in state.workers)
+    most = {name: rollout.unavailable(workers[name]) for name in {w.group for w in stale}}
+    several = len(desired.groups) > 1
+    why = ", ".join(f"{most[n]} of {n}" if several else str(most[n]) for n in sorted(most))
+    why = f"at most {why} unavailable at a time, drained for up to {rollout.drain_seconds} s"
+    return (RollWorkers(f"replace {_by_group(stale, desired)}", why, "~", at_once=False),)
+
+
+def _stale_workers(
+    desired: DesiredState, state: ClusterState, chain: Chain
+) -> tuple[Instance, ...]:
+    """Return the stale workers that are replaced: those of groups that stay."""
+    stale = stale_workers(desired, state, known=chain.workers)
+    return tuple(worker for worker in stale if worker.group not in chain.removed)
+
+
+def _drain_removed(
+    desired: DesiredState, state: ClusterState, chain: Chain, *, at_once: bool
+) -> tuple[Step, ...]:
+    """Drain what is left of removed groups; a launch may be under way, so none may come later."""
+    if not chain.removed:
+        return ()
+    there = Counter(worker.group for worker in state.workers if worker.is_there)
+    count = sum(there[name] for name in chain.removed)
+    parts = [f"the {_count(there[name], 'worker')} of {name}" for name in chain.removed]
+    whose = f"whose group{' is' if len(parts) == 1 else 's are'} removed"
+    if not count:
+        names = " and ".join(chain.removed)
+        what, why = f"wait until no worker of {names} is launched any more, {whose}", ""
+    elif at_once:
+        what = f"terminate {' and '.join(parts)}, {whose}"
+        why = "their Ray cannot join the new head"
+    else:
+        what = f"drain {' and '.join(parts)}, {whose}"
+        why = f"for up to {desired.environment.rollout.drain_seconds} s"
+    return (DrainWorkers(what, why, "-" if count else "…", chain.removed, at_once),)
+
+
+def _forget_removed(chain: Chain) -> tuple[Step, ...]:
+    if not chain.removed:
+        return ()
+    what = f"autoscaler configuration without {' and '.join(chain.removed)}"
+    return (ForgetGroups(what, "", "~", chain.removed),)
+
+
+def _delete_unused_templates(desired: DesiredState, state: ClusterState) -> tuple[Step, ...]:
+    """Delete the launch templates that no group of the release has."""
+    used = {desired.environment.worker_template_of(group.name) for group in desired.groups}
+    return tuple(
+        DeleteTemplate(f"launch template {found.name}", "no group has it", "-", found.name)
+        for found in state.worker_templates
+        if found.name not in used
+    )
 
 
 def _bake_time(desired: DesiredState, strategy: Strategy) -> tuple[Step, ...]:
@@ -152,13 +222,14 @@ def _bake_time(desired: DesiredState, strategy: Strategy) -> tuple[Step, ...]:
     return (BakeTime(f"bake time: {seconds} s without an alarm", "", "…"),)
 
 
-def _set_default_versions(state: ClusterState, chain: Chain) -> tuple[Step, ...]:
+def _set_default_versions(
+    desired: DesiredState, state: ClusterState, chain: Chain
+) -> tuple[Step, ...]:
+    named = ((g, desired.environment.worker_template_of(g.name)) for g in desired.groups)
+    workers = ((state.worker_template(name), chain.workers.get(g.name)) for g, name in named)
     behind = [
         template.name
-        for template, version in (
-            (state.head_template, chain.head),
-            (state.worker_template, chain.worker),
-        )
+        for template, version in ((state.head_template, chain.head), *workers)
         if template and (version is None or template.default != version.number)
     ]
     if not behind:
@@ -179,6 +250,8 @@ def _lacking(desired: DesiredState, state: ClusterState) -> str:
         return "no instance holds the head lease"
     if not state.is_reachable:
         return "the load balancer does not reach the leader"
-    running = [worker for worker in state.workers if worker.state == "running"]
-    minimum = desired.release.settings.group.min
-    return f"{len(running)} of {minimum} workers" if len(running) < minimum else ""
+    running = Counter(worker.group for worker in state.workers if worker.state == "running")
+    short = [group for group in desired.groups if running[group.name] < group.min]
+    if len(desired.groups) == 1:
+        return "".join(f"{running[group.name]} of {group.min} workers" for group in short)
+    return ", ".join(f"{running[g.name]} of {g.min} workers of {g.name}" for g in short)

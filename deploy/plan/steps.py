@@ -51,9 +51,13 @@ class StoreRelease(Step):
 
 @dataclass(frozen=True)
 class EnsureLaunchTemplate(Step):
-    """Ensure that a launch template has a version with the desired content."""
+    """Ensure that a launch template has a version with the desired content.
+
+    ``group`` is that of workers; heads have none.
+    """
 
     role: Role
+    group: str = ""
     kind: ClassVar[str] = "template"
 
 
@@ -121,7 +125,7 @@ class AwaitEndpoint(Step):
 
 @dataclass(frozen=True)
 class AwaitWorkers(Step):
-    """Wait until the minimum number of workers runs."""
+    """Wait until each group has its minimum of workers, and they are alive in Ray."""
 
     kind: ClassVar[str] = "await-workers"
 
@@ -135,6 +139,34 @@ class RollWorkers(Step):
 
     at_once: bool
     kind: ClassVar[str] = "roll-workers"
+
+
+@dataclass(frozen=True)
+class DrainWorkers(Step):
+    """Drain and terminate all workers of the groups that are removed; wait until none is left.
+
+    ``at_once``: as of RollWorkers.
+    """
+
+    groups: tuple[str, ...]
+    at_once: bool
+    kind: ClassVar[str] = "drain-workers"
+
+
+@dataclass(frozen=True)
+class ForgetGroups(Step):
+    """Have the heads use the autoscaler configuration without the groups that are removed."""
+
+    groups: tuple[str, ...]
+    kind: ClassVar[str] = "forget-groups"
+
+
+@dataclass(frozen=True)
+class DeleteTemplate(Step):
+    """Delete a launch template with all its versions."""
+
+    name: str
+    kind: ClassVar[str] = "delete-template"
 
 
 @dataclass(frozen=True)
@@ -176,6 +208,8 @@ class Plan:
     # The release that a failed rollout is rolled back to.
     previous: Release | None = None
     differences: tuple[str, ...] = ()
+    # Groups that are not the release's, which the autoscaler must know until they have no workers.
+    removed: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:

@@ -1,5 +1,6 @@
 """Decide which strategy takes a cluster to its release: see docs/rollout.md. Pure: no AWS."""
 
+from collections.abc import Collection
 from typing import Literal
 
 from deploy.cluster.state import ClusterState, Instance
@@ -23,19 +24,23 @@ def choose_strategy(desired: DesiredState, state: ClusterState, chain: Chain) ->
         before = state.release.head.ray_version if state.release else ""
         same_ray = before in ("", desired.release.head.ray_version)
         return "hand-over" if same_ray else "replace-all"
-    stale = stale_workers(desired, state, known=chain.worker is not None)
+    stale = stale_workers(desired, state, known=chain.workers)
     return "workers" if stale else "in place"
 
 
 def stale_workers(
-    desired: DesiredState, state: ClusterState, *, known: bool
+    desired: DesiredState, state: ClusterState, *, known: Collection[str]
 ) -> tuple[Instance, ...]:
-    """Return the workers that would not be launched like this now.
+    """Return the workers that would not be launched like this now, those of removed groups too.
 
-    ``known``: a template version with the desired content exists. Without one all workers are
-    stale.
+    ``known``: the groups that have a template version with the desired content. Of every other all
+    workers are stale.
     """
     if state.foundation is None:
         return ()
-    content = desired.worker_content(state.foundation).digest if known else ""
-    return tuple(worker for worker in state.workers if not desired.is_current(worker, content))
+    contents = {
+        group.name: desired.worker_content(state.foundation, group).digest
+        for group in desired.groups
+        if group.name in known
+    }
+    return tuple(w for w in state.workers if w.is_there and not desired.is_current(w, contents))

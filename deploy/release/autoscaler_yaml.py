@@ -7,7 +7,8 @@ our own provider (node/ray/provider.py), which tries a group's instance types in
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -18,20 +19,35 @@ from deploy.release.settings import Group, Settings
 from node import contract
 
 UNUSED = ("setup_commands", "head_setup_commands", "worker_setup_commands", "cluster_synced_files")
+IDLE = "idle_timeout_minutes"
+# Of a group that is removed: as many as any group may have.
+MOST_WORKERS = 10_000
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a group's workers are launched from: a launch template's version, and the subnets."""
+
+    template_id: str
+    version: int
+    subnet_ids: tuple[str, ...]
+
+
+UNKNOWN = Source("lt-later", 1, ("subnet-later",))
 
 
 def autoscaler_yaml(
     environment: Environment,
     settings: Settings,
-    template_id: str,
-    template_version: int,
-    subnet_ids: tuple[str, ...],
+    sources: Mapping[str, Source],
+    removed: Collection[str] = (),
 ) -> str:
-    """Return the configuration as YAML."""
+    """Return the configuration as YAML.
+
+    ``sources`` are by group. ``removed`` groups are not the release's, but may have workers still.
+    """
     override = json.loads(settings.autoscaler_override)
-    config = merged_config(
-        environment, settings, override, template_id, str(template_version), subnet_ids
-    )
+    config = merged_config(environment, settings, override, sources, removed)
     return yaml.safe_dump(config, sort_keys=False)
 
 
@@ -39,31 +55,53 @@ def merged_config(
     environment: Environment,
     settings: Settings,
     override: Mapping[str, Any],
-    template_id: str,
-    template_version: str,
-    subnet_ids: tuple[str, ...],
+    sources: Mapping[str, Source],
+    removed: Collection[str] = (),
 ) -> dict[str, Any]:
     """Return what Raykiln makes, with ``override`` applied; is not looked at for mistakes here."""
-    node_config: dict[str, Any] = {
-        "LaunchTemplate": {"LaunchTemplateId": template_id, "Version": template_version},
-        "SubnetIds": list(subnet_ids),
+    before = settings.before_groups
+    per_group = not before and IDLE not in override
+    groups = {
+        group.name: _group_type(group, _node_config(sources[group.name], group, before=before))
+        | ({"idle_timeout_s": 60 * group.idle_timeout_minutes} if per_group else {})
+        for group in settings.groups
     }
-    group = settings.group
-    if not settings.before_groups:
-        node_config[contract.NODE_CONFIG_TYPES] = list(group.instance_types)
-        node_config[contract.NODE_CONFIG_MARKETS] = list(group.markets)
     generated = {
         "cluster_name": environment.name,
-        "max_workers": group.max,
-        "idle_timeout_minutes": group.idle_timeout_minutes,
-        **(_own_provider if settings.before_groups else _group_provider)(environment.region),
+        "max_workers": sum(group.max for group in settings.groups),
+        **({IDLE: settings.groups[0].idle_timeout_minutes} if before else {}),
+        **(_own_provider if before else _group_provider)(environment.region),
         "head_node_type": contract.HEAD_NODE_TYPE,
-        "available_node_types": {
-            contract.HEAD_NODE_TYPE: _head_type(),
-            group.name: _group_type(group, node_config),
-        },
+        "available_node_types": {contract.HEAD_NODE_TYPE: _launches_none(0)} | groups,
     }
-    return _merged(generated, override)
+    return _with_removed(_merged(generated, override), removed)
+
+
+def _with_removed(config: dict[str, Any], removed: Iterable[str]) -> dict[str, Any]:
+    """Return the configuration with the node types of removed groups.
+
+    The autoscaler stops at a node whose type it does not know, and above a maximum, a type's or the
+    cluster's, it stops nodes at once, whatever runs on them (``_enforce_max_workers_per_type`` and
+    ``_enforce_max_workers_global``, autoscaler/v2/scheduler.py, and ``_stop_ray_node``,
+    subscribers/ray_stopper.py, Ray 2.60). So those that still run are below both until they are
+    drained; nothing is launched, since no work fits a node that offers no CPU.
+    """
+    names = sorted(removed)
+    if not names:
+        return config
+    types = config["available_node_types"] | {name: _launches_none(MOST_WORKERS) for name in names}
+    most = config["max_workers"] + MOST_WORKERS * len(names)
+    return config | {"max_workers": most, "available_node_types": types}
+
+
+def _node_config(source: Source, group: Group, *, before: bool) -> dict[str, Any]:
+    template = {"LaunchTemplateId": source.template_id, "Version": str(source.version)}
+    return {
+        "LaunchTemplate": template,
+        "SubnetIds": list(source.subnet_ids),
+        **({} if before else {contract.NODE_CONFIG_TYPES: list(group.instance_types)}),
+        **({} if before else {contract.NODE_CONFIG_MARKETS: list(group.markets)}),
+    }
 
 
 def _own_provider(region: str) -> dict[str, Any]:
@@ -97,8 +135,9 @@ def _aws(region: str) -> dict[str, object]:
     }
 
 
-def _head_type() -> dict[str, object]:
-    return {"node_config": {}, "resources": {"CPU": 0}, "min_workers": 0, "max_workers": 0}
+def _launches_none(most: int) -> dict[str, object]:
+    """Return a node type that nothing is launched from, but that ``most`` nodes may have."""
+    return {"node_config": {}, "resources": {"CPU": 0}, "min_workers": 0, "max_workers": most}
 
 
 def _group_type(group: Group, node_config: dict[str, Any]) -> dict[str, object]:
@@ -131,5 +170,6 @@ def mistakes_of(
 
     What AWS will name is not known before a deploy, and Ray does not look into it.
     """
-    config = merged_config(environment, settings, override, "lt-later", "1", ("subnet-later",))
+    sources = {group.name: UNKNOWN for group in settings.groups}
+    config = merged_config(environment, settings, override, sources)
     return mistakes(config, ray_version)

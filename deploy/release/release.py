@@ -100,7 +100,8 @@ def _from_before_groups(found: dict[str, Any]) -> Release:
 
 def _stored_before_groups(release: Release) -> dict[str, Any]:
     """Return what ``_from_before_groups`` parses."""
-    settings, group = release.settings, release.settings.group
+    settings = release.settings
+    (group,) = settings.groups
     return {
         "head": asdict(release.head),
         "worker": asdict(group.image),

@@ -98,12 +98,6 @@ class Settings:
     # A release from before there were groups: its head's image launches by Ray's own provider.
     before_groups: bool = False
 
-    @property
-    def group(self) -> Group:
-        """The only group."""
-        (group,) = self.groups
-        return group
-
     def group_named(self, name: str) -> Group | None:
         """Return the group of that name; None if there is none."""
         return next((group for group in self.groups if group.name == name), None)

@@ -14,7 +14,7 @@ from deploy.cluster.state import ClusterState
 from deploy.plan.desired_state import DesiredState
 from deploy.plan.interruptions import Running, interrupted_by, what_runs
 from deploy.plan.prices import Fleet, cost_change
-from deploy.plan.steps import EnsureLaunchTemplate, Plan, RollWorkers
+from deploy.plan.steps import DrainWorkers, EnsureLaunchTemplate, Plan, RollWorkers
 from deploy.plan.strategy import ROLLS, stale_workers
 from deploy.release.package_changes import ImageChange, image_changes
 from deploy.release.rollout_journal import Journal, read_journals
@@ -139,9 +139,8 @@ def stale_addresses(plan: Plan, desired: DesiredState, state: ClusterState) -> f
     """Return the addresses of the workers that would be replaced."""
     if not _rolls_workers(plan):
         return frozenset()
-    known = not any(
-        isinstance(step, EnsureLaunchTemplate) and step.role == "worker" for step in plan.steps
-    )
+    later = {step.group for step in plan.steps if isinstance(step, EnsureLaunchTemplate)}
+    known = {group.name for group in desired.groups} - later
     return frozenset(worker.address for worker in stale_workers(desired, state, known=known))
 
 
@@ -150,7 +149,7 @@ def _part(title: str, lines: Sequence[str]) -> tuple[str, ...]:
 
 
 def _rolls_workers(plan: Plan) -> bool:
-    return any(isinstance(step, RollWorkers) for step in plan.steps)
+    return any(isinstance(step, RollWorkers | DrainWorkers) for step in plan.steps)
 
 
 def _what_runs(prepared: Prepared, addresses: frozenset[str]) -> tuple[Running, frozenset[str]]:
@@ -218,28 +217,30 @@ def _cost(desired: DesiredState, state: ClusterState) -> tuple[str, ...]:
     region, after = desired.environment.region, desired.release.settings
     before = state.release.settings if state.release else None
     heads = state.group.settings.min_size if state.group else 0
-    roles = {
+    roles: dict[str, tuple[Fleet | None, Fleet | None]] = {
         "head": (
             _heads(before, heads, region) if before and heads else None,
             _heads(after, desired.head_count, region),
         ),
-        "workers, minimum": (
-            _workers(before, region) if before else None,
-            _workers(after, region),
-        ),
     }
+    names = dict.fromkeys(
+        g.name for settings in (before, after) if settings for g in settings.groups
+    )
+    for name in names:
+        role = "workers, minimum" if len(names) == 1 else f"workers of {name}, minimum"
+        roles[role] = (_workers(before, name, region), _workers(after, name, region))
     lines = tuple(f"{role}: {cost_change(*pair)}" for role, pair in roles.items() if _differ(*pair))
     return lines or ("none",)
 
 
-def _differ(before: Fleet | None, after: Fleet) -> bool:
-    return before != after and (before is not None or after.count > 0)
+def _differ(before: Fleet | None, after: Fleet | None) -> bool:
+    return before != after and any(fleet and fleet.count for fleet in (before, after))
 
 
 def _heads(settings: Settings, count: int, region: str) -> Fleet:
     return Fleet(settings.head_type, count, settings.head_volume.gib, region)
 
 
-def _workers(settings: Settings, region: str) -> Fleet:
-    group = settings.group
-    return Fleet(group.instance_types[0], group.min, group.volume.gib, region)
+def _workers(settings: Settings | None, name: str, region: str) -> Fleet | None:
+    group = settings.group_named(name) if settings else None
+    return Fleet(group.instance_types[0], group.min, group.volume.gib, region) if group else None

@@ -17,11 +17,10 @@ from deploy.plan.destroy_plan import (
     DeleteFoundation,
     DeleteGroup,
     DeleteSecret,
-    DeleteTemplate,
     EmptyBucket,
     TerminateInstances,
 )
-from deploy.plan.steps import Done, Plan, Step
+from deploy.plan.steps import DeleteTemplate, Done, Plan, Step
 from deploy.release.config_bucket import remove_documents
 from deploy.rollout.cluster_access import ClusterAccess
 from deploy.rollout.head_group_changes import delete_group

@@ -63,6 +63,13 @@ class HeadSteps:
         """Have the heads of the desired version use the desired autoscaler configuration."""
         return update_autoscaler(self._access, set(self._fresh()), self._resources.autoscaler_uri)
 
+    def forget_removed(self) -> str:
+        """Have all heads use the autoscaler configuration without the removed groups."""
+        self._resources.forget_removed()
+        self._resources.store_autoscaler()
+        self.ensure_group()
+        return self.update_autoscaler()
+
     def await_standby(self, count: int) -> str:
         """Wait for heads of the desired version to stand by."""
         arns = self._resources.foundation.target_group_arns

@@ -4,7 +4,7 @@ The commands show what is returned, ask, and run it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from common.waiting import Clock
 from deploy.cluster.ray_api import RayApi, ray_api
 from deploy.cluster.state import ClusterState, read_state
 from deploy.foundation.changes import plan_foundation
+from deploy.foundation.stack import with_zones
 from deploy.plan.desired_state import DesiredState
 from deploy.plan.destroy_plan import plan_destroy
 from deploy.plan.finding import Finding
@@ -53,6 +54,8 @@ def prepare_deploy(
     check_credentials(clients, environment)
     desired = DesiredState(environment, release or requested_release(clients, environment, folder))
     state = read_state(clients, environment)
+    if desired.has_zones and state.foundation:
+        state = replace(state, foundation=with_zones(clients, state.foundation))
     stack = plan_foundation(clients, environment, clock=clock)
     plan = plan_deploy(desired, state, stack)
     findings = (

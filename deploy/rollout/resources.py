@@ -1,30 +1,42 @@
 """What a rollout builds on: foundation, secret, documents and launch templates. Touches AWS.
 
-Each link of the chain foundation → worker template → autoscaler YAML, and head template, is found,
+Each link of the chain foundation → worker templates → autoscaler YAML, and head template, is found,
 or created, when it is first asked for.
 """
 
 from functools import cached_property
 
 from common.errors import PipelineError
-from deploy.cluster.launch_template import TemplateVersion, ensure_version, make_default
+from deploy.cluster.launch_template import (
+    TemplateVersion,
+    ensure_version,
+    make_default,
+    remove_template,
+)
 from deploy.cluster.secret import ensure_secret
 from deploy.foundation.changes import apply_foundation
-from deploy.foundation.stack import Foundation, find_foundation
+from deploy.foundation.stack import Foundation, find_foundation, with_zones
 from deploy.foundation.stack_plan import StackPlan
 from deploy.plan.desired_state import DesiredState
 from deploy.release.config_bucket import Document, current_release, point_to_release, store_document
 from deploy.release.release import Release
-from deploy.release.settings import Role
+from deploy.release.settings import Group, Role
 from deploy.rollout.cluster_access import ClusterAccess
 
 
 class Resources:
-    """The resources of the desired state; each method returns its outcome in words."""
+    """The resources of the desired state; each method returns its outcome in words.
 
-    def __init__(self, access: ClusterAccess, desired: DesiredState) -> None:
-        self._access, self._desired = access, desired
+    ``removed`` groups are not the release's, but are in the autoscaler's YAML until
+    ``forget_removed``.
+    """
+
+    def __init__(
+        self, access: ClusterAccess, desired: DesiredState, removed: tuple[str, ...] = ()
+    ) -> None:
+        self._access, self._desired, self._removed = access, desired, removed
         self._clients, self._environment = access.clients, access.environment
+        self._workers: dict[str, TemplateVersion] = {}
 
     @cached_property
     def foundation(self) -> Foundation:
@@ -34,22 +46,31 @@ class Resources:
             raise PipelineError(
                 f"the stack {self._environment.stack} does not exist", hint="deploy again"
             )
-        return found
+        return with_zones(self._clients, found) if self._desired.has_zones else found
 
-    @cached_property
-    def worker(self) -> TemplateVersion:
-        """The version that workers are launched from."""
-        return ensure_version(
-            self._clients,
-            self._environment.worker_template,
-            self._desired.worker_content(self.foundation),
-            self._desired.tags("worker"),
-        )
+    @property
+    def workers(self) -> dict[str, TemplateVersion]:
+        """The version that each group's workers are launched from."""
+        return {group.name: self._worker(group) for group in self._desired.groups}
 
-    @cached_property
+    def _worker(self, group: Group) -> TemplateVersion:
+        if group.name not in self._workers:
+            self._workers[group.name] = ensure_version(
+                self._clients,
+                self._environment.worker_template_of(group.name),
+                self._desired.worker_content(self.foundation, group),
+                self._desired.tags("worker", group.name),
+            )
+        return self._workers[group.name]
+
+    @property
     def autoscaler(self) -> Document:
         """The autoscaler's YAML."""
-        return self._desired.autoscaler(self.foundation, self.worker)
+        return self._desired.autoscaler(self.foundation, self.workers, self._removed)
+
+    def forget_removed(self) -> None:
+        """From now on the autoscaler's YAML is without the removed groups."""
+        self._removed = ()
 
     @cached_property
     def head(self) -> TemplateVersion:
@@ -82,9 +103,9 @@ class Resources:
         secret = ensure_secret(self._clients, self._environment.secret, self._desired.tags())
         return f"version {secret.version}"
 
-    def ensure_template(self, role: Role) -> str:
-        """Find or create the version of the role's launch template."""
-        version = self.worker if role == "worker" else self.head
+    def ensure_template(self, role: Role, group: str) -> str:
+        """Find or create the version of the launch template of heads, or of a group of workers."""
+        version = self.workers[group] if role == "worker" else self.head
         return f"{version.template_id} version {version.number}"
 
     def store_release(self) -> str:
@@ -97,9 +118,16 @@ class Resources:
 
     def set_default_versions(self) -> str:
         """Make the versions in use their templates' defaults."""
-        for version in (self.worker, self.head):
+        workers = self.workers
+        for version in (*workers.values(), self.head):
             make_default(self._clients, version)
-        return f"head {self.head.number}, worker {self.worker.number}"
+        names = (f"{name} {version.number}" for name, version in workers.items())
+        return ", ".join((f"head {self.head.number}", *names))
+
+    def delete_template(self, name: str) -> str:
+        """Delete a launch template that no group has."""
+        remove_template(self._clients, name)
+        return "deleted"
 
     def current_release(self) -> Release | None:
         """Return the release that is recorded as served, if any."""

@@ -54,7 +54,7 @@ class Executor:
         desired, api = rollout.desired, rollout.api
         access = ClusterAccess(rollout.clients, desired.environment, rollout.clock, progress)
         self.rollout, self.access = rollout, access
-        self.resources = Resources(access, desired)
+        self.resources = Resources(access, desired, rollout.plan.removed)
         failures = HeadFailures.from_now_on(access)
         self.heads = HeadSteps(access, desired, self.resources, failures, api)
         self.workers = WorkerSteps(access, desired, self.resources, self.heads, api)
@@ -69,7 +69,7 @@ class Executor:
             case steps.StoreRelease():
                 return self.resources.store_release()
             case steps.EnsureLaunchTemplate():
-                return self.resources.ensure_template(step.role)
+                return self.resources.ensure_template(step.role, step.group)
             case steps.StoreAutoscaler():
                 return self.resources.store_autoscaler()
             case steps.EnsureGroup():
@@ -90,6 +90,12 @@ class Executor:
                 return self.workers.await_minimum()
             case steps.RollWorkers():
                 return self.workers.roll(at_once=step.at_once)
+            case steps.DrainWorkers():
+                return self.workers.drain(step.groups, at_once=step.at_once)
+            case steps.ForgetGroups():
+                return self.heads.forget_removed()
+            case steps.DeleteTemplate():
+                return self.resources.delete_template(step.name)
             case steps.Verify():
                 return self._verify()
             case steps.BakeTime():

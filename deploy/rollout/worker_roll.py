@@ -5,8 +5,8 @@ what exists now, so it can be killed anywhere and run again.
 """
 
 import shlex
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from common.errors import PipelineError, TimedOut, Unhealthy
 from deploy.cluster.ray_api import RayApi, RayNode, Unreachable, alive_workers
@@ -29,28 +29,29 @@ DRAINED_AT_ONCE = 50
 
 @dataclass(frozen=True)
 class RollLimits:
-    """``minimum`` workers stay alive, less ``unavailable``.
-
-    ``drain_seconds`` is the deadline of a drain. None terminates all at once: their Ray cannot join
-    the new head.
-    """
+    """Of one group: ``minimum`` workers stay alive, less ``unavailable``."""
 
     minimum: int
     unavailable: int
-    drain_seconds: int | None
 
 
 @dataclass(frozen=True)
 class Workers:
-    """The workers at one look: instances, and by address those that Ray counts as alive.
+    """The workers at one look, of one group or several.
 
-    ``known``: Ray answered.
+    They are instances, and by address those that Ray counts as alive. ``known``: Ray answered.
     """
 
     stale: tuple[Instance, ...]
     fresh: tuple[Instance, ...]
-    nodes: dict[str, RayNode]
+    nodes: Mapping[str, RayNode]
     known: bool
+
+    def of(self, group: str) -> "Workers":
+        """Return the workers of one group."""
+        stale = tuple(worker for worker in self.stale if worker.group == group)
+        fresh = tuple(worker for worker in self.fresh if worker.group == group)
+        return replace(self, stale=stale, fresh=fresh)
 
     @property
     def alive(self) -> int:
@@ -65,45 +66,56 @@ class Workers:
 
 @dataclass
 class WorkerRoll:
-    """Replaces every worker that is not ``is_current``."""
+    """Replaces every worker of some groups that is not ``is_current``, in all of them at a time.
+
+    ``limits`` are by group. ``drain_seconds`` is the deadline of a drain; None terminates all at
+    once: their Ray cannot join the new head. It ends when no stale worker has been seen for
+    ``quiet_seconds``.
+    """
 
     access: ClusterAccess
     api: RayApi
     is_current: Callable[[Instance], bool]
-    limits: RollLimits
+    limits: Mapping[str, RollLimits]
+    drain_seconds: int | None
+    quiet_seconds: float = 0.0
     # When each stale worker was drained, and since when each was seen not to be alive.
     _draining: dict[str, float] = field(default_factory=dict)
     _absent: dict[str, float] = field(default_factory=dict)
 
-    def run(self) -> str:
-        """Return what was done, in words.
+    def run(self) -> tuple[int, int]:
+        """Return how many were replaced, and how many are alive.
 
         Raises TimedOut when nothing has changed for too long, and Unhealthy when the autoscaler
         keeps launching stale workers.
         """
         timeout = self.access.environment.limits.workers_ready_seconds
-        timeout += self.limits.drain_seconds or 0
+        timeout += self.drain_seconds or 0
         replaced: set[str] = set()
         last, changed, most = "", self.access.clock.now(), 0
+        seen = changed  # a stale worker, or nothing yet
         while True:
-            workers = self._look()
+            workers, now = self._look(), self.access.clock.now()
             replaced.update(worker.id for worker in workers.stale)
             most = most or len(replaced) + UNDER_WAY
             if len(replaced) > most:
                 raise self._endless(len(replaced))
-            if not workers.stale and workers.alive >= self.limits.minimum:
-                return f"{len(replaced)} replaced, {workers.alive} alive"
-            self.access.progress.say(workers.words)
-            if workers.words != last:
-                last, changed = workers.words, self.access.clock.now()
-            elif self.access.clock.now() - changed > timeout:
-                raise self._stalled(timeout, workers)
+            seen = now if workers.stale else seen
+            is_quiet = not workers.stale and now - seen >= self.quiet_seconds
+            if is_quiet and not self._too_few(workers):
+                return len(replaced), workers.alive
+            words = self._words(workers)
+            self.access.progress.say(words)
+            if words != last:
+                last, changed = words, now
+            elif now - changed > timeout:
+                raise self._stalled(timeout, words)
             self._act(workers)
             self.access.clock.sleep(EVERY)
 
     def _look(self) -> Workers:
         found = find_instances(self.access.clients, self.access.environment.name)
-        workers = [i for i in found if i.role == "worker" and i.state in ("pending", "running")]
+        workers = [i for i in found if i.group in self.limits and i.is_there]
         alive = workers_if_reachable(self.api)
         return Workers(
             tuple(i for i in workers if not self.is_current(i)),
@@ -111,6 +123,15 @@ class WorkerRoll:
             {node.address: node for node in alive or ()},
             known=alive is not None,
         )
+
+    def _too_few(self, workers: Workers) -> bool:
+        return any(workers.of(n).alive < limits.minimum for n, limits in self.limits.items())
+
+    def _words(self, workers: Workers) -> str:
+        """Return the progress in words, group by group."""
+        if len(self.limits) == 1:
+            return workers.words
+        return "; ".join(f"{name}: {workers.of(name).words}" for name in self.limits)
 
     def _endless(self, replaced: int) -> Unhealthy:
         name = self.access.environment.name
@@ -120,26 +141,29 @@ class WorkerRoll:
             hint=f"does the leader use the desired configuration? invoke status --env {name}",
         )
 
-    def _stalled(self, timeout: int, workers: Workers) -> TimedOut:
+    def _stalled(self, timeout: int, words: str) -> TimedOut:
         return TimedOut(
             f"workers of {self.access.environment.name}: nothing changed for {timeout} s; "
-            f"last seen: {workers.words}",
+            f"last seen: {words}",
             hint="the autoscaler on the head launches them: `ray status` there says why not",
         )
 
     def _act(self, workers: Workers) -> None:
-        if self.limits.drain_seconds is None:
+        """Terminate and drain in all groups, with as few requests as for one."""
+        if self.drain_seconds is None:
             self._terminate([worker.id for worker in workers.stale])
             return
-        self._terminate_drained(workers, self.limits.drain_seconds)
+        ended = self._drained(workers, self.drain_seconds)
         if workers.known:
-            self._terminate_absent(workers)
-            self._drain_more(workers, self.limits.drain_seconds)
+            ended += self._absent_for_long(workers)
+        self._terminate(list(dict.fromkeys(ended)))
+        if workers.known:
+            self._drain_more(workers, self.drain_seconds)
 
-    def _terminate_drained(self, workers: Workers, drain_seconds: int) -> None:
-        """Terminate those that have left Ray, and those whose drain is past its deadline."""
+    def _drained(self, workers: Workers, drain_seconds: int) -> list[str]:
+        """Return those that have left Ray, and those whose drain is past its deadline."""
         now = self.access.clock.now()
-        drained = [
+        return [
             worker.id
             for worker in workers.stale
             if worker.id in self._draining
@@ -148,32 +172,41 @@ class WorkerRoll:
                 or now >= self._draining[worker.id] + drain_seconds
             )
         ]
-        self._terminate(drained)
 
-    def _terminate_absent(self, workers: Workers) -> None:
-        """Terminate stale workers that never join, unless too many are unavailable already."""
+    def _absent_for_long(self, workers: Workers) -> list[str]:
+        """Return stale workers that never join, unless too many of their group are unavailable."""
         now = self.access.clock.now()
         absent = [w.id for w in workers.stale if w.address not in workers.nodes]
         self._absent = {name: self._absent.get(name, now) for name in absent}
-        if self.limits.minimum - workers.alive > self.limits.unavailable:
-            return
-        late = [name for name, since in self._absent.items() if now - since >= ABSENT_SECONDS]
-        self._terminate(late[: self.limits.unavailable])
+        late: list[str] = []
+        for group, limits in self.limits.items():
+            found = workers.of(group)
+            if limits.minimum - found.alive > limits.unavailable:
+                continue
+            ids = [w.id for w in found.stale if now - self._absent.get(w.id, now) >= ABSENT_SECONDS]
+            late += ids[: limits.unavailable]
+        return late
 
     def _drain_more(self, workers: Workers, drain_seconds: int) -> None:
-        """Drain as many as may be unavailable in addition to those that are."""
+        """Drain as many of each group as may be unavailable in addition to those that are."""
+        chosen: list[Instance] = []
+        for group, limits in self.limits.items():
+            chosen += self._next_to_drain(workers.of(group), limits)
+        chosen = chosen[:DRAINED_AT_ONCE]
+        if chosen:
+            self._drain([workers.nodes[worker.address].id for worker in chosen], drain_seconds)
+        now = self.access.clock.now()
+        self._draining.update({worker.id: now for worker in chosen})
+
+    def _next_to_drain(self, workers: Workers, limits: RollLimits) -> list[Instance]:
         stale = {worker.id for worker in workers.stale}
-        out = len(stale & self._draining.keys()) + max(0, self.limits.minimum - workers.alive)
+        out = len(stale & self._draining.keys()) + max(0, limits.minimum - workers.alive)
         waiting = [
             worker
             for worker in sorted(workers.stale, key=lambda worker: worker.id)
             if worker.id not in self._draining and worker.address in workers.nodes
         ]
-        chosen = waiting[: max(0, min(self.limits.unavailable - out, DRAINED_AT_ONCE))]
-        if chosen:
-            self._drain([workers.nodes[worker.address].id for worker in chosen], drain_seconds)
-        now = self.access.clock.now()
-        self._draining.update({worker.id: now for worker in chosen})
+        return waiting[: max(0, limits.unavailable - out)]
 
     def _drain(self, nodes: list[str], drain_seconds: int) -> None:
         lease = find_lease(self.access.clients, self.access.environment)

@@ -1,22 +1,41 @@
 """Wait for workers to run, or to join the head again. Reads AWS, asks Ray."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from common.waiting import Seen
 from deploy.cluster.ray_api import RayApi, Unreachable, alive_workers
-from deploy.cluster.state import find_instances
+from deploy.cluster.state import Instance, find_instances
 from deploy.rollout.cluster_access import ClusterAccess
 
 
-def await_workers(access: ClusterAccess, minimum: int) -> int:
-    """Wait until ``minimum`` workers run; return how many do."""
+def await_workers(
+    access: ClusterAccess, api: Callable[[], RayApi], minimums: Mapping[str, int]
+) -> str:
+    """Wait until each group has its minimum of workers that run and are alive in Ray.
 
-    def look() -> Seen[int]:
+    Returns how many are alive, by group.
+    """
+
+    def look() -> Seen[str]:
         found = find_instances(access.clients, access.environment.name)
-        workers = [instance for instance in found if instance.role == "worker"]
-        running = sum(instance.state == "running" for instance in workers)
-        words = ", ".join(f"{instance.id} {instance.state}" for instance in workers)
-        return Seen(running if running >= minimum else None, words or "none launched yet")
+        try:
+            alive = {worker.address for worker in alive_workers(api())}
+        except Unreachable as error:
+            return Seen(None, error.message)
+        seen = {
+            name: [i for i in found if i.group == name and i.node_type == name] for name in minimums
+        }
+        joined = {name: _joined(workers, alive) for name, workers in seen.items()}
+        missing = [name for name, minimum in minimums.items() if joined[name] < minimum]
+        if not missing:
+            return Seen(", ".join(f"{count} alive of {name}" for name, count in joined.items()), "")
+        return Seen(
+            None,
+            "; ".join(
+                f"{name}: {joined[name]} of {minimums[name]} alive{_states(seen[name], alive)}"
+                for name in missing
+            ),
+        )
 
     return access.wait_until(
         f"workers of {access.environment.name}",
@@ -24,6 +43,16 @@ def await_workers(access: ClusterAccess, minimum: int) -> int:
         seconds=access.environment.limits.workers_ready_seconds,
         hint="the autoscaler on the head launches them: `ray status` there says why not",
     )
+
+
+def _joined(workers: list[Instance], alive: set[str]) -> int:
+    return sum(worker.state == "running" and worker.address in alive for worker in workers)
+
+
+def _states(workers: list[Instance], alive: set[str]) -> str:
+    """Return what EC2 says of those that are not alive."""
+    words = [f"{worker.id} {worker.state}" for worker in workers if worker.address not in alive]
+    return f" ({', '.join(words)})" if words else ""
 
 
 def await_rejoined(

@@ -7,7 +7,7 @@ from typing import Any
 from bake.ray_lock import Target, pins_for
 from common.accelerators import PREFIX, RAYS_NAMES
 from common.environment import load_environment
-from deploy.release.autoscaler_yaml import autoscaler_yaml
+from deploy.release.autoscaler_yaml import Source, autoscaler_yaml
 from deploy.release.ray_schema import FOLDER
 from tests.image.conftest import Expected
 from tests.unit.deploy.builders import the_settings
@@ -145,9 +145,11 @@ def test_ray_refuses_an_unknown_key_of_the_autoscalers_configuration(machine: An
 
 
 def a_configuration() -> str:
-    """Return the YAML of a deploy."""
+    """Return the YAML of a deploy that removes a group."""
     environment = load_environment("local")
-    return autoscaler_yaml(environment, the_settings(environment), "lt-1", 1, ("subnet-a",))
+    settings = the_settings(environment)
+    sources = {group.name: Source("lt-1", 1, ("subnet-a",)) for group in settings.groups}
+    return autoscaler_yaml(environment, settings, sources, removed=("old",))
 
 
 def checked(machine: Any, text: str) -> str:

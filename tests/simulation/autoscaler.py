@@ -12,6 +12,7 @@ instances take moto seconds to describe.
 """
 
 import math
+from collections import Counter
 from itertools import product
 from typing import Any
 
@@ -31,7 +32,10 @@ CLUSTER, KIND, TYPE = "ray-cluster-name", "ray-node-type", "ray-user-node-type"
 
 
 class Autoscaler:
-    """The autoscaler of one run of a head's Ray; ``demand`` is how many workers its tasks need."""
+    """The autoscaler of one run of a head's Ray.
+
+    ``demand`` is how many workers of a node type its tasks need; none fits one without CPUs.
+    """
 
     def __init__(self, head: HeadRay, faults: Faults) -> None:
         self._head, self._machine, self._faults = head, head.machine, faults
@@ -40,7 +44,7 @@ class Autoscaler:
         self._subnet = 0
         # When EC2 last had none: by market and instance type.
         self._short: dict[tuple[str, str], float] = {}
-        self.demand = 0
+        self.demand: Counter[str] = Counter()
         head.machine.after(0.0, self._look)
 
     def _look(self) -> None:
@@ -71,8 +75,9 @@ class Autoscaler:
             if lost := self._types_alive(found) - types.keys():
                 self._machine.log("autoscaler: KeyError", level=3, types=sorted(lost))
                 return
+            workers = {i: t[TYPE] for i, t in found.items() if t[KIND] == "worker"}
             for name, kind in types.items():
-                self._scale(name, kind, [i for i, t in found.items() if t.get(TYPE) == name])
+                self._scale(name, kind, workers)
             self._head.round += 1
         except (ClientError, BotoCoreError) as error:
             self._machine.log("autoscaler: AWS refused", level=4, error=error)
@@ -97,25 +102,33 @@ class Autoscaler:
         alive = {raylet.machine.host.instance_id for raylet in self._head.nodes.values()}
         return {tags[TYPE] for i, tags in found.items() if i in alive and TYPE in tags}
 
-    def _scale(self, name: str, kind: dict[str, Any], instance_ids: list[str]) -> None:
+    def _scale(self, name: str, kind: dict[str, Any], workers: dict[str, str]) -> None:
         if name == self._head.config["head_node_type"]:
             return
-        stopped = [i for i in instance_ids if i in self._head.lost and i not in self._ending]
-        self._terminate(stopped)
+        ours = [i for i, node_type in workers.items() if node_type == name]
+        self._terminate([i for i in ours if i in self._head.lost and i not in self._ending])
         gone = self._ending | self._head.draining
-        living = [i for i in instance_ids if i not in gone]
-        most = min(kind["max_workers"], self._head.config["max_workers"])
-        wanted = min(most, max(kind["min_workers"], self.demand))
-        self._terminate(self._surplus(living, wanted, most))
+        living = [i for i in ours if i not in gone]
+        others = sum(i not in gone for i in workers) - len(living)
+        most = min(kind["max_workers"], max(0, self._head.config["max_workers"] - others))
+        needed = self.demand[name] if kind["resources"].get("CPU") else 0
+        wanted = min(most, max(kind["min_workers"], needed))
+        self._terminate(self._surplus(kind, living, wanted, most))
         self._launch(name, kind["node_config"], wanted - len(living))
 
-    def _surplus(self, living: list[str], wanted: int, most: int) -> list[str]:
+    def _surplus(
+        self, kind: dict[str, Any], living: list[str], wanted: int, most: int
+    ) -> list[str]:
         """Return the surplus: workers above the maximum, and idle ones above the minimum.
 
-        See _enforce_max_workers_per_type and _enforce_idle_termination in v2/scheduler.py.
+        Those above a maximum are stopped at once, whatever runs on them. See
+        _enforce_max_workers_per_type, _enforce_max_workers_global and _enforce_idle_termination in
+        v2/scheduler.py; which of the types the cluster's maximum takes from is simplified.
         """
         idle = self._idle_seconds()
-        idle_timeout = 60.0 * self._head.config.get("idle_timeout_minutes", 5)
+        minutes = self._head.config.get("idle_timeout_minutes")
+        default = math.inf if minutes is None else 60.0 * minutes
+        idle_timeout = kind.get("idle_timeout_s", default)
         ranked = sorted(living, key=lambda i: -idle.get(i, math.inf))
         above = ranked[: max(0, len(living) - most)]
         idle_long = [i for i in ranked if idle.get(i, 0.0) > idle_timeout]

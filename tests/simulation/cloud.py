@@ -89,8 +89,13 @@ class Cloud:
         self.rays.on_head_joined = self._autoscale
         self.clients = operator()
 
-    def bake(self, role: str, *, ray_version: str = "2.60.0", verified: bool = True) -> str:
-        """Put an image into the catalog as a bake leaves it; return its id."""
+    def bake(
+        self, role: str, name: str = "", *, ray_version: str = "2.60.0", verified: bool = True
+    ) -> str:
+        """Put an image into the catalog as a bake leaves it; return its id.
+
+        ``name`` is that of ``[images.NAME]``; empty: ``[image]``.
+        """
         ec2 = client("ec2")
         digest = f"{len(ec2.describe_images(Owners=['self'])['Images']):064}"
         ami_id = str(ec2.register_image(Name=f"raykiln-{role}-{digest[-8:]}")["ImageId"])
@@ -99,6 +104,8 @@ class Cloud:
         ami.architecture, ami.root_device_name = "x86_64", "/dev/xvda"
         tags = {"role": role, "digest": digest, "ray-version": ray_version, "git": "abc"}
         tags["contract"] = VERSION
+        if name:
+            tags["image"] = name
         if verified:
             tags["verified"] = "2026-11-22T00:00:00Z"
         pairs = [{"Key": f"raykiln:{key}", "Value": value} for key, value in tags.items()]

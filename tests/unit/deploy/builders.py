@@ -54,7 +54,8 @@ def the_settings(environment: Environment, override: str = "{}") -> Settings:
 
 def a_group(**changes: Any) -> Group:
     """Return the group of a small environment; ``changes`` replace what it has."""
-    return replace(the_settings(an_environment()).group, **changes)
+    (group,) = the_settings(an_environment()).groups
+    return replace(group, **changes)
 
 
 def an_image(ami_id: str) -> NodeImage:
@@ -101,7 +102,9 @@ def a_change(action: Any) -> StackPlan:
     return StackPlan("raykiln-dev", is_new=False, changes=(change,))
 
 
-def an_instance(name: str, role: str, content: str = "", autoscaler: str = "") -> Instance:
+def an_instance(
+    name: str, role: str, content: str = "", autoscaler: str = "", group: str = "worker"
+) -> Instance:
     """Return a running instance with this content and this autoscaler configuration."""
     return Instance(
         id=name,
@@ -114,14 +117,21 @@ def an_instance(name: str, role: str, content: str = "", autoscaler: str = "") -
         content=content,
         autoscaler=autoscaler,
         launched="2026-11-22T00:00:00+00:00",
+        node_type="head" if role == "head" else group,
+        group="" if role == "head" else group,
     )
 
 
 def serving(desired: DesiredState, **outputs: Any) -> ClusterState:
     """Return a cluster that is in the desired state; ``outputs`` replace some of the stack's."""
     foundation = replace(a_foundation(), **outputs)
-    worker = TemplateVersion("lt-worker", 4, desired.worker_content(foundation))
-    document = desired.autoscaler(foundation, worker)
+    workers = {
+        group.name: TemplateVersion(
+            f"lt-{group.name}", 4, desired.worker_content(foundation, group)
+        )
+        for group in desired.groups
+    }
+    document = desired.autoscaler(foundation, workers)
     head = TemplateVersion("lt-head", 7, desired.head_content(foundation))
     uri = document.uri(foundation.bucket_name)
     names = [f"i-head{number}" for number in range(desired.head_count)]
@@ -131,7 +141,16 @@ def serving(desired: DesiredState, **outputs: Any) -> ClusterState:
         stack_status="CREATE_COMPLETE",
         foundation=foundation,
         secret=Secret(desired.environment.secret, 1),
-        worker_template=Template("lt-worker", "ray-worker-dev", (worker,), worker.number),
+        worker_templates=tuple(
+            Template(
+                version.template_id,
+                desired.environment.worker_template_of(name),
+                (version,),
+                version.number,
+                group=name,
+            )
+            for name, version in workers.items()
+        ),
         head_template=Template("lt-head", "ray-head-dev", (head,), head.number),
         group=HeadGroup(
             "ray-head-asg-dev", desired.group(foundation, head, document), members, False
@@ -139,8 +158,14 @@ def serving(desired: DesiredState, **outputs: Any) -> ClusterState:
         instances=(
             *(an_instance(name, "head", head.content.digest, uri) for name in names),
             *(
-                an_instance(f"i-worker{number}", "worker", worker.content.digest)
-                for number in range(desired.release.settings.group.min)
+                an_instance(
+                    f"i-{group.name}{number}",
+                    "worker",
+                    workers[group.name].content.digest,
+                    group=group.name,
+                )
+                for group in desired.groups
+                for number in range(group.min)
             ),
         ),
         lease=Lease(names[0], "10.77.0.9", epoch=1, beat=10, released=False, autoscaler=uri),

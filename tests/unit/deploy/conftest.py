@@ -133,16 +133,27 @@ class FakeNodes:
         """Launch workers up to the minimum, as Ray's autoscaler does from the head's YAML."""
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         config = yaml.safe_load(self.aws("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
-        kind = config["available_node_types"]["worker"]
-        missing = kind["min_workers"] - len(self._running("worker"))
-        if missing > 0:
-            self.aws("ec2").run_instances(
-                MinCount=missing,
-                MaxCount=missing,
-                LaunchTemplate=kind["node_config"]["LaunchTemplate"],
-                InstanceType=kind["node_config"]["InstanceTypes"][0],
-                SubnetId=kind["node_config"]["SubnetIds"][0],
-            )
+        running = [
+            tag["Value"]
+            for worker in self._running("worker")
+            for tag in worker["Tags"]
+            if tag["Key"] == "ray-user-node-type"
+        ]
+        for name, kind in config["available_node_types"].items():
+            missing = kind["min_workers"] - running.count(name)
+            if missing > 0:
+                self._launch(name, kind["node_config"], missing)
+
+    def _launch(self, name: str, config: dict[str, Any], count: int) -> None:
+        tags = [{"Key": "ray-user-node-type", "Value": name}]
+        self.aws("ec2").run_instances(
+            MinCount=count,
+            MaxCount=count,
+            LaunchTemplate=config["LaunchTemplate"],
+            InstanceType=config["InstanceTypes"][0],
+            SubnetId=config["SubnetIds"][0],
+            TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+        )
 
     def _running(self, role: str) -> list[dict[str, Any]]:
         states = ["running"] if role == "head" else ["pending", "running"]

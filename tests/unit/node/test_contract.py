@@ -38,6 +38,7 @@ VALUES = {
     "LEASE_REFUSED": "autoscaler_refused",
     "ENVIRONMENT_TAG": "raykiln:environment",
     "ROLE_TAG": "raykiln:role",
+    "GROUP_TAG": "raykiln:group",
     "AUTOSCALER_TAG": "raykiln:autoscaler",
     "CLUSTER_NAME_TAG": "ray-cluster-name",
     "NODE_KIND_TAG": "ray-node-type",

@@ -82,7 +82,7 @@ def ending(
     group, lease = state.group, state.lease
     assert group is not None
     assert lease is not None
-    templates = [t for t in (state.head_template, state.worker_template) if t]
+    templates = [t for t in (state.head_template, *state.worker_templates) if t]
     lock = find_lock(clients, cluster.environment)
     clock.sleep(6)
     found = {

@@ -93,7 +93,7 @@ def test_workers_of_another_market_are_replaced_and_a_rollback_restores_it(
 
 def test_a_release_from_before_groups_can_be_served_again(grouped: Cluster) -> None:
     release = grouped.prepare().rollout.desired.release
-    group = replace(release.settings.group, instance_types=(FIRST,))
+    group = replace(release.settings.groups[0], instance_types=(FIRST,))
     settings = replace(release.settings, groups=(group,), before_groups=True)
     old = replace(release, settings=settings)
 

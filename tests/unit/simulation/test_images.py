@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_rollback_to_a_release_whose_image_is_gone_is_refused(single: Cluster) -> None:
-    gone = single.prepare().rollout.desired.release.settings.group.image.ami_id
+    gone = single.prepare().rollout.desired.release.settings.groups[0].image.ami_id
     single.cloud.bake("worker")
     single.deploy()
     call("ec2", "deregister_image", ImageId=gone)
@@ -26,12 +26,12 @@ def test_a_rollback_to_a_release_whose_image_is_gone_is_refused(single: Cluster)
 def test_a_plan_says_that_the_release_before_it_cannot_be_restored(single: Cluster) -> None:
     first = single.prepare().rollout.desired.release
     single.cloud.bake("worker")
-    call("ec2", "deregister_image", ImageId=first.settings.group.image.ami_id)
+    call("ec2", "deregister_image", ImageId=first.settings.groups[0].image.ami_id)
 
     words = [finding.words for finding in single.prepare().findings]
 
     assert (
-        f"the worker image {first.settings.group.image.ami_id} does not exist any more: "
+        f"the worker image {first.settings.groups[0].image.ami_id} does not exist any more: "
         f"this deploy cannot be rolled back to {first.id}"
     ) in words
 

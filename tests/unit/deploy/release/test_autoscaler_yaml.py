@@ -6,15 +6,17 @@ from typing import Any
 
 import yaml
 
-from deploy.release.autoscaler_yaml import autoscaler_yaml, mistakes_of
+from deploy.release.autoscaler_yaml import Source, autoscaler_yaml, mistakes_of
 from deploy.release.ray_schema import mistakes
 from tests.unit.deploy.builders import a_group, an_environment, the_settings
+
+SOURCE = Source("lt-1", 3, ("subnet-a", "subnet-b"))
 
 
 def rendered(override: dict[str, Any] | None = None) -> dict[str, Any]:
     environment = an_environment()
     settings = the_settings(environment, json.dumps(override or {}))
-    text = autoscaler_yaml(environment, settings, "lt-1", 3, ("subnet-a", "subnet-b"))
+    text = autoscaler_yaml(environment, settings, {"worker": SOURCE})
     found: dict[str, Any] = yaml.safe_load(text)
     return found
 
@@ -55,7 +57,7 @@ def test_a_group_offers_what_its_types_have_and_what_it_is_given() -> None:
     )
     settings = replace(the_settings(an_environment()), groups=(group,))
 
-    config = yaml.safe_load(autoscaler_yaml(an_environment(), settings, "lt-1", 3, ("subnet-a",)))
+    config = yaml.safe_load(autoscaler_yaml(an_environment(), settings, {"gpu": SOURCE}))
 
     found = config["available_node_types"]["gpu"]
     assert found["resources"] == {"CPU": 4, "GPU": 1, "big_disk": 1}
@@ -68,13 +70,62 @@ def test_a_group_offers_what_its_types_have_and_what_it_is_given() -> None:
 def test_images_from_before_groups_launch_by_ray_s_own_provider() -> None:
     settings = replace(the_settings(an_environment()), before_groups=True)
 
-    config = yaml.safe_load(autoscaler_yaml(an_environment(), settings, "lt-1", 3, ("subnet-a",)))
+    config = yaml.safe_load(autoscaler_yaml(an_environment(), settings, {"worker": SOURCE}))
 
     assert config["provider"]["type"] == "aws"
-    assert config["available_node_types"]["worker"]["node_config"] == {
+    assert config["idle_timeout_minutes"] == 5
+    worker = config["available_node_types"]["worker"]
+    assert "idle_timeout_s" not in worker
+    assert worker["node_config"] == {
         "LaunchTemplate": {"LaunchTemplateId": "lt-1", "Version": "3"},
-        "SubnetIds": ["subnet-a"],
+        "SubnetIds": ["subnet-a", "subnet-b"],
     }
+
+
+def several(removed: tuple[str, ...] = (), **override: Any) -> dict[str, Any]:
+    """Return the configuration of the groups cpu and gpu, and of those that are removed."""
+    groups = (a_group(name="cpu", max=4), a_group(name="gpu", max=2, idle_timeout_minutes=30))
+    settings = replace(the_settings(an_environment(), json.dumps(override)), groups=groups)
+    gpu = Source("lt-2", 1, ("subnet-b",))
+    text = autoscaler_yaml(an_environment(), settings, {"cpu": SOURCE, "gpu": gpu}, removed)
+    found: dict[str, Any] = yaml.safe_load(text)
+    return found
+
+
+def test_each_group_is_a_node_type_with_a_template_subnets_and_idle_timeout_of_its_own() -> None:
+    config = several()
+
+    types = config["available_node_types"]
+    assert list(types) == ["head", "cpu", "gpu"]
+    assert config["max_workers"] == 6
+    assert [types[name]["max_workers"] for name in ("cpu", "gpu")] == [4, 2]
+    assert [types[name]["idle_timeout_s"] for name in ("cpu", "gpu")] == [300, 1800]
+    assert types["gpu"]["node_config"]["LaunchTemplate"] == {
+        "LaunchTemplateId": "lt-2",
+        "Version": "1",
+    }
+    assert types["gpu"]["node_config"]["SubnetIds"] == ["subnet-b"]
+    assert mistakes(config, "2.60.0") == ()
+
+
+def test_an_idle_timeout_of_a_persons_own_is_every_groups() -> None:
+    config = several(idle_timeout_minutes=1)
+
+    assert config["idle_timeout_minutes"] == 1
+    assert "idle_timeout_s" not in config["available_node_types"]["cpu"]
+
+
+def test_a_removed_group_launches_nothing_and_ray_stops_none_of_its_workers() -> None:
+    config = several(removed=("old",), max_workers=3)
+
+    assert config["available_node_types"]["old"] == {
+        "node_config": {},
+        "resources": {"CPU": 0},
+        "min_workers": 0,
+        "max_workers": 10_000,
+    }
+    assert config["max_workers"] == 10_003
+    assert mistakes(config, "2.60.0") == ()
 
 
 def test_the_head_type_launches_nothing_and_runs_no_tasks() -> None:

@@ -72,7 +72,7 @@ def test_a_release_from_before_groups_is_read_as_one_and_keeps_its_text_and_id()
 
     assert release.to_json() == STORED
     assert release.id == sha256(STORED.encode()).hexdigest()[:16]
-    assert release.settings.group == a_group(
+    assert release.settings.groups[0] == a_group(
         image=NodeImage("ami-worker", "d2", "2.60.0", "/dev/xvda")
     )
     assert release_from(release.to_json()) == release
@@ -81,7 +81,7 @@ def test_a_release_from_before_groups_is_read_as_one_and_keeps_its_text_and_id()
 def test_a_group_is_read_back_as_it_was_stored() -> None:
     group = a_group(instance_types=("a.x", "b.x"), resources=(("d", 1),), labels=(("k", "v"),))
 
-    assert release_from(a_release(groups=(group,)).to_json()).settings.group == group
+    assert release_from(a_release(groups=(group,)).to_json()).settings.groups == (group,)
 
 
 def test_the_upgrade_to_groups_differs_in_nothing_but_the_images() -> None:

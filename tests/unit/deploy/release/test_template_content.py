@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from deploy.release.template_content import TemplateContent, content_of, template_data
-from tests.unit.deploy.builders import a_desired_state, a_foundation
+from tests.unit.deploy.builders import a_desired_state, a_foundation, a_group
 
 
 def worker() -> TemplateContent:
-    return a_desired_state().worker_content(a_foundation())
+    return a_desired_state().worker_content(a_foundation(), a_group())
 
 
 def head() -> TemplateContent:

@@ -89,7 +89,8 @@ def test_the_state_is_in_the_given_or_the_created_redis(
     desired = a_desired_state(head={"instance_type": "m6i.large", **head})
     foundation = replace(a_foundation(), state_address=MADE)
 
-    for content in (desired.worker_content(foundation), desired.head_content(foundation)):
+    (group,) = desired.groups
+    for content in (desired.worker_content(foundation, group), desired.head_content(foundation)):
         assert node_file(content.user_data).get("redis") == told
 
 

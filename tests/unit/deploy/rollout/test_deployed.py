@@ -20,10 +20,10 @@ from tests.unit.deploy.conftest import Cluster, a_cluster
 from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
 # Requests that a deploy with nothing to do may send, for a cluster of any size.
-CALLS = 18
+CALLS = 19
 # Requests that a status may send, and how many more if a rollout has left a journal.
 # Five of them ask the guard: a command, and its result every half second; one looks for images.
-STATUS_CALLS, JOURNAL_CALLS = 21, 1
+STATUS_CALLS, JOURNAL_CALLS = 22, 1
 
 
 @dataclass
@@ -107,17 +107,17 @@ def test_the_secret_is_strong_and_encrypted_and_its_value_is_never_shown(
 def test_head_and_workers_are_of_one_release(deployed: Deployed) -> None:
     state, release = deployed.cluster.state(), deployed.cluster.prepare().rollout.desired.release
     assert state.head_template is not None
-    assert state.worker_template is not None
+    (template,) = state.worker_templates
 
     found = {(i.role, i.ami_id, i.content) for i in state.instances}
-    image = release.settings.group.image
+    image = release.settings.groups[0].image
 
     assert found == {
         ("head", release.head.ami_id, state.head_template.versions[0].content.digest),
         (
             "worker",
             image.ami_id,
-            state.worker_template.versions[0].content.digest,
+            template.versions[0].content.digest,
         ),
     }
 

@@ -138,7 +138,7 @@ def test_a_given_bucket_keeps_what_is_not_ours(cluster: Cluster) -> None:
 def test_instances_of_another_environment_stay(cluster: Cluster) -> None:
     cluster.deploy()
     ec2 = cluster.clients("ec2")
-    image = cluster.prepare().rollout.desired.release.settings.group.image.ami_id
+    image = cluster.prepare().rollout.desired.release.settings.groups[0].image.ami_id
     tags = [
         {"Key": "raykiln:environment", "Value": "other"},
         {"Key": "raykiln:role", "Value": "worker"},
@@ -163,8 +163,8 @@ def test_deletes_the_heads_first_and_the_stack_last() -> None:
     assert kinds == [
         "group",
         "instances",
-        "template",
-        "template",
+        "delete-template",
+        "delete-template",
         "secret",
         "bucket",
         "foundation",
