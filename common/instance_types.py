@@ -1,4 +1,4 @@
-"""What EC2 says of instance types: vCPUs, GPUs, architectures. Reads AWS (EC2)."""
+"""What EC2 says of instance types: processors, memory, disks, network. Reads AWS (EC2)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,6 +27,12 @@ class TypeFacts:
     gpus: int
     architectures: tuple[str, ...]
     accelerator: str = ""
+    memory_mib: int = 0
+    # Of the NVMe instance store; ``disk_gb`` is the size of each.
+    disks: int = 0
+    disk_gb: int = 0
+    efa_interfaces: int = 0  # at most, one for each network card; 0: no EFA
+    placements: tuple[str, ...] = ()  # strategies of placement groups
 
 
 def type_facts(clients: Clients, names: Iterable[str]) -> dict[str, TypeFacts]:
@@ -61,10 +67,25 @@ def _facts(entry: dict[str, Any]) -> TypeFacts:
     counts it in LogicalGpuCount alone.
     """
     gpus = entry.get("GpuInfo", {}).get("Gpus", [])
+    disks = _nvme_disks(entry.get("InstanceStorageInfo", {}))
+    efa = entry.get("NetworkInfo", {}).get("EfaInfo", {})
     return TypeFacts(
         name=entry["InstanceType"],
         vcpus=int(entry["VCpuInfo"]["DefaultVCpus"]),
         gpus=sum(int(gpu.get("LogicalGpuCount") or gpu["Count"]) for gpu in gpus),
         architectures=tuple(entry["ProcessorInfo"]["SupportedArchitectures"]),
         accelerator=RAYS_NAMES.get(gpus[0]["Name"], "") if gpus else "",
+        memory_mib=int(entry.get("MemoryInfo", {}).get("SizeInMiB", 0)),
+        disks=sum(int(disk["Count"]) for disk in disks),
+        disk_gb=min((int(disk["SizeInGB"]) for disk in disks), default=0),
+        efa_interfaces=int(efa.get("MaximumEfaInterfaces", 0)),
+        placements=tuple(entry.get("PlacementGroupInfo", {}).get("SupportedStrategies", [])),
     )
+
+
+def _nvme_disks(storage: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the disks; of older types they are no NVMe disks, and need mappings of their own.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-store-volumes.html
+    """
+    return storage.get("Disks", []) if storage.get("NvmeSupport") != "unsupported" else []

@@ -116,6 +116,22 @@ class WorkerGroup(Access):
         return self
 
     @model_validator(mode="after")
+    def _one_zone_where_it_must_be(self) -> "WorkerGroup":
+        """A cluster placement group and a capacity reservation are in one zone, and EFA's traffic
+        does not leave it.
+
+        https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/placement-strategies.html
+        https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/efa.html
+        https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/capacity-reservation-overview.html
+        """
+        needs = [
+            key for key in ("placement", "efa", "capacity_reservation_id") if getattr(self, key)
+        ]
+        if needs and len(self.zones) != 1:
+            raise ValueError(f"{', '.join(needs)}: in one zone alone, which zones must name")
+        return self
+
+    @model_validator(mode="after")
     def _a_reservation_is_on_demand(self) -> "WorkerGroup":
         """https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/capacity-reservation-overview.html"""
         if self.capacity_reservation_id and self.market != "on-demand":

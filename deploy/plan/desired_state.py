@@ -18,7 +18,7 @@ from deploy.release.autoscaler_yaml import Source, autoscaler_yaml
 from deploy.release.config_bucket import Document, autoscaler_document, release_document
 from deploy.release.release import Release
 from deploy.release.settings import Group, NodeImage, Role, Volume
-from deploy.release.template_content import TemplateContent
+from deploy.release.template_content import TemplateContent, network_interfaces
 from deploy.release.user_data import head_user_data, worker_user_data
 from node.contract import AUTOSCALER_TAG, ENVIRONMENT_TAG, GROUP_TAG, ROLE_TAG
 
@@ -73,6 +73,10 @@ class DesiredState:
             text=worker_user_data(self.environment, group, self.redis(foundation)),
             tags=self.tags("worker", group.name),
             ends_on_shutdown=True,
+            kms_key=self.release.settings.kms_key,
+            placement_group=foundation.placement_group(group),
+            efa_interfaces=group.efa_interfaces,
+            capacity_reservation_id=group.capacity_reservation_id,
         )
 
     @property
@@ -112,6 +116,7 @@ class DesiredState:
                 workers[group.name].template_id,
                 workers[group.name].number,
                 self.subnets(foundation, group),
+                tuple(network_interfaces(workers[group.name].content)),
             )
             for group in self.groups
         }
@@ -127,9 +132,10 @@ class DesiredState:
             instance_type=settings.head_type,
             profile_arn=foundation.head_instance_profile_arn,
             security_group_ids=(foundation.head_security_group_id,),
-            text=head_user_data(self.environment, self.redis(foundation)),
+            text=head_user_data(self.environment, self.redis(foundation), settings.head_access),
             tags=self.tags("head"),
             ends_on_shutdown=False,
+            kms_key=settings.kms_key,
         )
 
     def group(
@@ -184,6 +190,10 @@ def _content(
     text: str,
     tags: Mapping[str, str],
     ends_on_shutdown: bool,
+    kms_key: str,
+    placement_group: str = "",
+    efa_interfaces: int = 0,
+    capacity_reservation_id: str = "",
 ) -> TemplateContent:
     return TemplateContent(
         ami_id=image.ami_id,
@@ -193,6 +203,12 @@ def _content(
         user_data=text,
         root_device=image.root_device,
         volume_gib=volume.gib,
+        volume_iops=volume.iops,
+        volume_throughput=volume.throughput,
         tags=tuple(sorted(tags.items())),
         ends_on_shutdown=ends_on_shutdown,
+        kms_key=kms_key,
+        placement_group=placement_group,
+        efa_interfaces=efa_interfaces,
+        capacity_reservation_id=capacity_reservation_id,
     ).named()

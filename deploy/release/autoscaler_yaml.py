@@ -26,11 +26,15 @@ MOST_WORKERS = 10_000
 
 @dataclass(frozen=True)
 class Source:
-    """What a group's workers are launched from: a launch template's version, and the subnets."""
+    """What a group's workers are launched from: a launch template's version, and the subnets.
+
+    ``interfaces`` are the template's own, if it has some: each launch names their subnet.
+    """
 
     template_id: str
     version: int
     subnet_ids: tuple[str, ...]
+    interfaces: tuple[dict[str, Any], ...] = ()
 
 
 UNKNOWN = Source("lt-later", 1, ("subnet-later",))
@@ -101,6 +105,7 @@ def _node_config(source: Source, group: Group, *, before: bool) -> dict[str, Any
         "SubnetIds": list(source.subnet_ids),
         **({} if before else {contract.NODE_CONFIG_TYPES: list(group.instance_types)}),
         **({} if before else {contract.NODE_CONFIG_MARKETS: list(group.markets)}),
+        **({"NetworkInterfaces": list(source.interfaces)} if source.interfaces else {}),
     }
 
 

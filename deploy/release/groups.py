@@ -1,6 +1,6 @@
 """The settings that an environment asks for, with what each group's nodes offer Ray. No AWS."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -12,6 +12,7 @@ from common.image_settings import ImageSettings
 from common.instance_types import TypeFacts
 from common.worker_groups import WorkerGroup
 from deploy.release.settings import Access, Group, NodeImage, Settings, Volume
+from deploy.release.type_checks import mistakes
 from node.contract import SPOT
 
 
@@ -64,12 +65,11 @@ def groups_of(
 
     Raises Refused with all that no worker could do its work on.
     """
-    mistakes = tuple(_mistakes(environment, facts))
-    if mistakes:
+    if found := tuple(mistakes(environment, facts)):
         raise Refused(
             f"{environment.name} cannot be deployed:\n"
-            + "\n".join(f"  {mistake}" for mistake in mistakes),
-            hint="choose other instance types, or an image of their architecture",
+            + "\n".join(f"  {mistake}" for mistake in found),
+            hint="correct these keys in the environment's file",
         )
     return tuple(
         _group(environment, name, [facts[kind] for kind in group.instance_types], images)
@@ -98,7 +98,7 @@ def _group(
         object_store_gib=group.object_store_gib,
         zones=group.zones,
         placement=group.placement,
-        efa=group.efa,
+        efa_interfaces=facts.efa_interfaces if group.efa else 0,
         capacity_reservation_id=group.capacity_reservation_id,
         access=access_of(environment.nodes, group),
         rebalance_seconds=_rebalance_seconds(environment, group),
@@ -119,30 +119,3 @@ def _rebalance_seconds(environment: Environment, group: WorkerGroup) -> int:
     """Return 0 where no instance is a spot instance; a drain of 0 s leaves at once."""
     follows = SPOT in group.markets and group.rebalance == "drain"
     return max(1, environment.rollout.drain_seconds) if follows else 0
-
-
-def _mistakes(environment: Environment, facts: Mapping[str, TypeFacts]) -> Iterator[str]:
-    head = environment.head
-    built = environment.image_named(head.image).architecture
-    yield from _other_architecture("head.instance_type", (head.instance_type,), facts, built)
-    for name, group in sorted(environment.workers.items()):
-        place = f"workers.{name}.instance_types"
-        built = environment.image_named(group.image).architecture
-        yield from _other_architecture(place, group.instance_types, facts, built)
-        yield from _different(place, [facts[kind] for kind in group.instance_types])
-
-
-def _other_architecture(
-    place: str, names: tuple[str, ...], facts: Mapping[str, TypeFacts], built: str
-) -> Iterator[str]:
-    for name in names:
-        if built not in facts[name].architectures:
-            words = " and ".join(facts[name].architectures)
-            yield f"{place}: {name} is {words}, the image {built} (its architecture)"
-
-
-def _different(place: str, kinds: list[TypeFacts]) -> Iterator[str]:
-    """Ray counts on the same of each node of a group, whichever type it is."""
-    if len({(kind.vcpus, kind.gpus) for kind in kinds}) > 1:
-        words = ", ".join(f"{kind.name} has {kind.vcpus} and {kind.gpus}" for kind in kinds)
-        yield f"{place}: the types of a group need the same vCPUs and GPUs: {words}"

@@ -46,8 +46,9 @@ class Access:
 class Group:
     """A group of workers: what it is launched with, and what each of its nodes offers Ray.
 
-    ``cpus`` and ``gpus`` are those of its instance types, ``resources`` Ray's custom ones. A spot
-    worker that EC2 recommends to replace leaves after ``rebalance_seconds`` at most; 0 ignores it.
+    ``cpus``, ``gpus`` and ``efa_interfaces`` are those of its instance types (0 interfaces: no
+    EFA), ``resources`` Ray's custom ones. A spot worker that EC2 recommends to replace leaves after
+    ``rebalance_seconds`` at most; 0 ignores it.
     """
 
     name: str
@@ -66,10 +67,15 @@ class Group:
     object_store_gib: int = 0
     zones: tuple[str, ...] = ()
     placement: str = ""
-    efa: bool = False
+    efa_interfaces: int = 0
     capacity_reservation_id: str = ""
     access: Access = Access()
     rebalance_seconds: int = 0
+
+    @property
+    def efa(self) -> bool:
+        """Whether its nodes talk to each other by an Elastic Fabric Adapter."""
+        return self.efa_interfaces > 0
 
     @property
     def words(self) -> str:

@@ -22,6 +22,9 @@ OURS = frozenset(
         "InstanceType",
         "IamInstanceProfile",
         "SecurityGroupIds",
+        "NetworkInterfaces",
+        "Placement",
+        "CapacityReservationSpecification",
         "UserData",
         "MetadataOptions",
         "BlockDeviceMappings",
@@ -30,6 +33,8 @@ OURS = frozenset(
         "InstanceInitiatedShutdownBehavior",
     }
 )
+# Of these, those in which a version by hand may say more than we do.
+WHERE = ("NetworkInterfaces", "Placement", "CapacityReservationSpecification")
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,12 @@ class TemplateContent:
     encrypted: bool = True
     volume_type: str = "gp3"
     monitored: bool = True
+    volume_iops: int = 0  # 0: gp3's own
+    volume_throughput: int = 0  # MiB/s; 0: gp3's own
+    kms_key: str = ""  # empty: the account's default key for EBS
+    placement_group: str = ""
+    efa_interfaces: int = 0
+    capacity_reservation_id: str = ""
     others: tuple[str, ...] = ()
 
     @cached_property
@@ -77,7 +88,6 @@ def template_data(content: TemplateContent) -> dict[str, Any]:
     data: dict[str, Any] = {
         "ImageId": content.ami_id,
         "IamInstanceProfile": {"Arn": content.profile_arn},
-        "SecurityGroupIds": list(content.security_group_ids),
         "UserData": b64encode(content.user_data.encode()).decode(),
         "MetadataOptions": {
             "HttpEndpoint": "enabled",
@@ -93,6 +103,11 @@ def template_data(content: TemplateContent) -> dict[str, Any]:
                     "VolumeType": content.volume_type,
                     "Encrypted": content.encrypted,
                     "DeleteOnTermination": True,
+                    **_given(
+                        Iops=content.volume_iops,
+                        Throughput=content.volume_throughput,
+                        KmsKeyId=content.kms_key,
+                    ),
                 },
             }
         ],
@@ -105,7 +120,47 @@ def template_data(content: TemplateContent) -> dict[str, Any]:
         data["InstanceType"] = content.instance_type
     if content.ends_on_shutdown:
         data["InstanceInitiatedShutdownBehavior"] = "terminate"
-    return data
+    return data | _where(content)
+
+
+def network_interfaces(content: TemplateContent) -> list[dict[str, Any]]:
+    """Return the interfaces of an instance with EFA, one on each network card; otherwise none.
+
+    All but the first carry nothing but EFA, and so need no address.
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/efa-acc-inst-types.html
+    """
+    return [
+        {
+            "NetworkCardIndex": card,
+            "DeviceIndex": min(card, 1),
+            "InterfaceType": "efa-only" if card else "efa",
+            "Groups": list(content.security_group_ids),
+            "DeleteOnTermination": True,
+        }
+        for card in range(content.efa_interfaces)
+    ]
+
+
+def _where(content: TemplateContent) -> dict[str, Any]:
+    """Return where instances are: in which network, close to which others, on what is reserved.
+
+    Security groups belong to the interfaces where a template has some:
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RequestLaunchTemplateData.html
+    """
+    interfaces, reserved = network_interfaces(content), content.capacity_reservation_id
+    return _given(
+        NetworkInterfaces=interfaces,
+        SecurityGroupIds=[] if interfaces else list(content.security_group_ids),
+        Placement=_given(GroupName=content.placement_group),
+        CapacityReservationSpecification=(
+            {"CapacityReservationTarget": {"CapacityReservationId": reserved}} if reserved else {}
+        ),
+    )
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    """Return what is not empty."""
+    return {key: value for key, value in values.items() if value}
 
 
 def content_of(data: dict[str, Any]) -> TemplateContent:
@@ -114,11 +169,15 @@ def content_of(data: dict[str, Any]) -> TemplateContent:
     mappings = data.get("BlockDeviceMappings", [])
     root = mappings[0] if mappings else {}
     volume = root.get("Ebs", {})
-    return TemplateContent(
+    interfaces = data.get("NetworkInterfaces", [])
+    reservation = data.get("CapacityReservationSpecification", {})
+    content = TemplateContent(
         ami_id=data.get("ImageId", ""),
         instance_type=data.get("InstanceType", ""),
         profile_arn=data.get("IamInstanceProfile", {}).get("Arn", ""),
-        security_group_ids=tuple(data.get("SecurityGroupIds", [])),
+        security_group_ids=tuple(
+            interfaces[0].get("Groups", []) if interfaces else data.get("SecurityGroupIds", [])
+        ),
         user_data=b64decode(data.get("UserData", "")).decode(errors="replace"),
         root_device=root.get("DeviceName", ""),
         volume_gib=int(volume.get("VolumeSize", 0)),
@@ -130,8 +189,16 @@ def content_of(data: dict[str, Any]) -> TemplateContent:
         encrypted=_true(volume.get("Encrypted")),
         volume_type=volume.get("VolumeType", ""),
         monitored=_true(data.get("Monitoring", {}).get("Enabled")),
-        others=_others(data, len(mappings)),
+        volume_iops=int(volume.get("Iops", 0)),
+        volume_throughput=int(volume.get("Throughput", 0)),
+        kms_key=volume.get("KmsKeyId", ""),
+        placement_group=data.get("Placement", {}).get("GroupName", ""),
+        efa_interfaces=len(interfaces),
+        capacity_reservation_id=reservation.get("CapacityReservationTarget", {}).get(
+            "CapacityReservationId", ""
+        ),
     )
+    return replace(content, others=_others(data, content))
 
 
 def tag_list(tags: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
@@ -149,10 +216,13 @@ def _tags(data: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     return found["instance"] if same else ()
 
 
-def _others(data: dict[str, Any], mappings: int) -> tuple[str, ...]:
+def _others(data: dict[str, Any], content: TemplateContent) -> tuple[str, ...]:
     """Name what a version sets besides our settings."""
-    extra = sorted(key for key, value in data.items() if key not in OURS and value)
-    return (*extra, *(["more volumes"] if mappings > 1 else []))
+    extra = [key for key, value in data.items() if key not in OURS and value]
+    ours = _where(content)
+    extra += [key for key in WHERE if data.get(key) and data[key] != ours.get(key)]
+    more = ["more volumes"] if len(data.get("BlockDeviceMappings", [])) > 1 else []
+    return (*sorted(extra), *more)
 
 
 def _true(value: object) -> bool:

@@ -11,9 +11,14 @@ from textwrap import indent
 import yaml
 
 from common.environment import Environment
-from deploy.release.settings import Group
+from common.errors import Refused
+from deploy.release.settings import Access, Group
 from node import contract
 
+GIB = 2**30
+# Before it is encoded:
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html
+MOST_BYTES = 16 * 1024
 _FRAME = """\
 #cloud-config
 write_files:
@@ -23,14 +28,18 @@ write_files:
 {content}"""
 
 
-def head_user_data(environment: Environment, redis: str = "") -> str:
-    """Return a head's cloud-config; ``redis`` is the address of Ray's stored state, if any."""
+def head_user_data(environment: Environment, redis: str = "", access: Access | None = None) -> str:
+    """Return a head's cloud-config; ``redis`` is the address of Ray's stored state, if any.
+
+    Raises Refused for more than EC2 takes.
+    """
     own = {contract.LIFECYCLE_HOOK_KEY: environment.names.lifecycle_hook}
-    return _written(_common(environment, contract.HEAD, redis) | own)
+    common = _common(environment, contract.HEAD, redis)
+    return _written(common | own | _file_systems(access or Access()))
 
 
 def worker_user_data(environment: Environment, group: Group, redis: str = "") -> str:
-    """Return the cloud-config of a group's workers; ``redis`` as for a head."""
+    """Return the cloud-config of a group's workers; ``redis`` and errors as for a head."""
     asked = environment.workers.get(group.name)
     own = {
         contract.REJOIN_SECONDS_KEY: str(asked.rejoin_seconds or "") if asked else "",
@@ -38,9 +47,12 @@ def worker_user_data(environment: Environment, group: Group, redis: str = "") ->
         contract.RESOURCES_KEY: json.dumps(dict(group.resources)) if group.resources else "",
         contract.LABELS_KEY: ",".join(f"{key}={value}" for key, value in group.labels),
         contract.REBALANCE_SECONDS_KEY: str(group.rebalance_seconds or ""),
+        contract.OBJECT_STORE_KEY: str(group.object_store_gib * GIB or ""),
+        contract.INSTANCE_STORE_KEY: contract.SPILL if group.instance_store == "spill" else "",
     }
     given = {key: value for key, value in own.items() if value}
-    return _written(_common(environment, contract.WORKER, redis) | given)
+    common = _common(environment, contract.WORKER, redis)
+    return _written(common | given | _file_systems(group.access))
 
 
 def _common(environment: Environment, role: str, redis: str) -> dict[str, str]:
@@ -55,6 +67,18 @@ def _common(environment: Environment, role: str, redis: str) -> dict[str, str]:
     return facts | ({contract.REDIS_KEY: redis} if redis else {})
 
 
+def _file_systems(access: Access) -> dict[str, str]:
+    mounts = ",".join(f"{file_system}:{mount}" for file_system, mount in access.efs)
+    return {contract.EFS_KEY: mounts} if mounts else {}
+
+
 def _written(facts: dict[str, str]) -> str:
     content = indent(yaml.safe_dump(facts, sort_keys=False, width=1000), " " * 6)
-    return _FRAME.format(path=contract.NODE_YAML, content=content)
+    text = _FRAME.format(path=contract.NODE_YAML, content=content)
+    if (size := len(text.encode())) > MOST_BYTES:
+        raise Refused(
+            f"the user data of a {facts[contract.ROLE_KEY]} has {size} bytes, and EC2 takes "
+            f"{MOST_BYTES}",
+            hint="give the group fewer resources, labels or file systems",
+        )
+    return text

@@ -86,6 +86,7 @@ max = 8
 resources = { big_disk = 1 }
 labels = { team = "search" }
 """
+ONE_ZONE = '\nzones = ["us-east-1a"]'
 
 
 def test_a_file_with_one_kind_of_worker_has_a_group_of_that_name(tmp_path: Path) -> None:
@@ -125,7 +126,15 @@ def test_a_group_has_several_types_and_markets_in_order_of_preference(tmp_path: 
         (GROUP + 'egress = ["tcp/80 to 10.0.0.1/8"]', "10.0.0.1/8 has host bits set"),
         (GROUP + 's3_read = ["Bucket/*"]', "workers.gpu.s3_read.0: String should match pattern"),
         (GROUP + 'efs = [{ id = "fs-01234567", mount = "/etc" }]', "/etc belongs to the system"),
-        (GROUP + 'capacity_reservation_id = "cr-01234567"', "is for on-demand instances alone"),
+        (
+            GROUP + 'capacity_reservation_id = "cr-01234567"' + ONE_ZONE,
+            "is for on-demand instances",
+        ),
+        (GROUP + "efa = true", "workers.gpu: efa: in one zone alone, which zones must name"),
+        (
+            GROUP + 'placement = "cluster"\nzones = ["us-east-1a", "us-east-1b"]',
+            "placement: in one zone alone",
+        ),
     ],
 )
 def test_a_group_that_cannot_be_is_a_mistake(tmp_path: Path, text: str, words: str) -> None:

@@ -19,8 +19,15 @@ def clients() -> Iterator[Clients]:
 def test_facts_are_those_of_ec2(clients: Clients) -> None:
     found = type_facts(clients, ["m6i.large", "g5.xlarge", "g4dn.12xlarge", "m6g.large"])
 
-    assert found["m6i.large"] == TypeFacts("m6i.large", 2, 0, ("x86_64",))
-    assert found["g5.xlarge"] == TypeFacts("g5.xlarge", 4, 1, ("x86_64",), "A10G")
+    assert found["m6i.large"] == TypeFacts(
+        "m6i.large",
+        2,
+        0,
+        ("x86_64",),
+        memory_mib=8192,
+        placements=("cluster", "partition", "spread"),
+    )
+    assert (found["g5.xlarge"].gpus, found["g5.xlarge"].accelerator) == (1, "A10G")
     assert found["g4dn.12xlarge"].gpus == 4
     assert found["m6g.large"].architectures == ("arm64",)
 
@@ -45,6 +52,20 @@ def test_accelerators_have_the_names_that_tasks_ask_for(
     facts = type_facts(clients, [name])[name]
 
     assert (facts.gpus, facts.accelerator) == (gpus, accelerator)
+
+
+def test_facts_of_disks_network_and_placement(clients: Clients) -> None:
+    found = type_facts(clients, ["p4d.24xlarge", "m6id.large", "d2.xlarge", "t3.micro"])
+
+    assert {name: (kind.disks, kind.disk_gb) for name, kind in found.items()} == {
+        "p4d.24xlarge": (8, 1000),
+        "m6id.large": (1, 118),
+        "d2.xlarge": (0, 0),  # its disks are no NVMe disks
+        "t3.micro": (0, 0),
+    }
+    assert (found["p4d.24xlarge"].efa_interfaces, found["m6id.large"].efa_interfaces) == (4, 0)
+    assert "cluster" in found["m6id.large"].placements
+    assert "cluster" not in found["t3.micro"].placements
 
 
 def test_a_type_that_does_not_exist_is_refused_with_ec2_s_answer(clients: Clients) -> None:

@@ -52,7 +52,10 @@ def test_the_ca_can_sign_only_awss_names(tmp_path: Path) -> None:
     limits = authority.extensions.get_extension_for_class(x509.NameConstraints)
 
     assert limits.critical
-    assert limits.value.permitted_subtrees == [x509.DNSName("amazonaws.com"), x509.DNSName("api.aws")]
+    assert limits.value.permitted_subtrees == [
+        x509.DNSName("amazonaws.com"),
+        x509.DNSName("api.aws"),
+    ]
     assert not list(tmp_path.glob("*ca*key*"))  # and its key is not kept at all
 
 

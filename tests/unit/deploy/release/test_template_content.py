@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
+from deploy.release.settings import Volume
 from deploy.release.template_content import TemplateContent, content_of, template_data
-from tests.unit.deploy.builders import a_desired_state, a_foundation, a_group
+from tests.unit.deploy.builders import a_desired_state, a_foundation, a_group, a_release
+
+KEY = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 
 
 def worker() -> TemplateContent:
@@ -18,7 +21,20 @@ def head() -> TemplateContent:
     return replace(worker(), ends_on_shutdown=False, tags=tags)
 
 
-@pytest.mark.parametrize("content", [worker(), head()])
+def with_hardware() -> TemplateContent:
+    """Return all of it at once."""
+    return replace(
+        worker(),
+        volume_iops=6000,
+        volume_throughput=500,
+        kms_key=KEY,
+        placement_group="raykiln-dev-train",
+        efa_interfaces=4,
+        capacity_reservation_id="cr-0123456789abcdef0",
+    )
+
+
+@pytest.mark.parametrize("content", [worker(), head(), with_hardware()])
 def test_content_is_read_back_unchanged(content: TemplateContent) -> None:
     assert content_of(template_data(content)) == content
 
@@ -43,6 +59,83 @@ def test_volumes_are_encrypted_and_deleted_with_their_instance() -> None:
 
     assert mapping["Ebs"]["Encrypted"]
     assert mapping["Ebs"]["DeleteOnTermination"]
+
+
+def test_a_volume_has_what_is_asked_for_and_otherwise_gp3s_own() -> None:
+    (plain,), (asked,) = (
+        template_data(content)["BlockDeviceMappings"] for content in (worker(), with_hardware())
+    )
+
+    assert asked["Ebs"] == plain["Ebs"] | {"Iops": 6000, "Throughput": 500, "KmsKeyId": KEY}
+    assert not {"Iops", "Throughput", "KmsKeyId"} & plain["Ebs"].keys()
+
+
+def test_an_instance_with_efa_has_an_interface_on_each_network_card() -> None:
+    data = template_data(replace(worker(), efa_interfaces=2))
+
+    # Groups belong to the interfaces then, and the subnet is named at launch.
+    assert "SecurityGroupIds" not in data
+    assert data["NetworkInterfaces"] == [
+        {
+            "NetworkCardIndex": 0,
+            "DeviceIndex": 0,
+            "InterfaceType": "efa",
+            "Groups": ["sg-worker"],
+            "DeleteOnTermination": True,
+        },
+        {
+            "NetworkCardIndex": 1,
+            "DeviceIndex": 1,
+            "InterfaceType": "efa-only",
+            "Groups": ["sg-worker"],
+            "DeleteOnTermination": True,
+        },
+    ]
+
+
+def test_instances_are_placed_close_together_on_what_is_reserved() -> None:
+    data = template_data(with_hardware())
+
+    assert data["Placement"] == {"GroupName": "raykiln-dev-train"}
+    assert data["CapacityReservationSpecification"] == {
+        "CapacityReservationTarget": {"CapacityReservationId": "cr-0123456789abcdef0"}
+    }
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "named"),
+    [
+        ({"Placement": {"GroupName": "raykiln-dev-train", "Tenancy": "dedicated"}}, "Placement"),
+        (
+            {"CapacityReservationSpecification": {"CapacityReservationPreference": "none"}},
+            "CapacityReservationSpecification",
+        ),
+        ({"NetworkInterfaces": [{"DeviceIndex": 0, "SubnetId": "subnet-a"}]}, "NetworkInterfaces"),
+        ({"Monitoring": {"Enabled": True}, "KeyName": "mine"}, "KeyName"),
+    ],
+)
+def test_what_a_version_by_hand_sets_besides_is_named(by_hand: dict[str, Any], named: str) -> None:
+    assert content_of(template_data(with_hardware()) | by_hand).others == (named,)
+
+
+def test_a_release_s_volumes_and_hardware_are_in_its_templates() -> None:
+    release = a_release(head_volume=Volume(30, 4000, 250), kms_key=KEY)
+    group = a_group(
+        volume=Volume(200, 6000, 500),
+        efa_interfaces=1,
+        capacity_reservation_id="cr-0123456789abcdef0",
+    )
+    release = replace(release, settings=replace(release.settings, groups=(group,)))
+    desired = a_desired_state(release)
+
+    heads = desired.head_content(a_foundation())
+    workers = desired.worker_content(a_foundation(), group)
+
+    assert (heads.volume_gib, heads.volume_iops, heads.volume_throughput) == (30, 4000, 250)
+    assert (workers.volume_gib, workers.volume_iops, workers.volume_throughput) == (200, 6000, 500)
+    assert heads.kms_key == workers.kms_key == KEY
+    assert (heads.efa_interfaces, workers.efa_interfaces) == (0, 1)
+    assert workers.capacity_reservation_id == "cr-0123456789abcdef0"
 
 
 def test_workers_terminate_on_shutdown_and_heads_do_not() -> None:

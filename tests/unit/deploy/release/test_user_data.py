@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 import yaml
 
+from common.errors import Refused
+from deploy.release.settings import Access
 from deploy.release.user_data import head_user_data, worker_user_data
 from node.contract import NODE_YAML
 from tests.unit.deploy.builders import (
@@ -72,6 +74,30 @@ def test_a_worker_is_told_the_resources_and_labels_of_its_group() -> None:
     assert facts["gpus"] == "4"
     assert (facts["resources"], facts["labels"]) == ('{"big_disk": 1}', "team=search,tier=")
     assert "gpus" not in node_file(worker_user_data(an_environment(), a_group()))
+
+
+def test_a_worker_is_told_what_its_memory_and_its_disks_are_for() -> None:
+    group = a_group(object_store_gib=4, instance_store="spill")
+
+    facts = node_file(worker_user_data(an_environment(), group))
+
+    assert (facts["object_store_bytes"], facts["instance_store"]) == ("4294967296", "spill")
+
+
+def test_nodes_are_told_what_to_mount() -> None:
+    access = Access(efs=(("fs-0123456789abcdef0", "/shared"), ("fs-01234567", "/data/sets")))
+    told = "fs-0123456789abcdef0:/shared,fs-01234567:/data/sets"
+
+    assert node_file(head_user_data(an_environment(), access=access))["efs"] == told
+    assert node_file(worker_user_data(an_environment(), a_group(access=access)))["efs"] == told
+
+
+def test_more_than_ec2_takes_is_refused() -> None:
+    """User data has 16 KB before it is encoded."""
+    labels = tuple((f"label-{n}", "x" * 60) for n in range(250))
+
+    with pytest.raises(Refused, match=r"user data of a worker has .* and EC2 takes 16384"):
+        worker_user_data(an_environment(), a_group(labels=labels))
 
 
 @pytest.mark.parametrize(
