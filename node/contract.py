@@ -78,6 +78,7 @@ TOKEN_FILE = f"{RUN_FOLDER}/token"
 LAUNCHES_FILE = f"{RUN_FOLDER}/launches.json"  # what could not be launched, and why
 BOOTSTRAP_LOGS = {role: f"/var/log/ray-{role}-bootstrap.log" for role in ROLES}
 RAY_COMMAND = "/usr/local/bin/ray"
+INSTANCE_STORE = "/mnt/instance-store"  # where the instance's own NVMe disks are mounted
 
 # --- node.yaml: who an instance is ---------------------------------------------------------------
 
@@ -95,20 +96,44 @@ RESOURCES_KEY = "resources"  # Ray's custom resources of a worker, as JSON
 LABELS_KEY = "labels"  # of a worker's node: key=value,key=value
 # Seconds in which a spot worker finishes its work after a rebalance recommendation; none: ignored.
 REBALANCE_SECONDS_KEY = "rebalance_seconds"
+OBJECT_STORE_KEY = "object_store_bytes"  # of a worker's memory; without it, Ray's own share
+# ray-storage.service looks for these two.
+INSTANCE_STORE_KEY = "instance_store"
+EFS_KEY = "efs"  # file systems and where they are mounted: fs-1:/shared,fs-2:/data
+SPILL = "spill"  # the instance store holds Ray's sessions and spilled objects
 HEAD_ONLY_KEYS = frozenset({LIFECYCLE_HOOK_KEY})
 OPTIONAL_KEYS = frozenset(
-    {REDIS_KEY, REJOIN_SECONDS_KEY, GPUS_KEY, RESOURCES_KEY, LABELS_KEY, REBALANCE_SECONDS_KEY}
+    {
+        REDIS_KEY,
+        REJOIN_SECONDS_KEY,
+        GPUS_KEY,
+        RESOURCES_KEY,
+        LABELS_KEY,
+        REBALANCE_SECONDS_KEY,
+        OBJECT_STORE_KEY,
+        INSTANCE_STORE_KEY,
+        EFS_KEY,
+    }
 )
 
 # --- Units, without .service ---------------------------------------------------------------------
 
 IDENTITY_UNIT = "ray-identity"
+STORAGE_UNIT = "ray-storage"
 LOGS_UNIT = "ray-logs"
 HEAD_UNIT = "ray-head"
 WORKER_UNIT = "ray-worker"
 WATCHDOG_UNIT = "ray-watchdog"
 GIVE_UP_UNIT = "ray-give-up"
-UNITS = (IDENTITY_UNIT, LOGS_UNIT, HEAD_UNIT, WORKER_UNIT, WATCHDOG_UNIT, GIVE_UP_UNIT)
+UNITS = (
+    IDENTITY_UNIT,
+    STORAGE_UNIT,
+    LOGS_UNIT,
+    HEAD_UNIT,
+    WORKER_UNIT,
+    WATCHDOG_UNIT,
+    GIVE_UP_UNIT,
+)
 
 # --- Events in a node's log that others look for -------------------------------------------------
 

@@ -60,6 +60,9 @@ class Identity:
     resources: str = ""  # of a worker, as JSON: Ray's custom resources
     labels: str = ""  # of a worker's node: key=value,key=value
     rebalance_seconds: str = ""  # how long a spot worker that is at risk may finish its work
+    object_store_bytes: str = ""  # of a worker's memory; empty: Ray's own share
+    instance_store: str = ""  # what a worker's own NVMe disks are used for
+    efs: str = ""  # file systems and where they are mounted: fs-1:/shared,fs-2:/data
 
     @classmethod
     def read(cls, path: Path = RUN / "identity.json") -> "Identity":

@@ -6,7 +6,7 @@ environment.
 
 from pathlib import Path
 
-from node.contract import GCS_PORT, TOKEN_FILE
+from node.contract import GCS_PORT, INSTANCE_STORE, SPILL, TOKEN_FILE
 from node.identity import RUN, Identity
 
 TOKEN = Path(TOKEN_FILE)
@@ -82,11 +82,17 @@ def worker_arguments(identity: Identity) -> list[str]:
 
     Ray finds CPUs and memory of a node itself. Its group gives GPUs, resources and labels: those
     that the autoscaler counts on, also where Ray would not find a GPU or not know its name.
+
+    A node's sessions are in its own temporary directory, not the head's, and where neither names a
+    directory to spill objects to, it is the session's (ray/_private/node.py, Ray 2.60): one option
+    moves both to the instance store.
     """
     group = {
         "--num-gpus": identity.gpus,
         "--resources": identity.resources,
         "--labels": identity.labels,
+        "--object-store-memory": identity.object_store_bytes,
+        "--temp-dir": INSTANCE_STORE if identity.instance_store == SPILL else "",
     }
     return [
         "start",

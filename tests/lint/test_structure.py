@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PLACES = (
     "node.contract",
     *("node.log", "node.clients", "node.identity", "node.notify", "node.reports"),
+    "node.storage",
     *("node.lease", "node.ray", "node.logs", "node.head", "node.worker", "node.give_up"),
     "common",
     "bake",

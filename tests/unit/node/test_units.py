@@ -18,6 +18,7 @@ MOST_EXPOSED = {
     "ray-head.service": 23,
     "ray-identity.service": 13,
     "ray-logs.service": 15,
+    "ray-storage.service": 26,
     "ray-watchdog.service": 23,
     "ray-worker.service": 26,
 }
@@ -29,10 +30,10 @@ def root(tmp_path: Path) -> Path:
     shutil.copytree("/usr/lib/systemd/system", tmp_path / "usr/lib/systemd/system", symlinks=True)
     shutil.copytree(UNITS, tmp_path / "etc/systemd/system")
     (tmp_path / "opt/raykiln").mkdir(parents=True)
-    python = tmp_path / "opt/ray/bin/python"
-    python.parent.mkdir(parents=True)
-    python.write_text("#!/bin/sh\n")
-    python.chmod(0o755)
+    for command in ("opt/ray/bin/python", "usr/bin/grep"):
+        (tmp_path / command).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / command).write_text("#!/bin/sh\n")
+        (tmp_path / command).chmod(0o755)
     return tmp_path
 
 

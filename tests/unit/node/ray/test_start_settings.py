@@ -55,3 +55,15 @@ def test_a_group_without_gpus_resources_and_labels_adds_no_argument() -> None:
 
     added = ("--num-gpus", "--resources", "--labels")
     assert not [word for word in words if word.startswith(added)]
+
+
+def test_a_worker_starts_with_the_object_store_of_its_group() -> None:
+    assert "--object-store-memory=4294967296" in worker_arguments(
+        an_identity(object_store_bytes="4294967296")
+    )
+    assert not [word for word in worker_arguments(an_identity()) if "object-store" in word]
+
+
+def test_a_worker_s_sessions_and_spilled_objects_are_on_its_instance_store() -> None:
+    assert "--temp-dir=/mnt/instance-store" in worker_arguments(an_identity(instance_store="spill"))
+    assert not [word for word in worker_arguments(an_identity()) if "temp-dir" in word]

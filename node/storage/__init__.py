@@ -1,0 +1,1 @@
+"""What a node has mounted before Ray starts: its own NVMe disks, and EFS."""
