@@ -33,8 +33,10 @@ TOOLS=(
   nft:nftables
   ip:iproute2
   nsenter:util-linux
+  losetup:mount
   ssh:openssh-client
   openssl:openssl
+  mkfs.btrfs:btrfs-progs
   shellcheck:shellcheck
   shfmt:shfmt
 )

@@ -17,7 +17,7 @@ from pathlib import Path
 from common.checkout import REPOSITORY
 from common.errors import PipelineError, Refused
 from common.waiting import Seen, SystemClock, wait_for
-from localcloud import nspawn, session
+from localcloud import disks, nspawn, session
 from localcloud.base_image import base_images
 from localcloud.certificates import certificates
 from localcloud.cgroups import Group, joining
@@ -38,6 +38,7 @@ TOOLS = {
     "nft": "nftables",
     "ip": "iproute2",
     "nsenter": "util-linux",
+    "losetup": "mount",
 }
 SERVER = "localcloud.server"
 READY_SECONDS = 60.0
@@ -221,6 +222,7 @@ def _clean(place: Paths, progress: Progress) -> None:
     for point in mounts_below(place.home):
         nspawn.forget_lock(Path(point))
         unmount(Path(point))
+    disks.detach_all(place.machines)
     if namespaces(place.name):
         Network(place.name).down()
     nspawn.forget(path.name for path in place.machines.glob("i-*"))

@@ -27,7 +27,9 @@ class Copying(Enum):
 
 @dataclass(frozen=True)
 class Host:
-    """What a driver needs to know to boot one instance."""
+    """What a driver needs to know to boot one instance; ``disk_gb`` is the size of each disk of its
+    instance store.
+    """
 
     instance_id: str
     ami_id: str
@@ -35,6 +37,8 @@ class Host:
     mac: str
     vcpus: int
     memory_mib: int
+    disks: int = 0
+    disk_gb: int = 0
 
 
 @dataclass(frozen=True)

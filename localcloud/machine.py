@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from localcloud import nspawn
+from localcloud import disks, nspawn
 from localcloud.cgroups import EVEN, Group, Limits
 from localcloud.driver import Answer, Copying, Host, Power, Probed, Work
 from localcloud.functions import Functions
@@ -88,6 +88,7 @@ class Machine:
         instance_id, address = self.host.instance_id, self.host.private_ip
         root = self._images.mount(instance_id)
         namespace = self._network.attach(instance_id, [address], self.host.mac)
+        binds = disks.attach(self._disk, self.host.disks, self.host.disk_gb)
         limits = Limits(
             cpus=min(self.host.vcpus, os.cpu_count() or 1),
             memory_bytes=self.host.memory_mib << 20,
@@ -102,6 +103,7 @@ class Machine:
                 console=self._disk / "console.log",
                 group=self._group,
                 limits=limits,
+                binds=binds,
             )
         )
 
@@ -140,6 +142,7 @@ class Machine:
         nspawn.forget_lock(self._disk / "root")
         self._network.detach(self.host.instance_id)
         self._images.unmount(self.host.instance_id)
+        disks.detach(self._disk)
 
     def stop(self) -> None:
         self._power_off(STOP_SECONDS)

@@ -37,6 +37,7 @@ class Container:
     console: Path
     group: Group
     limits: Limits
+    binds: tuple[str, ...] = ()  # source:target
 
 
 def spawn(container: Container) -> "subprocess.Popen[bytes]":
@@ -69,6 +70,7 @@ def _command(container: Container) -> list[str]:
         "--resolv-conf=off",
         "--timezone=off",
         "--link-journal=no",
+        *(f"--bind={bind}" for bind in container.binds),
         # A terminal, so that /dev/console is there for systemd and units to write to.
         "--console=read-only",
         "--boot",

@@ -35,6 +35,7 @@ ROOT_GIB = 8
 def host_of(instance: Any) -> Host:
     """Return what the driver needs to know of a moto instance."""
     vcpus, memory_mib = machine_size(instance.instance_type)
+    disks, disk_gb = instance_store(instance.instance_type)
     return Host(
         instance_id=instance.id,
         ami_id=instance.image_id,
@@ -42,6 +43,8 @@ def host_of(instance: Any) -> Host:
         mac=instance.nics[0].mac_address,
         vcpus=vcpus,
         memory_mib=memory_mib,
+        disks=disks,
+        disk_gb=disk_gb,
     )
 
 
@@ -54,6 +57,19 @@ def machine_size(instance_type: str) -> tuple[int, int]:
             f"The following supplied instance types do not exist: [{instance_type}]",
         )
     return facts["VCpuInfo"]["DefaultVCpus"], facts["MemoryInfo"]["SizeInMiB"]
+
+
+def instance_store(instance_type: str) -> tuple[int, int]:
+    """Return how many NVMe disks a type has, and the GB of each.
+
+    Disks that are no NVMe disks are there only where a block device mapping asks for them:
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/add-instance-store-volumes.html
+    """
+    storage = INSTANCE_TYPES[instance_type].get("InstanceStorageInfo") or {}
+    if storage.get("NvmeSupport", "unsupported") == "unsupported":
+        return 0, 0
+    (disk,) = storage["Disks"]
+    return disk["Count"], disk["SizeInGB"]
 
 
 def set_state(instance: Any, name: str) -> None:

@@ -157,6 +157,7 @@ class Cloud:
             *map(str, nspawn),
             *(line for line in mounts if instance_id in line),
             *map(str, self.place.machines.glob(instance_id)),
+            *(file for file in loop_files() if instance_id in file),
         ]
 
     @contextmanager
@@ -189,6 +190,11 @@ class Cloud:
                 GroupId=group["GroupId"], IpPermissions=list(rules)
             )
         return str(group["GroupId"])
+
+
+def loop_files() -> list[str]:
+    """Return the files that are loop devices of this host."""
+    return [path.read_text().strip() for path in Path("/sys/block").glob("*/loop/backing_file")]
 
 
 def until(what: str, look: Callable[[], Seen[Any]], seconds: float = TIMEOUT_SECONDS) -> Any:
