@@ -12,6 +12,7 @@ from common.instance_types import TypeFacts, type_facts
 from deploy.cluster.release_images import find_architectures, missing_images
 from deploy.foundation.stack import Foundation
 from deploy.plan.finding import Finding
+from deploy.plan.reservation_preflight import reservation_findings
 from deploy.plan.spot_preflight import spot_findings
 from deploy.release.groups import type_names
 from deploy.release.release import Release
@@ -84,6 +85,7 @@ def preflight(
         *_offers(clients, environment, foundation),
         *_quotas(clients, environment, facts),
         *spot_findings(clients, release),
+        *reservation_findings(clients, release),
     )
     fatal = [finding for finding in findings if finding.fatal]
     if fatal:

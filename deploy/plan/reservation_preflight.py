@@ -1,0 +1,61 @@
+"""Find capacity reservations that a group's workers could not be launched into. Reads AWS (EC2).
+
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/capacity-reservations-launch.html
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from common.clients import Clients, error_code, translated
+from deploy.plan.finding import Finding
+from deploy.release.release import Release
+from deploy.release.settings import Group
+
+UNKNOWN = ("InvalidCapacityReservationId.NotFound", "InvalidCapacityReservationId.Malformed")
+ACTIVE = "active"
+
+
+def reservation_findings(clients: Clients, release: Release) -> tuple[Finding, ...]:
+    """Return what is wrong with the reservations of the groups; one call for each of them."""
+    reserved = [group for group in release.settings.groups if group.capacity_reservation_id]
+    return tuple(found for group in reserved for found in _findings(clients, group))
+
+
+def _findings(clients: Clients, group: Group) -> Iterator[Finding]:
+    name = group.capacity_reservation_id
+    reservation = _reservation(clients, name)
+    for words in _mismatches(group, reservation) if reservation else (f"there is no {name}",):
+        yield Finding(
+            f"workers.{group.name}.capacity_reservation_id: {words}",
+            hint="correct the group or the reservation",
+            fatal=True,
+        )
+    if reservation and int(reservation["TotalInstanceCount"]) < group.max:
+        room = reservation["TotalInstanceCount"]
+        yield Finding(
+            f"{name} has room for {room} instances, and workers.{group.name} may have {group.max}",
+            hint="lower max, or enlarge the reservation",
+        )
+
+
+def _reservation(clients: Clients, name: str) -> dict[str, Any] | None:
+    with translated("reading the capacity reservations"):
+        try:
+            found = clients("ec2").describe_capacity_reservations(CapacityReservationIds=[name])
+        except ClientError as error:
+            if error_code(error) not in UNKNOWN:
+                raise
+            return None
+    return next(iter(found["CapacityReservations"]), None)
+
+
+def _mismatches(group: Group, reservation: dict[str, Any]) -> Iterator[str]:
+    name, kind = group.capacity_reservation_id, reservation["InstanceType"]
+    if (state := reservation["State"]) != ACTIVE:
+        yield f"{name} is {state}"
+    if group.instance_types != (kind,):
+        yield f"{name} is of {kind}, and instance_types are {', '.join(group.instance_types)}"
+    if (zone := reservation["AvailabilityZone"]) not in group.zones:
+        yield f"{name} is in {zone}, and zones are {', '.join(group.zones)}"

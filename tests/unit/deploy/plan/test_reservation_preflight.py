@@ -1,0 +1,88 @@
+"""Capacity reservations that do not fit their groups are found before a deploy."""
+
+from typing import Any
+
+import pytest
+
+from common.clients import Clients
+from deploy.plan.finding import Finding
+from deploy.plan.reservation_preflight import reservation_findings
+from localcloud.world import World
+from tests.unit.deploy.builders import a_group, a_release
+from tests.unit.localcloud.conftest import clock, driver, world  # noqa: F401 - fixtures
+
+
+@pytest.fixture
+def clients(world: World) -> Clients:  # noqa: F811
+    return Clients("us-east-1")
+
+
+def reserved(clients: Clients, **changes: Any) -> str:
+    wanted = {
+        "InstanceType": "m6i.large",
+        "InstancePlatform": "Linux/UNIX",
+        "AvailabilityZone": "us-east-1a",
+        "InstanceCount": 3,
+    }
+    answer = clients("ec2").create_capacity_reservation(**wanted | changes)
+    return str(answer["CapacityReservation"]["CapacityReservationId"])
+
+
+def found(clients: Clients, reservation: str, **group: Any) -> tuple[Finding, ...]:
+    reserving = a_group(
+        capacity_reservation_id=reservation, **{"zones": ("us-east-1a",), "max": 3, **group}
+    )
+    return reservation_findings(clients, a_release(groups=(reserving,)))
+
+
+def test_a_reservation_that_fits_needs_no_words(clients: Clients) -> None:
+    assert found(clients, reserved(clients)) == ()
+
+
+def test_without_a_reservation_none_is_looked_for(clients: Clients) -> None:
+    before = clients.calls
+
+    assert reservation_findings(clients, a_release()) == ()
+    assert clients.calls == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"InstanceType": "m6i.xlarge"}, "is of m6i.xlarge, and instance_types are m6i.large"),
+        ({"AvailabilityZone": "us-east-1b"}, "is in us-east-1b, and zones are us-east-1a"),
+    ],
+)
+def test_a_reservation_of_another_type_or_zone_is_refused(
+    clients: Clients, changes: dict[str, str], words: str
+) -> None:
+    reservation = reserved(clients, **changes)
+
+    (finding,) = found(clients, reservation)
+
+    assert finding.fatal
+    assert finding.words == f"workers.worker.capacity_reservation_id: {reservation} {words}"
+
+
+def test_a_reservation_that_is_not_active_is_refused(clients: Clients) -> None:
+    reservation = reserved(clients)
+    clients("ec2").cancel_capacity_reservation(CapacityReservationId=reservation)
+
+    (finding,) = found(clients, reservation)
+
+    assert finding.fatal
+    assert f"{reservation} is cancelled" in finding.words
+
+
+def test_a_reservation_that_does_not_exist_is_refused(clients: Clients) -> None:
+    (finding,) = found(clients, "cr-0123456789abcdef0")
+
+    assert finding.fatal
+    assert "there is no cr-0123456789abcdef0" in finding.words
+
+
+def test_a_reservation_smaller_than_its_group_is_only_named(clients: Clients) -> None:
+    (finding,) = found(clients, reserved(clients, InstanceCount=2))
+
+    assert not finding.fatal
+    assert "has room for 2 instances, and workers.worker may have 3" in finding.words
