@@ -14,7 +14,7 @@ from pathlib import Path
 
 BY_ID = Path("/dev/disk/by-id")
 # How udev names disks of the model "Amazon EC2 NVMe Instance Storage"; also the pattern of
-# awslabs/amazon-eks-ami, nodeadm/internal/system/local_disk.go.
+# awslabs/amazon-eks-ami, templates/shared/runtime/bin/setup-local-disks.
 LINKS = "nvme-Amazon_EC2_NVMe_Instance_Storage_*"
 PARTITION = re.compile(r"-part\d+$")
 LABEL = "raykiln"
