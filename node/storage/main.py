@@ -15,7 +15,7 @@ from node import contract
 from node.identity import NODE_YAML, BadIdentity, metadata_service, required
 from node.log import ERROR, EventLog, Log
 from node.storage.disks import DiskError, find_disks, make_file_system
-from node.storage.mounts import Mount, MountError, efs_mount, start, write_units
+from node.storage.mounts import Mount, MountError, efs_mount, require, start, write_units
 
 INSTANCE_STORE = Path(contract.INSTANCE_STORE)
 USER = "ray"
@@ -50,9 +50,12 @@ def mount_all(config: dict[str, str], log: Log) -> None:
     """Mount what node.yaml asks for; what is mounted already stays as it is."""
     spill = config.get(contract.INSTANCE_STORE_KEY) == contract.SPILL
     mounts = file_systems(config.get(contract.EFS_KEY, ""))
+    places = [*([str(INSTANCE_STORE)] if spill else []), *(mount.where for mount in mounts)]
     if spill and not INSTANCE_STORE.is_mount():
         mounts.insert(0, instance_store(log))
-    for unit in write_units(mounts, f"ray-{config[contract.ROLE_KEY]}"):
+    units = write_units(mounts)
+    require(places, f"ray-{config[contract.ROLE_KEY]}")
+    for unit in units:
         start(unit, log)
         log("mounted", unit=unit)
     if spill:

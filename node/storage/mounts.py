@@ -66,21 +66,23 @@ def unit_of(where: str, run: Run = run) -> str:
     return run("systemd-escape", "--path", "--suffix=mount", where)
 
 
-def write_units(
-    mounts: Iterable[Mount], service: str, units: Path = UNITS, run: Run = run
-) -> tuple[str, ...]:
-    """Write the units, have ``service`` require them, and return their names."""
+def write_units(mounts: Iterable[Mount], units: Path = UNITS, run: Run = run) -> tuple[str, ...]:
+    """Write the units, and return their names."""
     units.mkdir(parents=True, exist_ok=True)
     names = []
     for mount in mounts:
         names.append(unit_of(mount.where, run))
         write_whole(units / names[-1], mount.unit(), 0o644)
-    folder = units / f"{service}.service.d"
-    folder.mkdir(exist_ok=True)
-    places = " ".join(mount.where for mount in mounts)
-    write_whole(folder / "storage.conf", f"[Unit]\nRequiresMountsFor={places}\n", 0o644)
-    run("systemctl", "daemon-reload")
     return tuple(names)
+
+
+def require(places: Iterable[str], service: str, units: Path = UNITS, run: Run = run) -> None:
+    """Have a service require what is mounted at these places; systemd reads all units anew."""
+    folder = units / f"{service}.service.d"
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = " ".join(places)
+    write_whole(folder / "storage.conf", f"[Unit]\nRequiresMountsFor={wanted}\n", 0o644)
+    run("systemctl", "daemon-reload")
 
 
 def start(

@@ -20,7 +20,8 @@ class Machine:
     """A machine's disks and mounts."""
 
     def __init__(self) -> None:
-        self.mounts: dict[str, tuple[Mount, ...]] = {}
+        self.mounts: tuple[Mount, ...] = ()
+        self.required: dict[str, list[str]] = {}
         self.started: list[str] = []
         self.given: list[Path] = []
         self.made = 0
@@ -29,9 +30,12 @@ class Machine:
         self.made += 1
         return FileSystem("ext4", devices)
 
-    def write_units(self, mounts: list[Mount], service: str) -> tuple[str, ...]:
-        self.mounts[service] = tuple(mounts)
+    def write_units(self, mounts: list[Mount]) -> tuple[str, ...]:
+        self.mounts = tuple(mounts)
         return tuple(mount.where for mount in mounts)
+
+    def require(self, places: list[str], service: str) -> None:
+        self.required[service] = places
 
 
 @pytest.fixture
@@ -41,6 +45,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
         "find_disks": lambda: (Path("/dev/nvme1n1"),),
         "make_file_system": here.make_file_system,
         "write_units": here.write_units,
+        "require": here.require,
         "start": lambda unit, log: here.started.append(unit),
         "give_to_ray": here.given.append,
         "metadata_service": lambda: METADATA.get,
@@ -56,7 +61,8 @@ def test_the_instance_store_and_every_file_system_are_mounted(machine: Machine) 
 
     main.mount_all({"role": "worker", "instance_store": "spill", "efs": efs}, RecordedLog())
 
-    store, shared, data = machine.mounts["ray-worker"]
+    store, shared, data = machine.mounts
+    assert machine.required == {"ray-worker": [store.where, "/shared", "/data/sets"]}
     assert (store.what, store.kind) == ("/dev/nvme1n1", "ext4")
     assert shared.what == "fs-0123456789abcdef0.efs.eu-central-1.amazonaws.com:/"
     assert (shared.where, data.where) == ("/shared", "/data/sets")
@@ -71,7 +77,8 @@ def test_an_instance_store_that_is_mounted_stays_as_it_is(
 
     main.mount_all({"role": "worker", "instance_store": "spill"}, RecordedLog())
 
-    assert machine.made == 0
+    assert (machine.made, machine.mounts) == (0, ())
+    assert machine.required == {"ray-worker": ["/"]}
     # It may have been killed before it came to this.
     assert machine.given == [Path("/")]
 
@@ -79,7 +86,7 @@ def test_an_instance_store_that_is_mounted_stays_as_it_is(
 def test_a_head_mounts_efs_alone(machine: Machine) -> None:
     main.mount_all({"role": "head", "efs": "fs-01234567:/shared"}, RecordedLog())
 
-    assert [mount.where for mount in machine.mounts["ray-head"]] == ["/shared"]
+    assert machine.required == {"ray-head": ["/shared"]}
     assert machine.given == []
 
 

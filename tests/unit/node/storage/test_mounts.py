@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from node.storage.mounts import Mount, MountError, efs_mount, run, start, unit_of, write_units
+from node.storage.mounts import (
+    Mount,
+    MountError,
+    efs_mount,
+    require,
+    run,
+    start,
+    unit_of,
+    write_units,
+)
 from tests.unit.node.fakes import RecordedLog
 
 EFS = efs_mount("fs-0123456789abcdef0", "/data/sets", region="eu-central-1", domain="amazonaws.com")
@@ -58,7 +67,8 @@ def test_units_are_called_as_systemd_wants_them() -> None:
 
 def test_systemd_accepts_the_units_and_what_ray_s_unit_requires(tmp_path: Path) -> None:
     units = tmp_path / "run/systemd/system"
-    names = write_units((STORE, EFS), "ray-worker", units, Systemd())
+    names = write_units((STORE, EFS), units, Systemd())
+    require((STORE.where, EFS.where), "ray-worker", units, Systemd())
     (units / "ray-worker.service").write_text("[Service]\nExecStart=/bin/true\n")
     command = ["systemd-analyze", "verify", "--man=no"]
 
@@ -95,7 +105,7 @@ def test_systemd_notices_a_unit_that_is_called_otherwise(tmp_path: Path) -> None
 def test_systemd_reads_the_units_before_one_is_started(tmp_path: Path) -> None:
     systemd = Systemd()
 
-    write_units((STORE,), "ray-worker", tmp_path, systemd)
+    require([STORE.where], "ray-worker", tmp_path, systemd)
 
     assert systemd.commands[-1] == ("systemctl", "daemon-reload")
 
