@@ -29,7 +29,11 @@ def an_environment(**changes: Any) -> Environment:
         "region": REGION,
         "account_id": ACCOUNT,
         "network": {"operator_cidrs": ["10.77.0.1/32"]},
-        "image": {"base_name": "debian-12-*", "base_owner": "136693071363"},
+        "image": {
+            "base_name": "debian-12-*",
+            "base_owner": "136693071363",
+            "packages": ["nfs-common"],
+        },
         "head": {"instance_type": "m6i.large"},
         "workers": {"instance_type": "m6i.large", "min": 1, "max": 3},
         "dns": {"zone": "ray.internal"},
@@ -40,8 +44,17 @@ def an_environment(**changes: Any) -> Environment:
 
 
 def facts_of(environment: Environment) -> dict[str, TypeFacts]:
-    """Return facts of an environment's types, all of one size."""
-    return {name: TypeFacts(name, 2, 0, ("x86_64",)) for name in type_names(environment)}
+    """Return facts of an environment's types, all of one size, with all that a type may have."""
+    hardware: dict[str, Any] = {
+        "memory_mib": 8192,
+        "disks": 1,
+        "disk_gb": 118,
+        "efa_interfaces": 1,
+        "placements": ("cluster",),
+    }
+    return {
+        name: TypeFacts(name, 2, 0, ("x86_64",), **hardware) for name in type_names(environment)
+    }
 
 
 def the_settings(environment: Environment, override: str = "{}") -> Settings:

@@ -36,7 +36,7 @@ GPU = CPU | {
     "egress": ["tcp/5432 to 10.0.0.0/8"],
     "efs": [{"id": "fs-0123456789abcdef0", "mount": "/shared"}],
 }
-MPI = CPU | {"placement": "cluster", "efa": True}
+MPI = CPU | {"placement": "cluster", "efa": True, "zones": ["us-east-1a"]}
 POLICY = "arn:aws:iam::aws:policy/AmazonAthenaFullAccess"
 
 

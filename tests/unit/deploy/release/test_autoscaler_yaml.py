@@ -108,6 +108,19 @@ def test_each_group_is_a_node_type_with_a_template_subnets_and_idle_timeout_of_i
     assert mistakes(config, "2.60.0") == ()
 
 
+def test_a_group_with_efa_names_the_interfaces_whose_subnet_each_launch_chooses() -> None:
+    interface = {"DeviceIndex": 0, "InterfaceType": "efa", "Groups": ["sg-gpu"]}
+    group = a_group(name="gpu", efa_interfaces=1)
+    settings = replace(the_settings(an_environment()), groups=(group,))
+    source = Source("lt-2", 1, ("subnet-b",), (interface,))
+
+    text = autoscaler_yaml(an_environment(), settings, {"gpu": source})
+
+    config = yaml.safe_load(text)["available_node_types"]["gpu"]["node_config"]
+    assert config["NetworkInterfaces"] == [interface]
+    assert config["SubnetIds"] == ["subnet-b"]
+
+
 def test_an_idle_timeout_of_a_persons_own_is_every_groups() -> None:
     config = several(idle_timeout_minutes=1)
 

@@ -4,7 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import yaml
 
+from deploy.cluster.launch_template import TemplateVersion
+from deploy.foundation.nodes_template import logical_id
 from deploy.release.settings import Volume
 from deploy.release.template_content import TemplateContent, content_of, template_data
 from tests.unit.deploy.builders import a_desired_state, a_foundation, a_group, a_release
@@ -128,14 +131,40 @@ def test_a_release_s_volumes_and_hardware_are_in_its_templates() -> None:
     release = replace(release, settings=replace(release.settings, groups=(group,)))
     desired = a_desired_state(release)
 
-    heads = desired.head_content(a_foundation())
-    workers = desired.worker_content(a_foundation(), group)
+    foundation = replace(a_foundation(), nodes={logical_id("worker", "SecurityGroup"): "sg-efa"})
+
+    heads = desired.head_content(foundation)
+    workers = desired.worker_content(foundation, group)
 
     assert (heads.volume_gib, heads.volume_iops, heads.volume_throughput) == (30, 4000, 250)
     assert (workers.volume_gib, workers.volume_iops, workers.volume_throughput) == (200, 6000, 500)
     assert heads.kms_key == workers.kms_key == KEY
     assert (heads.efa_interfaces, workers.efa_interfaces) == (0, 1)
     assert workers.capacity_reservation_id == "cr-0123456789abcdef0"
+
+
+def test_a_placed_group_is_in_the_placement_group_of_its_own() -> None:
+    group = a_group(name="train", placement="cluster")
+    foundation = replace(a_foundation(), nodes={logical_id("train", "PlacementGroup"): "pg-made"})
+
+    assert a_desired_state().worker_content(foundation, group).placement_group == "pg-made"
+
+
+def test_the_autoscaler_launches_efa_with_the_interfaces_of_the_template() -> None:
+    group = a_group(efa_interfaces=2)
+    nodes = {logical_id(group.name, "SecurityGroup"): "sg-efa"}
+    foundation = replace(a_foundation(), nodes=nodes)
+    desired = a_desired_state(a_release(groups=(group,)))
+    content = desired.worker_content(foundation, group)
+
+    document = desired.autoscaler(foundation, {group.name: TemplateVersion("lt-1", 1, content)})
+
+    types = yaml.safe_load(document.body)["available_node_types"]
+    assert (
+        types["worker"]["node_config"]["NetworkInterfaces"]
+        == (template_data(content)["NetworkInterfaces"])
+    )
+    assert content.security_group_ids == ("sg-worker", "sg-efa")
 
 
 def test_workers_terminate_on_shutdown_and_heads_do_not() -> None:
