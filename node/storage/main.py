@@ -64,9 +64,10 @@ def mount_all(config: dict[str, str], log: Log) -> None:
 
 def main() -> int:
     """Mount everything; exit 1 with the reason in the journal."""
-    log = EventLog()
+    config = yaml.safe_load(NODE_YAML.read_text(encoding="utf-8"))
+    log = EventLog(file=Path(contract.BOOTSTRAP_LOGS[config[contract.ROLE_KEY]]))
     try:
-        mount_all(yaml.safe_load(NODE_YAML.read_text(encoding="utf-8")), log)
+        mount_all(config, log)
     except (DiskError, MountError, BadIdentity, OSError, KeyError) as error:
         log("Ray does not start without its file systems", level=ERROR, why=error)
         return 1

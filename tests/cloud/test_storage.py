@@ -21,6 +21,7 @@ SPILL = NODE_YAML.format("      role: worker\n      instance_store: spill\n")
 NOTHING = NODE_YAML.format("      role: worker\n")
 INSTALL = """
 useradd --system --user-group ray
+install -o root -g ray -m 0660 /dev/null /var/log/ray-worker-bootstrap.log
 mkdir -p /opt/ray/bin
 ln -s /usr/bin/python3 /opt/ray/bin/python
 base64 --decode <<'END' | tar --extract --gzip --directory=/opt
@@ -130,7 +131,9 @@ def test_a_disk_that_holds_something_else_keeps_ray_from_starting(nodes: Any) ->
 
     node.fails("systemctl start ray-worker")
 
-    assert "/dev/nvme1n1 is left alone, it holds something else: ext4 precious" in node.log()
+    words = "/dev/nvme1n1 is left alone, it holds something else: ext4 precious"
+    assert words in node.log()
+    assert words in node.run("cat /var/log/ray-worker-bootstrap.log")
     assert node.mounted() == ""
 
 

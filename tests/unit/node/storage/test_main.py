@@ -98,7 +98,7 @@ def test_what_fails_is_in_the_journal_and_the_exit_code(
     monkeypatch.setattr(main, "NODE_YAML", node_yaml)
     monkeypatch.setattr(main, "find_disks", lambda: ())
     log = RecordedLog()
-    monkeypatch.setattr(main, "EventLog", lambda: log)
+    monkeypatch.setattr(main, "EventLog", lambda file: log)
 
     assert main.main() == 1
     ((event, fields),) = log.lines
