@@ -156,7 +156,6 @@ class Launch:
         if market and market.get("MarketType") == "spot":
             own = {"ec2:IsLaunchTemplateResource": own_market}
             yield namer.arn("spot-instances-request", "*"), own
-        yield from self._where()
         kind, own_kind = self._both("InstanceType")
         for made in ("instance", "network-interface", "volume"):
             request = request_tags(self.tags_by_kind().get(made, []))
@@ -169,17 +168,6 @@ class Launch:
                     "ec2:IsLaunchTemplateResource": own_kind,
                 },
             )
-
-    def _where(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the placement group and the capacity reservation."""
-        placement, own = self._both("Placement")
-        if group := (placement or {}).get("GroupName"):
-            yield self.namer.arn("placement-group", group), {"ec2:IsLaunchTemplateResource": own}
-        reserved, own = self._both("CapacityReservationSpecification")
-        target = (reserved or {}).get("CapacityReservationTarget") or {}
-        if reservation := target.get("CapacityReservationId"):
-            keys = {"ec2:IsLaunchTemplateResource": own}
-            yield self.namer.arn("capacity-reservation", reservation), keys
 
     def _network(self) -> Iterator[tuple[str, dict[str, Any]]]:
         namer, seen = self.namer, set()

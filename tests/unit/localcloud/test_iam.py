@@ -398,15 +398,6 @@ def test_the_head_launches_and_terminates_workers_of_its_own_cluster(
         ({"ImageId": "own"}, "ec2:RunInstances on resource: .*image/"),
         ({"SecurityGroupIds": ["sg-12345678"]}, "ec2:RunInstances on resource: .*security-group/"),
         ({"IamInstanceProfile": {"Name": "admin"}}, "iam:PassRole on resource: .*role/admin"),
-        ({"Placement": {"GroupName": "train"}}, "on resource: .*:placement-group/train"),
-        (
-            {
-                "CapacityReservationSpecification": {
-                    "CapacityReservationTarget": {"CapacityReservationId": "cr-01234567"}
-                }
-            },
-            "on resource: .*:capacity-reservation/cr-01234567",
-        ),
     ],
 )
 def test_the_head_may_not_launch_anything_else(
