@@ -34,6 +34,7 @@ from localcloud.patches import (
     spot,
     ssm,
     template_launches,
+    volume_keys,
     vpcs,
 )
 from localcloud.world import World
@@ -59,6 +60,7 @@ PATCHES: tuple[Patch, ...] = (
     placement_groups,
     shortages,
     spot,
+    volume_keys,
     launch_checks,
     launch_interfaces,
     launch_placement,

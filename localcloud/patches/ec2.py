@@ -171,7 +171,7 @@ def _follow(instance: Any, power: Power, now: float) -> None:
         case "pending", Power.UP:
             set_state(instance, "running")
         case ("pending", Power.FAILED):
-            _terminate_for(instance, "Server.InternalError", "Internal error on launch")
+            terminate_for(instance, "Server.InternalError", "Internal error on launch")
         case ("pending" | "running", Power.DOWN | Power.FAILED):
             _powered_off(instance)
         case "stopping", Power.DOWN | Power.FAILED:
@@ -191,7 +191,7 @@ def _powered_off(instance: Any) -> None:
         return
     code, message = "Client.InstanceInitiatedShutdown", "Instance initiated shutdown"
     if instance.instance_initiated_shutdown_behavior == "terminate":
-        _terminate_for(instance, code, message)
+        terminate_for(instance, code, message)
         return
     for interface in instance.nics.values():
         interface.stop()
@@ -199,7 +199,8 @@ def _powered_off(instance: Any) -> None:
     set_state(instance, "stopped")
 
 
-def _terminate_for(instance: Any, code: str, message: str) -> None:
+def terminate_for(instance: Any, code: str, message: str) -> None:
+    """Terminate an instance for a reason of its own, and say which."""
     instance.terminate()
     instance.state_reason = StateReason(f"{code}: {message}", code)
 

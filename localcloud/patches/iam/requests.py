@@ -1,8 +1,8 @@
 """Turn a request into what IAM has to decide: actions on resources, with condition keys.
 
 Follows "Actions, resources, and condition keys for AWS services" (docs.aws.amazon.com/
-service-authorization/latest/reference/) and, for S3, "Required permissions for Amazon S3 API
-operations" of the S3 User Guide. Reads the parameters with moto's own parsers.
+service-authorization/latest/reference/). Reads the parameters with moto's own parsers; what S3 is
+asked for, which has none: ``resources_s3``.
 """
 
 from typing import Any
@@ -10,38 +10,18 @@ from typing import Any
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.request import determine_request_protocol
 from moto.core.utils import get_service_model
-from moto.s3.models import s3_backends
 
 from localcloud import world
 from localcloud.patches.iam.policies import Check
 from localcloud.patches.iam.principals import Principal
 from localcloud.patches.iam.resources import named_by, passed_by
-from localcloud.patches.iam.resources_ec2 import Namer, Tree
+from localcloud.patches.iam.resources_ec2 import Namer
+from localcloud.patches.iam.resources_launch import Tree
+from localcloud.patches.iam.resources_s3 import s3_checks
 from localcloud.patches.iam.signatures import Signed
 from localcloud.times import moment
 
 PREFIXES = {"monitoring": "cloudwatch", "email": "ses"}  # signing name: IAM prefix
-
-# Sub-resource in the query of a bucket's URL: IAM's words for GET; PUT and DELETE are Put...
-_BUCKET_PARTS = {
-    "accelerate": "AccelerateConfiguration",
-    "acl": "BucketAcl",
-    "cors": "BucketCORS",
-    "encryption": "EncryptionConfiguration",
-    "lifecycle": "LifecycleConfiguration",
-    "location": "BucketLocation",
-    "logging": "BucketLogging",
-    "notification": "BucketNotification",
-    "object-lock": "BucketObjectLockConfiguration",
-    "ownershipControls": "BucketOwnershipControls",
-    "policy": "BucketPolicy",
-    "policyStatus": "BucketPolicyStatus",
-    "publicAccessBlock": "BucketPublicAccessBlock",
-    "replication": "ReplicationConfiguration",
-    "tagging": "BucketTagging",
-    "versioning": "BucketVersioning",
-    "website": "BucketWebsite",
-}
 
 
 def protocol_of(response: Any) -> str:
@@ -60,12 +40,8 @@ def checks_of(response: Any, signed: Signed, who: Principal, resource: str) -> l
     common = _common(who, signed.region)
     where = (response.current_account, signed.region)
     if service == "s3":
-        action, keys = _s3(response, resource)
-        named_object = [(f"s3:{action}", resource, keys)]
-        return [
-            _check(one, arn, {**common, **more})
-            for one, arn, more in [*named_object, *_unseen(where[0], action, resource)]
-        ]
+        asked = s3_checks(response.normalized_request, where[0], resource)
+        return [_check(one, arn, {**common, **keys}) for one, arn, keys in asked]
     action = str(response._get_action())
     parameters = _parameters(response, action)
     named: list[tuple[str, str, Tree]] = []
@@ -116,46 +92,3 @@ def _parameters(response: Any, action: str) -> Tree:
         }
     )
     return parsed or {}
-
-
-def _s3(response: Any, resource: str) -> tuple[str, Tree]:
-    """Return the IAM action, which is rarely the operation's own name, and its keys."""
-    request = response.normalized_request
-    query, method = request.args, request.method
-    if resource == "arn:aws:s3:::*":
-        return "ListAllMyBuckets", {}
-    if "/" in resource:
-        return _s3_object(method, query), {}
-    if method == "POST" and "delete" in query:
-        return "DeleteObject", {}
-    for part, words in _BUCKET_PARTS.items():
-        if part in query:
-            return ("Get" if method in ("GET", "HEAD") else "Put") + words, {}
-    if "versions" in query:
-        return "ListBucketVersions", {"s3:prefix": query.get("prefix", "")}
-    if "uploads" in query:
-        return "ListBucketMultipartUploads", {}
-    if method in ("GET", "HEAD"):
-        return "ListBucket", {"s3:prefix": query.get("prefix", "")}
-    return ("CreateBucket" if method == "PUT" else "DeleteBucket"), {}
-
-
-def _unseen(account: str, action: str, resource: str) -> list[tuple[str, str, Tree]]:
-    """A caller that may not list a bucket must not learn which objects are missing (GetObject)."""
-    name, _, key = resource.removeprefix("arn:aws:s3:::").partition("/")
-    bucket = s3_backends[account]["aws"].buckets.get(name)
-    if action != "GetObject" or bucket is None or key in bucket.keys:
-        return []
-    return [("s3:ListBucket", f"arn:aws:s3:::{name}", {"s3:prefix": key})]
-
-
-def _s3_object(method: str, query: Any) -> str:
-    verb = {"GET": "Get", "HEAD": "Get", "DELETE": "Delete"}.get(method, "Put")
-    version = "Version" if "versionId" in query else ""
-    if "tagging" in query:
-        return f"{verb}Object{version}Tagging"
-    if "acl" in query:
-        return f"{verb}Object{version}Acl"
-    if "uploadId" in query and verb in ("Get", "Delete"):
-        return "ListMultipartUploadParts" if verb == "Get" else "AbortMultipartUpload"
-    return f"{verb}Object{version if verb != 'Put' else ''}"

@@ -15,7 +15,8 @@ from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
 
 from localcloud.patches.autoscaling import records
-from localcloud.patches.iam.resources_ec2 import Namer, Tree, pass_roles, request_tags
+from localcloud.patches.iam.resources_ec2 import Namer, pass_roles
+from localcloud.patches.iam.resources_launch import Tree, request_tags
 
 Named = tuple[str, dict[str, Any]]  # ARN, condition keys
 Where = tuple[str, str]  # account, region
@@ -172,6 +173,20 @@ def _iam(where: Where, action: str, parameters: Tree) -> list[Named]:
     return [(parameters["PolicyArn"], {})] if parameters.get("PolicyArn") else []
 
 
+def _keys(where: Where, action: str, parameters: Tree) -> list[Named]:
+    """DescribeKey takes a key too, unlike what describes in other services."""
+    key = parameters.get("KeyId") or ""
+    if not key or key.startswith("alias/"):
+        return []
+    return [(key if key.startswith("arn:") else _arn("kms", where, f"key/{key}"), {})]
+
+
+def _file_systems(where: Where, action: str, parameters: Tree) -> list[Named]:
+    """As for keys: DescribeMountTargets takes a file system."""
+    found = parameters.get("FileSystemId")
+    return [(_arn("elasticfilesystem", where, f"file-system/{found}"), {})] if found else []
+
+
 def _by_parameter(*entries: tuple[str, str]) -> Callable[[Where, str, Tree], list[Named]]:
     """Return a reader of resources that a parameter names, as an ARN or a part of one."""
 
@@ -210,7 +225,8 @@ _SERVICES: dict[str, Callable[[Where, str, Tree], list[Named]]] = {
         ("LoadBalancerArn", "{}"),
         ("ResourceArns", "{}"),
     ),
-    "kms": _by_parameter(("KeyId", "arn:aws:kms:{region}:{account}:key/{}")),
+    "elasticfilesystem": _file_systems,
+    "kms": _keys,
     "lambda": _by_parameter(("FunctionName", "arn:aws:lambda:{region}:{account}:function:{}")),
     "route53": _by_parameter(("HostedZoneId", _HOSTED_ZONE), ("Id", _HOSTED_ZONE)),
     "secretsmanager": _by_parameter(

@@ -220,6 +220,62 @@ def test_a_bucket_may_be_read_under_one_prefix_only(account: Account) -> None:
         s3.get_object(Bucket="raykiln-config", Key="test/autoscaler/missing")
 
 
+def test_a_listing_without_a_prefix_is_not_one_of_the_prefixes(account: Account) -> None:
+    operator, reader = account.as_operator("s3"), account.as_role(*reads("data", "in/*"))("s3")
+    operator.create_bucket(Bucket="data")
+
+    assert reader.list_objects_v2(Bucket="data", Prefix="in/x")["KeyCount"] == 0
+    refused("AccessDenied", reader.list_objects_v2, Bucket="data")
+    refused("AccessDenied", reader.list_objects_v2, Bucket="data", Prefix="i")
+    # No prefix is asked for here either: what is missing looks like what is forbidden.
+    refused("AccessDenied", reader.get_object, Bucket="data", Key="in/missing")
+
+
+def reads(bucket: str, prefix: str) -> tuple[dict[str, Any], ...]:
+    listing = {"StringLike": {"s3:prefix": [prefix]}}
+    return (
+        allow("s3:GetObject", f"arn:aws:s3:::{bucket}/{prefix}"),
+        allow("s3:ListBucket", f"arn:aws:s3:::{bucket}", **listing),
+    )
+
+
+def test_a_copy_must_be_allowed_to_read_its_source(account: Account) -> None:
+    operator = account.as_operator("s3")
+    operator.create_bucket(Bucket="data")
+    for key in ("in/x", "secret/x"):
+        operator.put_object(Bucket="data", Key=key, Body=b"x")
+    writer = account.as_role(
+        *reads("data", "in/*"), allow("s3:PutObject", "arn:aws:s3:::data/out/*")
+    )
+
+    copy = writer("s3").copy_object
+    assert copy(Bucket="data", Key="out/x", CopySource={"Bucket": "data", "Key": "in/x"})
+    source = {"Bucket": "data", "Key": "secret/x"}
+    words = refused("AccessDenied", copy, Bucket="data", Key="out/y", CopySource=source)
+    assert "s3:GetObject on resource: arn:aws:s3:::data/secret/x" in words
+
+
+def test_each_of_several_deleted_objects_must_be_allowed(account: Account) -> None:
+    operator = account.as_operator("s3")
+    operator.create_bucket(Bucket="data")
+    role = account.as_role(allow("s3:DeleteObject", "arn:aws:s3:::data/out/*"))("s3")
+
+    def delete(*keys: str) -> dict[str, Any]:
+        return {"Bucket": "data", "Delete": {"Objects": [{"Key": key} for key in keys]}}
+
+    assert role.delete_objects(**delete("out/x", "out/y"))
+    refused("AccessDenied", role.delete_objects, **delete("out/x", "in/y"))
+
+
+@pytest.mark.parametrize("name", ["describe_key", "list_grants"])
+def test_a_key_is_a_resource_of_all_that_reads_it(account: Account, name: str) -> None:
+    arns = [account.as_operator("kms").create_key()["KeyMetadata"]["Arn"] for _ in range(2)]
+    role = account.as_role(allow("kms:*", arns[0]))("kms")
+
+    assert getattr(role, name)(KeyId=arns[0])
+    refused("AccessDeniedException", getattr(role, name), KeyId=arns[1])
+
+
 def test_a_buckets_own_policy_denies_even_an_administrator(account: Account) -> None:
     s3 = account.as_operator("s3")
     s3.create_bucket(Bucket="raykiln-config")
@@ -398,6 +454,15 @@ def test_the_head_launches_and_terminates_workers_of_its_own_cluster(
         ({"ImageId": "own"}, "ec2:RunInstances on resource: .*image/"),
         ({"SecurityGroupIds": ["sg-12345678"]}, "ec2:RunInstances on resource: .*security-group/"),
         ({"IamInstanceProfile": {"Name": "admin"}}, "iam:PassRole on resource: .*role/admin"),
+        ({"Placement": {"GroupName": "pg"}}, "ec2:RunInstances on resource: .*placement-group/pg"),
+        (
+            {
+                "CapacityReservationSpecification": {
+                    "CapacityReservationTarget": {"CapacityReservationId": "cr-1"}
+                }
+            },
+            "ec2:RunInstances on resource: .*capacity-reservation/cr-1",
+        ),
     ],
 )
 def test_the_head_may_not_launch_anything_else(
