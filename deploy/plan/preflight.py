@@ -11,7 +11,10 @@ from common.errors import Refused
 from common.instance_types import TypeFacts, type_facts
 from deploy.cluster.release_images import find_architectures, missing_images
 from deploy.foundation.stack import Foundation
+from deploy.plan.access_preflight import access_findings
+from deploy.plan.file_system_preflight import file_system_findings
 from deploy.plan.finding import Finding
+from deploy.plan.key_preflight import key_findings
 from deploy.plan.reservation_preflight import reservation_findings
 from deploy.plan.spot_preflight import spot_findings
 from deploy.release.groups import type_names
@@ -86,6 +89,15 @@ def preflight(
         *_quotas(clients, environment, facts),
         *spot_findings(clients, release),
         *reservation_findings(clients, release),
+        *access_findings(clients, environment, foundation, release),
+        *file_system_findings(
+            clients,
+            environment,
+            foundation,
+            release,
+            lambda: _zones(clients, environment, foundation),
+        ),
+        *key_findings(clients, environment, release),
     )
     fatal = [finding for finding in findings if finding.fatal]
     if fatal:

@@ -1,0 +1,125 @@
+"""Find what nodes are to access and cannot: policies, buckets, security groups. Reads AWS."""
+
+from collections.abc import Iterator
+
+from botocore.exceptions import ClientError
+
+from common.clients import Clients, error_code, translated
+from common.environment import Environment
+from deploy.foundation.node_needs import NodeNeeds, access_needs, group_needs
+from deploy.foundation.stack import Foundation
+from deploy.plan.access_places import written
+from deploy.plan.finding import Finding
+from deploy.release.release import Release
+
+DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"})
+# Of a network interface, unless the quota L-2AFB9258 is raised:
+# https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
+MOST_SECURITY_GROUPS = 5
+# Of a role, unless the quota L-0DA4ABF3 is raised:
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+MOST_POLICIES = 10
+
+
+def access_findings(
+    clients: Clients, environment: Environment, foundation: Foundation | None, release: Release
+) -> tuple[Finding, ...]:
+    """Return what would fail when roles and launch templates are made, or later on a node."""
+    return (
+        *_policies(clients, environment, release),
+        *_buckets(clients, environment, release),
+        *_security_groups(clients, environment, foundation, release),
+        *_quotas(release),
+    )
+
+
+def _policies(clients: Clients, environment: Environment, release: Release) -> Iterator[Finding]:
+    policies = written(environment, release, "policy_arns")
+    if boundary := environment.nodes.permissions_boundary:
+        policies.setdefault(boundary, "nodes.permissions_boundary")
+    for arn, place in policies.items():
+        if arn.split(":")[4] not in ("aws", environment.account_id):
+            words = f"{place}: {arn} belongs to another account"
+            yield Finding(words, "roles take policies of their own account, and AWS's", fatal=True)
+            continue
+        yield from _policy(clients, arn, place)
+
+
+def _policy(clients: Clients, arn: str, place: str) -> Iterator[Finding]:
+    with translated(f"looking for the policy {arn}"):
+        try:
+            found = clients("iam").get_policy(PolicyArn=arn)["Policy"]
+        except ClientError as error:
+            if error_code(error) == "NoSuchEntity":
+                words = f"{place}: there is no policy {arn}"
+                yield Finding(words, "create it, or correct its ARN", fatal=True)
+            elif error_code(error) in DENIED:
+                words = f"{place}: these credentials may not look for {arn}"
+                yield Finding(words, "allow iam:GetPolicy, or see that it exists")
+            else:
+                raise
+            return
+    if not found.get("IsAttachable", True):
+        yield Finding(f"{place}: {arn} cannot be attached", "name another policy", fatal=True)
+
+
+def _buckets(clients: Clients, environment: Environment, release: Release) -> Iterator[Finding]:
+    buckets: dict[str, str] = {}
+    for objects, place in written(environment, release, "s3_read", "s3_write").items():
+        buckets.setdefault(objects.partition("/")[0], place)
+    for bucket, place in buckets.items():
+        with translated(f"looking for the bucket {bucket}"):
+            try:
+                clients("s3").head_bucket(Bucket=bucket)
+            except ClientError as error:
+                if error_code(error) in ("404", "NoSuchBucket"):
+                    words = f"{place}: there is no bucket {bucket}"
+                    yield Finding(words, "create it, or correct its name", fatal=True)
+                elif error_code(error) in DENIED:
+                    words = f"{place}: these credentials may not look for the bucket {bucket}"
+                    yield Finding(words, "if it is another account's, its policy must allow yours")
+                else:
+                    raise
+
+
+def _security_groups(
+    clients: Clients, environment: Environment, foundation: Foundation | None, release: Release
+) -> Iterator[Finding]:
+    groups = written(environment, release, "security_group_ids")
+    if not groups:
+        return
+    vpc_id = foundation.vpc_id if foundation else environment.network.vpc_id
+    filters = [{"Name": "group-id", "Values": sorted(groups)}]
+    with translated("looking for the security groups"):
+        pages = clients("ec2").get_paginator("describe_security_groups")
+        found = {
+            group["GroupId"]: group["VpcId"]
+            for page in pages.paginate(Filters=filters)
+            for group in page["SecurityGroups"]
+        }
+    for group, place in groups.items():
+        if group not in found:
+            words = f"{place}: there is no security group {group}"
+            yield Finding(words, "create it, or correct its id", fatal=True)
+        elif found[group] != vpc_id:
+            words = f"{place}: {group} is in {found[group]}, the cluster in {vpc_id or 'a new VPC'}"
+            yield Finding(words, "name security groups of the cluster's VPC", fatal=True)
+
+
+def _quotas(release: Release) -> Iterator[Finding]:
+    """Find what exceeds the quotas of an account that has not raised them."""
+    settings = release.settings
+    kinds = {"head": access_needs(settings.head_access)}
+    kinds |= {f"workers.{group.name}": group_needs(group) for group in settings.groups}
+    for place, needs in kinds.items():
+        groups, policies = _security_group_count(needs), 1 + len(needs.policy_arns)
+        if groups > MOST_SECURITY_GROUPS:
+            words = f"{place}: {groups} security groups, and an interface takes"
+            yield Finding(f"{words} {MOST_SECURITY_GROUPS}", "raise the quota vpc, L-2AFB9258")
+        if policies > MOST_POLICIES:
+            words = f"{place}: {policies} managed policies, and a role takes"
+            yield Finding(f"{words} {MOST_POLICIES}", "raise the quota iam, L-0DA4ABF3")
+
+
+def _security_group_count(needs: NodeNeeds) -> int:
+    return 1 + needs.has_security_group + len(needs.security_group_ids)

@@ -1,0 +1,119 @@
+"""Find what keeps volumes from the customer key that they are to have. Reads AWS (KMS).
+
+The heads' role gets what it needs to launch workers. Heads are launched by Auto Scaling's own role,
+and spot instances by EC2's, which have no access to customer keys:
+https://docs.aws.amazon.com/autoscaling/ec2/userguide/key-policy-requirements-EBS-encryption.html
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/service-linked-roles-spot-instance-requests.html
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from common.clients import Clients, error_code, translated
+from common.environment import Environment
+from deploy.plan.access_preflight import DENIED
+from deploy.plan.finding import Finding
+from deploy.release.release import Release
+from node.contract import SPOT
+
+AUTO_SCALING = "autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+EC2_SPOT = "spot.amazonaws.com/AWSServiceRoleForEC2Spot"
+OPERATIONS = (
+    "Encrypt Decrypt ReEncryptFrom ReEncryptTo GenerateDataKey GenerateDataKeyWithoutPlaintext "
+    "DescribeKey CreateGrant"
+)
+PLACE = "nodes.kms_key"
+
+
+def key_findings(
+    clients: Clients, environment: Environment, release: Release
+) -> tuple[Finding, ...]:
+    """Return what would keep instances from starting with their volumes encrypted."""
+    key = release.settings.kms_key
+    if not key:
+        return ()
+    if key.split(":")[3] != environment.region:
+        words = f"{PLACE}: {key} is not a key of {environment.region}"
+        return (Finding(words, "name a key of the cluster's region", fatal=True),)
+    unusable = tuple(_key(clients, key))
+    if any(finding.fatal for finding in unusable):
+        return unusable
+    return (*unusable, *_access(clients, environment, release))
+
+
+def _key(clients: Clients, key: str) -> Iterator[Finding]:
+    with translated(f"looking for the key {key}"):
+        try:
+            found = clients("kms").describe_key(KeyId=key)["KeyMetadata"]
+        except ClientError as error:
+            if error_code(error) == "NotFoundException":
+                yield Finding(f"{PLACE}: there is no key {key}", "correct its ARN", fatal=True)
+            elif error_code(error) in DENIED:
+                words = f"{PLACE}: these credentials may not look at {key}"
+                yield Finding(words, "allow kms:DescribeKey, or see that it is enabled")
+            else:
+                raise
+            return
+    if found["KeyState"] != "Enabled":
+        yield Finding(f"{PLACE}: {key} is {found['KeyState']}", "enable it", fatal=True)
+    if found.get("KeySpec", "SYMMETRIC_DEFAULT") != "SYMMETRIC_DEFAULT":
+        words = f"{PLACE}: {key} is {found['KeySpec']}, EBS takes symmetric keys"
+        yield Finding(words, "name a symmetric key", fatal=True)
+
+
+def _access(clients: Clients, environment: Environment, release: Release) -> Iterator[Finding]:
+    """Yield which of AWS's roles have no access, and whether IAM's policies count at all."""
+    key, account = release.settings.kms_key, environment.account_id
+    with translated(f"reading who may use {key}"):
+        try:
+            grantees = _grantees(clients, key)
+            answer = clients("kms").get_key_policy(KeyId=key, PolicyName="default")
+        except ClientError as error:
+            if error_code(error) not in DENIED:
+                raise
+            words = f"{PLACE}: these credentials may not see who may use {key}"
+            yield Finding(words, "allow kms:ListGrants and kms:GetKeyPolicy, or see docs/access.md")
+            return
+    named = _principals(json.loads(answer["Policy"]))
+    if not {f"arn:{_partition(key)}:iam::{account}:root", account, "*"} & named:
+        words = f"{PLACE}: the policy of {key} leaves no access to IAM's policies of {account}"
+        yield Finding(words, "let the account's root use it, or name the heads' role")
+    for role in _roles(release):
+        arn = f"arn:{_partition(key)}:iam::{account}:role/aws-service-role/{role}"
+        if arn not in grantees | named:
+            hint = (
+                f"aws kms create-grant --key-id {key} --grantee-principal {arn} "
+                f"--operations {OPERATIONS}"
+            )
+            name = role.partition("/")[2]
+            words = f"{PLACE}: {name} may not use {key}: what it launches would be terminated"
+            yield Finding(words, hint, fatal=True)
+
+
+def _roles(release: Release) -> Iterator[str]:
+    yield AUTO_SCALING
+    if any(SPOT in group.markets for group in release.settings.groups):
+        yield EC2_SPOT
+
+
+def _grantees(clients: Clients, key: str) -> set[str]:
+    pages = clients("kms").get_paginator("list_grants").paginate(KeyId=key)
+    return {grant["GranteePrincipal"] for page in pages for grant in page["Grants"]}
+
+
+def _principals(policy: dict[str, Any]) -> set[str]:
+    """Return whom the policy's statements that allow something name."""
+    found: set[str] = set()
+    for statement in policy["Statement"]:
+        principal = statement.get("Principal", {})
+        named = principal.get("AWS", []) if isinstance(principal, dict) else principal
+        if statement["Effect"] == "Allow":
+            found |= {named} if isinstance(named, str) else set(named)
+    return found
+
+
+def _partition(arn: str) -> str:
+    return arn.split(":")[1]
