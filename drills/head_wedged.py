@@ -10,6 +10,7 @@ from common.environment import Environment
 from deploy.cluster.head_group import find_group
 from deploy.cluster.remediations import last_remediation
 from deploy.foundation.changes import apply_foundation, plan_foundation
+from deploy.release.config_bucket import current_release
 from drills.kit.cluster import ClusterUnderTest
 from drills.kit.local_faults import between, drop_packets, restore_network
 from drills.kit.phases import Recovery
@@ -38,8 +39,10 @@ def run(cluster: ClusterUnderTest) -> None:
 
 def apply_alarms(cluster: ClusterUnderTest, environment: Environment) -> None:
     """Update the foundation to this environment: with remediation enabled, or as before."""
-    plan = plan_foundation(cluster.clients, environment, clock=cluster.clock)
-    apply_foundation(cluster.clients, environment, plan, clock=cluster.clock)
+    served = current_release(cluster.clients, environment.bucket, environment.name)
+    arns = served.settings.head_access.policy_arns if served else ()
+    plan = plan_foundation(cluster.clients, environment, clock=cluster.clock, policy_arns=arns)
+    apply_foundation(cluster.clients, environment, plan, clock=cluster.clock, policy_arns=arns)
 
 
 def is_gone(cluster: ClusterUnderTest) -> bool:

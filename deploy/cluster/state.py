@@ -14,7 +14,7 @@ from deploy.cluster.head_group import HeadGroup, find_group
 from deploy.cluster.launch_template import Template, find_template, find_worker_templates
 from deploy.cluster.lease_table import read_item
 from deploy.cluster.secret import Secret, find_secret
-from deploy.foundation.stack import Foundation, find_stack, foundation_of
+from deploy.foundation.stack import Foundation, find_stack, foundation_of, nodes_stack_name
 from deploy.release.config_bucket import current_release, stored_keys
 from deploy.release.release import Release
 from deploy.release.template_content import CONTENT_TAG
@@ -103,6 +103,8 @@ class ClusterState:
     """The snapshot. An unusable stack has a status, but there is no foundation."""
 
     stack_status: str = ""
+    # Of the stack of what nodes have besides the foundation; empty where there is none.
+    nodes_status: str = ""
     foundation: Foundation | None = None
     secret: Secret | None = None
     # Of every group that has one, those that are removed too.
@@ -159,9 +161,11 @@ class ClusterState:
 def read_state(clients: Clients, environment: Environment) -> ClusterState:
     """Read everything that belongs to the environment."""
     stack = find_stack(clients, environment.stack)
-    foundation = foundation_of(stack) if stack and stack.is_usable else None
+    nodes = find_stack(clients, nodes_stack_name(environment))
+    foundation = foundation_of(stack, nodes) if stack and stack.is_usable else None
     return ClusterState(
         stack_status=stack.status if stack else "",
+        nodes_status=nodes.status if nodes else "",
         foundation=foundation,
         secret=find_secret(clients, environment.secret),
         worker_templates=find_worker_templates(clients, environment.name),

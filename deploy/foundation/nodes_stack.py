@@ -6,7 +6,7 @@ CloudFormation finds to change is changed, and a step that was killed is run aga
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from common.clients import Clients, translated
@@ -18,19 +18,7 @@ from deploy.foundation.node_needs import Needs
 from deploy.foundation.nodes_template import Resources, body_of, nodes_template, resources_for
 from deploy.foundation.stack import Foundation, Stack, find_stack, nodes_stack_name
 from deploy.foundation.stack_changes import apply_stack, plan_stack, remove_stack
-from deploy.foundation.stack_plan import ResourceChange, StackPlan
-
-
-@dataclass(frozen=True)
-class NodesPlan:
-    """What a rollout changes in the stack; either plan may be empty.
-
-    ``widening`` comes before instances are replaced and removes nothing; ``narrowing`` comes last,
-    and removes what only the instances that were replaced have needed.
-    """
-
-    widening: StackPlan
-    narrowing: StackPlan
+from deploy.foundation.stack_plan import NodesPlan, ResourceChange, StackPlan
 
 
 def plan_nodes(

@@ -78,17 +78,21 @@ class Foundation:
         """Return the name of the placement group of a group's workers; empty for none."""
         return self._own(group.name, "PlacementGroup") if group.placement else ""
 
-    def lacks(self, settings: Settings) -> bool:
-        """Say whether something that the nodes of a release need does not exist yet."""
-        try:
-            self.head_security_groups(settings)
-            for group in settings.groups:
-                self.worker_profile(group)
-                self.worker_security_groups(group)
-                self.placement_group(group)
-        except PipelineError:
-            return True
-        return False
+    def is_ready_for(self, group: Group) -> bool:
+        """Say whether all that a group's workers have of their own exists."""
+        needs = group_needs(group)
+        wanted = {
+            "Profile": needs.has_role,
+            "SecurityGroup": needs.has_security_group,
+            "PlacementGroup": needs.is_placed,
+        }
+        names = (logical_id(group.name, what) for what, wants in wanted.items() if wants)
+        return all(name in self.nodes for name in names)
+
+    def is_ready_for_heads(self, settings: Settings) -> bool:
+        """Say whether all that heads have of their own exists."""
+        needs = access_needs(settings.head_access)
+        return not needs.has_security_group or logical_id(HEAD, "SecurityGroup") in self.nodes
 
     def _security_groups(self, name: str, needs: NodeNeeds) -> tuple[str, ...]:
         own = (self._own(name, "SecurityGroup"),) if needs.has_security_group else ()
@@ -132,13 +136,7 @@ def find_foundation(clients: Clients, environment: Environment) -> Foundation | 
     stack = find_stack(clients, environment.stack)
     if stack is None or not stack.is_usable:
         return None
-    return with_nodes(clients, environment, foundation_of(stack))
-
-
-def with_nodes(clients: Clients, environment: Environment, foundation: Foundation) -> Foundation:
-    """Return the foundation with the outputs of the stack of the nodes, if there is one."""
-    stack = find_stack(clients, nodes_stack_name(environment))
-    return replace(foundation, nodes=stack.outputs) if stack and stack.is_usable else foundation
+    return foundation_of(stack, find_stack(clients, nodes_stack_name(environment)))
 
 
 def nodes_stack_name(environment: Environment) -> str:
@@ -168,8 +166,11 @@ def find_stack(clients: Clients, name_or_id: str) -> Stack | None:
     return None if found["StackStatus"] == "DELETE_COMPLETE" else _stack(found)
 
 
-def foundation_of(stack: Stack) -> Foundation:
-    """Return the stack's outputs; raises PipelineError when it is not of this template."""
+def foundation_of(stack: Stack, nodes: Stack | None = None) -> Foundation:
+    """Return what the stacks output; raises PipelineError when one is not of this template.
+
+    ``nodes`` is the stack of the nodes, if there is one.
+    """
     outputs = stack.outputs
     try:
         return Foundation(
@@ -189,6 +190,7 @@ def foundation_of(stack: Stack) -> Foundation:
             state_address=outputs.get("StateAddress", ""),
             head_role_name=outputs.get("HeadRoleName", ""),
             worker_policy_arn=outputs.get("WorkerPolicyArn", ""),
+            nodes=nodes.outputs if nodes and nodes.is_usable else {},
         )
     except KeyError as error:
         raise PipelineError(

@@ -50,6 +50,29 @@ class StackPlan:
         return not (self.is_new or self.changes or self.has_other_changes)
 
     @property
+    def replaces_nothing(self) -> bool:
+        """What is there stays, if changed; so do the outputs."""
+        return {change.action for change in self.changes} <= {"add", "change"}
+
+    @property
     def losses(self) -> tuple[ResourceChange, ...]:
         """The changes that would lose data."""
         return tuple(change for change in self.changes if change.loses_state)
+
+
+NOTHING = StackPlan("", is_new=False, changes=())
+
+
+@dataclass(frozen=True)
+class NodesPlan:
+    """What a rollout changes in the stack of the nodes; either plan may be empty.
+
+    ``widening`` comes before instances are replaced and removes nothing; ``narrowing`` comes last,
+    and removes what only the instances that were replaced have needed.
+    """
+
+    widening: StackPlan = NOTHING
+    narrowing: StackPlan = NOTHING
+
+
+NO_NODES_PLAN = NodesPlan()

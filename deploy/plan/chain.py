@@ -1,7 +1,8 @@
 """Which links of the chain to the desired state are known before a rollout. Pure: no AWS, no clock.
 
 The links: worker templates → autoscaler YAML, and head template. A link is known if the foundation
-keeps its outputs and a template version with the desired content exists.
+keeps its outputs, what its nodes have of their own exists, and a template version with the desired
+content exists.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from deploy.cluster.launch_template import Template, TemplateVersion
 from deploy.cluster.state import ClusterState
 from deploy.foundation.stack import Foundation
-from deploy.foundation.stack_plan import StackPlan
+from deploy.foundation.stack_plan import NodesPlan, StackPlan
 from deploy.plan.desired_state import DesiredState
 from deploy.release.autoscaler_override import node_types
 from deploy.release.config_bucket import Document
@@ -36,13 +37,19 @@ class Chain:
         return self.head.number if self.head else None
 
 
-def known_chain(desired: DesiredState, state: ClusterState, plan: StackPlan) -> Chain:
+def known_chain(
+    desired: DesiredState, state: ClusterState, plan: StackPlan, nodes: NodesPlan
+) -> Chain:
     """Return the chain as far as it is known."""
     found, removed = state.foundation, removed_groups(desired, state)
     if found is None or not _keeps_outputs(plan) or desired.lacks_redis(found):
         return Chain(removed=removed)
+    if not nodes.widening.replaces_nothing:
+        return Chain(removed=removed)
     workers = _worker_versions(desired, state, found)
-    head = _version(state.head_template, desired.head_content(found))
+    head = None
+    if found.is_ready_for_heads(desired.release.settings):
+        head = _version(state.head_template, desired.head_content(found))
     if len(workers) < len(desired.groups):
         return Chain(workers, None, head, removed)
     without = desired.autoscaler(found, workers)
@@ -88,6 +95,7 @@ def _worker_versions(
             desired.worker_content(foundation, group),
         )
         for group in desired.groups
+        if foundation.is_ready_for(group)
     }
     return {name: version for name, version in found.items() if version}
 
@@ -98,4 +106,4 @@ def _version(template: Template | None, content: TemplateContent) -> TemplateVer
 
 def _keeps_outputs(plan: StackPlan) -> bool:
     """Say whether the stack's outputs stay the same: no resource is replaced or removed."""
-    return not plan.is_new and set(actions_of(plan)) <= {"add", "change"}
+    return not plan.is_new and plan.replaces_nothing

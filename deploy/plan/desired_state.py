@@ -131,7 +131,7 @@ class DesiredState:
             settings.head_volume,
             instance_type=settings.head_type,
             profile_arn=foundation.head_instance_profile_arn,
-            security_group_ids=(foundation.head_security_group_id,),
+            security_group_ids=foundation.head_security_groups(settings),
             text=head_user_data(self.environment, self.redis(foundation), settings.head_access),
             tags=self.tags("head"),
             ends_on_shutdown=False,

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from common.environment import Environment
 from deploy.cluster.state import ClusterState
+from deploy.foundation.stack import nodes_stack_name
 from deploy.plan.steps import DeleteTemplate, Plan, Step
 
 
@@ -44,6 +45,13 @@ class DeleteSecret(Step):
 
 
 @dataclass(frozen=True)
+class DeleteNodes(Step):
+    """Delete the stack of what nodes have besides the foundation."""
+
+    kind: ClassVar[str] = "nodes"
+
+
+@dataclass(frozen=True)
 class DeleteFoundation(Step):
     """Delete the stack."""
 
@@ -58,6 +66,7 @@ def plan_destroy(environment: Environment, state: ClusterState) -> Plan:
         *_templates(state),
         *_secret(environment, state),
         *_bucket(environment, state),
+        *_nodes(environment, state),
         *_foundation(environment, state),
     )
     return Plan(environment.name, state.release.id if state.release else "", steps)
@@ -102,6 +111,12 @@ def _bucket(environment: Environment, state: ClusterState) -> tuple[Step, ...]:
     if not state.stack_status:
         return ()
     return (EmptyBucket(f"content of s3://{bucket}", "all versions", "-", bucket, ""),)
+
+
+def _nodes(environment: Environment, state: ClusterState) -> tuple[Step, ...]:
+    if not state.nodes_status:
+        return ()
+    return (DeleteNodes(f"stack {nodes_stack_name(environment)}", state.nodes_status, "-"),)
 
 
 def _foundation(environment: Environment, state: ClusterState) -> tuple[Step, ...]:

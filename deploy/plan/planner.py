@@ -14,7 +14,7 @@ from common.errors import Refused
 from deploy.cluster.head_group import group_changes, room_for
 from deploy.cluster.launch_template import Template
 from deploy.cluster.state import ClusterState
-from deploy.foundation.stack_plan import StackPlan
+from deploy.foundation.stack_plan import NO_NODES_PLAN, NodesPlan, StackPlan
 from deploy.plan.chain import Chain, actions_of, known_chain
 from deploy.plan.desired_state import DesiredState
 from deploy.plan.roll import plan_roll
@@ -23,12 +23,14 @@ from deploy.plan.steps import (
     CreateSecret,
     EnsureGroup,
     EnsureLaunchTemplate,
+    NarrowNodes,
     Plan,
     Step,
     StoreAutoscaler,
     StoreRelease,
     TerminateHeads,
     UpdateAutoscaler,
+    WidenNodes,
 )
 from deploy.plan.strategy import ROLLS, choose_strategy
 from deploy.release.autoscaler_override import launching_types, node_types
@@ -40,7 +42,12 @@ REDIS = "AWS::ElastiCache::ReplicationGroup"
 LATER = "known after the steps before it"
 
 
-def plan_deploy(desired: DesiredState, state: ClusterState, foundation: StackPlan) -> Plan:
+def plan_deploy(
+    desired: DesiredState,
+    state: ClusterState,
+    foundation: StackPlan,
+    nodes: NodesPlan = NO_NODES_PLAN,
+) -> Plan:
     """Return the steps from the current state to the desired state.
 
     Raises Refused if Ray would refuse the autoscaler's configuration, the autoscaler would lose a
@@ -50,11 +57,12 @@ def plan_deploy(desired: DesiredState, state: ClusterState, foundation: StackPla
     _refuse_to_lose_node_types(desired, state)
     _refuse_to_lose_redis(state, foundation)
     _refuse_zones_without_subnets(desired, state)
-    chain = known_chain(desired, state, foundation)
+    chain = known_chain(desired, state, foundation, nodes)
     strategy = choose_strategy(desired, state, chain)
     changes = (
         *_create_secret(desired, state),
         *_change_foundation(foundation),
+        *_widen_nodes(nodes.widening),
         *_store_release(desired, state),
         *_worker_templates(desired, state, chain),
         *_store_autoscaler(desired, state, chain),
@@ -65,7 +73,8 @@ def plan_deploy(desired: DesiredState, state: ClusterState, foundation: StackPla
     )
     rolls = strategy in ROLLS
     begun = bool(changes or chain.removed) or rolls
-    steps = (*changes, *plan_roll(desired, state, chain, strategy, changed=begun))
+    rolled = plan_roll(desired, state, chain, strategy, changed=begun)
+    steps = (*changes, *rolled, *_narrow_nodes(nodes.narrowing))
     if not steps:
         strategy = "nothing"
     return Plan(
@@ -150,6 +159,22 @@ def _change_foundation(plan: StackPlan) -> tuple[Step, ...]:
     why = ", ".join(f"{action} {count}" for action, count in Counter(actions_of(plan)).items())
     sign = "+" if plan.is_new else "~"
     return (ChangeFoundation(f"stack {plan.stack}", why or "tags or outputs", sign, plan),)
+
+
+def _widen_nodes(plan: StackPlan) -> tuple[Step, ...]:
+    if plan.is_empty:
+        return ()
+    return (WidenNodes(f"stack {plan.stack}", _each_change(plan), "+" if plan.is_new else "~"),)
+
+
+def _narrow_nodes(plan: StackPlan) -> tuple[Step, ...]:
+    if plan.is_empty:
+        return ()
+    return (NarrowNodes(f"stack {plan.stack}, what is not needed", _each_change(plan), "-"),)
+
+
+def _each_change(plan: StackPlan) -> str:
+    return ", ".join(map(str, plan.changes)) or "tags or outputs"
 
 
 def _store_release(desired: DesiredState, state: ClusterState) -> tuple[Step, ...]:

@@ -36,6 +36,20 @@ class ChangeFoundation(Step):
 
 
 @dataclass(frozen=True)
+class WidenNodes(Step):
+    """Add what nodes of the desired release need besides the foundation."""
+
+    kind: ClassVar[str] = "widen-nodes"
+
+
+@dataclass(frozen=True)
+class NarrowNodes(Step):
+    """Remove what no node needs any more, once those that needed it are gone."""
+
+    kind: ClassVar[str] = "narrow-nodes"
+
+
+@dataclass(frozen=True)
 class CreateSecret(Step):
     """Create the token with which Ray's processes authenticate to each other."""
 

@@ -13,9 +13,11 @@ from deploy.cluster.launch_template import remove_template
 from deploy.cluster.secret import remove_secret
 from deploy.cluster.state import find_instances
 from deploy.foundation.changes import remove_foundation
+from deploy.foundation.nodes_stack import remove_nodes
 from deploy.plan.destroy_plan import (
     DeleteFoundation,
     DeleteGroup,
+    DeleteNodes,
     DeleteSecret,
     EmptyBucket,
     TerminateInstances,
@@ -78,6 +80,8 @@ def _carry_out(step: Step, access: ClusterAccess) -> str:
             return f"{remove_documents(clients, step.bucket, step.prefix)} versions"
         case DeleteSecret():
             remove_secret(clients, environment.secret)
+        case DeleteNodes():
+            remove_nodes(clients, environment, clock=access.clock, progress=access.progress.say)
         case DeleteFoundation():
             remove_foundation(
                 clients, environment, clock=access.clock, progress=access.progress.say

@@ -14,6 +14,8 @@ from common.waiting import Clock
 from deploy.cluster.ray_api import RayApi, ray_api
 from deploy.cluster.state import ClusterState, read_state
 from deploy.foundation.changes import plan_foundation
+from deploy.foundation.node_needs import Needs, needs_of
+from deploy.foundation.nodes_stack import plan_nodes
 from deploy.foundation.stack import with_zones
 from deploy.plan.desired_state import DesiredState
 from deploy.plan.destroy_plan import plan_destroy
@@ -56,8 +58,15 @@ def prepare_deploy(
     state = read_state(clients, environment)
     if desired.has_zones and state.foundation:
         state = replace(state, foundation=with_zones(clients, state.foundation))
-    stack = plan_foundation(clients, environment, clock=clock)
-    plan = plan_deploy(desired, state, stack)
+    settings = desired.release.settings
+    stack = plan_foundation(
+        clients, environment, clock=clock, policy_arns=settings.head_access.policy_arns
+    )
+    served = needs_of(state.release.settings) if state.release else Needs()
+    nodes = plan_nodes(
+        clients, environment, state.foundation, served, needs_of(settings), clock=clock
+    )
+    plan = plan_deploy(desired, state, stack, nodes)
     findings = (
         ()
         if plan.is_empty

@@ -15,6 +15,8 @@ from deploy.cluster.launch_template import (
 )
 from deploy.cluster.secret import ensure_secret
 from deploy.foundation.changes import apply_foundation
+from deploy.foundation.node_needs import Needs, needs_of
+from deploy.foundation.nodes_stack import narrow_nodes, widen_nodes
 from deploy.foundation.stack import Foundation, find_foundation, with_zones
 from deploy.foundation.stack_plan import StackPlan
 from deploy.plan.desired_state import DesiredState
@@ -95,8 +97,35 @@ class Resources:
             plan,
             clock=self._access.clock,
             progress=self._access.progress.say,
+            policy_arns=self._desired.release.settings.head_access.policy_arns,
         )
         return f"{self.foundation.load_balancer_dns_name} behind {self.foundation.head_name}"
+
+    def widen_nodes(self) -> str:
+        """Add what nodes need besides the foundation; what the served release's have stays."""
+        served = self.current_release()
+        self.foundation = widen_nodes(
+            self._clients,
+            self._environment,
+            self.foundation,
+            needs_of(served.settings) if served else Needs(),
+            needs_of(self._desired.release.settings),
+            clock=self._access.clock,
+            progress=self._access.progress.say,
+        )
+        return "done"
+
+    def narrow_nodes(self) -> str:
+        """Remove what the release's nodes do not need besides the foundation."""
+        self.foundation = narrow_nodes(
+            self._clients,
+            self._environment,
+            self.foundation,
+            needs_of(self._desired.release.settings),
+            clock=self._access.clock,
+            progress=self._access.progress.say,
+        )
+        return "done"
 
     def create_secret(self) -> str:
         """Create the secret unless it exists."""

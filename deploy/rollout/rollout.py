@@ -64,6 +64,10 @@ class Executor:
         match step:
             case steps.ChangeFoundation():
                 return self.resources.change_foundation(step.stack)
+            case steps.WidenNodes():
+                return self.resources.widen_nodes()
+            case steps.NarrowNodes():
+                return self.resources.narrow_nodes()
             case steps.CreateSecret():
                 return self.resources.create_secret()
             case steps.StoreRelease():

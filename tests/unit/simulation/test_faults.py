@@ -138,6 +138,23 @@ def another_ray(cluster: Cluster) -> None:
         cluster.cloud.bake(role, ray_version="2.61.0")
 
 
+def access(cluster: Cluster) -> None:
+    """Give the workers data, and so a role and a security group of their own."""
+    cluster.cloud.clients("s3").create_bucket(Bucket="lake")
+    (name,) = cluster.environment.workers
+    more = {"s3_read": ("lake/*",), "egress": ("tcp/5432 to 10.0.0.0/8",)}
+    group = cluster.environment.workers[name].model_copy(update=more)
+    cluster.environment = cluster.environment.model_copy(update={"workers": {name: group}})
+
+
+def no_access(cluster: Cluster) -> None:
+    """Take the access away that the workers have had."""
+    before = cluster.environment
+    access(cluster)
+    cluster.deploy()
+    cluster.environment = before
+
+
 @pytest.fixture
 def serving(deployed: Deployed) -> Watched:
     """The cluster with one head and two workers, which is rolled quickly."""
@@ -207,6 +224,18 @@ def test_a_first_deploy_survives_every_fault(deployed: Deployed, results: Path) 
             0,
             "replace-all",
             Sample(UpdateItem="killed after"),
+        ),
+        (
+            access,
+            FLOOR,
+            "workers",
+            Sample(ExecuteChangeSet="killed after"),
+        ),
+        (
+            no_access,
+            FLOOR,
+            "workers",
+            Sample(DeleteStack="killed after"),
         ),
     ],
 )

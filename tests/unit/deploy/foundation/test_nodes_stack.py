@@ -15,7 +15,6 @@ from common.errors import PipelineError, Refused
 from deploy.foundation.changes import apply_foundation, plan_foundation, remove_foundation
 from deploy.foundation.node_needs import Needs, needs_of
 from deploy.foundation.nodes_stack import (
-    NodesPlan,
     narrow_nodes,
     plan_nodes,
     remove_nodes,
@@ -23,7 +22,7 @@ from deploy.foundation.nodes_stack import (
 )
 from deploy.foundation.nodes_template import body_of, nodes_template, resources_for
 from deploy.foundation.stack import Foundation, find_foundation
-from deploy.foundation.stack_plan import StackPlan
+from deploy.foundation.stack_plan import NodesPlan, StackPlan
 from deploy.release.settings import Settings
 from localcloud.world import World
 from tests.unit.deploy.builders import an_environment, the_settings
@@ -412,8 +411,10 @@ def test_what_does_not_exist_yet_is_lacking(ground: Ground) -> None:
     release = settings(workers={"gpu": GPU})
     environment: Environment = an_environment()
 
-    assert ground.foundation.lacks(release)
-    assert not ground.foundation.lacks(the_settings(environment))
+    assert not ground.foundation.is_ready_for(release.groups[0])
+    assert ground.foundation.is_ready_for(the_settings(environment).groups[0])
+    assert ground.foundation.is_ready_for_heads(release)
+    assert not ground.foundation.is_ready_for_heads(settings(head=HEAD))
     with pytest.raises(PipelineError, match="gpu has no Profile of its own yet"):
         ground.foundation.worker_profile(release.groups[0])
-    assert not ground.apply(needs_of(release)).lacks(release)
+    assert ground.apply(needs_of(release)).is_ready_for(release.groups[0])
