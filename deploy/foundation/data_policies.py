@@ -9,7 +9,8 @@ Statement = dict[str, Any]
 
 # An upload in parts is one write for whoever uploads:
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions
-# Ray deletes checkpoints that it does not keep: train/_internal/checkpoint_manager.py, Ray 2.60.
+# Ray deletes checkpoints that it does not keep: train/v2/_internal/execution/checkpoint/
+# checkpoint_manager.py, Ray 2.60.
 WRITES = (
     "s3:PutObject",
     "s3:DeleteObject",

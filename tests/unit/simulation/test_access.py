@@ -64,7 +64,8 @@ def test_a_plan_names_each_change_and_another_group_leaves_the_rest_alone(
     reaching: Cluster,
 ) -> None:
     before = reaching.worker_ids
-    changed(reaching, cpu=CPU, gpu=GPU, mpi=CPU | {"placement": "cluster", "min": 0})
+    placed = {"placement": "cluster", "zones": ["us-east-1a"], "min": 0}
+    changed(reaching, cpu=CPU, gpu=GPU, mpi=CPU | placed)
 
     plan = reaching.prepare().rollout.plan
 

@@ -138,7 +138,7 @@ def another_ray(cluster: Cluster) -> None:
         cluster.cloud.bake(role, ray_version="2.61.0")
 
 
-def access(cluster: Cluster) -> None:
+def given_access(cluster: Cluster) -> None:
     """Give the workers data, and so a role and a security group of their own."""
     cluster.cloud.clients("s3").create_bucket(Bucket="lake")
     (name,) = cluster.environment.workers
@@ -147,10 +147,10 @@ def access(cluster: Cluster) -> None:
     cluster.environment = cluster.environment.model_copy(update={"workers": {name: group}})
 
 
-def no_access(cluster: Cluster) -> None:
+def taken_access(cluster: Cluster) -> None:
     """Take the access away that the workers have had."""
     before = cluster.environment
-    access(cluster)
+    given_access(cluster)
     cluster.deploy()
     cluster.environment = before
 
@@ -226,13 +226,13 @@ def test_a_first_deploy_survives_every_fault(deployed: Deployed, results: Path) 
             Sample(UpdateItem="killed after"),
         ),
         (
-            access,
+            given_access,
             FLOOR,
             "workers",
             Sample(ExecuteChangeSet="killed after"),
         ),
         (
-            no_access,
+            taken_access,
             FLOOR,
             "workers",
             Sample(DeleteStack="killed after"),

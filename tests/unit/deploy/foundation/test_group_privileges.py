@@ -51,7 +51,8 @@ GROUPS: dict[str, Any] = {
         "egress": ["tcp/5432 to 10.0.0.0/8"],
     },
     "etl": TYPE | {"s3_read": ["lake/*"], "policy_arns": ["arn:aws:iam::123456789012:policy/sns"]},
-    "mpi": TYPE | {"placement": "cluster", "capacity_reservation_id": RESERVED},
+    "mpi": TYPE
+    | {"placement": "cluster", "zones": ["us-east-1a"], "capacity_reservation_id": RESERVED},
     "db": TYPE | {"security_group_ids": [NAMED]},
 }
 HEAD = {"instance_type": "m6i.large", "s3_read": ["lake/training/*"]}
