@@ -12,6 +12,7 @@ from typing import Any
 
 from common.errors import Refused
 from common.nodes import EgressRule
+from common.worker_groups import HEAD
 from deploy.foundation.data_policies import (
     Statement,
     data_statements,
@@ -22,7 +23,6 @@ from deploy.foundation.node_needs import Needs, NodeNeeds
 
 Resources = dict[str, dict[str, Any]]
 
-HEAD = "head"  # no group may have this name
 PARAMETERS = ("WorkerPolicyArn", "HeadRoleName", "VpcId")
 NFS = 2049
 # A group that lists no egress would allow all of it.

@@ -12,8 +12,9 @@ from botocore.exceptions import ClientError
 from common.clients import Clients, error_code, translated
 from common.environment import Environment
 from common.errors import PipelineError
+from common.worker_groups import HEAD
 from deploy.foundation.node_needs import NodeNeeds, access_needs, group_needs
-from deploy.foundation.nodes_template import HEAD, logical_id
+from deploy.foundation.nodes_template import logical_id
 from deploy.release.settings import Group, Settings
 
 # A stack in one of these states is complete, even after a failed update.

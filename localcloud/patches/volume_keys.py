@@ -3,8 +3,9 @@
 EC2 accepts the launch, and terminates the instance at once:
 https://repost.aws/knowledge-center/kms-iam-ec2-permission (Client.InternalError). What the launcher
 must be allowed: https://docs.aws.amazon.com/ebs/latest/userguide/ebs-encryption-requirements.html.
-An Auto Scaling group's launcher is its service-linked role, which the key's own policy or a grant
-must name: https://docs.aws.amazon.com/autoscaling/ec2/userguide/
+Spot instances are launched by EC2's service-linked role as well (https://docs.aws.amazon.com/
+AWSEC2/latest/UserGuide/service-linked-roles-spot-instance-requests.html), and those of an Auto
+Scaling group by its own; the key's own policy or a grant must name them: https://docs.aws.amazon.com/autoscaling/ec2/userguide/
 key-policy-requirements-EBS-encryption.html. moto ignores the keys of volumes.
 """
 
@@ -21,6 +22,7 @@ from localcloud.patches.ec2 import terminate_for
 from localcloud.patches.iam import caller_may
 from localcloud.patches.iam.policies import Answer, Check, decide, listed, statements
 from localcloud.patches.internal import is_internal
+from localcloud.patches.spot import ROLE_ARN
 from localcloud.world import World
 
 AUTO_SCALING = (
@@ -60,7 +62,9 @@ def _obstacle(response: Any, arn: str) -> tuple[str, str] | None:
     if key is None or key.key_state != "Enabled":
         words = "The KMS key provided is in an incorrect state"
         return "Client.InvalidKMSKey.InvalidState", words
-    may = _group_may(key) if is_internal() else _caller_may(response, key.arn)
+    is_spot = response._get_param("InstanceMarketOptions.MarketType") == "spot"
+    may = _role_may(key, AUTO_SCALING) if is_internal() else _caller_may(response, key.arn)
+    may = may and (not is_spot or _role_may(key, ROLE_ARN))
     return None if may else ("Client.InternalError", "Client error on launch")
 
 
@@ -69,21 +73,21 @@ def _caller_may(response: Any, arn: str) -> bool:
     return uses and caller_may(response, CREATE_GRANT, arn, FOR_A_VOLUME)
 
 
-def _group_may(key: Any) -> bool:
-    """Say whether a grant, or the key's policy by name, is for Auto Scaling's role.
+def _role_may(key: Any, role: str) -> bool:
+    """Say whether a grant, or the key's policy by name, is for a service-linked role.
 
     The statement for the account as a whole only lets IAM's policies count, and the role has none.
     """
-    if any(grant.grantee_principal == AUTO_SCALING for grant in key.grants.values()):
+    if any(grant.grantee_principal == role for grant in key.grants.values()):
         return True
     mine = [
         statement
         for statement in statements(key.policy)
-        if AUTO_SCALING in listed((statement.get("Principal") or {}).get("AWS", []))
+        if role in listed((statement.get("Principal") or {}).get("AWS", []))
     ]
     context = {name.lower(): (value,) for name, value in FOR_A_VOLUME.items()}
     check = Check(CREATE_GRANT, key.arn, context)
-    return decide([json.dumps({"Statement": mine})], check, AUTO_SCALING) is Answer.ALLOWED
+    return decide([json.dumps({"Statement": mine})], check, role) is Answer.ALLOWED
 
 
 @cache

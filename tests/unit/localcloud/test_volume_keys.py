@@ -7,6 +7,7 @@ import boto3
 import pytest
 
 from localcloud.patches import iam
+from localcloud.patches.spot import ROLE_ARN
 from localcloud.patches.volume_keys import AUTO_SCALING
 from localcloud.world import World
 from tests.unit.localcloud.fakes import FakeClock
@@ -77,6 +78,20 @@ def test_an_instance_starts_if_its_launcher_may_use_the_key(
         made = launcher.run_instances(MinCount=1, MaxCount=1, **image)["Instances"][0]
 
     assert expected in reason(made["InstanceId"])
+
+
+def test_a_spot_instance_needs_a_grant_for_ec2_s_own_role(key: str) -> None:
+    def launched() -> str:
+        made = boto3.client("ec2").run_instances(
+            MinCount=1, MaxCount=1, InstanceMarketOptions={"MarketType": "spot"}, **a_launch(key)
+        )
+        return reason(made["Instances"][0]["InstanceId"])
+
+    assert "Client.InternalError" in launched()
+    boto3.client("kms").create_grant(
+        KeyId=key, GranteePrincipal=ROLE_ARN, Operations=["Decrypt", "CreateGrant"]
+    )
+    assert launched() == "pending "
 
 
 def test_a_key_that_is_disabled_starts_nothing(key: str) -> None:

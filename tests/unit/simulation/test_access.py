@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.unit.deploy.builders import an_environment
-from tests.unit.simulation.conftest import Cluster, Start
+from tests.unit.simulation.conftest import Cluster, Deployed, Start
 
 WATCH: dict[str, Any] = {"rollout": {"drain_seconds": 10, "watch_seconds": 10}}
 CPU = {"instance_types": ["m6i.large"], "min": 1, "max": 4}
@@ -58,6 +58,18 @@ def test_each_group_has_what_its_settings_say(reaching: Cluster) -> None:
     assert the_stack(reaching) == "CREATE_COMPLETE"
     assert reaching.prepare().rollout.plan.is_empty
     assert reaching.failed_checks() == []
+
+
+def test_a_first_deploy_may_have_it(deployed: Deployed) -> None:
+    cluster = Cluster(deployed.cloud, an_environment(name="reaching"))
+    cluster.cloud.clients("s3").create_bucket(Bucket="lake")
+    changed(cluster, gpu=GPU)
+
+    assert kinds(cluster)[:3] == ["secret", "foundation", "widen-nodes"]
+    cluster.deploy()
+
+    assert the_access(cluster) == {"gpu": {("gpuProfile", 2)}}
+    assert cluster.prepare().rollout.plan.is_empty
 
 
 def test_a_plan_names_each_change_and_another_group_leaves_the_rest_alone(
