@@ -20,7 +20,7 @@ from deploy.foundation import desired_stack as desired
 from deploy.foundation.body import FUNCTION, TEMPLATE, template_body
 from deploy.foundation.changes import apply_foundation, plan_foundation, remove_foundation
 from deploy.foundation.desired_stack import desired_stack, parameters
-from deploy.foundation.stack import Foundation, find_foundation
+from deploy.foundation.stack import Foundation, find_foundation, find_stack, foundation_of
 from deploy.foundation.stack_plan import ResourceChange, StackPlan
 from deploy.verify.cluster_checks import ALARMS
 from localcloud.patches import elasticache
@@ -270,6 +270,19 @@ def test_a_new_foundation_is_planned_applied_and_found(ground: Ground) -> None:
     assert foundation.head_name == "ray-head.dev.ray.internal"
     assert find_foundation(ground.clients, environment) == foundation
     assert any("LeaseTable" in words and "CREATE_COMPLETE" in words for words in ground.said)
+
+
+def test_a_stack_from_before_groups_can_be_read(ground: Ground) -> None:
+    ground.apply(an_environment())
+    stack = find_stack(ground.clients, "raykiln-dev")
+    assert stack is not None
+    new = {"HeadRoleName", "WorkerPolicyArn"}
+    outputs = {name: value for name, value in stack.outputs.items() if name not in new}
+
+    found = foundation_of(replace(stack, outputs=outputs))
+
+    assert (found.head_role_name, found.worker_policy_arn) == ("", "")
+    assert found.worker_instance_profile_arn == stack.outputs["WorkerInstanceProfileArn"]
 
 
 def test_a_plan_leaves_nothing_behind(ground: Ground) -> None:

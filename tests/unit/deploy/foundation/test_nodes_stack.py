@@ -196,6 +196,19 @@ def test_each_group_has_what_it_needs_and_no_other_has_it(ground: Ground) -> Non
     assert find_foundation(ground.clients, an_environment()) == foundation
 
 
+def test_file_systems_are_reached_in_every_range_of_an_existing_vpc(ground: Ground) -> None:
+    ec2, vpc_id = boto3.client("ec2"), ground.foundation.vpc_id
+    ec2.associate_vpc_cidr_block(VpcId=vpc_id, CidrBlock="10.78.0.0/16")
+    release = settings(workers={"gpu": CPU | {"efs": GPU["efs"]}})
+
+    _, own = ground.apply(needs_of(release)).worker_security_groups(release.groups[0])
+
+    assert the_rules(own, "Egress") == {
+        ("tcp", 2049, 2049, "10.77.0.0/16"),
+        ("tcp", 2049, 2049, "10.78.0.0/16"),
+    }
+
+
 def test_the_network_of_efa_allows_all_traffic_to_and_from_itself_alone(ground: Ground) -> None:
     release = settings(workers={"mpi": MPI})
 
