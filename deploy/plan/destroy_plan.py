@@ -1,7 +1,7 @@
 """Decide what a destroy deletes, and in which order. Pure: no AWS, no clock.
 
-The heads go first, so that no autoscaler launches workers again; the stack goes last, since
-everything else depends on it. What was given (a VPC, a zone, a bucket) stays; of a given bucket
+The heads go first, so that no autoscaler launches workers again; the stacks go last, since
+everything else depends on them. What was given (a VPC, a zone, a bucket) stays; of a given bucket
 only our prefix is emptied. Images do not belong to an environment, and stay.
 """
 
