@@ -9,15 +9,13 @@ from collections import Counter
 from deploy.cluster.state import ClusterState, Instance
 from deploy.plan.chain import Chain
 from deploy.plan.desired_state import DesiredState
+from deploy.plan.removal import counted, delete_unused_templates, drain_removed, forget_removed
 from deploy.plan.steps import (
     AwaitEndpoint,
     AwaitHeads,
     AwaitStandby,
     AwaitWorkers,
     BakeTime,
-    DeleteTemplate,
-    DrainWorkers,
-    ForgetGroups,
     HandOver,
     RecordRelease,
     RollWorkers,
@@ -43,17 +41,19 @@ def plan_roll(
     recorded = state.release == desired.release
     surplus = _surplus_heads(desired, state)
     defaults = _set_default_versions(desired, state, chain)
-    unused = _delete_unused_templates(desired, state)
+    unused = delete_unused_templates(desired, state)
     if not (changed or lacking or surplus or defaults or unused) and recorded:
         return ()
     count, all_at_once = desired.head_count, strategy == "replace-all"
     rolled = _roll_workers(desired, state, chain) if strategy in DRAINS else ()
-    drained = _drain_removed(desired, state, chain, at_once=all_at_once)
-    late = (*rolled, *(() if all_at_once else drained), *_forget_removed(chain))
+    drained = drain_removed(desired, state, chain, at_once=all_at_once)
+    waits = drained and not rolled and strategy not in VERIFIED_FIRST
+    before = (_await_workers(desired),) if waits else ()
+    late = (*rolled, *(() if all_at_once else (*before, *drained)), *forget_removed(chain))
     return (
         *_hand_over(desired, state, chain, strategy),
         *((*_replace_all_workers(desired, state, chain), *drained) if all_at_once else ()),
-        AwaitHeads(f"wait for {_count(count, 'head')}", lacking, "…"),
+        AwaitHeads(f"wait for {counted(count, 'head')}", lacking, "…"),
         AwaitEndpoint(f"wait for {desired.environment.head_dns}", "", "…"),
         *(_verify(desired) if strategy in VERIFIED_FIRST or not late else ()),
         *_terminate_old_heads(desired, state, chain, strategy, surplus),
@@ -65,14 +65,10 @@ def plan_roll(
     )
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def _by_group(workers: tuple[Instance, ...], desired: DesiredState) -> str:
     """Return how many workers of which groups; one group is not worth its name."""
     counts = Counter(worker.group for worker in workers)
-    words = _count(len(workers), "worker")
+    words = counted(len(workers), "worker")
     if len(desired.groups) == 1:
         return words
     return f"{words} ({', '.join(f'{name} {counts[name]}' for name in sorted(counts))})"
@@ -103,13 +99,14 @@ def _hand_over(
 
 
 def _verify(desired: DesiredState) -> tuple[Step, ...]:
+    return (_await_workers(desired), Verify("verify the cluster", "", "…"))
+
+
+def _await_workers(desired: DesiredState) -> Step:
     minimum = desired.release.settings.min_workers
     several = len(desired.groups) > 1
     why = ", ".join(f"{group.name} {group.min}" for group in desired.groups if several)
-    return (
-        AwaitWorkers(f"wait for {_count(minimum, 'worker')}", why, "…"),
-        Verify("verify the cluster", "", "…"),
-    )
+    return AwaitWorkers(f"wait for {counted(minimum, 'worker')}", why, "…")
 
 
 def _terminate_old_heads(
@@ -174,45 +171,6 @@ def _stale_workers(
     """Return the stale workers that are replaced: those of groups that stay."""
     stale = stale_workers(desired, state, known=chain.workers)
     return tuple(worker for worker in stale if worker.group not in chain.removed)
-
-
-def _drain_removed(
-    desired: DesiredState, state: ClusterState, chain: Chain, *, at_once: bool
-) -> tuple[Step, ...]:
-    """Drain what is left of removed groups; a launch may be under way, so none may come later."""
-    if not chain.removed:
-        return ()
-    there = Counter(worker.group for worker in state.workers if worker.is_there)
-    count = sum(there[name] for name in chain.removed)
-    parts = [f"the {_count(there[name], 'worker')} of {name}" for name in chain.removed]
-    whose = f"whose group{' is' if len(parts) == 1 else 's are'} removed"
-    if not count:
-        names = " and ".join(chain.removed)
-        what, why = f"wait until no worker of {names} is launched any more, {whose}", ""
-    elif at_once:
-        what = f"terminate {' and '.join(parts)}, {whose}"
-        why = "their Ray cannot join the new head"
-    else:
-        what = f"drain {' and '.join(parts)}, {whose}"
-        why = f"for up to {desired.environment.rollout.drain_seconds} s"
-    return (DrainWorkers(what, why, "-" if count else "…", chain.removed, at_once),)
-
-
-def _forget_removed(chain: Chain) -> tuple[Step, ...]:
-    if not chain.removed:
-        return ()
-    what = f"autoscaler configuration without {' and '.join(chain.removed)}"
-    return (ForgetGroups(what, "", "~", chain.removed),)
-
-
-def _delete_unused_templates(desired: DesiredState, state: ClusterState) -> tuple[Step, ...]:
-    """Delete the launch templates that no group of the release has."""
-    used = {desired.environment.worker_template_of(group.name) for group in desired.groups}
-    return tuple(
-        DeleteTemplate(f"launch template {found.name}", "no group has it", "-", found.name)
-        for found in state.worker_templates
-        if found.name not in used
-    )
 
 
 def _bake_time(desired: DesiredState, strategy: Strategy) -> tuple[Step, ...]:

@@ -1,8 +1,10 @@
 """Clusters in a simulated cloud, and the commands an operator has."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,8 @@ from tests.unit.simulation.forks import failure_in_a_copy
 
 # Tries everything at full size; without it the same sample each time.
 THOROUGH = "RAYKILN_THOROUGH" in os.environ
+ROOT = Path(__file__).resolve().parents[3]
+CODE = ("deploy", "node", "localcloud", "tests/unit/simulation")
 DASHBOARD = 8265
 STANDBY: dict[str, Any] = {"instance_type": "m6i.large", "standby": 1}
 
@@ -260,6 +264,19 @@ def start(deployed: Deployed) -> Start:
         return cluster
 
     return started
+
+
+@pytest.fixture
+def results(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Return the file for the results of a test's trials: see test_faults.py."""
+    if not THOROUGH:
+        return tmp_path / "results"
+    files = sorted(path for folder in CODE for path in (ROOT / folder).rglob("*.py"))
+    digest = sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
+    kind = re.sub(r"\W+", "_", request.node.name)
+    folder = ROOT / ".raykiln/faults" / digest / os.environ["RAYKILN_THOROUGH"] / kind
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / "results"
 
 
 def sized(workers: int, **changes: Any) -> Environment:

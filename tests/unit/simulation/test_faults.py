@@ -13,7 +13,6 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -39,22 +38,7 @@ QUICK = {
         "hand_over_seconds": 60,
     },
 }
-ROOT = Path(__file__).resolve().parents[3]
-CODE = ("deploy", "node", "localcloud", "tests/unit/simulation")
 SETTLES = 30.0  # seconds, until what was ended has gone
-
-
-@pytest.fixture
-def results(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Return the file for the results of a test's trials; see above."""
-    if not THOROUGH:
-        return tmp_path / "results"
-    files = sorted(path for folder in CODE for path in (ROOT / folder).rglob("*.py"))
-    digest = sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
-    kind = re.sub(r"\W+", "_", request.node.name)
-    folder = ROOT / ".raykiln/faults" / digest / os.environ["RAYKILN_THOROUGH"] / kind
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / "results"
 
 
 @dataclass

@@ -112,6 +112,7 @@ def test_a_removed_group_is_drained_before_the_autoscaler_forgets_it() -> None:
         "update-autoscaler",
         "await-heads",
         "await-endpoint",
+        "await-workers",
         "drain-workers",
         "forget-groups",
         "await-workers",
@@ -130,6 +131,7 @@ def test_a_renamed_group_is_removed_and_added() -> None:
     plan = planned(of(CPU, GPU), of(CPU, replace(GPU, name="big")))
 
     assert templates(plan) == ["launch template ray-worker-dev.big"]
+    assert kinds(plan).index("await-workers") < kinds(plan).index("drain-workers")
     assert "- drain the 3 workers of gpu, whose group is removed: for up to 300 s" in plan.words
     assert plan.removed == ("gpu",)
 
