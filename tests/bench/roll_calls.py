@@ -39,7 +39,7 @@ def roll_out(cloud: Cloud, cluster: Cluster, role: str) -> str:
 def sized(workers: int, groups: int) -> dict[str, dict[str, Any]]:
     """Return so many workers, in so many groups of one size."""
     size = workers // groups
-    kind = {"instance_type": "m6i.large", "min": size, "max": size}
+    kind = {"instance_types": ["m6i.large"], "min": size, "max": size}
     return {f"group-{number}": kind for number in range(groups)}
 
 

@@ -25,8 +25,8 @@ from tests.unit.simulation.watch import Watch
 
 pytestmark = pytest.mark.thorough
 WORKERS = 2
-WORKER = {"instance_type": "m6i.large", "min": WORKERS, "max": WORKERS}
-GPU = {"instance_type": "g6.xlarge", "min": 1, "max": 2}
+WORKER = {"instance_types": ["m6i.large"], "min": WORKERS, "max": WORKERS}
+GPU = {"instance_types": ["g6.xlarge"], "min": 1, "max": 2}
 Groups = dict[str, dict[str, Any]]
 ALONE: Groups = {"worker": WORKER}
 BOTH: Groups = {"worker": WORKER, "gpu": GPU}
@@ -121,6 +121,7 @@ def test_a_rollback_of_groups_survives_every_fault(
     release = serving.prepare().rollout.desired.release
     asked(serving, after)
     serving.deploy()
+    asked(serving, before)  # verify holds a cluster against its file
     stay = frozenset(w.id for w in serving.state().workers if w.group == "worker")
     serving.watch = Watch(serving, WORKERS, serves=True, keeps=stay)
 

@@ -8,6 +8,7 @@ import pytest
 
 from common.errors import RolledBack
 from deploy.cluster.state import Instance
+from tests.simulation import head
 from tests.unit.deploy.builders import an_environment
 from tests.unit.simulation.conftest import Cluster, Deployed
 
@@ -24,11 +25,9 @@ CPU = {"instance_types": ["m6i.large"], "min": 2, "max": 4}
 GPU = {"instance_types": ["g6.xlarge"], "min": 1, "max": 3, "image": "cuda"}
 
 
-def asked(cluster: Cluster, head: str = "m6i.large", **groups: dict[str, Any]) -> None:
+def asked(cluster: Cluster, **groups: dict[str, Any]) -> None:
     """Have the cluster's file ask for these groups."""
-    cluster.environment = an_environment(
-        name="mixed", head={"instance_type": head}, workers=groups, **WATCH
-    )
+    cluster.environment = an_environment(name="mixed", workers=groups, **WATCH)
 
 
 @pytest.fixture
@@ -215,8 +214,10 @@ def test_a_rollback_restores_a_removed_group(mixed: Cluster) -> None:
 
 def test_a_rollback_drains_an_added_group(mixed: Cluster) -> None:
     before = mixed.state().release
-    asked(mixed, cpu=CPU, gpu=GPU, big=CPU)
+    asked(mixed, cpu=CPU, gpu=GPU, big=CPU | {"min": 0})
     mixed.deploy()
+    mixed.cloud.autoscalers["mixed"].demand["big"] = 2
+    mixed.joined(5, within=120)
 
     mixed.rollback()
 
@@ -226,22 +227,24 @@ def test_a_rollback_drains_an_added_group(mixed: Cluster) -> None:
     assert mixed.prepare(release=before).rollout.plan.is_empty
 
 
-def test_an_added_group_that_cannot_join_is_rolled_back_and_gone(mixed: Cluster) -> None:
-    before, others = mixed.state().release, mixed.worker_ids
-    with_big = {"cpu": CPU, "gpu": GPU, "big": GPU | {"min": 2, "image": "broken"}}
-    mixed.environment = an_environment(
-        name="mixed", workers=with_big, **WATCH | {"images": {"cuda": {}, "broken": {}}}
-    )
-    mixed.cloud.faults.stranded.add(mixed.cloud.bake("worker", "broken"))
+def test_an_added_group_that_a_head_refuses_is_rolled_back_and_gone(
+    mixed: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mistakes(config: dict[str, Any], ray_version: str) -> tuple[str, ...]:
+        big = config["available_node_types"].get("big", {})
+        return ("big: the test says so",) if big.get("node_config") else ()
 
-    with pytest.raises(RolledBack, match="big: 0 of 2 alive"):
+    monkeypatch.setattr(head, "mistakes", mistakes)
+    before, others = mixed.state().release, mixed.worker_ids
+    asked(mixed, cpu=CPU, gpu=GPU, big=CPU | {"min": 0})
+
+    with pytest.raises(RolledBack, match="big: the test says so"):
         mixed.deploy()
 
-    assert counts(mixed) == {"cpu": 2, "gpu": 1}
     assert mixed.worker_ids == others
+    assert types(mixed) == {"head", "cpu", "gpu"}
     assert templates(mixed) == ["ray-worker-mixed.cpu", "ray-worker-mixed.gpu"]
     assert mixed.prepare(release=before).rollout.plan.is_empty
-    assert types(mixed) == {"head", "cpu", "gpu"}
 
 
 def test_an_alarm_after_a_group_was_removed_restores_it(mixed: Cluster) -> None:
