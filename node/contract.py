@@ -68,6 +68,7 @@ STATUS_REFUSED = "refused"  # newest launch that EC2 refused, by worker group; w
 REFUSED_TYPE, REFUSED_MARKET = "instance_type", "market"
 REFUSED_CODE, REFUSED_MESSAGE = "code", "message"  # EC2's
 REFUSED_AGO = "seconds_ago"
+REFUSED_NEXT = "next"  # the instance type and market that were tried next
 
 # --- Files and commands on an instance -----------------------------------------------------------
 

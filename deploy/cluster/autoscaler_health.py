@@ -13,6 +13,7 @@ from common.errors import PipelineError
 from common.waiting import Clock
 from deploy.cluster.run_command import run_command
 from node import contract
+from node.contract import SPOT
 
 # A launch that was refused this long ago may have been given up since; Ray tries again each round.
 RECENTLY = 60.0
@@ -36,6 +37,16 @@ class RefusedLaunch:
     code: str
     message: str
     seconds_ago: float
+    next: str = ""  # what is tried next; empty when the guard does not know
+
+    @property
+    def brief(self) -> str:
+        """Return what a wait for workers says of it."""
+        kind = (
+            f"{self.instance_type} ({self.market})" if self.market == SPOT else self.instance_type
+        )
+        again = f"; trying {self.next}" if self.next else ""
+        return f"{self.group}: {kind}: {self.code}, {self.seconds_ago:.0f} s ago{again}"
 
     @property
     def is_recent(self) -> bool:
@@ -44,7 +55,8 @@ class RefusedLaunch:
 
     def __str__(self) -> str:
         what = f"{self.group} ({self.instance_type}, {self.market})"
-        return f"{what} {self.seconds_ago:.0f} s ago: {self.code}: {self.message}"
+        again = f"; trying {self.next}" if self.next else ""
+        return f"{what} {self.seconds_ago:.0f} s ago: {self.code}: {self.message}{again}"
 
 
 @dataclass(frozen=True)
@@ -113,6 +125,7 @@ def _health(found: dict[str, Any]) -> AutoscalerHealth:
                 code=one[contract.REFUSED_CODE],
                 message=one[contract.REFUSED_MESSAGE],
                 seconds_ago=float(one[contract.REFUSED_AGO]),
+                next=one.get(contract.REFUSED_NEXT, ""),
             )
             for group, one in sorted(found[contract.STATUS_REFUSED].items())
         ),

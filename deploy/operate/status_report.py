@@ -178,6 +178,7 @@ def _refused(autoscaler: AutoscalerHealth | str) -> tuple[dict[str, str], ...]:
             "market": one.market,
             "ago": f"{one.seconds_ago:.0f} s",
             "why": f"{one.code}: {one.message}",
+            "next": one.next or "-",
         }
         for one in autoscaler.refused
     )

@@ -6,6 +6,7 @@ from common.waiting import Seen
 from deploy.cluster.ray_api import RayApi, Unreachable, alive_workers
 from deploy.cluster.state import Instance, find_instances
 from deploy.rollout.cluster_access import ClusterAccess
+from deploy.rollout.launch_refusals import LaunchRefusals
 
 
 def await_workers(
@@ -15,6 +16,7 @@ def await_workers(
 
     Returns how many are alive, by group.
     """
+    refusals = LaunchRefusals(access)
 
     def look() -> Seen[str]:
         found = find_instances(access.clients, access.environment.name)
@@ -34,7 +36,8 @@ def await_workers(
             "; ".join(
                 f"{name}: {joined[name]} of {minimums[name]} alive{_states(seen[name], alive)}"
                 for name in missing
-            ),
+            )
+            + refusals.words(),
         )
 
     return access.wait_until(

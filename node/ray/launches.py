@@ -14,13 +14,14 @@ from node.identity import write_whole
 
 @dataclass(frozen=True)
 class Failure:
-    """A launch that EC2 refused: its code and its message."""
+    """A launch that EC2 refused: its code, its message, and what is tried next, in words."""
 
     group: str
     instance_type: str
     market: str
     code: str
     message: str
+    next: str = ""
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class RefusedLaunch:
     code: str
     message: str
     seconds_ago: float
+    next: str = ""
 
 
 RefusedLaunches = dict[str, RefusedLaunch]  # by group
@@ -81,4 +83,5 @@ def _refused(entry: dict[str, object], now: float) -> RefusedLaunch:
         code=str(entry["code"]),
         message=str(entry["message"]),
         seconds_ago=round(max(0.0, now - at), 1) if isinstance(at, int | float) else 0.0,
+        next=str(entry["next"]),
     )

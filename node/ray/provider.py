@@ -61,6 +61,11 @@ class Offer:
     market: str
     instance_type: str
 
+    @property
+    def words(self) -> str:
+        """Return the instance type, with its market unless that is on-demand."""
+        return self.instance_type + (f" ({SPOT})" if self.market == SPOT else "")
+
     def config(self, node_config: dict[str, Any], subnet_id: str) -> dict[str, Any]:
         """Return what Ray's provider passes to RunInstances."""
         ours = (NODE_CONFIG_TYPES, NODE_CONFIG_MARKETS)
@@ -101,13 +106,14 @@ class GroupProvider(AWSNodeProvider):  # type: ignore[misc]
         group = tags[TAG_RAY_USER_NODE_TYPE]
         share = -(-count // len(node_config["SubnetIds"]))
         created: dict[str, Any] = {}
-        for offer in self._offers(node_config):
+        offers = list(self._offers(node_config))
+        for offer, following in zip(offers, offers[1:] + offers[:1], strict=True):
             try:
                 while len(created) < count:
                     missing = min(share, count - len(created))
                     created |= self._launch(offer, node_config, tags, missing)
             except NodeLaunchException as error:
-                refusal = self._refused(group, offer, error)
+                refusal = self._refused(group, offer, error, following)
             else:
                 self._launches.succeeded(group)
                 return created
@@ -150,13 +156,23 @@ class GroupProvider(AWSNodeProvider):  # type: ignore[misc]
             self._launched[group] += 1
         return subnets[first:] + subnets[:first]
 
-    def _refused(self, group: str, offer: Offer, error: NodeLaunchException) -> NodeLaunchException:
+    def _refused(
+        self, group: str, offer: Offer, error: NodeLaunchException, following: Offer
+    ) -> NodeLaunchException:
         """Take note of a refusal; raises it when another type would be refused as well."""
+        goes_on = error.category in NO_CAPACITY | QUOTAS
         self._launches.failed(
-            Failure(group, offer.instance_type, offer.market, error.category, error.description),
+            Failure(
+                group,
+                offer.instance_type,
+                offer.market,
+                error.category,
+                error.description,
+                (following if goes_on else offer).words,
+            ),
             self._clock(),
         )
-        if error.category not in NO_CAPACITY | QUOTAS:
+        if not goes_on:
             raise error
         with self._lock:
             self._refused_at[offer] = self._clock()

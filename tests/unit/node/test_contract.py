@@ -68,6 +68,7 @@ VALUES = {
     "REFUSED_CODE": "code",
     "REFUSED_MESSAGE": "message",
     "REFUSED_AGO": "seconds_ago",
+    "REFUSED_NEXT": "next",
     "NODE_YAML": "/etc/raykiln/node.yaml",
     "IMAGE_JSON": "/etc/raykiln/image.json",
     "RUN_FOLDER": "/run/ray",
@@ -210,6 +211,7 @@ def test_the_guards_status_has_the_keys_that_deployers_read() -> None:
         contract.REFUSED_CODE,
         contract.REFUSED_MESSAGE,
         contract.REFUSED_AGO,
+        contract.REFUSED_NEXT,
     }
 
 

@@ -97,6 +97,15 @@ def test_a_launch_that_ec2_refuses_is_shown_with_its_reason(start: Start) -> Non
     assert cluster.status().refused == ()
 
 
+def test_a_wait_for_workers_says_what_ec2_refuses(start: Start, single: Cluster) -> None:
+    single.cloud.faults.short_of_workers.add("fresh")
+
+    with pytest.raises(
+        PipelineError, match=r"; worker: m6i\.large: InsufficientInstanceCapacity, \d+ s ago"
+    ):
+        start(workers=2)
+
+
 def test_a_new_leader_starts_with_a_clean_slate(doubled: Cluster) -> None:
     before = doubled.leader()
     doubled.cloud.faults.broken_autoscalers.add(doubled.name)

@@ -93,7 +93,7 @@ def test_a_refused_launch_is_shown_with_its_reason_however_old_it_is() -> None:
     report = status_report(an_environment(), serving(a_desired_state()), (), autoscaler=health)
 
     (section,) = (one for one in report.sections() if one.title == "Refused launches")
-    assert section.rows == (("gpu", "g5.xlarge", "spot", "600 s", f"{CAPACITY}: no room"),)
+    assert section.rows == (("gpu", "g5.xlarge", "spot", "600 s", f"{CAPACITY}: no room", "-"),)
 
 
 def test_an_image_that_is_gone_is_a_problem() -> None:

@@ -8,10 +8,12 @@ from node.ray.launches import Failure, Launches, RefusedLaunch
 def test_a_refusal_is_read_with_its_age_until_the_group_is_launched(tmp_path: Path) -> None:
     launches = Launches(tmp_path / "launches.json")
     launches.failed(Failure("gpu", "g5.xlarge", "spot", "Unsupported", "not here"), at=100.0)
-    launches.failed(Failure("gpu", "g6.xlarge", "spot", "Unsupported", "nor here"), at=104.0)
+    launches.failed(
+        Failure("gpu", "g6.xlarge", "spot", "Unsupported", "nor here", "g5.xlarge"), 104.0
+    )
 
     assert launches.refused(110.5) == {
-        "gpu": RefusedLaunch("g6.xlarge", "spot", "Unsupported", "nor here", seconds_ago=6.5)
+        "gpu": RefusedLaunch("g6.xlarge", "spot", "Unsupported", "nor here", 6.5, next="g5.xlarge")
     }
 
     launches.succeeded("gpu")

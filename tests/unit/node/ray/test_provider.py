@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from node.ray.launches import Launches
+from node.ray.launches import Failure, Launches
 
 TAGS = {"ray-node-type": "worker", "ray-user-node-type": "gpu"}
 SUBNETS = ["subnet-a", "subnet-b", "subnet-c"]
@@ -265,6 +265,7 @@ def test_without_any_capacity_ray_is_told_and_the_reason_kept(group: Group) -> N
             "market": "on-demand",
             "code": "InsufficientInstanceCapacity",
             "message": "no g5.xlarge",
+            "next": "g6.xlarge",
             "at": 1_000.0,
         }
     }
@@ -291,3 +292,19 @@ def test_what_no_other_type_would_help_is_not_tried_with_another(group: Group, c
 
     assert [attempt[1:3] for attempt in group.ec2.attempts] == [("g6.xlarge", "subnet-a")]
     assert group.launches.read()["gpu"]["code"] == code
+
+
+def test_a_refusal_says_what_is_tried_next(group: Group) -> None:
+    group.config["Markets"] = ["on-demand", "spot"]
+    said: list[str] = []
+
+    def failed(failure: Failure, at: float) -> None:
+        said.append(failure.next)
+
+    group.provider._launches.failed = failed
+    group.ec2.short = dict.fromkeys(SUBNETS, "InsufficientInstanceCapacity")
+
+    with pytest.raises(LaunchRefused):
+        group.launch()
+
+    assert said == ["g5.xlarge", "g6.xlarge (spot)", "g5.xlarge (spot)", "g6.xlarge"]
