@@ -76,6 +76,14 @@ def interrupt_spot(cluster: ClusterUnderTest, instance_id: str) -> None:
     file.write_text(f"{instance_id} {time.time() + NOTICE:.0f}\n")
 
 
+def recommend_replacement(cluster: ClusterUnderTest, instance_id: str) -> None:
+    """Recommend to replace an instance, as EC2 does a spot instance that is at risk."""
+    file = paths().recommendations
+    cluster.cleanup.callback(file.unlink, missing_ok=True)
+    cluster.record_fault(f"EC2 recommends to replace {instance_id}")
+    file.write_text(f"{instance_id} {time.time():.0f}\n")
+
+
 def set_clock(cluster: ClusterUnderTest, instance_id: str, seconds: float) -> None:
     """Set the clock of an instance ahead by ``seconds``, as AWS sees it."""
     cluster.cleanup.callback(reset_clocks)
@@ -111,6 +119,7 @@ def remaining_faults() -> list[str]:
     """Return a line for each fault that is not repaired."""
     found = ["EC2's shortage is still declared"] if paths().shortages.exists() else []
     found += ["an interruption is still announced"] if paths().interruptions.exists() else []
+    found += ["a replacement is still recommended"] if paths().recommendations.exists() else []
     found += ["a clock is still wrong"] if paths().clocks.exists() else []
     return found + (["packets are still dropped"] if TABLE in _nft("list", "tables") else [])
 
