@@ -4,7 +4,7 @@ In the field: spot capacity runs short, minutes before an interruption or withou
 Must hold: the watchdog has Ray drain the node within seconds, so that it gets no new work. Ray's
 autoscaler launches another worker while the first finishes its work; at the deadline, the rollout's
 drain time, it leaves, and clients notice nothing.
-Runbook: docs/runbooks/spot.md
+Runbook: docs/runbooks/worker-launch.md
 """
 
 import shlex

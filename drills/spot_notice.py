@@ -3,7 +3,7 @@
 In the field: spot capacity runs short.
 Must hold: the watchdog has Ray drain the node within seconds, so that it gets no new work before
 its instance is terminated; another worker is launched, and clients notice nothing.
-Runbook: docs/runbooks/head-not-ready.md
+Runbook: docs/runbooks/worker-launch.md
 """
 
 from drills.kit.cluster import ClusterUnderTest

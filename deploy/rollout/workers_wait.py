@@ -44,7 +44,7 @@ def await_workers(
         f"workers of {access.environment.name}",
         look,
         seconds=access.environment.limits.workers_ready_seconds,
-        hint="the autoscaler on the head launches them: `ray status` there says why not",
+        hint="`ray status` on the leader says what it waits for; docs/runbooks/worker-launch.md",
     )
 
 
