@@ -9,6 +9,7 @@ from deploy.rollout.cluster_access import ClusterAccess
 
 # Seconds before each question: it is a command on the leader, which takes a second or two.
 EVERY = 15.0
+WAITING_HINT = "`ray status` on the leader says what it waits for; docs/runbooks/worker-launch.md"
 
 
 class LaunchRefusals:

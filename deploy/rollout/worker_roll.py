@@ -13,6 +13,7 @@ from deploy.cluster.ray_api import RayApi, RayNode, Unreachable, alive_workers
 from deploy.cluster.run_command import run_command
 from deploy.cluster.state import Instance, find_instances, find_lease
 from deploy.rollout.cluster_access import EVERY, ClusterAccess
+from deploy.rollout.launch_refusals import WAITING_HINT, LaunchRefusals
 from deploy.rollout.terminate import terminate_instances
 from node.contract import GCS_PORT, RAY_COMMAND
 
@@ -94,6 +95,7 @@ class WorkerRoll:
         replaced: set[str] = set()
         last, changed, most = "", self.access.clock.now(), 0
         seen = changed  # a stale worker, or nothing yet
+        refusals = LaunchRefusals(self.access)
         while True:
             workers, now = self._look(), self.access.clock.now()
             replaced.update(worker.id for worker in workers.stale)
@@ -105,11 +107,12 @@ class WorkerRoll:
             if is_quiet and not self._too_few(workers):
                 return len(replaced), workers.alive
             words = self._words(workers)
-            self.access.progress.say(words)
+            told = words + refusals.words()
+            self.access.progress.say(told)
             if words != last:
                 last, changed = words, now
             elif now - changed > timeout:
-                raise self._stalled(timeout, words)
+                raise self._stalled(timeout, told)
             self._act(workers)
             self.access.clock.sleep(EVERY)
 
@@ -145,7 +148,7 @@ class WorkerRoll:
         return TimedOut(
             f"workers of {self.access.environment.name}: nothing changed for {timeout} s; "
             f"last seen: {words}",
-            hint="the autoscaler on the head launches them: `ray status` there says why not",
+            hint=WAITING_HINT,
         )
 
     def _act(self, workers: Workers) -> None:

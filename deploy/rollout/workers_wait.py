@@ -6,7 +6,7 @@ from common.waiting import Seen
 from deploy.cluster.ray_api import RayApi, Unreachable, alive_workers
 from deploy.cluster.state import Instance, find_instances
 from deploy.rollout.cluster_access import ClusterAccess
-from deploy.rollout.launch_refusals import LaunchRefusals
+from deploy.rollout.launch_refusals import WAITING_HINT, LaunchRefusals
 
 
 def await_workers(
@@ -44,7 +44,7 @@ def await_workers(
         f"workers of {access.environment.name}",
         look,
         seconds=access.environment.limits.workers_ready_seconds,
-        hint="`ray status` on the leader says what it waits for; docs/runbooks/worker-launch.md",
+        hint=WAITING_HINT,
     )
 
 
