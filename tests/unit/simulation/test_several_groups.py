@@ -178,6 +178,43 @@ def test_work_for_a_group_that_is_removed_launches_none_of_it(mixed: Cluster) ->
     settled(mixed)
 
 
+def test_a_launch_that_was_under_way_when_its_group_was_removed_is_waited_for(
+    mixed: Cluster,
+) -> None:
+    (before,) = workers(mixed, "gpu")
+    config = dict(mixed.life.config["available_node_types"]["gpu"]["node_config"])
+    tags = {"ray-cluster-name": "mixed", "ray-node-type": "worker", "ray-user-node-type": "gpu"}
+    launched: list[str] = []
+
+    def launch() -> None:
+        """Launch a worker when the one before it is gone: its request took that long."""
+        if launched or before.id in mixed.worker_ids:
+            return
+        answer = mixed.cloud.clients("ec2").run_instances(
+            MinCount=1,
+            MaxCount=1,
+            LaunchTemplate=config["LaunchTemplate"],
+            InstanceType=before.type,
+            SubnetId=config["SubnetIds"][0],
+            TagSpecifications=[
+                {
+                    "ResourceType": "instance",
+                    "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+                }
+            ],
+        )
+        launched.append(answer["Instances"][0]["InstanceId"])
+
+    mixed.cloud.clock.every(1.0, launch)
+    asked(mixed, cpu=CPU)
+
+    mixed.deploy()
+
+    assert len(launched) == 1
+    assert counts(mixed) == {"cpu": 2}
+    settled(mixed)
+
+
 def test_a_group_is_renamed(mixed: Cluster) -> None:
     before = ids(mixed, "gpu")
     asked(mixed, cpu=CPU, cuda=GPU)
