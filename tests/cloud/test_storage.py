@@ -6,6 +6,7 @@ node/ that it runs, and the user ray.
 
 import base64
 import io
+import shutil
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +37,8 @@ Requires=ray-storage.service
 After=ray-storage.service
 [Service]
 ExecStart=sleep infinity
+[Install]
+WantedBy=multi-user.target
 """
 DISK = "nvme-Amazon_EC2_NVMe_Instance_Storage_AWS0000000000000001"
 
@@ -112,9 +115,28 @@ def test_ray_starts_with_the_instance_store_mounted_and_its_own(nodes: Any, clou
     assert node.run("systemctl is-active ray-worker || true") == "inactive"
 
 
+def test_several_disks_are_one_file_system(nodes: Any, cloud: Cloud) -> None:
+    """The base image has no btrfs-progs: its one program comes from this host."""
+    program = shutil.which("mkfs.btrfs", path="/usr/sbin:/sbin")
+    if program is None:
+        pytest.skip("needs btrfs-progs")
+    node = nodes("m5d.12xlarge", SPILL)
+    Path(cloud.place.machines, node.instance_id, "root/usr/sbin/mkfs.btrfs").write_bytes(
+        Path(program).read_bytes()
+    )
+    node.run("chmod 0755 /usr/sbin/mkfs.btrfs")
+
+    node.run("systemctl start ray-worker")
+
+    assert node.mounted().split() == ["/dev/nvme1n1", "btrfs"]
+    size = int(node.run("df --output=size --block-size=1GB /mnt/instance-store | tail -1"))
+    assert size == 1800  # two of 900 GB
+    assert node.run("su -s /bin/sh ray -c 'echo spilled >/mnt/instance-store/object'") == ""
+
+
 def test_after_a_reboot_the_instance_store_is_made_anew(nodes: Any, cloud: Cloud) -> None:
     node = nodes("m6id.large", SPILL)
-    node.run("systemctl enable ray-worker 2>&1; systemctl start ray-worker")
+    node.run("systemctl --quiet enable --now ray-worker")
     node.run("touch /mnt/instance-store/object")
     before = node.run("stat -c %Y /proc/1")
 
