@@ -159,6 +159,11 @@ def named_groups(workers: dict[str, Any]) -> dict[str, Any]:
     return workers
 
 
+def table_of(group: str) -> str:
+    """Return a group's table in the environment's file, in words."""
+    return "[workers]" if group == ONLY_GROUP else f"[workers.{group}]"
+
+
 def _renamed(workers: dict[str, Any]) -> dict[str, Any]:
     """Return a group of the table that has ``instance_type`` for its only one."""
     if "cpus" in workers:

@@ -65,7 +65,7 @@ def removed_groups(desired: DesiredState, state: ClusterState) -> tuple[str, ...
     any more. Node types of a person's own are none of ours.
     """
     kept = {group.name for group in desired.groups}
-    kept |= node_types(desired.release.settings.autoscaler_override)
+    kept |= node_types(desired.release.settings)
     found = {worker.group for worker in state.workers if worker.is_there}
     found |= {template.group for template in state.worker_templates}
     return tuple(sorted(found - kept))

@@ -173,7 +173,7 @@ class DesiredState:
         settings = self.release.settings
         group = settings.group_named(worker.group)
         if group is None:
-            own = worker.group in node_types(settings.autoscaler_override)
+            own = worker.group in node_types(settings)
             return own and worker.content in contents.values()
         allowed = settings.before_groups or group.has(worker.type, worker.market)
         there = not group.zones or worker.zone in group.zones

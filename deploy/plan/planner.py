@@ -116,10 +116,10 @@ def _refuse_to_lose_node_types(desired: DesiredState, state: ClusterState) -> No
     """
     if state.release is None:
         return
-    before = node_types(state.release.settings.autoscaler_override)
-    after = node_types(desired.release.settings.autoscaler_override)
+    before = node_types(state.release.settings)
+    after = node_types(desired.release.settings)
     after |= {group.name for group in desired.groups}
-    launched = launching_types(state.release.settings.autoscaler_override)
+    launched = launching_types(state.release.settings)
     alive = {worker.node_type for worker in state.workers}
     if lost := sorted((before - after) & (launched | alive)):
         raise Refused(

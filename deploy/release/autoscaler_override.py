@@ -7,16 +7,17 @@ nothing, since nodes here are baked.
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from common.errors import Refused
+from common.worker_groups import table_of
+from deploy.release.settings import Settings
 from node.contract import HEAD_NODE_TYPE
 
-WORKER_TYPE = "worker"
 TYPES = "available_node_types"
 
 _COMMANDS = "bake it into the image: a numbered script in ami-provisioners/"
@@ -43,16 +44,16 @@ REFUSED = {
     "metadata": "put it under [tags] in the environment's file",
     "no_restart": "only `ray up` reads it: remove it",
     "head_node": "use [head] in the environment's file",
-    "worker_nodes": "use [workers] in the environment's file",
-    "min_workers": "use min under [workers] in the environment's file",
+    "worker_nodes": "use [workers.NAME] in the environment's file",
+    "min_workers": "use min under [workers.NAME] in the environment's file",
 }
-# Keys of the node type ``worker``, likewise.
-REFUSED_OF_WORKER = {
-    "node_config": "workers are launched by the settings under [workers] in the environment's file",
-    "resources": "the autoscaler would count on them, and nodes never have them",
-    "labels": "the autoscaler would count on them, and nodes never have them",
-    "min_workers": "use min under [workers] in the environment's file",
-    "max_workers": "use max under [workers] in the environment's file",
+# Keys of a group's node type, likewise; TABLE stands for the group's in the environment's file.
+REFUSED_OF_GROUP = {
+    "node_config": "workers are launched by the settings under TABLE in the environment's file",
+    "resources": "use resources under TABLE in the environment's file, so that nodes have them too",
+    "labels": "use labels under TABLE in the environment's file, so that nodes have them too",
+    "min_workers": "use min under TABLE in the environment's file",
+    "max_workers": "use max under TABLE in the environment's file",
     "initialization_commands": _COMMANDS,
     "worker_setup_commands": _COMMANDS,
     "docker": REFUSED["docker"],
@@ -93,8 +94,11 @@ def refuse(path: Path, mistakes: Iterable[str]) -> None:
         raise Refused("\n".join((f"{path}: {count}", *lines)), hint=f"correct {path.name}")
 
 
-def useless_keys(override: dict[str, Any]) -> Iterator[str]:
-    """Yield each key that Raykiln sets or that would do nothing, with what to use instead."""
+def useless_keys(override: dict[str, Any], groups: Collection[str]) -> Iterator[str]:
+    """Yield each key that Raykiln sets or that would do nothing, with what to use instead.
+
+    ``groups``: the names of the environment's groups, which are its node types.
+    """
     for key, instead in REFUSED.items():
         if key in override:
             yield f"{key}: {instead}"
@@ -103,42 +107,50 @@ def useless_keys(override: dict[str, Any]) -> Iterator[str]:
         place = f"{TYPES}.{name}"
         if name == HEAD_NODE_TYPE:
             yield f"{place}: {_RAYKILNS}"
-        elif name != WORKER_TYPE and not _only_drains(node_type):
-            yield f"{place}: node types are made from [workers] in the environment's file"
-        elif name == WORKER_TYPE and isinstance(node_type, dict):
-            for key, instead in REFUSED_OF_WORKER.items():
+        elif name not in groups and not _only_drains(node_type):
+            yield f"{place}: {_no_group(name)}"
+        elif name in groups and isinstance(node_type, dict):
+            for key, instead in REFUSED_OF_GROUP.items():
                 if key in node_type:
-                    yield f"{place}.{key}: {instead}"
+                    yield f"{place}.{key}: {instead.replace('TABLE', table_of(name))}"
 
 
-def takes_effect(override: dict[str, Any]) -> dict[str, Any]:
+def _no_group(name: str) -> str:
+    return (
+        f"node types are made from the groups of the environment's file, which has no {name}: "
+        f"write {table_of(name)} there, with its instance_types, min and max"
+    )
+
+
+def takes_effect(override: dict[str, Any], groups: Collection[str]) -> dict[str, Any]:
     """Return an override without the keys that ``useless_keys`` names."""
     kept = {key: value for key, value in override.items() if key not in REFUSED}
     types = kept.get(TYPES)
     if isinstance(types, dict):
         kept[TYPES] = {
-            name: _without(node_type) if name == WORKER_TYPE else node_type
+            name: _without(node_type) if name in groups else node_type
             for name, node_type in types.items()
-            if name == WORKER_TYPE or (name != HEAD_NODE_TYPE and _only_drains(node_type))
+            if name in groups or (name != HEAD_NODE_TYPE and _only_drains(node_type))
         }
     return kept
 
 
-def node_types(override: str) -> frozenset[str]:
-    """Return the node types of a release's override, in JSON, that Raykiln does not make itself."""
-    return frozenset(_own_types(override))
+def node_types(settings: Settings) -> frozenset[str]:
+    """Return the node types of a release's override that Raykiln does not make itself."""
+    return frozenset(_own_types(settings))
 
 
-def launching_types(override: str) -> frozenset[str]:
+def launching_types(settings: Settings) -> frozenset[str]:
     """Return those of ``node_types`` that the autoscaler may launch workers of."""
-    types = _own_types(override)
+    types = _own_types(settings)
     return frozenset(name for name, node_type in types.items() if not _only_drains(node_type))
 
 
-def _own_types(override: str) -> dict[str, Any]:
-    types = json.loads(override).get(TYPES)
+def _own_types(settings: Settings) -> dict[str, Any]:
+    types = json.loads(settings.autoscaler_override).get(TYPES)
     known = types if isinstance(types, dict) else {}
-    return {n: kind for n, kind in known.items() if n not in (WORKER_TYPE, HEAD_NODE_TYPE)}
+    ours = {HEAD_NODE_TYPE, *(group.name for group in settings.groups)}
+    return {name: node_type for name, node_type in known.items() if name not in ours}
 
 
 def _only_drains(node_type: object) -> bool:
@@ -153,7 +165,7 @@ def _only_drains(node_type: object) -> bool:
 def _without(node_type: object) -> object:
     if not isinstance(node_type, dict):
         return node_type
-    return {key: value for key, value in node_type.items() if key not in REFUSED_OF_WORKER}
+    return {key: value for key, value in node_type.items() if key not in REFUSED_OF_GROUP}
 
 
 def _no_json(value: object, place: tuple[str, ...], above: tuple[int, ...]) -> Iterator[str]:

@@ -37,9 +37,9 @@ def requested_release(clients: Clients, environment: Environment, folder: Path =
     groups = groups_of(environment, type_facts(clients, type_names(environment)), workers)
     settings = settings_of(environment, groups, json.dumps(override, sort_keys=True))
     if path:
-        useful = takes_effect(override)
+        useful = takes_effect(override, environment.workers)
         wrong = mistakes_of(environment, settings, useful, head.ray_version)
-        refuse(path, chain(useless_keys(override), wrong))
+        refuse(path, chain(useless_keys(override, environment.workers), wrong))
     return Release(head, settings)
 
 

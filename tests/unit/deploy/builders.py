@@ -1,5 +1,6 @@
 """Inputs of pure decisions; a test names only what matters to it."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,11 @@ def an_environment(**changes: Any) -> Environment:
 
 def facts_of(environment: Environment) -> dict[str, TypeFacts]:
     """Return facts of an environment's types, all of one size, with all that a type may have."""
+    return facts_named(type_names(environment))
+
+
+def facts_named(names: Iterable[str]) -> dict[str, TypeFacts]:
+    """Return facts of these types, all of one size, with all that a type may have."""
     hardware: dict[str, Any] = {
         "memory_mib": 8192,
         "disks": 1,
@@ -52,9 +58,7 @@ def facts_of(environment: Environment) -> dict[str, TypeFacts]:
         "efa_interfaces": 1,
         "placements": ("cluster",),
     }
-    return {
-        name: TypeFacts(name, 2, 0, ("x86_64",), **hardware) for name in type_names(environment)
-    }
+    return {name: TypeFacts(name, 2, 0, ("x86_64",), **hardware) for name in names}
 
 
 def the_settings(environment: Environment, override: str = "{}") -> Settings:

@@ -1,5 +1,6 @@
 """``autoscaler_file``: every mistake is refused with file and key, before anything changes."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,17 @@ import yaml
 from common.clients import Clients
 from common.errors import Refused
 from deploy.release import choice, ray_schema
-from deploy.release.autoscaler_override import REFUSED, REFUSED_OF_WORKER, read_override
+from deploy.release.autoscaler_override import (
+    REFUSED,
+    REFUSED_OF_GROUP,
+    launching_types,
+    node_types,
+    read_override,
+)
 from deploy.release.choice import requested_release
 from deploy.release.ray_schema import schema_path
 from deploy.release.release import Release
-from tests.unit.deploy.builders import REGION, an_environment, an_image, facts_of
+from tests.unit.deploy.builders import REGION, an_environment, an_image, facts_named, the_settings
 
 TYPE = {"resources": {"CPU": 2}, "node_config": {"SubnetIds": ["subnet-a"]}, "min_workers": 1}
 TEMPLATE = {"LaunchTemplateId": "lt-1"}
@@ -23,21 +30,21 @@ TEMPLATE = {"LaunchTemplateId": "lt-1"}
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file, of an environment whose images are baked with Ray 2.60."""
     monkeypatch.setattr(choice, "images", lambda clients: ())
-    monkeypatch.setattr(choice, "type_facts", lambda clients, names: facts_of(an_environment()))
+    monkeypatch.setattr(choice, "type_facts", lambda clients, names: facts_named(names))
     monkeypatch.setattr(choice, "choose_image", lambda *wanted: an_image(f"ami-{wanted[-1]}"))
     return tmp_path / "dev.autoscaler.yaml"
 
 
-def release_with(path: Path, content: str | bytes) -> Release:
+def release_with(path: Path, content: str | bytes, **tables: Any) -> Release:
     """Return the release that an environment with this ``autoscaler_file`` asks for."""
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    environment = an_environment(autoscaler_file=path.name)
+    environment = an_environment(autoscaler_file=path.name, **tables)
     return requested_release(Clients(REGION), environment, path.parent)
 
 
-def refusal(path: Path, content: str | bytes) -> str:
+def refusal(path: Path, content: str | bytes, **tables: Any) -> str:
     with pytest.raises(Refused) as refused:
-        release_with(path, content)
+        release_with(path, content, **tables)
     assert refused.value.hint
     return refused.value.message
 
@@ -155,8 +162,8 @@ def test_a_setting_that_would_do_nothing_is_refused_with_what_to_use(
 @pytest.mark.parametrize(
     ("key", "value", "instead"),
     [
-        ("resources", {"CPU": 2, "node_type_gpu": 1}, "nodes never have them"),
-        ("labels", {"team": "search"}, "nodes never have them"),
+        ("resources", {"CPU": 2, "node_type_gpu": 1}, "use resources under [workers] in the"),
+        ("labels", {"team": "search"}, "use labels under [workers] in the environment's file"),
         ("node_config", {"InstanceType": "m6i.xlarge"}, "launched by the settings under [workers]"),
         ("min_workers", 2, "use min under [workers]"),
         ("max_workers", 2, "use max under [workers]"),
@@ -191,9 +198,50 @@ def test_a_node_type_of_a_persons_own_is_refused(path: Path, node_config: Any) -
     message = refusal(path, yaml.safe_dump({"available_node_types": {"gpu": own}}))
 
     assert message == (
-        f"{path}: 1 mistake\n  {path.name}: available_node_types.gpu: node types are made from "
-        "[workers] in the environment's file"
+        f"{path}: 1 mistake\n  {path.name}: available_node_types.gpu: node types are made from the "
+        "groups of the environment's file, which has no gpu: write [workers.gpu] there, with its "
+        "instance_types, min and max"
     )
+
+
+TWO = {
+    "cpu": {"instance_types": ["m6i.large"], "min": 1, "max": 3},
+    "gpu": {"instance_types": ["g6.xlarge", "g5.xlarge"], "min": 0, "max": 8},
+}
+
+
+def test_each_group_is_a_node_type_whose_settings_take_effect(path: Path) -> None:
+    content = {"available_node_types": {"cpu": {"priority": 1}, "gpu": {"idle_timeout_s": 30}}}
+
+    release = release_with(path, yaml.safe_dump(content), workers=TWO)
+
+    assert yaml.safe_load(release.settings.autoscaler_override) == content
+
+
+def test_mistakes_of_each_group_name_its_table_in_the_environments_file(path: Path) -> None:
+    content = {"cpu": {"min_workers": 2}, "gpu": {"resources": {"big_disk": 1}}, "worker": TYPE}
+
+    message = refusal(path, yaml.safe_dump({"available_node_types": content}), workers=TWO)
+
+    start = f"  {path.name}: available_node_types"
+    assert message.splitlines() == [
+        f"{path}: 3 mistakes",
+        f"{start}.cpu.min_workers: use min under [workers.cpu] in the environment's file",
+        f"{start}.gpu.resources: use resources under [workers.gpu] in the environment's file, so "
+        "that nodes have them too",
+        f"{start}.worker: node types are made from the groups of the environment's file, which has "
+        "no worker: write [workers] there, with its instance_types, min and max",
+    ]
+
+
+def test_of_a_releases_override_only_the_types_that_are_no_group_are_its_own() -> None:
+    drained = TYPE | {"min_workers": 0, "max_workers": 0}
+    types = {"gpu": {"priority": 1}, "old": TYPE, "older": drained}
+    override = json.dumps({"available_node_types": types})
+    settings = the_settings(an_environment(workers=TWO), override)
+
+    assert node_types(settings) == {"old", "older"}
+    assert launching_types(settings) == {"old"}
 
 
 def test_the_heads_type_is_refused(path: Path) -> None:
@@ -246,7 +294,7 @@ def test_every_key_of_rays_schema_is_either_refused_or_takes_effect() -> None:
         "max_workers",
         "upscaling_speed",
     }
-    assert kinds.keys() - REFUSED_OF_WORKER.keys() == {"idle_timeout_s", "priority"}
+    assert kinds.keys() - REFUSED_OF_GROUP.keys() == {"idle_timeout_s", "priority"}
 
 
 def rays_properties() -> dict[str, Any]:
