@@ -1,13 +1,24 @@
-"""Whether the images of releases still exist, and what they run on. Reads AWS only."""
+"""Whether the images of releases still exist, and what they are. Reads AWS only."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 from common.clients import Clients, translated
 from deploy.release.release import Release
 
 
-def find_architectures(clients: Clients, releases: Iterable[Release]) -> dict[str, str]:
-    """Return the architecture of each image of these releases that instances can be launched from.
+@dataclass(frozen=True)
+class FoundImage:
+    """An image that instances can be launched from; ``root_gib`` is the size of its root volume."""
+
+    ami_id: str
+    architecture: str
+    root_gib: int
+
+
+def find_images(clients: Clients, releases: Iterable[Release]) -> dict[str, FoundImage]:
+    """Return those images of these releases that instances can be launched from, by id.
 
     DescribeImages with ids fails for one that is gone; with a filter it leaves it out.
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImages.html
@@ -22,7 +33,20 @@ def find_architectures(clients: Clients, releases: Iterable[Release]) -> dict[st
                 {"Name": "state", "Values": ["available"]},
             ]
         )
-    return {image["ImageId"]: image["Architecture"] for image in answer["Images"]}
+    return {entry["ImageId"]: _image(entry) for entry in answer["Images"]}
+
+
+def _image(entry: dict[str, Any]) -> FoundImage:
+    root = entry.get("RootDeviceName")
+    volumes = {
+        mapping["DeviceName"]: mapping.get("Ebs", {})
+        for mapping in entry.get("BlockDeviceMappings", [])
+    }
+    return FoundImage(
+        ami_id=entry["ImageId"],
+        architecture=entry["Architecture"],
+        root_gib=int(volumes.get(root, {}).get("VolumeSize", 0)),
+    )
 
 
 def missing_images(release: Release, found: Iterable[str]) -> tuple[str, ...]:

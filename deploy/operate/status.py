@@ -7,7 +7,7 @@ from common.environment import Environment
 from common.errors import PipelineError
 from common.waiting import Clock, SystemClock
 from deploy.cluster.autoscaler_health import AutoscalerHealth, autoscaler_health
-from deploy.cluster.release_images import find_architectures, missing_images
+from deploy.cluster.release_images import find_images, missing_images
 from deploy.cluster.remediations import last_remediation
 from deploy.cluster.state import ClusterState, find_alarms, read_state
 from deploy.operate.status_report import StatusReport, status_report
@@ -26,7 +26,7 @@ def read_status(
     remediates = environment.alarms.remediate and state.foundation
     deployer = lock.words(clock.now()) if lock else ""
     served = state.release
-    missing = missing_images(served, find_architectures(clients, [served])) if served else ()
+    missing = missing_images(served, find_images(clients, [served])) if served else ()
     unfinished = "" if lock else _unfinished(environment, clients, state)
     return status_report(
         environment,

@@ -6,8 +6,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from common.errors import Refused
-from deploy.plan.preflight import STANDARD, STANDARD_SPOT, preflight, quota_of
-from tests.unit.deploy.builders import a_foundation, a_release, an_environment
+from deploy.plan.preflight import preflight
+from deploy.release.settings import Volume
+from tests.unit.deploy.builders import a_foundation, a_group, a_release, an_environment
 
 IMAGES = ("ami-head", "ami-worker", "ami-before")
 ZONES = ("us-east-1a", "us-east-1b")
@@ -24,7 +25,9 @@ class FakeAws:
         limit: float | None,
         images: tuple[str, ...] = IMAGES,
         architecture: str = "x86_64",
+        root_gib: int = 20,
     ):
+        self.root_gib = root_gib
         self.offered, self.vcpus, self.limit = offered, vcpus, limit
         self.images, self.architecture = images, architecture
 
@@ -44,7 +47,9 @@ class FakeAws:
     def describe_images(self, Filters: list[dict[str, Any]]) -> Any:  # noqa: N803
         wanted = Filters[0]["Values"]
         found = [image for image in self.images if image in wanted]
-        return {"Images": [{"ImageId": i, "Architecture": "x86_64"} for i in found]}
+        root = {"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": self.root_gib}}
+        facts = {"Architecture": "x86_64", "RootDeviceName": "/dev/xvda"}
+        return {"Images": [{"ImageId": i, "BlockDeviceMappings": [root], **facts} for i in found]}
 
     def describe_instance_types(self, **wanted: Any) -> Any:
         return {
@@ -100,8 +105,11 @@ def test_a_spot_group_counts_against_the_quota_of_spot_requests() -> None:
 
     (finding,) = preflight(aws, environment, a_foundation(), a_release())
 
-    assert finding.words == "the largest cluster needs 6 vCPUs, the account may run 5"
-    assert STANDARD_SPOT in finding.hint
+    assert finding.words == (
+        "the largest cluster needs 6 vCPUs of spot standard instances (workers.worker), "
+        "the account may run 5"
+    )
+    assert finding.hint == "request a higher quota (Service Quotas, ec2, L-34B43A08)"
 
 
 def test_before_the_first_deploy_checks_the_zones_that_will_be_used() -> None:
@@ -113,14 +121,17 @@ def test_before_the_first_deploy_checks_the_zones_that_will_be_used() -> None:
 def test_names_a_quota_below_the_largest_cluster() -> None:
     (words,) = findings_of(limit=8)
 
-    assert words == "the largest cluster needs 10 vCPUs, the account may run 8"
+    assert words == (
+        "the largest cluster needs 10 vCPUs of on-demand standard instances "
+        "(head, workers.worker), the account may run 8"
+    )
 
 
 def test_refuses_a_quota_below_the_smallest_cluster() -> None:
     with pytest.raises(Refused, match="the smallest cluster needs 4 vCPUs") as refused:
         findings_of(limit=3)
 
-    assert STANDARD in refused.value.hint
+    assert "L-1216C47A" in refused.value.hint
 
 
 def test_an_unreadable_quota_is_only_a_finding() -> None:
@@ -162,34 +173,50 @@ def test_refuses_a_type_of_another_architecture_than_its_image() -> None:
     with pytest.raises(Refused) as refused:
         preflight(aws, an_environment(), a_foundation(), a_release())
 
-    words = "of the workers runs arm64, but their image ami-worker is for x86_64"
-    assert f"m6i.large {words}" in refused.value.message
+    words = "workers.worker: m6i.large runs arm64, but the image ami-worker is for x86_64"
+    assert words in refused.value.message
 
 
-@pytest.mark.parametrize(
-    ("instance_type", "quota"),
-    [
-        ("m6i.large", STANDARD),
-        ("t3.micro", STANDARD),
-        ("g5.xlarge", "L-DB2E81BA"),
-        ("p4d.24xlarge", "L-417A185B"),
-        ("inf2.xlarge", "L-1945791B"),
-        ("x2idn.16xlarge", "L-7295265B"),
-        ("im4gn.large", STANDARD),
-    ],
-)
-def test_a_type_counts_against_the_quota_of_its_family(instance_type: str, quota: str) -> None:
-    assert quota_of(instance_type) == quota
+def test_refuses_a_volume_that_is_smaller_than_its_image() -> None:
+    aws: Any = FakeAws(offered={"m6i.large": ZONES}, vcpus=2, limit=1000, root_gib=30)
+    release = a_release(groups=(a_group(volume=Volume(25)),), head_volume=Volume(40))
+
+    with pytest.raises(Refused) as refused:
+        preflight(aws, an_environment(), a_foundation(), release)
+
+    assert refused.value.message.splitlines()[1:] == [
+        "  workers.worker: a volume of 25 GiB is smaller than the 30 GiB of the image ami-worker"
+    ]
+    assert "gib = 30" in refused.value.hint
 
 
-@pytest.mark.parametrize(
-    ("instance_type", "quota"),
-    [
-        ("m6i.large", STANDARD_SPOT),
-        ("g5.xlarge", "L-3819A6DF"),
-        ("p4d.24xlarge", "L-7212CCBC"),
-        ("p5.48xlarge", "L-C4BD4855"),
-    ],
-)
-def test_spot_has_quotas_of_its_own(instance_type: str, quota: str) -> None:
-    assert quota_of(instance_type, "spot") == quota
+def a_zoned_group(*zones: str) -> dict[str, Any]:
+    """Return the workers of an environment in these zones."""
+    return {"gpu": {"instance_types": ["g6.xlarge"], "min": 0, "max": 1, "zones": zones}}
+
+
+def test_a_group_s_types_are_looked_for_in_its_zones_alone() -> None:
+    offered = {"m6i.large": ZONES, "g6.xlarge": ZONES[1:]}
+    aws: Any = FakeAws(offered=offered, vcpus=4, limit=1000)
+
+    def words(*zones: str) -> list[str]:
+        environment = an_environment(workers=a_zoned_group(*zones))
+        return [f.words for f in preflight(aws, environment, a_foundation(), a_release())]
+
+    assert words() == ["g6.xlarge is not offered in us-east-1a"]
+    assert words("us-east-1b") == []
+    with pytest.raises(Refused, match=r"g6\.xlarge is not offered in us-east-1a"):
+        words("us-east-1a")
+
+
+def test_refuses_a_group_s_zone_that_has_no_subnet() -> None:
+    aws: Any = FakeAws(offered={"m6i.large": ZONES, "g6.xlarge": ZONES}, vcpus=4, limit=1000)
+    environment = an_environment(workers=a_zoned_group("us-east-1a", "us-east-1f"))
+
+    with pytest.raises(Refused) as refused:
+        preflight(aws, environment, a_foundation(), a_release())
+
+    assert refused.value.message.splitlines()[1:] == [
+        "  workers.gpu.zones: no private subnet is in us-east-1f; "
+        "they are in us-east-1a, us-east-1b"
+    ]

@@ -1,0 +1,75 @@
+"""Whether EC2 offers what is launched, in the zones that it is launched in. Reads AWS only."""
+
+from collections.abc import Iterator
+
+from common.clients import Clients, translated
+from common.environment import Environment
+from deploy.foundation.stack import Foundation
+from deploy.plan.finding import Finding
+from deploy.release.groups import type_names
+
+
+def offer_findings(
+    clients: Clients, environment: Environment, foundation: Foundation | None
+) -> tuple[Finding, ...]:
+    """Return the zones that a group names in vain, and where its instance types are not offered."""
+    zones = zones_of_subnets(clients, environment, foundation)
+    offered = _offered(clients, environment)
+    found = list(_offer((environment.head.instance_type,), offered, zones))
+    for name, group in sorted(environment.workers.items()):
+        if lost := [zone for zone in group.zones if zone not in zones]:
+            found.append(_no_subnet(name, lost, zones))
+        else:
+            found += _offer(group.instance_types, offered, group.zones or zones)
+    return tuple(dict.fromkeys(found))
+
+
+def _no_subnet(group: str, lost: list[str], zones: tuple[str, ...]) -> Finding:
+    return Finding(
+        f"workers.{group}.zones: no private subnet is in {', '.join(lost)}; "
+        f"they are in {', '.join(zones)}",
+        hint="choose zones of the subnets, or add a subnet there",
+        fatal=True,
+    )
+
+
+def _offer(
+    types: tuple[str, ...], offered: set[tuple[str, str]], zones: tuple[str, ...]
+) -> Iterator[Finding]:
+    """Yield what is missing of alternatives; fatal where no zone offers any of them."""
+    missing = {name: [z for z in zones if (name, z) not in offered] for name in types}
+    nowhere = all(len(lacking) == len(zones) for lacking in missing.values())
+    for name, lacking in missing.items():
+        if lacking:
+            yield Finding(
+                f"{name} is not offered in {', '.join(lacking)}",
+                hint="choose another instance type, or subnets in other zones",
+                fatal=nowhere,
+            )
+
+
+def _offered(clients: Clients, environment: Environment) -> set[tuple[str, str]]:
+    """Return each instance type with each zone that offers it."""
+    with translated("reading where the instance types are offered"):
+        answer = clients("ec2").describe_instance_type_offerings(
+            LocationType="availability-zone",
+            Filters=[{"Name": "instance-type", "Values": sorted(type_names(environment))}],
+        )
+    return {(o["InstanceType"], o["Location"]) for o in answer["InstanceTypeOfferings"]}
+
+
+def zones_of_subnets(
+    clients: Clients, environment: Environment, foundation: Foundation | None
+) -> tuple[str, ...]:
+    """Return the zones of the private subnets, or those that the foundation would choose."""
+    given = environment.network.private_subnet_ids
+    subnets = foundation.private_subnet_ids if foundation else given
+    with translated("reading the subnets' zones"):
+        if subnets:
+            found = clients("ec2").describe_subnets(SubnetIds=list(subnets))["Subnets"]
+            return tuple(sorted({subnet["AvailabilityZone"] for subnet in found}))
+        zones = clients("ec2").describe_availability_zones(
+            Filters=[{"Name": "state", "Values": ["available"]}]
+        )
+    names = sorted(zone["ZoneName"] for zone in zones["AvailabilityZones"])
+    return tuple(names[: environment.network.zones])
