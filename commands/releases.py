@@ -66,7 +66,9 @@ def changes(clients: "Clients", one: "Release", other: "Release") -> Iterator[st
     """Yield what differs between two releases, and then between the packages of their images."""
     from deploy.release.package_changes import image_changes
     from deploy.release.release import differences
+    from deploy.report.readable import readable
 
-    yield from differences(one, other) or ("they are the same",)
+    found = differences(one, other)
+    yield from map(readable, found) if found else ("they are the same",)
     for change in image_changes(clients, one, other):
         yield from change.words

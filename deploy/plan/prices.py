@@ -1,7 +1,9 @@
 """What instances cost a month, from a dated table, and what a plan changes in it. No AWS.
 
-The table is prices.toml beside this file: on-demand, Linux, a few types of one region. A type that
-is not in it has no price, and the words say so.
+The table is prices.toml beside this file: on-demand, Linux, the usual types of one region. A type
+that is not in it has no price, and the words say so. Spot has no fixed price either: who names no
+maximum pays the spot price of the moment, which EC2 keeps at or below the on-demand price.
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/how-spot-instances-work.html
 """
 
 import tomllib
@@ -10,6 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from common.nodes import BASE_IOPS, BASE_THROUGHPUT
+from deploy.release.settings import Volume
+
 TABLE = Path(__file__).with_name("prices.toml")
 HOURS = 730  # a month, as in AWS's calculator
 REGION = "us-east-1"
@@ -17,22 +22,36 @@ REGION = "us-east-1"
 
 @dataclass(frozen=True)
 class Fleet:
-    """``count`` instances of a type in a region, each with a gp3 volume."""
+    """``count`` instances of a type in a region, each with a gp3 volume.
+
+    ``spot``: they may be spot instances.
+    """
 
     instance_type: str
     count: int
-    volume_gib: int
+    volume: Volume
     region: str = REGION
+    spot: bool = False
 
     @property
     def words(self) -> str:
         """Return it in short, for example ``3 m6i.large``."""
-        return self.instance_type if self.count == 1 else f"{self.count} {self.instance_type}"
+        kind = f"{self.instance_type} on spot" if self.spot else self.instance_type
+        return kind if self.count == 1 else f"{self.count} {kind}"
 
     @property
     def monthly(self) -> float | None:
-        """Return the dollars a month; None if the table has no price."""
-        return monthly_cost(self.instance_type, self.count, self.volume_gib, self.region)
+        """Return the dollars a month of 730 h, on demand, with their volumes.
+
+        None if the type or the region is not in the table; 0 for no instances.
+        """
+        if self.count == 0:
+            return 0.0
+        prices = _regions().get(self.region)
+        hour = prices.hour.get(self.instance_type) if prices else None
+        if prices is None or hour is None:
+            return None
+        return self.count * (hour * HOURS + prices.volume(self.volume))
 
 
 @dataclass(frozen=True)
@@ -41,34 +60,35 @@ class _Prices:
 
     hour: dict[str, float]
     gp3_gib_month: float
+    gp3_iops_month: float
+    gp3_throughput_month: float  # a MiB/s
 
-
-def monthly_cost(
-    instance_type: str, count: int, volume_gib: int, region: str = REGION
-) -> float | None:
-    """Return dollars a month of 730 h for ``count`` instances and their volumes.
-
-    None if the type or the region is not in the table; 0 for no instances.
-    """
-    if count == 0:
-        return 0.0
-    prices = _regions().get(region)
-    hour = prices.hour.get(instance_type) if prices else None
-    if prices is None or hour is None:
-        return None
-    return count * (hour * HOURS + volume_gib * prices.gp3_gib_month)
+    def volume(self, volume: Volume) -> float:
+        """Return what a volume costs a month: what gp3 has by itself costs nothing more."""
+        iops = max(0, volume.iops - BASE_IOPS)
+        throughput = max(0, volume.throughput - BASE_THROUGHPUT)
+        return (
+            volume.gib * self.gp3_gib_month
+            + iops * self.gp3_iops_month
+            + throughput * self.gp3_throughput_month
+        )
 
 
 def cost_change(before: Fleet | None, after: Fleet | None) -> str:
     """Say how the cost changes from one fleet to another; None is no fleet.
 
-    For example ``+$70 a month (m6i.large to m6i.xlarge, prices of 2026-01-19)``.
+    For example ``+$70 a month (m6i.large to m6i.xlarge, prices of 2026-01-19)``; where spot is one
+    of them, ``up to $700 a month, before up to $588 (…)``.
     """
     unknown = [why for fleet in (before, after) if fleet and (why := _unknown(fleet))]
     if unknown:
         return f"change in cost unknown: {'; '.join(dict.fromkeys(unknown))}"
-    old, new = ((fleet.monthly if fleet else 0.0) or 0.0 for fleet in (before, after))
-    return f"{_dollars(new - old)} ({_step(before, after)}, prices of {price_date()})"
+    old, new = (fleet.monthly or 0.0 if fleet else 0.0 for fleet in (before, after))
+    step = f"({_step(before, after)}, prices of {price_date()})"
+    if not any(fleet and fleet.spot and fleet.count for fleet in (before, after)):
+        return f"{_change(new - old)} {step}"
+    earlier = f", before {_at_most(before, old)}" if before else ""
+    return f"{_at_most(after, new)} a month{earlier} {step}"
 
 
 def price_date() -> str:
@@ -76,11 +96,19 @@ def price_date() -> str:
     return str(_table()["date"])
 
 
-def _dollars(change: float) -> str:
-    amount = f"{abs(change):,.0f}" if abs(change) >= 10 else f"{abs(change):,.2f}"
+def _change(change: float) -> str:
+    amount = _dollars(abs(change))
     if float(amount.replace(",", "")) == 0:
         return "the same cost"
     return f"{'+' if change > 0 else '-'}${amount} a month"
+
+
+def _at_most(fleet: Fleet | None, dollars: float) -> str:
+    return f"{'up to ' if fleet and fleet.spot and fleet.count else ''}${_dollars(dollars)}"
+
+
+def _dollars(amount: float) -> str:
+    return f"{amount:,.0f}" if amount >= 10 or amount == 0 else f"{amount:,.2f}"
 
 
 def _step(before: Fleet | None, after: Fleet | None) -> str:
@@ -89,9 +117,20 @@ def _step(before: Fleet | None, after: Fleet | None) -> str:
         sign = "new" if after else "removed"
         return f"{fleet.words} {sign}" if fleet else "nothing"
     old, new = before.words, after.words
-    if old == new and before.volume_gib != after.volume_gib:
-        return f"{new}, {before.volume_gib} to {after.volume_gib} GiB each"
+    if old == new and before.volume != after.volume:
+        return f"{new}, {_volume_step(before.volume, after.volume)} each"
     return new if old == new else f"{old} to {new}"
+
+
+def _volume_step(before: Volume, after: Volume) -> str:
+    """Say how a volume changes: its size, IOPS and throughput, as far as they differ."""
+    units = {
+        "GiB": (before.gib, after.gib),
+        "IOPS": (before.iops or BASE_IOPS, after.iops or BASE_IOPS),
+        "MiB/s": (before.throughput or BASE_THROUGHPUT, after.throughput or BASE_THROUGHPUT),
+    }
+    steps = [f"{old} to {new} {unit}" for unit, (old, new) in units.items() if old != new]
+    return " and ".join(steps) or "the same volume"
 
 
 def _unknown(fleet: Fleet) -> str:

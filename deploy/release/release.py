@@ -5,6 +5,7 @@ instance (the number of standbys, timeouts) is not part of it.
 """
 
 import json
+from collections.abc import Container
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -140,8 +141,12 @@ def _access_of_stored(access: dict[str, Any]) -> Access:
 
 
 def differences(old: Release, new: Release) -> tuple[str, ...]:
-    """Describe what differs between two releases, one line for each setting."""
-    before, after = _facts(old), _facts(new)
+    """Describe what differs between two releases, one line for each setting.
+
+    A group that only one of them has is one line.
+    """
+    kept = {group.name for group in old.settings.groups} & {g.name for g in new.settings.groups}
+    before, after = _facts(old, kept), _facts(new, kept)
     return tuple(
         f"{key}: {before.get(key)} → {after.get(key)}"
         for key in sorted(before.keys() | after.keys())
@@ -149,16 +154,26 @@ def differences(old: Release, new: Release) -> tuple[str, ...]:
     )
 
 
-def _facts(release: Release) -> dict[str, Any]:
-    settings = asdict(release.settings) | {"tags": dict(release.settings.tags)}
+def _facts(release: Release, kept: Container[str]) -> dict[str, Any]:
+    settings = asdict(release.settings) | {
+        "tags": dict(release.settings.tags),
+        "head_access": _access_facts(release.settings.head_access),
+    }
     del settings["groups"], settings["before_groups"]
-    groups = {group.name: _group_facts(group) for group in release.settings.groups}
+    groups = {
+        group.name: _group_facts(group) if group.name in kept else group.summary
+        for group in release.settings.groups
+    }
     return _flat({"head": asdict(release.head), "groups": groups, "settings": settings})
 
 
 def _group_facts(group: Group) -> dict[str, Any]:
     pairs = {key: dict(getattr(group, key)) for key in ("resources", "labels")}
-    return asdict(group) | pairs
+    return asdict(group) | pairs | {"access": _access_facts(group.access)}
+
+
+def _access_facts(access: Access) -> dict[str, Any]:
+    return asdict(access) | {"efs": dict(access.efs)}
 
 
 def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:

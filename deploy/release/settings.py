@@ -83,6 +83,11 @@ class Group:
         types = " or ".join(self.instance_types)
         return types if self.markets == (ON_DEMAND,) else f"{types}, {' or '.join(self.markets)}"
 
+    @property
+    def summary(self) -> str:
+        """Return what the group launches and how many, in words."""
+        return f"{self.words}, {self.min} to {self.max}"
+
     def has(self, instance_type: str, market: str) -> bool:
         """Say whether the group may launch that type in that market."""
         return instance_type in self.instance_types and market in self.markets

@@ -4,7 +4,7 @@ The strategy, what differs, what would be interrupted, the time without a head, 
 An empty plan sends no request.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +13,14 @@ from deploy.cluster.ray_api import RayApi
 from deploy.cluster.state import ClusterState
 from deploy.plan.desired_state import DesiredState
 from deploy.plan.interruptions import Running, interrupted_by, what_runs
-from deploy.plan.prices import Fleet, cost_change
-from deploy.plan.steps import DrainWorkers, EnsureLaunchTemplate, Plan, RollWorkers
-from deploy.plan.strategy import ROLLS, stale_workers
+from deploy.plan.steps import Plan
+from deploy.plan.strategy import ROLLS
 from deploy.release.package_changes import ImageChange, image_changes
 from deploy.release.rollout_journal import Journal, read_journals
-from deploy.release.settings import Settings
+from deploy.report.cost import cost_of
 from deploy.report.outage import NO_OUTAGE, Outage, moves_lease, outage
+from deploy.report.readable import readable
+from deploy.report.replaced import group_lines, replaced_addresses, rolls_workers
 from deploy.rollout.prepare import Prepared
 
 STRATEGIES = {
@@ -30,10 +31,10 @@ STRATEGIES = {
     "hand-over": "head hand-over, with the same Ray",
     "replace-all": "replace-all, because the Ray versions differ",
 }
-IMAGE = {"ami_id": "image", "digest": "image's content", "ray_version": "Ray"}
+# Ray's ids of the nodes that would be replaced, by group of workers; the leader's by its role.
+NodeIds = Mapping[str, frozenset[str]]
 SAME = "not the release, but what its instances are launched with"
 JOURNALS = 10  # the newest, which are searched for hand-overs
-DIGEST = 12  # digits shown
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Briefing:
     plan: Plan
     strategy: str
     differences: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     software: tuple[ImageChange, ...] = ()
     interrupted: tuple[str, ...] = ()
     without_head: Outage = NO_OUTAGE
@@ -56,6 +58,7 @@ class Briefing:
         return (
             f"{self.plan.environment}: release {self.plan.release}; {self.strategy}",
             *_part("what differs", self.differences),
+            *_part("groups of workers", self.groups),
             *_part("in their software", [line for one in self.software for line in one.words]),
             *_part("what would be interrupted", self.interrupted),
             *_part("time without a head", (self.without_head.words,)),
@@ -68,6 +71,7 @@ class Briefing:
         return {
             **self.plan.as_json(),
             "strategy_words": self.strategy,
+            "groups": list(self.groups),
             "software": {one.role: one.packages for one in self.software},
             "interrupted": list(self.interrupted),
             "without_head": {
@@ -81,10 +85,11 @@ class Briefing:
 def brief(prepared: Prepared) -> Briefing:
     """Read what runs on the cluster, and in its journals how long hand-overs take."""
     plan, desired = prepared.rollout.plan, prepared.rollout.desired
-    running, node_ids = Running(), frozenset[str]()
+    running = Running()
+    node_ids: NodeIds = {}
     journals: tuple[Journal, ...] = ()
-    if moves_lease(plan) or _rolls_workers(plan):
-        running, node_ids = _what_runs(prepared, _replaced_addresses(plan, desired, prepared.state))
+    if moves_lease(plan) or rolls_workers(plan):
+        running, node_ids = _what_runs(prepared, replaced_addresses(plan, desired, prepared.state))
     if moves_lease(plan):
         environment = desired.environment
         clients = prepared.rollout.clients
@@ -101,13 +106,13 @@ def briefing_of(
     desired: DesiredState,
     state: ClusterState,
     running: Running,
-    node_ids: frozenset[str],
+    node_ids: NodeIds,
     journals: tuple[Journal, ...],
     software: tuple[ImageChange, ...] = (),
 ) -> Briefing:
     """Return what the plan means. Pure.
 
-    ``node_ids`` are Ray's ids of the nodes that would be replaced. Journals come newest first.
+    Journals come newest first.
     """
     if plan.is_empty:
         return Briefing(plan, STRATEGIES[plan.strategy])
@@ -115,17 +120,12 @@ def briefing_of(
         plan,
         _strategy(plan, desired, state),
         _differences(plan, state),
+        group_lines(plan, desired, state),
         software,
         _interrupted(plan, desired, state, running, node_ids),
         outage(plan, journals),
-        _cost(desired, state),
+        cost_of(desired, state),
     )
-
-
-def _replaced_addresses(plan: Plan, desired: DesiredState, state: ClusterState) -> frozenset[str]:
-    """Return the addresses of the nodes that would be replaced."""
-    leader = state.leader if moves_lease(plan) else None
-    return stale_addresses(plan, desired, state) | ({leader.address} if leader else set())
 
 
 def _keeps_state(plan: Plan, desired: DesiredState, state: ClusterState) -> bool:
@@ -135,31 +135,23 @@ def _keeps_state(plan: Plan, desired: DesiredState, state: ClusterState) -> bool
     return state.keeps_state_in(desired.redis(state.foundation))
 
 
-def stale_addresses(plan: Plan, desired: DesiredState, state: ClusterState) -> frozenset[str]:
-    """Return the addresses of the workers that would be replaced."""
-    if not _rolls_workers(plan):
-        return frozenset()
-    later = {step.group for step in plan.steps if isinstance(step, EnsureLaunchTemplate)}
-    known = {group.name for group in desired.groups} - later
-    return frozenset(worker.address for worker in stale_workers(desired, state, known=known))
-
-
 def _part(title: str, lines: Sequence[str]) -> tuple[str, ...]:
     return (f"{title}:", *(f"  {line}" for line in lines)) if lines else ()
 
 
-def _rolls_workers(plan: Plan) -> bool:
-    return any(isinstance(step, RollWorkers | DrainWorkers) for step in plan.steps)
-
-
-def _what_runs(prepared: Prepared, addresses: frozenset[str]) -> tuple[Running, frozenset[str]]:
-    """Return what runs, and Ray's ids of the nodes at these addresses."""
+def _what_runs(
+    prepared: Prepared, addresses: Mapping[str, frozenset[str]]
+) -> tuple[Running, NodeIds]:
+    """Return what runs, and Ray's ids of the nodes at these addresses, by group."""
     try:
         api: RayApi = prepared.rollout.api()
         nodes = api.nodes() if addresses else ()
     except PipelineError as error:
-        return Running(unknown=error.message), frozenset()
-    return what_runs(api), frozenset(node.id for node in nodes if node.address in addresses)
+        return Running(unknown=error.message), {}
+    return what_runs(api), {
+        group: frozenset(node.id for node in nodes if node.address in here)
+        for group, here in addresses.items()
+    }
 
 
 def _strategy(plan: Plan, desired: DesiredState, state: ClusterState) -> str:
@@ -167,7 +159,7 @@ def _strategy(plan: Plan, desired: DesiredState, state: ClusterState) -> str:
     if plan.strategy == "replace-all" and state.release:
         words += f": {state.release.head.ray_version} → {desired.release.head.ray_version}"
     if plan.strategy == "hand-over":
-        words += "; then the workers" if _rolls_workers(plan) else "; the workers stay"
+        words += "; then the workers" if rolls_workers(plan) else "; the workers stay"
     return words
 
 
@@ -177,70 +169,20 @@ def _differences(plan: Plan, state: ClusterState) -> tuple[str, ...]:
     return (SAME,) if plan.strategy in ROLLS and state.release else ()
 
 
-def readable(difference: str) -> str:
-    """Return one of a plan's differences in plain words."""
-    key, _, change = difference.partition(": ")
-    part, _, name = key.partition(".")
-    if part == "groups":
-        part, _, name = name.partition(".")
-        if not name.startswith("image."):
-            return f"group {part}, {name.replace('_', ' ')}: {change}"
-        name = name.removeprefix("image.")
-    if name.startswith("tags."):
-        values = ("none" if value == "None" else value for value in change.split(" → "))
-        return f"tag {name.removeprefix('tags.')}: {' → '.join(values)}"
-    if part == "settings":
-        return f"{name.replace('_', ' ')}: {change}"
-    if name == "digest":
-        change = " → ".join(digest[:DIGEST] for digest in change.split(" → "))
-    return f"{part} {IMAGE.get(name, name.replace('_', ' '))}: {change}"
-
-
 def _interrupted(
-    plan: Plan,
-    desired: DesiredState,
-    state: ClusterState,
-    running: Running,
-    node_ids: frozenset[str],
+    plan: Plan, desired: DesiredState, state: ClusterState, running: Running, node_ids: NodeIds
 ) -> tuple[str, ...]:
+    replaced = frozenset[str]().union(*node_ids.values())
     if moves_lease(plan):
         kept = _keeps_state(plan, desired, state)
-        return interrupted_by(running, "kept" if kept else "hand-over", node_ids)
-    if _rolls_workers(plan):
-        seconds = desired.environment.rollout.drain_seconds
-        return interrupted_by(running, "workers", node_ids, deadline_seconds=seconds)
-    return ()
-
-
-def _cost(desired: DesiredState, state: ClusterState) -> tuple[str, ...]:
-    """Say how the cost of heads, and of the minimum of workers, changes."""
-    region, after = desired.environment.region, desired.release.settings
-    before = state.release.settings if state.release else None
-    heads = state.group.settings.min_size if state.group else 0
-    roles: dict[str, tuple[Fleet | None, Fleet | None]] = {
-        "head": (
-            _heads(before, heads, region) if before and heads else None,
-            _heads(after, desired.head_count, region),
-        ),
-    }
-    names = dict.fromkeys(
-        g.name for settings in (before, after) if settings for g in settings.groups
+        return interrupted_by(running, "kept" if kept else "hand-over", replaced)
+    if not rolls_workers(plan):
+        return ()
+    seconds = desired.environment.rollout.drain_seconds
+    if running.unknown or len(node_ids) < 2:
+        return interrupted_by(running, "workers", replaced, deadline_seconds=seconds)
+    return tuple(
+        f"{group}: {line}"
+        for group, ids in sorted(node_ids.items())
+        for line in interrupted_by(running, "workers", ids, deadline_seconds=seconds)
     )
-    for name in names:
-        role = "workers, minimum" if len(names) == 1 else f"workers of {name}, minimum"
-        roles[role] = (_workers(before, name, region), _workers(after, name, region))
-    lines = tuple(f"{role}: {cost_change(*pair)}" for role, pair in roles.items() if _differ(*pair))
-    return lines or ("none",)
-
-
-def _differ(before: Fleet | None, after: Fleet | None) -> bool:
-    return before != after and any(fleet and fleet.count for fleet in (before, after))
-
-
-def _heads(settings: Settings, count: int, region: str) -> Fleet:
-    return Fleet(settings.head_type, count, settings.head_volume.gib, region)
-
-
-def _workers(settings: Settings | None, name: str, region: str) -> Fleet | None:
-    group = settings.group_named(name) if settings else None
-    return Fleet(group.instance_types[0], group.min, group.volume.gib, region) if group else None

@@ -1,5 +1,6 @@
 """Run a drill several times on one cluster, show each run, and record it. Touches AWS."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from common.clients import Clients
@@ -9,6 +10,7 @@ from common.progress import Progress
 from common.waiting import SystemClock
 from deploy.cluster.ray_api import ray_api
 from deploy.plan.prices import HOURS, Fleet
+from deploy.release.groups import volume_of
 from drills.kit.phases import label
 from drills.kit.record import Run, append
 from drills.kit.registry import Drill
@@ -59,11 +61,9 @@ def words_of(run: Run) -> str:
 def warning(drill: Drill, environment: Environment, runs: int) -> str:
     """Return what a drill breaks in an environment on AWS, and what that costs."""
     times = "once" if runs == 1 else f"{runs} times"
-    kinds = [environment.head.instance_type]
-    kinds += [group.instance_types[0] for group in environment.workers.values()]
     rates = [
         f"{fleet.words} ${fleet.monthly / HOURS:.2f} an hour"
-        for fleet in (Fleet(kind, 1, environment.image.volume_gib) for kind in kinds)
+        for fleet in _one_of_each(environment)
         if fleet.monthly is not None
     ]
     return (
@@ -73,3 +73,13 @@ def warning(drill: Drill, environment: Environment, runs: int) -> str:
         "It costs its jobs, and for some minutes one more instance of each type that is replaced: "
         f"{'; '.join(rates) or 'prices are unknown'}."
     )
+
+
+def _one_of_each(environment: Environment) -> Iterator[Fleet]:
+    """Yield a head, and a worker of each group."""
+    head = environment.head
+    image = environment.image_named(head.image)
+    yield Fleet(head.instance_type, 1, volume_of(head.volume, image), environment.region)
+    for group in environment.workers.values():
+        volume = volume_of(group.volume, environment.image_named(group.image))
+        yield Fleet(group.instance_types[0], 1, volume, environment.region)

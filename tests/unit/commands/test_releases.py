@@ -2,9 +2,12 @@
 
 from dataclasses import replace
 
-from commands.releases import COLUMNS, row
+import pytest
+
+from commands.releases import COLUMNS, changes, row
+from common.clients import Clients
 from deploy.release.releases import Listed
-from tests.unit.deploy.builders import a_release
+from tests.unit.deploy.builders import REGION, a_group, a_release
 
 DEPLOYED = Listed(a_release(), "2026-11-22 10:00", "alice@dev", current=True)
 
@@ -18,3 +21,15 @@ def test_a_release_that_no_rollout_completed_says_so() -> None:
 
     assert row(DEPLOYED)[deployed] == "2026-11-22 10:00"
     assert row(replace(DEPLOYED, deployed=""))[deployed] == "not completed"
+
+
+def test_differences_between_releases_are_in_plain_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "deploy.release.package_changes.image_changes", lambda clients, one, other: ()
+    )
+    old, new = a_release(), a_release(groups=(a_group(object_store_gib=4),))
+
+    assert list(changes(Clients(REGION), old, new)) == [
+        "group worker, object store in GiB: Ray's own share → 4"
+    ]
+    assert list(changes(Clients(REGION), old, old)) == ["they are the same"]
