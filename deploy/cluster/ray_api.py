@@ -9,7 +9,8 @@ Ray returns 100 rows in no defined order (``DEFAULT_LIMIT``).
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -35,12 +36,14 @@ class Unreachable(PipelineError):
 
 @dataclass(frozen=True)
 class RayNode:
-    """A node in Ray's view."""
+    """A node in Ray's view; amounts of memory among its total ``resources`` are bytes."""
 
     id: str
     address: str
     is_head: bool
     state: str
+    resources: Mapping[str, float] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_alive(self) -> bool:
@@ -128,9 +131,16 @@ class RayApi:
 
     def nodes(self) -> tuple[RayNode, ...]:
         """Return the nodes that Ray knows, dead ones included; the head first."""
-        found = self._rows("nodes")
         nodes = [
-            RayNode(n["node_id"], n["node_ip"], bool(n["is_head_node"]), n["state"]) for n in found
+            RayNode(
+                id=row["node_id"],
+                address=row["node_ip"],
+                is_head=bool(row["is_head_node"]),
+                state=row["state"],
+                resources=row.get("resources_total") or {},
+                labels=row.get("labels") or {},
+            )
+            for row in self._rows("nodes")
         ]
         return tuple(sorted(nodes, key=lambda node: (not node.is_head, node.address)))
 

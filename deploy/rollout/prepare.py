@@ -72,7 +72,7 @@ def prepare_deploy(
         if plan.is_empty
         else preflight(clients, environment, state.foundation, desired.release, state.release)
     )
-    verify = verify or verifier(clients, environment, clock=clock)
+    verify = verify or verifier(clients, environment, desired.release, clock=clock)
     api = api or partial(ray_api, clients, environment)
     return Prepared(Rollout(plan, desired, clients, clock, verify, api), findings, state)
 

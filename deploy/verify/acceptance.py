@@ -11,17 +11,19 @@ from common.environment import Environment
 from common.errors import Unanswered, Unhealthy
 from common.progress import Progress, Say, say_nothing
 from common.waiting import Clock
+from deploy.release.release import Release
 from deploy.verify import cluster_checks
 from deploy.verify.check import Check, Verdict, check
-from deploy.verify.cluster_checks import CheckedCluster
+from deploy.verify.checked_cluster import CheckedCluster
+from deploy.verify.group_checks import group_checks
 
 CHECKS: dict[str, Callable[[CheckedCluster], Verdict]] = {
     "there is a leader": cluster_checks.leader_is_known,
+    "the heads are of the release": cluster_checks.heads_are_of_the_release,
     "the target is healthy": cluster_checks.target_is_healthy,
     "the name resolves": cluster_checks.name_resolves,
     "ray status succeeds": cluster_checks.ray_status_succeeds,
     "job submission works": cluster_checks.job_submission_works,
-    "workers have joined": cluster_checks.workers_have_joined,
     "HeadReady arrives": cluster_checks.head_ready_arrives,
     "the alarms exist": cluster_checks.alarms_exist,
     "no alarm is in ALARM": cluster_checks.alarms_are_ok,
@@ -36,29 +38,32 @@ def run_checks(
     clock: Clock,
     timeout: float = 0.0,
     progress: Say = say_nothing,
+    rolled: Release | None = None,
 ) -> tuple[Check, ...]:
     """Return the acceptance list without the alarm test.
 
-    ``timeout``: seconds that all checks together may wait to pass.
+    ``timeout``: seconds that all checks together may wait to pass. ``rolled``: the release that is
+    rolled out meanwhile; without one, workers are compared with the release that is served.
     """
-    cluster = CheckedCluster(clients, environment, clock)
+    cluster = CheckedCluster(clients, environment, clock, rolled)
     deadline = clock.now() + timeout
+    looks = {name: partial(look, cluster) for name, look in CHECKS.items()} | group_checks(cluster)
     return tuple(
         check(
             name,
-            partial(look, cluster),
+            look,
             clock=clock,
             timeout=max(0.0, deadline - clock.now()),
             progress=progress,
         )
-        for name, look in CHECKS.items()
+        for name, look in looks.items()
     )
 
 
 def verifier(
-    clients: Clients, environment: Environment, *, clock: Clock
+    clients: Clients, environment: Environment, release: Release, *, clock: Clock
 ) -> Callable[[Progress], str]:
-    """Return what a rollout verifies itself with: ``run_checks``, with time to pass.
+    """Return what the rollout of a release verifies itself with: ``run_checks``, with time to pass.
 
     It returns a summary, and raises Unhealthy with every check that failed; Unanswered when AWS
     answered none of them, since a rollback would fix nothing.
@@ -67,7 +72,12 @@ def verifier(
     def verify(progress: Progress) -> str:
         timeout = float(environment.limits.workers_ready_seconds)
         checks = run_checks(
-            clients, environment, clock=clock, timeout=timeout, progress=progress.say
+            clients,
+            environment,
+            clock=clock,
+            timeout=timeout,
+            progress=progress.say,
+            rolled=release,
         )
         failed = [one for one in checks if not one.passed]
         if failed:

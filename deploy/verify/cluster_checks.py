@@ -4,23 +4,18 @@ They change nothing, except that the alarm test sets and restores an alarm.
 """
 
 import socket
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from uuid import uuid4
 
-from common.clients import Clients
 from common.environment import Environment
-from common.errors import PipelineError, Refused
-from common.waiting import Clock, Seen, wait_for
+from common.waiting import Seen, wait_for
 from deploy.cluster.autoscaler_health import AutoscalerHealth, NotReported, autoscaler_health
 from deploy.cluster.heartbeat import heartbeat
-from deploy.cluster.ray_api import RayApi, alive_workers, ray_api
 from deploy.cluster.run_command import run_command
-from deploy.cluster.state import Instance, find_alarms, find_instances, find_lease, find_targets
-from deploy.foundation.stack import Foundation, find_foundation
+from deploy.cluster.state import find_alarms, find_lease, find_targets
 from deploy.verify.alarm_delivery import deliver_alarm
 from deploy.verify.check import Verdict
+from deploy.verify.checked_cluster import CheckedCluster
 from node.contract import GCS_PORT, RAY_COMMAND
 
 ALARMS = ("head-not-ready", "no-leader", "no-healthy-target", "head-launch", "autoscaler")
@@ -28,48 +23,6 @@ WINDOW = 600.0  # seconds of heartbeats that are checked
 # Seconds for a new round of the autoscaler: it completes one every 5 s, the guard looks every 10 s,
 # and a head that has just begun to lead starts its autoscaler last.
 ROUND_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class CheckedCluster:
-    """The cluster under test."""
-
-    clients: Clients
-    environment: Environment
-    clock: Clock
-
-    @cached_property
-    def foundation(self) -> Foundation:
-        """The stack's outputs; raises Refused when there is no usable stack."""
-        found = find_foundation(self.clients, self.environment)
-        if found is None:
-            name = self.environment.name
-            raise Refused(f"{name} is not deployed", hint=f"invoke deploy --env {name}")
-        return found
-
-    @cached_property
-    def api(self) -> RayApi:
-        """Ray at the stable name."""
-        return ray_api(self.clients, self.environment)
-
-    def now_at_aws(self) -> float:
-        """Return seconds since the epoch by AWS's clock."""
-        return self.clock.now() + self.clients.ahead
-
-    def instances(self, role: str) -> tuple[Instance, ...]:
-        """Return the running instances of a role."""
-        found = find_instances(self.clients, self.environment.name)
-        return tuple(i for i in found if i.role == role and i.state == "running")
-
-    def leader(self) -> Instance:
-        """Return the running head that holds the lease; raises PipelineError when none does."""
-        lease = find_lease(self.clients, self.environment)
-        if lease is None or lease.released:
-            raise PipelineError("no instance holds the head lease")
-        for instance in self.instances("head"):
-            if instance.id == lease.holder:
-                return instance
-        raise PipelineError(f"{lease.holder} holds the head lease but is not a running head")
 
 
 def leader_is_known(cluster: CheckedCluster) -> Verdict:
@@ -86,6 +39,21 @@ def leader_is_known(cluster: CheckedCluster) -> Verdict:
 
     words = wait_for("a renewal of the lease", look, clock=cluster.clock, seconds=10, every=0.5)
     return Verdict(words.startswith(leader.id), words)
+
+
+def heads_are_of_the_release(cluster: CheckedCluster) -> Verdict:
+    """Heads have the release's instance type and image; while it is rolled out, the leader has."""
+    release = cluster.release
+    heads = (cluster.leader(),) if cluster.rolls_out else cluster.instances("head")
+    wanted = (release.settings.head_type, release.head.ami_id)
+    wrong = [
+        f"{head.id} is {head.type} of {head.ami_id}"
+        for head in heads
+        if (head.type, head.ami_id) != wanted
+    ]
+    named = ", ".join(head.id for head in heads)
+    words = f"{wanted[0]} of {wanted[1]}"
+    return Verdict(not wrong, f"{'; '.join(wrong)}, not {words}" if wrong else f"{named}: {words}")
 
 
 def target_is_healthy(cluster: CheckedCluster) -> Verdict:
@@ -186,16 +154,6 @@ def job_submission_works(cluster: CheckedCluster) -> Verdict:
 def new_job_id() -> str:
     """Return a new submission id for a job that does nothing."""
     return f"raykiln-verify-{uuid4().hex[:12]}"
-
-
-def workers_have_joined(cluster: CheckedCluster) -> Verdict:
-    """At least the minimum of workers is among Ray's nodes."""
-    instances = {i.address: i.id for i in cluster.instances("worker")}
-    nodes = [node for node in alive_workers(cluster.api) if node.address in instances]
-    desired = cluster.environment.min_workers
-    named = ", ".join(f"{instances[node.address]} at {node.address}" for node in nodes)
-    seen = f"{len(nodes)} joined of {desired} desired, {len(instances)} running"
-    return Verdict(len(nodes) >= desired, f"{seen}: {named}" if named else seen)
 
 
 def head_ready_arrives(cluster: CheckedCluster) -> Verdict:

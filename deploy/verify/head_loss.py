@@ -15,7 +15,8 @@ from deploy.cluster.heartbeat import ready_count
 from deploy.cluster.ray_api import alive_workers
 from deploy.cluster.state import Instance, Lease, find_lease
 from deploy.verify.check import Check
-from deploy.verify.cluster_checks import CheckedCluster, new_job_id
+from deploy.verify.checked_cluster import CheckedCluster
+from deploy.verify.cluster_checks import new_job_id
 
 LIMIT = 180.0  # seconds within which the workers must be back
 TIMEOUT = 600.0  # seconds of waiting, longer than LIMIT to report how long it really took

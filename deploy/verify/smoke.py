@@ -17,6 +17,8 @@ from deploy.cluster.ray_api import Job, RayApi, Unreachable
 
 PYTHON = "/opt/ray/bin/python"  # in our images
 SMOKE_TASK = Path(__file__).with_name("smoke_task.py")
+GROUP_TASK = Path(__file__).with_name("group_task.py")
+GROUP_SECONDS = 60  # for a task that waits for nothing but a worker process
 
 
 @dataclass(frozen=True)
@@ -110,10 +112,26 @@ def run_smoke_job(
 
 def participants(logs: str) -> tuple[Participant, ...]:
     """Return the nodes that the smoke job's log names, by address."""
-    lines = [line.removeprefix("here:") for line in logs.splitlines() if line.startswith("here:")]
-    found = [json.loads(line) for line in lines]
-    nodes = [Participant(one["node_id"], one["address"], one["hostname"]) for one in found]
+    nodes = [Participant(one["node_id"], one["address"], one["hostname"]) for one in _here(logs)]
     return tuple(sorted(nodes, key=lambda node: node.address))
+
+
+def run_group_job(
+    api: RayApi, groups: Iterable[str], *, clock: Clock, python: str = PYTHON
+) -> dict[str, str]:
+    """Run a task in each group, on the node of it that Ray chooses; return its address, by group.
+
+    Raises PipelineError when a task has not run. For a group without a worker, one is launched.
+    """
+    command = [python, "-c", GROUP_TASK.read_text(), str(GROUP_SECONDS), *groups]
+    result = run_job(api, shlex.join(command), clock=clock)
+    return {one["group"]: one["address"] for one in _here(result.logs)}
+
+
+def _here(logs: str) -> list[dict[str, str]]:
+    """Return what the tasks say of where they ran."""
+    lines = [line.removeprefix("here:") for line in logs.splitlines() if line.startswith("here:")]
+    return [json.loads(line) for line in lines]
 
 
 def _known(api: RayApi, name: str) -> bool:

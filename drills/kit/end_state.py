@@ -11,7 +11,8 @@ from common.errors import PipelineError, TimedOut
 from common.waiting import Seen, wait_for
 from deploy.cluster.state import Instance, find_instances, find_lease
 from deploy.operate.status import read_status
-from deploy.verify.cluster_checks import CheckedCluster, leader_is_known
+from deploy.verify.checked_cluster import CheckedCluster
+from deploy.verify.cluster_checks import leader_is_known
 from drills.kit import local_faults
 from drills.kit.cluster import MARKERS, ClusterUnderTest, DrillFailed
 

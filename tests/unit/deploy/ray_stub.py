@@ -35,10 +35,20 @@ class RayStub:
     answers_lost: int = 0  # requests that are carried out and then answered 500
     port: int = 0
 
-    def add_node(self, address: str, *, head: bool = False, state: str = "ALIVE") -> None:
+    def add_node(
+        self,
+        address: str,
+        *,
+        head: bool = False,
+        state: str = "ALIVE",
+        cpus: int = 0,
+        labels: dict[str, str] | None = None,
+    ) -> None:
         """Add a node."""
         node = {"node_id": f"id-{address}", "node_ip": address, "is_head_node": head}
-        self.nodes.append({**node, "state": state})
+        resources = {"memory": 5e9, f"node:{address}": 1.0} | ({"CPU": float(cpus)} if cpus else {})
+        facts = {"resources_total": resources, "labels": labels or {}}
+        self.nodes.append({**node, **facts, "state": state})
 
     def add_job(self, name: str, *, node: str = "id-head", status: str = "RUNNING") -> None:
         """Add a submitted job, in the list only."""

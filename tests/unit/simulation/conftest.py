@@ -14,7 +14,6 @@ from common.clients import Clients
 from common.environment import Environment
 from common.progress import Silent
 from common.waiting import Clock
-from deploy.cluster.ray_api import RayNode, Unreachable
 from deploy.cluster.state import ClusterState, read_state
 from deploy.operate.status import read_status
 from deploy.operate.status_report import StatusReport
@@ -25,20 +24,19 @@ from deploy.release.rollout_journal import Journal
 from deploy.rollout.operation import Operation
 from deploy.rollout.prepare import Prepared, prepare_deploy, prepare_destroy
 from deploy.verify import acceptance as verify
-from deploy.verify import cluster_checks as acceptance
+from deploy.verify import checked_cluster, cluster_checks
 from deploy.verify.check import Check
 from tests.simulation.cloud import Cloud, simulated_cloud
 from tests.simulation.machine import Machine
-from tests.simulation.network import NobodyListens, Silence
 from tests.simulation.ray import HeadRay
 from tests.unit.deploy.builders import an_environment
 from tests.unit.simulation.forks import failure_in_a_copy
+from tests.unit.simulation.ray_dashboard import FakeRayApi
 
 # Tries everything at full size; without it the same sample each time.
 THOROUGH = "RAYKILN_THOROUGH" in os.environ
 ROOT = Path(__file__).resolve().parents[3]
 CODE = ("deploy", "node", "localcloud", "tests/unit/simulation")
-DASHBOARD = 8265
 STANDBY: dict[str, Any] = {"instance_type": "m6i.large", "standby": 1}
 
 
@@ -150,37 +148,6 @@ class Cluster:
         )
 
 
-@dataclass(frozen=True)
-class FakeRayApi:
-    """The dashboard at the stable name (``deploy.cluster.ray_api.RayApi``)."""
-
-    cloud: Cloud
-    environment: Environment
-
-    def nodes(self) -> tuple[RayNode, ...]:
-        """See deploy.cluster.ray_api.RayApi."""
-        head = self.cloud.rays.running(self.environment.name)
-        if head is None or not head.answers or head.machine is not self._reached():
-            raise Unreachable(f"{self.environment.head_dns} does not answer")
-        return tuple(
-            RayNode(r.node_id.hex(), r.machine.address, r is head.own, "ALIVE")
-            for r in head.nodes.values()
-        )
-
-    def submit(self, entrypoint: str, submission_id: str) -> None:
-        """See deploy.cluster.ray_api.RayApi."""
-        self.nodes()
-
-    def _reached(self) -> Machine | None:
-        """Return where a connection from outside to the stable name ends."""
-        address = self.cloud.names.address(self.environment.head_dns)
-        target = self.cloud.names.target(address, DASHBOARD)
-        try:
-            return self.cloud.network.reach(None, target, DASHBOARD) if target else None
-        except (Silence, NobodyListens):
-            return None
-
-
 Start = Callable[..., Cluster]
 
 
@@ -250,8 +217,8 @@ def see_from_inside(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     def api(clients: Clients, environment: Environment) -> FakeRayApi:
         return FakeRayApi(cloud, environment)
 
-    monkeypatch.setattr(acceptance, "addresses", addresses)
-    monkeypatch.setattr(acceptance, "ray_api", api)
+    monkeypatch.setattr(cluster_checks, "addresses", addresses)
+    monkeypatch.setattr(checked_cluster, "ray_api", api)
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from common.progress import Silent
 from deploy.cluster.heads import Heads, find_heads
 from deploy.operate.head_change import ChangeResult, HeadChange, PlannedChange, plan_change
 from deploy.rollout.lock import deploy_lock, find_lock
-from tests.unit.simulation.conftest import Cluster, FakeRayApi
+from tests.unit.simulation.conftest import Cluster
+from tests.unit.simulation.ray_dashboard import FakeRayApi
 
 CALM = 130.0  # until alarms are quiet and heartbeats steady again
 

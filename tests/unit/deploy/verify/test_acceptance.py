@@ -21,7 +21,7 @@ from deploy.verify.check import Check, Verdict, check
 from deploy.verify.head_loss import JOB, LAUNCHED, LEASE, READY, WORKERS, check_head_loss, watch
 from localcloud.driver import Answer
 from localcloud.world import World
-from tests.unit.deploy.conftest import Cluster
+from tests.unit.deploy.conftest import Cluster, bake
 from tests.unit.deploy.ray_stub import RayStub, serving
 from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
@@ -83,9 +83,12 @@ class HealthyCluster:
         self.renew(lease.beat + 1)
         self.ray.nodes.clear()
         self.ray.add_node(running[lease.holder].address, head=True)
-        for worker in running.values():
-            if worker.role == "worker":
-                self.ray.add_node(worker.address)
+        workers = [one for one in running.values() if one.role == "worker"]
+        for worker in workers:
+            labels = {"ray.io/node-group": "worker"}
+            self.ray.add_node(worker.address, cpus=2, labels=labels)
+        ran = [{"group": "worker", "address": worker.address} for worker in workers[:1]]
+        self.ray.logs = "".join(f"here: {json.dumps(one)}\n" for one in ran)
         if now >= self.next_beat or lease.holder not in self.ready:
             self.ready.add(lease.holder)
             self.next_beat = now + 60
@@ -125,7 +128,7 @@ class HealthyCluster:
 def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[RayStub]:
     with serving(RayStub()) as stub:
         monkeypatch.setattr(
-            "deploy.verify.cluster_checks.ray_api", lambda clients, environment: stub.api()
+            "deploy.verify.checked_cluster.ray_api", lambda clients, environment: stub.api()
         )
         yield stub
 
@@ -224,6 +227,47 @@ def with_a_foreign_worker(healthy: HealthyCluster) -> Iterator[None]:
 
 
 @contextmanager
+def with_a_head_of_another_image(healthy: HealthyCluster) -> Iterator[None]:
+    """A head runs that was launched from an image that the release does not name."""
+    other = bake(healthy.clients, "head")
+    tags = {"raykiln:environment": "dev", "raykiln:role": "head"}
+    (instance,) = healthy.clients("ec2").run_instances(
+        ImageId=other,
+        InstanceType="m6i.large",
+        MinCount=1,
+        MaxCount=1,
+        TagSpecifications=[
+            {
+                "ResourceType": "instance",
+                "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+            }
+        ],
+    )["Instances"]
+    healthy.cluster.clock.advance(30, every=5)
+    yield
+    healthy.clients("ec2").terminate_instances(InstanceIds=[instance["InstanceId"]])
+
+
+@contextmanager
+def with_a_node_that_lacks_a_cpu(healthy: HealthyCluster) -> Iterator[None]:
+    """Ray counts one CPU on a worker whose group promises two."""
+    healthy.live()
+    with without_nodes(healthy):
+        head, worker = healthy.ray.nodes
+        healthy.ray.nodes[:] = [head, worker | {"resources_total": {"CPU": 1.0}}]
+        yield
+
+
+@contextmanager
+def with_a_job_that_runs_elsewhere(healthy: HealthyCluster) -> Iterator[None]:
+    """The group's task says that it ran on a node of another group."""
+    healthy.live()
+    with without_nodes(healthy):
+        healthy.ray.logs = 'here: {"group": "worker", "address": "10.77.9.9"}\n'
+        yield
+
+
+@contextmanager
 def with_an_alarm(healthy: HealthyCluster) -> Iterator[None]:
     """An alarm is in ALARM."""
     cloudwatch = healthy.clients("cloudwatch")
@@ -268,7 +312,10 @@ FAULTS: dict[Callable[[HealthyCluster], AbstractContextManager[None]], tuple[str
     with_a_dead_autoscaler: ("the autoscaler works", "not within 60 s; last seen: working: newest"),
     with_a_head_that_starts_ray: ("the autoscaler works", "does not lead Ray: leading"),
     with_ray_dead: ("ray status succeeds", "Failed 1: No cluster status."),
-    with_a_foreign_worker: ("workers have joined", "0 joined of 1 desired, 1 running"),
+    with_a_head_of_another_image: ("the heads are of the release", "is m6i.large of ami-"),
+    with_a_foreign_worker: ("every worker is of a group", "the node at 10.77.9.9 is no instance"),
+    with_a_node_that_lacks_a_cpu: ("group worker has its workers", "CPU 1 in Ray, 2 promised"),
+    with_a_job_that_runs_elsewhere: ("a task runs in each group", "not in worker"),
     with_an_alarm: ("no alarm is in ALARM", "raykiln-dev-no-leader (a fire)"),
     with_an_unhealthy_head: ("HeadReady arrives", "minutes with a heartbeat"),
     without_an_alarm: ("the alarms exist", "missing: raykiln-dev-head-launch"),
@@ -279,10 +326,12 @@ FAULTS: dict[Callable[[HealthyCluster], AbstractContextManager[None]], tuple[str
 def test_a_healthy_cluster_passes_and_each_fault_is_detected(healthy: HealthyCluster) -> None:
     checks = healthy.checks()
     assert [str(one) for one in checks.values() if not one.passed] == []
-    assert len(checks) == 10
+    assert len(checks) == 13
     assert "rounds seen" in checks["the autoscaler works"].seen
     assert "1 worker, 1 head" in checks["ray status succeeds"].seen
-    assert "1 joined of 1 desired" in checks["workers have joined"].seen
+    assert checks["group worker has its workers"].seen == "1 alive of 1 to 3"
+    assert checks["every worker is of a group"].seen == "1 worker"
+    assert checks["a task runs in each group"].seen.startswith("worker: 10.77.")
     nodes = ray_instances(healthy.clients, healthy.cluster.environment)
     assert sorted(nodes) == sorted(node["node_ip"] for node in healthy.ray.nodes)
 

@@ -9,8 +9,8 @@ import pytest
 
 from common.clients import Clients
 from common.errors import PipelineError, Refused, TimedOut
-from deploy.cluster.ray_api import RayApi, RayNode, Unreachable, ray_api
-from deploy.verify.smoke import participants, run_job, run_smoke_job
+from deploy.cluster.ray_api import RayApi, Unreachable, ray_api
+from deploy.verify.smoke import participants, run_group_job, run_job, run_smoke_job
 from localcloud.world import World
 from tests.unit.deploy.builders import an_environment
 from tests.unit.deploy.ray_stub import RayStub, serving
@@ -91,10 +91,24 @@ def test_the_head_comes_first_among_the_nodes(ray: RayStub) -> None:
     ray.add_node("10.77.0.5", state="DEAD")
     ray.add_node("10.77.0.9", head=True)
 
-    assert ray.api().nodes() == (
-        RayNode("id-10.77.0.9", "10.77.0.9", is_head=True, state="ALIVE"),
-        RayNode("id-10.77.0.5", "10.77.0.5", is_head=False, state="DEAD"),
-    )
+    found = [(node.id, node.address, node.is_head, node.state) for node in ray.api().nodes()]
+
+    assert found == [
+        ("id-10.77.0.9", "10.77.0.9", True, "ALIVE"),
+        ("id-10.77.0.5", "10.77.0.5", False, "DEAD"),
+    ]
+
+
+def test_a_node_has_its_resources_and_labels(ray: RayStub) -> None:
+    ray.add_node("10.77.0.5", cpus=2, labels={"ray.io/node-group": "cpu"})
+    ray.nodes.append(ray.nodes[0] | {"node_ip": "10.77.0.6", "resources_total": None})
+    del ray.nodes[1]["labels"]
+
+    first, second = ray.api().nodes()
+
+    assert first.resources == {"memory": 5e9, "node:10.77.0.5": 1.0, "CPU": 2.0}
+    assert first.labels == {"ray.io/node-group": "cpu"}
+    assert (second.resources, second.labels) == ({}, {})
 
 
 def test_all_nodes_are_listed_with_many_dead_ones(ray: RayStub) -> None:
@@ -119,6 +133,20 @@ def test_the_smoke_job_names_every_node_that_took_part(ray: RayStub, clock: Fake
     command = shlex.split(entrypoint)
     assert command[:2] == ["/opt/ray/bin/python", "-c"]
     assert command[-2:] == ["10.77.0.5", "10.77.0.9"]
+
+
+def test_the_group_job_names_where_the_task_of_each_group_ran(
+    ray: RayStub, clock: FakeClock
+) -> None:
+    ray.logs = 'here: {"group": "gpu", "node_id": "n5", "address": "10.77.0.5"}\n'
+
+    ran = run_group_job(ray.api(), ["gpu"], clock=clock)
+
+    assert ran == {"gpu": "10.77.0.5"}
+    [entrypoint] = ray.entrypoints.values()
+    command = shlex.split(entrypoint)
+    assert command[:2] == ["/opt/ray/bin/python", "-c"]
+    assert command[-2:] == ["60", "gpu"]
 
 
 def test_a_log_without_nodes_names_none() -> None:
