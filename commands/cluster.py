@@ -114,10 +114,11 @@ def smoke(c: Context, env: str = DEFAULT_ENV) -> None:
 
 
 def run_smoke(environment: "Environment") -> "tuple[JobResult, list[str]]":
-    """Run the smoke job; return its outcome and a line for each node that it ran on."""
+    """Run the smoke job; return its outcome, and a line for each node and each empty group."""
     from common.waiting import SystemClock
     from deploy.cluster.ray_api import ray_api
     from deploy.cluster.ray_instances import ray_instances
+    from deploy.operate.smoke_words import smoke_words
     from deploy.report.console import step
     from deploy.verify.smoke import run_smoke_job
 
@@ -126,9 +127,4 @@ def run_smoke(environment: "Environment") -> "tuple[JobResult, list[str]]":
     with step(f"smoke job at {environment.head_dns}") as steps:
         api = ray_api(clients, environment)
         outcome, present = run_smoke_job(api, nodes, clock=SystemClock(), progress=steps.say)
-    lines = []
-    for one in present:
-        node = nodes.get(one.address)
-        name = f"{node.role} {node.id}" if node else "a new node"
-        lines.append(f"{name} {one.address} ran it as Ray node {one.node_id[:12]}")
-    return outcome, lines
+    return outcome, smoke_words(present, nodes, environment.workers)

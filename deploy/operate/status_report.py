@@ -4,8 +4,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from common.environment import Environment
-from deploy.cluster.autoscaler_health import AutoscalerHealth
+from deploy.cluster.autoscaler_health import AutoscalerHealth, RefusedLaunch
 from deploy.cluster.state import Alarm, ClusterState, Instance
+from deploy.operate.group_status import GroupStatus, group_statuses, strangers
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class StatusReport:
     # Whether Ray's autoscaler works, in words; and what EC2 refused to launch, by worker group.
     autoscaler: str = ""
     refused: tuple[dict[str, str], ...] = ()
+    groups: tuple[GroupStatus, ...] = ()
 
     @property
     def is_healthy(self) -> bool:
@@ -55,6 +57,7 @@ class StatusReport:
         return (
             self._summary(),
             _table("Heads", self.heads),
+            _table("Groups", tuple(group.row for group in self.groups)),
             _table("Workers", self.workers),
             *((_table("Refused launches", self.refused),) if self.refused else ()),
             Section("Load balancer", ("target group", "instance", "health"), self._target_rows()),
@@ -108,6 +111,7 @@ def status_report(
     ``missing`` says what the release that is served needs and does not find any more,
     ``autoscaler`` what is known of it, or why that is not known.
     """
+    refused = autoscaler.refused if isinstance(autoscaler, AutoscalerHealth) else ()
     return StatusReport(
         environment=environment.name,
         release=state.release.id if state.release else "",
@@ -116,7 +120,7 @@ def status_report(
         leader=state.leader.id if state.leader else "",
         epoch=state.lease.epoch if state.lease else 0,
         heads=tuple(_row(i) | {"group": _group_state(state, i)} for i in state.heads),
-        workers=tuple(_row(i) for i in state.workers),
+        workers=tuple({"group": i.group} | _row(i) | {"market": i.market} for i in state.workers),
         targets={targets.name: dict(targets.health) for targets in state.targets},
         alarms={alarm.name: alarm.state for alarm in alarms},
         problems=(
@@ -128,7 +132,8 @@ def status_report(
         unfinished=unfinished,
         remediation=remediation,
         autoscaler=str(autoscaler),
-        refused=_refused(autoscaler),
+        refused=_refused(refused),
+        groups=group_statuses(environment, state, refused),
     )
 
 
@@ -146,9 +151,8 @@ def problems(
         found.append("no leader")
     elif not state.is_reachable:
         found.append("the load balancer does not reach the leader")
-    running = sum(worker.state == "running" for worker in state.workers)
-    if running < environment.min_workers:
-        found.append(f"{running} of at least {environment.min_workers} workers")
+    found += [words for group in group_statuses(environment, state) for words in group.problems]
+    found += strangers(state)
     found += [f"alarm {alarm.name}" for alarm in alarms if alarm.state == "ALARM"]
     if state.release is None:
         found.append("no deploy has finished yet")
@@ -168,9 +172,7 @@ def autoscaler_problems(autoscaler: AutoscalerHealth | str) -> tuple[str, ...]:
     )
 
 
-def _refused(autoscaler: AutoscalerHealth | str) -> tuple[dict[str, str], ...]:
-    if isinstance(autoscaler, str):
-        return ()
+def _refused(launches: tuple[RefusedLaunch, ...]) -> tuple[dict[str, str], ...]:
     return tuple(
         {
             "group": one.group,
@@ -180,7 +182,7 @@ def _refused(autoscaler: AutoscalerHealth | str) -> tuple[dict[str, str], ...]:
             "why": f"{one.code}: {one.message}",
             "next": one.next or "-",
         }
-        for one in autoscaler.refused
+        for one in launches
     )
 
 

@@ -35,7 +35,7 @@ def test_missing_workers_are_counted() -> None:
 
     found = problems(an_environment(), replace(state, instances=state.heads), ())
 
-    assert found == ("0 of at least 1 workers",)
+    assert found == ("group worker: 0 of at least 1 workers",)
 
 
 @pytest.mark.parametrize(

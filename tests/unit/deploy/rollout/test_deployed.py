@@ -185,6 +185,7 @@ def test_the_status_is_json_and_tables(deployed: Deployed) -> None:
     assert [section.title for section in report.sections()] == [
         "dev",
         "Heads",
+        "Groups",
         "Workers",
         "Load balancer",
         "Alarms",
