@@ -283,7 +283,7 @@ def environment_from(content: dict[str, Any], path: Path) -> Environment:
         raise Refused(
             f"{path}: {len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''}\n"
             + "\n".join(mistakes),
-            hint=f"correct {path.name}; environments/local.toml is a complete example",
+            hint=f"correct {path.name}; environments/examples/ has complete files",
         ) from error
 
 

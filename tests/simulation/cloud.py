@@ -90,7 +90,13 @@ class Cloud:
         self.clients = operator()
 
     def bake(
-        self, role: str, name: str = "", *, ray_version: str = "2.60.0", verified: bool = True
+        self,
+        role: str,
+        name: str = "",
+        *,
+        ray_version: str = "2.60.0",
+        verified: bool = True,
+        architecture: str = "x86_64",
     ) -> str:
         """Put an image into the catalog as a bake leaves it; return its id.
 
@@ -101,7 +107,7 @@ class Cloud:
         ami_id = str(ec2.register_image(Name=f"raykiln-{role}-{digest[-8:]}")["ImageId"])
         # RegisterImage forgets both in moto; an image that CreateImage makes has them.
         ami = ec2_backend().amis[ami_id]
-        ami.architecture, ami.root_device_name = "x86_64", "/dev/xvda"
+        ami.architecture, ami.root_device_name = architecture, "/dev/xvda"
         tags = {"role": role, "digest": digest, "ray-version": ray_version, "git": "abc"}
         tags["contract"] = VERSION
         if name:
