@@ -23,6 +23,7 @@ from deploy.plan.steps import (
     CreateSecret,
     EnsureGroup,
     EnsureLaunchTemplate,
+    ForgetGroups,
     NarrowNodes,
     Plan,
     Step,
@@ -90,7 +91,7 @@ def plan_deploy(
 
 def _may_be_refused(steps: tuple[Step, ...]) -> bool:
     """Say whether the leader tries another configuration, which it may refuse."""
-    return any(isinstance(step, UpdateAutoscaler) for step in steps)
+    return any(isinstance(step, UpdateAutoscaler | ForgetGroups) for step in steps)
 
 
 def _refuse_what_ray_refuses(desired: DesiredState, state: ClusterState) -> None:

@@ -171,6 +171,37 @@ def test_once_every_head_has_forgotten_a_group_only_its_template_is_left() -> No
     assert "drain-workers" not in kinds(plan)
 
 
+def test_a_removal_that_was_stopped_after_the_drain_can_be_rolled_back_still() -> None:
+    before, after = serving(of(CPU, GPU)), of(CPU)
+    document = after.autoscaler(
+        before.foundation,  # type: ignore[arg-type]
+        {"cpu": before.worker_templates[0].versions[0]},
+        removed=("gpu",),
+    )
+    state = without_workers(before, "gpu")
+    group, lease, uri = state.group, state.lease, document.uri("raykiln-dev-123456789012-us-east-1")
+    assert group is not None
+    assert lease is not None
+    tags = dict(group.settings.tags) | {"raykiln:autoscaler": uri}
+    settings = replace(group.settings, tags=tuple(sorted(tags.items())))
+
+    plan = plan_deploy(
+        after,
+        replace(
+            state,
+            group=replace(group, settings=settings),
+            lease=replace(lease, autoscaler=uri),
+            instances=tuple(replace(i, autoscaler=i.autoscaler and uri) for i in state.instances),
+            keys=state.keys | {document.key, after.release_document().key},
+        ),
+        UNCHANGED,
+    )
+
+    assert "update-autoscaler" not in kinds(plan)
+    assert "forget-groups" in kinds(plan)
+    assert plan.previous == of(CPU, GPU).release
+
+
 def test_a_head_that_has_not_forgotten_a_group_yet_is_told_again() -> None:
     state = serving(of(CPU))
     left = serving(of(CPU, GPU)).worker_templates
