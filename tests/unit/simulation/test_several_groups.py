@@ -255,10 +255,10 @@ def test_a_rollback_restores_a_removed_group(mixed: Cluster) -> None:
 
 def test_a_rollback_drains_an_added_group(mixed: Cluster) -> None:
     before = mixed.state().release
-    asked(mixed, cpu=CPU, gpu=GPU, big=CPU | {"min": 0})
+    asked(mixed, cpu=CPU, gpu=GPU, big=CPU)
     mixed.deploy()
-    mixed.cloud.autoscalers["mixed"].demand["big"] = 2
-    mixed.joined(5, within=120)
+    mixed.cloud.autoscalers["mixed"].demand["big"] = 3
+    mixed.joined(6, within=120)
 
     mixed.rollback()
 
@@ -266,6 +266,24 @@ def test_a_rollback_drains_an_added_group(mixed: Cluster) -> None:
     assert types(mixed) == {"head", "cpu", "gpu"}
     assert templates(mixed) == ["ray-worker-mixed.cpu", "ray-worker-mixed.gpu"]
     assert mixed.prepare(release=before).rollout.plan.is_empty
+
+
+def test_an_added_group_that_cannot_join_is_rolled_back_and_gone(mixed: Cluster) -> None:
+    before, others = mixed.state().release, mixed.worker_ids
+    with_big = {"cpu": CPU, "gpu": GPU, "big": CPU | {"image": "broken"}}
+    mixed.environment = an_environment(
+        name="mixed", workers=with_big, **WATCH | {"images": {"cuda": {}, "broken": {}}}
+    )
+    mixed.cloud.faults.stranded.add(mixed.cloud.bake("worker", "broken"))
+
+    with pytest.raises(RolledBack, match="big: 0 of 2 alive"):
+        mixed.deploy()
+
+    assert counts(mixed) == {"cpu": 2, "gpu": 1}
+    assert mixed.worker_ids == others
+    assert templates(mixed) == ["ray-worker-mixed.cpu", "ray-worker-mixed.gpu"]
+    assert mixed.prepare(release=before).rollout.plan.is_empty
+    assert types(mixed) == {"head", "cpu", "gpu"}
 
 
 def test_an_added_group_that_a_head_refuses_is_rolled_back_and_gone(
@@ -339,12 +357,12 @@ def test_a_group_is_removed_with_another_ray(mixed: Cluster) -> None:
 def test_a_release_from_before_groups_is_served_again(mixed: Cluster) -> None:
     release = mixed.prepare().rollout.desired.release
     cpu, _ = release.settings.groups
-    group = replace(cpu, name="worker", min=3)  # verify expects as many as the file asks for
+    group = replace(cpu, name="worker")
     old = replace(release, settings=replace(release.settings, groups=(group,), before_groups=True))
 
     mixed.deploy(old, "rollback")
 
-    assert counts(mixed) == {"worker": 3}
+    assert counts(mixed) == {"worker": 2}
     assert mixed.prepare(release=old).rollout.plan.is_empty
     assert mixed.failed_checks() == []
     mixed.deploy()
