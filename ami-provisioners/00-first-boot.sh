@@ -24,4 +24,6 @@ elif ((code != 0)); then
 fi
 
 mkdir -m 0700 /tmp/raykiln
-mkdir /tmp/raykiln/node /tmp/raykiln/provisioners /tmp/raykiln/systemd /tmp/raykiln/wheels
+for folder in node provisioners systemd wheels additions added-wheels; do
+  mkdir "/tmp/raykiln/${folder}"
+done

@@ -2,7 +2,7 @@
 #
 # Fail the bake when anything is missing, or left behind. Changes nothing.
 #
-# Needs   ROLE PYTHON RAY_VERSION SSM_AGENT_REQUIRED; /run/raykiln/base.json
+# Needs   ROLE PYTHON RAY_VERSION SSM_AGENT_REQUIRED; the facts in /run/raykiln
 # Leaves  nothing
 # Proof   tests/cloud/test_bake.py
 
@@ -32,14 +32,24 @@ expect_none() {
   fi
 }
 
-# new_in FACT COMMAND...: print what the command prints and the base image did not have.
+# new_in FACT COMMAND...: print what the command prints and neither the base image had nor a person
+# added.
 new_in() {
   local fact="$1"
   shift
   { "$@" || true; } | # grep exits with 1 when it finds nothing
-    grep -vxFf <(python3 -I -c \
-      'import json, sys; print(*json.load(open("/run/raykiln/base.json"))[sys.argv[1]], sep="\n")' "${fact}")
+    grep -vxFf <(python3 -I -c "${KNOWN}" "${fact}")
 }
+
+readonly KNOWN='
+import json, sys
+base, before, after = (
+    set(json.load(open(f"/run/raykiln/{name}.json"))[sys.argv[1]])
+    for name in ("base", "before", "after")
+)
+# An image holds no private key of a person either: whoever may launch it could read it.
+print(*base | (after - before if sys.argv[1] != "private_keys" else set()), sep="\n")
+'
 
 uncompiled() {
   find /opt/ray/lib /opt/raykiln -name '*.py' -printf '%h/__pycache__/%f\n' |
@@ -69,6 +79,9 @@ expect "ray-${ROLE}.service is not enabled" systemctl is-enabled "ray-${ROLE}.se
 if [[ "${SSM_AGENT_REQUIRED}" == true ]]; then
   expect "the SSM agent is not enabled" ssm_agent_enabled
 fi
+expect "/etc/raykiln/image.env" test -f /etc/raykiln/image.env
+expect_none "the driver of an NVIDIA GPU" \
+  python3 -I -c 'import json; print(*[json.load(open("/etc/raykiln/software.json"))["gpu"]["failed"]])'
 expect_none "modules without .pyc" uncompiled
 expect_none "files of ours that root does not own" \
   find /opt/ray /opt/raykiln /etc/raykiln ! -user root

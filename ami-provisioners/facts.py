@@ -6,11 +6,20 @@ Needs only the base image's Python, 3.10 or later, and no packages.
 import hashlib
 import importlib.metadata
 import json
+import re
+import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 UPLOADS = "/tmp/raykiln"  # noqa: S108 (the folder that 00-first-boot.sh makes)
 PRIVATE_KEY = "^-----BEGIN [A-Z ]*PRIVATE KEY-----"
+# NVIDIA's vendor id, and the beginning of the class of display controllers (PCI Code and ID
+# Assignment Specification).
+NVIDIA, DISPLAY = "0x10de", "0x03"
+PCI = Path("/sys/bus/pci/devices")
+ASK_SECONDS = 60  # without a persistence daemon the driver starts at the first question
+ASK_GPUS = ("--query-gpu=name,driver_version", "--format=csv,noheader")
 # Of a DHCP client, udp; whether it has one open depends on its lease.
 DHCP_CLIENT = {"68", "546"}
 
@@ -90,10 +99,61 @@ def host_keys() -> dict[str, str]:
     }
 
 
+def port_units() -> dict[str, str]:
+    """Return which unit has an open port; those of processes without one are left out."""
+    found = {}
+    for kind, protocol in (("t", "tcp"), ("u", "udp")):
+        for line in _lines("ss", f"-Hlnp{kind}"):
+            port = line.split()[3].rpartition(":")[2]
+            for pid in re.findall(r"pid=(\d+)", line):
+                if (unit := _unit_of(pid)).endswith(".service"):
+                    found[f"{protocol}/{port}"] = unit
+    return found | {
+        f"tcp/{line.split()[0].rpartition(':')[2]}": line.split()[1]
+        for line in _lines("systemctl", "list-sockets", "--plain", "--no-legend")
+        if not line.startswith("/")
+    }
+
+
+def nvidia() -> dict[str, Any]:
+    """Return how many NVIDIA GPUs there are, whether their tool is, and its line for each GPU."""
+    gpus = [
+        device
+        for device in PCI.glob("*")
+        if _read(device / "vendor") == NVIDIA and _read(device / "class").startswith(DISPLAY)
+    ]
+    tool = shutil.which("nvidia-smi")
+    return {"gpus": len(gpus), "tool": bool(tool), "answer": _asked(tool) if tool and gpus else []}
+
+
 FACTS = (
     *(enabled_units, failed_units, users, open_ports, privileged_files, home_files),
     *(private_keys, wheels, debian_packages, python_packages, machine_id, host_keys),
+    *(port_units, nvidia),
 )
+
+
+def _asked(tool: str) -> list[str]:
+    """Return a line for each GPU; none when the driver does not answer."""
+    try:
+        done = subprocess.run(
+            [tool, *ASK_GPUS], check=True, capture_output=True, text=True, timeout=ASK_SECONDS
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return done.stdout.splitlines()
+
+
+def _unit_of(pid: str) -> str:
+    """Return the unit of a process; empty when it has ended."""
+    return _read(Path(f"/proc/{pid}/cgroup")).partition("\n")[0].rpartition("/")[2]
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
 
 
 def _listening(kind: str) -> set[str]:

@@ -3,10 +3,12 @@
 import importlib.metadata
 import json
 import os
+import platform
 import sys
 from pathlib import Path
 
-from facts import debian_packages
+from facts import debian_packages, nvidia
+from gpu import verdict
 
 
 def image() -> dict[str, str]:
@@ -32,7 +34,13 @@ def main(folder: Path) -> None:
     write(folder / "image.json", what)
     write(
         folder / "software.json",
-        {"image": what, "debian": debian_packages(), "python": python_packages()},
+        {
+            "image": what,
+            "debian": debian_packages(),
+            "python": python_packages(),
+            "python_version": platform.python_version(),
+            "gpu": verdict(nvidia()),
+        },
     )
 
 

@@ -9,15 +9,19 @@ from common.image_settings import ImageSettings
 
 @dataclass(frozen=True)
 class BaseImage:
-    """The AMI that both roles are baked from."""
+    """The AMI that an image is baked from."""
 
     ami_id: str
     name: str
     root_device: str
 
 
-def resolve_base_image(clients: Clients, settings: ImageSettings) -> BaseImage:
+def resolve_base_image(
+    clients: Clients, settings: ImageSettings, place: str = "image"
+) -> BaseImage:
     """Return the image with the configured id, or the newest that the filter matches.
+
+    ``place`` is the table of the settings.
 
     Raises Refused when no image matches, or when it is for another architecture.
     """
@@ -27,13 +31,13 @@ def resolve_base_image(clients: Clients, settings: ImageSettings) -> BaseImage:
     if not found:
         raise Refused(
             f"no base image matches {_words(settings)}",
-            hint="correct [image] base_name and base_owner (or base_id) in the environment's file",
+            hint=f"correct base_name and base_owner (or base_id) in the file's [{place}]",
         )
     newest = max(found, key=lambda image: str(image["CreationDate"]))
     if newest["Architecture"] != settings.architecture:
         raise Refused(
             f"{newest['ImageId']} is for {newest['Architecture']}, not {settings.architecture}",
-            hint="correct [image] architecture or base_id in the environment's file",
+            hint=f"correct [{place}] architecture or base_id in the environment's file",
         )
     return BaseImage(newest["ImageId"], newest.get("Name", ""), newest["RootDeviceName"])
 

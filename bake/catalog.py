@@ -3,14 +3,16 @@
 Tags: ``raykiln:role``, ``raykiln:image`` (NAME of ``[images.NAME]``; none for ``[image]``),
 ``raykiln:digest``, ``raykiln:ray-version``, ``raykiln:git``, ``raykiln:contract`` (VERSION in the
 image's node/contract.py; images from before have none) and ``raykiln:verified`` (ISO 8601, UTC)
-once the image tests have passed on a fresh instance; from then on also the software in the image
-(software.py).
+once the image tests have passed on a fresh instance; from then on also ``raykiln:tests`` (the
+digest of a person's own tests; none without), ``raykiln:python`` (of Ray) and the software in the
+image (software.py).
 """
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from bake.software import Software, software_tags, tagged_software
+from bake.software import Report, Software, software_tags, tagged_software
+from bake.wanted import WantedImage
 from common.clients import Clients, translated
 from common.errors import PipelineError
 
@@ -38,6 +40,8 @@ class Image:
     contract: str = ""
     # As in [images.NAME]; empty: [image].
     name: str = ""
+    tests: str = ""
+    python: str = ""  # with all three numbers
     software: Software | None = field(default=None, repr=False)
 
 
@@ -69,15 +73,18 @@ def _image(entry: dict[str, object]) -> Image:
         root_device=str(entry.get("RootDeviceName", "")),
         contract=tags.get("raykiln:contract", ""),
         name=tags.get("raykiln:image", ""),
+        tests=tags.get("raykiln:tests", ""),
+        python=tags.get("raykiln:python", ""),
         software=tagged_software(tags),
     )
 
 
-def find_verified(catalog: tuple[Image, ...], role: str, digest: str) -> Image | None:
+def find_verified(catalog: tuple[Image, ...], image: WantedImage, digest: str) -> Image | None:
     """Return the newest verified image with this digest, if there is one."""
-    for image in catalog:
-        if image.verified and (image.role, image.digest) == (role, digest):
-            return image
+    wanted = (image.role, image.name, digest)
+    for found in catalog:
+        if found.verified and (found.role, found.name, found.digest) == wanted:
+            return found
     return None
 
 
@@ -106,11 +113,36 @@ def set_image_attributes(clients: Clients, ami_id: str, now: datetime) -> None:
         )
 
 
-def mark_verified(clients: Clients, ami_id: str, now: datetime, software: Software) -> None:
-    """Tag an image as verified, with its software; from then on deploy may use it."""
-    moment = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    tags = {**software_tags(software), "raykiln:verified": moment}
+def mark_verified(clients: Clients, ami_id: str, now: datetime, report: Report, tests: str) -> None:
+    """Tag an image as verified, with what is in it; from then on deploy may use it.
+
+    ``tests``: the digest of a person's own tests, which it has passed too; empty without.
+    """
+    _tag(
+        clients,
+        ami_id,
+        software_tags(report.software)
+        | {"raykiln:verified": _moment(now), "raykiln:python": report.python}
+        | ({"raykiln:tests": tests} if tests else {}),
+    )
+
+
+def mark_tested(clients: Clients, ami_id: str, now: datetime, tests: str) -> None:
+    """Tag a verified image that has passed other tests of a person's."""
+    _tag(clients, ami_id, {"raykiln:verified": _moment(now), "raykiln:tests": tests})
+
+
+def mark_unverified(clients: Clients, ami_id: str) -> None:
+    """Take the tag of a verified image away; instances that run it are not touched."""
+    with translated(f"removing a tag of {ami_id}"):
+        clients("ec2").delete_tags(Resources=[ami_id], Tags=[{"Key": "raykiln:verified"}])
+
+
+def _moment(now: datetime) -> str:
+    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _tag(clients: Clients, ami_id: str, tags: dict[str, str]) -> None:
+    pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
     with translated(f"tagging {ami_id}"):
-        clients("ec2").create_tags(
-            Resources=[ami_id], Tags=[{"Key": key, "Value": value} for key, value in tags.items()]
-        )
+        clients("ec2").create_tags(Resources=[ami_id], Tags=pairs)

@@ -1,12 +1,12 @@
 """What every stage of a bake works with. No AWS."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from common.clients import Clients
 from common.environment import Environment
+from common.progress import Lines, NoLines
 from common.waiting import Clock, SystemClock
 
 
@@ -15,16 +15,20 @@ class BakeContext:
     """The environment to bake for, the clients and clock to use, and where files go.
 
     Files of each bake (Packer's log, software reports, test reports) go to a folder under ``home``;
-    wheels come from ``cache``. ``progress`` is called with words for the person who waits.
+    wheels come from ``cache``. ``lines`` shows a line for each image to the person who waits.
     """
 
     clients: Clients
     environment: Environment
     home: Path
     cache: Path
-    progress: Callable[[str], None] = lambda words: None
+    lines: Lines = field(default_factory=NoLines)
     clock: Clock = field(default_factory=SystemClock)
 
     def now(self) -> datetime:
         """Return the clock's time, in UTC."""
         return datetime.fromtimestamp(self.clock.now(), UTC)
+
+    def say(self, words: str) -> None:
+        """Say what is done for all images together."""
+        self.lines.say("bake", words)

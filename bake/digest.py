@@ -1,7 +1,7 @@
 """The digest of an image: SHA-256 over everything that shapes it. No AWS, no clock.
 
 An image with the same digest is not baked again. The build time and the commit are written into the
-image but are not part of the digest.
+image but are not part of the digest. A person's tests have a digest of their own.
 """
 
 import hashlib
@@ -9,7 +9,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from bake.additions import Additions
 from bake.files import shaping_files
+from bake.wanted import WantedImage
 from common.checkout import REPOSITORY
 from common.image_settings import ImageSettings
 
@@ -24,10 +26,11 @@ class DigestInputs:
     volume_gib: int
     encrypted: bool
     ssm_agent_required: bool
+    additions: str  # the digest of what a person adds
 
     @classmethod
-    def of(cls, settings: ImageSettings, source_ami: str) -> "DigestInputs":
-        """Return the inputs from an environment's image settings and the resolved base image."""
+    def of(cls, settings: ImageSettings, source_ami: str, additions: Additions) -> "DigestInputs":
+        """Return the inputs from an image's settings and what they name."""
         return cls(
             source_ami,
             settings.architecture,
@@ -35,12 +38,13 @@ class DigestInputs:
             settings.volume_gib,
             settings.encrypted,
             settings.ssm_agent_required,
+            additions.digest,
         )
 
 
-def image_digest(role: str, inputs: DigestInputs, repository: Path = REPOSITORY) -> str:
-    """Return 64 hex digits over role, inputs, and the name and content of every shaping file."""
-    content = hashlib.sha256(json.dumps([role, vars(inputs)]).encode())
+def image_digest(image: WantedImage, inputs: DigestInputs, repository: Path = REPOSITORY) -> str:
+    """Return 64 hex digits over role, name, inputs, and every shaping file's name and content."""
+    content = hashlib.sha256(json.dumps([image.role, image.name, vars(inputs)]).encode())
     for path in shaping_files(repository):
         data = (repository / path).read_bytes()
         content.update(f"\0{path}\0{len(data)}\0".encode() + data)

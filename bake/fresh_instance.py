@@ -17,6 +17,7 @@ from bake.subnet import Subnet
 from common.clients import Clients, error_code, translated
 from common.environment import Environment
 from common.errors import Refused
+from common.image_settings import ImageSettings
 from common.waiting import Clock, Seen, wait_for
 
 TERMINATION_SECONDS = 600
@@ -27,6 +28,7 @@ class InstanceSpec:
     """What to boot and where. ``folder`` is for the private key."""
 
     environment: Environment
+    settings: ImageSettings
     subnet: Subnet
     ami_id: str
     name: str
@@ -85,7 +87,7 @@ def fresh_instance(
             hint="read its console while the instance exists: aws ec2 get-console-output",
             progress=progress,
         )
-        yield SshAccess(instance_id, address, environment.image.ssh_username, key_file)
+        yield SshAccess(instance_id, address, spec.settings.ssh_username, key_file)
 
 
 def terminate(clients: Clients, instance_ids: tuple[str, ...], clock: Clock) -> None:
@@ -183,7 +185,7 @@ def _launch(clients: Clients, spec: InstanceSpec, group_id: str) -> str:
     """Launch with only a private address and with IMDSv2; a shutdown terminates the instance."""
     answer = clients("ec2").run_instances(
         ImageId=spec.ami_id,
-        InstanceType=spec.environment.image.build_instance_type,
+        InstanceType=spec.settings.build_instance_type,
         MinCount=1,
         MaxCount=1,
         KeyName=spec.name,

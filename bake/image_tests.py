@@ -1,23 +1,24 @@
-"""Test new images: boot a fresh instance of each and run testinfra on it. Changes AWS (EC2).
+"""Test an image: boot a fresh instance of it and run testinfra there. Changes AWS (EC2).
 
-The images of all roles are tested in parallel. An image is tagged verified only when every test has
-passed; one that fails is kept, unverified, for a person to examine, and deploy refuses it.
+Two suites run, one after the other: ours, ``tests/image``, and a person's own. An image is tagged
+verified only when every test has passed.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 from xml.etree import ElementTree
 
-from bake.build import BuildSpec
+from bake.cancellation import Cancellation
 from bake.context import BakeContext
 from bake.fresh_instance import InstanceSpec, SshAccess, fresh_instance
+from bake.spec import BuildSpec, ImageSpec
 from common.checkout import REPOSITORY
 from common.errors import PipelineError
+from common.progress import Say
 
 TESTS = Path("tests", "image")
 TEST_SECONDS = 600
@@ -38,103 +39,149 @@ Host *
 
 
 @dataclass(frozen=True)
-class ImageTestResult:
-    """The result of testing one image; ``failures`` is a line per failed test."""
+class Suite:
+    """Tests to run. ``name`` is empty for ours, and the key of a person's own.
 
-    role: str
-    ami_id: str
+    ``skips``: whether a test may be skipped. Ours may not; a person's may, for example where the
+    build instance has no GPU.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    skips: bool = False
+
+
+@dataclass(frozen=True)
+class ImageTestResult:
+    """How many tests passed; a line for each that failed, and for each that was skipped."""
+
     passed: int
     failures: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
+
+
+def our_suite(spec: BuildSpec) -> Suite:
+    """Return the tests that every image has to pass."""
+    settings = spec.settings
+    return Suite(
+        "",
+        (
+            str(REPOSITORY / TESTS),
+            *(f"--image-source={spec.source}", f"--image-digest={spec.digest}"),
+            *(f"--image-ray={spec.ray_version}", f"--image-python={settings.python}"),
+            *(f"--image-role={spec.image.role}", f"--image-user={settings.ssh_username}"),
+            *(f"--image-facts={spec.folder}", f"--image-additions={spec.added}"),
+            *(("--image-ssm-agent",) if settings.ssm_agent_required else ()),
+        ),
+    )
+
+
+def own_suites(spec: ImageSpec) -> tuple[Suite, ...]:
+    """Return a person's own tests; they run apart, so that neither sees the other's fixtures."""
+    if not spec.additions.tests_digest:
+        return ()
+    tests = str(spec.added / "tests")
+    options = (f"--rootdir={tests}", f"--config-file={os.devnull}", "--sudo")
+    return (Suite(f"{spec.image.place}.tests", (tests, *options), skips=True),)
 
 
 def run_image_tests(
-    context: BakeContext, spec: BuildSpec, ami_ids: dict[str, str]
-) -> tuple[ImageTestResult, ...]:
-    """Test every image in parallel, each on a fresh instance that is terminated afterwards."""
-    cancelled = Event()
-
-    def test(role: str) -> ImageTestResult:
-        with tempfile.TemporaryDirectory(prefix="raykiln-") as scratch:
-            return _test_on_instance(context, spec, role, ami_ids[role], Path(scratch), cancelled)
-
-    with ThreadPoolExecutor(len(ami_ids)) as pool:
-        try:
-            return tuple(pool.map(test, ami_ids))
-        except BaseException:
-            cancelled.set()
-            raise
-
-
-def _test_on_instance(
-    context: BakeContext, spec: BuildSpec, role: str, ami_id: str, scratch: Path, cancelled: Event
+    context: BakeContext,
+    spec: ImageSpec,
+    ami_id: str,
+    suites: tuple[Suite, ...],
+    progress: Say,
+    cancellation: Cancellation,
 ) -> ImageTestResult:
-    instance = InstanceSpec(
-        environment=spec.environment,
-        subnet=spec.subnet,
-        ami_id=ami_id,
-        name=f"raykiln-image-test-{role}-{spec.stamp}",
-        owner=spec.owner,
-        folder=scratch,
-    )
-    with fresh_instance(
-        context.clients,
-        instance,
-        clock=context.clock,
-        is_cancelled=cancelled.is_set,
-        progress=lambda words: context.progress(f"{role}: {words}"),
-    ) as access:
-        context.progress(f"{role}: testing {access.instance_id}")
-        return _run_pytest(spec, role, ami_id, access)
-
-
-def _run_pytest(spec: BuildSpec, role: str, ami_id: str, access: SshAccess) -> ImageTestResult:
-    report = spec.folder / f"image-tests-{role}.xml"
-    log = spec.folder / f"image-tests-{role}.log"
-    with log.open("w") as output:
-        completed = subprocess.run(
-            _pytest_command(spec, role, access, report),
-            cwd=REPOSITORY,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            timeout=TEST_SECONDS,
-            check=False,
+    """Run suites on one fresh instance, which is terminated afterwards."""
+    with tempfile.TemporaryDirectory(prefix="raykiln-") as scratch:
+        instance = InstanceSpec(
+            environment=spec.environment,
+            settings=spec.settings,
+            subnet=spec.subnet,
+            ami_id=ami_id,
+            name=f"raykiln-image-test-{spec.image.slug}-{spec.stamp}",
+            owner=spec.owner,
+            folder=Path(scratch),
         )
+        with fresh_instance(
+            context.clients,
+            instance,
+            clock=context.clock,
+            is_cancelled=lambda: cancellation.requested,
+            progress=progress,
+        ) as access:
+            results = []
+            for suite in suites:
+                progress(f"testing {access.instance_id} {suite.name}".rstrip())
+                results.append(_run_pytest(spec, suite, access, cancellation))
+    return ImageTestResult(
+        sum(result.passed for result in results),
+        tuple(failure for result in results for failure in result.failures),
+        tuple(skipped for result in results for skipped in result.skipped),
+    )
+
+
+def _run_pytest(
+    spec: ImageSpec, suite: Suite, access: SshAccess, cancellation: Cancellation
+) -> ImageTestResult:
+    kind = "own-tests" if suite.name else "image-tests"
+    report, log = spec.folder / f"{kind}.xml", spec.folder / f"{kind}.log"
+    command = _pytest_command(suite, access, report)
+    words = suite.name or "the image tests"
+    with (
+        log.open("w") as output,
+        subprocess.Popen(
+            command, cwd=REPOSITORY, stdout=output, stderr=subprocess.STDOUT
+        ) as pytest,
+    ):
+        try:
+            with cancellation.calling(pytest.terminate):
+                pytest.wait(TEST_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            pytest.kill()
+            raise PipelineError(
+                f"{words} did not end within {TEST_SECONDS} s", hint=f"full output: {log}"
+            ) from error
+    cancellation.check()
     if not report.exists():
         raise PipelineError(
-            f"the tests of the {role} image did not run (pytest exit code {completed.returncode})",
+            f"{words} did not run (pytest exit code {pytest.returncode})",
             hint=f"full output: {log}",
         )
-    return read_report(role, ami_id, report)
+    return read_report(suite, report)
 
 
-def _pytest_command(spec: BuildSpec, role: str, access: SshAccess, report: Path) -> list[str]:
+def _pytest_command(suite: Suite, access: SshAccess, report: Path) -> list[str]:
     folder = access.key_file.parent
     config = folder / "ssh_config"
     config.write_text(SSH_CONFIG.format(folder=folder, key_file=access.key_file))
-    settings = spec.environment.image
     return [
-        *(sys.executable, "-m", "pytest", str(TESTS), "-q", "-p", "no:cacheprovider"),
+        *(sys.executable, "-m", "pytest", *suite.arguments, "-q", "-p", "no:cacheprovider"),
         f"--hosts=ssh://{access.username}@{access.address}",
-        f"--ssh-config={config}",
-        *(f"--image-source={spec.source}", f"--image-digest={spec.digests[role]}"),
-        *(f"--image-ray={spec.ray_version}", f"--image-python={settings.python}"),
-        *(f"--image-role={role}", f"--image-user={access.username}", f"--junitxml={report}"),
-        f"--image-base={spec.folder / f'base-{role}.json'}",
-        *(("--image-ssm-agent",) if settings.ssm_agent_required else ()),
+        *(f"--ssh-config={config}", f"--junitxml={report}"),
     ]
 
 
-def read_report(role: str, ami_id: str, report: Path) -> ImageTestResult:
-    """Read pytest's report (JUnit XML). A skipped test is a failure, and so is an empty report."""
+def read_report(suite: Suite, report: Path) -> ImageTestResult:
+    """Read pytest's report (JUnit XML); an empty one is a failure."""
+    start = f"{suite.name}: " if suite.name else ""
     cases = list(ElementTree.parse(report).iter("testcase"))  # noqa: S314
-    failures = tuple(
-        f"{case.get('name', '').partition('[')[0]}: {_message(problem)}"
-        for case in cases
-        for problem in (*case.findall("failure"), *case.findall("error"), *case.findall("skipped"))
-    )
+
+    def lines(*kinds: str) -> tuple[str, ...]:
+        return tuple(
+            f"{start}{case.get('name', '').partition('[')[0]}: {_message(problem)}"
+            for case in cases
+            for kind in kinds
+            for problem in case.findall(kind)
+        )
+
+    failures, skipped = lines("failure", "error"), lines("skipped")
+    if not suite.skips:
+        failures, skipped = (*failures, *skipped), ()
     if not cases:
-        failures = ("no test ran",)
-    return ImageTestResult(role, ami_id, len(cases) - len(failures), failures)
+        failures = (f"{start}no test ran",)
+    return ImageTestResult(len(cases) - len(failures) - len(skipped), failures, skipped)
 
 
 def _message(problem: ElementTree.Element) -> str:

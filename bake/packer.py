@@ -10,12 +10,14 @@ import os
 import re
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import sh
 
 import packer
+from bake.cancellation import Cancellation
 from bake.files import TEMPLATE
 from common.errors import PipelineError, Refused
 
@@ -52,7 +54,6 @@ class Packer(packer.Packer):  # type: ignore[misc] # python-packer has no types
         *,
         variables: dict[str, object] | None = None,
         var_file: Path | None = None,
-        only: list[str] | None = None,
         on_line: OnLine = lambda line: None,
         environ: dict[str, str] | None = None,
     ) -> None:
@@ -62,9 +63,7 @@ class Packer(packer.Packer):  # type: ignore[misc] # python-packer has no types
             key: value if isinstance(value, str) else json.dumps(value)
             for key, value in (variables or {}).items()
         }
-        super().__init__(
-            str(probe), only=only, vars=values, var_file=str(var_file) if var_file else None
-        )
+        super().__init__(str(probe), vars=values, var_file=str(var_file) if var_file else None)
         self.packerfile = str(template)
         # CHECKPOINT_DISABLE: without it Packer asks HashiCorp's servers for new versions.
         self._quiet = sh.Command(packer.DEFAULT_PACKER_PATH).bake(
@@ -87,25 +86,20 @@ class Packer(packer.Packer):  # type: ignore[misc] # python-packer has no types
         """Install the plugins that the template requires; Packer 1.7 and later."""
         self._quiet.init(self.packerfile)
 
-    def build(self) -> None:
-        """Build all sources, in parallel as is Packer's default.
+    def build(self, cancellation: Cancellation) -> None:
+        """Build the template's source.
 
-        Raises sh.ErrorReturnCode when a build fails. When this process is interrupted, Packer is
-        too, and removes what it created: sh runs it in a separate session, which Ctrl-C does not
-        reach.
+        Raises sh.ErrorReturnCode when it fails, and when it is cancelled: Packer then removes
+        what it created. sh runs it in a separate session, which Ctrl-C does not reach.
         """
         self.packer_cmd = self.packer.build
         self._add_opt("-color=false")
         self._append_base_arguments()
         self._add_opt(self.packerfile)
+        cancellation.check()
         run = self.packer_cmd(_bg=True)
-        try:
+        with cancellation.calling(lambda: _interrupt(run)):
             run.wait()
-        except sh.ErrorReturnCode:
-            raise
-        except BaseException:
-            _cancel(run)
-            raise
 
     def validate(self, syntax_only: bool = False) -> str:
         """Return Packer's errors about the template; empty when it is valid."""
@@ -121,14 +115,10 @@ class Packer(packer.Packer):  # type: ignore[misc] # python-packer has no types
         return ""
 
 
-def _cancel(run: Any) -> None:
-    """Interrupt Packer's process group and wait until it has cleaned up.
-
-    The group, because Packer's outer process ignores the signal. ``run.process.wait``, because
-    ``run.wait`` returns immediately the second time, and Packer would die during its clean-up.
-    """
-    os.killpg(run.process.pid, signal.SIGINT)
-    run.process.wait()
+def _interrupt(run: Any) -> None:
+    """Interrupt Packer's process group, as its outer process ignores the signal."""
+    with suppress(ProcessLookupError):
+        os.killpg(run.process.pid, signal.SIGINT)
 
 
 def prepare_template(into: Path, repository: Path) -> Path:

@@ -1,105 +1,157 @@
 """Build images, set their attributes, test them: the pipeline of a bake. Changes AWS (EC2).
 
-Every instance, key pair and security group that it creates is removed again, whether it succeeds,
-fails or is interrupted.
+Each image has a thread of its own, and one that fails does not stop the others. Every instance, key
+pair and security group that is created is removed again, whether the bake succeeds, fails or is
+interrupted.
 """
 
 import signal
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bake.base_image import BaseImage
-from bake.build import BuildSpec, build_images
-from bake.catalog import mark_verified, set_image_attributes
+from bake.build import build_image
+from bake.cancellation import Cancellation
+from bake.catalog import (
+    Image,
+    mark_tested,
+    mark_unverified,
+    mark_verified,
+    set_image_attributes,
+)
 from bake.context import BakeContext
-from bake.digest import DigestInputs, image_digest
-from bake.files import LOCK, copy_shaping_files
-from bake.image_tests import ImageTestResult, run_image_tests
+from bake.image_tests import ImageTestResult, our_suite, own_suites, run_image_tests
 from bake.leftovers import find_leftovers, remove_leftovers
-from bake.owner import this_process
-from bake.ray_lock import Target, pins_for, ray_version
-from bake.software import software_in
-from bake.subnet import resolve_subnet
-from bake.wheelhouse import check_wheels, fetch_wheelhouse
+from bake.plan import BakePlan
+from bake.preparation import Preparation, prepare
+from bake.software import Report
+from bake.spec import BuildSpec, ImageSpec
+from bake.turns import Turns, turns_for
+from bake.wanted import WantedImage
 from common.checkout import REPOSITORY
 from common.errors import PipelineError
+from common.progress import Say
 
 
 @dataclass(frozen=True)
 class VerifiedImages:
-    """The ids of new, verified images by role, and the folder with all logs and reports."""
+    """The ids of new, verified images, and the folder with all logs and reports."""
 
-    ami_ids: dict[str, str]
+    ami_ids: dict[WantedImage, str]
     folder: Path
 
 
-def build_and_test(context: BakeContext, base: BaseImage, roles: tuple[str, ...]) -> VerifiedImages:
-    """Build an image for each role, test each on a fresh instance, and mark it verified."""
+def build_and_test(context: BakeContext, plan: BakePlan) -> VerifiedImages:
+    """Build what is missing, test each image on a fresh instance, and mark it verified.
+
+    Raises PipelineError that names each image that failed.
+    """
     clients = context.clients
     with interruptible():
         leftovers = find_leftovers(clients, context.now())
-        remove_leftovers(clients, leftovers, context.clock, context.progress)
-        spec = _build_spec(context, base, roles)
-        ami_ids = build_images(clients, spec, context.progress)
-        for ami_id in ami_ids.values():
-            set_image_attributes(clients, ami_id, context.now())
-        results = run_image_tests(context, spec, ami_ids)
-        _mark_passed(context, results, spec)
-        _raise_on_failures(results, spec)
-    return VerifiedImages(ami_ids, spec.folder)
+        remove_leftovers(clients, leftovers, context.clock, context.say)
+        prepared = prepare(context, plan, commit())
+        todo = {**prepared.builds, **prepared.tests}
+        types = {image: spec.settings.build_instance_type for image, spec in todo.items()}
+        work = Work(context, plan, prepared, turns_for(clients, types, context.say))
+        context.lines.end("bake", f"prepared; logs and reports: {prepared.folder}")
+        return VerifiedImages(work.do_all(tuple(todo)), prepared.folder)
 
 
-def _build_spec(context: BakeContext, base: BaseImage, roles: tuple[str, ...]) -> BuildSpec:
-    """Gather all that a build needs; every wheel's hash is checked before it is used."""
-    environment = context.environment
-    built = context.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-    folder = context.home / "bakes" / built.replace(":", "")
-    source = copy_shaping_files(folder / "source")
-    lock = (source / LOCK).read_text()
-    target = Target(environment.image.python, environment.image.architecture)
-    wheelhouse = fetch_wheelhouse(environment, context.cache, context.progress, source / LOCK)
-    check_wheels(wheelhouse, pins_for(lock, target))
-    inputs = DigestInputs.of(environment.image, base.ami_id)
-    return BuildSpec(
-        environment=environment,
-        base=base,
-        subnet=resolve_subnet(context.clients, environment.image),
-        source=source,
-        digests={role: image_digest(role, inputs, source) for role in roles},
-        wheelhouse=wheelhouse,
-        ray_version=ray_version(lock, target),
-        git=commit(),
-        built=built,
-        owner=this_process(),
-        folder=folder,
-    )
+class Work:
+    """What is done for each image, all at once as far as the quotas allow."""
+
+    def __init__(
+        self, context: BakeContext, plan: BakePlan, prepared: Preparation, turns: Turns
+    ) -> None:
+        self._context, self._plan, self._prepared, self._turns = context, plan, prepared, turns
+        self._cancellation = Cancellation()
+        self._failures: dict[WantedImage, PipelineError] = {}
+
+    def do_all(self, images: tuple[WantedImage, ...]) -> dict[WantedImage, str]:
+        """Return the AMI id of each image; raises PipelineError that names those that failed."""
+        with ThreadPoolExecutor(len(images)) as pool:
+            try:
+                futures = {image: pool.submit(self._do, image) for image in images}
+                done, _ = wait(futures.values(), return_when=FIRST_EXCEPTION)
+                for future in done:
+                    future.result()
+            except BaseException:
+                self._cancellation.request()
+                raise
+        if self._failures:
+            raise _united(self._failures)
+        return {image: future.result() for image, future in futures.items()}
+
+    def _do(self, image: WantedImage) -> str:
+        """Build and test one image in its turn; return its AMI id, empty when it failed."""
+
+        def say(words: str) -> None:
+            self._context.lines.say(str(image), words)
+
+        try:
+            with self._turns.turn(image, self._cancellation, say):
+                if image in self._prepared.builds:
+                    ami_id, outcome = self._build(self._prepared.builds[image], say)
+                else:
+                    existing = self._plan.untested[image]
+                    ami_id, outcome = self._test_again(existing, self._prepared.tests[image], say)
+        except PipelineError as error:
+            self._failures[image] = error
+            self._context.lines.end(str(image), error.message.partition("\n")[0], failed=True)
+            return ""
+        self._context.lines.end(str(image), outcome)
+        return ami_id
+
+    def _build(self, spec: BuildSpec, say: Say) -> tuple[str, str]:
+        clients = self._context.clients
+        ami_id = build_image(clients, spec, say, self._cancellation)
+        set_image_attributes(clients, ami_id, self._context.now())
+        suites = (our_suite(spec), *own_suites(spec))
+        result = run_image_tests(self._context, spec, ami_id, suites, say, self._cancellation)
+        _raise_on_failures(result, spec, ami_id)
+        report = Report.parse((spec.folder / "software.json").read_text())
+        mark_verified(clients, ami_id, self._context.now(), report, spec.additions.tests_digest)
+        return ami_id, _outcome(ami_id, result, report.gpu)
+
+    def _test_again(self, existing: Image, spec: ImageSpec, say: Say) -> tuple[str, str]:
+        """Run a person's own tests; an image that fails is no longer verified."""
+        clients, ami_id = self._context.clients, existing.ami_id
+        suites = own_suites(spec)
+        result = run_image_tests(self._context, spec, ami_id, suites, say, self._cancellation)
+        if result.failures:
+            mark_unverified(clients, ami_id)
+        _raise_on_failures(result, spec, ami_id)
+        mark_tested(clients, ami_id, self._context.now(), spec.additions.tests_digest)
+        return ami_id, _outcome(ami_id, result, "")
 
 
-def _mark_passed(
-    context: BakeContext, results: tuple[ImageTestResult, ...], spec: BuildSpec
-) -> None:
-    """Tag each image whose tests passed as verified, with its software."""
-    for result in results:
-        if not result.failures:
-            report = (spec.folder / f"software-{result.role}.json").read_text()
-            mark_verified(context.clients, result.ami_id, context.now(), software_in(report))
+def _outcome(ami_id: str, result: ImageTestResult, gpu: str) -> str:
+    """Return what happened to an image, with all that was skipped and why."""
+    skipped = [*result.skipped, *([f"GPU: {gpu}"] if gpu else [])]
+    return "; ".join([f"{ami_id}, {result.passed} tests passed", *skipped])
 
 
-def _raise_on_failures(results: tuple[ImageTestResult, ...], spec: BuildSpec) -> None:
+def _raise_on_failures(result: ImageTestResult, spec: ImageSpec, ami_id: str) -> None:
     """Raise PipelineError naming every test that failed."""
-    failures = [
-        f"  {result.role} ({result.ami_id}): {failure}"
-        for result in results
-        for failure in result.failures
-    ]
-    if failures:
+    if result.failures:
         raise PipelineError(
-            "image tests failed; the image is kept, unverified\n" + "\n".join(failures),
+            f"image tests failed; {ami_id} is kept, unverified\n"
+            + "\n".join(f"    {failure}" for failure in result.failures),
             hint=f"fix the cause and bake again; reports: {spec.folder}",
         )
+
+
+def _united(failures: dict[WantedImage, PipelineError]) -> PipelineError:
+    """Return one error for all images that failed."""
+    ordered = sorted(failures.items())
+    return PipelineError(
+        "the bake failed\n" + "\n".join(f"  {image}: {error.message}" for image, error in ordered),
+        hint="; ".join(dict.fromkeys(error.hint for _, error in ordered if error.hint)),
+    )
 
 
 def commit(repository: Path = REPOSITORY) -> str:

@@ -1,10 +1,11 @@
-"""Select from ray.lock, which covers every platform, the packages that one image needs. No AWS.
+"""Select from a lock, which covers every platform, the packages that one image needs. No AWS.
 
 pip evaluates markers for the interpreter that runs it, even with ``pip download
 --python-version`` (pip's documentation, "pip download"), so they are evaluated here instead.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from packaging.requirements import Requirement
@@ -56,9 +57,14 @@ class Pin:
 
 def pins_for(lock: str, target: Target) -> tuple[Pin, ...]:
     """Return the pins of a lock file that apply to ``target``."""
-    lines = (line.strip() for line in lock.replace("\\\n", " ").splitlines())
-    found = (_pin(line, target) for line in lines if line and not line.startswith("#"))
+    found = (_pin(line, target) for line in logical_lines(lock))
     return tuple(pin for pin in found if pin)
+
+
+def logical_lines(lock: str) -> Iterator[str]:
+    """Yield a lock's lines, each with those that continue it, without comments."""
+    lines = (line.partition(" #")[0].strip() for line in lock.replace("\\\n", " ").splitlines())
+    return (line for line in lines if line and not line.startswith("#"))
 
 
 def _pin(line: str, target: Target) -> Pin | None:

@@ -10,6 +10,7 @@ import base64
 import json
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 # Version by package, by kind of package: debian, python.
 Software = dict[str, dict[str, str]]
@@ -17,13 +18,23 @@ Software = dict[str, dict[str, str]]
 KEY = "raykiln:software."
 KINDS = ("debian", "python")
 LENGTH = 256
-AT_MOST = 36  # tags; the rest of the 50 are for other uses
+AT_MOST = 33  # tags; the rest of the 50 are for other uses
 
 
-def software_in(report: str) -> Software:
-    """Return the packages in a build's software.json."""
-    found = json.loads(report)
-    return {kind: dict(found[kind]) for kind in KINDS}
+@dataclass(frozen=True)
+class Report:
+    """A build's software.json: the packages, Python's version, and what the GPU's driver said."""
+
+    software: Software
+    python: str
+    gpu: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Report":
+        """Parse the file's content."""
+        found = json.loads(text)
+        software = {kind: dict(found[kind]) for kind in KINDS}
+        return cls(software, found["python_version"], found["gpu"]["words"])
 
 
 def software_tags(software: Software) -> dict[str, str]:

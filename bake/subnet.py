@@ -15,8 +15,10 @@ class Subnet:
     vpc_id: str
 
 
-def resolve_subnet(clients: Clients, settings: ImageSettings) -> Subnet:
+def resolve_subnet(clients: Clients, settings: ImageSettings, place: str = "image") -> Subnet:
     """Return the configured subnet, or a default subnet of the default VPC.
+
+    ``place`` is the table of the settings.
 
     Raises Refused when it does not exist, and when the configured one assigns public addresses:
     Packer before 1.8 cannot launch an instance there without one.
@@ -30,12 +32,12 @@ def resolve_subnet(clients: Clients, settings: ImageSettings) -> Subnet:
     if not found:
         raise Refused(
             f"there is no subnet {named}" if named else "there is no default VPC with a subnet",
-            hint="correct [image] build_subnet_id in the environment's file",
+            hint=f"correct [{place}] build_subnet_id in the environment's file",
         )
     first = min(found, key=lambda subnet: str(subnet["AvailabilityZone"]))
     if named and first["MapPublicIpOnLaunch"]:
         raise Refused(
             f"{named} gives its instances public addresses",
-            hint="set [image] build_subnet_id to a private subnet",
+            hint=f"set [{place}] build_subnet_id to a private subnet",
         )
     return Subnet(first["SubnetId"], first["VpcId"])

@@ -16,9 +16,7 @@ from pathlib import Path
 from packaging.utils import parse_wheel_filename
 
 from bake.files import LOCK
-from bake.ray_lock import Pin, Target, pins_for
-from common.checkout import REPOSITORY
-from common.environment import Environment
+from bake.ray_lock import Pin, Target
 from common.errors import PipelineError
 
 # The images' glibc: 2.36 on Debian 12, 2.41 on 13, 2.35 on Ubuntu 22.04, 2.39 on 24.04. PEP 600: a
@@ -29,33 +27,33 @@ PACKAGE_LINE = re.compile(r"(?:Collecting |Processing \S*/)([\w.]+(?:-[A-Za-z][\
 
 
 def fetch_wheelhouse(
-    environment: Environment,
+    pins: tuple[Pin, ...],
+    target: Target,
     cache_dir: Path,
     progress: Callable[[str], None],
-    lock: Path = REPOSITORY / LOCK,
+    lock: str = LOCK.name,
 ) -> Path:
-    """Return the wheelhouse of the environment's images; fetch it when it is not cached.
+    """Return the wheelhouse of these packages; fetch it when it is not cached.
 
-    Raises PipelineError when a wheel's hash is not in the lock, when there is no wheel for the
-    image's Python, or when one cannot be fetched; the cache is unchanged in that case.
+    ``lock`` is the name of the lock that they are from. Raises PipelineError when a wheel's hash is
+    not in the lock, when there is no wheel for the image's Python, or when one cannot be fetched;
+    the cache is unchanged in that case.
     """
-    target = Target(environment.image.python, environment.image.architecture)
-    pins = pins_for(lock.read_text(), target)
     folder = cache_dir / "wheelhouse" / _name(pins, target)
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        _fetch(folder, pins, target, progress)
+        _fetch(folder, pins, target, progress, lock)
     return folder
 
 
-def check_wheels(wheelhouse: Path, pins: tuple[Pin, ...]) -> None:
+def check_wheels(wheelhouse: Path, pins: tuple[Pin, ...], lock: str = LOCK.name) -> None:
     """Raise PipelineError unless the hash of every wheel in the cache is in the lock."""
     allowed = {(pin.name, digest) for pin in pins for digest in pin.hashes}
     for wheel in sorted((wheelhouse / "wheels").iterdir()):
         name = parse_wheel_filename(wheel.name)[0]
         if (name, f"sha256:{_sha256(wheel)}") not in allowed:
             raise PipelineError(
-                f"{wheel.name} in the cache is not the wheel that ray.lock names: its hash differs",
+                f"{wheel.name} in the cache is not the wheel that {lock} names: its hash differs",
                 hint=f"remove {wheelhouse} and bake again",
             )
 
@@ -76,12 +74,13 @@ def _fetch(
     pins: tuple[Pin, ...],
     target: Target,
     progress: Callable[[str], None],
+    lock: str,
 ) -> None:
     scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix="fetching-"))
     try:
         requirements = scratch / "requirements.txt"
         requirements.write_text("".join(f"{pin}\n" for pin in pins))
-        _download(requirements, scratch / "wheels", target, len(pins), progress)
+        _download(requirements, scratch / "wheels", target, len(pins), progress, lock)
         _move(scratch, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -103,6 +102,7 @@ def _download(
     target: Target,
     count: int,
     progress: Callable[[str], None],
+    lock: str,
 ) -> None:
     lines: list[str] = []
     command = _pip_download(requirements, into, target)
@@ -115,7 +115,7 @@ def _download(
                 done = sum(bool(PACKAGE_LINE.match(line)) for line in lines)
                 progress(f"{done} of {count} wheels: {started[1]}")
     if process.returncode:
-        raise _failure(lines, target)
+        raise _failure(lines, target, lock)
 
 
 def _pip_download(requirements: Path, into: Path, target: Target) -> list[str]:
@@ -130,23 +130,25 @@ def _pip_download(requirements: Path, into: Path, target: Target) -> list[str]:
     ]
 
 
-def _failure(lines: list[str], target: Target) -> PipelineError:
+def _failure(lines: list[str], target: Target, lock: str) -> PipelineError:
     """Return an error that says what pip could not do, from its output."""
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     text = "\n".join(lines)
+    renew = "invoke lock" if lock == LOCK.name else f"lock {lock} anew"
     if "DO NOT MATCH THE HASHES" in text:
         names = [line.strip() for line in lines if line.strip().endswith(":") and "://" in line]
         return PipelineError(
-            "a wheel is not the one that ray.lock names: its hash differs: "
+            f"a wheel is not the one that {lock} names: its hash differs: "
             + (" ".join(names) or text[-300:]),
-            hint="do not use it; find out who serves it. If it was published again: invoke lock",
+            hint=f"do not use it; find out who serves it. If it was published again: {renew}",
         )
     if "No matching distribution" in text:
         return PipelineError(
-            f"no wheel for Python {target.python} on {target.machine}: {errors[-1]}",
-            hint="set image.python to what the base image has, or pin another version: invoke lock",
+            f"{lock}: no wheel for Python {target.python} on {target.machine}: {errors[-1]}",
+            hint="set the image's python to what its base has, or pin another version: " + renew,
         )
     return PipelineError(
-        "the wheels could not be fetched: " + (errors or lines or ["pip printed nothing"])[-1],
+        f"the wheels of {lock} could not be fetched: "
+        + (errors or lines or ["pip printed nothing"])[-1],
         hint="check the network and pip's configuration; the cache is unchanged",
     )

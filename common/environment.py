@@ -185,6 +185,19 @@ class Environment(Table):
         return self
 
     @model_validator(mode="after")
+    def _pythons_agree(self) -> "Environment":
+        """Ray refuses a node whose Python is not the head's (node.check_version_info, Ray 2.60)."""
+        wanted = self.image_named(self.head.image).python
+        for name, group in self.workers.items():
+            found = self.image_named(group.image).python
+            if found != wanted:
+                raise ValueError(
+                    f"workers.{name}.image has Python {found}, the head's image {wanted}: "
+                    "Ray needs the same on all nodes"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _existing_bucket_is_named(self) -> "Environment":
         if self.existing_bucket and not self.names.bucket:
             raise ValueError("existing_bucket needs names.bucket")

@@ -6,10 +6,12 @@ the keys that it gives.
 
 import re
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from common.image_environment import refusal
 from common.table import Table, Text
 
 DEFAULT_IMAGE = ""  # the name of [image]
@@ -17,9 +19,20 @@ IMAGE_NAME = re.compile(r"[a-z][a-z0-9-]{0,20}")
 _BASE = ("base_id", "base_name", "base_owner")
 _CHOSEN = ("head_id", "worker_id")
 # Names of Debian packages: https://www.debian.org/doc/debian-policy/ch-controlfields.html#source
-PackageName = Annotated[Text, Field(pattern=r"^[a-z0-9][a-z0-9+.-]+$")]
+# To apt-get(8) a hyphen at the end means: remove the package.
+PackageName = Annotated[Text, Field(pattern=r"^[a-z0-9][a-z0-9+.-]*[a-z0-9+]$")]
 # Names that a shell and systemd's EnvironmentFile accept.
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+def _below_the_repository(value: str) -> str:
+    path = PurePosixPath(value)
+    if path.is_absolute() or ".." in path.parts or value != (str(path) if value else ""):
+        raise ValueError(f"{value!r} is no path below the repository, such as apps/train/units")
+    return value
+
+
+RepositoryPath = Annotated[Text, AfterValidator(_below_the_repository)]
 
 
 class ImageSettings(Table):
@@ -41,15 +54,15 @@ class ImageSettings(Table):
     head_id: Text = ""
     worker_id: Text = ""
     # A lock with hashes, whose packages are installed beside Ray. Paths are the repository's.
-    requirements: str = ""
+    requirements: RepositoryPath = ""
     # Of the base's package manager.
     packages: tuple[PackageName, ...] = ()
-    # A folder of numbered scripts, run after ours and before the clean-up.
-    provisioners: str = ""
+    # A folder of numbered scripts, run as root after ours and before the clean-up.
+    provisioners: RepositoryPath = ""
     # A folder of testinfra tests, run beside ours.
-    tests: str = ""
-    # A folder of systemd units, which are enabled.
-    units: str = ""
+    tests: RepositoryPath = ""
+    # A folder of systemd units; those with an [Install] section are enabled.
+    units: RepositoryPath = ""
     # Environment variables of Ray and its workers; never secrets, as images hold none.
     env: dict[VariableName, str] = Field(default={})
 
@@ -63,11 +76,17 @@ class ImageSettings(Table):
 
     @field_validator("env")
     @classmethod
-    def _values_are_lines(cls, env: dict[str, str]) -> dict[str, str]:
-        for name, value in env.items():
-            if not value.isprintable():
-                raise ValueError(f"{name}: one line of printable characters")
+    def _variables_are_free(cls, env: dict[str, str]) -> dict[str, str]:
+        if refused := [why for name, value in env.items() if (why := refusal(name, value))]:
+            raise ValueError("; ".join(refused))
         return env
+
+    @field_validator("packages")
+    @classmethod
+    def _packages_are_named_once(cls, packages: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(packages)) < len(packages):
+            raise ValueError("a package is named twice")
+        return packages
 
 
 def completed_images(content: Mapping[str, Any]) -> dict[str, Any]:

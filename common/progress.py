@@ -34,3 +34,23 @@ class Silent:
 
     def end(self, outcome: str) -> None:
         pass
+
+
+class Lines(Protocol):
+    """What work on several things at once reports to: a line for each; called by any thread."""
+
+    def say(self, line: str, words: str) -> None:
+        """What happens now to the thing of that line."""
+
+    def end(self, line: str, outcome: str, *, failed: bool = False) -> None:
+        """It is done, with this outcome."""
+
+
+class NoLines:
+    """Reports nothing."""
+
+    def say(self, line: str, words: str) -> None:
+        pass
+
+    def end(self, line: str, outcome: str, *, failed: bool = False) -> None:
+        pass

@@ -1,29 +1,9 @@
-# Head and worker in parallel, with the same scripts; the role decides which units are enabled.
+# One image. The scripts are the same for all; the role decides which units are enabled, and a person may
+# add to each image what [images.NAME] of an environment's file says.
 
 build {
-  name = "ray"
-
-  source "amazon-ebs.ray" {
-    name                    = "head"
-    ami_name                = "ray-head-${var.stamp}-${substr(var.head_digest, 0, 12)}"
-    ami_description         = "Ray ${var.ray_version} head"
-    temporary_key_pair_name = "raykiln-bake-head-${var.stamp}"
-    run_tags                = merge(local.run_tags, { Name = "raykiln-bake-head" })
-    run_volume_tags         = merge(local.run_tags, { Name = "raykiln-bake-head" })
-    snapshot_tags           = merge(local.image_tags, { Name = "ray-head", "raykiln:role" = "head", "raykiln:digest" = var.head_digest })
-    tags                    = merge(local.image_tags, { Name = "ray-head", "raykiln:role" = "head", "raykiln:digest" = var.head_digest })
-  }
-
-  source "amazon-ebs.ray" {
-    name                    = "worker"
-    ami_name                = "ray-worker-${var.stamp}-${substr(var.worker_digest, 0, 12)}"
-    ami_description         = "Ray ${var.ray_version} worker"
-    temporary_key_pair_name = "raykiln-bake-worker-${var.stamp}"
-    run_tags                = merge(local.run_tags, { Name = "raykiln-bake-worker" })
-    run_volume_tags         = merge(local.run_tags, { Name = "raykiln-bake-worker" })
-    snapshot_tags           = merge(local.image_tags, { Name = "ray-worker", "raykiln:role" = "worker", "raykiln:digest" = var.worker_digest })
-    tags                    = merge(local.image_tags, { Name = "ray-worker", "raykiln:role" = "worker", "raykiln:digest" = var.worker_digest })
-  }
+  name    = "ray"
+  sources = ["source.amazon-ebs.image"]
 
   provisioner "shell" {
     execute_command = "{{ .Vars }} bash {{ .Path }}"
@@ -50,20 +30,19 @@ build {
     source      = var.requirements
     destination = "/tmp/raykiln/requirements.txt"
   }
+  provisioner "file" {
+    source      = "${var.additions}/"
+    destination = "/tmp/raykiln/additions"
+  }
+  provisioner "file" {
+    source      = "${var.added_wheels}/"
+    destination = "/tmp/raykiln/added-wheels"
+  }
 
+  # Ours.
   provisioner "shell" {
-    execute_command = "sudo env {{ .Vars }} bash {{ .Path }}"
-    environment_vars = [
-      "PROVISIONER_LIB=/tmp/raykiln/provisioners/lib.sh",
-      "UPLOADS=/tmp/raykiln",
-      "ROLE=${source.name}",
-      "PYTHON=${var.python}",
-      "RAY_VERSION=${var.ray_version}",
-      "SSM_AGENT_REQUIRED=${var.ssm_agent_required}",
-      "DIGEST=${source.name == "head" ? var.head_digest : var.worker_digest}",
-      "GIT=${var.git}",
-      "BUILT=${var.built}",
-    ]
+    execute_command  = local.as_root
+    environment_vars = local.environment_vars
     scripts = [
       "${var.repository}/ami-provisioners/03-package-jobs.sh",
       "${var.repository}/ami-provisioners/05-baseline.sh",
@@ -73,30 +52,52 @@ build {
       "${var.repository}/ami-provisioners/40-node.sh",
       "${var.repository}/ami-provisioners/50-units.sh",
       "${var.repository}/ami-provisioners/60-ssm-agent.sh",
-      "${var.repository}/ami-provisioners/70-report.sh",
+      "${var.repository}/ami-provisioners/70-environment.sh",
+      "${var.repository}/ami-provisioners/72-before-additions.sh",
+      "${var.repository}/ami-provisioners/74-packages.sh",
+      "${var.repository}/ami-provisioners/76-requirements.sh",
     ]
+  }
+
+  # A person's, each run by what its first line names, in the folder that it came from; then ours again.
+  provisioner "shell" {
+    execute_command  = local.in_their_folder
+    environment_vars = local.environment_vars
+    scripts = concat(
+      [for name in var.scripts : "${var.additions}/provisioners/${name}"],
+      [
+        "${var.repository}/ami-provisioners/80-added-units.sh",
+        "${var.repository}/ami-provisioners/82-after-additions.sh",
+        "${var.repository}/ami-provisioners/84-report.sh",
+      ],
+    )
   }
 
   provisioner "file" {
     direction   = "download"
     source      = "/run/raykiln/base.json"
-    destination = "${var.output}/base-${source.name}.json"
+    destination = "${var.output}/base.json"
+  }
+  provisioner "file" {
+    direction   = "download"
+    source      = "/run/raykiln/before.json"
+    destination = "${var.output}/before.json"
+  }
+  provisioner "file" {
+    direction   = "download"
+    source      = "/run/raykiln/after.json"
+    destination = "${var.output}/after.json"
   }
   provisioner "file" {
     direction   = "download"
     source      = "/etc/raykiln/software.json"
-    destination = "${var.output}/software-${source.name}.json"
+    destination = "${var.output}/software.json"
   }
 
   # Last, over the open connection: this removes the key that Packer uses too.
   provisioner "shell" {
-    execute_command = "sudo env {{ .Vars }} bash {{ .Path }}"
-    environment_vars = [
-      "ROLE=${source.name}",
-      "PYTHON=${var.python}",
-      "RAY_VERSION=${var.ray_version}",
-      "SSM_AGENT_REQUIRED=${var.ssm_agent_required}",
-    ]
+    execute_command  = local.as_root
+    environment_vars = local.environment_vars
     scripts = [
       "${var.repository}/ami-provisioners/90-clean.sh",
       "${var.repository}/ami-provisioners/99-validate.sh",
@@ -105,8 +106,5 @@ build {
 
   post-processor "manifest" {
     output = "${var.output}/manifest.json"
-    custom_data = {
-      role = source.name
-    }
   }
 }

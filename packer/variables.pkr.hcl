@@ -1,6 +1,26 @@
 # The input of a bake. bake/ writes all of it into one JSON var-file; to run Packer by hand:
 #   packer validate -var-file=FILE.json packer/
 
+variable "role" {
+  type        = string
+  description = "head or worker: which of our units are enabled."
+}
+
+variable "image" {
+  type        = string
+  description = "NAME of [images.NAME]; empty: [image]."
+}
+
+variable "slug" {
+  type        = string
+  description = "Role and name, for the names of AWS's resources: worker-gpu."
+}
+
+variable "digest" {
+  type        = string
+  description = "The image's digest."
+}
+
 variable "repository" {
   type        = string
   description = "The checkout with the provisioners, the units and the node package."
@@ -14,6 +34,21 @@ variable "wheels" {
 variable "requirements" {
   type        = string
   description = "The lock narrowed to the image's Python and platform; hashes included."
+}
+
+variable "additions" {
+  type        = string
+  description = "Folder on this machine with what a person adds; bake/additions.py says what it holds."
+}
+
+variable "added_wheels" {
+  type        = string
+  description = "Folder on this machine with the wheels that a person adds; it may be empty."
+}
+
+variable "scripts" {
+  type        = list(string)
+  description = "A person's provisioners by name, in the order in which they run."
 }
 
 variable "output" {
@@ -101,14 +136,6 @@ variable "built" {
 }
 
 variable "git" {
-  type = string
-}
-
-variable "head_digest" {
-  type = string
-}
-
-variable "worker_digest" {
   type = string
 }
 

@@ -33,7 +33,7 @@ def requested_release(clients: Clients, environment: Environment, folder: Path =
     path = folder / environment.autoscaler_file if environment.autoscaler_file else None
     override = read_override(path) if path else {}
     catalog = images(clients)
-    head, workers = _chosen(catalog, environment)
+    head, workers = choose_images(catalog, environment)
     groups = groups_of(environment, type_facts(clients, type_names(environment)), workers)
     settings = settings_of(environment, groups, json.dumps(override, sort_keys=True))
     if path:
@@ -43,21 +43,36 @@ def requested_release(clients: Clients, environment: Environment, folder: Path =
     return Release(head, settings)
 
 
-def _chosen(
+def choose_images(
     catalog: tuple[Image, ...], environment: Environment
 ) -> tuple[NodeImage, dict[str, NodeImage]]:
-    """Return the heads' image, and the workers' images by name; raises Refused if Rays differ."""
+    """Return the heads' image, and the workers' images by name.
+
+    Raises Refused when they differ in Ray, or in Python: Ray compares all three of its numbers
+    before a node joins (check_version_info in _private/utils.py, Ray 2.60).
+    """
     head = choose_image(catalog, environment, "head", environment.head.image)
     names = sorted({group.image for group in environment.workers.values()})
     workers = {name: choose_image(catalog, environment, "worker", name) for name in names}
     for worker in workers.values():
-        if head.ray_version != worker.ray_version:
-            raise Refused(
-                f"the head image {head.ami_id} has Ray {head.ray_version}, "
-                f"the worker image {worker.ami_id} Ray {worker.ray_version}",
-                hint="bake both from the same lock: invoke bake",
-            )
+        _check_versions(catalog, head, worker)
     return head, workers
+
+
+def _check_versions(catalog: tuple[Image, ...], head: NodeImage, worker: NodeImage) -> None:
+    """An image from before Python's version was in its tags is not compared."""
+    pythons = {image.ami_id: image.python for image in catalog}
+    versions = {
+        "Ray": (head.ray_version, worker.ray_version),
+        "Python": (pythons[head.ami_id], pythons[worker.ami_id]),
+    }
+    for what, (ours, theirs) in versions.items():
+        if ours and theirs and ours != theirs:
+            raise Refused(
+                f"the head image {head.ami_id} has {what} {ours}, "
+                f"the worker image {worker.ami_id} {what} {theirs}",
+                hint="bake both from the same lock, and bases with the same Python: invoke bake",
+            )
 
 
 def choose_image(

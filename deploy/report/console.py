@@ -12,10 +12,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.live import Live
 from rich.markup import escape
+from rich.spinner import Spinner
 from rich.status import Status
 from rich.table import Table
 
@@ -88,6 +91,61 @@ def live_steps(quiet: bool = False) -> Iterator[LiveSteps]:
         yield steps
     finally:
         steps.stop()
+
+
+class LiveLines:
+    """Shows a line for each of several things: its latest words, then its outcome.
+
+    Without a terminal it prints each line every ``QUIET_SECONDS``. Fits common.progress.Lines.
+    """
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._lock = Lock()
+        self._words: dict[str, str] = {}
+        self._said: dict[str, float] = {}
+        self._spinner = Spinner("dots")
+        self._live = Live(console=console, transient=True, get_renderable=self._table)
+        if console.is_terminal:
+            self._live.start()
+
+    def say(self, line: str, words: str) -> None:
+        """Show what happens now to the thing of that line."""
+        with self._lock:
+            now = time.monotonic()
+            self._words[line] = words
+            if not console.is_terminal and now - self._said.setdefault(line, now) > QUIET_SECONDS:
+                self._said[line] = now
+                console.print(f"  {escape(line)}: {escape(words)}")
+
+    def end(self, line: str, outcome: str, *, failed: bool = False) -> None:
+        """Show how it ended."""
+        with self._lock:
+            self._words.pop(line, None)
+            mark = "[red]✗[/red]" if failed else "[green]✓[/green]"
+            took = f"{time.monotonic() - self._began:.1f} s"
+            console.print(f"{mark} {escape(line)}: {escape(outcome)} [dim]({took})[/dim]")
+
+    def stop(self) -> None:
+        """Remove the lines of what has not ended."""
+        if console.is_terminal:
+            self._live.stop()
+
+    def _table(self) -> Table:
+        sheet = Table.grid(padding=(0, 1))
+        for line, words in list(self._words.items()):
+            sheet.add_row(self._spinner, escape(line), f"[dim]{escape(words)}[/dim]")
+        return sheet
+
+
+@contextmanager
+def live_lines() -> Iterator[LiveLines]:
+    """Yield lines that are removed however the work ends."""
+    lines = LiveLines()
+    try:
+        yield lines
+    finally:
+        lines.stop()
 
 
 @contextmanager

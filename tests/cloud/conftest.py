@@ -11,6 +11,9 @@ import pytest
 
 from tests.cloud.harness import Cloud, require_machines, running_cloud
 
+# A person's own tests of an image, which a bake runs.
+collect_ignore = ["apps"]
+
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:

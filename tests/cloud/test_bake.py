@@ -5,6 +5,7 @@ Every bake is `invoke bake`, as a person runs it, in its own checkout, which a t
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from tests.cloud.harness import REPOSITORY, Cloud, eventually, require_machines,
 
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "docs")
 BROKEN = "#!/usr/bin/env bash\necho 'FAILED this provisioner was broken by a test'\nexit 3\n"
-TIMEOUT_SECONDS = 300.0
+TIMEOUT_SECONDS = 600.0
 # What Ubuntu's images have and Debian's lack, in a base image of Debian: a file of the login, pip
 # and its wheel, units and a port of its own, a unit that fails, a private key, a setuid file, an
 # error that cloud-init recovers from, and a job at the first boot that changes packages. Such a job
@@ -88,6 +89,66 @@ rm -f /etc/ssh/ssh_host_*
 """
 
 
+# An archive of the base's own, with one package, since the machines reach no other.
+WITH_AN_ARCHIVE = r"""
+set -e
+rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/*
+package=/srv/archive/apps-tool
+install -d $package/DEBIAN $package/usr/bin
+cat >$package/DEBIAN/control <<'END'
+Package: apps-tool
+Version: 1.0
+Architecture: all
+Maintainer: The tests <tests@example.invalid>
+Description: A package for the tests of a bake
+END
+cat >$package/usr/bin/apps-tool <<'END'
+#!/bin/sh
+echo "from the base's archive"
+END
+chmod 755 $package/usr/bin/apps-tool
+cd /srv/archive
+dpkg-deb --root-owner-group --build apps-tool apps-tool.deb >/dev/null
+{
+  cat $package/DEBIAN/control
+  echo "Filename: ./apps-tool.deb"
+  echo "Size: $(stat -c %s apps-tool.deb)"
+  echo "SHA256: $(sha256sum apps-tool.deb | cut -d' ' -f1)"
+} >Packages
+rm -rf $package
+echo 'deb [trusted=yes] file:/srv/archive ./' >/etc/apt/sources.list
+cloud-init clean --logs
+: >/etc/machine-id
+rm -f /etc/ssh/ssh_host_*
+"""
+APPS = "tests/cloud/apps"
+GREETING = 'a "quoted" $HOME \\ `word`'
+# Three images: the heads', and those of two groups, of which one has all that a person may add.
+THREE_IMAGES = f"""
+[images.apps]
+requirements = "{APPS}/requirements.lock"
+packages = ["apps-tool"]
+provisioners = "{APPS}/provisioners"
+units = "{APPS}/units"
+tests = "{APPS}/image_tests"
+
+[images.apps.env]
+HF_HOME = "/data/hf"
+GREETING = {json.dumps(GREETING)}
+
+[workers.cpu]
+instance_types = ["m6i.large"]
+min = 1
+max = 3
+
+[workers.apps]
+instance_types = ["m6i.large"]
+min = 0
+max = 3
+image = "apps"
+"""
+
+
 @dataclass
 class Checkout:
     """A copy of the project that bakes in the cloud under test."""
@@ -106,6 +167,14 @@ class Checkout:
         after = rest[rest.index("\n[") :].replace("[limits]", f"[limits]\n{boot_seconds = }")
         text = f"{before}[image]\n{settings}ssm_agent_required = false\n{after}"
         (self.folder / f"environments/{name}.toml").write_text(text)
+
+    def three_images(self, base: str) -> None:
+        """Have the environment local want three images, of that base."""
+        path = self.folder / "environments/local.toml"
+        text = path.read_text()
+        before, _, rest = text.partition("[workers]\n")
+        before = re.sub(r"base_name = .*\nbase_owner = .*", f'base_id = "{base}"', before)
+        path.write_text(before + THREE_IMAGES + rest[rest.index("\n[") :])
 
     @contextmanager
     def baking(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
@@ -150,6 +219,24 @@ class Checkout:
         return [i for i in every if i["State"]["Name"] != "terminated"]
 
 
+def base_with_an_archive(cloud: Cloud) -> str:
+    """Return a base image whose package manager has an archive that it reaches."""
+    machine = cloud.booted(cloud.launch())["InstanceId"]
+    cloud.on(machine, WITH_AN_ARCHIVE)
+    base = cloud.image_of(machine, "with-an-archive")
+    cloud.terminate(machine)
+    return base
+
+
+def verified(cloud: Cloud) -> list[tuple[str, str]]:
+    """Return role and name of every verified image; they all require IMDSv2."""
+    is_verified = [{"Name": "tag-key", "Values": ["raykiln:verified"]}]
+    images = cloud.aws.ec2.describe_images(Filters=is_verified)["Images"]
+    assert {image["ImdsSupport"] for image in images} == {"v2.0"}
+    tags = [{tag["Key"]: tag["Value"] for tag in image["Tags"]} for image in images]
+    return sorted((tag["raykiln:role"], tag.get("raykiln:image", "")) for tag in tags)
+
+
 NOTHING: dict[str, list[str]] = {"instances": [], "keys": [], "groups": []}
 
 
@@ -164,9 +251,9 @@ def kill(process: "subprocess.Popen[str]") -> None:
 
 
 def descendants(pid: int) -> list[int]:
-    """Return every process below ``pid``; sh starts Packer in its own session."""
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    direct = [int(child) for child in children.read_text().split()] if children.exists() else []
+    """Return every process below ``pid``; sh starts Packer in its own session, in a thread."""
+    children = Path(f"/proc/{pid}/task").glob("*/children")
+    direct = [int(child) for path in children for child in path.read_text().split()]
     return [below for child in direct for below in [child, *descendants(child)]]
 
 
@@ -181,24 +268,30 @@ def checkout(cloud: Cloud, tmp_path: Path) -> Checkout:
     return checked_out(cloud, tmp_path)
 
 
-def test_a_bake_makes_verified_images_and_a_second_one_has_nothing_to_do(
+def test_a_bake_makes_verified_images_and_a_second_one_has_only_changes_to_do(
     checkout: Checkout,
 ) -> None:
+    checkout.three_images(base_with_an_archive(checkout.cloud))
+
     code, words = checkout.bake()
+
     assert code == 0, words
     assert checkout.left() == NOTHING
-    images = checkout.cloud.aws.ec2.describe_images(Owners=["self"])["Images"]
-    tags = [{tag["Key"]: tag["Value"] for tag in image["Tags"]} for image in images]
-    assert sorted(tag["raykiln:role"] for tag in tags if tag["raykiln:verified"]) == [
-        "head",
-        "worker",
-    ]
-    assert {image["ImdsSupport"] for image in images} == {"v2.0"}
+    assert verified(checkout.cloud) == [("head", ""), ("worker", ""), ("worker", "apps")]
+    assert "images.apps.tests: test_a_gpu_is_there: the build instance has no GPU" in words
 
     code, words = checkout.bake()
     assert code == 0, words
-    assert words.count("nothing to do") == 2
-    assert len(checkout.cloud.aws.ec2.describe_images(Owners=["self"])["Images"]) == len(images)
+    assert words.count("nothing to do") == 3
+
+    with (checkout.folder / APPS / "image_tests/test_apps.py").open("a") as tests:
+        tests.write("\n\ndef test_more(host: Any) -> None:\n    assert not host.user('apps').gid\n")
+    code, words = checkout.bake()
+    assert code == 2, words
+    assert "worker apps: image tests failed" in words
+    assert "images.apps.tests: test_more: " in words
+    assert verified(checkout.cloud) == [("head", ""), ("worker", "")]
+    assert checkout.left() == NOTHING
 
 
 def test_an_interrupted_bake_leaves_nothing_behind(checkout: Checkout) -> None:
@@ -292,7 +385,7 @@ def test_an_image_of_another_base_holds_what_that_has_and_ours(
         Filters=[{"Name": "tag:raykiln:role", "Values": ["worker"]}]
     )["Images"]
     assert "raykiln:verified" in {tag["Key"] for tag in image["Tags"]}
-    (recorded,) = debian_13.place.home.glob("bakes/*/base-worker.json")
+    (recorded,) = debian_13.place.home.glob("bakes/*/worker/base.json")
     facts = json.loads(recorded.read_text())
     log = (recorded.parent / "packer.log").read_text()
     assert "finished with errors that it recovered from" in log

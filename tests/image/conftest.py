@@ -17,7 +17,8 @@ import testinfra
 class Expected:
     """What bake says of the image under test.
 
-    ``source`` has the files that it was built from, ``base`` the facts of its base image.
+    ``source`` has the files that it was built from, ``additions`` those that a person adds, and
+    ``facts`` what the build instance had at three moments: at first, and before and after these.
     """
 
     role: str
@@ -27,7 +28,8 @@ class Expected:
     user: str
     ssm_agent: bool
     source: Path
-    base: Path
+    additions: Path
+    facts: Path
 
     @property
     def provisioners(self) -> Path:
@@ -37,6 +39,11 @@ class Expected:
     def units(self) -> set[str]:
         """The units that the image's role enables."""
         return entries(self.provisioners / "roles" / f"{self.role}.units")
+
+    @property
+    def added_units(self) -> set[str]:
+        """The units that a person adds as files."""
+        return {path.name for path in (self.additions / "units").iterdir()}
 
     @property
     def masked(self) -> set[str]:
@@ -50,8 +57,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for name in ("role", "digest", "ray", "python", "user"):
         group.addoption(f"--image-{name}", default="")
     group.addoption("--image-ssm-agent", action="store_true")
-    group.addoption("--image-source", type=Path)
-    group.addoption("--image-base", type=Path)
+    for name in ("source", "additions", "facts"):
+        group.addoption(f"--image-{name}", type=Path)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -68,7 +75,8 @@ def expected(pytestconfig: pytest.Config) -> Expected:
         **texts,
         ssm_agent=bool(option("--image-ssm-agent")),
         source=option("--image-source"),
-        base=option("--image-base"),
+        additions=option("--image-additions"),
+        facts=option("--image-facts"),
     )
 
 
@@ -85,10 +93,15 @@ def machine(pytestconfig: pytest.Config) -> Any:
 
 
 @pytest.fixture(scope="session")
-def base(expected: Expected) -> dict[str, Any]:
+def plain(expected: Expected) -> dict[str, Any]:
     """Facts of the base image, read on the build instance before our provisioners ran."""
-    found: dict[str, Any] = json.loads(expected.base.read_text())
-    return found
+    return facts_at(expected, "base")
+
+
+@pytest.fixture(scope="session")
+def base(plain: dict[str, Any], expected: Expected) -> dict[str, Any]:
+    """Facts of the base image, with what a person's additions made of them."""
+    return with_additions(plain, facts_at(expected, "before"), facts_at(expected, "after"))
 
 
 @pytest.fixture(scope="session")
@@ -97,6 +110,34 @@ def facts(machine: Any, expected: Expected) -> dict[str, Any]:
     script = (expected.provisioners / "facts.py").read_text()
     found: dict[str, Any] = json.loads(machine.check_output("python3 -I -c %s", script))
     return found
+
+
+def facts_at(expected: Expected, moment: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((expected.facts / f"{moment}.json").read_text())
+    return found
+
+
+def with_additions(
+    base: dict[str, Any], before: dict[str, Any], after: dict[str, Any]
+) -> dict[str, Any]:
+    """Return facts of a base image with what changed from ``before`` to ``after``.
+
+    But a unit may never fail, and no image may hold a private key, whoever added it.
+    """
+    strict = ("failed_units", "private_keys", "machine_id", "host_keys")
+    return {
+        fact: value if fact in strict else changed(value, before[fact], after[fact])
+        for fact, value in base.items()
+    }
+
+
+def changed(value: Any, before: Any, after: Any) -> Any:
+    """Return a list or dictionary with what was added, changed and removed in between."""
+    if isinstance(value, list):
+        return sorted(set(value) - (set(before) - set(after)) | (set(after) - set(before)))
+    kept = {key: each for key, each in value.items() if key in after or key not in before}
+    new = {key: each for key, each in after.items() if key not in before or before[key] != each}
+    return {**kept, **new}
 
 
 def entries(path: Path) -> set[str]:

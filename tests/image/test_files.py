@@ -54,6 +54,7 @@ def test_the_units_are_the_checkouts(machine: Any, expected: Expected) -> None:
 
 def test_etc_raykiln_holds_exactly_the_images_records(machine: Any) -> None:
     assert set(machine.check_output("ls -A /etc/raykiln").split()) == {
+        "image.env",
         "image.json",
         "software.json",
     }

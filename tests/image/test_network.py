@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tests.image.conftest import Expected
+
 WITHOUT_TOKEN = """
 import urllib.error, urllib.request
 try:
@@ -11,11 +13,15 @@ except urllib.error.HTTPError as error:
 """
 
 
-def test_no_port_is_open_but_those_of_the_base_image(
-    facts: dict[str, Any], base: dict[str, Any]
+def test_no_port_is_open_but_those_of_the_base_image_and_of_a_persons_own_services(
+    facts: dict[str, Any], base: dict[str, Any], plain: dict[str, Any], expected: Expected
 ) -> None:
-    assert "tcp/22" in facts["open_ports"]
-    assert facts["open_ports"] == base["open_ports"]
+    theirs = {port for port, unit in facts["port_units"].items() if unit in expected.added_units}
+    found = set(facts["open_ports"])
+
+    assert "tcp/22" in found
+    assert found - set(base["open_ports"]) - theirs == set()
+    assert set(plain["open_ports"]) - found == set()
 
 
 def test_metadata_is_refused_without_a_token(machine: Any) -> None:

@@ -79,13 +79,15 @@ def test_the_environment_holds_what_is_locked_and_nothing_else(
 ) -> None:
     software = json.loads(machine.check_output("cat /etc/raykiln/software.json"))
     architecture = machine.check_output("uname -m").replace("aarch64", "arm64")
-    locked = pins_for(
-        (expected.provisioners / "ray.lock").read_text(), Target(expected.python, architecture)
-    )
+    added = expected.additions / "added.txt"
+    locks = [expected.provisioners / "ray.lock", *([added] if added.exists() else [])]
+    target = Target(expected.python, architecture)
+    locked = [pin for lock in locks for pin in pins_for(lock.read_text(), target)]
 
     found = {name.lower().replace("_", "-"): v for name, v in software["python"].items()}
 
     assert found == {pin.name: pin.version for pin in locked}
+    assert software["python_version"].startswith(f"{expected.python}.")
 
 
 def test_every_module_is_compiled(machine: Any, expected: Expected) -> None:

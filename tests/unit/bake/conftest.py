@@ -18,8 +18,8 @@ def clients(world: World) -> Clients:  # noqa: F811 - a fixture
     return Clients(REGION)
 
 
-def register(clients: Clients, role: str, *, verified: bool = True) -> str:
-    """Register an image, newer than all before it, and return its id."""
+def register(clients: Clients, role: str, *, verified: bool = True, **others: str) -> str:
+    """Register an image, newer than all before it, and return its id; ``others`` are its tags."""
     ec2 = clients("ec2")
     count = len(ec2.describe_images(Owners=["self"])["Images"])
     ami_id = str(ec2.register_image(Name=f"ray-{role}-{count}")["ImageId"])
@@ -27,7 +27,7 @@ def register(clients: Clients, role: str, *, verified: bool = True) -> str:
     image = ec2_backends[ACCOUNT][REGION].amis[ami_id]
     image.architecture, image.creation_date = "x86_64", datetime(2026, 11, 1 + count, tzinfo=UTC)
     tags = {"role": role, "digest": f"{count:064}", "ray-version": "2.60.0", "git": "abc"}
-    tags["contract"] = VERSION
+    tags |= {"contract": VERSION, **others}
     if verified:
         tags["verified"] = "2026-11-22T00:00:00Z"
     pairs = [{"Key": f"raykiln:{key}", "Value": value} for key, value in tags.items()]

@@ -7,27 +7,34 @@ from pathlib import Path
 
 import pytest
 
+from bake.additions import Additions
 from bake.base_image import BaseImage
-from bake.build import BuildSpec, OutputHandler, ami_ids_in
+from bake.build import OutputHandler, ami_id_in
 from bake.build_instance import BuildInstance
-from bake.files import ROLES
+from bake.image_wheels import ImageWheels
 from bake.owner import this_process
+from bake.spec import BuildSpec
 from bake.subnet import Subnet
+from bake.wanted import WantedImage
 from common.checkout import REPOSITORY
 from common.clients import Clients
 from tests.unit.deploy.builders import an_environment
 
+WORKER, GPU = WantedImage("worker"), WantedImage("worker", "gpu")
 DECLARED = re.compile(r'^variable "(\w+)"', re.MULTILINE)
 
 
-def a_build_spec(folder: Path) -> BuildSpec:
+def a_build_spec(folder: Path, image: WantedImage = WORKER) -> BuildSpec:
     return BuildSpec(
-        environment=an_environment(),
+        image=image,
+        environment=an_environment(images={"gpu": {"python": "3.12"}}),
+        additions=Additions({"provisioners/10-one.sh": b"#!", "provisioners/files/10-data": b""}),
+        template=folder / "template",
         base=BaseImage("ami-0123456789abcdef0", "debian-12", "/dev/xvda"),
         subnet=Subnet("subnet-1", "vpc-1"),
         source=REPOSITORY,
-        digests={"head": "a" * 64, "worker": "b" * 64},
-        wheelhouse=folder / "wheelhouse",
+        digest="a" * 64,
+        wheels=ImageWheels(folder / "wheelhouse", folder / "added" if image.name else None),
         ray_version="2.60.0",
         git="abc",
         built="2026-11-22T12:00:00Z",
@@ -43,8 +50,7 @@ def reported() -> list[str]:
 
 @pytest.fixture
 def output(clients: Clients, reported: list[str]) -> OutputHandler:
-    instances = {role: BuildInstance(clients, this_process()) for role in ROLES}
-    return OutputHandler(instances, io.StringIO(), reported.append)
+    return OutputHandler(BuildInstance(clients, this_process()), io.StringIO(), reported.append)
 
 
 def test_every_variable_of_the_template_gets_a_value_and_no_other(tmp_path: Path) -> None:
@@ -53,68 +59,70 @@ def test_every_variable_of_the_template_gets_a_value_and_no_other(tmp_path: Path
     assert set(a_build_spec(tmp_path).variables()) == set(declared)
 
 
-def test_progress_shows_the_step_of_each_role(output: OutputHandler, reported: list[str]) -> None:
-    output("==> ray.amazon-ebs.head: Waiting for SSH...")
-    output("    ray.amazon-ebs.head: some output")
-    output("==> ray.amazon-ebs.worker: Provisioning with shell script: /a/b/30-ray.sh")
+def test_what_a_person_adds_is_among_the_variables(tmp_path: Path) -> None:
+    plain, gpu = (a_build_spec(tmp_path, image).variables() for image in (WORKER, GPU))
 
-    assert reported == [
-        "head: Waiting for SSH",
-        "head: Waiting for SSH · worker: Provisioning with shell script: 30-ray.sh",
-    ]
+    assert (plain["slug"], plain["image"], plain["python"]) == ("worker", "", "3.11")
+    assert (gpu["slug"], gpu["image"], gpu["python"]) == ("worker-gpu", "gpu", "3.12")
+    assert plain["added_wheels"] == str(tmp_path / "empty")
+    assert gpu["added_wheels"] == str(tmp_path / "added" / "wheels")
+    assert gpu["scripts"] == ["10-one.sh"]
+
+
+def test_progress_shows_the_steps(output: OutputHandler, reported: list[str]) -> None:
+    output("==> ray.amazon-ebs.image: Waiting for SSH...")
+    output("    ray.amazon-ebs.image: some output")
+    output("==> ray.amazon-ebs.image: Provisioning with shell script: /a/b/30-ray.sh")
+
+    assert reported == ["Waiting for SSH", "Provisioning with shell script: 30-ray.sh"]
 
 
 def test_a_call_that_aws_rejects_is_kept_as_an_error_while_packer_continues(
     output: OutputHandler,
 ) -> None:
-    output("    ray.amazon-ebs.head: Instance ID: i-0123456789abcdef0")
+    output("    ray.amazon-ebs.image: Instance ID: i-0123456789abcdef0")
 
     assert "IMDSv2" in output.errors[0].message
 
 
 def test_a_script_that_fails_is_named_with_its_last_words(output: OutputHandler) -> None:
-    output("==> ray.amazon-ebs.head: Provisioning with shell script: /a/b/70-report.sh")
-    output("    ray.amazon-ebs.head: words of another script")
-    output("==> ray.amazon-ebs.head: Provisioning with shell script: /a/b/90-clean.sh")
-    output("==> ray.amazon-ebs.worker: Provisioning with shell script: /a/b/30-ray.sh")
+    output("==> ray.amazon-ebs.image: Provisioning with shell script: /a/b/84-report.sh")
+    output("    ray.amazon-ebs.image: words of another script")
+    output("==> ray.amazon-ebs.image: Provisioning with shell script: /a/b/90-clean.sh")
     for number in range(4):
-        output(f"    ray.amazon-ebs.head: line {number}")
-    output("    ray.amazon-ebs.worker: words of another machine")
-    output("==> ray.amazon-ebs.head: E: Could not get lock /var/cache/apt/archives/lock")
-    output("==> ray.amazon-ebs.head: E: Unable to lock directory /var/cache/apt/archives/")
-    output("==> ray.amazon-ebs.head: Provisioning step had errors: Running the cleanup provisioner")
-    output("==> ray.amazon-ebs.head: Terminating the source AWS instance...")
-    output("Build 'ray.amazon-ebs.head' errored: Script exited with non-zero exit status: 100")
+        output(f"    ray.amazon-ebs.image: line {number}")
+    output("==> ray.amazon-ebs.image: E: Could not get lock /var/cache/apt/archives/lock")
+    output("==> ray.amazon-ebs.image: E: Unable to lock directory /var/cache/apt/archives/")
+    output(
+        "==> ray.amazon-ebs.image: Provisioning step had errors: Running the cleanup provisioner"
+    )
+    output("==> ray.amazon-ebs.image: Terminating the source AWS instance...")
+    output("Build 'ray.amazon-ebs.image' errored: Script exited with non-zero exit status: 100")
 
     assert output.failures == [
-        "head: 90-clean.sh failed"
+        "90-clean.sh failed"
         "\n    line 1"
         "\n    line 2"
         "\n    line 3"
         "\n    E: Could not get lock /var/cache/apt/archives/lock"
         "\n    E: Unable to lock directory /var/cache/apt/archives/",
-        "Build 'ray.amazon-ebs.head' errored: Script exited with non-zero exit status: 100",
+        "Build 'ray.amazon-ebs.image' errored: Script exited with non-zero exit status: 100",
     ]
 
 
 def test_a_script_that_says_nothing_is_named_all_the_same(output: OutputHandler) -> None:
-    output("==> ray.amazon-ebs.worker: Provisioning with shell script: /a/b/90-clean.sh")
-    output("==> ray.amazon-ebs.worker: Provisioning step had errors: Running the cleanup")
+    output("==> ray.amazon-ebs.image: Provisioning with shell script: /a/b/90-clean.sh")
+    output("==> ray.amazon-ebs.image: Provisioning step had errors: Running the cleanup")
 
-    assert output.failures == ["worker: 90-clean.sh failed"]
+    assert output.failures == ["90-clean.sh failed"]
 
 
-def test_the_manifest_gives_the_ami_ids_of_the_last_run_by_role(tmp_path: Path) -> None:
-    def entry(run: str, role: str, ami_id: str) -> dict[str, object]:
-        artifact = f"us-east-1:{ami_id}"
-        return {"packer_run_uuid": run, "artifact_id": artifact, "custom_data": {"role": role}}
-
+def test_the_manifest_gives_the_ami_id_of_the_last_run(tmp_path: Path) -> None:
     builds = [
-        entry("1", "head", "ami-1"),
-        entry("2", "head", "ami-2"),
-        entry("2", "worker", "ami-3"),
+        {"packer_run_uuid": run, "artifact_id": f"us-east-1:{ami_id}"}
+        for run, ami_id in (("1", "ami-1"), ("2", "ami-2"))
     ]
     manifest = tmp_path / "manifest.json"
     manifest.write_text(json.dumps({"builds": builds, "last_run_uuid": "2"}))
 
-    assert ami_ids_in(manifest) == {"head": "ami-2", "worker": "ami-3"}
+    assert ami_id_in(manifest) == "ami-2"

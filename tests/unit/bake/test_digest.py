@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from bake.additions import Additions
 from bake.digest import DigestInputs, image_digest
 from bake.files import FOLDERS, copy_shaping_files, shaping_files
+from bake.wanted import WantedImage
 from common.checkout import REPOSITORY
 from tests.unit.deploy.builders import an_environment
 
-INPUTS = DigestInputs.of(an_environment().image, "ami-base")
+INPUTS = DigestInputs.of(an_environment().image, "ami-base", Additions())
+HEAD, WORKER = WantedImage("head"), WantedImage("worker")
 
 
 @pytest.fixture
@@ -22,18 +25,20 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def test_a_copy_of_the_checkout_has_the_same_digest(checkout: Path) -> None:
-    assert image_digest("head", INPUTS, checkout) == image_digest("head", INPUTS)
+    assert image_digest(HEAD, INPUTS, checkout) == image_digest(HEAD, INPUTS)
 
 
 def test_a_bake_copies_the_files_that_its_digest_is_computed_from(tmp_path: Path) -> None:
     copy = copy_shaping_files(tmp_path)
 
     assert list(shaping_files(copy)) == list(shaping_files())
-    assert image_digest("head", INPUTS, copy) == image_digest("head", INPUTS)
+    assert image_digest(HEAD, INPUTS, copy) == image_digest(HEAD, INPUTS)
 
 
-def test_head_and_worker_have_different_digests() -> None:
-    assert image_digest("head", INPUTS) != image_digest("worker", INPUTS)
+def test_every_role_and_name_has_a_digest_of_its_own() -> None:
+    images = (HEAD, WORKER, WantedImage("worker", "gpu"), WantedImage("worker", "cpu"))
+
+    assert len({image_digest(image, INPUTS) for image in images}) == 4
 
 
 @pytest.mark.parametrize(
@@ -45,35 +50,36 @@ def test_head_and_worker_have_different_digests() -> None:
         {"volume_gib": 21},
         {"encrypted": False},
         {"ssm_agent_required": False},
+        {"additions": "0" * 64},
     ],
 )
 def test_every_input_changes_the_digest(changes: dict[str, object]) -> None:
     changed = replace(INPUTS, **changes)  # type: ignore[arg-type] # values of mixed types
 
-    assert image_digest("head", changed) != image_digest("head", INPUTS)
+    assert image_digest(HEAD, changed) != image_digest(HEAD, INPUTS)
 
 
 def test_every_shaping_file_changes_the_digest(checkout: Path) -> None:
-    before = image_digest("head", INPUTS, checkout)
+    before = image_digest(HEAD, INPUTS, checkout)
     seen = {before}
     for path in shaping_files(checkout):
         with (checkout / path).open("a") as file:
             file.write("\n")
-        seen.add(image_digest("head", INPUTS, checkout))
+        seen.add(image_digest(HEAD, INPUTS, checkout))
 
     assert len(seen) == len(list(shaping_files(checkout))) + 1
 
 
 def test_renaming_a_file_changes_the_digest(checkout: Path) -> None:
-    before = image_digest("head", INPUTS, checkout)
+    before = image_digest(HEAD, INPUTS, checkout)
     (checkout / "systemd/ray-head.service").rename(checkout / "systemd/ray-other.service")
 
-    assert image_digest("head", INPUTS, checkout) != before
+    assert image_digest(HEAD, INPUTS, checkout) != before
 
 
 def test_compiled_modules_do_not_change_the_digest(checkout: Path) -> None:
-    before = image_digest("head", INPUTS, checkout)
+    before = image_digest(HEAD, INPUTS, checkout)
     (checkout / "node/__pycache__").mkdir(exist_ok=True)
     (checkout / "node/__pycache__/guard.cpython-311.pyc").write_bytes(b"\0")
 
-    assert image_digest("head", INPUTS, checkout) == before
+    assert image_digest(HEAD, INPUTS, checkout) == before

@@ -41,6 +41,7 @@ class Bench:
         environment = an_environment()
         spec = InstanceSpec(
             environment,
+            environment.image,
             resolve_subnet(self.clients, environment.image),
             "ami-1",
             name="a-test",

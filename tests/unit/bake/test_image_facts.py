@@ -9,7 +9,7 @@ import pytest
 
 from common.checkout import REPOSITORY
 from tests.image import test_clean, test_files, test_network, test_units, test_users
-from tests.image.conftest import Expected
+from tests.image.conftest import Expected, with_additions
 
 Facts = dict[str, Any]
 # As Ubuntu's: pip's wheel, a file of the login, a snap's unit, a key, a port and a failed unit.
@@ -25,11 +25,13 @@ BASE: Facts = {
     "debian_packages": {"bash": "5.2"},
     "python_packages": {"six": "1.16.0"},
     "host_keys": {"ssh_host_rsa_key.pub": "0" * 64},
+    "port_units": {"tcp/22": "ssh.service"},
 }
 
 
 def expected(role: str) -> Expected:
-    return Expected(role, "", "", "3.12", "ubuntu", False, REPOSITORY, Path())
+    additions = REPOSITORY / "tests/cloud/apps"  # with a unit that has a port
+    return Expected(role, "", "", "3.12", "ubuntu", False, REPOSITORY, additions, Path())
 
 
 def an_image(role: str = "worker") -> Facts:
@@ -41,25 +43,28 @@ def an_image(role: str = "worker") -> Facts:
     return image
 
 
-def failures(image: Facts, role: str = "worker") -> set[str]:
+def failures(image: Facts, role: str = "worker", base: Facts = BASE) -> set[str]:
     """Return the image tests that fail, of those that compare with the base image."""
+    ports = (
+        test_network.test_no_port_is_open_but_those_of_the_base_image_and_of_a_persons_own_services
+    )
     tests: tuple[Callable[[], None], ...] = (
         lambda: test_clean.test_the_only_private_keys_are_the_host_keys_and_the_base_images(
-            image, BASE
+            image, base
         ),
-        lambda: test_clean.test_no_file_was_added_to_a_home(image, BASE),
-        lambda: test_clean.test_no_wheel_was_added(image, BASE),
-        lambda: test_files.test_no_setuid_or_setgid_file_was_added(image, BASE),
-        lambda: test_files.test_no_debian_package_was_added_changed_or_removed(image, BASE),
+        lambda: test_clean.test_no_file_was_added_to_a_home(image, base),
+        lambda: test_clean.test_no_wheel_was_added(image, base),
+        lambda: test_files.test_no_setuid_or_setgid_file_was_added(image, base),
+        lambda: test_files.test_no_debian_package_was_added_changed_or_removed(image, base),
         lambda: test_files.test_the_machines_own_python_has_the_packages_of_the_base_image(
-            image, BASE
+            image, base
         ),
-        lambda: test_network.test_no_port_is_open_but_those_of_the_base_image(image, BASE),
+        lambda: ports(image, base, BASE, expected(role)),
         lambda: test_units.test_beside_the_bases_units_exactly_the_roles_are_enabled(
-            image, BASE, expected(role)
+            image, base, expected(role)
         ),
-        lambda: test_units.test_no_unit_fails_but_those_that_fail_in_the_base_image(image, BASE),
-        lambda: test_users.test_ray_is_the_only_user_added(image, BASE),
+        lambda: test_units.test_no_unit_fails_but_those_that_fail_in_the_base_image(image, base),
+        lambda: test_users.test_ray_is_the_only_user_added(image, base),
         lambda: test_users.test_ray_is_a_system_user_that_cannot_log_in(image),
         lambda: test_users.test_the_images_user_is_there_to_log_in(image, expected(role)),
     )
@@ -68,7 +73,7 @@ def failures(image: Facts, role: str = "worker") -> set[str]:
         try:
             test()
         except (AssertionError, KeyError):
-            failed.add(test.__code__.co_names[1])
+            failed.add(test.__code__.co_names[-1])
     return failed
 
 
@@ -127,3 +132,66 @@ def test_ray_must_not_log_in() -> None:
     image["users"]["ray"] = ["998", "/bin/bash"]
 
     assert failures(image) == {"test_ray_is_a_system_user_that_cannot_log_in"}
+
+
+# What a person's package, provisioner and unit make of an image.
+ADDED: dict[str, list[str]] = {
+    "enabled_units": ["apps-web.service", "exporter.service"],
+    "open_ports": ["tcp/9100"],
+    "privileged_files": ["/usr/bin/fusermount3"],
+    "home_files": ["/root/.vimrc"],
+}
+
+
+def with_theirs(facts: Facts) -> Facts:
+    """Return an image's facts with what a person adds, and a package of theirs removed."""
+    new = copy.deepcopy(facts)
+    for fact, values in ADDED.items():
+        new[fact] = sorted([*new[fact], *values])
+    new["users"]["apps"] = ["997", "/usr/sbin/nologin"]
+    new["debian_packages"] = {"bash": "5.2.1", "libgl1": "1.6"}
+    del new["python_packages"]["six"]
+    return new
+
+
+def test_what_a_person_adds_is_theirs() -> None:
+    before = an_image()
+    base = with_additions(BASE, before, with_theirs(before))
+
+    assert failures(with_theirs(before), base=base) == set()
+    assert failures(with_theirs(before)) != set()
+
+
+def test_beside_what_a_person_adds_everything_else_is_an_extra() -> None:
+    before = an_image()
+    base = with_additions(BASE, before, with_theirs(before))
+    for fact, extra in (
+        *(("enabled_units", "ray-head.service"), ("open_ports", "tcp/8265")),
+        *(("privileged_files", "/opt/ray/bin/helper"), ("home_files", "/home/ubuntu/notes")),
+    ):
+        image = with_theirs(before)
+        image[fact] = sorted([*image[fact], extra])
+
+        assert len(failures(image, base=base)) == 1, fact
+
+
+@pytest.mark.parametrize(
+    ("fact", "extra"), [("failed_units", "exporter.service"), ("private_keys", "/etc/ssl/own.key")]
+)
+def test_a_unit_that_fails_and_a_private_key_are_refused_from_a_person_too(
+    fact: str, extra: str
+) -> None:
+    before, after = an_image(), an_image()
+    after[fact] = sorted([*after[fact], extra])
+
+    assert len(failures(after, base=with_additions(BASE, before, after))) == 1
+
+
+def test_a_port_of_an_added_unit_is_theirs_though_it_was_closed_during_the_bake() -> None:
+    image = an_image()
+    image["open_ports"] = sorted([*image["open_ports"], "tcp/9105"])
+    assert len(failures(image)) == 1
+
+    image["port_units"]["tcp/9105"] = "apps-web.service"
+
+    assert failures(image) == set()

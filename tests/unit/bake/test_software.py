@@ -6,8 +6,8 @@ import random
 from bake.software import (
     AT_MOST,
     LENGTH,
+    Report,
     software_changes,
-    software_in,
     software_tags,
     tagged_software,
 )
@@ -42,12 +42,18 @@ def test_tags_that_cannot_be_decoded_give_none() -> None:
 
 
 def test_only_packages_are_stored() -> None:
-    report = {"image": {"digest": "0a"}, "debian": {"bash": "5.2"}, "python": {"ray": "2.60.0"}}
-
-    assert software_in(json.dumps(report)) == {
+    content = {
+        "image": {"digest": "0a"},
         "debian": {"bash": "5.2"},
         "python": {"ray": "2.60.0"},
+        "python_version": "3.11.2",
+        "gpu": {"failed": "", "words": "skipped: no GPU"},
     }
+
+    report = Report.parse(json.dumps(content))
+
+    assert report.software == {"debian": {"bash": "5.2"}, "python": {"ray": "2.60.0"}}
+    assert (report.python, report.gpu) == ("3.11.2", "skipped: no GPU")
 
 
 def test_changes_name_added_removed_and_updated_packages() -> None:

@@ -17,8 +17,10 @@ from tests.unit.bake.test_build import a_build_spec
 def variables(tmp_path: Path) -> dict[str, Any]:
     """The variables that a bake passes."""
     spec = a_build_spec(tmp_path)
-    (spec.wheelhouse / "wheels").mkdir(parents=True)
-    (spec.wheelhouse / "requirements.txt").touch()
+    (spec.wheels.ray / "wheels").mkdir(parents=True)
+    (spec.wheels.ray / "requirements.txt").touch()
+    spec.empty.mkdir()
+    spec.additions.write(spec.added)
     return spec.variables()
 
 
@@ -32,7 +34,7 @@ def test_packer_accepts_the_variables_of_a_bake(tmp_path: Path, variables: dict[
     assert errors_of(tmp_path, variables) == ""
 
 
-@pytest.mark.parametrize("missing", ["source_ami", "bake_id", "wheels", "head_digest"])
+@pytest.mark.parametrize("missing", ["source_ami", "bake_id", "wheels", "digest", "additions"])
 def test_a_variable_without_default_must_be_given(
     tmp_path: Path, variables: dict[str, Any], missing: str
 ) -> None:

@@ -13,7 +13,6 @@ import pytest
 from bake.ray_lock import Target, pins_for
 from bake.wheelhouse import check_wheels, fetch_wheelhouse
 from common.errors import PipelineError
-from tests.unit.deploy.builders import an_environment
 
 TARGET = Target("3.11", "x86_64")
 
@@ -26,15 +25,17 @@ class Index:
     lock: Path
     cache: Path
 
-    def publish(self, name: str, tag: str = "py3-none-any", content: str = "") -> Path:
+    def publish(
+        self, name: str, tag: str = "py3-none-any", content: str = "", needs: str = ""
+    ) -> Path:
         """Add a wheel of version 1.0."""
         wheel = self.folder / f"{name}-1.0-{tag}.whl"
         with zipfile.ZipFile(wheel, "w") as archive:
             info = f"{name}-1.0.dist-info"
             archive.writestr(f"{name}.py", content)
-            archive.writestr(
-                f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
-            )
+            metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+            requires = f"Requires-Dist: {needs}\n" if needs else ""
+            archive.writestr(f"{info}/METADATA", metadata + requires)
             archive.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\nTag: {tag}\n")
             archive.writestr(f"{info}/RECORD", "")
         return wheel
@@ -46,7 +47,8 @@ class Index:
         self.lock.write_text(self.lock.read_text() + line)
 
     def fetch(self) -> Path:
-        return fetch_wheelhouse(an_environment(), self.cache, lambda words: None, self.lock)
+        pins = pins_for(self.lock.read_text(), TARGET)
+        return fetch_wheelhouse(pins, TARGET, self.cache, lambda words: None)
 
 
 @pytest.fixture

@@ -118,6 +118,10 @@ def test_a_group_has_several_types_and_markets_in_order_of_preference(tmp_path: 
         (GROUP.replace("team =", '"ray.io/team" ='), "labels that begin with ray.io/ are Ray's"),
         (GROUP.replace("g5.x", "g6.x"), "workers.gpu.instance_types: an instance type is named tw"),
         (GROUP + 'image = "gpu"', "workers.gpu.image: there is no [images.gpu]"),
+        (
+            GROUP + 'image = "gpu"\n[images.gpu]\npython = "3.12"',
+            "workers.gpu.image has Python 3.12, the head's image 3.11: Ray needs the same",
+        ),
         (GROUP + "volume = { iops = 2999 }", "gp3 has 3000 to 80000 IOPS"),
         (GROUP + "volume = { gib = 6, iops = 3001 }", "iops = 3001 needs 7 GiB (500 for each)"),
         (GROUP + "volume = { throughput = 751 }", "throughput = 751 needs 3004 iops"),

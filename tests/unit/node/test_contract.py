@@ -394,7 +394,7 @@ def test_provisioners_make_the_contracts_files() -> None:
 
     assert f"d {contract.RUN_FOLDER} " in (rootfs / "etc/tmpfiles.d/raykiln.conf").read_text()
     assert f":-{contract.TOKEN_FILE}}}" in wrapper
-    assert f"Leaves  {contract.IMAGE_JSON} " in (PROVISIONERS / "70-report.sh").read_text()
+    assert f"Leaves  {contract.IMAGE_JSON} " in (PROVISIONERS / "84-report.sh").read_text()
     assert Path(contract.IMAGE_JSON).name in strings(PROVISIONERS / "report.py")
     for role, log in contract.BOOTSTRAP_LOGS.items():
         assert f"f {log} " in (PROVISIONERS / f"roles/{role}.tmpfiles.conf").read_text()
@@ -402,10 +402,10 @@ def test_provisioners_make_the_contracts_files() -> None:
 
 
 def test_packer_tags_images_with_their_role() -> None:
-    text = (ROOT / "packer/build.pkr.hcl").read_text()
+    text = (ROOT / "packer/sources.pkr.hcl").read_text()
 
-    for role in contract.ROLES:
-        assert len(re.findall(rf'"{contract.ROLE_TAG}" = "{role}"', text)) == 2  # image, snapshot
+    assert re.findall(rf'"{contract.ROLE_TAG}" += var.role\n', text)
+    assert re.findall(r"^  (\w*tags) += local.image_tags$", text, re.M) == ["snapshot_tags", "tags"]
 
 
 # --- node/ itself --------------------------------------------------------------------------------

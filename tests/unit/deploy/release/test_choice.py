@@ -1,10 +1,12 @@
 """Which image a role gets: verified, of its architecture, the newest or the one in the file."""
 
+from dataclasses import replace
+
 import pytest
 
 from bake.catalog import Image
 from common.errors import Refused
-from deploy.release.choice import choose_image
+from deploy.release.choice import choose_image, choose_images
 from node.contract import VERSION
 from tests.unit.deploy.builders import an_environment
 
@@ -68,3 +70,44 @@ def test_a_configured_image_of_the_other_role_is_refused() -> None:
 
     with pytest.raises(Refused, match="not a verified head image"):
         choose_image((listed("ami-0123456789abcdef0", role="worker"),), environment, "head", "")
+
+
+@pytest.mark.parametrize(
+    ("head", "worker", "refused"),
+    [("3.11.2", "3.11.2", False), ("3.11.2", "3.11.9", True), ("3.11.2", "", False)],
+)
+def test_images_with_different_pythons_are_refused(head: str, worker: str, refused: bool) -> None:
+    """Ray compares all three numbers before a node joins."""
+    catalog = (
+        replace(listed("ami-head"), python=head),
+        replace(listed("ami-worker", role="worker"), python=worker),
+    )
+    if not refused:
+        assert choose_images(catalog, an_environment())[0].ami_id == "ami-head"
+        return
+
+    with pytest.raises(Refused, match=r"ami-head has Python 3\.11\.2, .* Python 3\.11\.9"):
+        choose_images(catalog, an_environment())
+
+
+def test_each_group_gets_the_image_of_its_name() -> None:
+    group = {"instance_types": ["m6i.large"], "min": 0, "max": 3}
+    environment = an_environment(
+        images={"gpu": {}, "lean": {}},
+        head={"instance_type": "m6i.large", "image": "lean"},
+        workers={"cpu": group, "gpu": {**group, "image": "gpu"}},
+    )
+    catalog = (
+        replace(listed("ami-lean"), name="lean"),
+        listed("ami-plain-head"),
+        replace(listed("ami-gpu", role="worker"), name="gpu"),
+        listed("ami-plain", role="worker"),
+    )
+
+    head, workers = choose_images(catalog, environment)
+
+    assert head.ami_id == "ami-lean"
+    assert {name: image.ami_id for name, image in workers.items()} == {
+        "": "ami-plain",
+        "gpu": "ami-gpu",
+    }

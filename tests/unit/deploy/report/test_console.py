@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from io import StringIO
 
@@ -77,3 +78,50 @@ def test_a_failure_meanwhile_waits_for_the_command_beside(
         raise RuntimeError("meanwhile")
 
     assert capfd.readouterr().out.split() == ["done"]
+
+
+@pytest.fixture
+def printed(monkeypatch: pytest.MonkeyPatch) -> StringIO:
+    """What is printed where there is no terminal."""
+    out = StringIO()
+    monkeypatch.setattr(console, "console", Console(file=out, width=200))
+    return out
+
+
+def test_without_a_terminal_each_line_says_its_outcome_and_only_now_and_then_its_words(
+    printed: StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    with console.live_lines() as lines:
+        for now[0], words in ((1.0, "boots"), (5.0, "is built"), (17.0, "is tested")):
+            lines.say("head", words)
+            lines.say("worker gpu", "waits for its turn")
+        now[0] = 20.0
+        lines.end("head", "ami-1 [red]")
+        lines.end("worker gpu", "10-user.sh failed", failed=True)
+
+    assert printed.getvalue().splitlines() == [
+        "  head: is tested",
+        "  worker gpu: waits for its turn",
+        "✓ head: ami-1 [red] (20.0 s)",
+        "✗ worker gpu: 10-user.sh failed (20.0 s)",
+    ]
+
+
+def test_on_a_terminal_every_line_is_shown_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = StringIO()
+    terminal = Console(file=out, force_terminal=True, width=100, highlight=False)
+    monkeypatch.setattr(console, "console", terminal)
+
+    with console.live_lines() as lines:
+        lines.say("head", "boots")
+        lines.say("worker", "waits")
+        lines.end("head", "ami-1")
+        shown = StringIO()
+        Console(file=shown, width=100).print(lines._table())
+
+    assert "worker waits" in shown.getvalue()
+    assert "head" not in shown.getvalue()
+    assert "ami-1" in out.getvalue()

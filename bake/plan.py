@@ -1,0 +1,89 @@
+"""Decide which images to bake, and which only to test again. Reads AWS (EC2).
+
+An image that is verified with the current digest is not baked again; it is only tested again when a
+person's own tests are others than those that it has passed.
+"""
+
+from dataclasses import dataclass
+
+from bake.additions import Additions, read_additions
+from bake.base_image import BaseImage, resolve_base_image
+from bake.catalog import Image, find_verified, images
+from bake.digest import DigestInputs, image_digest
+from bake.wanted import WantedImage, wanted_images
+from common.clients import Clients
+from common.environment import Environment
+
+
+@dataclass(frozen=True)
+class BakePlan:
+    """What a bake would do, by image.
+
+    ``present``: those that exist; ``untested`` are those of them whose own tests have changed.
+    ``missing``: the digests of those to bake.
+    """
+
+    bases: dict[WantedImage, BaseImage]
+    additions: dict[WantedImage, Additions]
+    present: dict[WantedImage, Image]
+    untested: dict[WantedImage, Image]
+    missing: dict[WantedImage, str]
+
+
+def plan_bake(
+    clients: Clients,
+    environment: Environment,
+    wanted: tuple[WantedImage, ...] = (),
+    force: bool = False,
+) -> BakePlan:
+    """Find which images exist and which are missing; with ``force`` all are. Reads only.
+
+    ``wanted`` is by default every image of the environment. Raises Refused when what a person adds
+    to one is not right.
+    """
+    wanted = wanted or wanted_images(environment)
+    additions = read_additions(environment, wanted)
+    bases = _bases(clients, environment, wanted)
+    digests = {image: _digest(environment, image, bases, additions) for image in wanted}
+    catalog = () if force else images(clients)
+    found = {image: find_verified(catalog, image, digest) for image, digest in digests.items()}
+    present = {image: existing for image, existing in found.items() if existing}
+    return BakePlan(
+        bases,
+        additions,
+        present,
+        {
+            image: existing
+            for image, existing in present.items()
+            if additions[image].tests_digest not in ("", existing.tests)
+        },
+        {image: digests[image] for image, existing in found.items() if not existing},
+    )
+
+
+def _bases(
+    clients: Clients, environment: Environment, wanted: tuple[WantedImage, ...]
+) -> dict[WantedImage, BaseImage]:
+    """Resolve each base once: heads and workers have the same one as a rule."""
+    found: dict[tuple[str, ...], BaseImage] = {}
+    bases = {}
+    for image in wanted:
+        settings = environment.image_named(image.name)
+        key = (
+            *(settings.base_id, settings.base_name, settings.base_owner),
+            settings.architecture,
+        )
+        if key not in found:
+            found[key] = resolve_base_image(clients, settings, image.place)
+        bases[image] = found[key]
+    return bases
+
+
+def _digest(
+    environment: Environment,
+    image: WantedImage,
+    bases: dict[WantedImage, BaseImage],
+    additions: dict[WantedImage, Additions],
+) -> str:
+    settings = environment.image_named(image.name)
+    return image_digest(image, DigestInputs.of(settings, bases[image].ami_id, additions[image]))

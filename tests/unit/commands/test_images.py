@@ -1,0 +1,33 @@
+"""What a person reads after a bake, and of the images that there are."""
+
+from bake.bake import BakeResult
+from bake.catalog import Image
+from bake.wanted import WantedImage
+from commands.images import lines_of, row_of
+
+
+def an_image(ami_id: str, name: str = "", verified: str = "2026-11-22T00:00:00Z") -> Image:
+    return Image(
+        *(ami_id, "worker", "d" * 64, "2.60.0", "abc", "2026-11-22", verified, "x86_64"), name=name
+    )
+
+
+def test_each_image_has_a_line_that_says_what_was_done() -> None:
+    images = {
+        WantedImage("head"): an_image("ami-1"),
+        WantedImage("worker"): an_image("ami-2"),
+        WantedImage("worker", "gpu"): an_image("ami-3"),
+    }
+    new, tested = (WantedImage("worker"),), (WantedImage("worker", "gpu"),)
+
+    assert list(lines_of(BakeResult(images, new, tested, None))) == [
+        "head: ami-1 dddddddddddd verified, nothing to do",
+        "worker: ami-2 dddddddddddd baked and verified",
+        "worker gpu: ami-3 dddddddddddd tested again, verified",
+    ]
+
+
+def test_a_row_names_the_image_and_whether_it_is_verified() -> None:
+    assert row_of(an_image("ami-1", verified=""))[1:3] == ("worker", "-")
+    assert row_of(an_image("ami-1", verified=""))[-1] == "no"
+    assert row_of(an_image("ami-2", "gpu"))[2] == "gpu"
