@@ -97,11 +97,13 @@ def read_additions(
     for image in images:
         if image.name not in found:
             settings = environment.image_named(image.name)
-            additions = found[image.name] = Additions(dict(_files(settings, repository)))
-            mistakes += [
-                f"  {environment.name}.toml: {image.place}.{words}"
-                for words in _mistakes(settings, additions, lock, repository)
-            ]
+            place = f"  {environment.name}.toml: {image.place}"
+            try:
+                found[image.name] = Additions(dict(_files(settings, repository)))
+                words = list(_mistakes(settings, found[image.name], lock, repository))
+            except OSError as error:
+                words = [f"{error.filename}: {error.strerror}"]
+            mistakes += [f"{place}.{each}" for each in words]
     if mistakes:
         raise Refused(
             "what is added to the images is not right:\n" + "\n".join(mistakes),

@@ -227,6 +227,12 @@ def test_all_mistakes_are_named_at_once(repository: Path) -> None:
     assert len(mistakes(repository, units="none", tests="none", requirements="none")) == 3
 
 
+def test_a_file_that_cannot_be_read_is_named(repository: Path) -> None:
+    (found,) = mistakes(repository, requirements="a" * 300)
+
+    assert found.endswith("a: File name too long")
+
+
 def test_a_lock_that_is_not_text_is_named(repository: Path) -> None:
     (repository / "l").write_bytes(b"\xff\xfe")
 
