@@ -100,10 +100,10 @@ def read_additions(
             place = f"  {environment.name}.toml: {image.place}"
             try:
                 found[image.name] = Additions(dict(_files(settings, repository)))
-                words = list(_mistakes(settings, found[image.name], lock, repository))
+                words = _mistakes(settings, found[image.name], lock, repository)
+                mistakes += [f"{place}.{each}" for each in words]
             except OSError as error:
-                words = [f"{error.filename}: {error.strerror}"]
-            mistakes += [f"{place}.{each}" for each in words]
+                mistakes.append(f"{place}: {error.filename}: {error.strerror}")
     if mistakes:
         raise Refused(
             "what is added to the images is not right:\n" + "\n".join(mistakes),

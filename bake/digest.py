@@ -13,7 +13,7 @@ from bake.additions import Additions
 from bake.files import shaping_files
 from bake.wanted import WantedImage
 from common.checkout import REPOSITORY
-from common.image_settings import ImageSettings
+from common.environment import Environment
 
 
 @dataclass(frozen=True)
@@ -25,18 +25,23 @@ class DigestInputs:
     python: str
     volume_gib: int
     encrypted: bool
+    kms_key: str
     ssm_agent_required: bool
     additions: str  # the digest of what a person adds
 
     @classmethod
-    def of(cls, settings: ImageSettings, source_ami: str, additions: Additions) -> "DigestInputs":
+    def of(
+        cls, environment: Environment, image: WantedImage, source_ami: str, additions: Additions
+    ) -> "DigestInputs":
         """Return the inputs from an image's settings and what they name."""
+        settings = environment.image_named(image.name)
         return cls(
             source_ami,
             settings.architecture,
             settings.python,
             settings.volume_gib,
             settings.encrypted,
+            environment.nodes.kms_key,
             settings.ssm_agent_required,
             additions.digest,
         )

@@ -85,5 +85,5 @@ def _digest(
     bases: dict[WantedImage, BaseImage],
     additions: dict[WantedImage, Additions],
 ) -> str:
-    settings = environment.image_named(image.name)
-    return image_digest(image, DigestInputs.of(settings, bases[image].ami_id, additions[image]))
+    inputs = DigestInputs.of(environment, image, bases[image].ami_id, additions[image])
+    return image_digest(image, inputs)

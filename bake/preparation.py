@@ -82,7 +82,7 @@ def _builds(
 
     def build(image: WantedImage, spec: ImageSpec) -> BuildSpec:
         settings, base = spec.settings, plan.bases[image]
-        inputs = DigestInputs.of(settings, base.ami_id, spec.additions)
+        inputs = DigestInputs.of(spec.environment, image, base.ami_id, spec.additions)
         return BuildSpec(
             **vars(spec),
             base=base,

@@ -88,6 +88,7 @@ class BuildSpec(ImageSpec):
             "ssh_timeout": f"{self.environment.limits.boot_seconds}s",
             "volume_gib": settings.volume_gib,
             "encrypted": settings.encrypted,
+            "kms_key": self.environment.nodes.kms_key,
             "python": settings.python,
             "ray_version": self.ray_version,
             "ssm_agent_required": settings.ssm_agent_required,

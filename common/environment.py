@@ -198,6 +198,13 @@ class Environment(Table):
         return self
 
     @model_validator(mode="after")
+    def _a_key_encrypts(self) -> "Environment":
+        for name, image in {"image": self.image, **self.images}.items():
+            if self.nodes.kms_key and not image.encrypted:
+                raise ValueError(f"{name}: encrypted = false, but nodes.kms_key is given")
+        return self
+
+    @model_validator(mode="after")
     def _existing_bucket_is_named(self) -> "Environment":
         if self.existing_bucket and not self.names.bucket:
             raise ValueError("existing_bucket needs names.bucket")

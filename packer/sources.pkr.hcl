@@ -66,6 +66,7 @@ source "amazon-ebs" "image" {
     iops                  = 3000
     throughput            = 125
     encrypted             = var.encrypted
+    kms_key_id            = var.kms_key
     delete_on_termination = true
   }
 

@@ -106,6 +106,12 @@ variable "encrypted" {
   default = true
 }
 
+variable "kms_key" {
+  type        = string
+  default     = ""
+  description = "ARN of the key of the image's snapshot; empty: the account's default for EBS."
+}
+
 variable "python" {
   type        = string
   description = "The image's own Python, for example 3.11."

@@ -67,7 +67,7 @@ def mistakes(repository: Path, **image: Any) -> list[str]:
     with pytest.raises(Refused) as refused:
         read_additions(environment(**image), [GPU], repository)
     lines = refused.value.message.splitlines()[1:]
-    assert all(line.startswith("  dev.toml: images.gpu.") for line in lines), lines
+    assert all(line.startswith("  dev.toml: images.gpu") for line in lines), lines
     return [line.removeprefix("  dev.toml: images.gpu.") for line in lines]
 
 

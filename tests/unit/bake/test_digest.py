@@ -13,8 +13,8 @@ from bake.wanted import WantedImage
 from common.checkout import REPOSITORY
 from tests.unit.deploy.builders import an_environment
 
-INPUTS = DigestInputs.of(an_environment().image, "ami-base", Additions())
 HEAD, WORKER = WantedImage("head"), WantedImage("worker")
+INPUTS = DigestInputs.of(an_environment(), HEAD, "ami-base", Additions())
 
 
 @pytest.fixture
@@ -49,6 +49,7 @@ def test_every_role_and_name_has_a_digest_of_its_own() -> None:
         {"python": "3.12"},
         {"volume_gib": 21},
         {"encrypted": False},
+        {"kms_key": "arn:aws:kms:us-east-1:123456789012:key/mrk-1"},
         {"ssm_agent_required": False},
         {"additions": "0" * 64},
     ],

@@ -34,6 +34,12 @@ def test_packer_accepts_the_variables_of_a_bake(tmp_path: Path, variables: dict[
     assert errors_of(tmp_path, variables) == ""
 
 
+def test_packer_accepts_a_key_of_a_persons_own(tmp_path: Path, variables: dict[str, Any]) -> None:
+    key = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+    assert errors_of(tmp_path, variables | {"kms_key": key}) == ""
+
+
 @pytest.mark.parametrize("missing", ["source_ami", "bake_id", "wheels", "digest", "additions"])
 def test_a_variable_without_default_must_be_given(
     tmp_path: Path, variables: dict[str, Any], missing: str

@@ -122,6 +122,13 @@ def test_a_group_has_several_types_and_markets_in_order_of_preference(tmp_path: 
             GROUP + 'image = "gpu"\n[images.gpu]\npython = "3.12"',
             "workers.gpu.image has Python 3.12, the head's image 3.11: Ray needs the same",
         ),
+        (
+            GROUP
+            + '[nodes]\nkms_key = "arn:aws:kms:us-east-1:123456789012:key/mrk-'
+            + "0" * 32
+            + '"\n[images.a]\nencrypted = false',
+            "a: encrypted = false, but nodes.kms_key is given",
+        ),
         (GROUP + "volume = { iops = 2999 }", "gp3 has 3000 to 80000 IOPS"),
         (GROUP + "volume = { gib = 6, iops = 3001 }", "iops = 3001 needs 7 GiB (500 for each)"),
         (GROUP + "volume = { throughput = 751 }", "throughput = 751 needs 3004 iops"),
