@@ -1,6 +1,7 @@
 """The image tests hold any base image to what it had and ours: one thing more or less fails."""
 
 import copy
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,22 @@ BASE: Facts = {
 }
 
 
+COMPARING: tuple[Callable[..., None], ...] = (
+    test_clean.test_the_only_private_keys_are_the_host_keys_and_the_base_images,
+    test_clean.test_no_file_was_added_to_a_home,
+    test_clean.test_no_wheel_was_added,
+    test_files.test_no_setuid_or_setgid_file_was_added,
+    test_files.test_no_debian_package_was_added_changed_or_removed,
+    test_files.test_the_machines_own_python_has_the_packages_of_the_base_image,
+    test_network.test_no_port_is_open_but_those_of_the_base_image_and_of_a_persons_own_services,
+    test_units.test_beside_the_bases_units_exactly_the_roles_are_enabled,
+    test_units.test_no_unit_fails_but_those_that_fail_in_the_base_image,
+    test_users.test_ray_is_the_only_user_added,
+    test_users.test_ray_is_a_system_user_that_cannot_log_in,
+    test_users.test_the_images_user_is_there_to_log_in,
+)
+
+
 def expected(role: str) -> Expected:
     additions = REPOSITORY / "tests/cloud/apps"  # with a unit that has a port
     return Expected(role, "", "", "3.12", "ubuntu", False, REPOSITORY, additions, Path())
@@ -45,35 +62,18 @@ def an_image(role: str = "worker") -> Facts:
 
 def failures(image: Facts, role: str = "worker", base: Facts = BASE) -> set[str]:
     """Return the image tests that fail, of those that compare with the base image."""
-    ports = (
-        test_network.test_no_port_is_open_but_those_of_the_base_image_and_of_a_persons_own_services
-    )
-    tests: tuple[Callable[[], None], ...] = (
-        lambda: test_clean.test_the_only_private_keys_are_the_host_keys_and_the_base_images(
-            image, base
-        ),
-        lambda: test_clean.test_no_file_was_added_to_a_home(image, base),
-        lambda: test_clean.test_no_wheel_was_added(image, base),
-        lambda: test_files.test_no_setuid_or_setgid_file_was_added(image, base),
-        lambda: test_files.test_no_debian_package_was_added_changed_or_removed(image, base),
-        lambda: test_files.test_the_machines_own_python_has_the_packages_of_the_base_image(
-            image, base
-        ),
-        lambda: ports(image, base, BASE, expected(role)),
-        lambda: test_units.test_beside_the_bases_units_exactly_the_roles_are_enabled(
-            image, base, expected(role)
-        ),
-        lambda: test_units.test_no_unit_fails_but_those_that_fail_in_the_base_image(image, base),
-        lambda: test_users.test_ray_is_the_only_user_added(image, base),
-        lambda: test_users.test_ray_is_a_system_user_that_cannot_log_in(image),
-        lambda: test_users.test_the_images_user_is_there_to_log_in(image, expected(role)),
-    )
+    known: dict[str, Any] = {
+        "facts": image,
+        "base": base,
+        "plain": BASE,
+        "expected": expected(role),
+    }
     failed = set()
-    for test in tests:
+    for test in COMPARING:
         try:
-            test()
+            test(**{name: known[name] for name in inspect.signature(test).parameters})
         except (AssertionError, KeyError):
-            failed.add(test.__code__.co_names[-1])
+            failed.add(test.__name__)
     return failed
 
 
