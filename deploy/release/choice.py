@@ -64,7 +64,7 @@ def _check_versions(catalog: tuple[Image, ...], head: NodeImage, worker: NodeIma
     pythons = {image.ami_id: image.python for image in catalog}
     versions = {
         "Ray": (head.ray_version, worker.ray_version),
-        "Python": (pythons[head.ami_id], pythons[worker.ami_id]),
+        "Python": (pythons.get(head.ami_id), pythons.get(worker.ami_id)),
     }
     for what, (ours, theirs) in versions.items():
         if ours and theirs and ours != theirs:
