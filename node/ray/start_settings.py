@@ -85,14 +85,16 @@ def worker_arguments(identity: Identity) -> list[str]:
 
     A node's sessions are in its own temporary directory, not the head's, and where neither names a
     directory to spill objects to, it is the session's (ray/_private/node.py, Ray 2.60): one option
-    moves both to the instance store.
+    moves both to the instance store. Ray lets everyone write to its temporary directory
+    (try_to_create_directory, ray/_common/utils.py), so it is one below the mount, where only the
+    user ray can go.
     """
     group = {
         "--num-gpus": identity.gpus,
         "--resources": identity.resources,
         "--labels": identity.labels,
         "--object-store-memory": identity.object_store_bytes,
-        "--temp-dir": INSTANCE_STORE if identity.instance_store == SPILL else "",
+        "--temp-dir": f"{INSTANCE_STORE}/ray" if identity.instance_store == SPILL else "",
     }
     return [
         "start",

@@ -65,5 +65,7 @@ def test_a_worker_starts_with_the_object_store_of_its_group() -> None:
 
 
 def test_a_worker_s_sessions_and_spilled_objects_are_on_its_instance_store() -> None:
-    assert "--temp-dir=/mnt/instance-store" in worker_arguments(an_identity(instance_store="spill"))
+    assert "--temp-dir=/mnt/instance-store/ray" in worker_arguments(
+        an_identity(instance_store="spill")
+    )
     assert not [word for word in worker_arguments(an_identity()) if "temp-dir" in word]
