@@ -143,8 +143,9 @@ class Group:
 
     def _folders(self) -> Iterator[Path]:
         """Yield every folder of the group, the deepest first."""
-        for path in self.paths:
-            for folder, _, _ in os.walk(path, topdown=False):
+        for root in [ROOT] if is_v2() else sorted(ROOT.iterdir()):
+            # Also where only a container runtime makes groups.
+            for folder, _, _ in os.walk(root.joinpath(*self.parts), topdown=False):
                 yield Path(folder)
 
 

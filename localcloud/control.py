@@ -226,7 +226,7 @@ def _clean(place: Paths, progress: Progress) -> None:
     if namespaces(place.name):
         Network(place.name).down()
     nspawn.forget(path.name for path in place.machines.glob("i-*"))
-    for folder in (place.machines, place.images, place.run):
+    for folder in (place.machines, place.images, place.tasks, place.run):
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -41,6 +41,11 @@ class Paths:
         return self.home / "images"
 
     @property
+    def tasks(self) -> Path:
+        """Tasks of ECS: their containers' files, and the images that were pulled for them."""
+        return self.home / "tasks"
+
+    @property
     def run(self) -> Path:
         """What the running cloud writes: pid files, sockets, generated configuration."""
         return self.home / "run"
@@ -67,6 +72,11 @@ class Paths:
     def recommendations(self) -> Path:
         """Rebalance recommendations: an instance id and a time per line."""
         return self.run / "recommendations"
+
+    @property
+    def task_interruptions(self) -> Path:
+        """Fargate Spot interruptions: a task id and a time per line."""
+        return self.run / "task_interruptions"
 
     @property
     def clocks(self) -> Path:

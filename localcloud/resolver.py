@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from localcloud.account import ACCOUNT
+from localcloud.account import ACCOUNT, REGION
 from localcloud.certificates import NEWER_DOMAIN, REGISTRIES
 from localcloud.network import API, RANGES, REGISTRY, RESOLVER
 
@@ -103,13 +103,14 @@ def settings_for(records: Records) -> list[str]:
 def desired_records() -> Records:
     """Return the records of private zones, load balancers and caches as they are now."""
     balancers = _balancers()
-    records = Records(addresses=balancers | _stores())
-    zones = []
+    found, zones = _discovered()
+    records = Records(addresses=balancers | _stores() | found)
     for zone in _private_zones():
         zones.append(zone.name.rstrip("."))
         for record in zone.rrsets:
             _add(records, record, balancers)
-    return Records(records.addresses, records.aliases, records.texts, tuple(zones))
+    known = tuple(dict.fromkeys(zones))
+    return Records(records.addresses, records.aliases, records.texts, known)
 
 
 def _private_zones() -> list[Any]:
@@ -119,11 +120,29 @@ def _private_zones() -> list[Any]:
     return [zone for zone in zones if zone.private_zone]
 
 
+def _discovered() -> tuple[dict[str, tuple[str, ...]], list[str]]:
+    """Return the addresses behind Cloud Map's names, and its private namespaces.
+
+    A namespace is a private hosted zone of its own: docs.aws.amazon.com/cloud-map/latest/api/
+    API_CreatePrivateDnsNamespace.html. At most eight instances are returned, here all of them.
+    """
+    from moto.servicediscovery.models import servicediscovery_backends
+
+    backend = servicediscovery_backends[ACCOUNT][REGION]
+    spaces = {s.id: s.name.lower() for s in backend.namespaces.values() if s.type == "DNS_PRIVATE"}
+    found = {
+        f"{service.name.lower()}.{spaces[service.namespace_id]}": tuple(
+            sorted(one.attributes["AWS_INSTANCE_IPV4"] for one in service.instances)
+        )
+        for service in backend.services.values()
+        if service.namespace_id in spaces
+    }
+    return found, list(spaces.values())
+
+
 def _balancers() -> dict[str, tuple[str, ...]]:
     """Return each load balancer's name and addresses."""
     from moto.elbv2.models import elbv2_backends
-
-    from localcloud.account import REGION
 
     found = elbv2_backends[ACCOUNT][REGION].load_balancers.values()
     return {b.dns_name.lower(): tuple(getattr(b, "addresses", ())) for b in found}

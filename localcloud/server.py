@@ -20,7 +20,7 @@ from localcloud.images import Images
 from localcloud.machine import Machines
 from localcloud.metadata import Metadata
 from localcloud.metadata import serve as serve_metadata
-from localcloud.network import API, METADATA, REGISTRY, Network
+from localcloud.network import API, METADATA, REGISTRY, TASKS, Network
 from localcloud.paths import Paths, paths
 from localcloud.resolver import Resolver
 
@@ -67,9 +67,12 @@ def _open(here: world.World, place: Paths, images: Images, network: Network) -> 
     from localcloud.api import ApiServer
     from localcloud.balancer import Balancers
     from localcloud.containers import front
+    from localcloud.containers.agent import Agent
+    from localcloud.containers.endpoint import Endpoint, serve_endpoint
     from localcloud.containers.registry import LISTENS, Registry
     from localcloud.patches import (
         clocks,
+        ecs,
         iam,
         internal,
         interruptions,
@@ -90,6 +93,7 @@ def _open(here: world.World, place: Paths, images: Images, network: Network) -> 
     interruptions.follow(place.interruptions)
     interruptions.follow_recommendations(place.recommendations)
     clocks.follow(place.clocks)
+    ecs.spot.follow(place.task_interruptions)
     resolver = Resolver(place.run / "resolver")
     resolver.start()
     here.reconcilers.append(SecurityGroups(network).reconcile)
@@ -97,9 +101,11 @@ def _open(here: world.World, place: Paths, images: Images, network: Network) -> 
     here.reconcilers.append(Stores(network, place.run / "stores", found).reconcile)
     here.reconcilers.append(resolver.reconcile)
     here.reconcilers.append(Registry(place.run / "registry").reconcile)
+    here.reconcilers.append(Agent(here, place, network).reconcile)
     step(here)
     threading.Thread(target=internal.prepare, daemon=True).start()
     _in_background(serve_metadata(Metadata(here), METADATA))
+    _in_background(serve_endpoint(Endpoint(here), TASKS))
     _in_background(front.serve(here, REGISTRY, LISTENS, found))
     _in_background(ApiServer(here, API, found.server, found.server_key))
 

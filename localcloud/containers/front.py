@@ -192,6 +192,10 @@ def handler(world: World, registry: str) -> type[BaseHTTPRequestHandler]:
                 headers["Content-Length"] = self.headers.get("Content-Length") or "0"
             connection = http.client.HTTPConnection(registry)
             try:
+                connection.connect()
+            except OSError as error:
+                raise Refusal(503, "UNAVAILABLE", "the registry is not up") from error
+            try:
                 connection.request(self.command, path, body, headers, encode_chunked=chunked)
                 answer = connection.getresponse()
                 if answer.status == http.HTTPStatus.CREATED:

@@ -10,7 +10,7 @@ from pathlib import Path
 LISTENS = "127.0.0.1:5000"
 SETTINGS = """\
 version: 0.1
-log: {level: fatal, accesslog: {disabled: true}}
+log: {level: error, accesslog: {disabled: true}}
 storage:
   filesystem: {rootdirectory: %s}
   cache: {blobdescriptor: inmemory}

@@ -92,6 +92,9 @@ USED = (
     "ssm",
     "sts",
     "ecr",
+    "ecs",
+    "secretsmanager",
+    "servicediscovery",
 )
 
 
@@ -102,7 +105,7 @@ def prepare() -> None:
         get_service_model(service)  # moto reads them again, for itself
 
 
-def call(service: str, operation: str, **parameters: Any) -> Any:
+def call(service: str, operation: str, /, **parameters: Any) -> Any:
     """Call ``operation`` (its snake_case name) with values coerced to the types it takes.
 
     CloudFormation takes ``"80"`` for 80 and ``"true"`` for true; botocore does not.

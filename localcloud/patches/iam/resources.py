@@ -15,6 +15,7 @@ from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
 
 from localcloud.patches.autoscaling import records
+from localcloud.patches.iam import resources_ecs
 from localcloud.patches.iam.resources_ec2 import Namer, pass_roles
 from localcloud.patches.iam.resources_launch import Tree, request_tags
 
@@ -35,6 +36,8 @@ def passed_by(
         namer = Namer(*where)
         data, _ = namer._template_data(parameters["LaunchTemplate"] or {})
         return list(pass_roles(where[0], dict(data.get("IamInstanceProfile") or {})))
+    if service == "ecs":
+        return list(resources_ecs.passed(action, parameters))
     if service == "iam" and action == "AddRoleToInstanceProfile":
         return [("iam:PassRole", arn, {}) for arn, _ in _iam(where, "GetRole", parameters)]
     if service == "ec2" and action in ("AssociateIamInstanceProfile",):
@@ -219,6 +222,7 @@ _SERVICES: dict[str, Callable[[Where, str, Tree], list[Named]]] = {
         ("StackName", "arn:aws:cloudformation:{region}:{account}:stack/{}/*")
     ),
     "ecr": _by_parameter(("repositoryName", "arn:aws:ecr:{region}:{account}:repository/{}")),
+    "ecs": resources_ecs.named,
     "elasticloadbalancing": _by_parameter(
         ("ListenerArn", "{}"),
         ("TargetGroupArn", "{}"),

@@ -1,0 +1,50 @@
+"""The resources of requests to ECS, and the roles that a task definition passes.
+
+Follows "Actions, resources, and condition keys for Amazon Elastic Container Service"
+(docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html).
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+Tree = dict[str, Any]
+Where = tuple[str, str]  # account, region
+
+ON_A_SERVICE = ("CreateService", "UpdateService", "DeleteService", "DescribeServices")
+ON_TASKS = (
+    *("StopTask", "DescribeTasks", "ExecuteCommand"),
+    *("GetTaskProtection", "UpdateTaskProtection"),
+)
+PASSED_TO = {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+
+
+def named(where: Where, action: str, parameters: Tree) -> list[tuple[str, Tree]]:
+    """Return the ARNs that a request touches, with their condition keys."""
+
+    def arn(kind: str, reference: str) -> str:
+        if reference.startswith("arn:"):
+            return reference
+        return f"arn:aws:ecs:{where[1]}:{where[0]}:{kind}/{reference}"
+
+    cluster = str(parameters.get("cluster") or "default").rpartition("/")[2]
+    keys = {"ecs:cluster": arn("cluster", cluster)}
+    if action in ON_A_SERVICE:
+        one = parameters.get("serviceName") or parameters.get("service")
+        found = parameters.get("services") or [one]
+        return [(arn("service", f"{cluster}/{name.rpartition('/')[2]}"), keys) for name in found]
+    if action in ON_TASKS:
+        found = parameters.get("tasks") or [parameters.get("task")]
+        return [(arn("task", f"{cluster}/{name.rpartition('/')[2]}"), keys) for name in found]
+    if action == "RunTask":
+        return [(arn("task-definition", parameters["taskDefinition"]), keys)]
+    if action in ("UpdateCluster", "DeleteCluster", "PutClusterCapacityProviders"):
+        return [(arn("cluster", cluster), {})]
+    return []
+
+
+def passed(action: str, parameters: Tree) -> Iterator[tuple[str, str, Tree]]:
+    """Yield the PassRole checks of a request: .../developerguide/security-iam-passrole.html."""
+    given = parameters if action == "RegisterTaskDefinition" else parameters.get("overrides") or {}
+    for name in ("taskRoleArn", "executionRoleArn"):
+        if given.get(name):
+            yield "iam:PassRole", str(given[name]), PASSED_TO
