@@ -8,6 +8,7 @@ from typing import Protocol
 
 from localcloud.patches import (
     addresses,
+    applicationautoscaling,
     autoscaling,
     awslambda,
     capacity_reservations,
@@ -30,6 +31,7 @@ from localcloud.patches import (
     machine_images,
     many_instances,
     placement_groups,
+    servicediscovery,
     shortages,
     sns,
     spot,
@@ -75,7 +77,9 @@ PATCHES: tuple[Patch, ...] = (
     elasticache,
     ecr,
     ecs,
+    servicediscovery,
     cloudwatch,
+    applicationautoscaling,
     awslambda,
     sns,
     ssm,

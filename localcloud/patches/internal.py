@@ -95,6 +95,8 @@ USED = (
     "ecs",
     "secretsmanager",
     "servicediscovery",
+    "application-autoscaling",
+    "sqs",
 )
 
 

@@ -12,13 +12,19 @@ from moto.cloudformation.responses import CloudFormationResponse
 from localcloud.patches.cloudformation import (  # noqa: F401 - importing a module registers its types
     change_set_api,
     stack_api,
+    types_applicationautoscaling,
     types_data,
+    types_ecs,
     types_elasticache,
     types_iam,
     types_lambda,
     types_monitoring,
     types_network,
     types_routing,
+    types_s3vectors,
+    types_secretsmanager,
+    types_servicediscovery,
+    types_sqs,
     types_vpc,
 )
 from localcloud.patches.cloudformation.stack import Stack

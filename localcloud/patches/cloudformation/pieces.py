@@ -66,6 +66,8 @@ def change(stack: Stack, old: Resource, new: Resource) -> Iterator[bool]:
     where = place(stack, new.logical_id, dict(new.tags))
     kind.configure(where, physical, old.properties, new.properties)
     stack.keep(new, physical_id=physical)
+    while not kind.is_ready(physical):
+        yield False
     stack.note(new.logical_id, new.type_name, physical, "UPDATE_COMPLETE")
     yield True
 
@@ -95,10 +97,13 @@ def _delete(kind: str, physical_id: str, properties: Tree) -> Iterator[bool]:
     deadline = clock.now() + IN_USE_SECONDS
     while True:
         try:
-            return resource_type(kind).delete(physical_id, properties)
+            resource_type(kind).delete(physical_id, properties)
+            break
         except ClientError as error:
             if error.response["Error"]["Code"] not in IN_USE or clock.now() >= deadline:
                 raise
+        yield False
+    while not resource_type(kind).is_gone(physical_id):
         yield False
 
 

@@ -78,7 +78,11 @@ class ResourceType:
         raise refuse(f"Template error: resource {self.type_name} has no attribute {name}")
 
     def is_ready(self, physical_id: str) -> bool:
-        """Say whether resources that depend on this one can use it."""
+        """Say whether resources that depend on this one can use it; raises Failed if never."""
+        return True
+
+    def is_gone(self, physical_id: str) -> bool:
+        """Say whether a resource that was deleted no longer uses what it depends on."""
         return True
 
 

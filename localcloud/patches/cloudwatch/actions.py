@@ -1,4 +1,4 @@
-"""What an alarm does when its state changes: publish to SNS, or invoke a Lambda function.
+"""What an alarm does when its state changes: publish, invoke a function, or scale a service.
 
 Follows "Using Amazon CloudWatch alarms" and "Invoke a Lambda function from an alarm"
 (docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html): the
@@ -12,6 +12,7 @@ from typing import Any
 from localcloud.account import ACCOUNT, REGION
 from localcloud.patches import awslambda, internal
 
+SCALING = f"arn:aws:autoscaling:{REGION}:{ACCOUNT}:scalingPolicy:"
 TOPICS, FUNCTIONS = "arn:aws:sns:", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"
 INVOKER = "lambda.alarms.cloudwatch.amazonaws.com"
 
@@ -20,7 +21,7 @@ State = dict[str, Any]
 
 def is_supported(arn: str) -> bool:
     """Say whether the local cloud's alarms can run this action."""
-    return arn.startswith((TOPICS, FUNCTIONS))
+    return arn.startswith((TOPICS, FUNCTIONS, SCALING))
 
 
 def state_of(alarm: Any) -> State:
@@ -35,6 +36,11 @@ def state_of(alarm: Any) -> State:
 
 def execute(alarm: Any, arn: str, previous: State) -> None:
     """Run one action of an alarm that left the state ``previous``; raises on failure."""
+    if arn.startswith(SCALING):
+        from localcloud.patches.applicationautoscaling import actions  # which reads series
+
+        actions.run(alarm, arn)
+        return
     if arn.startswith(FUNCTIONS):
         payload = json.dumps(event(alarm, previous))
         awslambda.invoke_for(INVOKER, arn, payload, alarm.alarm_arn)

@@ -48,7 +48,8 @@ def check_supported(alarm: Any) -> None:
         for arn in getattr(alarm, name):
             if not actions.is_supported(arn):
                 raise InvalidParameterValue(
-                    f"The local cloud's alarms only publish to SNS and invoke functions: {arn}"
+                    "The local cloud's alarms only publish to SNS, invoke functions and run "
+                    f"policies of Application Auto Scaling: {arn}"
                 )
 
 

@@ -67,6 +67,7 @@ def _create_service(self: Any) -> ActionResult:
         created=now,
         settings=settled(request, {}),
         deployments=[deployment],
+        asked=definition.arn,
         tags=self._get_param("tags") or [],
     )
     services()[key] = service
@@ -126,6 +127,7 @@ def _update_service(self: Any) -> ActionResult:
     if count is not None:
         service.desired = _count(count)
     service.settings, service.steady = settings, False
+    service.asked = (fresh or service.primary).definition.arn
     if fresh is not None:
         for deployment in service.deployments:
             deployment.status = "ACTIVE"

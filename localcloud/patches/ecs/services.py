@@ -61,6 +61,7 @@ class Service:
     events: list[Tree] = field(default_factory=list)
     steady: bool = False
     completed: Deployment | None = None  # the last one that was
+    asked: str = ""  # the task definition of the last request
     stopped_at: float = 0.0
 
     @property
@@ -74,6 +75,12 @@ class Service:
     @property
     def primary(self) -> Deployment:
         return self.deployments[0]
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the circuit breaker has given up on what was asked for last."""
+        failed = {d.definition.arn for d in self.deployments if d.rollout == "FAILED"}
+        return self.asked in failed
 
     @property
     def tasks(self) -> list[Task]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from localcloud.patches.ecs import runtime
+from localcloud.patches.ecs import records, runtime
 from tests.unit.localcloud.conftest import Clients
 from tests.unit.localcloud.fakes import FakeClock
 
@@ -99,12 +99,13 @@ class Ecs:
     def start_all(self, *except_definitions: str) -> None:
         """Every container of a task that waits starts; those of some definitions exit with 1."""
         for plan in runtime.plans():
-            if plan.stopping or self._status(plan.task_id) != "PENDING":
+            task = records.tasks()[plan.task_id]
+            if plan.stopping or task.last_status != "PENDING":
                 continue
             for container in plan.containers:
                 runtime.container_started(plan.task_id, container.name, "abc", "sha256:1")
             runtime.running(plan.task_id)
-            if self._definition(plan.task_id) in except_definitions:
+            if task.definition.arn in except_definitions:
                 self.exit(plan.task_id, 1)
 
     def stop_all(self) -> None:
@@ -125,9 +126,3 @@ class Ecs:
 
     def exit(self, task_id: str, code: int) -> None:
         runtime.container_exited(task_id, "ray", code, "")
-
-    def _status(self, task_id: str) -> str:
-        return str(self.task(f"x/{task_id}")["lastStatus"])
-
-    def _definition(self, task_id: str) -> str:
-        return str(self.task(f"x/{task_id}")["taskDefinitionArn"])

@@ -113,6 +113,11 @@ LISTINGS = {
     "route53": {"list_hosted_zones": "HostedZones"},
     "s3": {"list_buckets": "Buckets"},
     "lambda": {"list_functions": "Functions"},
+    "ecr": {"describe_repositories": "repositories"},
+    "ecs": {"list_task_definitions": "taskDefinitionArns"},
+    "s3vectors": {"list_vector_buckets": "vectorBuckets"},
+    "secretsmanager": {"list_secrets": "SecretList"},
+    "servicediscovery": {"list_namespaces": "Namespaces", "list_services": "Services"},
     "sns": {"list_subscriptions": "Subscriptions", "list_topics": "Topics"},
 }
 
@@ -220,6 +225,41 @@ def test_a_function_needs_a_role_that_lambda_may_assume(stacks: Stacks) -> None:
     assert "cannot be assumed by Lambda" in stacks.reason(stack, "Function", "CREATE_FAILED")
 
 
+def test_the_services_of_a_pipeline_have_what_the_template_describes(
+    aws: Clients, stacks: Stacks
+) -> None:
+    stack = stacks.create(EVERYTHING)
+    name = {key: stacks.physical(stack, key) for key in ("Waiting", "DeadLetters", "Secret")}
+
+    asked = {"QueueUrl": name["Waiting"], "AttributeNames": ["All"]}
+    queue = aws("sqs").get_queue_attributes(**asked)["Attributes"]
+    dead = name["DeadLetters"].rpartition("/")[2]
+    assert queue["VisibilityTimeout"] == "60"
+    assert json.loads(queue["RedrivePolicy"])["deadLetterTargetArn"].endswith(f":{dead}")
+    secret = aws("secretsmanager").get_secret_value(SecretId=name["Secret"])["SecretString"]
+    assert json.loads(secret)["user"] == "ray"
+    assert len(json.loads(secret)["key"]) == 24
+    repository = aws("ecr").describe_repositories(repositoryNames=["everything"])["repositories"]
+    assert repository[0]["imageTagMutability"] == "IMMUTABLE"
+    assert aws("ecr").get_lifecycle_policy(repositoryName="everything")["lifecyclePolicyText"]
+
+    ecs = aws("ecs")
+    (cluster,) = ecs.describe_clusters(clusters=["everything"])["clusters"]
+    assert cluster["capacityProviders"] == ["FARGATE", "FARGATE_SPOT"]
+    definition = ecs.describe_task_definition(taskDefinition="everything")["taskDefinition"]
+    (container,) = definition["containerDefinitions"]
+    assert container["image"].endswith(".dkr.ecr.us-east-1.amazonaws.com/everything:v1")
+    assert container["logConfiguration"]["options"]["awslogs-group"] == "/raykiln/everything"
+    assert container["dockerLabels"] == {"Team": "rays"}
+    (service,) = ecs.describe_services(cluster="everything", services=["everything"])["services"]
+    assert service["deploymentConfiguration"]["maximumPercent"] == 100
+    assert service["capacityProviderStrategy"][0]["capacityProvider"] == "FARGATE_SPOT"
+    policies = aws("application-autoscaling").describe_scaling_policies(ServiceNamespace="ecs")
+    assert policies["ScalingPolicies"][0]["ResourceId"] == "service/everything/everything"
+    index = {"vectorBucketName": "everything", "indexName": "everything"}
+    assert aws("s3vectors").get_index(**index)["index"]["dimension"] == 384
+
+
 def test_outputs_are_the_values_of_their_expressions(stacks: Stacks) -> None:
     stack = stacks.create(EVERYTHING)
 
@@ -266,7 +306,8 @@ def test_an_update_changes_in_place_and_replaces_only_what_must_be(
     assert aws("logs").describe_log_groups()["logGroups"][0]["retentionInDays"] == 14
     (topic,) = aws("sns").list_topics()["Topics"]
     assert topic["TopicArn"].endswith(":renamed")
-    (alarm,) = aws("cloudwatch").describe_alarms()["MetricAlarms"]
+    named = {"AlarmNames": ["everything"]}
+    (alarm,) = aws("cloudwatch").describe_alarms(**named)["MetricAlarms"]
     assert alarm["AlarmActions"] == [topic["TopicArn"]]
 
 
@@ -408,8 +449,8 @@ def test_a_protected_stack_is_not_deleted(stacks: Stacks) -> None:
         ("Resources: [", "YAML not well-formed"),
         ({"Description": "nothing"}, "At least one Resources member must be defined"),
         (
-            a_template(Q={"Type": "AWS::SQS::Queue"}),
-            "Unrecognized resource types: [AWS::SQS::Queue]",
+            a_template(Q={"Type": "AWS::Batch::JobQueue"}),
+            "Unrecognized resource types: [AWS::Batch::JobQueue]",
         ),
         (a_template(T=a_topic(Proprties={})), "Invalid template resource property 'Proprties'"),
         (

@@ -345,9 +345,16 @@ class TestCloudMap:
         assert instance["Attributes"]["AWS_INSTANCE_IPV4"] == address
         assert instance["Attributes"]["ECS_SERVICE_NAME"] == "ray"
 
+        with pytest.raises(ClientError, match="ResourceInUse"):
+            cloud_map.delete_service(Id=made["Id"])
         ecs.api.update_service(cluster="c", service="ray", desiredCount=0)
         ecs.settle(2)
         assert cloud_map.list_instances(ServiceId=made["Id"])["Instances"] == []
+        with pytest.raises(ClientError, match="ResourceInUse"):
+            cloud_map.delete_namespace(Id=space["Id"])
+        cloud_map.delete_service(Id=made["Id"])
+        cloud_map.delete_namespace(Id=space["Id"])
+        assert desired_records().zones == ()
 
 
 class TestRequests:
