@@ -79,6 +79,11 @@ class Paths:
         return self.run / "task_interruptions"
 
     @property
+    def s3_events(self) -> Path:
+        """What becomes of S3's events: a pattern of keys and an effect per line."""
+        return self.run / "s3_events"
+
+    @property
     def clocks(self) -> Path:
         """Wrong clocks: an instance id, and how many seconds its clock is ahead, per line."""
         return self.run / "clocks"

@@ -77,6 +77,7 @@ def _open(here: world.World, place: Paths, images: Images, network: Network) -> 
         internal,
         interruptions,
         machine_images,
+        s3_events,
         shortages,
     )
     from localcloud.security_groups import SecurityGroups
@@ -94,6 +95,7 @@ def _open(here: world.World, place: Paths, images: Images, network: Network) -> 
     interruptions.follow_recommendations(place.recommendations)
     clocks.follow(place.clocks)
     ecs.spot.follow(place.task_interruptions)
+    s3_events.follow(place.s3_events)
     resolver = Resolver(place.run / "resolver")
     resolver.start()
     here.reconcilers.append(SecurityGroups(network).reconcile)

@@ -12,7 +12,7 @@ from typing import Any
 from moto.awslambda.models import LambdaBackend, LambdaFunction, lambda_backends
 
 from localcloud.account import ACCOUNT, REGION
-from localcloud.patches.awslambda import events
+from localcloud.patches.awslambda import dead_letters, events
 from localcloud.patches.iam.policies import Answer, Check, decide
 from localcloud.world import World, now
 
@@ -27,7 +27,16 @@ class NotAllowed(Exception):
 def invoke_for(service: str, arn: str, payload: str, source: str) -> None:
     """Accept an event from an AWS service on behalf of the resource ``source``.
 
-    Raises NotAllowed unless the function's own policy allows it, LookupError without the function:
+    Raises NotAllowed unless the function's own policy allows it, LookupError without the function.
+    """
+    function = check_may_invoke(service, arn, source)
+    events.accept(lambda_backends[ACCOUNT][REGION], function.function_name, payload, now())
+
+
+def check_may_invoke(service: str, arn: str, source: str) -> Any:
+    """Return moto's function if its policy lets an AWS service invoke it for ``source``.
+
+    Raises NotAllowed, LookupError without the function:
     docs.aws.amazon.com/lambda/latest/dg/access-control-resource-based.html
     """
     backend = lambda_backends[ACCOUNT][REGION]
@@ -35,13 +44,14 @@ def invoke_for(service: str, arn: str, payload: str, source: str) -> None:
     if function is None:
         raise LookupError(f"Function not found: {arn}")
     policy = json.dumps({"Statement": function.policy.statements})
-    context = {"aws:sourcearn": (source,), "aws:sourceaccount": (source.split(":")[4],)}
+    owner = source.split(":")[4] or ACCOUNT  # the ARN of a bucket has none
+    context = {"aws:sourcearn": (source,), "aws:sourceaccount": (owner,)}
     if decide([policy], Check(ACTION, arn, context), service) is not Answer.ALLOWED:
         raise NotAllowed(
             f"{service} is not authorized to perform: {ACTION} on resource: {arn} "
             f"because no resource-based policy allows the {ACTION} action"
         )
-    events.accept(backend, function.function_name, payload, now())
+    return function
 
 
 def _invoke(
@@ -63,6 +73,7 @@ def _no_docker(self: Any, *_: Any) -> None:
 @cache
 def install() -> None:
     """Put the queue in place of Docker."""
+    dead_letters.install()
     LambdaBackend.invoke = _invoke
     LambdaFunction.invoke = _no_docker
 

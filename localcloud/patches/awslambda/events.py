@@ -5,7 +5,7 @@ Follows "How Lambda handles errors and retries with asynchronous invocation"
 retried twice, after one and after two minutes; a throttled event waits from one second up to five
 minutes, and for six hours in all. Reserved concurrency is the most that run at once
 (configuration-concurrency.html); where it is 0, events are dropped (monitoring-metrics-types.html,
-AsyncEventsDropped).
+AsyncEventsDropped). What is dropped goes to the function's dead letters (``dead_letters``).
 """
 
 import uuid
@@ -16,7 +16,7 @@ from moto.awslambda.models import lambda_backends
 
 from localcloud.account import REGION
 from localcloud.driver import Work
-from localcloud.patches.awslambda import logs
+from localcloud.patches.awslambda import dead_letters, logs
 from localcloud.patches.iam import may_assume, role_credentials
 from localcloud.world import World
 
@@ -68,11 +68,15 @@ def _advance(world: World, backend: Any, event: Event, now: float) -> bool:
     function = found.get(event.function)
     if event.began is not None:
         return _collect(world, function, event, now)
-    if function is None or now - event.accepted > LONGEST_AGE:
+    if function is None:
         return True
+    if now - event.accepted > LONGEST_AGE:
+        return _give_up(function, event, "EventAgeExceeded", "the event is too old")
     if now < event.due:
         return False
-    if not may_assume(SERVICE, function.role) or function.reserved_concurrency == 0:
+    if function.reserved_concurrency == 0:
+        return _give_up(function, event, "ZeroReservedConcurrency", "reserved concurrency is 0")
+    if not may_assume(SERVICE, function.role):
         return True
     running = [e for e in events_of(backend) if e.function == event.function and e.began]
     if len(running) >= int(function.reserved_concurrency or UNRESERVED):
@@ -91,11 +95,22 @@ def _collect(world: World, function: Any, event: Event, now: float) -> bool:
     if function is not None:
         logs.write(function, event.request_id, answer, began=event.began or now, now=now)
     event.began = None
-    if answer.exit_code == 0 or event.failures == len(RETRIES):
+    if answer.exit_code == 0:
         return True
+    if function is None:
+        return True
+    if event.failures >= dead_letters.retries(function):
+        words = (answer.stdout + answer.stderr).strip().splitlines()
+        return _give_up(function, event, "RetriesExhausted", words[-1] if words else "it failed")
     event.due = now + RETRIES[event.failures]
     event.failures += 1
     return False
+
+
+def _give_up(function: Any, event: Event, condition: str, error: str) -> bool:
+    """Send an event to where failures go; it leaves the queue."""
+    dead_letters.send(function, event.request_id, event.payload, condition, error)
+    return True
 
 
 def _work(function: Any, event: Event) -> Work:

@@ -22,6 +22,7 @@ class Bucket(ResourceType):
     properties = replacing | {
         "BucketEncryption",
         "LifecycleConfiguration",
+        "NotificationConfiguration",
         "OwnershipControls",
         "PublicAccessBlockConfiguration",
         "Tags",
@@ -46,6 +47,10 @@ class Bucket(ResourceType):
         elif "VersioningConfiguration" in new:
             versioning = new["VersioningConfiguration"]
             call("s3", "put_bucket_versioning", **bucket, VersioningConfiguration=versioning)
+        if old.get("NotificationConfiguration") != new.get("NotificationConfiguration"):
+            told = _notifications(new.get("NotificationConfiguration") or {})
+            given = {"NotificationConfiguration": told}
+            call("s3", "put_bucket_notification_configuration", **bucket, **given)
         if tags := place.tags(new):
             call("s3", "put_bucket_tagging", **bucket, Tagging={"TagSet": tags})
 
@@ -70,6 +75,26 @@ def _encryption(given: Tree) -> Tree:
     return {"Rules": rules}
 
 
+_DESTINATIONS = {
+    "LambdaConfigurations": ("LambdaFunctionConfigurations", "Function", "LambdaFunctionArn"),
+    "QueueConfigurations": ("QueueConfigurations", "Queue", "QueueArn"),
+    "TopicConfigurations": ("TopicConfigurations", "Topic", "TopicArn"),
+}
+
+
+def _notifications(given: Tree) -> Tree:
+    if odd := sorted(set(given) - set(_DESTINATIONS)):
+        raise Failed(f"the local cloud has no notification property {odd}")
+    found: Tree = {}
+    for name, (api_name, key, arn) in _DESTINATIONS.items():
+        for one in given.get(name, []):
+            made = {arn: one[key], "Events": [one["Event"]]}
+            if "Filter" in one:
+                made["Filter"] = {"Key": {"FilterRules": one["Filter"]["S3Key"]["Rules"]}}
+            found.setdefault(api_name, []).append(made)
+    return found
+
+
 _RULE_KEYS = {
     "Id",
     "Status",
@@ -77,6 +102,7 @@ _RULE_KEYS = {
     "ExpirationInDays",
     "NoncurrentVersionExpiration",
     "AbortIncompleteMultipartUpload",
+    "Transitions",
 }
 
 
@@ -90,6 +116,11 @@ def _lifecycle(given: Tree) -> Tree:
         if "ExpirationInDays" in rule:
             made["Expiration"] = {"Days": rule["ExpirationInDays"]}
         made |= chosen(rule, "NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload")
+        if "Transitions" in rule:
+            made["Transitions"] = [
+                {"Days": one["TransitionInDays"], "StorageClass": one["StorageClass"]}
+                for one in rule["Transitions"]
+            ]
         rules.append(made)
     return {"Rules": rules}
 
@@ -150,6 +181,7 @@ class Table(ResourceType):
         "AttributeDefinitions",
         "BillingMode",
         "DeletionProtectionEnabled",
+        "GlobalSecondaryIndexes",
         "PointInTimeRecoverySpecification",
         "ProvisionedThroughput",
         "SSESpecification",
@@ -160,7 +192,9 @@ class Table(ResourceType):
 
     def create(self, place: Place, properties: Tree) -> str:
         given = chosen(
-            properties, "KeySchema", "AttributeDefinitions", "BillingMode", "ProvisionedThroughput"
+            properties,
+            *("KeySchema", "AttributeDefinitions", "BillingMode", "ProvisionedThroughput"),
+            "GlobalSecondaryIndexes",
         )
         name = properties.get("TableName") or place.name()
         protected = properties.get("DeletionProtectionEnabled", False)
@@ -175,6 +209,8 @@ class Table(ResourceType):
         )
         if old and _encrypted(new) != _encrypted(old):
             changed |= _encrypted(new) or {"SSESpecification": {"Enabled": False}}
+        if old and old.get("GlobalSecondaryIndexes") != new.get("GlobalSecondaryIndexes"):
+            self._change_indexes(table, old, new)
         if old and changed:
             call("dynamodb", "update_table", **table, **changed)
         if recovery := _changed(old, new, "PointInTimeRecoverySpecification"):
@@ -184,6 +220,19 @@ class Table(ResourceType):
         if tags := place.tags(new):
             arn = self.attribute(physical_id, "Arn")
             call("dynamodb", "tag_resource", ResourceArn=arn, Tags=tags)
+
+    def _change_indexes(self, table: Tree, old: Tree, new: Tree) -> None:
+        """Create or delete indexes; one that changes otherwise needs another name."""
+        before = {one["IndexName"]: one for one in old.get("GlobalSecondaryIndexes", [])}
+        after = {one["IndexName"]: one for one in new.get("GlobalSecondaryIndexes", [])}
+        if odd := sorted(n for n in before.keys() & after.keys() if before[n] != after[n]):
+            raise Failed(f"GlobalSecondaryIndexes cannot be changed in place: {odd}")
+        changes = [{"Delete": {"IndexName": name}} for name in before.keys() - after.keys()]
+        changes += [{"Create": after[name]} for name in after.keys() - before.keys()]
+        known = chosen(new, "AttributeDefinitions")
+        for change in changes:
+            updates = [change]
+            call("dynamodb", "update_table", **table, **known, GlobalSecondaryIndexUpdates=updates)
 
     def delete(self, physical_id: str, properties: Tree) -> None:
         call("dynamodb", "delete_table", TableName=physical_id)

@@ -1,8 +1,8 @@
 """AWS::Lambda types.
 
 Properties and update behaviour:
-docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_Lambda.html. Code is part of the
-template, and becomes the file index.py.
+docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_Lambda.html. Code that is part of
+the template becomes the file index.py.
 """
 
 import io
@@ -24,9 +24,19 @@ class Function(ResourceType):
     type_name = "AWS::Lambda::Function"
     replacing = frozenset({"FunctionName"})
     settable = frozenset(
-        {"Description", "Environment", "Handler", "MemorySize", "Role", "Runtime", "Timeout"}
+        {
+            "DeadLetterConfig",
+            "Description",
+            "Environment",
+            "Handler",
+            "MemorySize",
+            "Role",
+            "Runtime",
+            "Timeout",
+        }
     )
-    properties = replacing | settable | {"Code", "ReservedConcurrentExecutions", "Tags"}
+    properties = replacing | settable | {"Architectures", "Code"}
+    properties |= {"ReservedConcurrentExecutions", "Tags"}
     required = frozenset({"Code", "Role"})
     attributes = frozenset({"Arn"})
 
@@ -36,7 +46,8 @@ class Function(ResourceType):
             "lambda",
             "create_function",
             FunctionName=properties.get("FunctionName") or place.name(64),
-            Code={"ZipFile": _archive(properties["Code"])},
+            Code=_code(properties["Code"]),
+            **chosen(properties, "Architectures"),
             **chosen(properties, *self.settable),
         )
         return str(made["FunctionName"])
@@ -44,7 +55,7 @@ class Function(ResourceType):
     def configure(self, place: Place, physical_id: str, old: Tree, new: Tree) -> None:
         function = {"FunctionName": physical_id}
         if old and old["Code"] != new["Code"]:
-            call("lambda", "update_function_code", **function, ZipFile=_archive(new["Code"]))
+            call("lambda", "update_function_code", **function, **_code(new["Code"]))
         if old:
             _check_role(new["Role"])
             kept = chosen(new, *self.settable)
@@ -69,9 +80,15 @@ class Function(ResourceType):
         return super().attribute(physical_id, name)
 
 
+def _code(code: Tree) -> Tree:
+    if set(code) == {"ZipFile"}:
+        return {"ZipFile": _archive(code)}
+    if {"S3Bucket", "S3Key"} <= set(code) <= {"S3Bucket", "S3Key", "S3ObjectVersion"}:
+        return dict(code)
+    raise Failed("the local cloud takes a function's code from the template (ZipFile) or from S3")
+
+
 def _archive(code: Tree) -> bytes:
-    if set(code) != {"ZipFile"}:
-        raise Failed("the local cloud takes a function's code only from the template (ZipFile)")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr(zipfile.ZipInfo("index.py", BEGINNING), code["ZipFile"])
@@ -99,3 +116,25 @@ class Permission(ResourceType):
     def delete(self, physical_id: str, properties: Tree) -> None:
         function = properties["FunctionName"]
         call("lambda", "remove_permission", FunctionName=function, StatementId=physical_id)
+
+
+@register
+class EventInvokeConfig(ResourceType):
+    type_name = "AWS::Lambda::EventInvokeConfig"
+    replacing = frozenset({"FunctionName", "Qualifier"})
+    settable = frozenset({"DestinationConfig", "MaximumEventAgeInSeconds", "MaximumRetryAttempts"})
+    properties = replacing | settable
+    required = replacing
+    taggable = False
+
+    def create(self, place: Place, properties: Tree) -> str:
+        return place.name()
+
+    def configure(self, place: Place, physical_id: str, old: Tree, new: Tree) -> None:
+        given = chosen(new, *self.settable)
+        function = {"FunctionName": new["FunctionName"]}
+        call("lambda", "put_function_event_invoke_config", **function, **given)
+
+    def delete(self, physical_id: str, properties: Tree) -> None:
+        function = {"FunctionName": properties["FunctionName"]}
+        call("lambda", "delete_function_event_invoke_config", **function)

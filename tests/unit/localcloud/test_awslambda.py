@@ -21,6 +21,7 @@ NAME = "remediation"
 ARN = f"arn:aws:lambda:us-east-1:123456789012:function:{NAME}"
 INVOKER = "lambda.alarms.cloudwatch.amazonaws.com"
 ALARM = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:no-leader"
+QUEUE = "arn:aws:sqs:us-east-1:123456789012:dead"
 LOGS = f"/aws/lambda/{NAME}"
 FAILED = Answer(1, "[ERROR] KeyError: 'x'\n", "")
 
@@ -307,3 +308,99 @@ def test_without_permission_to_log_nothing_is_logged(
 def test_a_synchronous_invocation_is_refused(remediation: Remediation) -> None:
     with pytest.raises((ClientError, NotImplementedError), match="only asynchronously"):
         remediation.api.invoke(FunctionName=NAME)
+
+
+class TestDeadLetters:
+    """An event that a function fails on for good goes to a queue, if the role may send it."""
+
+    @pytest.fixture
+    def queue(self, remediation: Remediation) -> str:
+        """A queue's URL; the function's events go there when it fails for good."""
+        url = str(remediation.aws("sqs").create_queue(QueueName="dead")["QueueUrl"])
+        target = {"TargetArn": QUEUE}
+        remediation.api.update_function_configuration(FunctionName=NAME, DeadLetterConfig=target)
+        return url
+
+    def dead(self, remediation: Remediation, url: str) -> list[dict[str, Any]]:
+        asked = {"QueueUrl": url, "MessageAttributeNames": ["All"]}
+        found = remediation.aws("sqs").receive_message(**asked)
+        return list(found.get("Messages", []))
+
+    def test_after_its_retries_an_event_is_in_the_queue(
+        self, remediation: Remediation, driver: FakeDriver, queue: str
+    ) -> None:
+        remediation.allow("sqs:SendMessage")
+        driver.on_invoke = lambda work: FAILED
+        remediation.invoke()
+
+        remediation.clock.advance(120, every=5)
+        assert self.dead(remediation, queue) == []
+        remediation.clock.advance(120, every=5)
+
+        (message,) = self.dead(remediation, queue)
+        assert message["Body"] == '{"a": 1}'
+        said = message["MessageAttributes"]["ErrorMessage"]["StringValue"]
+        assert said == "[ERROR] KeyError: 'x'"
+
+    def test_without_permission_it_is_lost(
+        self, remediation: Remediation, driver: FakeDriver, queue: str
+    ) -> None:
+        driver.on_invoke = lambda work: FAILED
+        remediation.invoke()
+
+        remediation.clock.advance(300, every=5)
+
+        assert self.dead(remediation, queue) == []
+
+    def test_a_failure_destination_gets_a_record_after_fewer_retries(
+        self, remediation: Remediation, driver: FakeDriver
+    ) -> None:
+        remediation.allow("sqs:SendMessage")
+        url = str(remediation.aws("sqs").create_queue(QueueName="dead")["QueueUrl"])
+        for retries in (2, 0):
+            remediation.api.put_function_event_invoke_config(
+                FunctionName=NAME,
+                MaximumRetryAttempts=retries,
+                DestinationConfig={"OnFailure": {"Destination": QUEUE}},
+            )
+        driver.on_invoke = lambda work: FAILED
+        remediation.invoke()
+
+        remediation.clock.advance(5)
+
+        (message,) = self.dead(remediation, url)
+        record = json.loads(message["Body"])
+        assert record["requestContext"]["condition"] == "RetriesExhausted"
+        assert record["requestPayload"] == {"a": 1}
+        assert len(driver.works) == 1
+
+    def test_a_function_that_may_not_run_keeps_its_events_there(
+        self, remediation: Remediation, driver: FakeDriver, queue: str
+    ) -> None:
+        remediation.allow("sqs:SendMessage")
+        remediation.api.put_function_concurrency(FunctionName=NAME, ReservedConcurrentExecutions=0)
+        remediation.invoke()
+
+        remediation.clock.advance(2)
+
+        assert len(self.dead(remediation, queue)) == 1
+        assert driver.works == []
+
+
+def test_a_bucket_invokes_its_function_if_its_policy_allows_it(
+    remediation: Remediation, driver: FakeDriver
+) -> None:
+    s3, bucket = remediation.aws("s3"), {"Bucket": "documents"}
+    s3.create_bucket(**bucket)
+    one = {"LambdaFunctionArn": ARN, "Events": ["s3:ObjectCreated:*"]}
+    told = {"NotificationConfiguration": {"LambdaFunctionConfigurations": [one]}}
+    with pytest.raises(ClientError, match="Unable to validate"):
+        s3.put_bucket_notification_configuration(**bucket, **told)
+
+    remediation.permit(Principal="s3.amazonaws.com", SourceArn="arn:aws:s3:::documents")
+    s3.put_bucket_notification_configuration(**bucket, **told)
+    s3.put_object(**bucket, Key="input/a.pdf", Body=b"one")
+    remediation.clock.advance(2)
+
+    (work,) = driver.works
+    assert json.loads(work.event)["Records"][0]["s3"]["object"]["key"] == "input/a.pdf"

@@ -195,10 +195,19 @@ def test_each_service_has_what_the_template_describes(aws: Clients, stacks: Stac
     assert (told["Handler"], told["Timeout"], told["MemorySize"]) == ("index.handler", 7, 256)
     assert function["Concurrency"] == {"ReservedConcurrentExecutions": 1}
     assert function["Tags"] == {"team": "ray"}
-    (statement,) = json.loads(aws("lambda").get_policy(FunctionName="everything")["Policy"])[
-        "Statement"
-    ]
-    assert statement["Principal"] == {"Service": "lambda.alarms.cloudwatch.amazonaws.com"}
+    policy = json.loads(aws("lambda").get_policy(FunctionName="everything")["Policy"])
+    assert {one["Principal"]["Service"] for one in policy["Statement"]} == {
+        "lambda.alarms.cloudwatch.amazonaws.com",
+        "s3.amazonaws.com",
+    }
+    assert told["DeadLetterConfig"]["TargetArn"].startswith("arn:aws:sqs:us-east-1:")
+    config = aws("lambda").get_function_event_invoke_config(FunctionName="everything")
+    assert config["MaximumRetryAttempts"] == 1
+    (index,) = table["GlobalSecondaryIndexes"]
+    assert index["IndexName"] == "by-status"
+    notified = s3.get_bucket_notification_configuration(Bucket="documents-123456789012")
+    (one,) = notified["LambdaFunctionConfigurations"]
+    assert one["Filter"]["Key"]["FilterRules"] == [{"Name": "prefix", "Value": "input/"}]
 
 
 def test_a_function_s_code_and_settings_change_in_place(aws: Clients, stacks: Stacks) -> None:
@@ -372,12 +381,12 @@ def test_a_failed_create_is_rolled_back_and_says_why(aws: Clients, stacks: Stack
 
 
 def test_a_half_created_resource_is_removed_too(aws: Clients, stacks: Stacks) -> None:
-    rule = {"Status": "Enabled", "Transitions": []}
+    rule = {"Status": "Enabled", "NoncurrentVersionTransitions": []}
     properties = {"BucketName": "half", "LifecycleConfiguration": {"Rules": [rule]}}
     stack = stacks.create(a_template(Bucket={"Type": "AWS::S3::Bucket", "Properties": properties}))
 
     assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
-    assert "Transitions" in stacks.reason(stack, "Bucket", "CREATE_FAILED")
+    assert "NoncurrentVersionTransitions" in stacks.reason(stack, "Bucket", "CREATE_FAILED")
     assert aws("s3").list_buckets()["Buckets"] == []
 
 
