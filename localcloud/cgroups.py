@@ -116,6 +116,18 @@ class Group:
         _write(ROOT.joinpath("cpu", *self.parts, "cpu.cfs_period_us"), PERIOD_US)
         _write(ROOT.joinpath("cpu", *self.parts, "cpu.cfs_quota_us"), quota)
 
+    def usage(self) -> tuple[float, int]:
+        """Return the CPU seconds that its processes have used so far, and their memory in bytes;
+        raises OSError when the group is gone.
+        """
+        if is_v2():
+            words = (self.paths[0] / "cpu.stat").read_text().split()
+            used = int(words[words.index("usage_usec") + 1]) / 1e6
+            return used, int((self.paths[0] / "memory.current").read_text())
+        nanoseconds = ROOT.joinpath("cpuacct", *self.parts, "cpuacct.usage").read_text()
+        memory = ROOT.joinpath("memory", *self.parts, "memory.usage_in_bytes").read_text()
+        return int(nanoseconds) / 1e9, int(memory)
+
     def processes(self) -> set[int]:
         """Return all processes in the group and below it."""
         found: set[int] = set()

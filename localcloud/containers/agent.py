@@ -15,6 +15,7 @@ from localcloud.paths import Paths
 from localcloud.world import World
 
 EVENTS = 1000  # of one PutLogEvents
+MEASURED_EVERY = 5.0  # seconds
 
 
 class Agent:
@@ -24,6 +25,7 @@ class Agent:
         self._world, self._place, self._network = world, place, network
         self._images = ContainerImages(place)
         self._tasks: dict[str, RunningTask] = {}
+        self._measured = 0.0
 
     def reconcile(self, now: float) -> None:
         """Start what is new, stop what has to stop, report what is gone."""
@@ -37,12 +39,20 @@ class Agent:
                 task.begin()
             elif plan.stopping:
                 task.stop()
+        if now >= self._measured + MEASURED_EVERY:
+            self._measured = now
+            self._measure(now)
         for task in list(self._tasks.values()):
             gone = task.is_gone.is_set()
             self._ship(task)
             if gone:
                 del self._tasks[task.plan.task_id]
                 runtime.gone(task.plan.task_id)
+
+    def _measure(self, now: float) -> None:
+        for task in self._tasks.values():
+            if used := task.usage(now):
+                runtime.usage(task.plan.task_id, *used)
 
     def _ship(self, task: RunningTask) -> None:
         for plan in task.plan.containers:

@@ -50,8 +50,21 @@ class RunningTask:
         self._host = f"task-{plan.task_id[:12]}"
         self._group = Group(place.name, self._host)
         self._checks: list[HealthCheck] = []
+        self._measured: tuple[float, float] | None = None
         self._stopping = threading.Event()
         self.is_gone = threading.Event()
+
+    def usage(self, now: float) -> tuple[float, float] | None:
+        """Return what it has used of CPU and memory since the last call, in percent of its size."""
+        try:
+            seconds, memory = self._group.usage()
+        except OSError:  # not there yet, or no longer
+            return None
+        before, self._measured = self._measured, (now, seconds)
+        if before is None or now <= before[0]:
+            return None
+        cpu = (seconds - before[1]) / (now - before[0]) / self.plan.cpus
+        return cpu * 100, memory / (self.plan.memory_mib << 20) * 100
 
     def begin(self) -> None:
         """Start the task in a thread."""

@@ -6,7 +6,7 @@ registered, ``tasks`` is the life of one task, ``services`` and ``scheduler`` ke
 ``runtime`` is what localcloud/containers/ reads and reports, ``api`` and ``service_api`` answer.
 """
 
-from localcloud.patches.ecs import api, definitions, lifecycle, scheduler, service_api, spot
+from localcloud.patches.ecs import api, definitions, lifecycle, scheduler, service_api, spot, usage
 from localcloud.world import World
 
 
@@ -23,3 +23,5 @@ def attach(world: World) -> None:
     world.reconcilers.append(spot.reconcile)
     world.reconcilers.append(lifecycle.reconcile)
     world.reconcilers.append(scheduler.reconcile)
+    usage.reset()
+    world.reconcilers.append(usage.reconcile)

@@ -30,7 +30,12 @@ LONGEST_STOP = 120  # seconds, on Fargate
 DEFAULT_STOP = 30
 CONDITIONS = ("START", "COMPLETE", "SUCCESS", "HEALTHY")
 # Refused, rather than accepted and ignored.
-UNSUPPORTED = ("firelensConfiguration", "restartPolicy", "credentialSpecs", "environmentFiles")
+UNSUPPORTED = (
+    *("credentialSpecs", "dnsSearchDomains", "dnsServers", "environmentFiles", "extraHosts"),
+    *("firelensConfiguration", "hostname", "linuxParameters", "links", "privileged"),
+    *("repositoryCredentials", "resourceRequirements", "restartPolicy", "systemControls"),
+    "volumesFrom",
+)
 
 
 def cpu_units(given: str) -> int:
@@ -55,6 +60,9 @@ def problems(request: Tree) -> Iterator[str]:
         yield "No Fargate configuration exists for given values."
     if request.get("network_mode") != "awsvpc":
         yield "Fargate only supports network mode 'awsvpc'."
+    platform = request.get("runtime_platform") or {}
+    if platform.get("cpuArchitecture", "X86_64") != "X86_64":
+        yield "the local cloud has only the CPU architecture X86_64"
     containers = request["container_definitions"]
     if not any(container.get("essential", True) for container in containers):
         yield "At least one container in the task definition must be essential."

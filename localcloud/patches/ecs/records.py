@@ -81,6 +81,7 @@ class Task:
     containers: list[Container] = field(default_factory=list)
     environment: dict[str, dict[str, str]] = field(default_factory=dict, repr=False)
     times: dict[str, float] = field(default_factory=dict)
+    usage: dict[str, float] = field(default_factory=dict)  # percent of its size: cpu, memory
     protected_until: float = 0.0
     proven: bool = False  # it was healthy once
     counted: bool = False  # the scheduler has seen that it stopped

@@ -89,6 +89,12 @@ def health(task_id: str, name: str, state: str) -> None:
         found.health = state
 
 
+def usage(task_id: str, cpu: float, memory: float) -> None:
+    """What a running task uses, in percent of its size."""
+    if task := task_of(task_id):
+        task.usage = {"cpu": cpu, "memory": memory}
+
+
 def failed(task_id: str, reason: str) -> None:
     """A task could not be started."""
     if task := task_of(task_id):

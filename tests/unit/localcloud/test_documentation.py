@@ -43,5 +43,6 @@ def test_the_page_has_the_values_of_each_behaviour(key: str) -> None:
 def test_the_page_names_the_files_that_make_aws_fail() -> None:
     place = paths({"RAYKILN_HOME": "/home-of-a-cloud"})
 
-    for file in (place.shortages, place.interruptions, place.recommendations, place.clocks):
+    files = (place.shortages, place.interruptions, place.recommendations, place.clocks)
+    for file in (*files, place.task_interruptions, place.s3_events):
         assert f"`{file.relative_to(place.home)}`" in PAGE

@@ -319,6 +319,36 @@ class TestCapacity:
             ecs.service(ecs.definition(), capacityProviderStrategy=strategy)
 
 
+def test_a_service_reports_what_its_tasks_use(ecs: Ecs, aws: Clients) -> None:
+    ecs.service(ecs.definition(), count=2)
+    ecs.settle(2)
+    for task, cpu in zip(ecs.listed(), (20.0, 60.0), strict=True):
+        runtime.usage(id_of(task), cpu, 50.0)
+    ecs.clock.advance(10)
+
+    cloudwatch = aws("cloudwatch")
+    where = [{"Name": "ClusterName", "Value": "c"}, {"Name": "ServiceName", "Value": "ray"}]
+    for name, value in {"CPUUtilization": 40.0, "MemoryUtilization": 50.0}.items():
+        cloudwatch.put_metric_alarm(
+            AlarmName=name,
+            Namespace="AWS/ECS",
+            MetricName=name,
+            Dimensions=where,
+            Statistic="Average",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=value,
+            ComparisonOperator="GreaterThanOrEqualToThreshold",
+        )
+    ecs.clock.advance(10)
+
+    alarms = cloudwatch.describe_alarms()["MetricAlarms"]
+    assert {alarm["AlarmName"]: alarm["StateValue"] for alarm in alarms} == {
+        "CPUUtilization": "ALARM",
+        "MemoryUtilization": "ALARM",
+    }
+
+
 class TestCloudMap:
     def test_running_tasks_are_instances_of_the_registry(self, ecs: Ecs, aws: Clients) -> None:
         from localcloud.resolver import desired_records

@@ -3,10 +3,13 @@
 import json
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from localcloud.patches import iam
 from localcloud.patches.ecs import runtime
+from localcloud.patches.ecs.secrets import TASKS
 from tests.unit.localcloud.conftest import Clients
 from tests.unit.localcloud.ecs import IMAGE, Ecs
 from tests.unit.localcloud.fakes import FakeClock
@@ -54,6 +57,8 @@ def test_fargate_refuses_any_other_size(ecs: Ecs, cpu: str, memory: str) -> None
         ({}, {"networkMode": "bridge"}, "only supports network mode"),
         ({"essential": False}, {}, "must be essential"),
         ({"stopTimeout": 121}, {}, "over 120 seconds"),
+        ({"linuxParameters": {"initProcessEnabled": True}}, {}, "no linuxParameters"),
+        ({}, {"runtimePlatform": {"cpuArchitecture": "ARM64"}}, "only the CPU architecture"),
         ({"memory": 4096}, {}, "greater than for the task"),
         ({"logConfiguration": {"logDriver": "splunk"}}, {}, "no log driver splunk"),
         ({"dependsOn": [{"containerName": "x", "condition": "START"}]}, {}, "unknown container"),
@@ -280,3 +285,61 @@ def test_a_container_learns_its_endpoints_and_its_overrides(ecs: Ecs) -> None:
     assert found["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] == f"/v2/credentials/{id_of(arn)}"
     assert found["ECS_CONTAINER_METADATA_URI_V4"].startswith("http://169.254.170.2/v4/")
     assert (plan.cpus, plan.memory_mib) == (1.0, 2048)
+
+
+class TestPermissions:
+    """A policy that names clusters, definitions and roles is enforced as it stands."""
+
+    ARN = "arn:aws:ecs:us-east-1:123456789012"
+
+    def acting(self, ecs: Ecs, *allowed: dict[str, Any]) -> Any:
+        """Return the API of ECS as a role that may do this alone."""
+        ecs.role("acts", *allowed)
+        return boto3.client("ecs", region_name="us-east-1", **iam.role_credentials("acts"))
+
+    def test_a_task_is_run_only_of_the_definition_that_is_named(self, ecs: Ecs) -> None:
+        one, other = ecs.definition("one"), ecs.definition("other")
+        may: dict[str, Any] = {
+            "Action": "ecs:RunTask",
+            "Resource": f"{self.ARN}:task-definition/one:*",
+        }
+        may["Condition"] = {"ArnEquals": {"ecs:cluster": f"{self.ARN}:cluster/c"}}
+        api = self.acting(ecs, may)
+        ecs.api.create_cluster(clusterName="d")
+        run: dict[str, Any] = {"launchType": "FARGATE", "networkConfiguration": ecs.network}
+
+        with iam.enforced():
+            api.run_task(cluster="c", taskDefinition=one, **run)
+            for cluster, definition in (("c", other), ("d", one)):
+                with pytest.raises(ClientError, match="not authorized to perform: ecs:RunTask"):
+                    api.run_task(cluster=cluster, taskDefinition=definition, **run)
+
+    def test_a_service_is_changed_only_where_that_is_allowed(self, ecs: Ecs) -> None:
+        for name in ("one", "other"):
+            ecs.service(ecs.definition(), name=name)
+        may = {"Action": "ecs:UpdateService", "Resource": f"{self.ARN}:service/c/one"}
+        api = self.acting(ecs, may)
+
+        with iam.enforced():
+            api.update_service(cluster="c", service="one", desiredCount=2)
+            with pytest.raises(ClientError, match="service/c/other"):
+                api.update_service(cluster="c", service="other", desiredCount=2)
+
+    def test_roles_are_passed_only_by_who_may_pass_them(self, ecs: Ecs) -> None:
+        task, secret = ecs.role("of-a-task"), ecs.role("of-an-admin")
+        passing: dict[str, Any] = {"Action": "iam:PassRole", "Resource": [task, ecs.execution]}
+        passing["Condition"] = {"StringEquals": {"iam:PassedToService": TASKS}}
+        api = self.acting(ecs, {"Action": "ecs:RegisterTaskDefinition", "Resource": "*"}, passing)
+        wanted: dict[str, Any] = {
+            "networkMode": "awsvpc",
+            "requiresCompatibilities": ["FARGATE"],
+            "cpu": "256",
+            "memory": "512",
+            "executionRoleArn": ecs.execution,
+            "containerDefinitions": [{"name": "one", "image": IMAGE}],
+        }
+
+        with iam.enforced():
+            api.register_task_definition(family="mine", taskRoleArn=task, **wanted)
+            with pytest.raises(ClientError, match="iam:PassRole"):
+                api.register_task_definition(family="mine", taskRoleArn=secret, **wanted)
