@@ -5,7 +5,7 @@ notification-content-structure.html: versionId where the bucket has versions; a 
 with each change of a key), "Event notification types" (.../notification-how-to-event-types-and-
 destinations.html) and "Granting permissions to publish event notification messages to a
 destination" (.../grant-destinations-permissions-to-s3.html). moto reports a multipart upload twice,
-has no versions and no sequencer, forgets delete markers, and asks nobody's permission.
+has no versions and no sequencer, forgets delete markers, and asks no destination.
 
 Another process declares, per line of a file (``follow``), a pattern of keys and what becomes of
 their events: ``lost``, ``twice``, or ``late`` by 30 s. S3 promises delivery at least once and in no

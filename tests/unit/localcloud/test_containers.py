@@ -59,7 +59,7 @@ def test_a_user_is_one_of_the_image_or_a_number(root: Path, spec: str, user: Use
     assert find_user(root, spec) == user
 
 
-@pytest.mark.parametrize("spec", ["nobody-here", "ray:nothing"])
+@pytest.mark.parametrize("spec", ["someone-else", "ray:nothing"])
 def test_an_unknown_user_is_an_error(root: Path, spec: str) -> None:
     with pytest.raises(Wrong, match="unable to find"):
         find_user(root, spec)
