@@ -21,6 +21,7 @@ from localcloud import disks, nspawn, session
 from localcloud.base_image import base_images
 from localcloud.certificates import certificates
 from localcloud.cgroups import Group, joining
+from localcloud.containers.container import command_in
 from localcloud.images import mount_overlay, mounts_below, unmount
 from localcloud.network import Network, namespaces
 from localcloud.paths import Paths, paths
@@ -99,15 +100,19 @@ def status() -> Status:
 
 
 def shell_command(instance_id: str, command: list[str]) -> list[str]:
-    """Return a command that runs ``command`` as root on a machine; raises Refused if it is down."""
+    """Return a command that runs ``command`` as root on a machine, or as its user in the first
+    container of a task; raises Refused if it is down.
+    """
     place = paths()
+    if inside := command_in(place, instance_id, command):
+        return inside
     pids = Group(place.name, instance_id).processes()
     for pid in sorted(pids):
         leader = nspawn.leader_of(pid)
         if leader:
             return nspawn.command_inside(leader, command)
     raise Refused(
-        f"{instance_id} is not a running machine of this cloud",
+        f"{instance_id} is not a running machine or task of this cloud",
         hint=f"running: {', '.join(status().machines) or 'none'}",
     )
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from localcloud.containers.oci import Tree
 from localcloud.driver import Answer
+from localcloud.paths import Paths
 from localcloud.processes import run_for
 
 KILL_SECONDS = 10.0
@@ -136,3 +137,13 @@ def _last_words(log: Path) -> str:
     """Return the last message of runc's log."""
     lines = log.read_text().splitlines() if log.exists() else []
     return str(json.loads(lines[-1])["msg"]) if lines else "runc failed"
+
+
+def command_in(place: Paths, task_id: str, command: list[str]) -> list[str] | None:
+    """Return a command that runs ``command`` in the first container of a task, if it runs."""
+    state = place.run / "runc"
+    prefix = f"{task_id.rpartition('/')[2][:12]}-"
+    names = sorted(path.name for path in state.glob(f"{prefix}*")) if task_id else []
+    if not names:
+        return None
+    return ["runc", "--root", str(state), "exec", names[0], *command]

@@ -21,7 +21,10 @@ from tests.cloud.harness import Cloud, eventually, running_cloud
 REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
 IMAGE = Path(__file__).with_name("image")
 PACKAGES = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py")
-KEPT = ("s3", "sts", "endpoints.json", "partitions.json", "sdk-default-configuration.json")
+KEPT = (
+    *("_retry.json", "endpoints.json", "partitions.json", "s3", "sdk-default-configuration.json"),
+    "sts",
+)
 GROUP = "/ecs/probe"
 TRUST = {
     "Effect": "Allow",
@@ -48,18 +51,23 @@ def operate(*command: str, text: str = "") -> "subprocess.CompletedProcess[str]"
     )
 
 
+def left_out(folder: str, names: list[str]) -> set[str]:
+    """Return what an image does not need of a folder: caches, and the models of other services."""
+    if Path(folder).name == "data":
+        return {name for name in names if name.removesuffix(".gz") not in KEPT}
+    return {"__pycache__"}
+
+
 def build(folder: Path, tag: str) -> None:
     """Build the image of this test from its Containerfile."""
     site = Path(botocore.__file__).parents[1]
     shutil.copytree(IMAGE, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "packages").mkdir()
     for name in PACKAGES:
-        copy = shutil.copytree if (site / name).is_dir() else shutil.copy
-        (folder / "packages").mkdir(exist_ok=True)
-        copy(site / name, folder / "packages" / name)
-    data = folder / "packages/botocore/data"
-    for path in data.iterdir():
-        if path.name.removesuffix(".gz") not in KEPT and path.is_dir():
-            shutil.rmtree(path)
+        if (site / name).is_dir():
+            shutil.copytree(site / name, folder / "packages" / name, ignore=left_out)
+        else:
+            shutil.copy(site / name, folder / "packages")
     done = operate("buildah", "build", "--quiet", "--timestamp", "0", "-t", tag, str(folder))
     assert done.returncode == 0, done.stderr
 
@@ -250,6 +258,9 @@ def test_a_task_has_its_address_its_role_its_secret_and_its_limits(site: Site) -
     assert secrets == []
     assert int(pid) > 1
     assert "serve begins" in site.printed(arn)
+    inside = control.shell_command(task_id, ["cat", "/etc/hostname"])
+    said = subprocess.run(inside, capture_output=True, text=True, check=True).stdout
+    assert said == f"ip-{address.replace('.', '-')}\n"
 
     stopped = site.stop(arn)
     assert stopped["containers"][0]["exitCode"] == 0

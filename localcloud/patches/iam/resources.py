@@ -236,6 +236,10 @@ _SERVICES: dict[str, Callable[[Where, str, Tree], list[Named]]] = {
     "secretsmanager": _by_parameter(
         ("SecretId", "arn:aws:secretsmanager:{region}:{account}:secret:{}-??????")
     ),
+    "s3vectors": resources_ecs.vectors,
+    "servicediscovery": _by_parameter(
+        ("ServiceId", "arn:aws:servicediscovery:{region}:{account}:service/{}")
+    ),
     "sqs": _by_parameter(("QueueUrl", "arn:aws:sqs:{region}:{account}:{}")),
     "sts": _by_parameter(("RoleArn", "{}")),
 }

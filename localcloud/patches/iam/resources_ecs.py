@@ -1,7 +1,8 @@
-"""The resources of requests to ECS, and the roles that a task definition passes.
+"""The resources of requests to ECS and S3 Vectors, and the roles that a task definition passes.
 
 Follows "Actions, resources, and condition keys for Amazon Elastic Container Service"
-(docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html).
+(docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html,
+and .../list_amazons3vectors.html for vectors).
 """
 
 from collections.abc import Iterator
@@ -48,3 +49,13 @@ def passed(action: str, parameters: Tree) -> Iterator[tuple[str, str, Tree]]:
     for name in ("taskRoleArn", "executionRoleArn"):
         if given.get(name):
             yield "iam:PassRole", str(given[name]), PASSED_TO
+
+
+def vectors(where: Where, action: str, parameters: Tree) -> list[tuple[str, Tree]]:
+    """Return the vector bucket or index that a request touches."""
+    arn = parameters.get("indexArn") or parameters.get("vectorBucketArn")
+    bucket, index = parameters.get("vectorBucketName"), parameters.get("indexName")
+    if not arn and bucket:
+        arn = f"arn:aws:s3vectors:{where[1]}:{where[0]}:bucket/{bucket}"
+        arn += f"/index/{index}" if index else ""
+    return [(str(arn), {})] if arn else []
