@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from localcloud.containers.images import ContainerImages
 from localcloud.containers.task import RunningTask
 from localcloud.network import Network
-from localcloud.patches.ecs import runtime
+from localcloud.patches.ecs import records, runtime
 from localcloud.patches.internal import call
 from localcloud.paths import Paths
 from localcloud.world import World
@@ -29,7 +29,7 @@ class Agent:
 
     def reconcile(self, now: float) -> None:
         """Start what is new, stop what has to stop, report what is gone."""
-        for plan in runtime.plans():
+        for plan in runtime.plans() if records.is_used() else ():
             task = self._tasks.get(plan.task_id)
             if task is None and plan.stopping:
                 runtime.gone(plan.task_id)

@@ -10,7 +10,6 @@ from typing import Any
 
 from moto.dynamodb.models import dynamodb_backends
 
-from localcloud.account import ACCOUNT, REGION
 from localcloud.world import World
 
 LATE_SECONDS = 60.0
@@ -20,7 +19,8 @@ OLDEST = 5 * 365 * 86_400.0
 
 def expire(now: float) -> None:
     """Delete what expired a minute ago."""
-    for table in list(dynamodb_backends[ACCOUNT][REGION].tables.values()):
+    backends = [backend for each in list(dynamodb_backends.values()) for backend in each.values()]
+    for table in [table for backend in backends for table in backend.tables.values()]:
         name = table.ttl.get("AttributeName")
         if table.ttl["TimeToLiveStatus"] == "ENABLED" and name:
             for item in list(table.all_items()):

@@ -137,7 +137,8 @@ def _latest(alarm: Any) -> float | None:
 
 def run_again(now: float) -> None:
     """Run the scaling actions of alarms that are still in ALARM, once a minute."""
-    for alarm in list(cloudwatch_backends[ACCOUNT][REGION].alarms.values()):
+    backends = [backend for each in list(cloudwatch_backends.values()) for backend in each.values()]
+    for alarm in [alarm for backend in backends for alarm in backend.alarms.values()]:
         due = vars(alarm).get("scaled_at", now) + AGAIN_SECONDS
         if alarm.state_value != "ALARM" or not alarm.actions_enabled:
             vars(alarm).pop("scaled_at", None)

@@ -6,7 +6,16 @@ registered, ``tasks`` is the life of one task, ``services`` and ``scheduler`` ke
 ``runtime`` is what localcloud/containers/ reads and reports, ``api`` and ``service_api`` answer.
 """
 
-from localcloud.patches.ecs import api, definitions, lifecycle, scheduler, service_api, spot, usage
+from localcloud.patches.ecs import (
+    api,
+    definitions,
+    lifecycle,
+    records,
+    scheduler,
+    service_api,
+    spot,
+    usage,
+)
 from localcloud.world import World
 
 
@@ -20,8 +29,13 @@ def install() -> None:
 def attach(world: World) -> None:
     """Let the world's clock move tasks and services."""
     spot.follow(None)
-    world.reconcilers.append(spot.reconcile)
-    world.reconcilers.append(lifecycle.reconcile)
-    world.reconcilers.append(scheduler.reconcile)
     usage.reset()
-    world.reconcilers.append(usage.reconcile)
+    world.reconcilers.append(_step)
+
+
+def _step(now: float) -> None:
+    if records.is_used():
+        spot.reconcile(now)
+        lifecycle.reconcile(now)
+        scheduler.reconcile(now)
+        usage.reconcile(now)

@@ -147,6 +147,11 @@ def backend() -> Any:
     return ecs_backends[ACCOUNT][REGION]
 
 
+def is_used() -> bool:
+    """Say whether ECS has been called at all: making moto's backend takes a while."""
+    return any(account.values() for account in list(ecs_backends.values()))
+
+
 def tasks() -> dict[str, Task]:
     """Return the tasks by id; moto's reset forgets them."""
     held: dict[str, Task] = vars(backend()).setdefault("fargate_tasks", {})
