@@ -49,5 +49,17 @@ def deregister(task: Task) -> None:
         call("elbv2", "deregister_targets", **group, Targets=targets)
 
 
+def target_states(task: Task) -> dict[str, str]:
+    """Return the states of a running task's targets, by the ARN of their target group."""
+    found = {}
+    for balancer in task.balancers if task.was_running else ():
+        arn = balancer["targetGroupArn"]
+        target = {"Id": task.address, "Port": balancer["containerPort"]}
+        given = {"TargetGroupArn": arn, "Targets": [target]}
+        (state,) = call("elbv2", "describe_target_health", **given)["TargetHealthDescriptions"]
+        found[arn] = str(state["TargetHealth"]["State"])
+    return found
+
+
 def _service_id(registry: dict[str, str]) -> str:
     return registry["registryArn"].rpartition("/")[2]

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from moto.ecs.exceptions import ECSException
 
 from localcloud import world
-from localcloud.patches.ecs import lifecycle, spot
+from localcloud.patches.ecs import discovery, lifecycle, spot
 from localcloud.patches.ecs.records import RUNNING, Task, tasks
 from localcloud.patches.ecs.services import (
     Deployment,
@@ -30,6 +30,7 @@ STALLED_AFTER = 3  # tasks that did not start, before the event says so
 STEADY_SECONDS = 5.0  # that a task without health check has run
 INITIATED = "ServiceSchedulerInitiated"
 UNHEALTHY = "Task failed container health checks"
+UNHEALTHY_TARGET = "Task failed ELB health checks"
 DELETED_SECONDS = 3600.0  # for which a deleted service is described
 
 
@@ -41,7 +42,7 @@ def reconcile(now: float) -> None:
                 del services()[key]
             continue
         _count_stopped(service, now)
-        _stop_unhealthy(service)
+        _stop_unhealthy(service, now)
         if service.status == "DRAINING":
             _drain(service, now)
         else:
@@ -71,6 +72,8 @@ def is_healthy(task: Task, now: float) -> bool:
     """Say whether a task does its work: it runs, and has done so, or passes its checks."""
     if task.last_status != RUNNING or not task.is_wanted:
         return False
+    if any(state != "healthy" for state in discovery.target_states(task).values()):
+        return False
     if task.checks_health:
         return task.health == "HEALTHY"
     return now - task.times["startedAt"] >= STEADY_SECONDS
@@ -95,7 +98,9 @@ def _count_stopped(service: Service, now: float) -> None:
 
 def _has_failed(task: Task) -> bool:
     """Say whether the circuit breaker counts a task."""
-    if task.stop_code == "TaskFailedToStart" or task.stopped_reason == UNHEALTHY:
+    if task.stop_code == "TaskFailedToStart":
+        return True
+    if task.stopped_reason.startswith((UNHEALTHY, UNHEALTHY_TARGET)):
         return True
     return task.stop_code == "EssentialContainerExited"
 
@@ -108,8 +113,18 @@ def _count_stalled(service: Service, deployment: Deployment, now: float) -> None
         service.note("is unable to consistently start tasks successfully.")
 
 
-def _stop_unhealthy(service: Service) -> None:
+def _stop_unhealthy(service: Service, now: float) -> None:
+    grace = float(service.settings.get("healthCheckGracePeriodSeconds") or 0)
     for task in service.tasks:
+        if not task.is_wanted or now < task.times.get("startedAt", now) + grace:
+            continue
+        for arn, state in discovery.target_states(task).items():
+            if state == "unhealthy":
+                service.note(
+                    f"(task {task.task_id}) is unhealthy in (target-group {arn}) due to (reason "
+                    "Health checks failed)"
+                )
+                lifecycle.stop(task, INITIATED, f"{UNHEALTHY_TARGET} in (target-group {arn})")
         if task.is_wanted and task.health == "UNHEALTHY":
             service.note(
                 f"(deployment {task.deployment}) (task {task.task_id}) failed container health "

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from localcloud.driver import Host, Power
 from localcloud.patches import shortages
 from localcloud.patches.ecs import runtime, spot
 from tests.unit.localcloud.conftest import Clients
 from tests.unit.localcloud.ecs import IMAGE, Ecs
-from tests.unit.localcloud.fakes import FakeClock
+from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
 BREAKER: dict[str, Any] = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
 SPOT_FIRST = [
@@ -385,6 +386,81 @@ class TestCloudMap:
         cloud_map.delete_service(Id=made["Id"])
         cloud_map.delete_namespace(Id=space["Id"])
         assert desired_records().zones == ()
+
+
+class TestBalancer:
+    """A service whose tasks are targets of a network load balancer."""
+
+    @pytest.fixture
+    def group(self, ecs: Ecs, aws: Clients) -> str:
+        """A target group of addresses, behind a load balancer; return its ARN."""
+        elbv2, vpc = aws("elbv2"), aws("ec2").describe_vpcs()["Vpcs"][0]["VpcId"]
+        made = elbv2.create_target_group(
+            Name="ray",
+            Protocol="TCP",
+            Port=8000,
+            VpcId=vpc,
+            TargetType="ip",
+            HealthCheckIntervalSeconds=5,
+            HealthCheckTimeoutSeconds=2,
+            HealthyThresholdCount=2,
+            UnhealthyThresholdCount=2,
+        )
+        arn = str(made["TargetGroups"][0]["TargetGroupArn"])
+        balancer = elbv2.create_load_balancer(
+            Name="ray", Type="network", Scheme="internal", Subnets=ecs.subnets
+        )["LoadBalancers"][0]
+        forward = [{"Type": "forward", "TargetGroupArn": arn}]
+        elbv2.create_listener(
+            LoadBalancerArn=balancer["LoadBalancerArn"],
+            Protocol="TCP",
+            Port=8000,
+            DefaultActions=forward,
+        )
+        balancers = [{"targetGroupArn": arn, "containerName": "ray", "containerPort": 8000}]
+        ecs.service(ecs.definition(), loadBalancers=balancers, healthCheckGracePeriodSeconds=30)
+        return arn
+
+    def states(self, aws: Clients, group: str) -> list[str]:
+        found = aws("elbv2").describe_target_health(TargetGroupArn=group)
+        return [one["TargetHealth"]["State"] for one in found["TargetHealthDescriptions"]]
+
+    def test_a_deployment_is_complete_when_its_targets_are_healthy(
+        self, ecs: Ecs, aws: Clients, driver: FakeDriver, group: str
+    ) -> None:
+        ecs.settle(8)
+        assert (states(ecs)[0][1], self.states(aws, group)) == ("IN_PROGRESS", ["initial"])
+
+        listening(ecs, driver)
+        ecs.settle(20)
+
+        assert (states(ecs)[0][1], self.states(aws, group)) == ("COMPLETED", ["healthy"])
+        ecs.api.update_service(cluster="c", service="ray", desiredCount=0)
+        ecs.settle(2)
+        assert self.states(aws, group) in ([], ["draining"])
+
+    def test_a_task_whose_target_is_unhealthy_is_replaced_after_its_grace_period(
+        self, ecs: Ecs, group: str
+    ) -> None:
+        ecs.settle(25)
+        (first,) = ecs.listed()
+
+        ecs.settle(20)
+
+        stopped = ecs.task(first["taskArn"])
+        assert (
+            stopped["stoppedReason"] == f"Task failed ELB health checks in (target-group {group})"
+        )
+
+
+def listening(ecs: Ecs, driver: FakeDriver) -> None:
+    """A machine stands for the container of the service's task: its port is open."""
+    (task,) = ecs.listed()
+    details = {d["name"]: d["value"] for d in task["attachments"][0]["details"]}
+    host = Host("i-0", "ami-1", details["privateIPv4Address"], "", 1, 1024)
+    driver.launch(host)
+    driver.machines["i-0"].power = Power.UP
+    driver.serve("i-0", 8000)
 
 
 class TestRequests:
