@@ -26,6 +26,8 @@ MASKED = (
 )
 READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 SEARCHED = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PAGE = 4096
+PERIOD_US = 100_000  # of the CPU quota
 OPEN_FILES = (65535, 65535)  # Fargate's: .../developerguide/fargate-tasks-services.html
 CA = "/usr/local/share/ca-certificates/raykiln-local-cloud.crt"
 IN_MEMORY = "size=65536k"  # of /dev and of /dev/shm, as container engines have it
@@ -43,11 +45,13 @@ class User:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a container gets from its task: namespace, group, host name, and files to mount."""
+    """What a container gets from its task: namespace, group, size, host name, files to mount."""
 
     root: Path
     network: Path
     group: str  # cgroupsPath
+    cpus: float
+    memory_mib: int
     hostname: str
     files: Mapping[str, Path]  # by where they are in the container
     volumes: Mapping[str, Path]
@@ -129,9 +133,9 @@ def configuration(plan: ContainerPlan, image: Mapping[str, Any], around: Surroun
         "mounts": [*_system_mounts(), *_own_mounts(plan, around)],
         "linux": {
             "cgroupsPath": around.group,
-            "resources": _resources(plan),
+            "resources": _resources(plan, around),
             "namespaces": [
-                *({"type": kind} for kind in ("pid", "ipc", "uts", "mount")),
+                *({"type": kind} for kind in ("pid", "ipc", "uts", "mount", "cgroup")),
                 {"type": "network", "path": str(around.network)},
             ],
             "maskedPaths": list(MASKED),
@@ -146,11 +150,16 @@ def _environment(plan: ContainerPlan, image: Mapping[str, Any], user: User) -> l
     return [f"{name}={value}" for name, value in {**found, **plan.environment}.items()]
 
 
-def _resources(plan: ContainerPlan) -> Tree:
-    found: Tree = {"devices": [{"allow": False, "access": "rwm"}]}
-    if plan.memory_mib:
-        found["memory"] = {"limit": plan.memory_mib << 20}
-    return found
+def _resources(plan: ContainerPlan, around: Surroundings) -> Tree:
+    """Return the container's limits. Without its own it sees the task's, as on Fargate, where the
+    machine has the task's size; a page more, so that it is the task's that is reached.
+    """
+    memory = (plan.memory_mib << 20) or (around.memory_mib << 20) + PAGE
+    return {
+        "devices": [{"allow": False, "access": "rwm"}],
+        "memory": {"limit": memory},
+        "cpu": {"quota": int(around.cpus * PERIOD_US), "period": PERIOD_US},
+    }
 
 
 def _system_mounts() -> list[Tree]:
@@ -163,6 +172,7 @@ def _system_mounts() -> list[Tree]:
         _mount("/dev/shm", "tmpfs", "shm", [*safe, "mode=1777", IN_MEMORY]),  # noqa: S108
         _mount("/dev/mqueue", "mqueue", "mqueue", safe),
         _mount("/sys", "sysfs", "sysfs", [*safe, "ro"]),
+        _mount("/sys/fs/cgroup", "cgroup", "cgroup", [*safe, "relatime", "ro"]),
     ]
 
 

@@ -175,6 +175,8 @@ class RunningTask:
             root=folder / "root",
             network=namespace_path(space),
             group="/" + "/".join((*self._group.parts, f"c-{plan.name}")),
+            cpus=self.plan.cpus,
+            memory_mib=self.plan.memory_mib,
             hostname=self._hostname,
             files={
                 "/etc/resolv.conf": self._place.run / "resolv.conf",

@@ -245,6 +245,7 @@ def test_a_task_has_its_address_its_role_its_secret_and_its_limits(site: Site) -
     found = fetched(address, "/facts")
 
     assert found["uid"] == 1000
+    assert found["memory"] // 2**20 == 512
     assert found["environment"]["KEY"] == "sk-live"
     assert found["environment"]["AWS_EXECUTION_ENV"] == "AWS_ECS_FARGATE"
     assert found["who"] == f"arn:aws:sts::123456789012:assumed-role/task/{task_id}"

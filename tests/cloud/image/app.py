@@ -28,6 +28,7 @@ def facts() -> dict[str, Any]:
     s3 = boto3.client("s3")
     return {
         "uid": os.getuid(),
+        "memory": memory_limit(),
         "environment": dict(os.environ),
         "who": boto3.client("sts").get_caller_identity()["Arn"],
         "list": refused(s3.list_objects_v2, Bucket="of-the-task"),
@@ -37,6 +38,13 @@ def facts() -> dict[str, Any]:
         "instance": status("http://169.254.169.254/latest/meta-data/"),
         "processes": [path.name for path in Path("/proc").iterdir() if path.name.isdigit()],
     }
+
+
+def memory_limit() -> int:
+    """The limit that a program finds, in the control groups of either version."""
+    places = ("memory/memory.limit_in_bytes", "memory.max")
+    found = [Path("/sys/fs/cgroup", place) for place in places]
+    return int(next(path for path in found if path.exists()).read_text())
 
 
 def read(url: str) -> Any:

@@ -41,7 +41,8 @@ def a_plan(**more: Any) -> ContainerPlan:
 def around(root: Path) -> Surroundings:
     files = {"/etc/hosts": Path("/home/hosts")}
     space = Path("/run/netns/rk-1-task")
-    return Surroundings(root, space, "/rk-1/task", "ip-10-77-0-5", files, {"data": Path("/v")})
+    volumes = {"data": Path("/v")}
+    return Surroundings(root, space, "/rk-1/task", 0.5, 2048, "ip-10-77-0-5", files, volumes)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +105,13 @@ def test_runc_is_told_what_the_plan_and_the_image_say(root: Path) -> None:
     mounts = {one["destination"]: (one["source"], one["options"]) for one in found["mounts"]}
     assert mounts["/data"] == ("/v", ["bind", "ro"])
     assert mounts["/etc/hosts"] == ("/home/hosts", ["bind", "ro"])
+
+
+def test_without_limits_of_its_own_a_container_sees_those_of_its_task(root: Path) -> None:
+    found = configuration(a_plan(command=("id",)), {}, around(root))["linux"]["resources"]
+
+    assert found["memory"] == {"limit": 2147483648 + 4096}
+    assert found["cpu"] == {"quota": 50000, "period": 100000}
 
 
 def test_root_has_no_more_than_fargate_gives(root: Path) -> None:
