@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from localcloud.patches import iam
 from localcloud.patches.ecs import runtime
 from localcloud.patches.ecs.secrets import TASKS
+from localcloud.patches.iam.resources_ecs import vectors
 from tests.unit.localcloud.conftest import Clients
 from tests.unit.localcloud.ecs import IMAGE, Ecs
 from tests.unit.localcloud.fakes import FakeClock
@@ -343,3 +344,19 @@ class TestPermissions:
             api.register_task_definition(family="mine", taskRoleArn=task, **wanted)
             with pytest.raises(ClientError, match="iam:PassRole"):
                 api.register_task_definition(family="mine", taskRoleArn=secret, **wanted)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "resource"),
+    [
+        ({"vectorBucketName": "v"}, "bucket/v"),
+        ({"vectorBucketName": "v", "indexName": "i"}, "bucket/v/index/i"),
+    ],
+)
+def test_vectors_are_named_by_bucket_and_index(parameters: dict[str, str], resource: str) -> None:
+    arn = f"arn:aws:s3vectors:us-east-1:123456789012:{resource}"
+    where = ("123456789012", "us-east-1")
+
+    assert vectors(where, "QueryVectors", parameters) == [(arn, {})]
+    assert vectors(where, "QueryVectors", {"indexArn": arn}) == [(arn, {})]
+    assert vectors(where, "ListVectorBuckets", {}) == []
