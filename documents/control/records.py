@@ -1,0 +1,107 @@
+"""Who did what when (append only), how much was done by day, and the day's budget of tokens."""
+
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from common.waiting import Clock
+from documents.control.claims import stamp
+from documents.control.items import CONDITION, arguments, expecting, from_item, to_item
+from documents.control.tables import TTL
+from documents.errors import OverBudget
+
+DAY = 86_400
+
+
+class Audit:
+    """Entries of who did what to which object; none is ever changed."""
+
+    def __init__(self, dynamodb: Any, table: str, clock: Clock, days: int) -> None:
+        self._dynamodb, self._table, self._clock, self._days = dynamodb, table, clock, days
+
+    def add(self, object_id: str, who: str, what: str, **details: Any) -> None:
+        """Append an entry; ``at`` has digits of its own, so that two of one moment both stay."""
+        values = {
+            "object": object_id,
+            "at": f"{stamp(self._clock)}#{secrets.token_hex(4)}",
+            "who": who,
+            "what": what,
+            TTL: int(self._clock.now()) + self._days * DAY,
+            **details,
+        }
+        with expecting():
+            self._dynamodb.put_item(
+                TableName=self._table,
+                Item=to_item(values),
+                ConditionExpression="attribute_not_exists(#at)",
+                ExpressionAttributeNames={"#at": "at"},
+            )
+
+    def entries(self, object_id: str) -> Iterator[dict[str, Any]]:
+        """Yield an object's entries, oldest first."""
+        with expecting():
+            pages = self._dynamodb.get_paginator("query").paginate(
+                TableName=self._table,
+                KeyConditionExpression="#object = :object",
+                ExpressionAttributeNames={"#object": "object"},
+                ExpressionAttributeValues={":object": {"S": object_id}},
+            )
+            for page in pages:
+                yield from map(from_item, page["Items"])
+
+
+class Metrics:
+    """Counters by day (UTC): documents, failed, pages, chunks, tokens, seconds, dollars."""
+
+    def __init__(self, dynamodb: Any, table: str, clock: Clock) -> None:
+        self._dynamodb, self._table, self._clock = dynamodb, table, clock
+
+    def add(self, **counts: float) -> None:
+        """Add to the counters of today."""
+        adds = {name: Decimal(str(round(count, 6))) for name, count in counts.items()}
+        with expecting():
+            self._dynamodb.update_item(
+                TableName=self._table, Key=self._today(), **arguments(adds=adds)
+            )
+
+    def of_day(self, day: str) -> dict[str, float]:
+        """Return the counters of a day; empty when nothing was done."""
+        with expecting():
+            item = self._dynamodb.get_item(TableName=self._table, Key={"day": {"S": day}})
+        found = from_item(item.get("Item", {}))
+        return {name: float(value) for name, value in found.items() if name != "day"}
+
+    def spend(self, tokens: int, per_day: int | None) -> None:
+        """Take tokens from today's budget before they are used.
+
+        Raises OverBudget, and takes none, when fewer are left.
+        """
+        if per_day is None:
+            return self.add(tokens=tokens)
+        update = arguments(
+            adds={"tokens": tokens},
+            condition="attribute_not_exists(#tokens) OR #tokens <= :most",
+            most=per_day - tokens,
+        )
+        try:
+            if tokens > per_day:
+                raise self._over(per_day)
+            with expecting(CONDITION):
+                self._dynamodb.update_item(TableName=self._table, Key=self._today(), **update)
+        except ClientError:
+            raise self._over(per_day) from None
+        return None
+
+    def _over(self, per_day: int) -> OverBudget:
+        return OverBudget(
+            f"the budget of {per_day} tokens a day is used up; it starts anew at midnight UTC",
+            retry_after=DAY - self._clock.now() % DAY,
+        )
+
+    def _today(self) -> dict[str, Any]:
+        now = datetime.fromtimestamp(self._clock.now(), UTC)
+        return {"day": {"S": f"{now:%Y-%m-%d}"}}

@@ -1,0 +1,269 @@
+"""One object's way: claimed, fetched, parsed, chunked, embedded, written, switched to.
+
+Everything but the order is elsewhere. Each step may be the last that a worker does: the record, the
+set of vectors and the message say what is left, and a further attempt begins anew.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from common.errors import PipelineError
+from documents.chunking import Chunk, Tokenize, chunks
+from documents.control.claims import DONE, EMBEDDED, FAILED, PARSED, Claim, Claims
+from documents.control.records import Audit, Metrics
+from documents.control.vector_sets import REMOVED, VectorSets
+from documents.errors import ClaimLost, ParserLost, Unavailable, Unreadable
+from documents.identity import FAILED as FAILED_PREFIX
+from documents.identity import ObjectRef
+from documents.parsing.process import ParserProcess
+from documents.parsing.section import Section
+from documents.providers.interfaces import Embeddings, Index, Stored
+from documents.settings import Settings
+from documents.source import Fetched, Source
+from documents.vectors import delete_vectors
+
+REMEMBERED_DAYS = 30
+DAY = 86_400
+# What a person is told of pages without text; the numbers of more are not listed.
+LISTED_PAGES = 20
+BUSY = "another worker has it"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt ended: finished, or to be tried again after so many seconds."""
+
+    finished: bool
+    words: str
+    retry_after: float = 0.0
+
+
+@dataclass
+class Work:
+    """What one worker has at hand; ``who`` is its name in the audit."""
+
+    who: str
+    settings: Settings
+    claims: Claims
+    sets: VectorSets
+    audit: Audit
+    metrics: Metrics
+    source: Source
+    parser: ParserProcess
+    tokenize: Tokenize
+    embeddings: Embeddings
+    index: Index
+    clock: Callable[[], float] = time.time
+
+
+@dataclass
+class Counts:
+    """What has been read and written of one document."""
+
+    pages: int = 0
+    chunks: int = 0
+    tokens: int = 0
+    without_text: tuple[int, ...] = ()
+
+    def read(self, sections: Iterator[Section]) -> Iterator[Section]:
+        """Pass sections on and count their pages."""
+        for section in sections:
+            self.pages = max(self.pages, section.page)
+            if not section.text.strip():
+                self.without_text = (*self.without_text, section.page)
+            yield section
+
+    @property
+    def note(self) -> str:
+        """What a person should know of a document that was indexed."""
+        if not self.without_text:
+            return ""
+        listed = ", ".join(map(str, self.without_text[:LISTED_PAGES]))
+        more = len(self.without_text) - LISTED_PAGES
+        return (
+            f"no text on page {listed}{f' and {more} more' if more > 0 else ''}: "
+            "scanned pages need OCR, which is out of scope"
+        )
+
+
+def ingest(work: Work, ref: ObjectRef, holding: Callable[[Claim], None]) -> Outcome:
+    """Bring what is answered for an object in line with what its key holds now.
+
+    ``holding`` is called with the claim once it is taken, so that the caller can renew it. Never
+    raises for what is wrong with a document or a service.
+    """
+    claim = work.claims.take(ref)
+    if claim is None:
+        return Outcome(False, BUSY, work.settings.claim_seconds / 4)
+    holding(claim)
+    try:
+        return _attempt(work, claim)
+    except ClaimLost as error:
+        return Outcome(True, str(error))
+    except Unavailable as error:
+        return _later(work, claim, str(error), error.retry_after, counted=False)
+    except PipelineError as error:  # only a person can help; the sweep tries again
+        return _later(work, claim, error.message, work.settings.sweep_seconds, counted=False)
+    except Exception as error:  # a fault of ours must not stop the documents behind it
+        return _later(work, claim, f"{type(error).__name__}: {error}", None, counted=True)
+
+
+def _attempt(work: Work, claim: Claim) -> Outcome:
+    if former := claim.record.get("retiring"):
+        _retire(work, str(former))
+    with work.source.fetched(claim.ref) as fetched:
+        if fetched is None:
+            return _removed(work, claim)
+        if claim.attempts > work.settings.attempts:
+            reason = f"{work.settings.attempts} attempts ended without a result; {_last(claim)}"
+            return _failed(work, claim, fetched, reason)
+        try:
+            return _indexed(work, claim, fetched)
+        except Unreadable as error:
+            return _failed(work, claim, fetched, str(error))
+        except ParserLost as error:
+            if claim.attempts < work.settings.attempts:
+                return _later(work, claim, str(error), None, counted=True)
+            words = f"{error}, in each of {claim.attempts} attempts"
+            return _failed(work, claim, fetched, words)
+
+
+def _last(claim: Claim) -> str:
+    waiting = claim.record.get("waiting")
+    return f"the last one said: {waiting}" if waiting else "their workers were lost"
+
+
+def _indexed(work: Work, claim: Claim, fetched: Fetched) -> Outcome:
+    limit = work.source.max_bytes
+    if fetched.size > limit:
+        size = fetched.size / 2**20
+        raise Unreadable(f"too big: {size:.1f} MiB; the limit is {limit / 2**20:g} MiB")
+    began = work.clock()
+    if work.sets.find(fetched.sha256) and work.sets.join(claim, fetched.sha256):
+        return _done(work, claim, fetched, Counts(), "", 0.0)
+    counts = Counts()
+    name = work.sets.start(claim, fetched.sha256)
+    try:
+        keys = _write(work, claim, fetched, name, counts)
+        if not counts.chunks:
+            raise Unreadable("no page has text; scanned pages need OCR, which is out of scope")
+        work.index.settle(keys)
+        described = {"pages": counts.pages, "chunks": counts.chunks, "tokens": counts.tokens}
+        switched = work.sets.switch(claim, fetched.sha256, name, **described)
+    except BaseException:
+        delete_vectors(work.sets, work.index, name)
+        raise
+    if not switched:
+        delete_vectors(work.sets, work.index, name)
+        raise Unavailable("its content was indexed by another worker meanwhile", retry_after=1.0)
+    return _done(work, claim, fetched, counts, counts.note, work.clock() - began)
+
+
+def _write(work: Work, claim: Claim, fetched: Fetched, name: str, counts: Counts) -> list[str]:
+    """Parse, embed and write batch by batch; return the keys of the last batch."""
+    settings, keys = work.settings, list[str]()
+    sections = counts.read(work.parser.sections(fetched.path, claim.ref.key))
+    cut = chunks(sections, work.tokenize, settings.chunk_tokens, settings.chunk_overlap)
+    while batch := list(islice(cut, settings.batch_chunks)):
+        last = len(batch) < settings.batch_chunks
+        if last:
+            work.claims.progress(claim, PARSED, pages=counts.pages)
+        counts.chunks += len(batch)
+        work.sets.reserve(name, counts.chunks)
+        keys = _embed(work, fetched, name, batch, counts)
+    work.claims.progress(claim, EMBEDDED, pages=counts.pages, chunks=counts.chunks)
+    return keys
+
+
+def _embed(
+    work: Work, fetched: Fetched, name: str, batch: list[Chunk], counts: Counts
+) -> list[str]:
+    texts = [chunk.embedded for chunk in batch]
+    tokens = work.embeddings.count(texts)
+    counts.tokens += tokens
+    budget = work.settings.tokens_per_day
+    if budget is not None and counts.tokens > budget:
+        raise Unreadable(f"too big: it takes more than the {budget} tokens of a day's budget")
+    if tokens:
+        work.metrics.spend(tokens, budget)
+    stored = [
+        Stored(name, chunk.number, fetched.sha256, chunk.page, chunk.heading, chunk.text)
+        for chunk in batch
+    ]
+    work.index.put(list(zip(stored, work.embeddings.embed(texts), strict=True)))
+    return [one.key for one in stored]
+
+
+def _done(
+    work: Work, claim: Claim, fetched: Fetched, counts: Counts, note: str, seconds: float
+) -> Outcome:
+    """Tidy up after a switch, and say so; what serves has already changed."""
+    if claim.document and claim.document != fetched.sha256:
+        _retire(work, claim.document)
+    work.claims.settle(claim, status=DONE, note=note, **fetched.described)
+    if counts.chunks:
+        words = f"indexed {counts.pages} pages as {counts.chunks} chunks"
+        dollars = counts.tokens * work.settings.dollars_per_million_tokens / 1e6
+        work.metrics.add(
+            documents=1,
+            pages=counts.pages,
+            chunks=counts.chunks,
+            seconds=seconds,
+            dollars=dollars,
+        )
+    else:
+        words = "its content is indexed already"
+    work.audit.add(claim.ref.id, work.who, DONE, words=words, version=fetched.version)
+    return Outcome(True, words)
+
+
+def _failed(work: Work, claim: Claim, fetched: Fetched, reason: str) -> Outcome:
+    """Move the object aside; what was answered from before is answered from no more.
+
+    The reason is kept first: once the object is moved, it is all that tells this from a removal.
+    """
+    moved = FAILED_PREFIX + claim.ref.name
+    work.claims.progress(claim, FAILED, reason=reason, moved_to=moved, **fetched.described)
+    if claim.document:
+        work.sets.leave(claim)
+        _retire(work, claim.document)
+    work.source.move(claim.ref, fetched, moved)
+    work.claims.settle(claim, status=FAILED)
+    work.metrics.add(failed=1)
+    work.audit.add(claim.ref.id, work.who, FAILED, words=reason, version=fetched.version)
+    return Outcome(True, f"failed: {reason}")
+
+
+def _removed(work: Work, claim: Claim) -> Outcome:
+    """The key holds nothing: nothing is answered from it, unless it was moved to ``failed/``."""
+    if claim.document:
+        work.sets.leave(claim)
+        _retire(work, claim.document)
+    if claim.record.get("status") == FAILED:
+        work.claims.settle(claim, status=FAILED)
+        return Outcome(True, "it was moved to failed/")
+    gone = int(work.clock()) + REMEMBERED_DAYS * DAY
+    work.claims.settle(claim, status=REMOVED, expires_at=gone)
+    work.audit.add(claim.ref.id, work.who, REMOVED)
+    return Outcome(True, "removed")
+
+
+def _later(
+    work: Work, claim: Claim, words: str, retry_after: float | None, *, counted: bool
+) -> Outcome:
+    """Give the object back; an attempt that counts is the last one when there are too many."""
+    try:
+        work.claims.release(claim, words, counted=counted)
+    except (ClaimLost, Unavailable) as error:
+        return Outcome(False, f"{words}; {error}", work.settings.claim_seconds)
+    backoff = min(2.0**claim.attempts * 2, work.settings.claim_seconds * 5)
+    return Outcome(False, words, backoff if retry_after is None else retry_after)
+
+
+def _retire(work: Work, sha256: str) -> None:
+    found = work.sets.find(sha256)
+    work.sets.retire(sha256)
+    if found:
+        delete_vectors(work.sets, work.index, str(found["vector_set"]))

@@ -1,0 +1,1 @@
+"""Who embeds, who keeps vectors, who answers: a small interface each, with two providers."""

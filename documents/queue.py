@@ -1,0 +1,92 @@
+"""The queue between the function that S3 notifies and the consumers. Touches SQS.
+
+Messages come at least once. One that is being worked on is kept hidden for another while, again
+and again; one that is not deleted comes back, and after too many times goes to the dead-letter
+queue (docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/
+sqs-visibility-timeout.html). The control table knows of every object all the same.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from common.clients import error_code
+from documents.errors import Unavailable
+from documents.identity import ObjectRef
+
+# The longest that SQS waits for a message, and that it hides one.
+LONG_POLL = 20
+MOST_HIDDEN = 43_200
+GONE = ("ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight")
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message that was received; ``ref`` is None when it is none of ours."""
+
+    receipt: str
+    ref: ObjectRef | None
+
+
+class Queue:
+    """One queue of messages that each name an object."""
+
+    def __init__(self, sqs: Any, url: str) -> None:
+        self._sqs, self._url = sqs, url
+
+    def send(self, ref: ObjectRef) -> None:
+        """Ask that an object be looked at."""
+        body = json.dumps({"bucket": ref.bucket, "key": ref.key})
+        with _answering():
+            self._sqs.send_message(QueueUrl=self._url, MessageBody=body)
+
+    def receive(self, hidden: float, wait: int = LONG_POLL) -> Message | None:
+        """Return the next message, hidden from others for so many seconds; None if none came."""
+        with _answering():
+            answer = self._sqs.receive_message(
+                QueueUrl=self._url,
+                MaxNumberOfMessages=1,
+                WaitTimeSeconds=wait,
+                VisibilityTimeout=int(hidden),
+            )
+        found = answer.get("Messages", ())
+        return Message(found[0]["ReceiptHandle"], _ref(found[0]["Body"])) if found else None
+
+    def hide(self, message: Message, seconds: float) -> None:
+        """Let a message come back after so many seconds from now."""
+        with _answering():
+            self._sqs.change_message_visibility(
+                QueueUrl=self._url,
+                ReceiptHandle=message.receipt,
+                VisibilityTimeout=max(0, min(int(seconds), MOST_HIDDEN)),
+            )
+
+    def delete(self, message: Message) -> None:
+        """Let a message not come back."""
+        with _answering():
+            self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message.receipt)
+
+
+def _ref(body: str) -> ObjectRef | None:
+    try:
+        said = json.loads(body)
+        ref = ObjectRef(str(said["bucket"]), str(said["key"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+    return ref if ref.is_document else None
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Translate errors; a message that is no longer ours to change is no error."""
+    try:
+        yield
+    except ClientError as error:
+        if error_code(error) not in GONE:
+            raise Unavailable(f"SQS answered {error_code(error)}") from error
+    except BotoCoreError as error:
+        raise Unavailable(f"SQS: {error}") from error
