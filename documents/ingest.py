@@ -227,7 +227,7 @@ def _failed(work: Work, claim: Claim, fetched: Fetched, reason: str) -> Outcome:
     moved = FAILED_PREFIX + claim.ref.name
     work.claims.progress(claim, FAILED, reason=reason, moved_to=moved, **fetched.described)
     if claim.document:
-        work.sets.leave(claim)
+        work.sets.leave(claim, FAILED)
         _retire(work, claim.document)
     work.source.move(claim.ref, fetched, moved)
     work.claims.settle(claim, status=FAILED)
@@ -238,10 +238,11 @@ def _failed(work: Work, claim: Claim, fetched: Fetched, reason: str) -> Outcome:
 
 def _removed(work: Work, claim: Claim) -> Outcome:
     """The key holds nothing: nothing is answered from it, unless it was moved to ``failed/``."""
+    status = FAILED if claim.record.get("status") == FAILED else REMOVED
     if claim.document:
-        work.sets.leave(claim)
+        work.sets.leave(claim, status)
         _retire(work, claim.document)
-    if claim.record.get("status") == FAILED:
+    if status == FAILED:
         work.claims.settle(claim, status=FAILED)
         return Outcome(True, "it was moved to failed/")
     gone = int(work.clock()) + REMEMBERED_DAYS * DAY

@@ -55,6 +55,11 @@ class Settings(BaseModel):
     pinecone_api_key: SecretStr = SecretStr("")
     token: SecretStr = SecretStr("")
 
+    # One consumer for each CPU of the cluster, unless a number is set.
+    consumers: int | None = Field(default=None, ge=1)
+    consumer_memory: int = Field(default=1536 * 2**20, ge=0)
+    port: int = Field(default=8000, ge=1, le=65535)
+
     tokens_per_day: int | None = Field(default=None, ge=1)
     dollars_per_million_tokens: float = Field(default=0.0, ge=0)
     chunk_tokens: int = Field(default=160, ge=20, le=250)

@@ -90,11 +90,14 @@ class VectorSets:
         added = arguments(adds={"objects": {claim.ref.id}}, condition="attribute_exists(id)")
         return self._switch(claim, sha256, [self._change(document_id(sha256), added)])
 
-    def leave(self, claim: Claim) -> None:
-        """Let nothing answer for the object any more: it was deleted. Raises ClaimLost."""
+    def leave(self, claim: Claim, status: str = REMOVED) -> None:
+        """Let nothing answer for the object any more: it was deleted, or failed.
+
+        Raises ClaimLost.
+        """
         update = arguments(
-            {"status": REMOVED, "retiring": claim.document},
-            removes=("document", *NO_MORE),
+            {"status": status, "retiring": claim.document},
+            removes=("document", *(NO_MORE if status == REMOVED else ())),
             condition=HELD,
             claim=claim.token,
         )

@@ -31,7 +31,7 @@ def format_of(name: str, path: Path) -> str:
     if not named:
         known = " ".join(end for endings in ENDINGS.values() for end in endings)
         raise Unreadable(
-            f"files that end in {ending or 'nothing'} are not read; these are: {known}"
+            f"files named {ending or 'without an ending'} are not read; these are: {known}"
         )
     found = _content(path)
     if found == named or (found == "text" and named in ("HTML", "Markdown")):

@@ -1,0 +1,160 @@
+"""Keep consumers on the Ray cluster, and sweep: ``python -m documents.consumer``, beside the head.
+
+A consumer is a detached actor: it outlives this process, and Ray restarts it for ever, on another
+node if need be (docs.ray.io/en/latest/ray-core/actors/named-actors.html, fault-tolerance.html). It
+works from its start on, so a restarted one needs no one to call it. This process only sees to their
+number, one for each CPU of the cluster, and to the sweep; it may be killed and started at any time.
+"""
+
+import os
+import signal
+import threading
+import time
+from types import FrameType
+from typing import Any
+
+import ray
+from ray.exceptions import GetTimeoutError, RayError
+
+from common.clients import Clients
+from common.errors import PipelineError
+from documents.access import access
+from documents.errors import Unavailable
+from documents.log import JsonLog
+from documents.providers import choose
+from documents.settings import Settings, load_settings
+from documents.sweep import sweep
+from documents.work import make_work
+from documents.worker import Worker
+
+NAMESPACE = "documents"
+EVERY = 5.0  # seconds between two looks at the cluster
+ANSWERS_WITHIN = 5.0
+STOPS_WITHIN = 30.0
+
+
+class Consumer:
+    """One consumer; its settings come from the environment of its node."""
+
+    def __init__(self, name: str) -> None:
+        settings, self._log = load_settings(), JsonLog(name)
+        clients = Clients(settings.region)
+        work = make_work(settings, clients, name)
+        self._worker = Worker(work, access(settings, clients).queue, self._log)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._worker.run()
+        except BaseException as error:
+            # Ray restarts an actor whose process ends, not one whose thread does.
+            self._log("failed", error=f"{type(error).__name__}: {error}")
+            os._exit(1)
+
+    def state(self) -> dict[str, Any]:
+        """Return what it is working on, and how many objects it has finished."""
+        return self._worker.state
+
+    def stop(self) -> None:
+        """Finish the object that it is working on, and take no other."""
+        self._worker.stop()
+        self._thread.join()
+
+
+class Keeper:
+    """Sees to the number of consumers."""
+
+    def __init__(self, settings: Settings, log: JsonLog) -> None:
+        self._settings, self._log = settings, log
+
+    def step(self) -> None:
+        """Start the consumers that are missing, and stop those that are too many."""
+        wanted = self._settings.consumers or max(1, int(ray.cluster_resources().get("CPU", 0)))
+        there = _names()
+        missing = [name for n in range(wanted) if (name := f"consumer-{n}") not in there]
+        for name in missing[: max(0, wanted - len(there))]:
+            self._log("starting", consumer=name)
+            self._start(name)
+        for name in sorted(there, key=_is_working)[: max(0, len(there) - wanted)]:
+            self._log("stopping", consumer=name)
+            _stop(name)
+
+    def _start(self, name: str) -> None:
+        options = {"num_cpus": 1, "memory": self._settings.consumer_memory}
+        ray.remote(Consumer).options(
+            name=name,
+            namespace=NAMESPACE,
+            lifetime="detached",
+            max_restarts=-1,
+            get_if_exists=True,
+            max_concurrency=4,
+            **options,
+        ).remote(name)
+
+
+def _names() -> list[str]:
+    listed = ray.util.list_named_actors(all_namespaces=True)
+    return sorted(
+        one["name"]
+        for one in listed
+        if one["namespace"] == NAMESPACE and one["name"].startswith("consumer-")
+    )
+
+
+def states() -> dict[str, dict[str, Any]]:
+    """Return the state of each consumer, by name; empty for one that is not running."""
+    return {name: _state(name) for name in _names()}
+
+
+def _state(name: str) -> dict[str, Any]:
+    try:
+        actor = ray.get_actor(name, namespace=NAMESPACE)
+        return dict(ray.get(actor.state.remote(), timeout=ANSWERS_WITHIN))
+    except (RayError, ValueError, GetTimeoutError):
+        return {}
+
+
+def _is_working(name: str) -> tuple[bool, bool]:
+    """Order consumers by what is lost with them: those that wait for a node come first."""
+    state = _state(name)
+    return bool(state), bool(state.get("at"))
+
+
+def _stop(name: str) -> None:
+    try:
+        actor = ray.get_actor(name, namespace=NAMESPACE)
+        if _state(name):
+            ray.get(actor.stop.remote(), timeout=STOPS_WITHIN)
+        ray.kill(actor, no_restart=True)
+    except (RayError, ValueError):
+        return  # it is gone, or the next step tries again
+
+
+def main() -> None:
+    """Run until SIGTERM; consumers stay."""
+    settings, log = load_settings(), JsonLog("keeper")
+    over = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        over.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    ray.init(address="auto", namespace=NAMESPACE, log_to_driver=False)
+    clients = Clients(settings.region)
+    found, index = access(settings, clients), choose.index(settings, clients)
+    keeper, swept_at = Keeper(settings, log), 0.0
+    while not over.is_set():
+        try:
+            keeper.step()
+            if time.monotonic() - swept_at >= settings.sweep_seconds:
+                swept_at = time.monotonic()
+                done = sweep(found, index, settings)
+                log("swept", messages=done.messages, sets=done.sets)
+        except (Unavailable, PipelineError, RayError) as error:
+            log("waiting", reason=str(error))
+        over.wait(EVERY)
+
+
+if __name__ == "__main__":
+    main()

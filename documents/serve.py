@@ -1,0 +1,74 @@
+"""Answer on Ray Serve: ``python -m documents.serve``, beside the head.
+
+A proxy on every node that has a replica listens on the port of the settings. The application is
+deployed anew with each start, and stays when this process ends (docs.ray.io/en/latest/serve/
+api/doc/ray.serve.run.html).
+"""
+
+from typing import Any
+
+import ray
+from ray import serve
+
+from common.clients import Clients
+from common.errors import Refused
+from documents.access import access
+from documents.answering import Answerer
+from documents.consumer import NAMESPACE
+from documents.log import JsonLog
+from documents.providers import choose
+from documents.settings import Settings, load_settings
+from documents.web.app import Api, make_app
+
+NAME = "documents"
+
+
+def make_api(settings: Settings, clients: Clients) -> Api:
+    """Return the routes over what the settings name; loads the model."""
+    found = access(settings, clients)
+    answerer = Answerer(
+        settings,
+        choose.embeddings(settings),
+        choose.index(settings, clients),
+        found.sets,
+        found.metrics,
+        choose.answers(settings),
+    )
+    return Api(settings, found, answerer, clients("s3"))
+
+
+def build() -> Any:
+    """Return the ASGI application; called on each replica, with the settings of its node."""
+    settings = load_settings()
+    return make_app(make_api(settings, Clients(settings.region)))
+
+
+def deploy(settings: Settings, replicas: int = 1) -> None:
+    """Deploy to the cluster that Ray is connected to, and wait until it answers.
+
+    Raises Refused without a token: what is served holds the content of documents.
+    """
+    if not settings.token.get_secret_value():
+        raise Refused("there is no token", hint="set DOCUMENTS_TOKEN, from a secret")
+    serve.start(http_options={"host": "0.0.0.0", "port": settings.port})  # noqa: S104 # in its VPC
+    # A replica mostly waits, and must start on a cluster whose consumers take every CPU.
+    deployment = serve.deployment(
+        serve.ingress(build)(),
+        name="answers",
+        num_replicas=replicas,
+        max_ongoing_requests=32,
+        ray_actor_options={"num_cpus": 0},
+    )
+    serve.run(deployment.bind(), name=NAME, route_prefix="/")
+
+
+def main() -> None:
+    """Deploy, and end."""
+    settings = load_settings()
+    ray.init(address="auto", namespace=NAMESPACE, log_to_driver=False)
+    deploy(settings)
+    JsonLog("serve")("deployed", port=settings.port)
+
+
+if __name__ == "__main__":
+    main()
