@@ -17,9 +17,14 @@ from common.checkout import REPOSITORY
 from common.errors import PipelineError
 
 APPLICATION = REPOSITORY / "documents"
-LOCKS = (APPLICATION / "requirements.lock", APPLICATION / "requirements-dev.lock")
-WEIGHTS = APPLICATION / "model/weights.lock"
-MODEL = (WEIGHTS, APPLICATION / "model/build.py", APPLICATION / "model/graph.py", LOCKS[1])
+BUILDS = APPLICATION / "model"
+LOCKS = (
+    APPLICATION / "requirements.lock",
+    BUILDS / "requirements.lock",
+    REPOSITORY / "tests/documents/requirements.lock",
+)
+WEIGHTS = BUILDS / "weights.lock"
+MODEL = (WEIGHTS, BUILDS / "build.py", BUILDS / "graph.py", BUILDS / "requirements.lock")
 
 
 def runtime_python(cache: Path) -> Path:

@@ -41,6 +41,8 @@ def run_shown(arguments: str) -> float:
 
 # One worker for each core, up to eight: a worker takes about 400 MB.
 PARALLEL = ("--numprocesses=logical", "--maxprocesses=8", "--dist=worksteal")
+# Needs packages that .venv has not.
+DOCUMENTS = "tests/documents"
 ONLY = "files or folders below tests/, and pytest's options (default: all)"
 
 
@@ -57,6 +59,20 @@ def run_tests(*arguments: str, **variables: str) -> None:
     run_timed(pytest(*arguments))
 
 
+def run_documents_tests(*arguments: str) -> None:
+    """Run the tests that need Ray and a model, in the documents application's own Python.
+
+    Raises PipelineError when a test fails.
+    """
+    from commands.documents_runtime import model_folder, runtime_python
+    from common.checkout import cache
+    from deploy.report.console import run_timed
+
+    model_folder(cache())
+    python = str(runtime_python(cache()))
+    run_timed([python, *pytest(*arguments)[1:]])
+
+
 def run_all_tests() -> None:
     """Run the tests on machines, and all others beside them: machines mostly wait.
 
@@ -67,6 +83,7 @@ def run_all_tests() -> None:
     console.print("tests/lint and tests/unit run meanwhile; their results follow")
     with running_beside(pytest(*PARALLEL, "tests/lint", "tests/unit")):
         run_tests("tests/cloud")
+    run_documents_tests(DOCUMENTS)
 
 
 @task
@@ -81,7 +98,9 @@ def check(c: Context) -> None:
 def test(c: Context, only: str = "") -> None:
     """Run the linters and all tests; those in tests/cloud start local clouds of their own."""
     with plain_errors():
-        if only:
+        if only.startswith(DOCUMENTS):
+            run_documents_tests(*only.split())
+        elif only:
             run_tests(*only.split())
         else:
             run_all_tests()
@@ -103,6 +122,9 @@ LOCKS = (
     ("requirements-local.in", "requirements-local.txt", "3.11"),
     ("requirements-dev.in", "requirements-dev.txt", "3.11"),
     ("ami-provisioners/ray.in", "ami-provisioners/ray.lock", "3.10"),
+    ("documents/requirements.in", "documents/requirements.lock", "3.11"),
+    ("documents/model/requirements.in", "documents/model/requirements.lock", "3.11"),
+    ("tests/documents/requirements.in", "tests/documents/requirements.lock", "3.11"),
 )
 
 

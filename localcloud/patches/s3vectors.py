@@ -66,7 +66,8 @@ def cosine(question: Numbers) -> Callable[[Numbers], float]:
     length = math.hypot(*question)
 
     def distance(vector: Numbers) -> float:
-        return 1 - sum(map(operator.mul, question, vector)) / (length * math.hypot(*vector))
+        product: float = sum(map(operator.mul, question, vector))
+        return 1 - product / (length * math.hypot(*vector))
 
     return distance
 

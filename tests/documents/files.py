@@ -10,6 +10,8 @@ from docx.enum.text import WD_BREAK
 from fpdf import FPDF
 from fpdf.enums import AccessPermission
 
+from documents.quality.plain_pdf import written
+
 
 def pdf(pages: Sequence[str], titles: Sequence[str] = (), password: str = "") -> bytes:
     """Return a PDF with these pages; each title is an entry of the outline at its page."""
@@ -43,76 +45,50 @@ def word(sections: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]] = ()
     return found.getvalue()
 
 
-def raw_pdf(*objects: bytes) -> bytes:
-    """Return a PDF of these objects, numbered from 1; the first is the catalog."""
-    parts, places, at = [b"%PDF-1.7\n"], list[int](), 9
-    for number, content in enumerate(objects, 1):
-        places.append(at)
-        parts.append(b"%d 0 obj\n%s\nendobj\n" % (number, content))
-        at += len(parts[-1])
-    table = b"".join(b"%010d 00000 n \n" % place for place in places)
-    size = len(objects) + 1
-    head = b"xref\n0 %d\n0000000000 65535 f \n" % size
-    tail = b"trailer\n<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % (size, at)
-    return b"".join([*parts, head, table, tail])
-
-
-def plain_pdf(pages: Sequence[str]) -> bytes:
-    """Return a PDF of many pages in no time: a line of text each."""
-    objects = [
-        b"<</Type/Catalog/Pages 2 0 R>>",
-        b"<</Type/Pages/Kids[%s]/Count %d>>"
-        % (b" ".join(b"%d 0 R" % (4 + 2 * at) for at in range(len(pages))), len(pages)),
-        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
-    ]
-    for at, text in enumerate(pages):
-        drawn = b"BT /F 9 Tf 9 99 Td (%s) Tj ET" % text.encode("latin-1")
-        objects += [
-            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9999 199]/Contents %d 0 R"
-            b"/Resources<</Font<</F 3 0 R>>>>>>" % (5 + 2 * at),
-            b"<</Length %d>>stream\n%s\nendstream" % (len(drawn), drawn),
-        ]
-    return raw_pdf(*objects)
-
-
 def bomb(mebibytes: int) -> bytes:
     """Return a PDF whose one page is that much of operators, compressed to a thousandth."""
     packer, block = zlib.compressobj(1), b"q " * 2**19
     packed = b"".join(packer.compress(block) for _ in range(mebibytes)) + packer.flush()
-    return raw_pdf(
-        b"<</Type/Catalog/Pages 2 0 R>>",
-        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]/Contents 4 0 R>>",
-        b"<</Length %d/Filter/FlateDecode>>stream\n%s\nendstream" % (len(packed), packed),
+    return written(
+        [
+            b"<</Type/Catalog/Pages 2 0 R>>",
+            b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]/Contents 4 0 R>>",
+            b"<</Length %d/Filter/FlateDecode>>stream\n%s\nendstream" % (len(packed), packed),
+        ]
     )
 
 
 def endless_pages() -> bytes:
     """Return a PDF whose page tree has itself as a child."""
-    return raw_pdf(b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[2 0 R 2 0 R]/Count 2>>")
+    return written([b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[2 0 R 2 0 R]/Count 2>>"])
 
 
 def endless_form() -> bytes:
     """Return a PDF whose page draws a form that draws itself, twice."""
     stream = b"/F Do /F Do"
-    return raw_pdf(
-        b"<</Type/Catalog/Pages 2 0 R>>",
-        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]/Contents 5 0 R"
-        b"/Resources<</XObject<</F 4 0 R>>>>>>",
-        b"<</Type/XObject/Subtype/Form/BBox[0 0 99 99]/Resources<</XObject<</F 4 0 R>>>>"
-        b"/Length %d>>stream\n%s\nendstream" % (len(stream), stream),
-        b"<</Length %d>>stream\n%s\nendstream" % (len(stream), stream),
+    return written(
+        [
+            b"<</Type/Catalog/Pages 2 0 R>>",
+            b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]/Contents 5 0 R"
+            b"/Resources<</XObject<</F 4 0 R>>>>>>",
+            b"<</Type/XObject/Subtype/Form/BBox[0 0 99 99]/Resources<</XObject<</F 4 0 R>>>>"
+            b"/Length %d>>stream\n%s\nendstream" % (len(stream), stream),
+            b"<</Length %d>>stream\n%s\nendstream" % (len(stream), stream),
+        ]
     )
 
 
 def nested_arrays(depth: int) -> bytes:
     """Return a PDF with an array in an array, and so on."""
     deep = b"[" * depth + b"]" * depth
-    return raw_pdf(
-        b"<</Type/Catalog/Pages 2 0 R/Deep " + deep + b">>",
-        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]>>",
+    return written(
+        [
+            b"<</Type/Catalog/Pages 2 0 R/Deep " + deep + b">>",
+            b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]>>",
+        ]
     )
 
 

@@ -80,7 +80,7 @@ class StandIn:
 
     def _query(self, body: Any) -> Any:
         def score(one: dict[str, Any]) -> float:
-            return sum(a * b for a, b in zip(one["values"], body["vector"], strict=True))
+            return float(sum(a * b for a, b in zip(one["values"], body["vector"], strict=True)))
 
         best = sorted(self.vectors.values(), key=score, reverse=True)[: body["topK"]]
         matches = [

@@ -10,6 +10,7 @@ import pytest
 from documents.errors import ParserLost, Unreadable
 from documents.parsing.process import ParserProcess
 from documents.parsing.section import Limits, Section
+from documents.quality.plain_pdf import plain_pdf
 from tests.documents import files
 
 LIMITS = Limits(
@@ -158,7 +159,7 @@ def test_more_pages_or_characters_than_allowed_are_refused(tmp_path: Path) -> No
 
 def test_a_parser_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     path = tmp_path / "document"
-    path.write_bytes(files.plain_pdf(["Page. " * 400] * 3000))
+    path.write_bytes(plain_pdf(["Page. " * 400] * 3000))
     hasty = Limits(2**30, 10**6, 10**9, seconds=1, memory=2**29)
     with ParserProcess(hasty) as process, pytest.raises(ParserLost, match="1 s of CPU"):
         list(process.sections(path, "slow.pdf"))
@@ -168,9 +169,7 @@ def test_five_thousand_pages_take_no_more_memory_than_a_few(
     process: ParserProcess, tmp_path: Path
 ) -> None:
     path = tmp_path / "document"
-    path.write_bytes(
-        files.plain_pdf([f"Page {number}. " + "word " * 100 for number in range(5000)])
-    )
+    path.write_bytes(plain_pdf([f"Page {number}. " + "word " * 100 for number in range(5000)]))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     last = sum(section.text.startswith("Page ") for section in process.sections(path, "long.pdf"))

@@ -10,8 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = (
-    *(".ci", "ami-provisioners", "bake", "commands", "common", "deploy", "drills"),
-    *("localcloud", "node", "tasks.py", "tests"),
+    *(".ci", "ami-provisioners", "bake", "commands", "common", "deploy", "documents"),
+    *("drills", "localcloud", "node", "tasks.py", "tests"),
 )
 
 

@@ -13,9 +13,13 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ON_AWS = ("common", "bake", "deploy", "commands")
 LOCAL_ALONE = ("moto", "flask", "cfnlint", "werkzeug")
+# Where the locks of the documents application are; together they are one Python.
+DOCUMENTS = ("documents", "documents/model", "tests/documents")
 # Imported only by what runs on a node, where the image has it.
 ON_NODES = {"ray"}
-OURS = {"bake", "commands", "common", "deploy", "drills", "localcloud", "node", "tests"}
+OURS = {
+    *("bake", "commands", "common", "deploy", "documents", "drills", "localcloud", "node", "tests"),
+}
 PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==(.*?) *\\?$", re.MULTILINE)
 
 
@@ -86,6 +90,7 @@ def test_no_package_of_the_local_cloud_is_installed_for_aws() -> None:
 
 def test_the_locks_agree_on_every_package_that_two_of_them_have() -> None:
     locks = [pins(path.name) for path in ROOT.glob("requirements*.txt")]
+    locks += [pins(f"{folder}/requirements.lock") for folder in DOCUMENTS]
     differ = {
         name
         for one, other in combinations(locks, 2)
@@ -93,3 +98,20 @@ def test_the_locks_agree_on_every_package_that_two_of_them_have() -> None:
         if one[name] != other[name]
     }
     assert differ == set()
+
+
+def test_the_documents_application_has_the_packages_of_the_images() -> None:
+    ours = versions("documents/requirements.lock")
+    images = versions("ami-provisioners/ray.lock")
+    assert ours["ray"] == {"2.60.0"}
+    # The images' lock has a second version of some, for an older Python.
+    shared = ours.keys() & images.keys()
+    assert {name for name in shared if not ours[name] <= images[name]} == set()
+
+
+def versions(lock: str) -> dict[str, set[str]]:
+    """Return what a lock installs, on whichever Python."""
+    return {
+        name: {version.partition(" ;")[0] for version in found}
+        for name, found in pins(lock).items()
+    }

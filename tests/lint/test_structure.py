@@ -16,6 +16,7 @@ PLACES = (
     "node.storage",
     *("node.lease", "node.ray", "node.logs", "node.head", "node.worker", "node.give_up"),
     "common",
+    "documents",
     "bake",
     *("deploy.release", "deploy.foundation", "deploy.cluster", "deploy.plan", "deploy.verify"),
     *("deploy.rollout", "deploy.operate", "deploy.report"),
@@ -117,7 +118,9 @@ def test_what_ships_alone_imports_nothing_else_of_ours() -> None:
     assert wrong == set()
 
 
-@pytest.mark.parametrize(("package", "only"), [("bake", "common"), ("localcloud", "common")])
+@pytest.mark.parametrize(
+    ("package", "only"), [("documents", "common"), ("bake", "common"), ("localcloud", "common")]
+)
 def test_of_other_packages_it_imports_only_the_common_one(package: str, only: str) -> None:
     others = {place.split(".")[0] for place in PLACES} - {package, only, ALONE}
     wrong = {
@@ -130,7 +133,8 @@ def test_of_other_packages_it_imports_only_the_common_one(package: str, only: st
 
 
 @pytest.mark.parametrize(
-    "folder", ["common", "deploy", "bake", "node", "packer", "ami-provisioners", "systemd"]
+    "folder",
+    ["common", "documents", "deploy", "bake", "node", "packer", "ami-provisioners", "systemd"],
 )
 def test_nothing_that_deploys_knows_of_the_local_cloud(folder: str) -> None:
     knowing = re.compile(r"localcloud|local cloud|moto\b|nspawn", re.IGNORECASE)

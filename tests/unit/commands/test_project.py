@@ -1,13 +1,15 @@
 """The tasks that run the tests: which tests each of them runs."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from invoke.context import Context
 
-from commands import project
+from commands import documents_runtime, project
 from deploy.report import console
 
 
@@ -27,6 +29,8 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
     monkeypatch.setattr(console, "run_timed", run_timed)
     monkeypatch.setattr(console, "running_beside", running_beside)
+    monkeypatch.setattr(documents_runtime, "runtime_python", lambda cache: Path("its-python"))
+    monkeypatch.setattr(documents_runtime, "model_folder", lambda cache: Path("model"))
     monkeypatch.delenv("RAYKILN_THOROUGH", raising=False)
     return ran
 
@@ -38,8 +42,22 @@ def test_test_runs_every_folder_and_leaves_no_test_out(commands: list[list[str]]
         "tests/lint",
         "tests/unit",
         "tests/cloud",
+        "tests/documents",
     ]
     assert not any({"-m", "-k"} & set(command[3:]) for command in commands)
+
+
+@pytest.mark.parametrize(
+    ("only", "python"),
+    [("tests/documents/test_quality.py -x", "its-python"), ("tests/unit -x", sys.executable)],
+)
+def test_tests_of_documents_run_in_the_applications_own_python(
+    commands: list[list[str]], only: str, python: str
+) -> None:
+    project.test(Context(), only)
+
+    (command,) = commands
+    assert (command[0], command[-2:]) == (python, only.split())
 
 
 def test_check_runs_the_linters_and_what_has_no_mark(commands: list[list[str]]) -> None:

@@ -92,11 +92,13 @@ class Mortal:
         if self.dead or (self.calls == self.dies_at and not self.after):
             self.dead = True
             raise Killed
-        answer = function(**arguments)
-        if self.calls == self.dies_at:
-            self.dead = True
-            raise Killed
-        return answer
+        dies = self.calls == self.dies_at
+        try:
+            return function(**arguments)
+        finally:
+            if dies:
+                self.dead = True
+                raise Killed  # whatever was answered, no one hears it
 
 
 class _Watched:

@@ -1,0 +1,1 @@
+"""How good answers are: documents with known facts, questions about them, and a measure."""

@@ -1,0 +1,131 @@
+"""A pipeline for a test: moto's server with QueryVectors, tables, queues, buckets, and settings."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from moto.server import ThreadedMotoServer
+
+from common.waiting import Seen, SystemClock, wait_for
+from documents.control.tables import AUDIT, CONTROL, METRICS
+from documents.events import note
+from documents.providers.s3vectors_index import NON_FILTERABLE
+from localcloud.patches import s3vectors
+
+TOKEN = "a-token-for-tests"
+REGION = "us-east-1"
+
+
+@dataclass
+class PipelineCloud:
+    """What AWS has of a pipeline; ``variables`` are what its application is told."""
+
+    url: str
+    variables: dict[str, str]
+
+    def client(self, service: str) -> Any:
+        return boto3.client(service, region_name=REGION, endpoint_url=self.url)
+
+    def put(self, key: str, content: bytes, *, notified: bool = True) -> None:
+        """Put an object, and do what the function does that S3 notifies."""
+        key = f"input/{key}"
+        answer = self.client("s3").put_object(Bucket="bucket", Key=key, Body=content)
+        if notified:
+            item = {"key": key, "versionId": answer["VersionId"]}
+            record = {"s3": {"object": item}, "userIdentity": {"principalId": "test"}}
+            note(self.client("dynamodb"), "control", "bucket", key, record)
+            self.send(key)
+
+    def delete(self, key: str) -> None:
+        self.client("s3").delete_object(Bucket="bucket", Key=f"input/{key}")
+        self.send(f"input/{key}")
+
+    def send(self, key: str) -> None:
+        body = json.dumps({"bucket": "bucket", "key": key})
+        self.client("sqs").send_message(
+            QueueUrl=self.variables["DOCUMENTS_QUEUE_URL"], MessageBody=body
+        )
+
+    def statuses(self) -> dict[str, str]:
+        """Return the status of every object, or its reason where it failed."""
+        pages = self.client("dynamodb").get_paginator("scan").paginate(TableName="control")
+        return {
+            item["key"]["S"].removeprefix("input/"): item.get("reason", item["status"])["S"]
+            for page in pages
+            for item in page["Items"]
+            if item["id"]["S"].startswith("object/") and "claim" not in item
+        }
+
+    def wait(self, expected: Mapping[str, str], seconds: float) -> None:
+        """Wait until these objects have these statuses; a reason need only begin so."""
+
+        def look() -> Seen[bool]:
+            found = self.statuses()
+            missing = {
+                key: found.get(key)
+                for key, status in expected.items()
+                if not (found.get(key) or "").startswith(status)
+            }
+            return Seen(None if missing else True, f"{len(missing)} to go, as {missing}"[:500])
+
+        wait_for("the documents", look, clock=SystemClock(), seconds=seconds)
+
+
+@contextmanager
+def cloud(model: Path, **settings: Any) -> Iterator[PipelineCloud]:
+    """Run one on a free port, in this process."""
+    s3vectors.install()
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    found = PipelineCloud(f"http://{host}:{port}", {})
+    try:
+        found.variables = _variables(found, model, _make(found), settings)
+        yield found
+    finally:
+        server.stop()
+
+
+def _make(found: PipelineCloud) -> str:
+    for name, shape in (("control", CONTROL), ("audit", AUDIT), ("metrics", METRICS)):
+        found.client("dynamodb").create_table(TableName=name, **shape)
+    found.client("s3").create_bucket(Bucket="bucket")
+    found.client("s3").put_bucket_versioning(
+        Bucket="bucket", VersioningConfiguration={"Status": "Enabled"}
+    )
+    found.client("s3vectors").create_vector_bucket(vectorBucketName="vectors")
+    found.client("s3vectors").create_index(
+        vectorBucketName="vectors",
+        indexName="documents",
+        dataType="float32",
+        dimension=384,
+        distanceMetric="cosine",
+        metadataConfiguration={"nonFilterableMetadataKeys": list(NON_FILTERABLE)},
+    )
+    return str(found.client("sqs").create_queue(QueueName="documents")["QueueUrl"])
+
+
+def _variables(
+    found: PipelineCloud, model: Path, queue: str, settings: dict[str, Any]
+) -> dict[str, str]:
+    values = {
+        "region": REGION,
+        "bucket": "bucket",
+        "queue_url": queue,
+        "control_table": "control",
+        "audit_table": "audit",
+        "metrics_table": "metrics",
+        "vector_bucket": "vectors",
+        "model_folder": model,
+        "token": TOKEN,
+        **settings,
+    }
+    told = {f"DOCUMENTS_{name.upper()}": str(value) for name, value in values.items()}
+    names = [name for name in os.environ if name.startswith("AWS_")]
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", *names) if name in os.environ}
+    return {**kept, **told, "AWS_ENDPOINT_URL": found.url, "OMP_NUM_THREADS": "1"}

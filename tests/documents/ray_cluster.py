@@ -1,0 +1,129 @@
+"""A Ray cluster for a test, on this machine: a head without CPUs and workers, each a raylet."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from common.checkout import REPOSITORY
+from common.waiting import Seen, SystemClock, wait_for
+
+RAY = str(Path(sys.executable).with_name("ray"))
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@dataclass
+class RayCluster:
+    """The processes of one cluster; ``folder`` holds its files and logs."""
+
+    variables: dict[str, str]
+    folder: Path
+    port: int = field(default_factory=free_port)
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What every process of the cluster is told."""
+        return {
+            **self.variables,
+            "RAY_ADDRESS": f"127.0.0.1:{self.port}",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "PYTHONPATH": str(REPOSITORY),
+        }
+
+    def start_head(self) -> None:
+        self._start(
+            "head", "--head", f"--port={self.port}", "--num-cpus=0", "--include-dashboard=false"
+        )
+
+    def start_worker(self, name: str, cpus: int) -> None:
+        self._start(name, f"--address=127.0.0.1:{self.port}", f"--num-cpus={cpus}")
+
+    def run(self, module: str, name: str) -> None:
+        """Start one of the application's entry points."""
+        self._spawn(name, [sys.executable, "-m", module])
+
+    def kill(self, name: str) -> None:
+        """Kill a process and all that it started, as the loss of a task does."""
+        process = self.processes.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text()
+
+    def stop(self) -> None:
+        for name in list(self.processes):
+            self.kill(name)
+
+    def _start(self, name: str, *arguments: str) -> None:
+        self._spawn(
+            name,
+            [
+                *(RAY, "start", "--block", "--node-ip-address=127.0.0.1", *arguments),
+                *("--object-store-memory=80000000", "--disable-usage-stats"),
+                f"--temp-dir={self.folder}/ray",
+            ],
+        )
+
+    def _spawn(self, name: str, command: list[str]) -> None:
+        with (self.folder / f"{name}.log").open("wb") as log:
+            self.processes[name] = subprocess.Popen(
+                command,
+                cwd=REPOSITORY,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+
+@contextmanager
+def ray_cluster(variables: dict[str, str], workers: dict[str, int]) -> Iterator[RayCluster]:
+    """Run a cluster with these workers, by their CPUs, and the consumers' keeper and Serve."""
+    # Ray's sockets are below it, and their paths may have 107 characters.
+    folder = Path(tempfile.mkdtemp(prefix="rk-docs-", dir="/tmp"))
+    cluster = RayCluster(variables, folder)
+    try:
+        cluster.start_head()
+        wait_for("Ray's head", lambda: _listening(cluster.port), clock=SystemClock(), seconds=60)
+        for name, cpus in workers.items():
+            cluster.start_worker(name, cpus)
+        yield cluster
+    finally:
+        cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def await_served(port: int, seconds: float) -> None:
+    """Wait until Serve answers."""
+
+    def look() -> Seen[bool]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+                return Seen(answer.status == 200 or None, str(answer.status))
+        except (urllib.error.URLError, OSError) as error:
+            return Seen(None, str(error))
+
+    wait_for("the answers", look, clock=SystemClock(), seconds=seconds)
+
+
+def _listening(port: int) -> Seen[bool]:
+    with socket.socket() as one:
+        one.settimeout(1)
+        return Seen(one.connect_ex(("127.0.0.1", port)) == 0 or None, "no one listens")
