@@ -33,11 +33,14 @@ BUSY = "another worker has it"
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an attempt ended: finished, or to be tried again after so many seconds."""
+    """How an attempt ended: finished, or to be tried again.
+
+    ``retry_after`` is in how many seconds, where someone has said so.
+    """
 
     finished: bool
     words: str
-    retry_after: float = 0.0
+    retry_after: float | None = None
 
 
 @dataclass
@@ -96,7 +99,7 @@ def ingest(work: Work, ref: ObjectRef, holding: Callable[[Claim], None]) -> Outc
     """
     claim = work.claims.take(ref)
     if claim is None:
-        return Outcome(False, BUSY, work.settings.claim_seconds / 4)
+        return Outcome(False, BUSY)
     holding(claim)
     try:
         return _attempt(work, claim)
@@ -258,9 +261,8 @@ def _later(
     try:
         work.claims.release(claim, words, counted=counted)
     except (ClaimLost, Unavailable) as error:
-        return Outcome(False, f"{words}; {error}", work.settings.claim_seconds)
-    backoff = min(2.0**claim.attempts * 2, work.settings.claim_seconds * 5)
-    return Outcome(False, words, backoff if retry_after is None else retry_after)
+        return Outcome(False, f"{words}; {error}")
+    return Outcome(False, words, retry_after)
 
 
 def _retire(work: Work, sha256: str) -> None:

@@ -2,8 +2,9 @@
 
 Messages come at least once. One that is being worked on is kept hidden for another while, again
 and again; one that is not deleted comes back, and after too many times goes to the dead-letter
-queue (docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/
-sqs-visibility-timeout.html). The control table knows of every object all the same.
+queue (docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-
+timeout.html). Waits grow, so that a maxReceiveCount of 20 bridges more than two hours. The control
+table knows of every object all the same.
 """
 
 import json
@@ -26,10 +27,11 @@ GONE = ("ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight")
 
 @dataclass(frozen=True)
 class Message:
-    """A message that was received; ``ref`` is None when it is none of ours."""
+    """A message, and how often it was received; ``ref`` is None when it names no document."""
 
     receipt: str
     ref: ObjectRef | None
+    receives: int = 1
 
 
 class Queue:
@@ -52,9 +54,12 @@ class Queue:
                 MaxNumberOfMessages=1,
                 WaitTimeSeconds=wait,
                 VisibilityTimeout=int(hidden),
+                AttributeNames=["ApproximateReceiveCount"],
             )
-        found = answer.get("Messages", ())
-        return Message(found[0]["ReceiptHandle"], _ref(found[0]["Body"])) if found else None
+        for found in answer.get("Messages", ()):
+            receives = int(found["Attributes"]["ApproximateReceiveCount"])
+            return Message(found["ReceiptHandle"], _ref(found["Body"]), receives)
+        return None
 
     def hide(self, message: Message, seconds: float) -> None:
         """Let a message come back after so many seconds from now."""

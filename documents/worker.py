@@ -16,6 +16,8 @@ from documents.ingest import Outcome, Work, ingest
 from documents.queue import LONG_POLL, Message, Queue
 
 PAUSE = 5.0  # seconds, after a call that was not answered
+# Seconds until a message comes back, where no one has said: doubled each time.
+FIRST_WAIT, LONGEST_WAIT = 2.0, 900.0
 Log = Callable[..., None]
 
 
@@ -96,6 +98,12 @@ class Worker:
             self._queue.delete(message)
             self.state["finished"] += 1
         else:
-            self._queue.hide(message, outcome.retry_after)
+            self._queue.hide(message, _wait(message, outcome))
         self.state["at"] = ""
         return outcome
+
+
+def _wait(message: Message, outcome: Outcome) -> float:
+    if outcome.retry_after is not None:
+        return outcome.retry_after
+    return min(FIRST_WAIT * 2.0 ** (message.receives - 1), LONGEST_WAIT)

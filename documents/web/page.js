@@ -53,11 +53,14 @@ async function ask(event) {
   at("answer").textContent = "";
   at("passages").replaceChildren();
   at("answer").setAttribute("aria-busy", "true");
+  let quotes = false;
   try {
     const body = JSON.stringify({ question: at("question").value });
     for await (const said of lines(await call("ask", { method: "POST", body }))) {
       if (said.passages) at("passages").replaceChildren(...said.passages.map(passage));
-      if (said.answer) at("answer").append(said.answer);
+      if (said.kind) quotes = said.kind === "extractive";
+      // An answer that only quotes has one sentence of its own; the passages are below it.
+      if (said.answer && !(quotes && at("answer").textContent)) at("answer").append(said.answer);
       if (said.error) show(said.error);
     }
   } catch (error) {

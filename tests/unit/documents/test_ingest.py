@@ -103,8 +103,6 @@ def test_what_may_be_the_machines_fault_fails_after_the_last_attempt(pipeline: P
     outcomes = [pipeline.ingest(ref) for _ in range(3)]
 
     assert [one.finished for one in outcomes] == [False, False, True]
-    assert outcomes[0].retry_after == 4
-    assert outcomes[1].retry_after == 8
     assert pipeline.record("poison.txt")["reason"] == (
         "its parser crashed (SIGSEGV), in each of 3 attempts"
     )
@@ -148,7 +146,7 @@ def test_an_object_that_is_being_worked_on_waits(pipeline: Pipeline) -> None:
     ref = pipeline.put("a.txt", FIRST)
     assert pipeline.access().claims.take(ref)
 
-    assert pipeline.ingest(ref) == Outcome(False, BUSY, 15)
+    assert pipeline.ingest(ref) == Outcome(False, BUSY)
 
 
 def test_a_budget_that_is_used_up_is_waited_for_and_is_no_attempt(
