@@ -4,91 +4,24 @@ Everything but the order is elsewhere. Each step may be the last that a worker d
 set of vectors and the message say what is left, and a further attempt begins anew.
 """
 
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from itertools import islice
 
 from common.errors import PipelineError
-from documents.chunking import Chunk, Tokenize, chunks
-from documents.control.claims import DONE, EMBEDDED, FAILED, PARSED, Claim, Claims
-from documents.control.records import Audit, Metrics
-from documents.control.vector_sets import REMOVED, VectorSets
+from documents.attempt import Counts, Outcome, Work
+from documents.chunking import Chunk, chunks
+from documents.control.claims import DONE, EMBEDDED, FAILED, PARSED, Claim
+from documents.control.vector_sets import REMOVED
 from documents.errors import ClaimLost, ParserLost, Unavailable, Unreadable
 from documents.identity import FAILED as FAILED_PREFIX
 from documents.identity import ObjectRef
-from documents.parsing.process import ParserProcess
-from documents.parsing.section import Section
-from documents.providers.interfaces import Embeddings, Index, Stored
-from documents.settings import Settings
-from documents.source import Fetched, Source
+from documents.providers.interfaces import Stored
+from documents.source import Fetched
 from documents.vectors import delete_vectors
 
 REMEMBERED_DAYS = 30
 DAY = 86_400
-# What a person is told of pages without text; the numbers of more are not listed.
-LISTED_PAGES = 20
 BUSY = "another worker has it"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How an attempt ended: finished, or to be tried again.
-
-    ``retry_after`` is in how many seconds, where someone has said so.
-    """
-
-    finished: bool
-    words: str
-    retry_after: float | None = None
-
-
-@dataclass
-class Work:
-    """What one worker has at hand; ``who`` is its name in the audit."""
-
-    who: str
-    settings: Settings
-    claims: Claims
-    sets: VectorSets
-    audit: Audit
-    metrics: Metrics
-    source: Source
-    parser: ParserProcess
-    tokenize: Tokenize
-    embeddings: Embeddings
-    index: Index
-    clock: Callable[[], float] = time.time
-
-
-@dataclass
-class Counts:
-    """What has been read and written of one document."""
-
-    pages: int = 0
-    chunks: int = 0
-    tokens: int = 0
-    without_text: tuple[int, ...] = ()
-
-    def read(self, sections: Iterator[Section]) -> Iterator[Section]:
-        """Pass sections on and count their pages."""
-        for section in sections:
-            self.pages = max(self.pages, section.page)
-            if not section.text.strip():
-                self.without_text = (*self.without_text, section.page)
-            yield section
-
-    @property
-    def note(self) -> str:
-        """What a person should know of a document that was indexed."""
-        if not self.without_text:
-            return ""
-        listed = ", ".join(map(str, self.without_text[:LISTED_PAGES]))
-        more = len(self.without_text) - LISTED_PAGES
-        return (
-            f"no text on page {listed}{f' and {more} more' if more > 0 else ''}: "
-            "scanned pages need OCR, which is out of scope"
-        )
 
 
 def ingest(work: Work, ref: ObjectRef, holding: Callable[[Claim], None]) -> Outcome:

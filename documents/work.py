@@ -2,7 +2,7 @@
 
 from common.clients import Clients
 from documents.access import access
-from documents.ingest import Work
+from documents.attempt import Work
 from documents.parsing.process import ParserProcess
 from documents.parsing.section import Limits
 from documents.providers import choose

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from documents.attempt import Outcome, Work
 from documents.control.claims import Claim
 from documents.errors import ClaimLost, Unavailable
-from documents.ingest import Outcome, Work, ingest
+from documents.ingest import ingest
 from documents.queue import LONG_POLL, Message, Queue
 
 PAUSE = 5.0  # seconds, after a call that was not answered

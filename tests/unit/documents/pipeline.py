@@ -10,6 +10,7 @@ from zlib import crc32
 
 from documents.access import Access
 from documents.answering import Answerer
+from documents.attempt import Outcome, Work
 from documents.chunking import Spans
 from documents.control.claims import Claims
 from documents.control.listing import Listing
@@ -17,7 +18,7 @@ from documents.control.records import Audit, Metrics
 from documents.control.vector_sets import VectorSets
 from documents.errors import ParserLost, Unreadable
 from documents.identity import ObjectRef
-from documents.ingest import Outcome, Work, ingest
+from documents.ingest import ingest
 from documents.parsing.section import Section
 from documents.providers.interfaces import Vector
 from documents.providers.s3vectors_index import S3VectorsIndex
@@ -76,19 +77,27 @@ class PlainParser:
 
 @dataclass
 class Mortal:
-    """Clients of a process that dies before or after one call, or never."""
+    """Clients of a process that dies before or after one call, or never.
+
+    With ``error``, that call answers with it, and the process lives on.
+    """
 
     aws: Clients
     dies_at: int = 0
     after: bool = False
     calls: int = 0
     dead: bool = False
+    error: Exception | None = None
 
     def __call__(self, service: str) -> Any:
         return _Watched(self, self.aws(service))
 
     def call(self, function: Callable[..., Any], arguments: dict[str, Any]) -> Any:
         self.calls += 1
+        if self.error:
+            if self.calls == self.dies_at:
+                raise self.error
+            return function(**arguments)
         if self.dead or (self.calls == self.dies_at and not self.after):
             self.dead = True
             raise Killed

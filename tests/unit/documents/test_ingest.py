@@ -3,10 +3,13 @@
 from itertools import count
 
 import pytest
+from botocore.exceptions import ClientError
 
+from documents.attempt import Outcome
 from documents.control.records import Metrics
+from documents.errors import Unavailable
 from documents.identity import ObjectRef
-from documents.ingest import BUSY, Outcome
+from documents.ingest import BUSY
 from tests.unit.documents.conftest import Clients, SetClock
 from tests.unit.documents.pipeline import HashedWords, Killed, Mortal, Pipeline, settings
 
@@ -249,3 +252,32 @@ def test_whenever_a_worker_dies_a_removal_completes(
         if not died:
             break
     assert number > 5
+
+
+@pytest.mark.slow
+def test_whichever_call_fails_one_version_answers_and_no_attempt_is_lost(
+    pipeline: Pipeline, clock: SetClock
+) -> None:
+    throttled = {"Error": {"Code": "ThrottlingException", "Message": "later"}}
+    error = ClientError(throttled, "Operation")
+    for number in count(1):
+        pipeline.add("contract.txt", FIRST)
+        ref = pipeline.put("contract.txt", SECOND)
+        mortal = Mortal(pipeline.aws, number, error=error)
+        try:
+            pipeline.ingest(ref, mortal)
+        except Unavailable:
+            assert number == 1  # without a claim there is nothing to give back
+        assert pipeline.texts("contract") in ({FIRST}, {SECOND}), number
+
+        clock.sleep(61)
+        assert pipeline.ingest(ref).finished, number
+
+        assert pipeline.texts("contract") == {SECOND}, number
+        assert pipeline.record("contract.txt")["status"] == "DONE"
+        clock.sleep(601)
+        pipeline.sweep()
+        assert pipeline.vectors() == 1, number
+        if mortal.calls < number:
+            break
+    assert number > 10
