@@ -19,6 +19,7 @@ from ray.exceptions import GetTimeoutError, RayError
 from common.clients import Clients
 from common.errors import PipelineError
 from documents.access import access
+from documents.entry import NAMESPACE, connect, run
 from documents.errors import Unavailable
 from documents.log import JsonLog
 from documents.providers import choose
@@ -27,7 +28,6 @@ from documents.sweep import sweep
 from documents.work import make_work
 from documents.worker import Worker
 
-NAMESPACE = "documents"
 EVERY = 5.0  # seconds between two looks at the cluster
 ANSWERS_WITHIN = 5.0
 STOPS_WITHIN = 30.0
@@ -140,7 +140,7 @@ def main() -> None:
         over.set()
 
     signal.signal(signal.SIGTERM, stop)
-    ray.init(address="auto", namespace=NAMESPACE, log_to_driver=False)
+    connect()
     clients = Clients(settings.region)
     found, index = access(settings, clients), choose.index(settings, clients)
     keeper, swept_at = Keeper(settings, log), 0.0
@@ -157,4 +157,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -7,14 +7,13 @@ api/doc/ray.serve.run.html).
 
 from typing import Any
 
-import ray
 from ray import serve
 
 from common.clients import Clients
 from common.errors import Refused
 from documents.access import access
 from documents.answering import Answerer
-from documents.consumer import NAMESPACE
+from documents.entry import connect, run
 from documents.log import JsonLog
 from documents.providers import choose
 from documents.settings import Settings, load_settings
@@ -65,10 +64,10 @@ def deploy(settings: Settings, replicas: int = 1) -> None:
 def main() -> None:
     """Deploy, and end."""
     settings = load_settings()
-    ray.init(address="auto", namespace=NAMESPACE, log_to_driver=False)
+    connect()
     deploy(settings)
     JsonLog("serve")("deployed", port=settings.port)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

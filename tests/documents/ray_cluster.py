@@ -67,6 +67,12 @@ class RayCluster:
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text()
 
+    def show(self) -> None:
+        """Print what the application logged; pytest shows it of a test that failed."""
+        print(*(f"{name}: {self.log(name)[-2000:]}" for name in self.processes), sep="\n")
+        for path in sorted(self.folder.glob("ray/session_latest/logs/worker-*.err")):
+            print(path.name, path.read_text()[-2000:])
+
     def stop(self) -> None:
         for name in list(self.processes):
             self.kill(name)
@@ -106,6 +112,7 @@ def ray_cluster(variables: dict[str, str], workers: dict[str, int]) -> Iterator[
             cluster.start_worker(name, cpus)
         yield cluster
     finally:
+        cluster.show()
         cluster.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
