@@ -17,6 +17,7 @@ from pathlib import Path
 from common.checkout import REPOSITORY
 from common.waiting import Seen, SystemClock, wait_for
 
+STARTS_WITHIN = 120.0
 RAY = str(Path(sys.executable).with_name("ray"))
 
 
@@ -53,6 +54,15 @@ class RayCluster:
 
     def start_worker(self, name: str, cpus: int) -> None:
         self._start(name, f"--address=127.0.0.1:{self.port}", f"--num-cpus={cpus}")
+
+    def await_started(self, name: str) -> None:
+        """Wait until ``ray start`` says so: a worker that cannot join in time gives up."""
+
+        def look() -> Seen[bool]:
+            log = self.log(name)
+            return Seen("Ray runtime started" in log or None, log[-300:])
+
+        wait_for(f"Ray on {name}", look, clock=SystemClock(), seconds=STARTS_WITHIN)
 
     def run(self, module: str, name: str) -> None:
         """Start one of the application's entry points."""
@@ -107,9 +117,10 @@ def ray_cluster(variables: dict[str, str], workers: dict[str, int]) -> Iterator[
     cluster = RayCluster(variables, folder)
     try:
         cluster.start_head()
-        wait_for("Ray's head", lambda: _listening(cluster.port), clock=SystemClock(), seconds=60)
+        cluster.await_started("head")
         for name, cpus in workers.items():
             cluster.start_worker(name, cpus)
+            cluster.await_started(name)
         yield cluster
     finally:
         cluster.show()
@@ -128,9 +139,3 @@ def await_served(port: int, seconds: float) -> None:
             return Seen(None, str(error))
 
     wait_for("the answers", look, clock=SystemClock(), seconds=seconds)
-
-
-def _listening(port: int) -> Seen[bool]:
-    with socket.socket() as one:
-        one.settimeout(1)
-        return Seen(one.connect_ex(("127.0.0.1", port)) == 0 or None, "no one listens")

@@ -12,8 +12,8 @@ from documents.quality.plain_pdf import plain_pdf
 from tests.documents.cloud import PipelineCloud, cloud
 
 PAGES = 5000
-FILES = 300
-MORE = 64 * 1024  # KiB above what a few documents take
+FILES = 150
+MORE = 32 * 1024  # KiB above what a few documents take
 
 
 @pytest.fixture(scope="module")

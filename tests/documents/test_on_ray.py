@@ -121,7 +121,7 @@ def test_without_the_token_nothing_is_answered(
 def test_a_worker_that_is_lost_in_the_middle_of_a_document_loses_nothing(
     aws: PipelineCloud, cluster: RayCluster
 ) -> None:
-    long = [f"Page {number} is about subject {number}. " + "word " * 120 for number in range(150)]
+    long = [f"Page {number} is about subject {number}. " + "word " * 120 for number in range(100)]
     long[77] = "The password of the safe in room nine is written on page seventy-eight."
     for number in range(2):  # one for each worker
         aws.put(f"long-{number}.pdf", plain_pdf([f"{number} {text}" for text in long]))
