@@ -12,7 +12,7 @@ from documents.quality.plain_pdf import plain_pdf
 from tests.documents.cloud import PipelineCloud, cloud
 
 PAGES = 5000
-FILES = 150
+FILES = 80
 MORE = 32 * 1024  # KiB above what a few documents take
 
 
