@@ -2,13 +2,16 @@
 
 import json
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import boto3
+from moto.dynamodb.responses import DynamoHandler
 from moto.server import ThreadedMotoServer
 
 from common.waiting import Seen, SystemClock, wait_for
@@ -76,10 +79,27 @@ class PipelineCloud:
         wait_for("the documents", look, clock=SystemClock(), seconds=seconds)
 
 
+@cache
+def one_call_at_a_time() -> None:
+    """Let moto's DynamoDB answer one call at a time, as the local cloud does.
+
+    A transaction copies whole tables, and a failed one restores them, whatever was written
+    meanwhile (moto 5.2.5, dynamodb/models/__init__.py, transact_write_items).
+    """
+    lock, call_action = threading.Lock(), DynamoHandler.call_action
+
+    def locked(self: Any) -> Any:
+        with lock:
+            return call_action(self)
+
+    DynamoHandler.call_action = locked
+
+
 @contextmanager
 def cloud(model: Path, **settings: Any) -> Iterator[PipelineCloud]:
     """Run one on a free port, in this process."""
     s3vectors.install()
+    one_call_at_a_time()
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
