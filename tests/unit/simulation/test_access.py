@@ -61,7 +61,7 @@ def test_each_group_has_what_its_settings_say(reaching: Cluster) -> None:
 
 
 def test_a_first_deploy_may_have_it(deployed: Deployed) -> None:
-    cluster = Cluster(deployed.cloud, an_environment(name="reaching"))
+    cluster = Cluster(deployed.cloud, an_environment(name="first"))
     cluster.cloud.clients("s3").create_bucket(Bucket="lake")
     changed(cluster, gpu=GPU)
 
