@@ -31,6 +31,7 @@ PACKAGES = (
     "cloud-init",
     "curl",
     "dbus",
+    "e2fsprogs",
     "iproute2",
     "iputils-ping",
     "less",

@@ -3,9 +3,8 @@
 import json
 from typing import Any
 
-from common.environment import load_environment
 from deploy.release.autoscaler_yaml import MOST_WORKERS, Source, autoscaler_yaml
-from tests.unit.deploy.builders import the_settings
+from tests.unit.deploy.builders import an_environment, the_settings
 
 # Three workers of the node type old run, and one is about to be launched; there is work for more.
 SCHEDULE = """
@@ -59,7 +58,7 @@ def decided(machine: Any, text: str) -> dict[str, list[str]]:
 
 def a_removal() -> str:
     """Return the YAML of a deploy that removes the group old."""
-    environment = load_environment("local")
+    environment = an_environment()
     settings = the_settings(environment)
     sources = {group.name: Source("lt-1", 1, ("subnet-a",)) for group in settings.groups}
     return autoscaler_yaml(environment, settings, sources, removed=("old",))
