@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import boto3
 from moto.dynamodb.responses import DynamoHandler
@@ -97,7 +98,7 @@ def one_call_at_a_time() -> None:
 
 @contextmanager
 def cloud(model: Path, **settings: Any) -> Iterator[PipelineCloud]:
-    """Run one on a free port, in this process."""
+    """Run one on a free port, in this process, with nothing of one before it."""
     s3vectors.install()
     one_call_at_a_time()
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
@@ -105,6 +106,8 @@ def cloud(model: Path, **settings: Any) -> Iterator[PipelineCloud]:
     host, port = server.get_host_and_port()
     found = PipelineCloud(f"http://{host}:{port}", {})
     try:
+        # https://docs.getmoto.org/en/latest/docs/server_mode.html#reset-api
+        urlopen(f"{found.url}/moto-api/reset", data=b"").close()  # noqa: S310 # http, to ourselves
         found.variables = _variables(found, model, _make(found), settings)
         yield found
     finally:
