@@ -10,6 +10,7 @@ three minutes, so that runs without the first type are that far apart.
 """
 
 import os
+import re
 import shlex
 import statistics
 import time
@@ -41,6 +42,7 @@ ray.init(log_to_driver=False)
 print("asked", time.time(), flush=True)
 print("began", ray.get(begin.remote()))
 """
+TOLD = re.compile(r"^(asked|began) ([\d.]+)$", re.MULTILINE)
 LAUNCHED, BEGAN = "launched", "began"
 
 
@@ -63,8 +65,7 @@ class Bench:
         self._await("the task", lambda: self._api.job(name).is_finished)
         (worker,) = self._workers()
         assert worker.type == expected, f"{worker.type} was launched"
-        log = [line.split() for line in self._api.logs(name).splitlines()]
-        times = {words[0]: float(words[1]) for words in log if len(words) == 2}
+        times = {key: float(value) for key, value in TOLD.findall(self._api.logs(name))}
         self._clients("ec2").terminate_instances(InstanceIds=[worker.id])
         return {LAUNCHED: launched - times["asked"], BEGAN: times["began"] - times["asked"]}
 
