@@ -46,10 +46,12 @@ def serving(deployed: Deployed) -> Watched:
 def group_ending(cluster: Watched, release: Release | None = None) -> dict[str, object]:
     """Return ``ending`` with numbers for names: a template that is created has another each time.
 
-    The number of the YAML in use comes first, since the documents are sorted by such names.
+    The number of the YAML in use comes first. Other YAMLs may stay: a rollback stores some.
     """
     found = ending(cluster, release)
-    numbered = anonymous({"the autoscaler": found["the autoscaler"]} | found)
+    kept = [key for key in cluster.state().keys if "/releases/" in key]
+    found = {"the autoscaler": found["the autoscaler"]} | found | {"the documents": sorted(kept)}
+    numbered = anonymous(found)
     for key in ("the documents", "the instances"):
         numbered[key] = sorted(numbered[key], key=str)  # type: ignore[call-overload]
     return numbered
