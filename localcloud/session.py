@@ -109,7 +109,7 @@ def write_files(place: Paths) -> None:
     )
     (place.run / "auth.json").touch(mode=0o600)
     (place.run / "auth.json").write_text("{}\n")
-    (place.run / "registries.conf").write_text('unqualified-search-registries = ["docker.io"]\n')
+    (place.run / "registries.conf").write_text('unqualified-search-registries = ["localhost"]\n')
     (place.run / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files dns\n")
 
 

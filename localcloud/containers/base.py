@@ -19,7 +19,7 @@ from localcloud.base_image import SUITES, Progress, bootstrap
 from localcloud.paths import Paths
 from localcloud.processes import locked
 
-NAME = "docker.io/library/debian:12-slim"
+NAME = "localhost/debian:12-slim"
 PACKAGES = ("ca-certificates", "python3", "python3-venv", "tini")
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 # In its own mount namespace: what buildah mounts goes with it, however it exits.

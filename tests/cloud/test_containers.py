@@ -306,7 +306,7 @@ def test_who_takes_too_much_memory_is_killed(site: Site) -> None:
     ("changed", "words"),
     [
         ({"image": f"{REGISTRY}/probe:none"}, "CannotPullContainerError"),
-        ({"image": "docker.io/library/debian:12"}, "CannotPullContainerError"),
+        ({"image": "images.example.com/debian:12"}, "CannotPullContainerError"),
         ({"entryPoint": ["/no/such/program"]}, "CannotStartContainerError"),
     ],
 )

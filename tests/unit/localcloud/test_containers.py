@@ -147,7 +147,7 @@ def test_an_image_is_in_a_repository(image: str, repository: str) -> None:
     name = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/{image}"
 
     assert registry_of(name) == f"arn:aws:ecr:us-east-1:123456789012:repository/{repository}"
-    assert registry_of("docker.io/library/debian:12") == ""
+    assert registry_of("images.example.com/debian:12") == ""
 
 
 class TestEndpoint:
