@@ -1,18 +1,17 @@
 """Find what nodes are to access and cannot: policies, buckets, security groups. Reads AWS."""
 
 from collections.abc import Iterator
+from functools import partial
 
-from botocore.exceptions import ClientError
-
-from common.clients import Clients, error_code, translated
+from common.clients import Clients, translated
 from common.environment import Environment
 from deploy.foundation.node_needs import NodeNeeds, access_needs, group_needs
 from deploy.foundation.stack import Foundation
 from deploy.plan.access_places import written
 from deploy.plan.finding import Finding
+from deploy.plan.look_up import look_up
 from deploy.release.release import Release
 
-DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"})
 # Of a network interface, unless the quota L-2AFB9258 is raised:
 # https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
 MOST_SECURITY_GROUPS = 5
@@ -46,20 +45,21 @@ def _policies(clients: Clients, environment: Environment, release: Release) -> I
 
 
 def _policy(clients: Clients, arn: str, place: str) -> Iterator[Finding]:
-    with translated(f"looking for the policy {arn}"):
-        try:
-            found = clients("iam").get_policy(PolicyArn=arn)["Policy"]
-        except ClientError as error:
-            if error_code(error) == "NoSuchEntity":
-                words = f"{place}: there is no policy {arn}"
-                yield Finding(words, "create it, or correct its ARN", fatal=True)
-            elif error_code(error) in DENIED:
-                words = f"{place}: these credentials may not look for {arn}"
-                yield Finding(words, "allow iam:GetPolicy, or see that it exists")
-            else:
-                raise
-            return
-    if not found.get("IsAttachable", True):
+    found = look_up(
+        f"the policy {arn}",
+        lambda: clients("iam").get_policy(PolicyArn=arn),
+        ("NoSuchEntity",),
+        missing=Finding(
+            f"{place}: there is no policy {arn}", "create it, or correct its ARN", fatal=True
+        ),
+        denied=Finding(
+            f"{place}: these credentials may not look for {arn}",
+            "allow iam:GetPolicy, or see that it exists",
+        ),
+    )
+    if isinstance(found, Finding):
+        yield found
+    elif not found["Policy"].get("IsAttachable", True):
         yield Finding(f"{place}: {arn} cannot be attached", "name another policy", fatal=True)
 
 
@@ -68,18 +68,22 @@ def _buckets(clients: Clients, environment: Environment, release: Release) -> It
     for objects, place in written(environment, release, "s3_read", "s3_write").items():
         buckets.setdefault(objects.partition("/")[0], place)
     for bucket, place in buckets.items():
-        with translated(f"looking for the bucket {bucket}"):
-            try:
-                clients("s3").head_bucket(Bucket=bucket)
-            except ClientError as error:
-                if error_code(error) in ("404", "NoSuchBucket"):
-                    words = f"{place}: there is no bucket {bucket}"
-                    yield Finding(words, "create it, or correct its name", fatal=True)
-                elif error_code(error) in DENIED:
-                    words = f"{place}: these credentials may not look for the bucket {bucket}"
-                    yield Finding(words, "if it is another account's, its policy must allow yours")
-                else:
-                    raise
+        found = look_up(
+            f"the bucket {bucket}",
+            partial(clients("s3").head_bucket, Bucket=bucket),
+            ("404", "NoSuchBucket"),
+            missing=Finding(
+                f"{place}: there is no bucket {bucket}",
+                "create it, or correct its name",
+                fatal=True,
+            ),
+            denied=Finding(
+                f"{place}: these credentials may not look for the bucket {bucket}",
+                "if it is another account's, its policy must allow yours",
+            ),
+        )
+        if isinstance(found, Finding):
+            yield found
 
 
 def _security_groups(

@@ -14,8 +14,8 @@ from common.clients import Clients, error_code, translated
 from common.environment import Environment
 from deploy.foundation.stack import Foundation
 from deploy.plan.access_places import written
-from deploy.plan.access_preflight import DENIED
 from deploy.plan.finding import Finding
+from deploy.plan.look_up import DENIED
 from deploy.release.release import Release
 
 NFS = 2049

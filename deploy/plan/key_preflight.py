@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError
 
 from common.clients import Clients, error_code, translated
 from common.environment import Environment
-from deploy.plan.access_preflight import DENIED
 from deploy.plan.finding import Finding
+from deploy.plan.look_up import DENIED, look_up
 from deploy.release.release import Release
 from node.contract import SPOT
 
@@ -45,18 +45,20 @@ def key_findings(
 
 
 def _key(clients: Clients, key: str) -> Iterator[Finding]:
-    with translated(f"looking for the key {key}"):
-        try:
-            found = clients("kms").describe_key(KeyId=key)["KeyMetadata"]
-        except ClientError as error:
-            if error_code(error) == "NotFoundException":
-                yield Finding(f"{PLACE}: there is no key {key}", "correct its ARN", fatal=True)
-            elif error_code(error) in DENIED:
-                words = f"{PLACE}: these credentials may not look at {key}"
-                yield Finding(words, "allow kms:DescribeKey, or see that it is enabled")
-            else:
-                raise
-            return
+    answer = look_up(
+        f"the key {key}",
+        lambda: clients("kms").describe_key(KeyId=key),
+        ("NotFoundException",),
+        missing=Finding(f"{PLACE}: there is no key {key}", "correct its ARN", fatal=True),
+        denied=Finding(
+            f"{PLACE}: these credentials may not look at {key}",
+            "allow kms:DescribeKey, or see that it is enabled",
+        ),
+    )
+    if isinstance(answer, Finding):
+        yield answer
+        return
+    found = answer["KeyMetadata"]
     if found["KeyState"] != "Enabled":
         yield Finding(f"{PLACE}: {key} is {found['KeyState']}", "enable it", fatal=True)
     if found.get("KeySpec", "SYMMETRIC_DEFAULT") != "SYMMETRIC_DEFAULT":

@@ -6,10 +6,9 @@ launch (AuthFailure.ServiceLinkedRoleCreationNotPermitted).
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/service-linked-roles-spot-instance-requests.html
 """
 
-from botocore.exceptions import ClientError
-
-from common.clients import Clients, error_code, translated
+from common.clients import Clients
 from deploy.plan.finding import Finding
+from deploy.plan.look_up import look_up
 from deploy.release.release import Release
 from node.contract import SPOT
 
@@ -23,15 +22,18 @@ def spot_findings(clients: Clients, release: Release) -> tuple[Finding, ...]:
     if not groups:
         return ()
     uses = f"the group{'s' if len(groups) > 1 else ''} {', '.join(groups)} on spot"
-    with translated(f"looking for the role {ROLE}"):
-        try:
-            clients("iam").get_role(RoleName=ROLE)
-        except ClientError as error:
-            if error_code(error) == "NoSuchEntity":
-                words = f"the account has no role {ROLE}: EC2 would refuse {uses}"
-                return (Finding(words, hint=f"once for the account: {CREATE}", fatal=True),)
-            if error_code(error) != "AccessDenied":
-                raise
-            words = f"these credentials may not look for {ROLE}, which EC2 needs for {uses}"
-            return (Finding(words, hint="allow iam:GetRole, or see that the role exists"),)
-    return ()
+    found = look_up(
+        f"the role {ROLE}",
+        lambda: clients("iam").get_role(RoleName=ROLE),
+        ("NoSuchEntity",),
+        missing=Finding(
+            f"the account has no role {ROLE}: EC2 would refuse {uses}",
+            f"once for the account: {CREATE}",
+            fatal=True,
+        ),
+        denied=Finding(
+            f"these credentials may not look for {ROLE}, which EC2 needs for {uses}",
+            "allow iam:GetRole, or see that the role exists",
+        ),
+    )
+    return (found,) if isinstance(found, Finding) else ()
