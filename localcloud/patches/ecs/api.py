@@ -201,14 +201,16 @@ def shown(task: Task) -> Tree:
         "version": len(task.times),
         **task.times,
     }
-    for name, value in {
-        "capacityProviderName": task.provider,
-        "stopCode": task.stop_code,
-        "stoppedReason": task.stopped_reason,
-    }.items():
-        if value:
-            found[name] = value
-    return found
+    return found | _known(
+        capacityProviderName=task.provider,
+        stopCode=task.stop_code,
+        stoppedReason=task.stopped_reason,
+    )
+
+
+def _known(**values: Any) -> Tree:
+    """Return what has a value yet."""
+    return {name: value for name, value in values.items() if value}
 
 
 def _attachment(task: Task) -> Tree:
@@ -243,14 +245,11 @@ def _container(task: Task, container: Container) -> Tree:
     }
     if container.exit_code is not None:
         found["exitCode"] = container.exit_code
-    for name, value in {
-        "reason": container.reason,
-        "imageDigest": container.digest,
-        "runtimeId": container.runtime_id,
-    }.items():
-        if value:
-            found[name] = value
-    return found
+    return found | _known(
+        reason=container.reason,
+        imageDigest=container.digest,
+        runtimeId=container.runtime_id,
+    )
 
 
 @cache
