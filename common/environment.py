@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from common.checkout import REPOSITORY
+from common.document_settings import Documents
 from common.errors import Refused
 from common.image_settings import ImageSettings, completed_images
 from common.nodes import Access, Nodes, Volume
@@ -164,6 +165,7 @@ class Environment(Table):
     limits: Limits = Limits()
     rollout: Rollout = Rollout()
     names: NameOverrides = NameOverrides()
+    documents: Documents = Documents()
     # True: the bucket names.bucket exists, and is neither created nor deleted here.
     existing_bucket: bool = False
     # A YAML file beside this one, merged over the generated autoscaler configuration.
@@ -277,6 +279,17 @@ class Environment(Table):
     def lease_table(self) -> str:
         """The DynamoDB table of the head lease."""
         return self.names.lease_table or f"raykiln-lease-{self.name}"
+
+    @cached_property
+    def documents_stack(self) -> str:
+        """The CloudFormation stack of the document pipeline; its resources' names begin with it."""
+        return f"ray-documents-{self.name}"
+
+    @cached_property
+    def documents_bucket(self) -> str:
+        """The bucket that documents are put into."""
+        named = f"{self.documents_stack}-{self.account_id}-{self.region}"
+        return self.documents.bucket or named
 
     @cached_property
     def topic(self) -> str:

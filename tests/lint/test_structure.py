@@ -20,6 +20,7 @@ PLACES = (
     "bake",
     *("deploy.release", "deploy.foundation", "deploy.cluster", "deploy.plan", "deploy.verify"),
     *("deploy.rollout", "deploy.operate", "deploy.report"),
+    "deploy.documents",
     "localcloud",
     "drills",
     "commands",

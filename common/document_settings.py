@@ -1,0 +1,102 @@
+"""The ``[documents]`` of an environment: where the document pipeline runs, and how big it is.
+
+The application's own settings are in ``documents/settings.py``; those that a person may choose are
+repeated here, and reach it through the stack. Fargate's sizes are those of
+docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#fargate-tasks-size.
+"""
+
+from ipaddress import IPv4Network
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from common.table import Table, Text
+
+GIB = 1024
+# CPU units to the memory in MiB that go with them: the least, the most, and the step between.
+FARGATE_SIZES = {
+    256: (512, 2 * GIB, 512),
+    512: (GIB, 4 * GIB, GIB),
+    1024: (2 * GIB, 8 * GIB, GIB),
+    2048: (4 * GIB, 16 * GIB, GIB),
+    4096: (8 * GIB, 30 * GIB, GIB),
+    8192: (16 * GIB, 60 * GIB, 4 * GIB),
+    16384: (32 * GIB, 120 * GIB, 8 * GIB),
+}
+# Memory for 256 CPU units doubles instead of growing in steps.
+QUARTER = (512, GIB, 2 * GIB)
+
+
+class TaskSize(Table):
+    """What one task has: ``cpu`` in CPU units (1024 are one vCPU), ``memory`` in MiB."""
+
+    cpu: int = 1024
+    memory: int = 4 * GIB
+
+    @model_validator(mode="after")
+    def _is_a_size_of_fargate(self) -> Self:
+        if self.cpu not in FARGATE_SIZES:
+            raise ValueError(f"cpu must be one of {', '.join(map(str, FARGATE_SIZES))}")
+        least, most, step = FARGATE_SIZES[self.cpu]
+        fits = least <= self.memory <= most and self.memory % step == 0
+        if not fits or (self.cpu == 256 and self.memory not in QUARTER):
+            raise ValueError(
+                f"{self.cpu} CPU units take {least} to {most} MiB of memory in steps of {step}"
+            )
+        return self
+
+
+class DocumentWorkers(TaskSize):
+    """The worker tasks: how many, and the share of them on Fargate Spot."""
+
+    min: int = Field(default=1, ge=0, le=1000)
+    max: int = Field(default=10, ge=1, le=1000)
+    spot_percent: int = Field(default=0, ge=0, le=100)
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"min = {self.min} is more than max = {self.max}")
+        return self
+
+
+class Documents(Table):
+    """The document pipeline of an environment."""
+
+    # fargate: a stack with tasks of ECS. ec2: the environment's own cluster.
+    runs_on: Literal["fargate", "ec2"] = "fargate"
+    # own: the stack makes a VPC. cluster: that of the environment's cluster.
+    network: Literal["own", "cluster"] = "own"
+    cidr: IPv4Network = IPv4Network("10.78.0.0/16")
+    # How tasks reach AWS, and OpenAI and Pinecone, from their private subnets.
+    nat: bool = True
+    endpoints: bool = False
+    head: TaskSize = TaskSize()
+    worker: DocumentWorkers = DocumentWorkers()
+    # The name that FROM takes in the Containerfile.
+    base: Text = "debian:12-slim"
+    # An image that exists already, by digest; empty: it is built and pushed.
+    image: Text = ""
+    bucket: Text = ""
+    embeddings: Literal["local", "openai"] = "local"
+    index: Literal["s3vectors", "pinecone"] = "s3vectors"
+    answers: Literal["extractive", "openai"] = "extractive"
+    pinecone_host: Text = ""
+    tokens_per_day: int | None = Field(default=None, ge=1)
+    # Secrets that exist already, as JSON: {"OPENAI_API_KEY": …}, {"PINECONE_API_KEY": …}. Empty:
+    # the stack makes them, without a value.
+    openai_secret_arn: Text = ""
+    pinecone_secret_arn: Text = ""
+    email: Text = ""
+    log_days: Annotated[int, Field(ge=1)] = 30
+
+    @model_validator(mode="after")
+    def _has_a_way_out(self) -> Self:
+        calls = "openai" in (self.embeddings, self.answers) or self.index == "pinecone"
+        if self.network == "own" and not (self.nat or self.endpoints):
+            raise ValueError("tasks in private subnets need nat = true or endpoints = true")
+        if self.network == "own" and calls and not self.nat:
+            raise ValueError("OpenAI and Pinecone are reached through a NAT: set nat = true")
+        if self.index == "pinecone" and not self.pinecone_host:
+            raise ValueError('index = "pinecone" needs pinecone_host, the index\'s host')
+        return self

@@ -1,0 +1,1 @@
+"""The document pipeline of an environment: its stack, its image, its daily work."""
