@@ -3,6 +3,7 @@
 A request takes 51,200 bytes of template (CloudFormation quotas). So each resource is sent on one
 line, without comments and docstrings. The code may be of any length:
 docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-lambda-function-code.html
+The documents' template is shortened in the same way.
 """
 
 import ast
@@ -21,27 +22,31 @@ WIDTH = 1_000_000
 @cache
 def template_body() -> str:
     """Return the template without comments; the code replaces its file's name."""
-    root: Any = yaml.compose(TEMPLATE.read_text(), yaml.CSafeLoader)
-    _shorten(root, _code())
+    return shortened(yaml.compose(TEMPLATE.read_text(), yaml.CSafeLoader), FUNCTION)
+
+
+def shortened(root: Any, function: Path) -> str:
+    """Return a template's nodes as they are sent; the function's code replaces its file's name."""
+    _shorten(root, function.name, _code(function))
     return yaml.serialize(root, Dumper=yaml.CSafeDumper, width=WIDTH, allow_unicode=True)
 
 
-def _shorten(node: Any, code: str, depth: int = 0) -> None:
+def _shorten(node: Any, name: str, code: str, depth: int = 0) -> None:
     """Put everything below ``BLOCK_DEPTH`` on one line, and insert the code."""
     if isinstance(node, yaml.ScalarNode):
-        if node.value == FUNCTION.name:
+        if node.value == name:
             node.value, node.style = code, '"'
         return
     node.flow_style = depth >= BLOCK_DEPTH
     is_mapping = isinstance(node, yaml.MappingNode)
     children = [value for _, value in node.value] if is_mapping else node.value
     for child in children:
-        _shorten(child, code, depth + 1)
+        _shorten(child, name, code, depth + 1)
 
 
-def _code() -> str:
+def _code(function: Path) -> str:
     """Return the function without docstrings, comments and empty lines."""
-    lines = _without_docstrings(FUNCTION.read_text()).splitlines(keepends=True)
+    lines = _without_docstrings(function.read_text()).splitlines(keepends=True)
     return "".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
 
 

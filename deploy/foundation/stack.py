@@ -54,6 +54,7 @@ class Foundation:
     state_address: str = ""  # rediss://host:port of the foundation's Redis, if it has one
     head_role_name: str = ""
     worker_policy_arn: str = ""
+    endpoint_security_group_id: str = ""  # empty without endpoints
     # The outputs of the stack of the nodes, which only what nodes have of their own is in.
     nodes: Mapping[str, str] = field(default_factory=dict)
     # The zone of each private subnet; see ``with_zones``.
@@ -191,6 +192,7 @@ def foundation_of(stack: Stack, nodes: Stack | None = None) -> Foundation:
             state_address=outputs.get("StateAddress", ""),
             head_role_name=outputs.get("HeadRoleName", ""),
             worker_policy_arn=outputs.get("WorkerPolicyArn", ""),
+            endpoint_security_group_id=outputs.get("EndpointSecurityGroupId", ""),
             nodes=nodes.outputs if nodes and nodes.is_usable else {},
         )
     except KeyError as error:

@@ -1,6 +1,7 @@
 """moto in this process with every patch on it, over fake machines and a fake clock."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -34,12 +35,19 @@ def driver(clock: FakeClock) -> FakeDriver:
 
 
 @pytest.fixture
-def world(clock: FakeClock, driver: FakeDriver, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(clock: FakeClock, driver: FakeDriver) -> Iterator[World]:
     """The world of one test; it steps whenever the clock advances."""
-    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+    with a_world(clock, driver) as world:
+        yield world
+
+
+@contextmanager
+def a_world(clock: FakeClock, driver: FakeDriver) -> Iterator[World]:
+    """A world with nothing in it but base images."""
     world = World(clock, driver)
     install_world(world)
-    with mock_aws():
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
         patches.install(world)
         answers.install()
         clock.listeners.append(world.step)
