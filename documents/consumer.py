@@ -23,6 +23,7 @@ from documents.entry import NAMESPACE, connect, run
 from documents.errors import Unavailable
 from documents.log import JsonLog
 from documents.providers import choose
+from documents.reporting import Reporter
 from documents.settings import Settings, load_settings
 from documents.sweep import sweep
 from documents.work import make_work
@@ -53,8 +54,8 @@ class Consumer:
             os._exit(1)
 
     def state(self) -> dict[str, Any]:
-        """Return what it is working on, and how many objects it has finished."""
-        return self._worker.state
+        """Return what it is working on, how many objects it has finished, and on which node."""
+        return {**self._worker.state, "node": ray.get_runtime_context().get_node_id()}
 
     def stop(self) -> None:
         """Finish the object that it is working on, and take no other."""
@@ -78,7 +79,7 @@ class Keeper:
             self._start(name)
         for name in sorted(there, key=_is_working)[: max(0, len(there) - wanted)]:
             self._log("stopping", consumer=name)
-            _stop(name)
+            stop([name])
 
     def _start(self, name: str) -> None:
         options = {"num_cpus": 1, "memory": self._settings.consumer_memory}
@@ -102,6 +103,11 @@ def _names() -> list[str]:
     )
 
 
+def _workers() -> int:
+    """Return how many nodes are alive that consumers can be on."""
+    return sum(node["Alive"] and node["Resources"].get("CPU", 0) > 0 for node in ray.nodes())
+
+
 def states() -> dict[str, dict[str, Any]]:
     """Return the state of each consumer, by name; empty for one that is not running."""
     return {name: _state(name) for name in _names()}
@@ -121,14 +127,23 @@ def _is_working(name: str) -> tuple[bool, bool]:
     return bool(state), bool(state.get("at"))
 
 
-def _stop(name: str) -> None:
-    try:
-        actor = ray.get_actor(name, namespace=NAMESPACE)
-        if _state(name):
-            ray.get(actor.stop.remote(), timeout=STOPS_WITHIN)
-        ray.kill(actor, no_restart=True)
-    except (RayError, ValueError):
-        return  # it is gone, or the next step tries again
+def stop(names: list[str], seconds: float = STOPS_WITHIN) -> None:
+    """End consumers once they have finished what they have; those that take longer go on."""
+    stopping = {}
+    for name in names:
+        try:
+            actor = ray.get_actor(name, namespace=NAMESPACE)
+            if not _state(name):  # it waits for a node
+                ray.kill(actor, no_restart=True)
+                continue
+            stopping[actor.stop.remote()] = actor
+        except (RayError, ValueError):
+            continue  # it is gone, or whoever asks tries again
+    if not stopping:
+        return
+    done, _ = ray.wait(list(stopping), num_returns=len(stopping), timeout=seconds)
+    for one in done:
+        ray.kill(stopping[one], no_restart=True)
 
 
 def main() -> None:
@@ -144,9 +159,12 @@ def main() -> None:
     clients = Clients(settings.region)
     found, index = access(settings, clients), choose.index(settings, clients)
     keeper, swept_at = Keeper(settings, log), 0.0
+    environment = os.environ.get("ENVIRONMENT_NAME", "")
+    reporter = Reporter(clients("cloudwatch"), found, environment)
     while not over.is_set():
         try:
             keeper.step()
+            reporter.step(_workers())
             if time.monotonic() - swept_at >= settings.sweep_seconds:
                 swept_at = time.monotonic()
                 done = sweep(found, index, settings)

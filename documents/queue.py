@@ -46,6 +46,13 @@ class Queue:
         with _answering():
             self._sqs.send_message(QueueUrl=self._url, MessageBody=body)
 
+    def waiting(self) -> int:
+        """Return about how many messages wait that no one works on."""
+        name = "ApproximateNumberOfMessages"
+        with _answering():
+            found = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=[name])
+        return int(found["Attributes"][name])
+
     def receive(self, hidden: float, wait: int = LONG_POLL) -> Message | None:
         """Return the next message, hidden from others for so many seconds; None if none came."""
         with _answering():

@@ -20,6 +20,7 @@ from documents.settings import Settings, load_settings
 from documents.web.app import Api, make_app
 
 NAME = "documents"
+HEAD = "node:__internal_head__"  # a resource of the head alone (ray_constants.py, 2.60)
 
 
 def make_api(settings: Settings, clients: Clients) -> Api:
@@ -50,13 +51,14 @@ def deploy(settings: Settings, replicas: int = 1) -> None:
     if not settings.token.get_secret_value():
         raise Refused("there is no token", hint="set DOCUMENTS_TOKEN, from a secret")
     serve.start(http_options={"host": "0.0.0.0", "port": settings.port})  # noqa: S104 # in its VPC
-    # A replica mostly waits, and must start on a cluster whose consumers take every CPU.
+    # A replica mostly waits, and must start on a cluster whose consumers take every CPU. It is on
+    # the head, which stays when workers come and go, and may search.
     deployment = serve.deployment(
         serve.ingress(build)(),
         name="answers",
         num_replicas=replicas,
         max_ongoing_requests=32,
-        ray_actor_options={"num_cpus": 0},
+        ray_actor_options={"num_cpus": 0, "resources": {HEAD: 0.001}},
     )
     serve.run(deployment.bind(), name=NAME, route_prefix="/")
 

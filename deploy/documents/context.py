@@ -1,0 +1,88 @@
+"""What the pipeline's image is built from: a folder, and the digest that names its image. No AWS.
+
+The same files give the same folder and the same digest on every machine: names, order, modes and
+times of files are set here.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bake.ray_lock import Target, pins_for
+from bake.wheelhouse import check_wheels, fetch_wheelhouse
+from common.checkout import REPOSITORY
+from common.progress import Say
+
+APPLICATION = Path("documents")
+CONTAINERFILE = APPLICATION / "Containerfile"
+LOCK = APPLICATION / "requirements.lock"
+PACKAGES = (APPLICATION, Path("common"))
+SHIPPED = (".py", ".html", ".css", ".js")
+PLATFORM = Target("3.11", "x86_64")  # Debian 12's Python; Fargate's default processor
+DIGITS = 24  # of the digest, in the tag
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """What an image is made from: folders of wheels and of the model, and the name of its base."""
+
+    wheels: Path  # a wheelhouse: requirements.txt and wheels/
+    model: Path
+    base: str
+    repository: Path = REPOSITORY
+
+    @property
+    def tag(self) -> str:
+        """Return the tag of the image, which follows from all that shapes it."""
+        content = hashlib.sha256(f"{self.base}\0".encode())
+        for name, path in self.files():
+            data = path.read_bytes()
+            content.update(f"{name}\0{len(data)}\0".encode() + data)
+        return content.hexdigest()[:DIGITS]
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """Yield each file's name in the context and where it is; wheels are in their lock."""
+        yield "Containerfile", self.repository / CONTAINERFILE
+        yield "requirements.txt", self.wheels / "requirements.txt"
+        for path in sorted(self.model.iterdir()):
+            yield f"model/{path.name}", path
+        for package in PACKAGES:
+            for path in sorted((self.repository / package).rglob("*")):
+                if path.suffix in SHIPPED and "__pycache__" not in path.parts:
+                    yield f"app/{path.relative_to(self.repository)}", path
+
+
+def fetch_wheels(cache: Path, progress: Say, repository: Path = REPOSITORY) -> Path:
+    """Return the folder with the application's wheels, fetched once and checked by hash.
+
+    Raises PipelineError when one cannot be fetched or is not the one that the lock names.
+    """
+    pins = pins_for((repository / LOCK).read_text(), PLATFORM)
+    folder = fetch_wheelhouse(pins, PLATFORM, cache, progress, str(LOCK))
+    check_wheels(folder, pins, str(LOCK))
+    return folder
+
+
+@contextmanager
+def build_context(ingredients: Ingredients, cache: Path) -> Iterator[Path]:
+    """Yield the folder to build from, and remove it."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache, prefix="context-") as made:
+        folder = Path(made)
+        for name, path in ingredients.files():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, folder / name)
+            (folder / name).chmod(0o644)
+        for path in sorted(folder.rglob("*"), reverse=True):
+            if path.is_dir():
+                path.chmod(0o755)
+            os.utime(path, (0, 0))
+        (folder / "wheels").mkdir()
+        for wheel in (ingredients.wheels / "wheels").iterdir():
+            os.link(wheel, folder / "wheels" / wheel.name)
+        yield folder
