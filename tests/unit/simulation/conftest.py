@@ -36,7 +36,7 @@ from tests.unit.simulation.ray_dashboard import FakeRayApi
 # Tries everything at full size; without it the same sample each time.
 THOROUGH = "RAYKILN_THOROUGH" in os.environ
 ROOT = Path(__file__).resolve().parents[3]
-CODE = ("deploy", "node", "localcloud", "tests/unit/simulation")
+CODE = ("common", "deploy", "node", "localcloud", "tests/simulation", "tests/unit/simulation")
 STANDBY: dict[str, Any] = {"instance_type": "m6i.large", "standby": 1}
 
 

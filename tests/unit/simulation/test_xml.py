@@ -1,0 +1,36 @@
+"""The simulation's XML is xmltodict's, which moto uses everywhere else."""
+
+from typing import Any
+
+import pytest
+import xmltodict
+
+from tests.simulation.xml import USED_BY_MOTO, unparse
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "",
+        "a <b> & 'c' \"d\" é",
+        "two\nlines\tand\rmore",
+        0,
+        1.5,
+        True,
+        b"bytes",
+        {},
+        [],
+        {"list": [None, "", "a", {"b": False}], "tuple": ("a", 2)},
+        {"@xmlns": "https://aws/?a=1&b=<'\">", "name": "x"},
+        {"@xsi:type": 'Canonical "User"', "#text": "x & y"},
+        {"#text": None},
+        {"#text": True, "a": None},
+        {"item": [{"tagSet": {"item": [{"key": "k", "value": ""}]}}, {"tagSet": {"item": []}}]},
+        {"a": {"b": {"c": [{"d": 1}, {"d": [1, 2, None]}]}}, "requestId": "x"},
+    ],
+)
+def test_an_answer_is_written_as_xmltodict_writes_it(value: Any) -> None:
+    body = {"Response": value}
+
+    assert unparse(body, **USED_BY_MOTO) == xmltodict.unparse(body, **USED_BY_MOTO)
