@@ -11,6 +11,8 @@ from deploy.cluster.release_images import find_images, missing_images
 from deploy.cluster.remediations import last_remediation
 from deploy.cluster.state import ClusterState, find_alarms, read_state
 from deploy.operate.status_report import StatusReport, status_report
+from deploy.release.autoscaler_yaml import removed_in
+from deploy.release.config_bucket import read_object
 from deploy.release.rollout_journal import latest_unfinished, newest_journal
 from deploy.rollout.lock import find_lock
 
@@ -36,6 +38,7 @@ def read_status(
         deployer=deployer,
         unfinished=unfinished,
         autoscaler=_autoscaler(clients, state, clock),
+        removed=_removed(clients, environment, state),
         remediation=last_remediation(clients, environment) if remediates else "",
     )
 
@@ -54,6 +57,14 @@ def _autoscaler(clients: Clients, state: ClusterState, clock: Clock) -> Autoscal
         return autoscaler_health(clients, state.leader.id, clock=clock)
     except PipelineError as error:
         return f"not known: {error.message}"
+
+
+def _removed(clients: Clients, environment: Environment, state: ClusterState) -> tuple[str, ...]:
+    """Return the groups that the leader's autoscaler only drains."""
+    uri = state.lease.autoscaler if state.lease else ""
+    key = uri.removeprefix(f"s3://{environment.bucket}/")
+    body = read_object(clients, environment.bucket, key) if uri else None
+    return removed_in(body.decode()) if body else ()
 
 
 def _unfinished(environment: Environment, clients: Clients, state: ClusterState) -> str:

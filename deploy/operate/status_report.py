@@ -105,11 +105,13 @@ def status_report(
     unfinished: str = "",
     remediation: str = "",
     autoscaler: AutoscalerHealth | str = "",
+    removed: tuple[str, ...] = (),
 ) -> StatusReport:
     """Return the report of a snapshot, its alarms, and the deploy in progress.
 
     ``missing`` says what the release that is served needs and does not find any more,
-    ``autoscaler`` what is known of it, or why that is not known.
+    ``autoscaler`` what is known of it, or why that is not known, ``removed`` which groups it only
+    drains.
     """
     refused = autoscaler.refused if isinstance(autoscaler, AutoscalerHealth) else ()
     return StatusReport(
@@ -124,7 +126,7 @@ def status_report(
         targets={targets.name: dict(targets.health) for targets in state.targets},
         alarms={alarm.name: alarm.state for alarm in alarms},
         problems=(
-            *problems(environment, state, alarms),
+            *problems(environment, state, alarms, removed),
             *missing,
             *autoscaler_problems(autoscaler),
         ),
@@ -133,12 +135,15 @@ def status_report(
         remediation=remediation,
         autoscaler=str(autoscaler),
         refused=_refused(refused),
-        groups=group_statuses(environment, state, refused),
+        groups=group_statuses(environment, state, refused, removed),
     )
 
 
 def problems(
-    environment: Environment, state: ClusterState, alarms: tuple[Alarm, ...]
+    environment: Environment,
+    state: ClusterState,
+    alarms: tuple[Alarm, ...],
+    removed: tuple[str, ...] = (),
 ) -> tuple[str, ...]:
     """Return the cluster's problems as text; empty when it is healthy."""
     if state.foundation is None:
@@ -151,8 +156,9 @@ def problems(
         found.append("no leader")
     elif not state.is_reachable:
         found.append("the load balancer does not reach the leader")
-    found += [words for group in group_statuses(environment, state) for words in group.problems]
-    found += strangers(state)
+    groups = group_statuses(environment, state, removed=removed)
+    found += [words for group in groups for words in group.problems]
+    found += strangers(state, removed)
     found += [f"alarm {alarm.name}" for alarm in alarms if alarm.state == "ALARM"]
     if state.release is None:
         found.append("no deploy has finished yet")

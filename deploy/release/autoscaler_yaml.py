@@ -55,6 +55,12 @@ def autoscaler_yaml(
     return yaml.safe_dump(config, sort_keys=False)
 
 
+def removed_in(body: str) -> tuple[str, ...]:
+    """Return the removed groups that a YAML of ``autoscaler_yaml`` still has a node type for."""
+    types = yaml.safe_load(body)["available_node_types"]
+    return tuple(sorted(name for name in types if types[name] == _launches_none(MOST_WORKERS)))
+
+
 def merged_config(
     environment: Environment,
     settings: Settings,

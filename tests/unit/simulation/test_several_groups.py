@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from common.errors import RolledBack
+from common.progress import Silent
 from deploy.cluster.state import Instance
 from tests.simulation import head
 from tests.unit.deploy.builders import an_environment
@@ -154,6 +155,33 @@ def test_a_removed_group_finishes_its_work_and_leaves_nothing_behind(mixed: Clus
     assert types(mixed) == {"head", "cpu"}
     assert templates(mixed) == ["ray-worker-mixed.cpu"]
     settled(mixed)
+
+
+class StatusAtDrain(Silent):
+    """Looks at the cluster when a rollout begins to drain."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    def begin(self, title: str) -> None:
+        """See common.progress.Progress."""
+        if title.startswith("drain"):
+            self.report = self._cluster.status()
+
+
+def test_status_shows_a_group_while_it_is_drained(mixed: Cluster) -> None:
+    asked(mixed, cpu=CPU)
+    operation, progress = mixed.operation(), StatusAtDrain(mixed)
+    operation.progress = progress
+
+    operation.run(mixed.prepare())
+
+    assert [group.row["running"] for group in progress.report.groups] == [
+        "2 of 2 to 4",
+        "1 removed",
+    ]
+    assert progress.report.problems == ()
+    assert [group.name for group in mixed.status().groups] == ["cpu"]
 
 
 def test_work_that_outlasts_the_drain_does_not_keep_a_removed_group(mixed: Cluster) -> None:

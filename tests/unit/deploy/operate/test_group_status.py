@@ -125,6 +125,31 @@ def test_a_worker_of_no_group_is_a_problem_until_it_is_gone() -> None:
     assert strangers(replace(state, instances=(*state.instances, gone))) == ()
 
 
+def test_a_removed_group_is_shown_until_it_is_empty_and_is_no_problem() -> None:
+    state = a_state(("i-1", "gpu", {"state": "shutting-down"}))
+    left = tuple(one for one in state.instances if one.id != "i-cpu1")
+    old = replace(an_instance("i-9", "worker", group="old"), type="m5.large")
+    state = replace(state, instances=(*left, old))
+
+    report = status_report(an_environment(), state, (), removed=("cpu", "old"))
+
+    assert report.problems == ()
+    cpu, gpu, stranger = (group.row for group in report.groups)
+    assert cpu["running"] == "1 removed"
+    assert gpu["running"] == "0 of 0 to 8"
+    assert stranger == {
+        "group": "old",
+        "running": "1 removed",
+        "starting": "0",
+        "leaving": "0",
+        "stale": "1",
+        "now": "1 m5.large",
+        "markets": "1 on-demand",
+        "launches": "-",
+        "refused": "-",
+    }
+
+
 def test_groups_are_a_table_and_data() -> None:
     health = AutoscalerHealth(True, 9, 4.0, ())
     report = status_report(an_environment(), a_state(), (), autoscaler=health)
@@ -144,6 +169,7 @@ def test_groups_are_a_table_and_data() -> None:
         "markets": {"on-demand": 2},
         "stale": 0,
         "refused": "",
+        "removed": False,
     }
     assert gpu["running"] == 0
 
