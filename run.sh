@@ -40,6 +40,9 @@ TOOLS=(
   shellcheck:shellcheck
   shfmt:shfmt
 )
+# Packages that would start a service of their name at once and at each boot. The local cloud runs
+# these programs itself.
+readonly SERVICES=' haproxy redis-server docker-registry '
 # mmdebstrap checks Debian's signatures with these keys; Ubuntu does not have them by itself.
 DEBIAN_KEYS=/usr/share/keyrings/debian-archive-keyring.gpg
 LOCKS=(requirements-uv.txt requirements.txt requirements-local.txt requirements-dev.txt)
@@ -73,6 +76,21 @@ find_python() {
   return 1
 }
 
+# Mask the services of packages that are about to be installed: what is there already is left alone.
+# A masked unit is not started by dpkg: deb-systemd-invoke(1p), systemctl(1).
+mask_services() {
+  local package units=()
+  for package in "$@"; do
+    if [[ "${SERVICES}" == *" ${package} "* ]]; then
+      units+=("${package}.service")
+    fi
+  done
+  if ((${#units[@]} > 0)) && command -v systemctl >/dev/null; then
+    say "Masking ${units[*]}: the local cloud needs the programs alone"
+    "${as_root[@]}" systemctl mask --quiet "${units[@]}"
+  fi
+}
+
 install_packages() {
   local as_root=()
   if ((EUID != 0)); then
@@ -85,6 +103,7 @@ install_packages() {
       return 0
     fi
   fi
+  mask_services "$@"
   say "Installing with apt: $*"
   "${as_root[@]}" apt-get update -qq
   if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \

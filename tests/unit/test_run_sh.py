@@ -98,6 +98,26 @@ def test_without_root_it_names_the_command_for_an_administrator_and_goes_on(
     assert done.stdout == "invoke plan\n"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, which installs")
+def test_services_of_what_it_installs_are_masked_first(
+    clone: Path, bare_path: Path, tmp_path: Path
+) -> None:
+    for name in ("apt-get", "systemctl"):
+        tool = bare_path / name
+        tool.write_text(f'#!/bin/sh\necho "{name} $*" >>{tmp_path}/calls\n')
+        tool.chmod(0o755)
+    (bare_path / "redis-server").symlink_to("/bin/true")
+
+    run(clone, "plan", path=str(bare_path))
+
+    mask, update, install = (tmp_path / "calls").read_text().splitlines()
+    assert mask.startswith("systemctl mask --quiet ")
+    assert "docker-registry.service" in mask.split()
+    assert "redis-server.service" not in mask.split()
+    assert update == "apt-get update -qq"
+    assert "docker-registry" in install.split()
+
+
 def test_a_changed_lock_is_installed_before_anything_runs(clone: Path) -> None:
     (clone / "requirements.txt").write_text("# changed\n")
 
