@@ -6,7 +6,8 @@ from common.clients import Clients
 from common.environment import Environment
 from common.errors import PipelineError, Refused
 from deploy.cluster.head_group import HeadGroup, find_group
-from deploy.cluster.state import Lease, find_instances, find_lease, leader_id
+from deploy.cluster.instances import find_instances
+from deploy.cluster.state import Lease, find_lease, leader_id
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from common.clients import Clients
 from common.environment import Environment
-from deploy.cluster.state import Instance, find_instances, find_lease
+from deploy.cluster.instances import Instance, find_instances
+from deploy.cluster.state import find_lease
 
 
 def ray_instances(clients: Clients, environment: Environment) -> dict[str, Instance]:

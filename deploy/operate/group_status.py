@@ -7,7 +7,8 @@ from typing import Any
 
 from common.environment import Environment
 from deploy.cluster.autoscaler_health import RefusedLaunch
-from deploy.cluster.state import ClusterState, Instance
+from deploy.cluster.instances import Instance
+from deploy.cluster.state import ClusterState
 from deploy.release.settings import Group
 
 

@@ -14,9 +14,10 @@ from common.errors import PipelineError, Refused, Unhealthy
 from common.progress import Progress
 from common.waiting import Clock, Seen, wait_for
 from deploy.cluster.heads import Heads, find_heads
+from deploy.cluster.instances import find_instances
 from deploy.cluster.ray_api import RayApi
 from deploy.cluster.run_command import run_command
-from deploy.cluster.state import Lease, find_instances, find_lease
+from deploy.cluster.state import Lease, find_lease
 from deploy.operate.downtime_meter import DowntimeMeter
 from deploy.rollout.cluster_access import ClusterAccess
 from deploy.rollout.endpoint_wait import ENDPOINT_SECONDS

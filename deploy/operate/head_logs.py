@@ -12,8 +12,8 @@ from common.errors import PipelineError, TimedOut, Unanswered
 from common.waiting import Clock
 from deploy.cluster.heads import find_heads
 from deploy.cluster.instance_output import console_output
+from deploy.cluster.instances import find_instances
 from deploy.cluster.shipped_logs import shipped_lines
-from deploy.cluster.state import find_instances
 from deploy.cluster.systemd_journal import LogLine, SystemdJournal
 
 # An instance that is terminated ships its last lines while it shuts down.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from deploy.cluster.state import Instance
+from deploy.cluster.instances import Instance
 from deploy.verify.smoke import Participant
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from common.environment import Environment
 from deploy.cluster.autoscaler_health import AutoscalerHealth, RefusedLaunch
-from deploy.cluster.state import Alarm, ClusterState, Instance
+from deploy.cluster.instances import Instance
+from deploy.cluster.state import Alarm, ClusterState
 from deploy.operate.group_status import GroupStatus, group_statuses, strangers
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from common.environment import Environment
 from common.errors import Refused
 from deploy.cluster.head_group import GroupSettings, Hook
+from deploy.cluster.instances import Instance
 from deploy.cluster.launch_template import TemplateVersion
-from deploy.cluster.state import Instance
 from deploy.foundation.stack import Foundation
 from deploy.release.autoscaler_override import node_types
 from deploy.release.autoscaler_yaml import Source, autoscaler_yaml

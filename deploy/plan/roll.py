@@ -6,7 +6,8 @@ or rolled back, by a new plan.
 
 from collections import Counter
 
-from deploy.cluster.state import ClusterState, Instance
+from deploy.cluster.instances import Instance
+from deploy.cluster.state import ClusterState
 from deploy.plan.chain import Chain
 from deploy.plan.desired_state import DesiredState
 from deploy.plan.removal import counted, delete_unused_templates, drain_removed, forget_removed

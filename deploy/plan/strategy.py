@@ -3,7 +3,8 @@
 from collections.abc import Collection
 from typing import Literal
 
-from deploy.cluster.state import ClusterState, Instance
+from deploy.cluster.instances import Instance
+from deploy.cluster.state import ClusterState
 from deploy.plan.chain import Chain
 from deploy.plan.desired_state import DesiredState
 

@@ -2,7 +2,8 @@
 
 from collections import Counter, defaultdict
 
-from deploy.cluster.state import ClusterState, Instance
+from deploy.cluster.instances import Instance
+from deploy.cluster.state import ClusterState
 from deploy.plan.desired_state import DesiredState
 from deploy.plan.steps import DrainWorkers, EnsureLaunchTemplate, Plan, RollWorkers
 from deploy.plan.strategy import stale_workers

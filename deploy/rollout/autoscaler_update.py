@@ -7,7 +7,8 @@ which one it uses, and which one it refuses and why. An older head refuses none.
 from common.clients import translated
 from common.errors import Unhealthy
 from common.waiting import Seen
-from deploy.cluster.state import find_instances, find_lease
+from deploy.cluster.instances import find_instances
+from deploy.cluster.state import find_lease
 from deploy.rollout.cluster_access import ClusterAccess
 from node.contract import AUTOSCALER_TAG
 

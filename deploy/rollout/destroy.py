@@ -9,9 +9,9 @@ from common.clients import Clients
 from common.environment import Environment
 from common.progress import Progress
 from common.waiting import Clock, Seen
+from deploy.cluster.instances import find_instances
 from deploy.cluster.launch_template import remove_template
 from deploy.cluster.secret import remove_secret
-from deploy.cluster.state import find_instances
 from deploy.foundation.changes import remove_foundation
 from deploy.foundation.nodes_stack import remove_nodes
 from deploy.plan.destroy_plan import (

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from common.errors import PipelineError, TimedOut, Unhealthy
+from deploy.cluster.instances import Instance, find_instances
 from deploy.cluster.ray_api import RayApi, RayNode, Unreachable, alive_workers
 from deploy.cluster.run_command import run_command
-from deploy.cluster.state import Instance, find_instances, find_lease
+from deploy.cluster.state import find_lease
 from deploy.rollout.cluster_access import EVERY, ClusterAccess
 from deploy.rollout.launch_refusals import WAITING_HINT, LaunchRefusals
 from deploy.rollout.terminate import terminate_instances

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from deploy.cluster.instances import find_instances
 from deploy.cluster.ray_api import RayApi
-from deploy.cluster.state import find_instances
 from deploy.plan.desired_state import DesiredState
 from deploy.release.autoscaler_yaml import MOST_WORKERS
 from deploy.rollout.cluster_access import ClusterAccess

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from common.waiting import Seen
+from deploy.cluster.instances import Instance, find_instances
 from deploy.cluster.ray_api import RayApi, Unreachable, alive_workers
-from deploy.cluster.state import Instance, find_instances
 from deploy.rollout.cluster_access import ClusterAccess
 from deploy.rollout.launch_refusals import WAITING_HINT, LaunchRefusals
 

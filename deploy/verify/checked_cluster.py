@@ -7,8 +7,9 @@ from common.clients import Clients
 from common.environment import Environment
 from common.errors import PipelineError, Refused
 from common.waiting import Clock
+from deploy.cluster.instances import Instance, find_instances
 from deploy.cluster.ray_api import RayApi, ray_api
-from deploy.cluster.state import Instance, find_instances, find_lease
+from deploy.cluster.state import find_lease
 from deploy.foundation.stack import Foundation, find_foundation
 from deploy.release.config_bucket import current_release
 from deploy.release.release import Release

@@ -9,8 +9,8 @@ from datetime import datetime
 from functools import partial
 
 from common.errors import PipelineError
+from deploy.cluster.instances import Instance
 from deploy.cluster.ray_api import RayNode, alive_workers
-from deploy.cluster.state import Instance
 from deploy.plan.desired_state import DesiredState
 from deploy.release.settings import Group
 from deploy.verify.check import Verdict

@@ -12,8 +12,9 @@ from common.errors import PipelineError, Refused, TimedOut
 from common.progress import Say, say_nothing
 from common.waiting import Clock, Seen, wait_for
 from deploy.cluster.heartbeat import ready_count
+from deploy.cluster.instances import Instance
 from deploy.cluster.ray_api import alive_workers
-from deploy.cluster.state import Instance, Lease, find_lease
+from deploy.cluster.state import Lease, find_lease
 from deploy.verify.check import Check
 from deploy.verify.checked_cluster import CheckedCluster
 from deploy.verify.cluster_checks import new_job_id

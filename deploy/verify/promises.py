@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 
 from common.accelerators import PREFIX
 from common.worker_groups import RAYS_LABELS
+from deploy.cluster.instances import Instance
 from deploy.cluster.ray_api import RayNode
-from deploy.cluster.state import Instance
 from deploy.release.settings import Group
 
 GIB = 2**30

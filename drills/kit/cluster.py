@@ -14,9 +14,10 @@ from common.environment import Environment
 from common.errors import PipelineError, TimedOut
 from common.progress import Progress
 from common.waiting import Clock, Seen, wait_for
+from deploy.cluster.instances import find_instances
 from deploy.cluster.ray_api import RayApi
 from deploy.cluster.run_command import CommandResult, run_command
-from deploy.cluster.state import Lease, find_instances, find_lease
+from deploy.cluster.state import Lease, find_lease
 from drills.kit.observer import Observer
 from drills.kit.phases import InitialState
 

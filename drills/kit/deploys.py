@@ -12,7 +12,8 @@ import threading
 import time
 from typing import Any
 
-from deploy.cluster.state import Instance, find_instances, read_state
+from deploy.cluster.instances import Instance, find_instances
+from deploy.cluster.state import read_state
 from drills.kit.cluster import ClusterUnderTest, DrillFailed
 
 TIMEOUT = 900.0

@@ -9,7 +9,8 @@ from uuid import uuid4
 
 from common.errors import PipelineError, TimedOut
 from common.waiting import Seen, wait_for
-from deploy.cluster.state import Instance, find_instances, find_lease
+from deploy.cluster.instances import Instance, find_instances
+from deploy.cluster.state import find_lease
 from deploy.operate.status import read_status
 from deploy.verify.checked_cluster import CheckedCluster
 from deploy.verify.cluster_checks import leader_is_known

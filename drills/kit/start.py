@@ -10,8 +10,9 @@ from common.environment import Environment
 from common.errors import Refused
 from common.progress import Progress
 from common.waiting import Clock, Seen, wait_for
+from deploy.cluster.instances import find_instances
 from deploy.cluster.ray_api import RayApi, alive_workers
-from deploy.cluster.state import find_instances, find_lease
+from deploy.cluster.state import find_lease
 from deploy.operate.status import read_status
 from deploy.report.console import run_timed
 from drills.kit.cluster import ClusterUnderTest

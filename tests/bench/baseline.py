@@ -16,8 +16,8 @@ from common.environment import Environment
 from common.waiting import SystemClock
 from common.worker_groups import ONLY_GROUP
 from deploy.cluster.head_group import find_group
+from deploy.cluster.instances import find_instances
 from deploy.cluster.launch_template import TemplateVersion, ensure_version, find_template
-from deploy.cluster.state import find_instances
 from deploy.foundation.stack import find_foundation
 from deploy.release.settings import Role
 from deploy.rollout.head_group_changes import ensure_group, terminate_member

@@ -21,8 +21,8 @@ from uuid import uuid4
 from common.clients import Clients
 from common.environment import Environment
 from common.waiting import Seen, SystemClock, wait_for
+from deploy.cluster.instances import Instance, find_instances
 from deploy.cluster.ray_api import ray_api
-from deploy.cluster.state import Instance, find_instances
 from localcloud.paths import paths
 from tests.bench.hand_over import arguments, enter_vpc
 

@@ -8,9 +8,10 @@ from typing import Any
 from common.environment import Environment, environment_from
 from common.instance_types import TypeFacts
 from deploy.cluster.head_group import HeadGroup, Member
+from deploy.cluster.instances import Instance
 from deploy.cluster.launch_template import Template, TemplateVersion
 from deploy.cluster.secret import Secret
-from deploy.cluster.state import ClusterState, Instance, Lease, Targets
+from deploy.cluster.state import ClusterState, Lease, Targets
 from deploy.foundation.stack import Foundation
 from deploy.foundation.stack_plan import ResourceChange, StackPlan
 from deploy.plan.desired_state import DesiredState

@@ -8,7 +8,7 @@ import pytest
 
 from common.errors import RolledBack
 from common.progress import Silent
-from deploy.cluster.state import Instance
+from deploy.cluster.instances import Instance
 from tests.simulation import head
 from tests.unit.deploy.builders import an_environment
 from tests.unit.simulation.conftest import Cluster, Deployed

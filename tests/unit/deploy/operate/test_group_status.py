@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from deploy.cluster.autoscaler_health import AutoscalerHealth, RefusedLaunch
-from deploy.cluster.state import ClusterState, Instance
+from deploy.cluster.instances import Instance
+from deploy.cluster.state import ClusterState
 from deploy.operate.group_status import group_statuses, strangers
 from deploy.operate.status_report import status_report
 from tests.unit.deploy.builders import (

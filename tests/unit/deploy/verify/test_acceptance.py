@@ -12,9 +12,10 @@ import pytest
 from common.clients import Clients
 from common.errors import PipelineError, Refused, TimedOut, Unanswered
 from deploy.cluster.heartbeat import Heartbeat
+from deploy.cluster.instances import find_instances
 from deploy.cluster.ray_instances import ray_instances
 from deploy.cluster.run_command import run_command
-from deploy.cluster.state import find_instances, find_lease
+from deploy.cluster.state import find_lease
 from deploy.verify.acceptance import run_checks
 from deploy.verify.alarm_delivery import deliver_alarm
 from deploy.verify.check import Check, Verdict, check

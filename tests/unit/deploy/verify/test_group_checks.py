@@ -9,8 +9,8 @@ import pytest
 
 from common.environment import Environment
 from common.errors import PipelineError
+from deploy.cluster.instances import Instance
 from deploy.cluster.ray_api import Job, RayNode
-from deploy.cluster.state import Instance
 from deploy.foundation.stack import Foundation
 from deploy.plan.desired_state import DesiredState
 from deploy.release.release import Release

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from deploy.cluster.instances import Instance
 from deploy.cluster.ray_api import RayNode
-from deploy.cluster.state import Instance
 from deploy.release.settings import Group
 from deploy.verify.promises import broken_promises
 from tests.unit.deploy.builders import a_group, an_image, an_instance
