@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from common.environment import Head
+from common.environment_tables import Head
 from common.image_settings import ImageSettings
 from common.nodes import Access, FileSystem, Nodes, Volume
 from common.worker_groups import WorkerGroup

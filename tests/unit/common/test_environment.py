@@ -203,6 +203,19 @@ def test_a_shipped_environment_lacks_only_its_owner_s_values(name: str, missing:
     assert f"{len(missing)} mistake" in lines[0]
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('[tags]\nteam = "FILL-IN: whose"', "tags.team"),
+        ('[tags]\n"FILL-IN: key" = "x"', "tags.FILL-IN: key.[key]"),
+    ],
+)
+def test_a_tag_that_is_not_filled_in_is_a_mistake(tmp_path: Path, text: str, place: str) -> None:
+    words = refusal(tmp_path, f"{COMPLETE}\n{text}\n")
+
+    assert f"dev.toml: {place}: is still 'FILL-IN: " in words
+
+
 def test_the_local_environment_is_complete() -> None:
     assert load_environment("local", FOLDER).provider == "localcloud"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.environment import Head
+from common.environment_tables import Head
 from common.errors import PipelineError
 from localcloud.account import ec2_backend
 from tests.unit.simulation.conftest import STANDBY, Cluster, Deployed, Start, sized
