@@ -11,6 +11,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
+from common.error_hints import hint_for
 from common.errors import Refused, Unanswered
 
 CONFIG = Config(
@@ -77,7 +78,7 @@ def translated(doing: str) -> Iterator[None]:
         words = error.response.get("Error", {}).get("Message", "")
         raise Unanswered(
             f"{doing}: AWS answered {error_code(error)}: {words}",
-            hint="check the permissions and the region of the credentials in use",
+            hint=hint_for(error_code(error)),
         ) from error
     except BotoCoreError as error:
         raise Unanswered(f"{doing}: {error}", hint="check the network and the region") from error

@@ -1,0 +1,105 @@
+"""Hints: what to do follows from the error's code, not from the call.
+
+The codes are AWS's own, of the services' API references and of recorded responses:
+docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+"""
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from common.clients import translated
+from common.error_hints import hint_for
+from common.errors import Unanswered
+
+CODES = {
+    "correct the value that AWS names": (
+        "ValidationError",
+        "ValidationException",
+        "InvalidParameterValue",
+        "InvalidParameterCombination",
+        "MissingParameter",
+        "MalformedPolicyDocument",
+        "InvalidAMIID.Malformed",
+        "InvalidServiceName",
+        "ParameterPatternMismatchException",
+    ),
+    "allow that action": (
+        "AccessDenied",
+        "AccessDeniedException",
+        "UnauthorizedOperation",
+        "AuthorizationError",
+        "OptInRequired",
+    ),
+    "renew the credentials": (
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+        "AuthFailure",
+        "SignatureDoesNotMatch",
+    ),
+    "clock": ("RequestTimeTooSkewed", "RequestExpired"),
+    "correct its name or id": (
+        "InvalidSubnetID.NotFound",
+        "InvalidAMIID.NotFound",
+        "NoSuchBucket",
+        "NoSuchEntity",
+        "NoSuchHostedZone",
+        "ResourceNotFoundException",
+        "ParameterNotFound",
+        "LoadBalancerNotFound",
+        "InvalidAMIID.Unknown",
+    ),
+    "request a higher quota": (
+        "LimitExceededException",
+        "VcpuLimitExceeded",
+        "VpcLimitExceeded",
+        "AddressLimitExceeded",
+        "ServiceQuotaExceededException",
+        "TooManyLoadBalancers",
+    ),
+    "try again later": ("InsufficientInstanceCapacity", "Unsupported"),
+    "wait a minute": (
+        "Throttling",
+        "ThrottlingException",
+        "RequestLimitExceeded",
+        "TooManyRequestsException",
+        "SlowDown",
+        "ProvisionedThroughputExceededException",
+        "OperationInProgressException",
+        "IncorrectInstanceState",
+        "PriorRequestNotComplete",
+    ),
+    "remove it, or choose another name": (
+        "AlreadyExistsException",
+        "EntityAlreadyExists",
+        "BucketAlreadyExists",
+        "ResourceInUseException",
+        "InvalidPermission.Duplicate",
+        "DependencyViolation",
+        "DeleteConflict",
+        "ConflictingDomainExists",
+        "HostedZoneNotEmpty",
+    ),
+    "AWS has trouble": ("InternalError", "InternalFailure", "ServiceUnavailable", "503"),
+    "look that code up": ("UnmodifiableEntity",),
+}
+
+
+@pytest.mark.parametrize(
+    ("code", "words"), [(code, words) for words, codes in CODES.items() for code in codes]
+)
+def test_the_hint_follows_from_the_code(code: str, words: str) -> None:
+    assert words in hint_for(code)
+
+
+def test_a_refused_value_is_no_matter_of_permissions() -> None:
+    answer: Any = {"Error": {"Code": "ValidationError", "Message": "LoadBalancerName too long"}}
+
+    with pytest.raises(Unanswered) as failed, translated("creating the load balancer"):
+        raise ClientError(answer, "CreateLoadBalancer")
+
+    assert "AWS answered ValidationError: LoadBalancerName too long" in failed.value.message
+    assert failed.value.hint == "correct the value that AWS names, in the environment's file"
