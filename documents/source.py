@@ -68,21 +68,21 @@ class Source:
                 if error_code(error) not in (*GONE, NEWER):
                     raise
 
-    def move_back(self, ref: ObjectRef, failed_key: str) -> bool:
-        """Move an object from ``failed/`` to where it was; False when it is gone."""
+    def move_back(self, ref: ObjectRef, failed_key: str) -> str:
+        """Move an object from ``failed/`` to where it was; return its version, empty if gone."""
         with _answering():
             try:
-                self._s3.copy_object(
+                copied = self._s3.copy_object(
                     Bucket=ref.bucket,
                     Key=ref.key,
                     CopySource={"Bucket": ref.bucket, "Key": failed_key},
                 )
             except ClientError as error:
                 if error_code(error) in GONE:
-                    return False
+                    return ""
                 raise
             self._s3.delete_object(Bucket=ref.bucket, Key=failed_key)
-        return True
+        return str(copied.get("VersionId", "null"))
 
     def listed(self, bucket: str, prefix: str) -> Iterator[tuple[ObjectRef, str]]:
         """Yield every object below a prefix, with its ETag."""

@@ -64,17 +64,17 @@ def _ask(found: Access, ref: ObjectRef, record: dict[str, Any] | None, before: s
     return 1
 
 
-def retry(found: Access, who: str, key: str = "") -> int:
-    """Move what failed back to ``input/``, all of it or one key; return how many were."""
-    moved = 0
+def retry(found: Access, who: str, key: str = "") -> dict[ObjectRef, str]:
+    """Move what failed back to ``input/``, all of it or one key; return the versions made."""
+    moved = dict[ObjectRef, str]()
     for record in list(found.listing.with_status(FAILED)):
         ref = object_of(record["id"])
         if key and key not in (ref.key, ref.name):
             continue
-        if found.source.move_back(ref, record.get("moved_to", "")):
+        if version := found.source.move_back(ref, record.get("moved_to", "")):
             found.audit.add(ref.id, who, "retried", reason=record.get("reason", ""))
             found.queue.send(ref)  # S3's own event does no harm beside it
-            moved += 1
+            moved[ref] = version
     return moved
 
 

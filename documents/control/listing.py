@@ -1,10 +1,17 @@
 """Look through the control table: by status, by time. Reads only."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from documents.control.items import expecting, from_item, to_item
 from documents.control.tables import BY_STATUS, BY_TIME
+from documents.errors import Unavailable
+from documents.identity import ObjectRef
+
+# BatchGetItem takes up to 100 keys, and may answer only some of them.
+AT_ONCE = 100
+TRIES = 20
 
 
 class Listing:
@@ -42,6 +49,25 @@ class Listing:
             Select="COUNT",
         )
         return sum(page["Count"] for page in pages)
+
+    def records(self, refs: Sequence[ObjectRef]) -> dict[str, dict[str, Any]]:
+        """Return the records of these objects by id, as they are now; of those that have one."""
+        found, keys = dict[str, dict[str, Any]](), iter([{"id": {"S": ref.id}} for ref in refs])
+        while batch := list(islice(keys, AT_ONCE)):
+            for item in self._batch(batch):
+                found[item["id"]] = item
+        return found
+
+    def _batch(self, keys: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for _ in range(TRIES):
+            asked = {self._table: {"Keys": keys, "ConsistentRead": True}}
+            with expecting():
+                answer = self._dynamodb.batch_get_item(RequestItems=asked)
+            yield from map(from_item, answer["Responses"].get(self._table, ()))
+            keys = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+            if not keys:
+                return
+        raise Unavailable("DynamoDB answers only a part of each batch")
 
     def _query(self, **query: Any) -> Iterator[dict[str, Any]]:
         for page in self._pages(**query):

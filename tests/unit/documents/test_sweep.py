@@ -77,7 +77,10 @@ def test_vectors_of_a_lost_worker_are_deleted(pipeline: Pipeline, clock: SetCloc
 def test_a_retry_brings_back_what_failed(aws: Clients, pipeline: Pipeline, key: str) -> None:
     pipeline.add("secret.txt", "encrypted")
 
-    assert retry(pipeline.access(), "a person", key) == 1
+    moved = retry(pipeline.access(), "a person", key)
+
+    newest = aws("s3").head_object(Bucket="bucket", Key="input/secret.txt")["VersionId"]
+    assert moved == {ObjectRef("bucket", "input/secret.txt"): newest}
     assert pipeline.keys("input/") == {"input/secret.txt"}
     assert asked_for(aws) == {"input/secret.txt"}
     pipeline.add("secret.txt", "readable text now")
@@ -88,9 +91,9 @@ def test_a_retry_brings_back_what_failed(aws: Clients, pipeline: Pipeline, key: 
 def test_a_retry_of_another_key_or_of_nothing_moves_nothing(pipeline: Pipeline) -> None:
     pipeline.add("secret.txt", "encrypted")
 
-    assert retry(pipeline.access(), "a person", "other.txt") == 0
+    assert retry(pipeline.access(), "a person", "other.txt") == {}
     pipeline.aws("s3").delete_object(Bucket="bucket", Key="failed/secret.txt")
-    assert retry(pipeline.access(), "a person") == 0
+    assert retry(pipeline.access(), "a person") == {}
 
 
 def test_objects_are_counted_by_status_and_listed_by_day(pipeline: Pipeline) -> None:
