@@ -143,7 +143,7 @@ main() {
   if (($# == 0)); then
     set -- --list
   fi
-  exec .venv/bin/invoke "$@"
+  exec .venv/bin/python -m commands "$@"
 }
 
 main "$@"

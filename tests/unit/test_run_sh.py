@@ -17,13 +17,13 @@ UNPRIVILEGED = 65534  # a user id with no rights
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A clone whose .venv is complete, with an invoke that prints its arguments."""
+    """A clone whose .venv is complete, with a Python that prints its arguments."""
     folder = tmp_path / "clone"
     (folder / ".venv/bin").mkdir(parents=True)
     shutil.copy(ROOT / "run.sh", folder)
     for lock in LOCKS:
         (folder / lock).write_text(f"# {lock}\n")
-    for name, text in {"invoke": 'echo "invoke $*"', "pip": "exit 1"}.items():
+    for name, text in {"python": 'shift 2; echo "invoke $*"', "pip": "exit 1"}.items():
         tool = folder / ".venv/bin" / name
         tool.write_text(f"#!/bin/sh\n{text}\n")
         tool.chmod(0o755)
