@@ -2,7 +2,7 @@
 
 from invoke.collection import Collection
 
-from commands import cloud, cluster, drill, head, images, project, releases, rollout
+from commands import cloud, cluster, documents_use, drill, head, images, project, releases, rollout
 
 namespace = Collection(
     *(images.bake, images.images),
@@ -19,5 +19,8 @@ namespace = Collection(
         head.head_hand_over,
     ),
     cloud=Collection(cloud.up, cloud.down, cloud.cloud_status, cloud.shell),
+    documents=Collection(
+        documents_use.add, documents_use.ask, documents_use.retry, documents_use.evaluate
+    ),
     drill=Collection(drill.run, drill.drill_report),
 )

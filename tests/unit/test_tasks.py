@@ -54,6 +54,7 @@ def test_the_menu_has_every_command() -> None:
         *("check", "test", "thorough", "lock"),
         *("head.id", "head.logs", "head.shell", "head.restart", "head.replace", "head.hand-over"),
         *("cloud.up", "cloud.down", "cloud.status", "cloud.shell"),
+        *("documents.add", "documents.ask", "documents.retry", "documents.evaluate"),
         *("drill.run", "drill.report"),
     }
 
@@ -79,6 +80,11 @@ def test_the_menu_imports_nothing_heavy() -> None:
         *("deploy --env dev --yes", "rollback --env dev --yes", "destroy --env dev --yes"),
         *("plan --env dev", "status --env dev", "verify --env dev", "bake --env dev"),
         *("releases --env dev", "images --env dev", "smoke --env dev"),
+        *(
+            "documents.add --env dev --file x",
+            "documents.ask --env dev why",
+            "documents.retry --env dev",
+        ),
         *("head.id --env dev", "head.logs --env dev", "head.replace --env dev --yes"),
     ],
 )
