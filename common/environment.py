@@ -69,11 +69,9 @@ class Environment(Table):
 
     @model_validator(mode="after")
     def _images_exist(self) -> "Environment":
-        used = {"head": self.head.image}
-        used |= {f"workers.{name}": group.image for name, group in self.workers.items()}
-        for place, name in used.items():
-            if name and name not in self.images:
-                raise ValueError(f"{place}.image: there is no [images.{name}]")
+        for place, table in self._tables_of_nodes.items():
+            if table.image and table.image not in self.images:
+                raise ValueError(f"{place}.image: there is no [images.{table.image}]")
         return self
 
     @model_validator(mode="after")
@@ -90,6 +88,29 @@ class Environment(Table):
         return self
 
     @model_validator(mode="after")
+    def _volumes_have_their_iops(self) -> "Environment":
+        for place, table in self._tables_of_nodes.items():
+            try:
+                table.volume.check_iops(
+                    table.volume.gib or self.image_named(table.image).volume_gib
+                )
+            except ValueError as error:
+                raise ValueError(f"{place}.volume: {error}") from error
+        return self
+
+    @model_validator(mode="after")
+    def _mounts_are_apart(self) -> "Environment":
+        for place, table in self._tables_of_nodes.items():
+            mounted: dict[str, str] = {}
+            for one in (*self.nodes.efs, *table.efs):
+                first = mounted.setdefault(one.mount, one.id)
+                if first != one.id:
+                    raise ValueError(
+                        f"{place}: {first} and {one.id} are both mounted at {one.mount}"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _a_key_encrypts(self) -> "Environment":
         for name, image in {"image": self.image, **self.images}.items():
             if self.nodes.kms_key and not image.encrypted:
@@ -101,6 +122,11 @@ class Environment(Table):
         if self.existing_bucket and not self.names.bucket:
             raise ValueError("existing_bucket needs names.bucket")
         return self
+
+    @property
+    def _tables_of_nodes(self) -> dict[str, Head | WorkerGroup]:
+        """Return the tables of the heads and of each group, by what they are called."""
+        return {"head": self.head} | {f"workers.{name}": g for name, g in self.workers.items()}
 
     def image_named(self, name: str) -> ImageSettings:
         """Return an image's settings; the name of ``[image]`` is empty."""

@@ -24,7 +24,7 @@ PolicyArn = Annotated[Text, Field(pattern=r"^arn:[a-z-]+:iam::(\d{12}|aws):polic
 SecurityGroupId = Annotated[Text, Field(pattern=r"^sg-[0-9a-f]{8,17}$")]
 # A bucket, then a key or the beginning of keys: bucket/prefix/*
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-Objects = Annotated[Text, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^\s?$\"{}*]*\*?$")]
+OBJECTS = re.compile(r"(?![^/]*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^\s?$\"{}*]*\*?")
 # The protocol and its port or ports, then the range.
 EGRESS = re.compile(r"(tcp|udp)/(\d{1,5})(?:-(\d{1,5}))? to (\d{1,3}(?:\.\d{1,3}){3}/\d{1,2})")
 MOST_PORT = 65_535
@@ -32,7 +32,11 @@ MOST_PORT = 65_535
 KmsKey = Annotated[
     Text, Field(pattern=r"^(arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/(mrk-)?[0-9a-f-]{32,36})?$")
 ]
-RESERVED_MOUNTS = re.compile(r"/(bin|boot|dev|etc|lib|proc|root|run|sbin|sys|tmp|usr|var)(/.*)?")
+# Directories of the system and all below them, Raykiln's own, and those that hold them.
+RESERVED_MOUNTS = re.compile(
+    r"/((bin|boot|dev|etc|lib|lib32|lib64|libx32|proc|root|run|sbin|sys|tmp|usr|var)(/.*)?"
+    r"|opt(/ray(kiln)?(/.*)?)?|mnt(/instance-store(/.*)?)?)"
+)
 
 
 class Volume(Table):
@@ -63,12 +67,17 @@ class Volume(Table):
             raise ValueError(
                 f"throughput = {self.throughput} needs {self.throughput * IOPS_FOR_EACH_MIB} iops"
             )
-        if self.gib and self.iops > max(BASE_IOPS, self.gib * IOPS_FOR_EACH_GIB):
+        if self.gib:
+            self.check_iops(self.gib)
+        return self
+
+    def check_iops(self, gib: int) -> None:
+        """Raise ValueError if a volume of this size cannot have the IOPS."""
+        if self.iops > max(BASE_IOPS, gib * IOPS_FOR_EACH_GIB):
             raise ValueError(
                 f"iops = {self.iops} needs {-(-self.iops // IOPS_FOR_EACH_GIB)} GiB "
-                f"({IOPS_FOR_EACH_GIB} for each)"
+                f"({IOPS_FOR_EACH_GIB} for each), and the volume has {gib}"
             )
-        return self
 
 
 class FileSystem(Table):
@@ -80,7 +89,9 @@ class FileSystem(Table):
     @field_validator("mount")
     @classmethod
     def _mount_is_free(cls, mount: str) -> str:
-        if RESERVED_MOUNTS.fullmatch(mount) or ".." in mount:
+        if {".", ".."} & set(mount.split("/")):
+            raise ValueError(f"{mount}: no . or .. in a path")
+        if RESERVED_MOUNTS.fullmatch(mount):
             raise ValueError(f"{mount} belongs to the system: mount below /mnt, /srv or your own")
         return mount
 
@@ -111,6 +122,13 @@ def _egress(rule: str) -> str:
     return rule
 
 
+def _objects(value: str) -> str:
+    if not OBJECTS.fullmatch(value):
+        raise ValueError(f"{value!r} is not like 'bucket/prefix/*', 'bucket/key' or 'bucket/*'")
+    return value
+
+
+Objects = Annotated[Text, AfterValidator(_objects)]
 Egress = Annotated[Text, AfterValidator(_egress)]
 
 

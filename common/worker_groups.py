@@ -20,13 +20,19 @@ Market = Literal["on-demand", "spot"]
 ONLY_GROUP = "worker"
 GROUP_NAME = re.compile(r"[a-z][a-z0-9-]{0,20}")
 HEAD = "head"  # the head's node type
+# Keys of a group that are tables themselves.
+TABLES = ("resources", "labels", "volume")
 
 INSTANCE_TYPE = re.compile(r"[a-z0-9-]+\.[a-z0-9-]+")
+RESOURCE_NAME = re.compile(r"[!-~]([ -~]{0,98}[!-~])?")
 # What a node offers of these is looked up; Ray refuses the names as custom resources.
 LOOKED_UP = ("CPU", "GPU", "memory", "object_store_memory")
 # Kubernetes' syntax, which Ray checks when a node starts: ray/_private/label_utils.py, Ray 2.60.
 _LABEL = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,61}[a-zA-Z0-9])?")
-_LABEL_KEY = re.compile(rf"([a-z0-9]([a-z0-9.-]{{0,251}}[a-z0-9])?/)?({_LABEL.pattern})")
+_DNS = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_LABEL_KEY = re.compile(rf"((?=[^/]{{1,253}}/){_DNS}(\.{_DNS})*/)?({_LABEL.pattern})")
+# ray/_private/ray_constants.py, MAX_RESOURCE_QUANTITY, Ray 2.60.
+MOST_OF_A_RESOURCE = 100_000_000_000_000
 RAYS_LABELS = "ray.io/"
 NO_CPUS = "remove it: vCPUs are those of the instance type, which EC2 is asked for"
 
@@ -39,6 +45,7 @@ def _instance_type(value: str) -> str:
 
 Zone = Annotated[Text, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d[a-z]$")]
 InstanceType = Annotated[str, AfterValidator(_instance_type)]
+Quantity = Annotated[int, Field(ge=0, le=MOST_OF_A_RESOURCE, strict=True)]
 
 
 class WorkerGroup(Access):
@@ -56,7 +63,7 @@ class WorkerGroup(Access):
     # Seconds over which workers spread their way to a new head: about 1 for each 200.
     rejoin_seconds: int = Field(default=0, ge=0, le=120)
     # Ray's custom resources and labels of each node.
-    resources: dict[str, Annotated[int, Field(ge=0, strict=True)]] = Field(default={})
+    resources: dict[Text, Quantity] = Field(default={})
     labels: dict[str, str] = Field(default={})
     # The name of an image, as in [images.NAME]; empty: [image].
     image: str = ""
@@ -86,9 +93,18 @@ class WorkerGroup(Access):
             raise ValueError("an instance type is named twice")
         return types
 
+    @field_validator("zones")
+    @classmethod
+    def _zones_are_named_once(cls, zones: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(zones)) < len(zones):
+            raise ValueError("a zone is named twice")
+        return zones
+
     @field_validator("resources")
     @classmethod
     def _resources_are_custom(cls, resources: dict[str, int]) -> dict[str, int]:
+        if odd := [name for name in resources if not RESOURCE_NAME.fullmatch(name)]:
+            raise ValueError(f"{odd[0]!r} cannot name a resource: 1 to 100 printable characters")
         if wrong := [name for name in resources if name in LOOKED_UP or ":" in name]:
             raise ValueError(
                 f"{', '.join(wrong)}: Ray's own names; CPU, GPU and memory follow from the "
@@ -132,6 +148,14 @@ class WorkerGroup(Access):
         return self
 
     @model_validator(mode="after")
+    def _only_spot_is_at_risk(self) -> "WorkerGroup":
+        if self.rebalance == "ignore" and self.market == "on-demand":
+            raise ValueError(
+                'rebalance = "ignore" does nothing: EC2 takes back spot instances alone'
+            )
+        return self
+
+    @model_validator(mode="after")
     def _a_reservation_is_on_demand(self) -> "WorkerGroup":
         """https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/capacity-reservation-overview.html"""
         if self.capacity_reservation_id and self.market != "on-demand":
@@ -139,15 +163,17 @@ class WorkerGroup(Access):
         return self
 
 
-def named_groups(workers: dict[str, Any]) -> dict[str, Any]:
+def named_groups(workers: Any) -> dict[str, Any]:
     """Return the ``workers`` table of a file as groups by name: ``[workers]`` is one group.
 
-    Raises ValueError for names that no group may have.
+    Raises ValueError for what is no table, and for names that no group may have.
     """
+    if not isinstance(workers, dict):
+        raise ValueError("a table is needed, for example [workers.cpu]")
     if not workers:
         raise ValueError("at least one group is needed, for example [workers.cpu]")
     if not all(isinstance(value, dict) for value in workers.values()):
-        return {ONLY_GROUP: _renamed(workers)}
+        return {ONLY_GROUP: _only_group(workers)}
     for name in workers:
         if not GROUP_NAME.fullmatch(name) or name == HEAD:
             raise ValueError(
@@ -156,6 +182,10 @@ def named_groups(workers: dict[str, Any]) -> dict[str, Any]:
             )
         if "cpus" in workers[name]:
             raise ValueError(f"{name}.cpus: {NO_CPUS}")
+        if "instance_type" in workers[name]:
+            raise ValueError(
+                f'{name}.instance_type: write a list, such as instance_types = ["m6i.large"]'
+            )
     return workers
 
 
@@ -164,11 +194,18 @@ def table_of(group: str) -> str:
     return "[workers]" if group == ONLY_GROUP else f"[workers.{group}]"
 
 
-def _renamed(workers: dict[str, Any]) -> dict[str, Any]:
-    """Return a group of the table that has ``instance_type`` for its only one."""
+def _only_group(workers: dict[str, Any]) -> dict[str, Any]:
+    """Return the group that ``[workers]`` is, which may have ``instance_type`` for its only one."""
+    if named := [key for key in workers if isinstance(workers[key], dict) and key not in TABLES]:
+        raise ValueError(
+            f"{', '.join(named)}: [workers] describes the only group; where there are several, "
+            f"each has a table of its name, such as [workers.{named[0]}], with all of its keys"
+        )
     if "cpus" in workers:
         raise ValueError(f"cpus: {NO_CPUS}")
     if "instance_type" not in workers:
         return workers
+    if "instance_types" in workers:
+        raise ValueError("give instance_type or instance_types: one, or a list")
     others = {key: value for key, value in workers.items() if key != "instance_type"}
     return {"instance_types": [workers["instance_type"]], **others}

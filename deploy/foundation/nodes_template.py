@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/resources-section
 
 import json
 from collections.abc import Iterator
+from ipaddress import IPv4Network
 from typing import Any
 
 from common.errors import Refused
@@ -125,9 +126,7 @@ def _security_group(
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/efa-start.html#efa-start-security
     """
     group = logical_id(name, "SecurityGroup")
-    rules = [_rule(EgressRule.parse(rule)) for rule in needs.egress]
-    if needs.mounts_efs:
-        rules += [_rule_to(cidr, "tcp", NFS, NFS, "EFS") for cidr in vpc_cidrs]
+    rules = _egress_rules(needs, vpc_cidrs)
     found: Resources = {
         group: {
             "Type": "AWS::EC2::SecurityGroup",
@@ -151,18 +150,24 @@ def _security_group(
     return found
 
 
-def _rule(rule: EgressRule) -> dict[str, Any]:
-    return _rule_to(str(rule.cidr), rule.protocol, rule.first_port, rule.last_port, "egress")
+def _egress_rules(needs: NodeNeeds, vpc_cidrs: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return the rules for connections; EC2 refuses the same one twice, whatever it is for.
 
-
-def _rule_to(cidr: str, protocol: str, first: int, last: int, why: str) -> dict[str, Any]:
-    return {
-        "IpProtocol": protocol,
-        "FromPort": first,
-        "ToPort": last,
-        "CidrIp": cidr,
-        "Description": why,
-    }
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AuthorizeSecurityGroupEgress.html
+    """
+    rules = dict.fromkeys((EgressRule.parse(rule) for rule in needs.egress), "egress")
+    for cidr in vpc_cidrs if needs.mounts_efs else ():
+        rules.setdefault(EgressRule("tcp", NFS, NFS, IPv4Network(cidr)), "EFS")
+    return [
+        {
+            "IpProtocol": rule.protocol,
+            "FromPort": rule.first_port,
+            "ToPort": rule.last_port,
+            "CidrIp": str(rule.cidr),
+            "Description": why,
+        }
+        for rule, why in rules.items()
+    ]
 
 
 def _head_policy(needs: Needs) -> Resources:

@@ -135,13 +135,55 @@ def test_a_group_has_several_types_and_markets_in_order_of_preference(tmp_path: 
         (GROUP + 'zones = ["us-east-1"]', "workers.gpu.zones.0: String should match pattern"),
         (GROUP + 'egress = ["tcp/70000 to 10.0.0.0/8"]', "tcp/70000 to 10.0.0.0/8: ports are 1"),
         (GROUP + 'egress = ["tcp/80 to 10.0.0.1/8"]', "10.0.0.1/8 has host bits set"),
-        (GROUP + 's3_read = ["Bucket/*"]', "workers.gpu.s3_read.0: String should match pattern"),
+        (
+            GROUP + 's3_read = ["Bucket/*"]',
+            "workers.gpu.s3_read.0: 'Bucket/*' is not like 'bucket/",
+        ),
         (GROUP + 'efs = [{ id = "fs-01234567", mount = "/etc" }]', "/etc belongs to the system"),
         (
             GROUP + 'capacity_reservation_id = "cr-01234567"' + ONE_ZONE,
             "is for on-demand instances",
         ),
         (GROUP + "efa = true", "workers.gpu: efa: in one zone alone, which zones must name"),
+        (GROUP + 's3_read = ["a..b/*"]', "workers.gpu.s3_read.0: 'a..b/*' is not like"),
+        (GROUP + 'zones = ["us-east-1a", "us-east-1a"]', "gpu.zones: a zone is named twice"),
+        (GROUP.replace("big_disk", '""'), "'' cannot name a resource"),
+        (GROUP.replace("big_disk", '"a\\nb"'), "cannot name a resource"),
+        (GROUP.replace("big_disk = 1", "a = 100_000_000_000_001"), "resources.a: Input should be"),
+        (GROUP.replace("team", f'"{"x" * 64}.org/team"'), "63 at most"),
+        (
+            GROUP.replace("spot-then-on-demand", "on-demand") + 'rebalance = "ignore"',
+            'workers.gpu: rebalance = "ignore" does nothing',
+        ),
+        (
+            GROUP + "volume = { iops = 10001 }",
+            "workers.gpu.volume: iops = 10001 needs 21 GiB (500 for each), and the volume has 20",
+        ),
+        (
+            GROUP + 'efs = [{ id = "fs-01234567", mount = "/opt/ray" }]',
+            "workers.gpu.efs.0.mount: /opt/ray belongs to the system",
+        ),
+        (
+            GROUP + 'efs = [{ id = "fs-01234567", mount = "/mnt" }]',
+            "workers.gpu.efs.0.mount: /mnt belongs to the system",
+        ),
+        (
+            GROUP + 'efs = [{ id = "fs-01234567", mount = "/a/./b" }]',
+            "workers.gpu.efs.0.mount: /a/./b: no . or .. in a path",
+        ),
+        (
+            GROUP
+            + 'efs = [{ id = "fs-01234567", mount = "/a" }]\n'
+            + '[nodes]\nefs = [{ id = "fs-76543210", mount = "/a" }]',
+            "workers.gpu: fs-76543210 and fs-01234567 are both mounted at /a",
+        ),
+        (
+            GROUP.replace("instance_types = [", 'instance_type = "m6i.large"\n#'),
+            "workers: gpu.instance_type: write a list",
+        ),
+        (ONE_KIND + 'instance_types = ["m6i.large"]', "give instance_type or instance_types"),
+        (ONE_KIND + GROUP, "workers: gpu: [workers] describes the only group"),
+        ("[[workers]]\nmin = 1", "dev.toml: workers: a table is needed"),
         (
             GROUP + 'placement = "cluster"\nzones = ["us-east-1a", "us-east-1b"]',
             "placement: in one zone alone",

@@ -209,6 +209,20 @@ def test_file_systems_are_reached_in_every_range_of_an_existing_vpc(ground: Grou
     }
 
 
+def test_a_connection_that_is_asked_for_twice_is_one_rule() -> None:
+    rules = ["tcp/2049 to 10.77.0.0/16", "tcp/5432 to 10.0.0.0/8", "tcp/5432-5432 to 10.0.0.0/8"]
+    wanted = needs(gpu=GPU | {"egress": rules})
+
+    resources = resources_for("dev", wanted, ("10.77.0.0/16", "10.78.0.0/16"))
+
+    egress = resources["gpuSecurityGroup"]["Properties"]["SecurityGroupEgress"]
+    assert [(rule["FromPort"], rule["ToPort"], rule["CidrIp"]) for rule in egress] == [
+        (2049, 2049, "10.77.0.0/16"),
+        (5432, 5432, "10.0.0.0/8"),
+        (2049, 2049, "10.78.0.0/16"),
+    ]
+
+
 def test_the_network_of_efa_allows_all_traffic_to_and_from_itself_alone(ground: Ground) -> None:
     release = settings(workers={"mpi": MPI})
 
