@@ -116,7 +116,7 @@ def smoke(c: Context, env: str = DEFAULT_ENV) -> None:
 def run_smoke(environment: "Environment") -> "tuple[JobResult, list[str]]":
     """Run the smoke job; return its outcome, and a line for each node and each empty group."""
     from common.waiting import SystemClock
-    from deploy.cluster.ray_api import ray_api
+    from deploy.cluster.ray_access import ray_api
     from deploy.cluster.ray_instances import ray_instances
     from deploy.operate.smoke_words import smoke_words
     from deploy.report.console import step

@@ -48,7 +48,7 @@ def run(
         if name == "--list":
             show_drills()
         else:
-            run_drills(environment_at(env), name, runs, yes, every)
+            run_drills(environment_at(env, inside=True), name, runs, yes, every)
 
 
 def show_drills() -> None:

@@ -128,7 +128,7 @@ def change_head(environment: "Environment", action: "HeadAction", instance: str,
 
     from common.waiting import SystemClock
     from deploy.cluster.heads import find_heads
-    from deploy.cluster.ray_api import ray_api
+    from deploy.cluster.ray_access import ray_api
     from deploy.operate.head_change import HeadChange, plan_change
     from deploy.report.console import console, step
 

@@ -36,7 +36,7 @@ def bake(
         def fetch(environment: "Environment") -> None:
             fetch_wheels(environment, wanted_images(environment, role, image))
 
-        environment = environment_at(env, prepare=fetch)
+        environment = environment_at(env, prepare=fetch, inside=True)
         baked = bake_images(environment, wanted_images(environment, role, image), force)
         for line in lines_of(baked):
             console.print(line)

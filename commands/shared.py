@@ -41,12 +41,16 @@ class Seconds(float):
 
 
 def environment_at(
-    name: str, prepare: Callable[["Environment"], object] = lambda environment: None
+    name: str,
+    prepare: Callable[["Environment"], object] = lambda environment: None,
+    *,
+    inside: bool = False,
 ) -> "Environment":
     """Return the environment, with this process in the network where its AWS is.
 
-    For the local cloud that is inside its VPC, as an operator on a VPN would be. ``prepare`` is
-    called before the process leaves the network of this machine.
+    For the local cloud that is a network outside of its VPC, or with ``inside`` the VPC itself, as
+    for an operator on a VPN. ``prepare`` is called before the process leaves the network of this
+    machine.
     """
     from common.environment import load_environment
 
@@ -54,9 +58,11 @@ def environment_at(
     if environment.provider == "localcloud":
         from localcloud import session
 
-        if not session.is_inside():
+        if not session.is_operator():
             prepare(environment)
-            session.enter()
+            session.enter(inside=inside)
+        elif inside and not session.is_inside():
+            session.enter(inside=True)
     return environment
 
 

@@ -6,7 +6,6 @@ again as soon as the load balancer works.
 Runbook: docs/runbooks/no-healthy-target.md
 """
 
-from deploy.verify.cluster_checks import addresses
 from drills.kit.cluster import ClusterUnderTest
 from drills.kit.local_faults import drop_packets, restore_network
 from drills.kit.phases import Recovery
@@ -22,7 +21,7 @@ def run(cluster: ClusterUnderTest) -> None:
     """Drop the load balancer's packets to Ray's ports for a while; check that no worker leaves."""
     head = cluster.address(cluster.leader)
     ports = f"tcp dport {{ {', '.join(map(str, RAY_PORTS))} }}"
-    balancer = sorted(addresses(cluster.environment.head_dns))
+    balancer = sorted(cluster.resolve(cluster.environment.head_dns))
     before = nodes(cluster)
     drop_packets(
         cluster,

@@ -1,5 +1,6 @@
 """What the control plane needs from the driver of its machines, real or simulated."""
 
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -104,6 +105,11 @@ class Driver(Protocol):
 
     def answer(self, command_id: str, instance_id: str) -> Answer | None:
         """Return the script's result, or None while it runs."""
+
+    def dial(self, instance_id: str, host: str, port: int) -> socket.socket:
+        """Connect from the machine to a port, as its SSM agent does; raises OSError. It may wait,
+        so it is called outside of the world's lock.
+        """
 
     def console(self, instance_id: str) -> str:
         """Return the end of the machine's console output, also after it is gone."""

@@ -5,6 +5,7 @@ Every call returns at once: slow work runs in threads, one step of a machine aft
 
 import logging
 import os
+import socket
 import subprocess
 import threading
 from collections.abc import Callable
@@ -15,8 +16,8 @@ from localcloud.cgroups import EVEN, Group, Limits
 from localcloud.driver import Answer, Copying, Host, Power, Probed, Work
 from localcloud.functions import Functions
 from localcloud.images import Images
-from localcloud.network import Network
-from localcloud.paths import Paths
+from localcloud.network import Network, entered
+from localcloud.paths import Paths, namespace_path
 from localcloud.probes import Probes
 from localcloud.processes import run_for
 
@@ -25,6 +26,7 @@ STOP_SECONDS = 60.0
 DESTROY_SECONDS = 5.0
 KILL_SECONDS = 5.0
 LOOK_EVERY = 0.02
+DIAL_SECONDS = 10.0
 # An EC2 instance boots on its own CPUs. Machines share the host's: one that boots, and then
 # imports what it will need, gets what the others leave.
 NEW_SECONDS = 30.0
@@ -265,6 +267,18 @@ class Machines:
 
     def answer(self, command_id: str, instance_id: str) -> Answer | None:
         return self._answers[command_id, instance_id]
+
+    def dial(self, instance_id: str, host: str, port: int) -> socket.socket:
+        machine = self._machines.get(instance_id)
+        leader = machine.leader if machine else None
+        if leader is None:
+            raise ConnectionError(f"{instance_id} is not running")
+        asked = nspawn.command_inside(leader, ["getent", "ahostsv4", host])
+        found = run_for(asked, "", DIAL_SECONDS).stdout.split()
+        if not found:
+            raise ConnectionError(f"{host} does not resolve on {instance_id}")
+        with entered(namespace_path(self._network.space_of(instance_id))):
+            return socket.create_connection((found[0], port), DIAL_SECONDS)
 
     def probe(
         self, from_ip: str, ip: str, port: int, http_path: str | None, seconds: float

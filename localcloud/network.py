@@ -3,9 +3,12 @@
 Each host (machine, load balancer) has its own namespace, one cable (a veth pair) to the VPC's and a
 route to its address there. So the VPC forwards all traffic between hosts and applies the security
 groups to it; no traffic bypasses them. As on AWS, packets for an unused address are dropped
-silently. The operator's packets come from 10.77.0.1 or 172.31.0.1.
+silently. Packets of a process inside the VPC's own namespace come from 10.77.0.1 or 172.31.0.1.
 
-The namespace is connected to no other network and has no default route. Packets for any address
+The operator is in a namespace beside the VPC, with routes to AWS's public endpoints and to nothing
+else: an environment's VPC has no line to it.
+
+The namespaces are connected to no other network and have no default route. Packets for any address
 outside the VPC are rejected and counted, even if someone adds a route.
 """
 
@@ -24,12 +27,16 @@ from localcloud.processes import run
 
 DEVICE = "br0"
 RANGES = {ip_network("172.31.0.0/16"): "172.31.0.1", ip_network("10.77.0.0/16"): "10.77.0.1"}
+OPERATOR = "169.254.169.247"
+PUBLIC_RESOLVER = "169.254.169.248"  # of who is outside of the VPC
+SESSIONS = "169.254.169.249"  # the data channels of Session Manager
 API = "169.254.169.250"
 REGISTRY = "169.254.169.251"
 RESOLVER = "169.254.169.253"
 METADATA = "169.254.169.254"
 TASKS = "169.254.170.2"  # metadata and credentials of ECS tasks
-SERVICES = (API, REGISTRY, RESOLVER, METADATA, TASKS)
+PUBLIC = (API, REGISTRY, SESSIONS, PUBLIC_RESOLVER)
+SERVICES = (API, REGISTRY, SESSIONS, RESOLVER, PUBLIC_RESOLVER, METADATA, TASKS)
 
 # Router, no redirects, spoofed sources dropped, no IPv6 on the cables.
 SYSCTLS = {
@@ -46,7 +53,7 @@ FIREWALL = f"""
 table inet guard {{
   set ours {{
     type ipv4_addr; flags interval
-    elements = {{ 127.0.0.0/8, {", ".join(map(str, (*RANGES, *SERVICES)))} }}
+    elements = {{ 127.0.0.0/8, {", ".join(map(str, (*RANGES, *SERVICES, OPERATOR)))} }}
   }}
   counter refused {{ comment "from a host, for an address outside" }}
   counter refused_operator {{ comment "from inside the namespace, for an address outside" }}
@@ -103,6 +110,23 @@ class Network:
         ]
         _ip(self.name, lines + [f"addr add {address} dev {DEVICE}" for address in addresses])
         self.apply(FIREWALL)
+        self._add_operator()
+
+    def _add_operator(self) -> None:
+        """Make the operator's namespace: a cable to AWS's public endpoints, and no other route."""
+        space = self.space_of("operator")
+        cable = _cable(space)
+        run("ip", "netns", "add", space)
+        _ip(
+            self.name,
+            [
+                f"link add {cable} type veth peer name eth0 netns {space}",
+                f"link set {cable} up",
+                f"route add {OPERATOR}/32 dev {cable} src {API}",
+            ],
+        )
+        lines = ["link set lo up", f"addr add {OPERATOR}/32 dev eth0", "link set eth0 up"]
+        _ip(space, lines + [f"route add {one}/32 dev eth0 src {OPERATOR}" for one in PUBLIC])
 
     def down(self) -> None:
         """Remove the namespace and those of its hosts, with everything in them."""

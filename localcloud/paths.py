@@ -33,6 +33,11 @@ class Paths:
         return namespace_path(self.name)
 
     @property
+    def operator(self) -> Path:
+        """The operator's network namespace, outside of the VPC."""
+        return namespace_path(f"{self.name}-operator")
+
+    @property
     def machines(self) -> Path:
         return self.home / "machines"
 
@@ -44,6 +49,11 @@ class Paths:
     def tasks(self) -> Path:
         """Tasks of ECS: their containers' files, and the images that were pulled for them."""
         return self.home / "tasks"
+
+    @property
+    def tools(self) -> Path:
+        """What an operator's PATH has first."""
+        return self.run / "bin"
 
     @property
     def run(self) -> Path:

@@ -1,22 +1,30 @@
-"""The VPC's resolver at 169.254.169.253: dnsmasq, with the records of moto's Route 53. Reads moto.
+"""The VPC's resolver at 169.254.169.253, and one outside of it: dnsmasq, with the records of moto's
+Route 53. Reads moto.
 
 Follows "Amazon DNS server" in the VPC user guide: names of private hosted zones, of the instances
 (ip-10-0-0-1.ec2.internal) and of AWS's services, which here all resolve to the local cloud's API.
 There is no upstream: any other name is answered at once with NXDOMAIN. Addresses change by SIGHUP,
 which loses no query; other records by a restart. See dnsmasq(8).
+
+Outside of the VPC its private zones do not exist ("Working with private hosted zones" in the Route
+53 guide). The name of an internal load balancer does, with its private addresses ("Network Load
+Balancers", docs.aws.amazon.com/elasticloadbalancing/latest/userguide/how-elastic-load-balancing-
+works.html: the DNS name of an internal load balancer is publicly resolvable).
 """
 
 import signal
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from localcloud.account import ACCOUNT, REGION
 from localcloud.certificates import NEWER_DOMAIN, REGISTRIES
-from localcloud.network import API, RANGES, REGISTRY, RESOLVER
+from localcloud.network import API, PUBLIC_RESOLVER, RANGES, REGISTRY, RESOLVER, SESSIONS
 
 TTL = 5
+SESSIONS_NAME = f"ssmmessages.{REGION}.amazonaws.com"
 
 
 @dataclass(frozen=True)
@@ -30,10 +38,17 @@ class Records:
 
 
 class Resolver:
-    """The resolver's process; runs inside the VPC's namespace."""
+    """A resolver's process; runs inside the VPC's namespace."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        address: str = RESOLVER,
+        records: Callable[[], Records] | None = None,
+    ) -> None:
         self._folder = folder
+        self._address = address
+        self._records = records or desired_records
         self._process: subprocess.Popen[bytes] | None = None
         self._known = Records()
 
@@ -44,11 +59,11 @@ class Resolver:
 
     def reconcile(self, now: float) -> None:
         """Pass on what changed; restart dnsmasq if it died."""
-        records = desired_records()
+        records = self._records()
         dead = self._process is None or self._process.poll() is not None
         if records == self._known and not dead:
             return
-        restart = dead or settings_for(records) != settings_for(self._known)
+        restart = dead or self._settings(records) != self._settings(self._known)
         self._known = records
         self._write(records)
         if restart:
@@ -59,7 +74,10 @@ class Resolver:
     def _write(self, records: Records) -> None:
         lines = [f"{a} {name}\n" for name, found in records.addresses.items() for a in found]
         (self._folder / "hosts").write_text("".join(lines))
-        (self._folder / "dnsmasq.conf").write_text("\n".join(settings_for(records)) + "\n")
+        (self._folder / "dnsmasq.conf").write_text("\n".join(self._settings(records)) + "\n")
+
+    def _settings(self, records: Records) -> list[str]:
+        return settings_for(records, self._address)
 
     def _restart(self) -> None:
         if self._process:
@@ -78,19 +96,26 @@ class Resolver:
         )
 
 
-def settings_for(records: Records) -> list[str]:
+def public_resolver(folder: Path) -> Resolver:
+    """Return what answers outside of the VPC."""
+    return Resolver(folder, PUBLIC_RESOLVER, lambda: Records(addresses=_balancers()))
+
+
+def settings_for(records: Records, address: str = RESOLVER) -> list[str]:
     """Return dnsmasq's configuration: everything but addresses."""
-    internal = [f"synth-domain=ec2.internal,{network},ip-" for network in RANGES]
+    inside = address == RESOLVER
+    internal = [f"synth-domain=ec2.internal,{network},ip-" for network in RANGES if inside]
     return [
         "no-resolv",
         "no-hosts",
         "bind-interfaces",
-        f"listen-address={RESOLVER}",
+        f"listen-address={address}",
         f"local-ttl={TTL}",
         "address=/#/",
         f"address=/amazonaws.com/{API}",
         f"address=/{NEWER_DOMAIN}/{API}",
         f"address=/{REGISTRIES}/{REGISTRY}",
+        f"address=/{SESSIONS_NAME}/{SESSIONS}",
         "local=/elb.us-east-1.amazonaws.com/us-east-1.elb.amazonaws.com/",
         "local=/ec2.internal/",
         *internal,

@@ -20,9 +20,9 @@ from localcloud.images import Images
 from localcloud.machine import Machines
 from localcloud.metadata import Metadata
 from localcloud.metadata import serve as serve_metadata
-from localcloud.network import API, METADATA, REGISTRY, TASKS, Network
+from localcloud.network import API, METADATA, REGISTRY, SESSIONS, TASKS, Network
 from localcloud.paths import Paths, paths
-from localcloud.resolver import Resolver
+from localcloud.resolver import Resolver, public_resolver
 
 STEP_SECONDS = 0.2
 SLOW_STEP_SECONDS = 1.0
@@ -70,6 +70,7 @@ def _open(here: world.World, place: Paths, images: Images, network: Network) -> 
     from localcloud.containers.agent import Agent
     from localcloud.containers.endpoint import Endpoint, serve_endpoint
     from localcloud.containers.registry import LISTENS, Registry
+    from localcloud.data_channels import PORT, DataChannels
     from localcloud.patches import (
         clocks,
         ecs,
@@ -98,10 +99,13 @@ def _open(here: world.World, place: Paths, images: Images, network: Network) -> 
     s3_events.follow(place.s3_events)
     resolver = Resolver(place.run / "resolver")
     resolver.start()
+    outside = public_resolver(place.run / "public-resolver")
+    outside.start()
     here.reconcilers.append(SecurityGroups(network).reconcile)
     here.reconcilers.append(Balancers(network, place.run / "balancers").reconcile)
     here.reconcilers.append(Stores(network, place.run / "stores", found).reconcile)
     here.reconcilers.append(resolver.reconcile)
+    here.reconcilers.append(outside.reconcile)
     here.reconcilers.append(Registry(place.run / "registry").reconcile)
     here.reconcilers.append(Agent(here, place, network).reconcile)
     step(here)
@@ -109,6 +113,7 @@ def _open(here: world.World, place: Paths, images: Images, network: Network) -> 
     _in_background(serve_metadata(Metadata(here), METADATA))
     _in_background(serve_endpoint(Endpoint(here), TASKS))
     _in_background(front.serve(here, REGISTRY, LISTENS, found))
+    _in_background(DataChannels(here, (SESSIONS, PORT), found.server, found.server_key))
     _in_background(ApiServer(here, API, found.server, found.server_key))
 
 

@@ -1,18 +1,22 @@
-"""Run as an operator inside the VPC: its network, its resolver, its CA, its credentials.
+"""Run as an operator of the local cloud: outside of its VPC, or inside as on a VPN.
 
-A process inside finds AWS at AWS's names and needs no settings; neither it nor its children know
-that it is not AWS. Proxies and the caller's own AWS settings stay outside.
-``python -m localcloud.session COMMAND`` runs a command inside.
+A process in either place finds AWS at AWS's names and needs no settings; neither it nor its
+children know that it is not AWS. Proxies and the caller's own AWS settings stay behind. Outside it
+has no route into the VPC, and does not resolve its names.
+``python -m localcloud.session [--vpc] COMMAND`` runs a command outside, or inside.
 """
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
+from common.checkout import REPOSITORY
 from common.errors import Refused
 from localcloud import network
-from localcloud.network import RESOLVER
+from localcloud.network import PUBLIC_RESOLVER, RESOLVER
 from localcloud.paths import Paths, paths
 
 REMOVED = (
@@ -32,7 +36,8 @@ REMOVED = (
     "all_proxy",
 )
 
-# In its own mount namespace: /etc/resolv.conf and /etc/nsswitch.conf are the VPC's.
+INSIDE = "--vpc"
+# In its own mount namespace: /etc/resolv.conf and /etc/nsswitch.conf are those of its network.
 BIND = """
 mount --make-rslave / &&
 mount --bind "$1" /etc/resolv.conf && mount --bind "$2" /etc/nsswitch.conf
@@ -44,14 +49,23 @@ def is_inside(place: Paths | None = None) -> bool:
     return network.is_inside((place or paths()).namespace)
 
 
-def enter() -> None:
-    """Put this process, and all that it starts from now on, inside the VPC of the local cloud.
+def is_operator(place: Paths | None = None) -> bool:
+    """Say whether this process finds the local cloud, inside or outside of its VPC."""
+    place = place or paths()
+    return is_inside(place) or network.is_inside(place.operator)
+
+
+def enter(*, inside: bool = False) -> None:
+    """Make this process, and all that it starts from now on, an operator of the local cloud.
 
     Raises Refused when it is not up, or when this user may not enter it.
     """
     place = paths()
     try:
-        join(place)
+        if inside:
+            join(place)
+        else:
+            _join(place.operator, place.run / "operator-resolv.conf", place)
     except FileNotFoundError as error:
         raise Refused("the local cloud is not up", hint="./run.sh cloud.up") from error
     except PermissionError as error:
@@ -63,14 +77,19 @@ def enter() -> None:
 
 def join(place: Paths) -> None:
     """Put this process into the VPC's network, with its resolver, for good; raises OSError."""
-    network.enter(place.namespace)
-    files = [str(place.run / "resolv.conf"), str(place.run / "nsswitch.conf")]
+    _join(place.namespace, place.run / "resolv.conf", place)
+
+
+def _join(namespace: Path, resolver: Path, place: Paths) -> None:
+    network.enter(namespace)
+    files = [str(resolver), str(place.run / "nsswitch.conf")]
     subprocess.run(["sh", "-c", BIND, "sh", *files], check=True)
 
 
-def operator_command(argv: list[str]) -> list[str]:
-    """Return a command that runs ``argv`` inside the VPC of the local cloud, in the same folder."""
-    return [sys.executable, "-m", "localcloud.session", *argv]
+def operator_command(argv: list[str], *, inside: bool = False) -> list[str]:
+    """Return a command that runs ``argv`` as an operator of the local cloud, in the same folder."""
+    where = [INSIDE] if inside else []
+    return [sys.executable, "-m", "localcloud.session", *where, *argv]
 
 
 def environment(place: Paths) -> Mapping[str, str]:
@@ -80,6 +99,7 @@ def environment(place: Paths) -> Mapping[str, str]:
         "SSL_CERT_FILE": str(place.ca),
         "AWS_SHARED_CREDENTIALS_FILE": str(place.credentials),
         "AWS_CONFIG_FILE": os.devnull,
+        "PATH": f"{place.tools}:{os.environ.get('PATH', os.defpath)}",
         "AWS_EC2_METADATA_DISABLED": "true",
         "RAYKILN_HOME": str(place.home),
         "RAYKILN_CACHE": str(place.cache),
@@ -103,6 +123,8 @@ def container_tools(place: Paths) -> Mapping[str, str]:
 def write_files(place: Paths) -> None:
     """Write what the session's mount namespace shows in /etc."""
     (place.run / "resolv.conf").write_text(f"search ec2.internal\nnameserver {RESOLVER}\n")
+    (place.run / "operator-resolv.conf").write_text(f"nameserver {PUBLIC_RESOLVER}\n")
+    _write_plugin(place)
     (place.run / "storage.conf").write_text(
         f'[storage]\ndriver = "overlay"\ngraphroot = "{place.container_storage}"\n'
         f'runroot = "{place.run / "operator"}"\n'
@@ -113,6 +135,24 @@ def write_files(place: Paths) -> None:
     (place.run / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files dns\n")
 
 
+def _write_plugin(place: Paths) -> None:
+    """Put the stand-in for AWS's plugin where an operator's PATH has it."""
+    place.tools.mkdir(exist_ok=True)
+    plugin = place.tools / "session-manager-plugin"
+    plugin.write_text(
+        f"#!/bin/sh\nPYTHONPATH={shlex.quote(str(REPOSITORY))} exec "
+        f'{shlex.quote(sys.executable)} -m localcloud.session_plugin "$@"\n'
+    )
+    plugin.chmod(0o755)
+
+
+def main(arguments: list[str]) -> None:
+    """Become an operator, and run the command."""
+    inside = arguments[:1] == [INSIDE]
+    enter(inside=inside)
+    command = arguments[int(inside) :]
+    os.execvp(command[0], command)  # noqa: S606
+
+
 if __name__ == "__main__":
-    enter()
-    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606
+    main(sys.argv[1:])

@@ -1,6 +1,6 @@
-"""Ray's dashboard API at the stable name, authenticated by the cluster's token.
+"""Ray's dashboard API on the leader, authenticated by the cluster's token.
 
-AWS is used only to read the token; Ray is not imported. The paths are Ray 2.60's,
+AWS is used only to reach the leader; Ray is not imported. The paths are Ray 2.60's,
 ``dashboard/modules/job/job_head.py`` and ``state/state_head.py``; the token is sent as
 ``http_token_authentication.py`` expects it.
 
@@ -15,12 +15,11 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import urllib3
-from botocore.exceptions import ClientError
 from urllib3.exceptions import HTTPError
 
-from common.clients import Clients, error_code, translated
-from common.environment import Environment
 from common.errors import PipelineError, Refused
+from deploy.reach.plugin import NotReached
+from deploy.reach.road import Road
 from node.contract import DASHBOARD_PORT
 
 TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
@@ -121,13 +120,24 @@ class PlacementGroup:
 
 
 class RayApi:
-    """The dashboard at ``http://host:port``; each call opens a connection to the current leader."""
+    """The dashboard at ``http://host:port``; each call opens a connection to the current leader.
 
-    def __init__(self, host: str, token: str, *, port: int = DASHBOARD_PORT) -> None:
+    ``road`` leads there from outside of the VPC; without one, the host is reached by its name.
+    """
+
+    def __init__(
+        self, host: str, token: str, *, port: int = DASHBOARD_PORT, road: Road | None = None
+    ) -> None:
         self.base = f"http://{host}:{port}"
+        self._road, self._port = road, port
         self._pool = urllib3.PoolManager(retries=False, timeout=TIMEOUT)
         # A connection that is kept open might lead to a former head.
         self._headers = {"Authorization": f"Bearer {token}", "Connection": "close"}
+
+    @property
+    def way(self) -> str:
+        """How the leader is reached from here, in a few words."""
+        return self._road.words if self._road else "directly"
 
     def nodes(self) -> tuple[RayNode, ...]:
         """Return the nodes that Ray knows, dead ones included; the head first."""
@@ -199,7 +209,10 @@ class RayApi:
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         url = self.base + path
         try:
-            answer = self._pool.request(method, url, headers=self._headers, json=body)
+            here = self._reached() + path
+            answer = self._pool.request(method, here, headers=self._headers, json=body)
+        except NotReached as error:
+            raise Unreachable(error.message, hint=error.hint) from error
         except HTTPError as error:
             raise Unreachable(f"{url}: {error}") from error
         _check(url, answer.status, answer.data)
@@ -207,6 +220,13 @@ class RayApi:
             return json.loads(answer.data)
         except ValueError as error:
             raise Unreachable(f"{url} did not answer with JSON: {answer.data[:200]!r}") from error
+
+    def _reached(self) -> str:
+        """Return the base of URLs from here; raises NotReached."""
+        if self._road is None:
+            return self.base
+        host, port = self._road.address(self._port)
+        return f"http://{host}:{port}"
 
 
 def alive_workers(api: RayApi) -> tuple[RayNode, ...]:
@@ -222,21 +242,3 @@ def _check(url: str, status: int, body: bytes) -> None:
         )
     if status != 200:
         raise Unreachable(f"{url} answered {status}: {body[-500:].decode(errors='replace')}")
-
-
-def ray_api(clients: Clients, environment: Environment) -> RayApi:
-    """Return Ray's API at the stable name, with the cluster's token.
-
-    Raises Refused when there is no token yet.
-    """
-    with translated(f"reading the secret {environment.secret}"):
-        try:
-            found = clients("ssm").get_parameter(Name=environment.secret, WithDecryption=True)
-        except ClientError as error:
-            if error_code(error) != "ParameterNotFound":
-                raise
-            raise Refused(
-                f"there is no secret {environment.secret}",
-                hint=f"is there a cluster? `invoke deploy --env {environment.name}` creates both",
-            ) from error
-    return RayApi(environment.head_dns, found["Parameter"]["Value"])

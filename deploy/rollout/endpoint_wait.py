@@ -22,7 +22,7 @@ def await_endpoint(
     version: int,
     seconds: float,
 ) -> str:
-    """Wait until every port reaches the leader, and Ray answers there; return the leader's id.
+    """Wait until every port reaches the leader, and Ray answers; return what is reached, and how.
 
     Raises HeadFailed if a head of another template version leads, or TimedOut.
     """
@@ -55,10 +55,11 @@ def _missing_ports(access: ClusterAccess, target_group_arns: tuple[str, ...], le
 
 
 def _ray_answers(api: Callable[[], RayApi], lease: Lease) -> Seen[str]:
+    ray = api()
     try:
-        heads = [node.address for node in api().nodes() if node.leads]
+        heads = [node.address for node in ray.nodes() if node.leads]
     except Unreachable as error:
         return Seen(None, error.message)
     if heads != [lease.address]:
         return Seen(None, f"Ray's head is {', '.join(heads) or 'none'}")
-    return Seen(lease.holder, f"reaches {lease.holder}")
+    return Seen(f"reaches {lease.holder} {ray.way}", "")

@@ -103,14 +103,13 @@ class HeadSteps:
     def await_endpoint(self, seconds: float) -> str:
         """Wait until the endpoint reaches the leader."""
         resources = self._resources
-        leader = await_endpoint(
+        return await_endpoint(
             self._access,
             resources.foundation.target_group_arns,
             self._api,
             version=resources.head.number,
             seconds=seconds,
         )
-        return f"reaches {leader}"
 
     def check_lease_kept(self) -> None:
         """Raise Unhealthy if the head that the lease was handed over to has not kept it."""

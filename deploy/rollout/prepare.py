@@ -11,7 +11,8 @@ from pathlib import Path
 from common.clients import Clients
 from common.environment import FOLDER, Environment
 from common.waiting import Clock
-from deploy.cluster.ray_api import RayApi, ray_api
+from deploy.cluster.ray_access import ray_api
+from deploy.cluster.ray_api import RayApi
 from deploy.cluster.state import ClusterState, read_state
 from deploy.foundation.changes import plan_foundation
 from deploy.foundation.node_needs import Needs, needs_of

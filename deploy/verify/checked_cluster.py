@@ -8,7 +8,8 @@ from common.environment import Environment
 from common.errors import PipelineError, Refused
 from common.waiting import Clock
 from deploy.cluster.instances import Instance, find_instances
-from deploy.cluster.ray_api import RayApi, ray_api
+from deploy.cluster.ray_access import ray_api
+from deploy.cluster.ray_api import RayApi
 from deploy.cluster.state import find_lease
 from deploy.foundation.stack import Foundation, find_foundation
 from deploy.release.config_bucket import current_release

@@ -3,7 +3,6 @@
 They change nothing, except that the alarm test sets and restores an alarm.
 """
 
-import socket
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -11,6 +10,7 @@ from common.environment import Environment
 from common.waiting import Seen, wait_for
 from deploy.cluster.autoscaler_health import AutoscalerHealth, NotReported, autoscaler_health
 from deploy.cluster.heartbeat import heartbeat
+from deploy.cluster.resolved import resolve_on
 from deploy.cluster.run_command import run_command
 from deploy.cluster.state import find_alarms, find_lease, find_targets
 from deploy.verify.alarm_delivery import deliver_alarm
@@ -69,23 +69,16 @@ def target_is_healthy(cluster: CheckedCluster) -> Verdict:
 
 
 def name_resolves(cluster: CheckedCluster) -> Verdict:
-    """The stable name has the load balancer's addresses."""
+    """The stable name has the load balancer's addresses, for the resolver of the VPC."""
     name, balancer = cluster.environment.head_dns, cluster.foundation.load_balancer_dns_name
-    found, expected = addresses(name), addresses(balancer)
+    leader = cluster.leader().id
+    found = resolve_on(cluster.clients, leader, name, clock=cluster.clock)
+    expected = resolve_on(cluster.clients, leader, balancer, clock=cluster.clock)
     if not found:
-        return Verdict(False, f"{name} does not resolve here; are you in its VPC or VPN?")
+        return Verdict(False, f"{name} does not resolve on {leader}")
     passed = found <= expected
     seen = f"{name} is {', '.join(sorted(found))}"
     return Verdict(passed, seen if passed else f"{seen}; the load balancer: {sorted(expected)}")
-
-
-def addresses(name: str) -> frozenset[str]:
-    """Return the IPv4 addresses that this machine's resolver gives for a name."""
-    try:
-        found = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
-    except socket.gaierror:
-        return frozenset()
-    return frozenset(str(address[0]) for *_, address in found)
 
 
 def ray_status_succeeds(cluster: CheckedCluster) -> Verdict:
@@ -144,11 +137,11 @@ def live_nodes(status: str) -> tuple[str, ...]:
 
 
 def job_submission_works(cluster: CheckedCluster) -> Verdict:
-    """Ray accepts a job at the stable name, and there is a leader."""
+    """Ray accepts a job, and there is a leader."""
     leader = cluster.leader()
     name = new_job_id()
     cluster.api.submit("true", name)
-    return Verdict(True, f"{name} at {cluster.environment.head_dns}, led by {leader.id}")
+    return Verdict(True, f"{name} on {leader.id}, reached {cluster.api.way}")
 
 
 def new_job_id() -> str:

@@ -16,6 +16,7 @@ from common.progress import Progress
 from common.waiting import Clock, Seen, wait_for
 from deploy.cluster.instances import find_instances
 from deploy.cluster.ray_api import RayApi
+from deploy.cluster.resolved import resolve_on
 from deploy.cluster.run_command import CommandResult, run_command
 from deploy.cluster.state import Lease, find_lease
 from drills.kit.observer import Observer
@@ -93,6 +94,10 @@ class ClusterUnderTest:
                 hint=f"invoke head.shell --env {self.environment.name} --id {instance_id}",
             )
         return ran
+
+    def resolve(self, name: str) -> frozenset[str]:
+        """Return the addresses that the VPC's resolver gives for a name, asked on the leader."""
+        return resolve_on(self.clients, self.leader, name, clock=self.clock)
 
     def inject(self, instance_id: str, words: str, script: str, undo: str = "") -> None:
         """Inject a fault on an instance with a script, and repair it with ``undo`` at the end.

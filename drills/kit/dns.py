@@ -11,7 +11,6 @@ from uuid import uuid4
 
 from common.clients import translated
 from deploy.foundation.stack import find_foundation
-from deploy.verify.cluster_checks import addresses
 from drills.kit.cluster import ClusterUnderTest, DrillFailed
 
 OVERLAP = "on AWS the zone of an interface endpoint may already contain the name"
@@ -37,7 +36,7 @@ def hide_names(cluster: ClusterUnderTest, *domains: str) -> Iterator[None]:
                 CallerReference=uuid4().hex,
             )
             zones.callback(route53.delete_hosted_zone, Id=created["HostedZone"]["Id"])
-        cluster.wait("the names hidden", lambda: not any(addresses(name) for name in domains))
+        cluster.wait("the names hidden", lambda: not any(map(cluster.resolve, domains)))
         cluster.record_fault(f"{', '.join(domains)} cannot be resolved")
         yield
 
@@ -51,7 +50,7 @@ def redirect_stable_name(cluster: ClusterUnderTest, address: str) -> Iterator[No
         wrong = {"Name": name, "Type": "A", "TTL": 5, "ResourceRecords": [{"Value": address}]}
         try:
             _put(cluster, zone, wrong)
-            cluster.wait("the name redirected", lambda: addresses(name) == {address})
+            cluster.wait("the name redirected", lambda: cluster.resolve(name) == {address})
             cluster.record_fault(f"{name} resolves to {address}")
             yield
         finally:

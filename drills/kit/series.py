@@ -8,7 +8,7 @@ from common.environment import Environment
 from common.errors import PipelineError, Refused
 from common.progress import Progress
 from common.waiting import SystemClock
-from deploy.cluster.ray_api import ray_api
+from deploy.cluster.ray_access import ray_api
 from deploy.plan.prices import HOURS, Fleet
 from deploy.release.groups import volume_of
 from drills.kit.phases import label

@@ -21,7 +21,7 @@ from common.environment import Environment, load_environment
 from common.progress import Silent
 from common.waiting import SystemClock
 from deploy.cluster.head_group import find_group
-from deploy.cluster.ray_api import ray_api
+from deploy.cluster.ray_access import ray_api
 from deploy.cluster.state import Lease, find_lease
 from deploy.rollout.hand_over import name_successor
 from deploy.rollout.head_group_changes import terminate_member
@@ -121,7 +121,7 @@ def enter_vpc(name: str) -> Environment:
     """Return the environment, and move this process into its VPC, as commands/ does."""
     environment = load_environment(name)
     if environment.provider == "localcloud" and not session.is_inside():
-        session.enter()
+        session.enter(inside=True)
     return environment
 
 

@@ -22,7 +22,7 @@ from common.clients import Clients
 from common.environment import Environment
 from common.waiting import Seen, SystemClock, wait_for
 from deploy.cluster.instances import Instance, find_instances
-from deploy.cluster.ray_api import ray_api
+from deploy.cluster.ray_access import ray_api
 from localcloud.paths import paths
 from tests.bench.hand_over import arguments, enter_vpc
 

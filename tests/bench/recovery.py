@@ -13,7 +13,7 @@ from collections.abc import Callable
 from common.clients import Clients
 from common.environment import Environment
 from common.waiting import Seen, SystemClock, wait_for
-from deploy.cluster.ray_api import ray_api
+from deploy.cluster.ray_access import ray_api
 from drills.kit.client import longest_gap
 from drills.kit.observer import NODES_EVERY, Observer
 from drills.kit.phases import JOB_ACCEPTED, NO_HEAD, RAY_ANSWERS, WORKERS_BACK, NodesReading, label

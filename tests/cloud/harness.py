@@ -51,7 +51,7 @@ class Operator:
     """A process inside the VPC that acts for the tests (tests/cloud/agent.py)."""
 
     def __init__(self) -> None:
-        command = session.operator_command([sys.executable, "-m", "tests.cloud.agent"])
+        command = session.operator_command([sys.executable, "-m", "tests.cloud.agent"], inside=True)
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

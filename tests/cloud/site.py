@@ -158,7 +158,7 @@ class Site:
 
     def _inside(self, *command: str) -> "subprocess.CompletedProcess[str]":
         with home(self.cloud.place.home):
-            argv = session.operator_command(list(command))
+            argv = session.operator_command(list(command), inside=True)
         return subprocess.run(argv, capture_output=True, text=True, check=False)
 
     @contextmanager
@@ -166,7 +166,7 @@ class Site:
         """An open connection through the balancer; its next line tells when it was closed."""
         with home(self.cloud.place.home):
             command = [sys.executable, "-c", HOLD, self.host, str(PUBLIC)]
-            argv = session.operator_command(command)
+            argv = session.operator_command(command, inside=True)
         with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as client:
             assert client.stdout
             assert client.stdout.readline() == "open\n"

@@ -72,7 +72,7 @@ class Cloud:
         self.names = Names()
         self.network.balance = self.names.target
         self.nodes = Nodes(self.rays, self.names)
-        shell = Shell(self.rays, self.nodes)
+        shell = Shell(self.rays, self.nodes, self.names)
         self.driver = SimulatedDriver(
             self.clock,
             settings,

@@ -2,6 +2,7 @@
 the simulation's clock, and fails on request.
 """
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,6 +92,9 @@ class SimulatedDriver:
 
     def answer(self, command_id: str, instance_id: str) -> Answer | None:
         return self._answers[command_id, instance_id]
+
+    def dial(self, instance_id: str, host: str, port: int) -> socket.socket:
+        raise NotImplementedError("simulated machines have no sockets")
 
     def console(self, instance_id: str) -> str:
         return "\n".join(self._logs.get(instance_id, [])[-CONSOLE_LINES:])

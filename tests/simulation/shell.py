@@ -8,6 +8,7 @@ from dataclasses import asdict
 from localcloud.driver import Answer, Probed
 from node.contract import GUARD_PORT, RAY_PORTS, STATUS_PATH
 from tests.simulation.machine import Machine
+from tests.simulation.names import Names
 from tests.simulation.network import NobodyListens, Silence
 from tests.simulation.nodes import Nodes
 from tests.simulation.ray import HeadRay, Rays
@@ -22,8 +23,8 @@ NO_RAY = Answer(1, "", "ConnectionError: Ray is trying to start at no such addre
 class Shell:
     """Answers for every machine."""
 
-    def __init__(self, rays: Rays, nodes: Nodes) -> None:
-        self._rays, self._nodes = rays, nodes
+    def __init__(self, rays: Rays, nodes: Nodes, names: Names) -> None:
+        self._rays, self._nodes, self._names = rays, nodes, names
 
     def listen(self, machine: Machine, port: int, path: str | None) -> Probed:
         """Answer a connection; raises NobodyListens, and Silence where a process is paused."""
@@ -40,8 +41,9 @@ class Shell:
         raise NobodyListens(str(port))
 
     def command(self, machine: Machine, script: str) -> Answer:
-        """Run a script: `ray status`, `ray drain-node`, `curl` of the guard's status and, of the
-        guard's unit, `systemctl reset-failed` and `restart`, joined by && or on lines of their own.
+        """Run a script: `ray status`, `ray drain-node`, `curl` of the guard's status, `getent` of
+        a name and, of the guard's unit, `systemctl reset-failed` and `restart`, joined by && or on
+        lines of their own.
 
         Anything else is not found.
         """
@@ -61,12 +63,20 @@ class Shell:
         words = shlex.split(command)
         if words[:2] == ["/usr/local/bin/ray", "drain-node"]:
             return self._drain(machine, dict(zip(words[2::2], words[3::2], strict=False)))
+        if words[:3] == ["getent", "--service=dns", "ahostsv4"]:
+            return self._resolve(words[-1])
         if words[0] == "curl":
             return self._guard_status(machine, words[-1])
         service = self._nodes.heads.get(machine.host.instance_id)
         if words[0] == "systemctl" and words[-1] == "ray-head" and service:
             return self._systemctl(service, words[1])
         return Answer(127, "", f"sh: {command}: not found\n")
+
+    def _resolve(self, name: str) -> Answer:
+        """See getent(1): 2 when the name is not found."""
+        found = self._names.addresses(name)
+        lines = "".join(f"{address}  STREAM {name}\n" for address in found)
+        return Answer(0 if found else 2, lines, "")
 
     def _guard_status(self, machine: Machine, url: str) -> Answer:
         process = self._nodes.head_process(machine.host.instance_id)

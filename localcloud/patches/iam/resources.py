@@ -52,6 +52,11 @@ def _arn(service: str, where: Where, rest: str) -> str:
 def _ssm(where: Where, action: str, parameters: Tree) -> list[Named]:
     if action == "SendCommand":
         return _commanded(where, parameters)
+    if action == "StartSession":
+        named = {"DocumentName": parameters.get("DocumentName")}
+        return _commanded(where, named | {"InstanceIds": [parameters.get("Target")]})
+    if action in ("TerminateSession", "ResumeSession"):
+        return [(_arn("ssm", where, f"session/{parameters.get('SessionId')}"), {})]
     names = parameters.get("Names") or [parameters.get("Name") or parameters.get("Path")]
     if "Parameter" in action and names != [None]:
         bare = [name.strip("/").split(":")[0] for name in names]

@@ -1,5 +1,6 @@
 """A clock that tests move, and machines that are entries in a dictionary."""
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -139,6 +140,12 @@ class FakeDriver:
             return None
         del self._probes[key]
         return met or Probed(connected=False)
+
+    def dial(self, instance_id: str, host: str, port: int) -> socket.socket:
+        """Connect to a port of the test's own machine, whatever the host."""
+        if self.power(instance_id) is not Power.UP:
+            raise ConnectionError(f"{instance_id} is not running")
+        return socket.create_connection(("127.0.0.1", port), 5.0)
 
     def invoke(self, request_id: str, work: Work) -> None:
         self.works.append(work)

@@ -24,7 +24,7 @@ from deploy.release.rollout_journal import Journal
 from deploy.rollout.operation import Operation
 from deploy.rollout.prepare import Prepared, prepare_deploy, prepare_destroy
 from deploy.verify import acceptance as verify
-from deploy.verify import checked_cluster, cluster_checks
+from deploy.verify import checked_cluster
 from deploy.verify.check import Check
 from tests.simulation.cloud import Cloud, simulated_cloud
 from tests.simulation.machine import Machine
@@ -209,15 +209,11 @@ def doubled(deployed: Deployed) -> Cluster:
 
 
 def see_from_inside(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have deploy resolve names and ask Ray in the simulation."""
-
-    def addresses(name: str) -> frozenset[str]:
-        return frozenset(cloud.names.addresses(name))
+    """Have deploy ask Ray in the simulation."""
 
     def api(clients: Clients, environment: Environment) -> FakeRayApi:
         return FakeRayApi(cloud, environment)
 
-    monkeypatch.setattr(cluster_checks, "addresses", addresses)
     monkeypatch.setattr(checked_cluster, "ray_api", api)
 
 

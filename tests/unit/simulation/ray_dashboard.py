@@ -34,6 +34,11 @@ class FakeRayApi:
         """See deploy.cluster.ray_api.RayApi."""
         return f"http://{self.environment.head_dns}:{DASHBOARD}"
 
+    @property
+    def way(self) -> str:
+        """See deploy.cluster.ray_api.RayApi."""
+        return "directly"
+
     def nodes(self) -> tuple[RayNode, ...]:
         """See deploy.cluster.ray_api.RayApi."""
         head = self.cloud.rays.running(self.environment.name)

@@ -1,7 +1,6 @@
 """The acceptance list against a cluster of fake machines on the local cloud's control plane."""
 
 import json
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
@@ -97,6 +96,8 @@ class HealthyCluster:
 
     def command(self, instance_id: str, script: str) -> Answer:
         """Answer ``ray status``, and the question for the guard's status."""
+        if script.startswith("getent"):
+            return self.resolve(script.split()[-1])
         if not script.startswith("curl"):
             return Answer(0, STATUS, "")
         assert script.strip().endswith(" http://localhost:8479/status")
@@ -104,6 +105,12 @@ class HealthyCluster:
             self.autoscaler["rounds"] += 1
         known = {"autoscaler": self.autoscaler} if self.guard_knows else {}
         return Answer(0, json.dumps({"phase": "leading", **known}), "")
+
+    def resolve(self, name: str) -> Answer:
+        """Answer as ``getent ahostsv4`` does."""
+        found = self.names.get(name, [])
+        lines = [f"{address:15} {kind} {name}\n" for address in found for kind in ("STREAM", "RAW")]
+        return Answer(0 if found else 2, "".join(lines), "")
 
     def renew(self, beat: int) -> None:
         """Renew the lease."""
@@ -135,20 +142,9 @@ def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[RayStub]:
 
 
 @pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
-    """What the resolver returns: the addresses of each name that it knows."""
-    known: dict[str, list[str]] = {}
-    real = socket.getaddrinfo
-
-    def resolve(name: str, *rest: Any, **more: Any) -> Any:
-        if name == "127.0.0.1":
-            return real(name, *rest, **more)
-        if name not in known:
-            raise socket.gaierror("Name or service not known")
-        return [(socket.AF_INET, 1, 6, "", (address, 0)) for address in known[name]]
-
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    return known
+def names() -> dict[str, list[str]]:
+    """What the VPC's resolver returns: the addresses of each name that it knows."""
+    return {}
 
 
 @pytest.fixture
@@ -185,8 +181,8 @@ def with_another_address(healthy: HealthyCluster) -> Iterator[None]:
 
 
 @contextmanager
-def outside_the_vpc(healthy: HealthyCluster) -> Iterator[None]:
-    """The private zone does not resolve here."""
+def without_the_zone(healthy: HealthyCluster) -> Iterator[None]:
+    """The VPC's resolver does not know the private zone."""
     right = healthy.names.pop(healthy.cluster.environment.head_dns)
     yield
     healthy.names[healthy.cluster.environment.head_dns] = right
@@ -309,7 +305,7 @@ def with_a_silent_target(healthy: HealthyCluster) -> Iterator[None]:
 FAULTS: dict[Callable[[HealthyCluster], AbstractContextManager[None]], tuple[str, str]] = {
     without_nodes: ("there is a leader", "not renewed"),
     with_another_address: ("the name resolves", "10.77.1.77; the load balancer: ['10.77.1.9']"),
-    outside_the_vpc: ("the name resolves", "are you in its VPC"),
+    without_the_zone: ("the name resolves", "are you in its VPC"),
     with_a_dead_autoscaler: ("the autoscaler works", "not within 60 s; last seen: working: newest"),
     with_a_head_that_starts_ray: ("the autoscaler works", "does not lead Ray: leading"),
     with_ray_dead: ("ray status succeeds", "Failed 1: No cluster status."),

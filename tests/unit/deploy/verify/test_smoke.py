@@ -9,7 +9,8 @@ import pytest
 
 from common.clients import Clients
 from common.errors import PipelineError, Refused, TimedOut
-from deploy.cluster.ray_api import RayApi, Unreachable, ray_api
+from deploy.cluster.ray_access import ray_api
+from deploy.cluster.ray_api import RayApi, Unreachable
 from deploy.verify.smoke import participants, run_group_job, run_job, run_smoke_job
 from localcloud.world import World
 from tests.unit.deploy.builders import an_environment

@@ -1,0 +1,53 @@
+"""Access to Ray on an environment's leader: its token, and the road there. Touches AWS."""
+
+from functools import partial
+from weakref import WeakKeyDictionary
+
+from botocore.exceptions import ClientError
+
+from common.clients import Clients, error_code, translated
+from common.environment import Environment
+from common.errors import Refused
+from deploy.cluster.ray_api import RayApi
+from deploy.cluster.state import find_lease
+from deploy.reach.road import Road
+
+_roads: WeakKeyDictionary[Clients, dict[str, Road]] = WeakKeyDictionary()
+
+
+def ray_api(clients: Clients, environment: Environment) -> RayApi:
+    """Return Ray's API on whoever leads, with the cluster's token.
+
+    Raises Refused when there is no token yet.
+    """
+    token = cluster_token(clients, environment)
+    return RayApi(environment.head_dns, token, road=road_to(clients, environment))
+
+
+def road_to(clients: Clients, environment: Environment) -> Road:
+    """Return the one road of these clients to the environment's leader."""
+    roads = _roads.setdefault(clients, {})
+    if environment.name not in roads:
+        leader = partial(_leader, clients, environment)
+        roads[environment.name] = Road(clients, environment.head_dns, leader)
+    return roads[environment.name]
+
+
+def _leader(clients: Clients, environment: Environment) -> str:
+    lease = find_lease(clients, environment)
+    return lease.holder if lease and not lease.released else ""
+
+
+def cluster_token(clients: Clients, environment: Environment) -> str:
+    """Return the token of the cluster's Ray; raises Refused when there is none yet."""
+    with translated(f"reading the secret {environment.secret}"):
+        try:
+            found = clients("ssm").get_parameter(Name=environment.secret, WithDecryption=True)
+        except ClientError as error:
+            if error_code(error) != "ParameterNotFound":
+                raise
+            raise Refused(
+                f"there is no secret {environment.secret}",
+                hint=f"is there a cluster? `invoke deploy --env {environment.name}` creates both",
+            ) from error
+    return str(found["Parameter"]["Value"])

@@ -1,0 +1,103 @@
+"""Session Manager's API, for port forwarding.
+
+Follows the Systems Manager API reference: StartSession, TerminateSession, DescribeSessions. The
+parameters are those of AWS's own documents (DescribeDocument of AWS-StartPortForwardingSession and
+AWS-StartPortForwardingSessionToRemoteHost).
+"""
+
+import secrets
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.ssm.exceptions import SSMException
+
+from localcloud import world
+from localcloud.account import ACCOUNT
+from localcloud.patches.iam import signatures
+from localcloud.patches.iam.principals import find_principal
+from localcloud.patches.ssm.api import managed
+from localcloud.patches.ssm.sessions import Session, sessions_of
+from localcloud.resolver import SESSIONS_NAME
+from localcloud.times import naive
+
+TO_INSTANCE = "AWS-StartPortForwardingSession"
+TO_HOST = "AWS-StartPortForwardingSessionToRemoteHost"
+PARAMETERS = {
+    TO_INSTANCE: {"portNumber", "localPortNumber"},
+    TO_HOST: {"host", "portNumber", "localPortNumber"},
+}
+
+
+def _start_session(self: Any) -> ActionResult:
+    target, document = self._get_param("Target"), self._get_param("DocumentName")
+    given = self._get_param("Parameters", {})
+    if document not in PARAMETERS:
+        known = " and ".join(PARAMETERS)
+        raise SSMException("InvalidDocument", f"The local cloud has only {known} for sessions")
+    if unknown := given.keys() - PARAMETERS[document]:
+        raise SSMException("InvalidParameters", f"{', '.join(sorted(unknown))} is not a parameter")
+    if target not in {one.id for one in managed(self.current_account, self.region)}:
+        raise SSMException("TargetNotConnected", f"{target} is not connected.")
+    port = given.get("portNumber", ["80"])[0]
+    host = given.get("host", ["localhost"])[0]
+    if not port.isdigit():
+        raise SSMException("InvalidParameters", f"portNumber {port} is not a port")
+    owner, name = _caller(self)
+    session = Session(
+        id=f"{name}-{secrets.token_hex(9)[:17]}",
+        instance_id=target,
+        document=document,
+        host=host,
+        port=int(port),
+        owner=owner,
+        token=secrets.token_urlsafe(96),
+        started=world.now(),
+        used=world.now(),
+    )
+    sessions_of(self.ssm_backend)[session.id] = session
+    url = f"wss://{SESSIONS_NAME}/v1/data-channel/{session.id}?role=publish_subscribe"
+    return ActionResult({"SessionId": session.id, "TokenValue": session.token, "StreamUrl": url})
+
+
+def _caller(self: Any) -> tuple[str, str]:
+    """Return who starts a session, and the name that the session's id begins with."""
+    signed = signatures.read(self.headers.get("Authorization", ""))
+    token = self.headers.get("X-Amz-Security-Token")
+    who = find_principal(ACCOUNT, signed.key_id, token) if signed else None
+    arn = who.arn if who else f"arn:aws:iam::{ACCOUNT}:root"
+    return arn, arn.split(":")[-1].split("/")[-1]
+
+
+def _terminate_session(self: Any) -> ActionResult:
+    session_id = self._get_param("SessionId")
+    if session := sessions_of(self.ssm_backend).get(session_id):
+        session.end(world.now(), "it was terminated")
+    return ActionResult({"SessionId": session_id})
+
+
+def _describe_sessions(self: Any) -> ActionResult:
+    active = self._get_param("State") == "Active"
+    held = sessions_of(self.ssm_backend).values()
+    found = [_shown(one) for one in held if (one.ended is None) is active]
+    return ActionResult({"Sessions": found})
+
+
+def _shown(session: Session) -> dict[str, Any]:
+    shown = {
+        "SessionId": session.id,
+        "Target": session.instance_id,
+        "Status": "Connected" if session.ended is None else "Terminated",
+        "StartDate": naive(session.started),
+        "DocumentName": session.document,
+        "Owner": session.owner,
+    }
+    if session.ended is not None:
+        shown |= {"EndDate": naive(session.ended), "Details": session.reason}
+    return shown
+
+
+ACTIONS = {
+    "start_session": _start_session,
+    "terminate_session": _terminate_session,
+    "describe_sessions": _describe_sessions,
+}

@@ -1,0 +1,70 @@
+"""Session Manager's sessions: which are open, for how long, and to which port.
+
+Follows "Session Manager" in the Systems Manager user guide: a session ends when it is terminated,
+when nothing was sent for 20 minutes ("Specify an idle session timeout value", .../userguide/
+session-preferences-timeout.html), and when its instance is lost. A lost instance says nothing: the
+plugin notices by the keepalive of its multiplexer, after 30 s (xtaci/smux, DefaultConfig).
+"""
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from moto.ssm.models import ssm_backends
+
+from localcloud.account import ACCOUNT, REGION
+from localcloud.driver import Power
+from localcloud.world import World
+
+IDLE_SECONDS = 20 * 60.0
+KEEPALIVE_SECONDS = 30.0
+
+
+@dataclass
+class Session:
+    """One session; ``used`` is when something was sent last, ``lost`` when its instance was."""
+
+    id: str
+    instance_id: str
+    document: str
+    host: str
+    port: int
+    owner: str
+    token: str
+    started: float
+    used: float
+    lost: float | None = None
+    ended: float | None = None
+    reason: str = ""
+
+    def end(self, now: float, reason: str) -> None:
+        """End it; its connections are closed."""
+        if self.ended is None:
+            self.ended, self.reason = now, reason
+
+
+def sessions_of(backend: Any) -> dict[str, Session]:
+    """Return a region's sessions by id; moto's reset forgets them."""
+    held: dict[str, Session] = vars(backend).setdefault("port_sessions", {})
+    return held
+
+
+def find(session_id: str, token: str) -> Session | None:
+    """Return the open session that this token opens."""
+    found = sessions_of(ssm_backends[ACCOUNT][REGION]).get(session_id)
+    if found is None or found.ended is not None:
+        return None
+    return found if secrets.compare_digest(found.token, token) else None
+
+
+def end_old(world: World, now: float) -> None:
+    """End the sessions that were idle for too long, or whose instance was lost."""
+    for session in list(sessions_of(ssm_backends[ACCOUNT][REGION]).values()):
+        if session.ended is not None:
+            continue
+        if world.driver.power(session.instance_id) is not Power.UP:
+            session.lost = session.lost or now
+        if session.lost is not None and now - session.lost >= KEEPALIVE_SECONDS:
+            session.end(now, "the instance was lost")
+        elif now - session.used >= IDLE_SECONDS:
+            session.end(now, "the session was idle")

@@ -1,0 +1,96 @@
+"""The stand-in for AWS's session-manager-plugin: what its callers see of it. No AWS.
+
+Arguments, environment and words are the plugin's (github.com/aws/session-manager-plugin:
+pkg/sessionmanagerplugin/session/session.go, portsession/muxportforwarding.go), as the AWS CLI calls
+it (github.com/aws/aws-cli: awscli/customizations/sessionmanager.py). What it sends is described in
+localcloud/data_channels.py. Like the plugin, it listens on localhost, exits when its session ends,
+and ends its session on SIGINT.
+"""
+
+import json
+import os
+import select
+import signal
+import socket
+import ssl
+import sys
+import threading
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+VERSION = "1.2.707.0"
+PIECE = 65_536
+LOOK_EVERY = 0.2
+
+
+def main(arguments: list[str]) -> int:
+    """Forward a port until the session ends; return the exit code."""
+    if arguments == ["--version"]:
+        print(VERSION)
+        return 0
+    response, _region, operation, _profile, parameters, _endpoint = arguments
+    if response.startswith("AWS_SSM_START_SESSION_RESPONSE"):
+        response = os.environ[response]
+    if operation != "StartSession":
+        print("Invalid Operation")
+        return 0
+    session = json.loads(response)
+    asked = json.loads(parameters).get("Parameters", {})
+    print(f"\nStarting session with SessionId: {session['SessionId']}", flush=True)
+    return forward(session, int(asked.get("localPortNumber", ["0"])[0]))
+
+
+def forward(session: dict[str, str], local_port: int) -> int:
+    """Listen, and pass every connection on, while the data channel is open."""
+    channel = opened(session, "role=publish_subscribe")
+    with channel, socket.create_server(("localhost", local_port)) as listener:
+        signal.signal(signal.SIGINT, lambda *_: sys.exit(_leave(session["SessionId"])))
+        port = listener.getsockname()[1]
+        print(f"Port {port} opened for sessionId {session['SessionId']}.", end="", flush=True)
+        print("\nWaiting for connections...", flush=True)
+        parent = os.getppid()
+        while os.getppid() == parent:
+            ready = select.select([channel, listener], [], [], LOOK_EVERY)[0]
+            if channel in ready:
+                break
+            if listener in ready:
+                connection, _ = listener.accept()
+                threading.Thread(target=carry, args=(session, connection), daemon=True).start()
+    return 0
+
+
+def _leave(session_id: str) -> int:
+    print(f"Terminate signal received, exiting.\n\n\nExiting session with sessionId: {session_id}.")
+    return 0
+
+
+def opened(session: dict[str, str], query: str) -> ssl.SSLSocket:
+    """Return an open data channel; exits when it is refused."""
+    url = urlsplit(session["StreamUrl"])
+    host = url.hostname or ""
+    plain = socket.create_connection((host, url.port or 443), 10)
+    channel = ssl.create_default_context().wrap_socket(plain, server_hostname=host)
+    opening: dict[str, Any] = {"MessageSchemaVersion": "1.0", "TokenValue": session["TokenValue"]}
+    channel.sendall(f"GET {url.path}?{query} HTTP/1.1\n{json.dumps(opening)}\n".encode())
+    if channel.recv(5) != b"open\n":
+        sys.exit(f"Cannot perform start session: {session['SessionId']} is not open")
+    channel.settimeout(None)
+    return channel
+
+
+def carry(session: dict[str, str], near: socket.socket) -> None:
+    """Pass one connection on, both ways."""
+    with suppress(OSError, SystemExit), near, opened(session, "forward=1") as far:
+        ways: dict[Any, Any] = {near: far, far: near}
+        while True:
+            ready = [far] if far.pending() else select.select(list(ways), [], [])[0]
+            for source in ready:
+                piece = source.recv(PIECE)
+                if not piece:
+                    return
+                ways[source].sendall(piece)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
