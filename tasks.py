@@ -2,13 +2,25 @@
 
 from invoke.collection import Collection
 
-from commands import cloud, cluster, documents_use, drill, head, images, project, releases, rollout
+from commands import (
+    cloud,
+    cluster,
+    connect,
+    documents_use,
+    drill,
+    head,
+    images,
+    job,
+    project,
+    releases,
+    rollout,
+)
 
 namespace = Collection(
     *(images.bake, images.images),
     *(rollout.plan, rollout.deploy, rollout.rollback, rollout.destroy),
     *(releases.releases, releases.diff),
-    *(cluster.status, cluster.verify, cluster.smoke),
+    *(cluster.status, cluster.verify, cluster.smoke, connect.connect),
     *(project.demo, project.check, project.test, project.thorough, project.lock),
     head=Collection(
         head.head_id,
@@ -18,6 +30,7 @@ namespace = Collection(
         head.head_replace,
         head.head_hand_over,
     ),
+    job=Collection(job.job_submit, job.job_list, job.job_logs, job.job_stop),
     cloud=Collection(cloud.up, cloud.down, cloud.cloud_status, cloud.shell),
     documents=Collection(
         documents_use.add, documents_use.ask, documents_use.retry, documents_use.evaluate

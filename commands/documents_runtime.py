@@ -29,16 +29,21 @@ MODEL = (WEIGHTS, BUILDS / "build.py", BUILDS / "graph.py", BUILDS / "requiremen
 
 def runtime_python(cache: Path) -> Path:
     """Return the Python of a venv that has the application's and its tests' packages."""
+    return locked_python(cache / "documents", LOCKS, "the packages of the documents application")
+
+
+def locked_python(place: Path, locks: tuple[Path, ...], what: str) -> Path:
+    """Return the Python of a venv below ``place`` that has what the locks say, made if missing."""
     python = Path("bin/python")
-    folder = cache / "documents" / f"venv-{_digest(LOCKS)}"
+    folder = place / f"venv-{_digest(locks)}"
     if not (folder / "complete").exists():
         shutil.rmtree(folder, ignore_errors=True)
         _run("the venv", [*_uv(), "venv", "--quiet", "--python", sys.executable, str(folder)])
         _run(
-            "the packages of the documents application",
+            what,
             [
                 *(*_uv(), "pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes"),
-                *("--python", str(folder / python), *map(str, LOCKS)),
+                *("--python", str(folder / python), *map(str, locks)),
             ],
         )
         (folder / "complete").touch()

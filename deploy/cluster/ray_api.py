@@ -80,6 +80,17 @@ class Job:
 
 
 @dataclass(frozen=True)
+class SubmittedJob:
+    """A submitted job as Ray lists it; ``error_type`` is Ray's JobErrorType, or empty."""
+
+    id: str
+    status: str
+    entrypoint: str
+    error_type: str
+    started: float  # seconds since the epoch; 0 before it started
+
+
+@dataclass(frozen=True)
 class RunningJob:
     """A job that has not ended: a submitted one, or a driver that connected directly.
 
@@ -163,6 +174,21 @@ class RayApi:
         """Return the job's status."""
         found = self._call("GET", f"/api/jobs/{quote(submission_id)}")
         return Job(submission_id, found["status"], found.get("message") or "")
+
+    def submitted_jobs(self) -> tuple[SubmittedJob, ...]:
+        """Return the jobs that were submitted, oldest first; no drivers that connected directly."""
+        jobs = [
+            SubmittedJob(
+                id=row["submission_id"],
+                status=row["status"],
+                entrypoint=row["entrypoint"],
+                error_type=row.get("error_type") or "",
+                started=(row.get("start_time") or 0) / 1000,
+            )
+            for row in self._call("GET", "/api/jobs/")
+            if row["submission_id"]
+        ]
+        return tuple(sorted(jobs, key=lambda job: (job.started, job.id)))
 
     def running_jobs(self) -> tuple[RunningJob, ...]:
         """Return the jobs that have not ended, pending ones included."""

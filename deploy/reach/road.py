@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from common.clients import Clients
-from deploy.reach.plugin import NotReached
+from deploy.reach.plugin import NotReached, find_plugin
 from deploy.reach.port_session import PortSession, open_session
 
 LOCALHOST = "127.0.0.1"
@@ -42,6 +42,16 @@ class Road:
         """Say in a few words which road was chosen; empty before it was."""
         ways = {None: "", True: "directly", False: "through Session Manager"}
         return ways[self._direct]
+
+    @property
+    def led_by(self) -> str:
+        """The instance id of the leader; empty when there is none."""
+        return self._current_leader()
+
+    def check(self, port: int) -> None:
+        """Raise NotReached when there can be no road: neither directly nor by the plugin."""
+        if not (self._direct or connects(self._name, port)):
+            find_plugin()
 
     def address(self, port: int) -> Address:
         """Return where the leader's port is reached from here.

@@ -182,6 +182,7 @@ class FakeRay:
     """What deploy asks of Ray (``deploy.cluster.ray_api.RayApi``)."""
 
     cluster: FakeNodes
+    way: str = "directly"
 
     def nodes(self) -> tuple[RayNode, ...]:
         """See deploy.cluster.ray_api.RayApi."""

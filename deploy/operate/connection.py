@@ -1,0 +1,139 @@
+"""Ray's ports on this machine for as long as a person wants, and the token for Ray's own tools.
+
+Touches AWS: the lease, the token, the road to the leader.
+"""
+
+import os
+import shlex
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from common.clients import Clients
+from common.environment import Environment
+from common.errors import PipelineError, Refused
+from common.waiting import Clock
+from deploy.cluster.ray_access import cluster_token, road_to
+from deploy.reach.forward import Forward, listen
+from deploy.reach.road import LOCALHOST, Road
+from node.contract import CLIENT_PORT, DASHBOARD_PORT
+
+EVERY = 1.0  # seconds between two looks
+# Ray's dashboard answers it without a look at the cluster (dashboard/http_server_head.py).
+ALIVE_PATH = "/api/version"
+CLOSE = {"Connection": "close"}
+TIMEOUT = urllib3.Timeout(connect=2.0, read=3.0)
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Listeners on this machine for the dashboard (with the jobs API) and Ray client."""
+
+    dashboard: socket.socket
+    client: socket.socket
+
+    @classmethod
+    def listening(cls, dashboard: int, client: int) -> "Ports":
+        """Open both; raises Refused when one is taken."""
+        return cls(_listen(dashboard), _listen(client))
+
+
+def _listen(port: int) -> socket.socket:
+    try:
+        return listen(port)
+    except (OSError, OverflowError) as error:
+        raise Refused(
+            f"port {port} of this machine cannot be opened: {error}",
+            hint="is another `invoke connect` open? choose another port: --dashboard, --client",
+        ) from error
+
+
+class Connection:
+    """Forwards both ports to whoever leads, and says when that changes."""
+
+    def __init__(self, clients: Clients, environment: Environment, ports: Ports) -> None:
+        self._road = road_to(clients, environment)
+        self._dashboard = Forward(ports.dashboard, self._road, DASHBOARD_PORT)
+        self._client = Forward(ports.client, self._road, CLIENT_PORT)
+        self._pool = urllib3.PoolManager(retries=False, timeout=TIMEOUT)
+
+    def __enter__(self) -> "Connection":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._dashboard.close()
+        self._client.close()
+        self._road.close()
+
+    def lines(self, token_file: Path) -> tuple[str, str, str]:
+        """Return what to paste into a shell, for Ray's own tools.
+
+        RAY_API_SERVER_ADDRESS is read by ``ray job`` before RAY_ADDRESS
+        (ray/dashboard/modules/job/cli.py).
+        """
+        return (
+            f"export RAY_AUTH_MODE=token RAY_AUTH_TOKEN_PATH={shlex.quote(str(token_file))}",
+            f"export RAY_API_SERVER_ADDRESS=http://{LOCALHOST}:{self._dashboard.local_port}",
+            f"export RAY_ADDRESS=ray://{LOCALHOST}:{self._client.local_port}",
+        )
+
+    def watch(self, clock: Clock, say: Callable[[str], None]) -> None:
+        """Say when the leader answers and when it does not, until interrupted.
+
+        Raises NotReached when there can be no road from here.
+        """
+        self._road.check(DASHBOARD_PORT)
+        said, answered_at = "connecting", clock.now()
+        say(said)
+        while True:
+            problem = self._problem()
+            if problem and problem != said:
+                say(problem)
+            elif not problem:
+                if said:
+                    gap = clock.now() - answered_at
+                    say(f"connected to {self._road.led_by} {self._road.words} after {gap:.1f} s")
+                answered_at = clock.now()
+            said = problem
+            clock.sleep(EVERY)
+
+    def _problem(self) -> str:
+        """Return why the leader does not answer; empty when it does."""
+        try:
+            host, port = self._road.address(DASHBOARD_PORT)
+            self._road.address(CLIENT_PORT)
+            self._pool.request("GET", f"http://{host}:{port}{ALIVE_PATH}", headers=CLOSE)
+        except PipelineError as error:
+            return error.message
+        except HTTPError:
+            return "the leader does not answer"
+        return ""
+
+
+@contextmanager
+def token_file(clients: Clients, environment: Environment, home: Path) -> Iterator[Path]:
+    """Yield a file that holds the cluster's token, readable by its owner only; remove it after.
+
+    Ray's tools read it by RAY_AUTH_TOKEN_PATH. Raises Refused when there is no token.
+    """
+    token = cluster_token(clients, environment)
+    folder = home / "connect"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"{environment.name}-{os.getpid()}.token"
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(token)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def forwarded(road: Road, port: int) -> Forward:
+    """Return a port of this machine, any that is free, that leads to a port of the leader."""
+    return Forward(listen(0), road, port)

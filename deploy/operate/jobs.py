@@ -1,0 +1,150 @@
+"""Jobs of an environment: submitted by Ray's own tool, and followed across the loss of a head.
+
+Touches AWS (the lease, the token, the road to the leader) and the cluster.
+"""
+
+import os
+import shlex
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from common.clients import Clients
+from common.environment import Environment
+from common.errors import PipelineError, Refused
+from common.waiting import Clock, Seen, wait_for
+from deploy.cluster.ray_access import ray_api, road_to
+from deploy.cluster.ray_api import FINISHED, Unreachable
+from deploy.cluster.state import find_lease
+from deploy.operate.connection import forwarded, token_file
+from deploy.operate.job_records import JobLine, JobRecord, JobRecords, job_lines
+from deploy.reach.road import LOCALHOST
+from node.contract import DASHBOARD_PORT
+
+OUTCOME_SECONDS = 300.0  # a failover, and Ray's start on another head
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """A command to run on the cluster; ``working_dir`` is sent along, both may be empty."""
+
+    command: tuple[str, ...]
+    working_dir: str = ""
+    runtime_env: str = ""
+
+    def check(self) -> None:
+        """Raise Refused unless there is a command, and what it names exists."""
+        if not self.command:
+            raise Refused("there is no command", hint="invoke job.submit -- python train.py")
+        if self.working_dir and not Path(self.working_dir).is_dir():
+            raise Refused(f"--working-dir {self.working_dir} is not a folder", hint="correct it")
+        if self.runtime_env and not Path(self.runtime_env).is_file():
+            raise Refused(f"--runtime-env {self.runtime_env} is not a file", hint="correct it")
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options of ``ray job submit``, and of ours."""
+        given = {"--working-dir": self.working_dir, "--runtime-env": self.runtime_env}
+        return tuple(word for name, value in given.items() if value for word in (name, value))
+
+
+class Jobs:
+    """The jobs of one environment; ``ray`` is the path of Ray's command."""
+
+    def __init__(
+        self, clients: Clients, environment: Environment, home: Path, ray: Path, clock: Clock
+    ) -> None:
+        self._clients, self._environment, self._clock = clients, environment, clock
+        self._home, self._ray = home, ray
+        self._records = JobRecords(home, environment.name)
+
+    def submit(self, request: JobRequest) -> str:
+        """Submit a job and return its id; raises PipelineError when Ray refuses it."""
+        job = f"job-{uuid4().hex[:12]}"
+        epoch = self._epoch()
+        options = ("--no-wait", "--submission-id", job, *request.options)
+        if self._run("submit", *options, "--", *request.command):
+            raise PipelineError("Ray did not accept the job", hint="its words are above")
+        env = ("--env", self._environment.name)
+        again = ("invoke", "job.submit", *env, *request.options, "--", *request.command)
+        self._records.add(JobRecord(job, epoch, shlex.join(again)))
+        return job
+
+    def follow(self, job: str) -> str:
+        """Print a job's log until it has ended; return its final status.
+
+        Raises PipelineError when it was lost with its head.
+        """
+        while True:
+            self._run("logs", "--follow", job)
+            status = self._outcome(job)
+            if status in FINISHED:
+                return status
+
+    def logs(self, job: str) -> None:
+        """Print a job's log so far; raises PipelineError when it was lost, or is unknown."""
+        self._outcome(job)
+        if self._run("logs", job):
+            raise PipelineError(f"Ray has no log of {job}", hint="`invoke job.list` shows all jobs")
+
+    def stop(self, job: str) -> None:
+        """Stop a job; raises PipelineError when Ray does not."""
+        self._outcome(job)
+        if self._run("stop", job):
+            raise PipelineError(f"Ray did not stop {job}", hint="its words are above")
+
+    def lines(self) -> tuple[JobLine, ...]:
+        """Return all jobs that Ray knows, and those of this machine that it has forgotten."""
+        jobs = ray_api(self._clients, self._environment).submitted_jobs()
+        self._records.note_ended(jobs)
+        return job_lines(self._records.all(), jobs, self._epoch())
+
+    def _outcome(self, job: str) -> str:
+        """Return a job's status once Ray answers."""
+
+        def look() -> Seen[JobLine]:
+            try:
+                found = {line.id: line for line in self.lines()}
+            except Unreachable as error:
+                return Seen(None, error.message)
+            return Seen(found.get(job, JobLine(job, "", "")), "")
+
+        line = wait_for("Ray's answer", look, clock=self._clock, seconds=OUTCOME_SECONDS, every=2.0)
+        if line.is_lost:
+            raise PipelineError(f"{job} was lost with its head", hint=f"run it again: {line.again}")
+        if not line.status:
+            raise Refused(f"there is no job {job}", hint="`invoke job.list` shows all jobs")
+        return line.status
+
+    def _epoch(self) -> int:
+        lease = find_lease(self._clients, self._environment)
+        return lease.epoch if lease else 0
+
+    def _run(self, *arguments: str) -> int:
+        """Run ``ray job``, with its words shown; return its exit code."""
+        with self._variables() as variables:
+            command = [str(self._ray), "job", *arguments]
+            return subprocess.run(command, env=os.environ | variables, check=False).returncode
+
+    @contextmanager
+    def _variables(self) -> Iterator[dict[str, str]]:
+        """Yield the variables that lead Ray's tools to the leader."""
+        forward = forwarded(road_to(self._clients, self._environment), DASHBOARD_PORT)
+        try:
+            with token_file(self._clients, self._environment, self._home) as token:
+                yield {
+                    "RAY_AUTH_MODE": "token",
+                    "RAY_AUTH_TOKEN_PATH": str(token),
+                    "RAY_API_SERVER_ADDRESS": f"http://{LOCALHOST}:{forward.local_port}",
+                }
+        finally:
+            forward.close()
+
+
+def command_of(arguments: Sequence[str]) -> tuple[str, ...]:
+    """Return what follows ``--`` on a command line, word by word."""
+    words = list(arguments)
+    return tuple(words[words.index("--") + 1 :]) if "--" in words else ()
