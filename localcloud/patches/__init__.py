@@ -32,6 +32,7 @@ from localcloud.patches import (
     machine_images,
     many_instances,
     placement_groups,
+    response_shapes,
     s3_events,
     s3vectors,
     servicediscovery,
@@ -58,6 +59,7 @@ class Patch(Protocol):
 
 PATCHES: tuple[Patch, ...] = (
     addresses,
+    response_shapes,
     ec2,
     console,
     instance_types,

@@ -110,6 +110,8 @@ def _add_root_volume(self: Any) -> None:
     volume = backend.create_volume(
         size=ROOT_GIB, zone_name=self.availability_zone, volume_type="gp3"
     )
+    image = backend.amis.get(self.image_id)
+    volume.snapshot_id = image.ebs_snapshot.id if image else volume.snapshot_id
     backend.attach_volume(volume.id, self.id, self.root_device_name, True)
 
 

@@ -40,6 +40,7 @@ class Service:
     def __getattr__(self, operation: str) -> Callable[..., Any]:
         def call(**parameters: Any) -> Any:
             reply = self._operator.ask("aws", self._name, operation, parameters)
+            assert "unlike" not in reply, reply["unlike"]
             if "error" in reply:
                 raise AwsError(reply["error"])
             return reply["answer"]

@@ -1,5 +1,7 @@
 """A whole cloud in this process, on a fake clock: ``with simulated_cloud() as cloud``.
 
+What it answers is held against recorded answers of AWS (tests/recordings).
+
 moto with every patch of the local cloud, over simulated machines. What is global to a process
 (moto's state, the world, the seeds of chance, AWS's variables) is set at first and restored.
 """
@@ -25,6 +27,7 @@ from localcloud.patches import elasticache, shortages
 from localcloud.world import World
 from localcloud.world import install as install_world
 from node.contract import VERSION
+from tests.recordings.held import holding
 from tests.simulation import answers, descriptions
 from tests.simulation.autoscaler import Autoscaler
 from tests.simulation.driver import SimulatedDriver
@@ -186,6 +189,7 @@ def simulated_cloud(settings: Settings = DEFAULTS) -> Iterator[Cloud]:
         _seeded(settings.seed),
         _behaving(settings.behaviour),
         mock_aws(),
+        holding(),
     ):
         machines = Path(folder, "machines")
         machines.mkdir()

@@ -91,7 +91,8 @@ def _network(given: Tree | None) -> Tree:
             f"Error retrieving network information: {details['Message']} "
             f"(ErrorCode: {details['Code']})"
         ) from error
-    return given
+    # AwsVpcConfiguration: without an answer a service's tasks get no public address.
+    return {"awsvpcConfiguration": {"securityGroups": [], "assignPublicIp": "DISABLED"} | wanted}
 
 
 def _count(given: Any) -> int:
@@ -209,6 +210,8 @@ def shown(service: Service) -> Tree:
         "schedulingStrategy": "REPLICA",
         "deploymentController": {"type": "ECS"},
         "networkConfiguration": primary.network,
+        "placementConstraints": [],
+        "placementStrategy": [],
         "platformVersion": primary.platform,
         "platformFamily": "Linux",
         **service.settings,

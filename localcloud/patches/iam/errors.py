@@ -55,7 +55,7 @@ def deny(
 
 def unknown_key(response: Any, protocol: str) -> NoReturn:
     """Refuse an unknown key or session token."""
-    code = {"ec2": "AuthFailure", "json": "UnrecognizedClientException"}.get(
+    code = {"ec2": "AuthFailure", **dict.fromkeys(JSON, "UnrecognizedClientException")}.get(
         protocol, "InvalidClientTokenId"
     )
     if response.service_name == "s3":
@@ -65,7 +65,7 @@ def unknown_key(response: Any, protocol: str) -> NoReturn:
 
 def wrong_signature(response: Any, protocol: str, message: str) -> NoReturn:
     """Refuse a request that was not signed with the key's secret, or not now."""
-    code = {"ec2": "AuthFailure", "json": "InvalidSignatureException"}.get(
+    code = {"ec2": "AuthFailure", **dict.fromkeys(JSON, "InvalidSignatureException")}.get(
         protocol, "SignatureDoesNotMatch"
     )
     _refuse(response, 403, code, message)

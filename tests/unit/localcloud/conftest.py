@@ -16,6 +16,7 @@ from localcloud.base_image import BaseImage
 from localcloud.patches import machine_images
 from localcloud.world import World
 from localcloud.world import install as install_world
+from tests.recordings.held import holding
 from tests.simulation import answers
 from tests.unit.localcloud.balancers import Balancer
 from tests.unit.localcloud.fakes import FakeClock, FakeDriver
@@ -46,7 +47,7 @@ def a_world(clock: FakeClock, driver: FakeDriver) -> Iterator[World]:
     """A world with nothing in it but base images."""
     world = World(clock, driver)
     install_world(world)
-    with pytest.MonkeyPatch.context() as patch, mock_aws():
+    with pytest.MonkeyPatch.context() as patch, mock_aws(), holding():
         patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
         patches.install(world)
         answers.install()
