@@ -12,6 +12,7 @@ from moto.core.request import determine_request_protocol
 from moto.core.utils import get_service_model
 
 from localcloud import world
+from localcloud.patches.iam import resources_dynamodb
 from localcloud.patches.iam.policies import Check
 from localcloud.patches.iam.principals import Principal
 from localcloud.patches.iam.resources import named_by, passed_by
@@ -47,6 +48,8 @@ def checks_of(response: Any, signed: Signed, who: Principal, resource: str) -> l
     named: list[tuple[str, str, Tree]] = []
     if service == "ec2":
         named += Namer(*where).names(action, parameters)
+    if service == "dynamodb":
+        named += resources_dynamodb.named(where, action, parameters)
     named += [(f"{service}:{action}", *one) for one in named_by(where, service, action, parameters)]
     if not named:
         named = [(f"{service}:{action}", "*", {})]

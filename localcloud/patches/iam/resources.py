@@ -1,16 +1,14 @@
-"""Name the resources of a request to the services other than EC2 and S3, with condition keys.
+"""Name the resources of a request to services other than EC2, S3 and DynamoDB, with condition keys.
 
 Follows the Service Authorization Reference (docs.aws.amazon.com/service-authorization/latest/
 reference/): one small entry for each service whose actions the project's policies scope. An action
 without an entry is checked on "*", like actions that take no resource.
 """
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 from moto.autoscaling.models import autoscaling_backends
-from moto.dynamodb.models import dynamodb_backends
 from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
 
@@ -84,38 +82,6 @@ def _commanded(where: Where, parameters: Tree) -> list[Named]:
         tags |= {k.replace("ec2:", "ssm:").replace(":Res", ":res"): v for k, v in tags.items()}
         found.append((namer.arn("instance", one), tags))
     return found
-
-
-def _dynamodb(where: Where, action: str, parameters: Tree) -> list[Named]:
-    if arn := parameters.get("ResourceArn"):
-        return [(arn, {})]
-    several = parameters.get("RequestItems")
-    tables = list(several) if isinstance(several, dict) else [parameters.get("TableName")]
-    for item in parameters.get("TransactItems") or []:
-        tables += [part["TableName"] for part in item.values()]
-    found = []
-    for name in sorted({table for table in tables if table}):
-        keys = {} if several else {"dynamodb:LeadingKeys": _leading(where, name, parameters)}
-        found.append((_arn("dynamodb", where, f"table/{name.split('/')[-1]}"), keys))
-    return found
-
-
-def _leading(where: Where, table_name: str, parameters: Tree) -> tuple[str, ...] | None:
-    """Return the partition keys that a request touches; an unreadable one matches no key."""
-    table = dynamodb_backends[where[0]][where[1]].tables.get(table_name)
-    if table is None:
-        return None
-    key = table.hash_key_attr
-    for part in ("Key", "Item"):
-        if key in (parameters.get(part) or {}):
-            return tuple(str(value) for value in parameters[part][key].values())
-    if condition := parameters.get("KeyConditionExpression"):
-        name = re.search(r"(\S+)\s*=\s*(:\w+)", condition)
-        values = parameters.get("ExpressionAttributeValues") or {}
-        if name and (parameters.get("ExpressionAttributeNames") or {}).get(name[1], name[1]) == key:
-            return tuple(str(value) for value in values[name[2]].values())
-        return ("\0",)
-    return None
 
 
 def _autoscaling(where: Where, action: str, parameters: Tree) -> list[Named]:
@@ -218,7 +184,6 @@ _HOSTED_ZONE = "arn:aws:route53:::hostedzone/{}"
 _SERVICES: dict[str, Callable[[Where, str, Tree], list[Named]]] = {
     "autoscaling": _autoscaling,
     "cloudwatch": _cloudwatch,
-    "dynamodb": _dynamodb,
     "iam": _iam,
     "logs": _logs,
     "sns": _sns,

@@ -71,6 +71,7 @@ def run_tasks() -> None:
                 runtime.container_exited(plan.task_id, container.name, 143, "")
             elif waits:
                 runtime.container_started(plan.task_id, container.name, "abc", "sha256:1")
+                runtime.health(plan.task_id, container.name, "HEALTHY")
         if plan.stopping:
             runtime.gone(plan.task_id)
         elif waits:
