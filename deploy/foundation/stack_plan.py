@@ -5,7 +5,16 @@ from typing import Literal
 
 Action = Literal["add", "change", "replace", "may replace", "remove"]
 
-STATEFUL = frozenset({"AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::Route53::HostedZone"})
+STATEFUL = frozenset(
+    {
+        "AWS::DynamoDB::Table",
+        "AWS::Route53::HostedZone",
+        "AWS::S3::Bucket",
+        "AWS::S3Vectors::Index",
+        "AWS::S3Vectors::VectorBucket",
+        "AWS::SecretsManager::Secret",
+    }
+)
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 moto keeps targets and policies, makes alarms of its own invention for them, and never changes a
 desired count. Here ``policies`` makes the documented alarms, ``decisions`` computes the capacity,
-``actions`` brings it about, when CloudWatch runs a policy's action.
+``actions`` brings it about when CloudWatch runs a policy's action, ``targets`` keeps it in range.
 """
 
-from localcloud.patches.applicationautoscaling import actions, policies
+from localcloud.patches.applicationautoscaling import actions, policies, targets
 from localcloud.world import World
 
 
@@ -13,6 +13,7 @@ def install() -> None:
     """Put these alarms and activities in place of moto's."""
     policies.install()
     actions.install()
+    targets.install()
 
 
 def attach(world: World) -> None:

@@ -44,7 +44,7 @@ def run(alarm: Any, arn: str) -> None:
     if policy is None:
         raise LookupError(f"there is no scaling policy {arn}")
     target = _backend().targets[policy.scalable_dimension][policy.resource_id]
-    current = _current(policy)
+    current = desired_count(policy.resource_id)
     metric = _latest(alarm)
     if metric is None:
         return
@@ -118,8 +118,9 @@ def _change(target: Any, policy: Any, alarm: Any, current: int, wanted: int) -> 
     )
 
 
-def _current(policy: Any) -> int:
-    _, cluster, service = policy.resource_id.split("/")
+def desired_count(resource_id: str) -> int:
+    """Return the desired count of a service, named as in ``service/CLUSTER/NAME``."""
+    _, cluster, service = resource_id.split("/")
     found = call("ecs", "describe_services", cluster=cluster, services=[service])
     return int(found["services"][0]["desiredCount"])
 

@@ -5,7 +5,8 @@ Follows "How Lambda handles errors and retries with asynchronous invocation"
 retried twice, after one and after two minutes; a throttled event waits from one second up to five
 minutes, and for six hours in all. Reserved concurrency is the most that run at once
 (configuration-concurrency.html); where it is 0, events are dropped (monitoring-metrics-types.html,
-AsyncEventsDropped). What is dropped goes to the function's dead letters (``dead_letters``).
+AsyncEventsDropped, and the metrics of invocations, which a function's alarms watch). What is
+dropped goes to the function's dead letters (``dead_letters``).
 """
 
 import uuid
@@ -18,6 +19,7 @@ from localcloud.account import REGION
 from localcloud.driver import Work
 from localcloud.patches.awslambda import dead_letters, logs
 from localcloud.patches.iam import may_assume, role_credentials
+from localcloud.patches.internal import call
 from localcloud.world import World
 
 SERVICE = "lambda.amazonaws.com"
@@ -80,6 +82,7 @@ def _advance(world: World, backend: Any, event: Event, now: float) -> bool:
         return True
     running = [e for e in events_of(backend) if e.function == event.function and e.began]
     if len(running) >= int(function.reserved_concurrency or UNRESERVED):
+        _measure(event.function, Throttles=1)
         event.due = now + min(LONGEST_WAIT, 2.0**event.throttles)
         event.throttles += 1
         return False
@@ -95,6 +98,7 @@ def _collect(world: World, function: Any, event: Event, now: float) -> bool:
     if function is not None:
         logs.write(function, event.request_id, answer, began=event.began or now, now=now)
     event.began = None
+    _measure(event.function, Invocations=1, Errors=int(answer.exit_code != 0))
     if answer.exit_code == 0:
         return True
     if function is None:
@@ -105,6 +109,16 @@ def _collect(world: World, function: Any, event: Event, now: float) -> bool:
     event.due = now + RETRIES[event.failures]
     event.failures += 1
     return False
+
+
+def _measure(name: str, **counts: int) -> None:
+    """Add to a function's metrics."""
+    pairs = [{"Name": "FunctionName", "Value": name}]
+    data = [
+        {"MetricName": metric, "Dimensions": pairs, "Value": float(count), "Unit": "Count"}
+        for metric, count in counts.items()
+    ]
+    call("cloudwatch", "put_metric_data", Namespace="AWS/Lambda", MetricData=data)
 
 
 def _give_up(function: Any, event: Event, condition: str, error: str) -> bool:

@@ -30,7 +30,9 @@ Undo = Callable[[], Iterator[bool]]
 def dependency_order(template: Template) -> dict[str, frozenset[str]]:
     """Return each resource with what it needs, in the order to create them; cycles are refused."""
     resources = template.resources()
-    needs = {name: _needs(template, body) & set(resources) for name, body in resources.items()}
+    needs = {
+        name: _needs(template, name, body) & set(resources) for name, body in resources.items()
+    }
     order: dict[str, frozenset[str]] = {}
     while len(order) < len(needs):
         free = [n for n in needs if n not in order and needs[n] <= set(order)]
@@ -41,9 +43,16 @@ def dependency_order(template: Template) -> dict[str, frozenset[str]]:
     return order
 
 
-def _needs(template: Template, body: Tree) -> frozenset[str]:
+def _needs(template: Template, name: str, body: Tree) -> frozenset[str]:
+    """Return what a resource depends on.
+
+    CloudFormation does not create what depends on a resource that it does not create, whatever its
+    own condition (TemplateReference/aws-attribute-condition.html); no one means that.
+    """
     named = body.get("DependsOn", [])
     explicit = {named} if isinstance(named, str) else set(named)
+    if odd := sorted(explicit & set(template.tree["Resources"]) - set(template.resources())):
+        raise refuse(f"{name} depends on {odd[0]}, which is not created: neither would be")
     return frozenset(explicit | {name for name, _ in template.references(body.get("Properties"))})
 
 

@@ -1,15 +1,20 @@
 """Report the metrics that AWS's own services send, those that the project's alarms watch.
 
 Follows "CloudWatch metrics for your Network Load Balancer" (HealthyHostCount, UnHealthyHostCount:
-reported while targets are registered) and "Amazon EC2 Auto Scaling metrics" (group metrics, when
-EnableMetricsCollection turned them on). AWS sends them once a minute; see localcloud/behaviour.py.
+reported while targets are registered), "Amazon EC2 Auto Scaling metrics" (group metrics, when
+EnableMetricsCollection turned them on) and "Available CloudWatch metrics for Amazon SQS"
+(docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-
+metrics.html: of queues in use; the age is that of the oldest message, hidden ones included). AWS
+sends them once a minute; see localcloud/behaviour.py.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from moto.autoscaling.models import autoscaling_backends
+from moto.core.utils import unix_time
 from moto.elbv2.models import elbv2_backends
+from moto.sqs.models import sqs_backends
 
 from localcloud.patches import internal
 
@@ -34,6 +39,10 @@ def report() -> None:
         _report_groups()
     if any(b.target_groups for a in elbv2_backends.values() for b in a.values()):
         _report_targets()
+    for account in list(sqs_backends.values()):
+        for backend in list(account.values()):
+            for queue in list(backend.queues.values()):
+                _report_queue(queue)
 
 
 def _put(namespace: str, dimensions: dict[str, str], values: dict[str, float]) -> None:
@@ -74,3 +83,14 @@ def _report_targets() -> None:
                 "TargetGroup": arn.split(":")[-1],
             }
             _put("AWS/NetworkELB", where, values)
+
+
+def _report_queue(queue: Any) -> None:
+    """Report what is in a queue; the names are not those of its attributes."""
+    sent = [message.sent_timestamp / 1000 for message in queue._messages]
+    values = {
+        "ApproximateNumberOfMessagesVisible": queue.approximate_number_of_messages,
+        "ApproximateNumberOfMessagesNotVisible": queue.approximate_number_of_messages_not_visible,
+        "ApproximateAgeOfOldestMessage": unix_time() - min(sent) if sent else 0,
+    }
+    _put("AWS/SQS", {"QueueName": queue.name}, values)

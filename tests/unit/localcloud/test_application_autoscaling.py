@@ -100,6 +100,15 @@ def scaled(aws: Clients, clock: FakeClock) -> Scaled:
     return Scaled(aws, Ecs(aws, clock))
 
 
+@pytest.mark.parametrize(("least", "most", "wanted"), [(3, 6, 3), (0, 1, 1), (0, 0, 0), (1, 6, 2)])
+def test_a_target_that_is_registered_brings_the_capacity_into_its_range(
+    scaled: Scaled, least: int, most: int, wanted: int
+) -> None:
+    scaled.api.register_scalable_target(**TARGET, MinCapacity=least, MaxCapacity=most)
+
+    assert scaled.desired == wanted
+
+
 def test_a_policy_has_an_alarm_above_and_one_below_its_target(scaled: Scaled) -> None:
     scaled.track()
 

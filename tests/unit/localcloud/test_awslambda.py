@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.cloudwatch.models import cloudwatch_backends
 
 from localcloud.driver import Answer
+from localcloud.patches.cloudwatch import series
 from localcloud.processes import TIMED_OUT
 from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
@@ -23,6 +25,7 @@ INVOKER = "lambda.alarms.cloudwatch.amazonaws.com"
 ALARM = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:no-leader"
 QUEUE = "arn:aws:sqs:us-east-1:123456789012:dead"
 LOGS = f"/aws/lambda/{NAME}"
+FUNCTION = [{"Name": "FunctionName", "Value": NAME}]
 FAILED = Answer(1, "[ERROR] KeyError: 'x'\n", "")
 
 
@@ -196,6 +199,22 @@ def test_a_failed_function_is_retried_after_one_and_two_minutes_then_dropped(
 
     # The world sees the failure a second later.
     assert [round(second - first) for first, second in pairwise(begun)] == [61, 121]
+
+
+@pytest.mark.parametrize(("answer", "errors"), [(FAILED, 1.0), (Answer(0, "", ""), 0.0)])
+def test_invocations_and_errors_are_metrics(
+    remediation: Remediation, driver: FakeDriver, answer: Answer, errors: float
+) -> None:
+    driver.on_invoke = lambda work: answer
+    remediation.invoke()
+    remediation.clock.advance(5, every=1)
+
+    found = series.series_of(cloudwatch_backends["123456789012"]["us-east-1"])
+    values = {
+        metric: [sample.total for sample in found[series.key("AWS/Lambda", metric, FUNCTION)]]
+        for metric in ("Invocations", "Errors")
+    }
+    assert values == {"Invocations": [1.0], "Errors": [errors]}
 
 
 def test_a_function_that_returns_is_not_run_again(

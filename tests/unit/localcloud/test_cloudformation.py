@@ -473,6 +473,13 @@ def test_a_protected_stack_is_not_deleted(stacks: Stacks) -> None:
             "Circular dependency between resources: [A, B]",
         ),
         (
+            {
+                **a_template(A=a_topic(DependsOn="B"), B=a_topic(Condition="Never")),
+                "Conditions": {"Never": {"Fn::Equals": ["a", "b"]}},
+            },
+            "A depends on B, which is not created",
+        ),
+        (
             {**a_template(T=a_topic()), "Parameters": {"P": {"Type": "String"}}},
             "Parameters: [P] must have values",
         ),

@@ -248,3 +248,28 @@ def test_metrics_without_a_time_get_the_worlds_time(aws: Clients, clock: FakeClo
     )
 
     assert [point["Maximum"] for point in found["Datapoints"]] == [1.0]
+
+
+@pytest.mark.parametrize(("messages", "state"), [(0, OK), (1, OK), (2, ALARM)])
+def test_what_waits_in_a_queue_is_a_metric(
+    aws: Clients, clock: FakeClock, messages: int, state: str
+) -> None:
+    url = aws("sqs").create_queue(QueueName="dead-letters")["QueueUrl"]
+    aws("cloudwatch").put_metric_alarm(
+        AlarmName="dead-letters",
+        Namespace="AWS/SQS",
+        MetricName="ApproximateNumberOfMessagesVisible",
+        Dimensions=[{"Name": "QueueName", "Value": "dead-letters"}],
+        Statistic="Maximum",
+        Period=60,
+        EvaluationPeriods=1,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        Threshold=2,
+    )
+    for _ in range(messages):
+        aws("sqs").send_message(QueueUrl=url, MessageBody="x")
+
+    clock.advance(90, every=5)
+
+    (alarm,) = aws("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert alarm["StateValue"] == state

@@ -38,7 +38,7 @@ class Pipeline:
         desired = desired_stack(environment or with_documents(), **given)
         return apply_stack(self.clients, desired, clock=self.clock, progress=self.said.append)
 
-    def found(self, service: str, call: str, **request: Any) -> Any:
+    def found(self, service: str, call: str, /, **request: Any) -> Any:
         """Ask a service something."""
         return getattr(self.clients(service), call)(**request)
 
