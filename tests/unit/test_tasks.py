@@ -55,6 +55,7 @@ def test_the_menu_has_every_command() -> None:
         *("head.id", "head.logs", "head.shell", "head.restart", "head.replace", "head.hand-over"),
         *("cloud.up", "cloud.down", "cloud.status", "cloud.shell"),
         *("documents.add", "documents.ask", "documents.retry", "documents.evaluate"),
+        "documents.template",
         *("drill.run", "drill.report"),
     }
 
