@@ -414,3 +414,20 @@ def test_a_destroy_deletes_every_template(mixed: Cluster) -> None:
 
     assert templates(mixed) == []
     assert mixed.state().instances == ()
+
+
+def test_names_at_their_limits_are_deployed(deployed: Deployed) -> None:
+    deployed.cloud.clients("s3").create_bucket(Bucket="lake")
+    access = {"s3_read": ["lake/*"], "egress": ["tcp/5432 to 10.0.0.0/8"]}
+    placed = {"placement": "cluster", "zones": ["us-east-1a"]}
+    promises = {"labels": {"a" * 63: "b" * 63}, "resources": {"r" * 100: 10**14}}
+    groups = {"g" + "-" * 19 + "g": GPU | access | placed, "g" * 21: CPU | access | promises}
+    deployed.cloud.bake("worker", "cuda")
+    cluster = Cluster(deployed.cloud, an_environment(name="e" * 21, workers=groups, **WATCH))
+
+    cluster.deploy()
+
+    assert counts(cluster) == {"g" + "-" * 19 + "g": 1, "g" * 21: 2}
+    settled(cluster)
+    cluster.destroy()
+    assert cluster.state().instances == ()
