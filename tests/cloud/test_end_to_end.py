@@ -50,6 +50,7 @@ object_store_gib = 1
 """
 # Of the plan and of the rollout, in this order.
 REMOVAL = ("drain the 1 worker of ", "autoscaler configuration without ")
+IMAGE = "[image]\n"
 SLOW_DRAIN, QUICK_DRAIN = "drain_seconds = 30", "drain_seconds = 10"
 
 
@@ -216,14 +217,21 @@ def test_the_cluster_survives_the_loss_of_its_head(invoke: Invoke) -> None:
 
 
 @pytest.fixture(scope="module")
-def groups(tmp_path_factory: pytest.TempPathFactory) -> Groups:
-    """The environment local, with one group of workers and with three."""
-    local = (ROOT / "environments/local.toml").read_text()
-    assert local.count(ONE_GROUP) == local.count(SLOW_DRAIN) == 1
+def groups(invoke: Invoke, tmp_path_factory: pytest.TempPathFactory) -> Groups:
+    """The environment local with the heads that it has, and with one group of workers or three."""
+    (head,) = json.loads(invoke("status", "--json").stdout)["heads"]
+    text = (ROOT / "environments/local.toml").read_text()
+    for before, after in (
+        (SLOW_DRAIN, QUICK_DRAIN),
+        (IMAGE, f'{IMAGE}head_id = "{head["image"]}"\n'),
+    ):
+        assert text.count(before) == 1
+        text = text.replace(before, after)
+    assert text.count(ONE_GROUP) == 1
     made = []
     for kind, workers in (("one", ONE_GROUP), ("three", THREE_GROUPS)):
         path = tmp_path_factory.mktemp(kind) / "local.toml"
-        path.write_text(local.replace(SLOW_DRAIN, QUICK_DRAIN).replace(ONE_GROUP, workers))
+        path.write_text(text.replace(ONE_GROUP, workers))
         made.append(str(path.with_suffix("")))
     return Groups(*made)
 
