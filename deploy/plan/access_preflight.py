@@ -15,6 +15,9 @@ from deploy.release.release import Release
 # Of a network interface, unless the quota L-2AFB9258 is raised:
 # https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
 MOST_SECURITY_GROUPS = 5
+# For connections that a security group's members open, unless the quota L-0EA8095F is raised; from
+# the same page.
+MOST_RULES = 60
 # Of a role, unless the quota L-0DA4ABF3 is raised:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 MOST_POLICIES = 10
@@ -117,9 +120,13 @@ def _quotas(release: Release) -> Iterator[Finding]:
     kinds |= {f"workers.{group.name}": group_needs(group) for group in settings.groups}
     for place, needs in kinds.items():
         groups, policies = _security_group_count(needs), 1 + len(needs.policy_arns)
+        rules = len(needs.egress) + needs.mounts_efs
         if groups > MOST_SECURITY_GROUPS:
             words = f"{place}: {groups} security groups, and an interface takes"
             yield Finding(f"{words} {MOST_SECURITY_GROUPS}", "raise the quota vpc, L-2AFB9258")
+        if rules > MOST_RULES:
+            words = f"{place}: {rules} rules of egress, and a security group takes {MOST_RULES}"
+            yield Finding(words, "name wider ranges, or raise the quota vpc, L-0EA8095F")
         if policies > MOST_POLICIES:
             words = f"{place}: {policies} managed policies, and a role takes"
             yield Finding(f"{words} {MOST_POLICIES}", "raise the quota iam, L-0DA4ABF3")

@@ -23,12 +23,13 @@ from deploy.release.autoscaler_yaml import mistakes_of
 from deploy.release.groups import groups_of, settings_of, type_names
 from deploy.release.release import Release
 from deploy.release.settings import NodeImage, Role
+from deploy.release.user_data import check_sizes
 from node import contract
 
 
 def requested_release(clients: Clients, environment: Environment, folder: Path = FOLDER) -> Release:
-    """Return the release; raises Refused without verified images that match, or with all mistakes
-    of ``autoscaler_file``, as the head image's Ray sees them.
+    """Return the release; raises Refused without verified images that match, for more user data
+    than EC2 takes, or with all mistakes of ``autoscaler_file``, as the head image's Ray sees them.
     """
     path = folder / environment.autoscaler_file if environment.autoscaler_file else None
     override = read_override(path) if path else {}
@@ -40,6 +41,7 @@ def requested_release(clients: Clients, environment: Environment, folder: Path =
         useful = takes_effect(override, environment.workers)
         wrong = mistakes_of(environment, settings, useful, head.ray_version)
         refuse(path, chain(useless_keys(override, environment.workers), wrong))
+    check_sizes(environment, settings)
     return Release(head, settings)
 
 

@@ -12,13 +12,15 @@ import yaml
 
 from common.environment import Environment
 from common.errors import Refused
-from deploy.release.settings import Access, Group
+from deploy.release.settings import Access, Group, Settings
 from node import contract
 
 GIB = 2**30
 # Before it is encoded:
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html
 MOST_BYTES = 16 * 1024
+# The address of a Redis that is not created yet may be as long: DNS names have 253 characters.
+LONGEST_REDIS = f"rediss://{'x' * 253}:65535"
 _FRAME = """\
 #cloud-config
 write_files:
@@ -53,6 +55,16 @@ def worker_user_data(environment: Environment, group: Group, redis: str = "") ->
     given = {key: value for key, value in own.items() if value}
     common = _common(environment, contract.WORKER, redis)
     return _written(common | given | _file_systems(group.access))
+
+
+def check_sizes(environment: Environment, settings: Settings) -> None:
+    """Raise Refused if heads or workers would be told more than EC2 takes."""
+    head_user_data(environment, LONGEST_REDIS, settings.head_access)
+    for group in settings.groups:
+        try:
+            worker_user_data(environment, group, LONGEST_REDIS)
+        except Refused as error:
+            raise Refused(f"workers.{group.name}: {error.message}", hint=error.hint) from error
 
 
 def _common(environment: Environment, role: str, redis: str) -> dict[str, str]:

@@ -174,6 +174,15 @@ def test_what_exceeds_the_quotas_of_a_role_and_of_an_interface_is_named(world: W
     ]
 
 
+def test_more_egress_than_a_security_group_takes_is_named(world: World) -> None:
+    rules = [f"tcp/{port} to 10.0.0.0/8" for port in range(1, 62)]
+
+    assert findings(workers={"gpu": TYPE | {"egress": rules}}) == [
+        "workers.gpu: 61 rules of egress, and a security group takes 60"
+    ]
+    assert findings(workers={"gpu": TYPE | {"egress": rules[1:]}}) == []
+
+
 # --- Keys -----------------------------------------------------------------------------------------
 
 

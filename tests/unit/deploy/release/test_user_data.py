@@ -7,7 +7,7 @@ import yaml
 
 from common.errors import Refused
 from deploy.release.settings import Access
-from deploy.release.user_data import head_user_data, worker_user_data
+from deploy.release.user_data import check_sizes, head_user_data, worker_user_data
 from node.contract import NODE_YAML
 from tests.unit.deploy.builders import (
     a_desired_state,
@@ -98,6 +98,15 @@ def test_more_than_ec2_takes_is_refused() -> None:
 
     with pytest.raises(Refused, match=r"user data of a worker has .* and EC2 takes 16384"):
         worker_user_data(an_environment(), a_group(labels=labels))
+
+
+def test_a_release_with_more_than_ec2_takes_is_refused_with_the_group() -> None:
+    cpu = {"instance_types": ["m6i.large"], "min": 1, "max": 2}
+    large = cpu | {"resources": {f"resource-{number}": 1 for number in range(1000)}}
+    environment = an_environment(workers={"cpu": cpu, "large": large})
+
+    with pytest.raises(Refused, match=r"^workers\.large: the user data of a worker has"):
+        check_sizes(environment, the_settings(environment))
 
 
 @pytest.mark.parametrize(
