@@ -1,0 +1,167 @@
+"""A cluster on machines as its operator sees it: the report of status, AWS, and jobs on Ray."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from localcloud.session import operator_command
+
+ROOT = Path(__file__).resolve().parents[2]
+Report = dict[str, Any]
+
+# Of environments/local.toml, and what a test has instead.
+ONE_GROUP = """[workers]
+instance_type = "m6i.large"
+min = 1
+max = 3
+"""
+THREE_GROUPS = """[workers.worker]
+instance_types = ["m6i.large"]
+min = 1
+max = 3
+
+[workers.tools]
+instance_types = ["m6i.large", "m6a.large"]
+min = 1
+max = 2
+resources = { big_disk = 1 }
+labels = { team = "search" }
+egress = ["tcp/5432 to 10.0.0.0/8"]
+volume = { gib = 24, iops = 4000, throughput = 250 }
+
+[workers.gpu]
+instance_types = ["g6.xlarge"]
+min = 0
+max = 1
+instance_store = "spill"
+object_store_gib = 1
+"""
+IMAGE = "[image]\n"
+SLOW_DRAIN, QUICK_DRAIN = "drain_seconds = 30", "drain_seconds = 10"
+
+
+class Groups(NamedTuple):
+    """Environments by what ``--env`` takes, alike but for their groups of workers."""
+
+    one: str
+    three: str
+
+
+def environments(folder: Path, head_image: str) -> Groups:
+    """Write the environment local with these heads, and with one group of workers or three."""
+    text = (ROOT / "environments/local.toml").read_text()
+    held = f'{IMAGE}head_id = "{head_image}"\n'
+    for before, after in ((SLOW_DRAIN, QUICK_DRAIN), (IMAGE, held)):
+        assert text.count(before) == 1
+        text = text.replace(before, after)
+    assert text.count(ONE_GROUP) == 1
+    made = []
+    for kind, workers in (("one", ONE_GROUP), ("three", THREE_GROUPS)):
+        path = folder / kind / "local.toml"
+        path.parent.mkdir()
+        path.write_text(text.replace(ONE_GROUP, workers))
+        made.append(str(path.with_suffix("")))
+    return Groups(*made)
+
+
+def ids(machines: list[dict[str, str]]) -> set[str]:
+    return {machine["id"] for machine in machines}
+
+
+def running(report: Report) -> dict[str, int]:
+    """Return how many workers of each group run."""
+    return {group["name"]: group["running"] for group in report["groups"]}
+
+
+def one_of(report: Report, group: str) -> dict[str, str]:
+    """Return the one worker of a group."""
+    (found,) = (worker for worker in report["workers"] if worker["group"] == group)
+    return dict(found)
+
+
+def launched(worker: dict[str, str]) -> Report:
+    """Return what EC2 says of a worker's root volume, and which connections it may open in VPCs."""
+    return dict(json.loads(inside(DESCRIBE, worker["id"])))
+
+
+def inside(script: str, *arguments: str) -> str:
+    """Run Python inside the VPC, as an operator; return what it prints."""
+    command = operator_command([sys.executable, "-c", script, *arguments])
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def ami_ids(listed: str) -> set[str]:
+    """Return the image ids that a list shows."""
+    return set(re.findall(r"\bami-[0-9a-f]{17}\b", listed))
+
+
+READ_SECRET = """
+import boto3
+ssm = boto3.client("ssm", region_name="us-east-1")
+name = "/ray/local/redis_password"
+print(ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
+"""
+DESCRIBE = """
+import json, sys
+import boto3
+ec2 = boto3.client("ec2", region_name="us-east-1")
+found = ec2.describe_instances(InstanceIds=sys.argv[1:])["Reservations"][0]["Instances"][0]
+volume = found["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
+volume = ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]
+groups = [group["GroupId"] for group in found["SecurityGroups"]]
+groups = ec2.describe_security_groups(GroupIds=groups)["SecurityGroups"]
+opens = [
+    [rule["IpProtocol"], rule["FromPort"], address["CidrIp"]]
+    for group in groups
+    for rule in group["IpPermissionsEgress"]
+    for address in rule["IpRanges"]
+    if address["CidrIp"].startswith("10.0.")
+]
+volume = {key: volume[key] for key in ("Size", "Iops", "Throughput")}
+print(json.dumps({"volume": volume, "opens": opens}))
+"""
+RUN_JOB = """
+import shlex, sys
+from common.clients import Clients
+from common.environment import load_environment
+from common.waiting import SystemClock
+from deploy.cluster.ray_api import ray_api
+from deploy.verify.smoke import PYTHON, run_job
+environment = load_environment("local")
+api = ray_api(Clients(environment.region), environment)
+print(run_job(api, shlex.join([PYTHON, "-c", sys.argv[1]]), clock=SystemClock()).logs)
+"""
+# The last one fills an object store of 1 GiB with 1.3 GiB.
+TASKS = """
+import os
+from pathlib import Path
+import ray
+
+def here():
+    return ray.util.get_node_ip_address()
+
+def fill():
+    kept = [ray.put(bytes(100 * 1024**2)) for _ in range(13)]
+    disk = Path("/mnt/instance-store")
+    assert disk.is_mount()
+    files = [path for path in disk.rglob("ray_spilled_objects*/*") if path.is_file()]
+    assert len(ray.get(kept[0])) == 100 * 1024**2
+    return here(), sum(path.stat().st_size for path in files)
+
+ray.init(log_to_driver=False, logging_level="ERROR")
+tasks = {
+    "resource": ray.remote(num_cpus=0, resources={"big_disk": 1})(here).remote(),
+    "label": ray.remote(num_cpus=0, label_selector={"team": "search"})(here).remote(),
+}
+filled = ray.remote(num_cpus=0, num_gpus=1, accelerator_type="L4")(fill).remote()
+for name, task in tasks.items():
+    print(name, "ran on", ray.get(task))
+address, spilled = ray.get(filled)
+print("gpu ran on", address)
+print(spilled, "bytes spilled")
+"""
