@@ -64,7 +64,7 @@ def _removed(clients: Clients, environment: Environment, state: ClusterState) ->
     uri = state.lease.autoscaler if state.lease else ""
     key = uri.removeprefix(f"s3://{environment.bucket}/")
     body = read_object(clients, environment.bucket, key) if uri else None
-    return removed_in(body.decode()) if body else ()
+    return removed_in(body) if body else ()
 
 
 def _unfinished(environment: Environment, clients: Clients, state: ClusterState) -> str:

@@ -55,9 +55,15 @@ def autoscaler_yaml(
     return yaml.safe_dump(config, sort_keys=False)
 
 
-def removed_in(body: str) -> tuple[str, ...]:
-    """Return the removed groups that a YAML of ``autoscaler_yaml`` still has a node type for."""
-    types = yaml.safe_load(body)["available_node_types"]
+def removed_in(body: bytes) -> tuple[str, ...]:
+    """Return the removed groups that a YAML of ``autoscaler_yaml`` still has a node type for.
+
+    None for one that was changed since, and is no such YAML: heads keep their copy of it.
+    """
+    try:
+        types = dict(yaml.safe_load(body)["available_node_types"])
+    except (yaml.YAMLError, LookupError, TypeError, ValueError):
+        return ()
     return tuple(sorted(name for name in types if types[name] == _launches_none(MOST_WORKERS)))
 
 

@@ -4,9 +4,10 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
 import yaml
 
-from deploy.release.autoscaler_yaml import Source, autoscaler_yaml, mistakes_of
+from deploy.release.autoscaler_yaml import Source, autoscaler_yaml, mistakes_of, removed_in
 from deploy.release.ray_schema import mistakes
 from tests.unit.deploy.builders import a_group, an_environment, the_settings
 
@@ -139,6 +140,24 @@ def test_a_removed_group_launches_nothing_and_ray_stops_none_of_its_workers() ->
     }
     assert config["max_workers"] == 10_003
     assert mistakes(config, "2.60.0") == ()
+
+
+def test_removed_groups_are_found_in_a_yaml_again() -> None:
+    environment = an_environment()
+    settings, sources = the_settings(environment), {"worker": SOURCE}
+
+    without = autoscaler_yaml(environment, settings, sources)
+    text = autoscaler_yaml(environment, settings, sources, ("old", "gpu"))
+
+    assert removed_in(text.encode()) == ("gpu", "old")
+    assert removed_in(without.encode()) == ()
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"cluster_name: [\n", b"a: 1", b"[]", b"\xff", b"available_node_types: x"]
+)
+def test_a_yaml_that_somebody_spoiled_removes_nothing(body: bytes) -> None:
+    assert removed_in(body) == ()
 
 
 def test_the_head_type_launches_nothing_and_runs_no_tasks() -> None:
