@@ -6,6 +6,7 @@ from commands import (
     cloud,
     cluster,
     connect,
+    documents,
     documents_template,
     documents_use,
     drill,
@@ -34,11 +35,10 @@ namespace = Collection(
     job=Collection(job.job_submit, job.job_list, job.job_logs, job.job_stop),
     cloud=Collection(cloud.up, cloud.down, cloud.cloud_status, cloud.shell),
     documents=Collection(
-        documents_use.add,
-        documents_use.ask,
-        documents_use.retry,
-        documents_use.evaluate,
-        documents_template.template,
+        *(documents.plan, documents.deploy, documents.destroy, documents_template.template),
+        *(documents.pause, documents.resume),
+        *(documents.status, documents.verify, documents.cost),
+        *(documents_use.add, documents_use.ask, documents_use.retry, documents_use.evaluate),
     ),
     drill=Collection(drill.run, drill.drill_report),
 )

@@ -5,7 +5,9 @@ killed run leaves no tag: a registry stores it last.
 """
 
 import base64
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from botocore.exceptions import ClientError
 
@@ -21,7 +23,7 @@ def find_image(clients: Clients, uri: str, tag: str) -> str:
     with translated(f"looking for {uri}:{tag}"):
         try:
             found = clients("ecr").describe_images(
-                repositoryName=_name(uri), imageIds=[{"imageTag": tag}]
+                repositoryName=repository_name(uri), imageIds=[{"imageTag": tag}]
             )
         except ClientError as error:
             if error_code(error) != "ImageNotFoundException":
@@ -61,6 +63,56 @@ def log_in(clients: Clients, builder: Builder, uri: str) -> None:
     builder.log_in(uri.partition("/")[0], password)
 
 
-def _name(uri: str) -> str:
+def repository_name(uri: str) -> str:
     """Return a repository's name from its URI, ``REGISTRY/NAME``."""
     return uri.partition("/")[2]
+
+
+class Images(Protocol):
+    """Where a deploy has its image from."""
+
+    def find(self, uri: str) -> str:
+        """Return the image by its digest; empty while the repository does not have it."""
+
+    def ensure(self, uri: str, progress: Say) -> str:
+        """Return the image by its digest, building it if need be."""
+
+    @property
+    def words(self) -> str:
+        """Name it for a person."""
+
+
+@dataclass(frozen=True)
+class BuiltImage:
+    """The image that this checkout makes."""
+
+    clients: Clients
+    ingredients: Ingredients
+    cache: Path
+
+    def find(self, uri: str) -> str:
+        return find_image(self.clients, uri, self.ingredients.tag)
+
+    def ensure(self, uri: str, progress: Say) -> str:
+        return ensure_image(self.clients, uri, self.ingredients, self.cache, progress)
+
+    @property
+    def words(self) -> str:
+        return self.ingredients.tag
+
+
+@dataclass(frozen=True)
+class GivenImage:
+    """The image that the environment names."""
+
+    image: str
+
+    def find(self, uri: str) -> str:
+        return self.image
+
+    def ensure(self, uri: str, progress: Say) -> str:
+        return self.image
+
+    @property
+    def words(self) -> str:
+        return self.image

@@ -19,6 +19,7 @@ from documents.settings import Settings
 PORT = 8000
 TOKEN = "DOCUMENTS_TOKEN"  # noqa: S105 # the key of the token in its secret
 PAUSED = "Paused"
+IMAGE = "RayDockerImageUri"
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Pipeline:
     environment: Environment
     outputs: Mapping[str, str]
     paused: bool = False
+    image: str = ""  # by digest; empty before the first one is deployed
 
     @property
     def settings(self) -> Settings:
@@ -41,6 +43,11 @@ class Pipeline:
             metrics_table=self._output("MetricsTableName"),
             vector_bucket=self.outputs.get("VectorBucketName") or "none",
         )
+
+    @property
+    def least_tasks(self) -> tuple[int, int]:
+        """How many tasks of head and workers there must be, unless it is paused."""
+        return 1, self.environment.documents.worker.min
 
     @property
     def bucket(self) -> str:
@@ -87,7 +94,8 @@ def find_pipeline(clients: Clients, environment: Environment) -> Pipeline:
             f"the stack {name} is {stack.status}: {stack.reason or 'no reason is given'}",
             hint=f"invoke documents.deploy --env {environment.name}",
         )
-    return Pipeline(environment, stack.outputs, stack.parameters.get(PAUSED) == "true")
+    is_paused = stack.parameters.get(PAUSED) == "true"
+    return Pipeline(environment, stack.outputs, is_paused, stack.parameters.get(IMAGE, ""))
 
 
 def service_url(outputs: Mapping[str, str]) -> str:

@@ -84,8 +84,11 @@ def _settled(clients: Clients, stack: Stack, *, clock: Clock, progress: Say) -> 
     return wait_until_settled(follower, f"the stack {stack.name}", clock=clock)
 
 
-def _usable_stack(clients: Clients, name: str, *, clock: Clock) -> Stack | None:
-    """Return the stack once it can be updated; None when it has to be created."""
+def usable_stack(clients: Clients, name: str, *, clock: Clock) -> Stack | None:
+    """Return the stack once it can be updated; None when it has to be created.
+
+    Deletes one whose creation failed. Raises PipelineError for one that a person must repair.
+    """
     stack = find_stack(clients, name)
     if stack:
         stack = _settled(clients, stack, clock=clock, progress=say_nothing)
@@ -101,7 +104,7 @@ def _usable_stack(clients: Clients, name: str, *, clock: Clock) -> Stack | None:
 
 def _prepared(clients: Clients, desired: DesiredStack, *, clock: Clock) -> Stack | ChangeSet:
     """Return the stack when it is up to date, or the change set that would bring it there."""
-    stack = _usable_stack(clients, desired.name, clock=clock)
+    stack = usable_stack(clients, desired.name, clock=clock)
     if stack and _is_up_to_date(clients, stack, desired):
         return stack
     try:
@@ -122,12 +125,17 @@ def _is_up_to_date(clients: Clients, stack: Stack, desired: DesiredStack) -> boo
         return False
     if stack.parameters != desired.parameters or stack.tags != desired.tags:
         return False
+    return applied_stack(clients, stack).template == desired.template
+
+
+def applied_stack(clients: Clients, stack: Stack) -> DesiredStack:
+    """Return what was last applied to a stack: its template, parameters and tags."""
     with translated(f"reading the template of {stack.name}"):
         found = clients("cloudformation").get_template(StackName=stack.id, TemplateStage="Original")
     body = found["TemplateBody"]
     if not isinstance(body, str):  # botocore parses a template in JSON
         body = json.dumps(body, separators=(",", ":"))
-    return bool(body == desired.template)
+    return DesiredStack(stack.name, body, stack.parameters, stack.tags)
 
 
 def _executed(clients: Clients, prepared: ChangeSet, *, clock: Clock, progress: Say) -> Stack:

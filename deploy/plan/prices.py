@@ -55,6 +55,21 @@ class Fleet:
 
 
 @dataclass(frozen=True)
+class PipelinePrices:
+    """What the document pipeline's parts cost; ``endpoint_hour`` is for one zone."""
+
+    vcpu_hour: float
+    gib_hour: float
+    spot_discount: float  # at most
+    nat_hour: float
+    address_hour: float
+    endpoint_hour: float
+    secret_month: float
+    alarm_month: float
+    metric_month: float
+
+
+@dataclass(frozen=True)
 class _Prices:
     """The table of one region."""
 
@@ -62,6 +77,7 @@ class _Prices:
     gp3_gib_month: float
     gp3_iops_month: float
     gp3_throughput_month: float  # a MiB/s
+    pipeline: PipelinePrices
 
     def volume(self, volume: Volume) -> float:
         """Return what a volume costs a month: what gp3 has by itself costs nothing more."""
@@ -89,6 +105,12 @@ def cost_change(before: Fleet | None, after: Fleet | None) -> str:
         return f"{_change(new - old)} {step}"
     earlier = f", before {_at_most(before, old)}" if before else ""
     return f"{_at_most(after, new)} a month{earlier} {step}"
+
+
+def pipeline_prices(region: str) -> PipelinePrices | None:
+    """Return the prices of the document pipeline's parts; None for a region without any."""
+    found = _regions().get(region)
+    return found.pipeline if found else None
 
 
 def price_date() -> str:
@@ -148,4 +170,7 @@ def _table() -> dict[str, Any]:
 
 @cache
 def _regions() -> dict[str, _Prices]:
-    return {name: _Prices(**prices) for name, prices in _table()["regions"].items()}
+    return {
+        name: _Prices(**{**prices, "pipeline": PipelinePrices(**prices["pipeline"])})
+        for name, prices in _table()["regions"].items()
+    }

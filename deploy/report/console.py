@@ -231,6 +231,14 @@ def confirm(question: str, seconds: float | None = None) -> bool:
     return _line(seconds).strip().lower() in ("y", "yes")
 
 
+def ask(question: str) -> str:
+    """Return what a person types; empty without a terminal."""
+    if not console.is_terminal:
+        return ""
+    console.print(f"{question} ", end="", markup=False)
+    return _line(None).strip()
+
+
 def _line(seconds: float | None) -> str:
     """Return what is typed; empty when the time is up or the input ends."""
     typed, _, _ = select.select([sys.stdin], [], [], seconds)

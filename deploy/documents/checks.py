@@ -1,0 +1,191 @@
+"""The acceptance list of a pipeline: what was created, whether it runs, a document all the way.
+
+Touches AWS and the API. Its document is one of its own, below ``input/verify/``; it is removed
+afterwards, with all its versions, however the checks end.
+"""
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from common.clients import Clients, translated
+from common.environment import Environment
+from common.errors import Refused
+from common.progress import Say, say_nothing
+from common.waiting import Clock
+from deploy.documents.in_use import api_answer, ray_of
+from deploy.documents.pipeline import Pipeline, find_pipeline, plainly, service_url
+from deploy.documents.question import Api
+from deploy.documents.services import services_of
+from deploy.release.config_bucket import remove_documents
+from deploy.verify.check import Check, Verdict, check
+from documents.control.claims import DONE, FAILED
+from documents.control.vector_sets import REMOVED
+from documents.identity import INPUT, ObjectRef
+
+FOLDER = f"{INPUT}verify/"
+TABLES = ("ControlTableName", "AuditTableName", "MetricsTableName")
+DOCUMENT_SECONDS = 300.0  # the first document of a worker that has just started takes longest
+PASSAGES = 20
+
+
+@dataclass
+class Document:
+    """The document of one run: what it says is in no other."""
+
+    bucket: str
+    name: str = field(default_factory=lambda: secrets.token_hex(6))
+
+    @property
+    def ref(self) -> ObjectRef:
+        """Its object."""
+        return ObjectRef(self.bucket, f"{FOLDER}{self.name}.txt")
+
+    @property
+    def text(self) -> str:
+        """What it says, and the question that it answers."""
+        return f"The tower of verification {self.name} was measured by its keeper."
+
+
+def run_document_checks(
+    environment: Environment, clients: Clients, *, clock: Clock, progress: Say = say_nothing
+) -> tuple[Check, ...]:
+    """Return all checks; raises Refused when there is no pipeline.
+
+    What needs head and workers is not looked at while the pipeline is paused.
+    """
+    pipeline = find_pipeline(clients, environment)
+    checks = Checks(pipeline, clients, clock, progress)
+    found = tuple(checks.of_the_stack())
+    return found if pipeline.paused else (*found, *checks.of_the_cluster(), *checks.of_a_document())
+
+
+@dataclass(frozen=True)
+class Checks:
+    """The checks of one pipeline."""
+
+    pipeline: Pipeline
+    clients: Clients
+    clock: Clock
+    progress: Say
+
+    def of_the_stack(self) -> Iterator[Check]:
+        """Check what CloudFormation has created."""
+        yield self._check("resources", self._resources)
+        yield self._check("bucket", self._bucket)
+        yield self._check("tables", self._tables)
+        yield self._check("function", self._function)
+
+    def of_the_cluster(self) -> Iterator[Check]:
+        """Check that head and workers run, and are used."""
+        seconds = float(self.pipeline.environment.limits.workers_ready_seconds)
+        yield self._check("services", self._services, seconds)
+        yield self._check("Ray", self._ray, seconds)
+        yield self._check("API", self._api, seconds)
+
+    def of_a_document(self) -> Iterator[Check]:
+        """Upload a document, find it, remove it."""
+        document = Document(self.pipeline.bucket)
+        with self._removing(document):
+            yield self._check("upload", lambda: self._uploaded(document))
+            yield self._check("document", lambda: self._indexed(document), DOCUMENT_SECONDS)
+            yield self._check("answer", lambda: self._answers(document, True))
+        yield self._check("removal", lambda: self._removed(document), DOCUMENT_SECONDS)
+        yield self._check("no answer", lambda: self._answers(document, False))
+
+    def _check(self, name: str, look: Callable[[], Verdict], seconds: float = 0.0) -> Check:
+        return check(name, look, clock=self.clock, timeout=seconds, progress=self.progress)
+
+    def _resources(self) -> Verdict:
+        name = self.pipeline.environment.documents_stack
+        with translated(f"listing the resources of {name}"):
+            pages = self.clients("cloudformation").get_paginator("list_stack_resources")
+            found = pages.paginate(StackName=name).build_full_result()["StackResourceSummaries"]
+        wrong = [
+            f"{one['LogicalResourceId']} {one['ResourceStatus']}"
+            for one in found
+            if not one["ResourceStatus"].endswith("_COMPLETE")
+        ]
+        return Verdict(bool(found) and not wrong, "; ".join(wrong) or f"{len(found)} resources")
+
+    def _bucket(self) -> Verdict:
+        bucket = self.pipeline.bucket
+        with translated(f"looking at s3://{bucket}"):
+            self.clients("s3").head_bucket(Bucket=bucket)
+            found = self.clients("s3").get_bucket_notification_configuration(Bucket=bucket)
+        notifies = len(found.get("LambdaFunctionConfigurations", ()))
+        return Verdict(notifies > 0, f"{bucket}, {notifies} notifications to the function")
+
+    def _tables(self) -> Verdict:
+        states = {}
+        for output in TABLES:
+            name = self.pipeline.outputs[output]
+            with translated(f"looking at the table {name}"):
+                found = self.clients("dynamodb").describe_table(TableName=name)["Table"]
+            states[name] = found["TableStatus"]
+        words = ", ".join(f"{name} {state}" for name, state in states.items())
+        return Verdict(set(states.values()) == {"ACTIVE"}, words)
+
+    def _function(self) -> Verdict:
+        name = self.pipeline.outputs["LambdaFunctionName"]
+        with translated(f"looking at the function {name}"):
+            found = self.clients("lambda").get_function(FunctionName=name)["Configuration"]
+        return Verdict(found.get("State") == "Active", f"{name} {found.get('State')}")
+
+    def _services(self) -> Verdict:
+        found = services_of(self.clients, self.pipeline.outputs)
+        words = "; ".join(service.words for service in found) or "there are none"
+        return Verdict(bool(found) and all(service.is_steady for service in found), words)
+
+    def _ray(self) -> Verdict:
+        nodes = ray_of(self.clients, self.pipeline.outputs).nodes()
+        workers, (_, least) = sum(node.works for node in nodes), self.pipeline.least_tasks
+        leads = any(node.leads for node in nodes)
+        words = f"{'the head' if leads else 'no head'} and {workers} workers are alive"
+        return Verdict(leads and workers >= least, words)
+
+    def _api(self) -> Verdict:
+        url = service_url(self.pipeline.outputs)
+        answered = api_answer(url, self.pipeline.token(self.clients))
+        return Verdict(answered == "200", f"{url} answers {answered}")
+
+    def _uploaded(self, document: Document) -> Verdict:
+        key = document.ref.key
+        with translated(f"uploading {key}"):
+            body = document.text.encode()
+            self.clients("s3").put_object(Bucket=document.bucket, Key=key, Body=body)
+        return Verdict(True, key)
+
+    def _indexed(self, document: Document) -> Verdict:
+        record = self._record(document)
+        status = record.get("status", "not recorded yet")
+        words = f"{status}: {record['reason']}" if status == FAILED else str(status)
+        return Verdict(status == DONE, words)
+
+    def _answers(self, document: Document, wanted: bool) -> Verdict:
+        api = Api(service_url(self.pipeline.outputs), self.pipeline.token(self.clients))
+        try:
+            passages = api.ask(document.text, PASSAGES).passages
+        except Refused as refusal:
+            # So an empty index answers, which the removal of the only document leaves.
+            return Verdict(not wanted, refusal.message)
+        name = document.ref.name
+        places = [at for at, one in enumerate(passages, 1) if name in one.sources]
+        words = f"passage {places[0]} of {len(passages)}" if places else "not among the passages"
+        return Verdict(bool(places) == wanted, words)
+
+    def _removed(self, document: Document) -> Verdict:
+        status = self._record(document).get("status", "no record")
+        return Verdict(status in (REMOVED, "no record"), str(status))
+
+    def _record(self, document: Document) -> dict[str, object]:
+        with plainly("reading the control table"):
+            return self.pipeline.access(self.clients).claims.find(document.ref) or {}
+
+    @contextmanager
+    def _removing(self, document: Document) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            remove_documents(self.clients, document.bucket, document.ref.key)

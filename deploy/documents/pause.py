@@ -1,0 +1,69 @@
+"""Pause a pipeline, and resume it: no head and no workers, nothing lost. Touches AWS.
+
+Documents that come meanwhile wait in the queue. Only one parameter of the stack changes: what the
+environment's file says otherwise is for a deploy.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from common.clients import Clients
+from common.environment import Environment
+from common.errors import PipelineError, Refused
+from common.progress import Progress
+from common.waiting import Clock
+from deploy.documents.failures import explained, log_groups
+from deploy.documents.in_use import await_in_use
+from deploy.documents.pipeline import PAUSED, Pipeline, find_pipeline
+from deploy.documents.services import CLUSTER, await_steady, await_stopped, start_tasks, stop_tasks
+from deploy.foundation.stack import find_stack
+from deploy.foundation.stack_changes import applied_stack, apply_stack
+
+PAUSE = "stop head and workers: nothing answers, and documents wait in the queue"
+RESUME = "start head and workers: documents that waited are taken in"
+
+
+def change_pause(
+    clients: Clients,
+    environment: Environment,
+    paused: bool,
+    *,
+    clock: Clock,
+    progress: Progress,
+    in_use: Callable[..., str] = await_in_use,
+) -> Pipeline:
+    """Pause or resume; a resumed pipeline is in use when this returns.
+
+    Raises Refused without a pipeline, PipelineError with what its tasks said when it failed.
+    """
+    find_pipeline(clients, environment)
+    stack = find_stack(clients, environment.documents_stack)
+    if stack is None:
+        raise Refused("the pipeline was deleted meanwhile", hint="invoke documents.deploy")
+    applied = applied_stack(clients, stack)
+    wanted = replace(applied, parameters=applied.parameters | {PAUSED: str(paused).lower()})
+    progress.begin("pause" if paused else "resume")
+    try:
+        apply_stack(clients, wanted, clock=clock, progress=progress.say)
+        pipeline = find_pipeline(clients, environment)
+        if paused:
+            stop_tasks(clients, pipeline.outputs)
+            await_stopped(clients, pipeline.outputs, clock=clock, progress=progress.say)
+            seen = "no task runs"
+        else:
+            start_tasks(clients, pipeline.outputs, pipeline.least_tasks)
+            await_steady(
+                clients,
+                pipeline.outputs,
+                least=pipeline.least_tasks,
+                clock=clock,
+                progress=progress.say,
+            )
+            seen = in_use(pipeline, clients, clock=clock, progress=progress.say)
+    except Refused:
+        raise
+    except PipelineError as error:
+        message = explained(error, clients, stack.outputs[CLUSTER], log_groups(stack.outputs))
+        raise type(error)(message, hint=error.hint) from error
+    progress.end(seen)
+    return pipeline

@@ -1,0 +1,168 @@
+"""How a pipeline is: its tasks, its documents, what waits, alarms, what was done today.
+
+Touches AWS, changes nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from common.clients import Clients, translated
+from common.environment import Environment
+from common.errors import PipelineError
+from common.waiting import Clock
+from deploy.documents.failures import stopped_tasks
+from deploy.documents.in_use import ray_of
+from deploy.documents.pipeline import Pipeline, find_pipeline, plainly, service_url
+from deploy.documents.services import CLUSTER, Service, services_of
+from deploy.operate.status_report import Section
+from documents.sweep import backlog
+
+QUEUES = {
+    "waiting": ("QueueUrl", "ApproximateNumberOfMessages"),
+    "being worked on": ("QueueUrl", "ApproximateNumberOfMessagesNotVisible"),
+    "given up": ("DeadLetterQueueUrl", "ApproximateNumberOfMessages"),
+    "events given up": ("FunctionDeadLetterQueueUrl", "ApproximateNumberOfMessages"),
+}
+LOST = ("given up", "events given up")
+
+
+@dataclass(frozen=True)
+class DocumentsStatus:
+    """The facts of one look, and the problems as text; healthy means no problems."""
+
+    environment: str
+    url: str
+    image: str
+    is_paused: bool
+    services: tuple[Service, ...]
+    ray: str  # the nodes that are alive in Ray, or why that is not known
+    documents: Mapping[str, int]
+    messages: Mapping[str, int]
+    alarms: Mapping[str, str]
+    today: Mapping[str, float]
+    stopped: tuple[str, ...]  # why tasks stopped by themselves, newest first
+    problems: tuple[str, ...]
+
+    @property
+    def is_healthy(self) -> bool:
+        """There are no problems."""
+        return not self.problems
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the status as plain data."""
+        return {**asdict(self), "healthy": self.is_healthy}
+
+    def sections(self) -> tuple[Section, ...]:
+        """Return the status as tables."""
+        summary = (
+            ("answers at", self.url),
+            ("image", self.image or "none yet"),
+            ("Ray", self.ray),
+            ("health", "healthy" if self.is_healthy else "; ".join(self.problems)),
+        )
+        paused = " (paused)" if self.is_paused else ""
+        services = tuple(
+            (one.name, f"{one.running} of {one.desired}", one.last_event) for one in self.services
+        )
+        return (
+            Section(f"Documents of {self.environment}{paused}", ("", ""), summary),
+            Section("Services", ("service", "tasks", "last event"), services),
+            Section("Documents", ("status", "number"), _rows(self.documents)),
+            Section("Messages", ("", "number"), _rows(self.messages)),
+            Section("Today", ("", "number"), _rows(self.today)),
+            Section("Alarms", ("alarm", "state"), _rows(self.alarms)),
+            Section("Stopped tasks", ("",), tuple((words,) for words in self.stopped)),
+        )
+
+
+def read_documents_status(
+    environment: Environment, clients: Clients, *, clock: Clock
+) -> DocumentsStatus:
+    """Return how the environment's pipeline is; raises Refused when there is none."""
+    pipeline = find_pipeline(clients, environment)
+    outputs = pipeline.outputs
+    services = services_of(clients, outputs)
+    alarms, messages = _alarms(clients, environment.documents_stack), _messages(clients, outputs)
+    found = pipeline.access(clients)
+    with plainly("counting documents"):
+        documents = backlog(found)
+        today = found.metrics.of_day(f"{datetime.fromtimestamp(clock.now(), UTC):%Y-%m-%d}")
+    ray, is_up = _ray(clients, pipeline, services)
+    return DocumentsStatus(
+        environment=environment.name,
+        url=service_url(outputs),
+        image=pipeline.image,
+        is_paused=pipeline.paused,
+        services=services,
+        ray=ray,
+        documents=documents,
+        messages=messages,
+        alarms=alarms,
+        today=today,
+        stopped=tuple(task.words for task in stopped_tasks(clients, outputs[CLUSTER])[:5]),
+        problems=(
+            *([] if is_up or pipeline.paused else [ray]),
+            *_problems(pipeline, services, messages, alarms),
+        ),
+    )
+
+
+def _problems(
+    pipeline: Pipeline,
+    services: tuple[Service, ...],
+    messages: Mapping[str, int],
+    alarms: Mapping[str, str],
+) -> tuple[str, ...]:
+    found = [] if services else ["no image is deployed yet"]
+    found += [
+        one.words if not one.failure else f"{one.name}: {one.failure}"
+        for one in services
+        if one.running < one.desired or one.failure
+    ]
+    if services and not pipeline.paused and not services[0].desired:
+        found.append(f"{services[0].name} should run no task, though the pipeline is not paused")
+    found += [f"{messages[name]} {name}" for name in LOST if messages[name]]
+    return (*found, *(f"alarm {name}" for name, state in alarms.items() if state == "ALARM"))
+
+
+def _ray(clients: Clients, pipeline: Pipeline, services: tuple[Service, ...]) -> tuple[str, bool]:
+    """Return the nodes in Ray in words, and whether Ray answers."""
+    if not services or not services[0].running:
+        return "the head does not run", False
+    try:
+        nodes = ray_of(clients, pipeline.outputs).nodes()
+    except PipelineError as error:
+        return f"Ray does not answer: {error.message}", False
+    return f"the head and {sum(node.works for node in nodes)} workers are alive", True
+
+
+def _alarms(clients: Clients, stack: str) -> dict[str, str]:
+    with translated("reading the alarms"):
+        pages = clients("cloudwatch").get_paginator("describe_alarms")
+        found = pages.paginate(AlarmNamePrefix=f"{stack}-").build_full_result()["MetricAlarms"]
+    return {
+        one["AlarmName"].removeprefix(f"{stack}-"): one["StateValue"]
+        for one in sorted(found, key=lambda one: str(one["AlarmName"]))
+    }
+
+
+def _messages(clients: Clients, outputs: Mapping[str, str]) -> dict[str, int]:
+    with translated("reading the queues"):
+        return {
+            words: int(
+                clients("sqs").get_queue_attributes(
+                    QueueUrl=outputs[output], AttributeNames=[attribute]
+                )["Attributes"][attribute]
+            )
+            for words, (output, attribute) in QUEUES.items()
+        }
+
+
+def _rows(found: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, _number(value)) for name, value in found.items())
+
+
+def _number(value: Any) -> str:
+    return f"{value:,.6g}" if isinstance(value, float) else str(value)
