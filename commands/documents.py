@@ -110,7 +110,8 @@ def pipeline_environment_at(name: str, builds: bool = False) -> "Environment":
     """
     from common.errors import Refused
 
-    environment = environment_at(name, prepare=prepare if builds else lambda environment: None)
+    fetch = prepare if builds else lambda environment: None
+    environment = environment_at(name, fetch, inside=True)  # where the head answers
     if environment.documents.runs_on != "fargate":
         raise Refused(
             f"{name}: documents.runs_on = {environment.documents.runs_on!r} is not deployed yet",

@@ -6,11 +6,11 @@ times of files are set here.
 
 import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from bake.ray_lock import Target, pins_for
@@ -39,14 +39,20 @@ class Ingredients:
     @property
     def tag(self) -> str:
         """Return the tag of the image, which follows from all that shapes it."""
-        content = hashlib.sha256(f"{self.base}\0".encode())
-        for name, path in self.files():
-            data = path.read_bytes()
-            content.update(f"{name}\0{len(data)}\0".encode() + data)
-        return content.hexdigest()[:DIGITS]
+        digest = hashlib.sha256(f"{self.base}\0".encode())
+        for name, data in self.files.items():
+            digest.update(f"{name}\0{len(data)}\0".encode() + data)
+        return digest.hexdigest()[:DIGITS]
 
-    def files(self) -> Iterator[tuple[str, Path]]:
-        """Yield each file's name in the context and where it is; wheels are in their lock."""
+    @cached_property
+    def files(self) -> dict[str, bytes]:
+        """Each file of the context; read once, so that edits during a build change nothing.
+
+        Wheels are not among them: requirements.txt has their hashes.
+        """
+        return {name: path.read_bytes() for name, path in self._paths()}
+
+    def _paths(self) -> Iterator[tuple[str, Path]]:
         yield "Containerfile", self.repository / CONTAINERFILE
         yield "requirements.txt", self.wheels / "requirements.txt"
         for path in sorted(self.model.iterdir()):
@@ -74,9 +80,9 @@ def build_context(ingredients: Ingredients, cache: Path) -> Iterator[Path]:
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix="context-") as made:
         folder = Path(made)
-        for name, path in ingredients.files():
+        for name, data in ingredients.files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, folder / name)
+            (folder / name).write_bytes(data)
             (folder / name).chmod(0o644)
         for path in sorted(folder.rglob("*"), reverse=True):
             if path.is_dir():
