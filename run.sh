@@ -60,6 +60,10 @@ missing_packages() {
     command -v "${entry%%:*}" >/dev/null || printf '%s\n' "${entry##*:}"
   done
   [[ -n "${ONLY_AWS}" || -e "${DEBIAN_KEYS}" ]] || printf 'debian-archive-keyring\n'
+  # The page is tested in a browser. Ubuntu has Chromium only as a snap.
+  if [[ -z "${ONLY_AWS}" && "$(</etc/os-release)" == *'ID=debian'* ]]; then
+    command -v chromedriver >/dev/null || printf 'chromium-driver\n'
+  fi
   [[ -x .venv/bin/pip ]] || "$(find_python)" -c 'import ensurepip' 2>/dev/null || printf 'python3-venv\n'
 }
 

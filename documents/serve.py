@@ -11,30 +11,13 @@ from ray import serve
 
 from common.clients import Clients
 from common.errors import Refused
-from documents.access import access
-from documents.answering import Answerer
 from documents.entry import connect, run
 from documents.log import JsonLog
-from documents.providers import choose
 from documents.settings import Settings, load_settings
-from documents.web.app import Api, make_app
+from documents.web.app import make_api, make_app
 
 NAME = "documents"
 HEAD = "node:__internal_head__"  # a resource of the head alone (ray_constants.py, 2.60)
-
-
-def make_api(settings: Settings, clients: Clients) -> Api:
-    """Return the routes over what the settings name; loads the model."""
-    found = access(settings, clients)
-    answerer = Answerer(
-        settings,
-        choose.embeddings(settings),
-        choose.index(settings, clients),
-        found.sets,
-        found.metrics,
-        choose.answers(settings),
-    )
-    return Api(settings, found, answerer, clients("s3"))
 
 
 def build() -> Any:

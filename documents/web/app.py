@@ -19,12 +19,14 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from common.clients import Clients
 from common.errors import PipelineError
-from documents.access import Access
+from documents.access import Access, access
 from documents.answering import LONGEST_QUESTION, Answerer
 from documents.errors import Unavailable
 from documents.identity import INPUT, object_of
 from documents.parsing.formats import ENDINGS
+from documents.providers import choose
 from documents.settings import Settings
 from documents.sweep import backlog
 from documents.web.upload import upload
@@ -57,6 +59,7 @@ class Api:
             Route("/", _file("index.html")),
             Route("/page.js", _file("page.js")),
             Route("/page.css", _file("page.css")),
+            Route("/favicon.ico", _no_icon),  # browsers ask for one
             Route("/ask", self.ask, methods=["POST"]),
             Route("/status", self.status),
             Route("/documents", self.documents),
@@ -164,6 +167,10 @@ def _file(name: str) -> Any:
     return serve
 
 
+async def _no_icon(request: Request) -> Response:
+    return Response(status_code=204)
+
+
 def _line(said: dict[str, Any]) -> str:
     return json.dumps(said, ensure_ascii=False) + "\n"
 
@@ -179,6 +186,20 @@ async def _refused(request: Request, error: Exception) -> Response:
         after = {"Retry-After": str(round(error.retry_after or 5))}
         return JSONResponse({"error": str(error)}, 503, after)
     return JSONResponse({"error": str(error)}, 500)
+
+
+def make_api(settings: Settings, clients: Clients) -> Api:
+    """Return the routes over what the settings name; loads the model."""
+    found = access(settings, clients)
+    answerer = Answerer(
+        settings,
+        choose.embeddings(settings),
+        choose.index(settings, clients),
+        found.sets,
+        found.metrics,
+        choose.answers(settings),
+    )
+    return Api(settings, found, answerer, clients("s3"))
 
 
 def make_app(api: Api) -> Starlette:

@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 
+from common.errors import Refused
+from common.progress import NoLines
 from common.waiting import Seen, SystemClock, wait_for
+from deploy.documents.local_files import local_files
+from deploy.documents.question import Api
+from deploy.documents.upload import upload
+from deploy.documents.watch import Watch
+from documents.control.listing import Listing
 from documents.quality.plain_pdf import plain_pdf
 from tests.documents import files
 from tests.documents.cloud import TOKEN, PipelineCloud, cloud
@@ -140,3 +147,25 @@ def test_a_worker_that_is_lost_in_the_middle_of_a_document_loses_nothing(
     sources, page, _ = best(aws, "Where is the password of the safe in room nine?")
     assert page == 78
     assert sources in (["long-0.pdf"], ["long-1.pdf"])
+
+
+def test_an_operator_adds_asks_and_brings_back(
+    aws: PipelineCloud, cluster: RayCluster, tmp_path: Path
+) -> None:
+    (tmp_path / "lift.pdf").write_bytes(files.pdf(["About lifts.", "The lift carries 9 persons."]))
+    (tmp_path / "shut.pdf").write_bytes(files.pdf(["Secret."], password="user"))
+    s3, lines = aws.client("s3"), NoLines()
+    listing = Listing(aws.client("dynamodb"), "control")
+    watch = Watch(listing, s3, SystemClock(), lines)
+    chosen = local_files([str(tmp_path / "lift.pdf"), str(tmp_path / "shut.pdf")], 2**20)
+
+    ended = watch.run(upload(s3, "bucket", chosen.files, lines), SECONDS)
+
+    assert ended.done == {"lift.pdf": "done: 2 pages, 2 chunks"}
+    assert ended.failed["shut.pdf"].startswith("encrypted")
+    url = f"http://127.0.0.1:{aws.variables['DOCUMENTS_PORT']}"
+    answer = Api(url, TOKEN).ask("How many persons does the lift carry?")
+    assert (answer.passages[0].sources, answer.passages[0].page) == (("lift.pdf",), 2)
+    assert "9 persons" in answer.text
+    with pytest.raises(Refused, match="refuses the token"):
+        Api(url, "wrong").ask("How many?")

@@ -6,6 +6,7 @@ import pytest
 
 from localcloud.world import World
 from tests.unit.deploy.documents.pipeline import IMAGE, Pipeline
+from tests.unit.documents.conftest import aws  # noqa: F401 - a fixture
 from tests.unit.localcloud.conftest import a_world, clock, driver, world  # noqa: F401 - fixtures
 from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 

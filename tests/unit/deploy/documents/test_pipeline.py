@@ -47,6 +47,11 @@ def clients() -> Iterator[Clients]:
         yield Clients("us-east-1")
 
 
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
+
+
 def test_a_pipeline_is_what_its_stack_outputs(clients: Clients) -> None:
     create_stack(clients, json.dumps({"DOCUMENTS_TOKEN": "the-token"}))
 
