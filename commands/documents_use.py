@@ -28,35 +28,34 @@ DOCUMENTS = Count(60)
 @task(
     iterable=["file"],
     help={
-        "file": "a file or a folder; words without an option are files too",
+        "file": "a file, a folder, or s3://BUCKET/PREFIX; words without an option are files too",
         "env": ENV,
         "wait": "wait until each document is answered from, or failed",
     },
 )
 def add(c: Context, file: list[str], env: str = DEFAULT_ENV, wait: bool = True) -> None:
-    """Add documents: FILE FOLDER …; show each one's way, or why it failed."""
+    """Add documents: FILE FOLDER s3://…; show each one's way, or why it failed."""
     with plain_errors():
         add_documents(environment_at(env), file, wait)
 
 
 def add_documents(environment: "Environment", paths: Sequence[str], wait: bool) -> None:
     """Check files, upload them, and watch them; raises PipelineError when one has failed."""
-    from deploy.documents.local_files import local_files
     from deploy.documents.pipeline import find_pipeline
-    from deploy.documents.upload import upload
+    from deploy.documents.upload import find_files, upload
     from deploy.report.console import console, live_lines
 
     clients = clients_of(environment)
     pipeline = find_pipeline(clients, environment)
-    chosen = local_files(paths, pipeline.settings.max_bytes)
-    for name in chosen.left_out:
-        console.print(f"left out, as its format is not read: {name}", markup=False)
+    files, left_out = find_files(clients("s3"), paths, pipeline.settings.max_bytes)
+    for name in left_out:
+        console.print(f"left out, as the pipeline does not read it: {name}", markup=False)
     with live_lines() as lines:
-        sent = upload(clients("s3"), pipeline.bucket, chosen.files, lines)
+        sent = upload(clients("s3"), pipeline.bucket, files, lines)
         if wait and not pipeline.paused:
             check(watched(pipeline, sent, lines))
             return
-    console.print(f"{len(sent)} uploaded, {chosen.size / 2**20:.1f} MiB")
+    console.print(f"{len(sent)} uploaded, {sum(file.size for file in files) / 2**20:.1f} MiB")
     if pipeline.paused:
         console.print("The pipeline is paused: invoke documents.resume, and it takes them in.")
 

@@ -11,6 +11,7 @@ from documents.control.vector_sets import VectorSets
 from documents.queue import Queue
 from documents.settings import Settings
 from documents.source import Source
+from documents.texts import Texts
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Access:
     metrics: Metrics
     source: Source
     queue: Queue
+    texts: Texts
 
 
 def access(settings: Settings, clients: Clients) -> Access:
@@ -37,4 +39,5 @@ def access(settings: Settings, clients: Clients) -> Access:
         Metrics(dynamodb, settings.metrics_table, clock),
         Source(clients("s3"), settings.max_bytes),
         Queue(clients("sqs"), settings.queue_url),
+        Texts(clients("s3"), settings.bucket),
     )

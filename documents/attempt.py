@@ -13,6 +13,7 @@ from documents.parsing.section import Section
 from documents.providers.interfaces import Embeddings, Index
 from documents.settings import Settings
 from documents.source import Source
+from documents.texts import Texts
 
 # What a person is told of pages without text; the numbers of more are not listed.
 LISTED_PAGES = 20
@@ -45,6 +46,7 @@ class Work:
     tokenize: Tokenize
     embeddings: Embeddings
     index: Index
+    texts: Texts
     clock: Callable[[], float] = time.time
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 INPUT = "input/"
 FAILED = "failed/"
+PROCESSED = "processed/"
 
 
 @dataclass(frozen=True, order=True)
@@ -56,6 +57,11 @@ def vector_set_id(vector_set: str) -> str:
 def vector_key(vector_set: str, number: int) -> str:
     """Return the key of a chunk's vector in the index."""
     return f"{vector_set}#{number}"
+
+
+def text_key(vector_set: str) -> str:
+    """Return the key of the text that a set's vectors were made from."""
+    return f"{PROCESSED}{vector_set}.jsonl"
 
 
 def sha256_of(path: Path) -> str:

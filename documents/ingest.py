@@ -14,9 +14,10 @@ from documents.control.claims import DONE, EMBEDDED, FAILED, PARSED, Claim
 from documents.control.vector_sets import REMOVED
 from documents.errors import ClaimLost, ParserLost, Unavailable, Unreadable
 from documents.identity import FAILED as FAILED_PREFIX
-from documents.identity import ObjectRef
+from documents.identity import ObjectRef, text_key
 from documents.providers.interfaces import Stored
 from documents.source import Fetched
+from documents.texts import Transcript, transcript
 from documents.vectors import delete_vectors
 
 REMEMBERED_DAYS = 30
@@ -78,29 +79,34 @@ def _indexed(work: Work, claim: Claim, fetched: Fetched) -> Outcome:
         raise Unreadable(f"too big: {size:.1f} MiB; the limit is {limit / 2**20:g} MiB")
     began = work.clock()
     if work.sets.find(fetched.sha256) and work.sets.join(claim, fetched.sha256):
-        return _done(work, claim, fetched, Counts(), "", 0.0)
+        joined = work.sets.find(fetched.sha256) or {}
+        return _done(work, claim, fetched, Counts(), str(joined.get("vector_set", "")), 0.0)
     counts = Counts()
     name = work.sets.start(claim, fetched.sha256)
     try:
-        keys = _write(work, claim, fetched, name, counts)
-        if not counts.chunks:
-            raise Unreadable("no page has text; scanned pages need OCR, which is out of scope")
+        with transcript() as text:
+            keys = _write(work, claim, fetched, name, counts, text)
+            if not counts.chunks:
+                raise Unreadable("no page has text; scanned pages need OCR, which is out of scope")
+            work.texts.put(name, text)
         work.index.settle(keys)
         described = {"pages": counts.pages, "chunks": counts.chunks, "tokens": counts.tokens}
         switched = work.sets.switch(claim, fetched.sha256, name, **described)
     except BaseException:
-        delete_vectors(work.sets, work.index, name)
+        delete_vectors(work.sets, work.index, work.texts, name)
         raise
     if not switched:
-        delete_vectors(work.sets, work.index, name)
+        delete_vectors(work.sets, work.index, work.texts, name)
         raise Unavailable("its content was indexed by another worker meanwhile", retry_after=1.0)
-    return _done(work, claim, fetched, counts, counts.note, work.clock() - began)
+    return _done(work, claim, fetched, counts, name, work.clock() - began)
 
 
-def _write(work: Work, claim: Claim, fetched: Fetched, name: str, counts: Counts) -> list[str]:
+def _write(
+    work: Work, claim: Claim, fetched: Fetched, name: str, counts: Counts, text: Transcript
+) -> list[str]:
     """Parse, embed and write batch by batch; return the keys of the last batch."""
     settings, keys = work.settings, list[str]()
-    sections = counts.read(work.parser.sections(fetched.path, claim.ref.key))
+    sections = text.of(counts.read(work.parser.sections(fetched.path, claim.ref.key)))
     cut = chunks(sections, work.tokenize, settings.chunk_tokens, settings.chunk_overlap)
     while batch := list(islice(cut, settings.batch_chunks)):
         last = len(batch) < settings.batch_chunks
@@ -133,12 +139,13 @@ def _embed(
 
 
 def _done(
-    work: Work, claim: Claim, fetched: Fetched, counts: Counts, note: str, seconds: float
+    work: Work, claim: Claim, fetched: Fetched, counts: Counts, name: str, seconds: float
 ) -> Outcome:
     """Tidy up after a switch, and say so; what serves has already changed."""
     if claim.document and claim.document != fetched.sha256:
         _retire(work, claim.document)
-    work.claims.settle(claim, status=DONE, note=note, **fetched.described)
+    text = text_key(name)
+    work.claims.settle(claim, status=DONE, note=counts.note, text=text, **fetched.described)
     if counts.chunks:
         words = f"indexed {counts.pages} pages as {counts.chunks} chunks"
         dollars = counts.tokens * work.settings.dollars_per_million_tokens / 1e6
@@ -202,4 +209,4 @@ def _retire(work: Work, sha256: str) -> None:
     found = work.sets.find(sha256)
     work.sets.retire(sha256)
     if found:
-        delete_vectors(work.sets, work.index, str(found["vector_set"]))
+        delete_vectors(work.sets, work.index, work.texts, str(found["vector_set"]))

@@ -60,7 +60,7 @@ class Source:
         copied = {"Bucket": ref.bucket, "Key": ref.key}
         if fetched.version != "null":
             copied["VersionId"] = fetched.version
-        with _answering():
+        with answering():
             try:
                 self._s3.copy_object(Bucket=ref.bucket, Key=key, CopySource=copied)
                 self._s3.delete_object(Bucket=ref.bucket, Key=ref.key, IfMatch=fetched.etag)
@@ -70,7 +70,7 @@ class Source:
 
     def move_back(self, ref: ObjectRef, failed_key: str) -> str:
         """Move an object from ``failed/`` to where it was; return its version, empty if gone."""
-        with _answering():
+        with answering():
             try:
                 copied = self._s3.copy_object(
                     Bucket=ref.bucket,
@@ -86,14 +86,14 @@ class Source:
 
     def listed(self, bucket: str, prefix: str) -> Iterator[tuple[ObjectRef, str]]:
         """Yield every object below a prefix, with its ETag."""
-        with _answering():
+        with answering():
             pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
             for page in pages:
                 for item in page.get("Contents", ()):
                     yield ObjectRef(bucket, item["Key"]), item["ETag"]
 
     def _fetch(self, ref: ObjectRef, path: Path) -> Fetched | None:
-        with _answering():
+        with answering():
             try:
                 answer = self._s3.get_object(Bucket=ref.bucket, Key=ref.key)
             except ClientError as error:
@@ -113,7 +113,8 @@ class Source:
 
 
 @contextmanager
-def _answering() -> Iterator[None]:
+def answering() -> Iterator[None]:
+    """Translate the errors of S3 into Unavailable."""
     try:
         yield
     except ClientError as error:

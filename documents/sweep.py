@@ -43,7 +43,9 @@ def sweep(found: Access, index: Index, settings: Settings, now: datetime | None 
             swept.messages += _ask(found, object_of(record["id"]), record, before)
     for status in (WRITING, STALE):
         for record in list(found.listing.with_status(status, before)):
-            swept.sets += delete_vectors(found.sets, index, record["id"].partition("/")[2])
+            swept.sets += delete_vectors(
+                found.sets, index, found.texts, record["id"].partition("/")[2]
+            )
     return swept
 
 

@@ -36,4 +36,5 @@ def make_work(settings: Settings, clients: Clients, who: str) -> Work:
         SpanTokenizer(settings.model_folder),
         choose.embeddings(settings),
         choose.index(settings, clients),
+        found.texts,
     )

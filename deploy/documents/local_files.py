@@ -32,6 +32,11 @@ class LocalFile:
         """Its object's key."""
         return INPUT + self.name
 
+    @property
+    def words(self) -> str:
+        """What a person knows it by."""
+        return str(self.path)
+
 
 @dataclass(frozen=True)
 class LocalFiles:

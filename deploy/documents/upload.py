@@ -1,5 +1,6 @@
-"""Upload files to where the pipeline takes them in. Touches S3."""
+"""Upload files, or copy objects, to where the pipeline takes them in. Touches S3."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,12 +10,14 @@ from typing import Any
 from boto3.exceptions import S3UploadFailedError
 
 from common.clients import translated
-from common.errors import Unanswered
+from common.errors import Refused, Unanswered
 from common.progress import Lines, NoLines
-from deploy.documents.local_files import LocalFile
+from deploy.documents.local_files import LocalFile, local_files
+from deploy.documents.stored_files import SCHEME, StoredFile, stored_files
 from documents.identity import ObjectRef
 
-AT_ONCE = 4
+AddedFile = LocalFile | StoredFile
+AT_ONCE = 8
 MIB = 2**20
 # Up to here one call uploads a file and tells its version; beyond, boto3 sends parts.
 ONE_CALL = 16 * MIB
@@ -31,7 +34,27 @@ class Sent:
     version: str
 
 
-def upload(s3: Any, bucket: str, files: Sequence[LocalFile], lines: Lines) -> list[Sent]:
+def find_files(s3: Any, paths: Sequence[str], max_bytes: int) -> tuple[list[AddedFile], list[str]]:
+    """Return what files, folders and ``s3://BUCKET/PREFIX`` name, and what is left out of them.
+
+    Raises Refused where local_files and stored_files do, and where two would have one name.
+    """
+    urls = [path for path in paths if path.startswith(SCHEME)]
+    local = [path for path in paths if path not in urls]
+    found, left_out = list[AddedFile](), list[str]()
+    if local or not urls:
+        chosen = local_files(local, max_bytes)
+        found, left_out = [*chosen.files], [*chosen.left_out]
+    for url in urls:
+        files, others = stored_files(s3, url, max_bytes)
+        found, left_out = [*found, *files], [*left_out, *others]
+    names = Counter(file.name for file in found)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise Refused(f"several would be called {', '.join(twice[:5])}", hint="add them apart")
+    return found, left_out
+
+
+def upload(s3: Any, bucket: str, files: Sequence[AddedFile], lines: Lines) -> list[Sent]:
     """Upload files, a few at once; return their versions, in order.
 
     Raises Unanswered at the first that fails; what was uploaded before it stays, and the same
@@ -47,9 +70,9 @@ def upload(s3: Any, bucket: str, files: Sequence[LocalFile], lines: Lines) -> li
     return sent
 
 
-def _upload(s3: Any, bucket: str, file: LocalFile, lines: Lines) -> Sent:
+def _upload(s3: Any, bucket: str, file: AddedFile, lines: Lines) -> Sent:
     lines.say(file.name, "uploading")
-    doing = f"uploading {file.path}"
+    doing = f"uploading {file.words}"
     with translated(doing):
         try:
             version = _version(s3, bucket, file, lines)
@@ -59,8 +82,11 @@ def _upload(s3: Any, bucket: str, file: LocalFile, lines: Lines) -> Sent:
     return Sent(ObjectRef(bucket, file.key), version)
 
 
-def _version(s3: Any, bucket: str, file: LocalFile, lines: Lines) -> str:
+def _version(s3: Any, bucket: str, file: AddedFile, lines: Lines) -> str:
     place = {"Bucket": bucket, "Key": file.key}
+    if isinstance(file, StoredFile):
+        source = {"Bucket": file.bucket, "Key": file.source}
+        return str(s3.copy_object(**place, CopySource=source).get("VersionId", "null"))
     if file.size <= ONE_CALL:
         with file.path.open("rb") as body:
             return str(s3.put_object(**place, Body=body).get("VersionId", "null"))

@@ -84,7 +84,8 @@ class Claims:
     def settle(self, claim: Claim, **values: Any) -> None:
         """End the work with this status and these values; raises ClaimLost."""
         sets = {"attempts": 0, "updated_at": stamp(self._clock), **values}
-        self._held(claim, sets, removes=("claim", "claim_until", "waiting", "retiring"))
+        gone = () if "text" in values else ("text",)
+        self._held(claim, sets, removes=("claim", "claim_until", "waiting", "retiring", *gone))
 
     def find(self, ref: ObjectRef) -> dict[str, Any] | None:
         """Return an object's record."""

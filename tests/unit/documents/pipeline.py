@@ -26,6 +26,7 @@ from documents.queue import Queue
 from documents.settings import Settings, load_settings
 from documents.source import Source
 from documents.sweep import Swept, sweep
+from documents.texts import Texts
 from tests.unit.documents.conftest import Clients, SetClock
 
 QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/documents"
@@ -165,6 +166,7 @@ class Pipeline:
             Metrics(dynamodb, "metrics", self.clock),
             Source(aws("s3"), chosen.max_bytes),
             Queue(aws("sqs"), QUEUE),
+            Texts(aws("s3"), "bucket"),
         )
 
     def index(self, clients: Clients | None = None) -> S3VectorsIndex:
@@ -184,6 +186,7 @@ class Pipeline:
             words,
             self.embeddings,  # type: ignore[arg-type] # lists in place of sequences
             self.index(clients),
+            found.texts,
             self.clock.now,
         )
 

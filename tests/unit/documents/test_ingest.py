@@ -1,5 +1,6 @@
 """An object's way through ingestion, whatever it holds, and whenever its worker dies."""
 
+import json
 from itertools import count
 
 import pytest
@@ -30,6 +31,29 @@ def test_a_document_is_answered_from_with_its_page(pipeline: Pipeline) -> None:
     record = pipeline.record("contract.txt")
     assert (record["status"], record["pages"], record["chunks"]) == ("DONE", 2, 2)
     assert "claim" not in record
+
+
+def test_what_was_read_is_kept_as_text_for_as_long_as_it_is_answered_from(
+    pipeline: Pipeline,
+) -> None:
+    pipeline.add("a.txt", f"Nothing here.\f\f{FIRST}")
+    (key,) = pipeline.keys("processed/")
+    body = pipeline.aws("s3").get_object(Bucket="bucket", Key=key)["Body"].read()
+
+    assert [json.loads(line) for line in body.splitlines()] == [
+        {"page": 1, "heading": "", "text": "Nothing here."},
+        {"page": 3, "heading": "", "text": FIRST},
+    ]
+    assert pipeline.record("a.txt")["text"] == key
+    pipeline.add("b.txt", f"Nothing here.\f\f{FIRST}")
+    assert pipeline.record("b.txt")["text"] == key
+    pipeline.ingest(pipeline.delete("b.txt"))
+    assert "text" not in pipeline.record("b.txt")
+    pipeline.add("a.txt", SECOND)
+    assert pipeline.keys("processed/") == {pipeline.record("a.txt")["text"]} != {key}
+    pipeline.add("a.txt", "encrypted")
+    assert pipeline.keys("processed/") == set()
+    assert "text" not in pipeline.record("a.txt")
 
 
 def test_a_new_version_replaces_the_old_one_and_its_vectors(pipeline: Pipeline) -> None:
@@ -228,6 +252,7 @@ def test_whenever_a_worker_dies_one_version_answers_and_the_next_attempt_complet
         clock.sleep(601)
         pipeline.sweep()
         assert pipeline.vectors() == len(text.split("\f")) * bool(new), number
+        assert len(pipeline.keys("processed/")) == bool(new), number
         if not died:
             break
     assert number > 10
@@ -249,6 +274,7 @@ def test_whenever_a_worker_dies_a_removal_completes(
 
         assert pipeline.texts("contract") == set(), number
         assert pipeline.vectors() == 0, number
+        assert pipeline.keys("processed/") == set(), number
         if not died:
             break
     assert number > 5
@@ -278,6 +304,7 @@ def test_whichever_call_fails_one_version_answers_and_no_attempt_is_lost(
         clock.sleep(601)
         pipeline.sweep()
         assert pipeline.vectors() == 1, number
+        assert pipeline.keys("processed/") == {pipeline.record("contract.txt")["text"]}, number
         if mortal.calls < number:
             break
     assert number > 10
