@@ -1,6 +1,7 @@
 """Tasks of this project itself: the demo, its tests, its locks."""
 
 import os
+import shlex
 import sys
 
 from invoke.context import Context
@@ -17,18 +18,32 @@ DEMO = (
 )
 
 
-@task
-def demo(c: Context) -> None:
+@task(help={"documents": "the document pipeline in place of a cluster; deleted at the end"})
+def demo(c: Context, documents: bool = False) -> None:
     """Deploy a cluster on the local cloud from nothing and run the smoke job; time each step."""
     with plain_errors():
-        from deploy.report.console import console, show_table
+        from commands.documents_demo import demo_documents
 
-        rows = [(title, f"{run_shown(arguments):.1f} s") for title, arguments in DEMO]
-        console.print()
-        show_table("Duration", ("step", "time"), rows)
-        console.print(
-            "The cluster keeps running. Next: ./run.sh verify; ./run.sh cloud.down deletes all."
-        )
+        show_times(demo_documents() if documents else demo_cluster())
+
+
+def demo_cluster() -> list[tuple[str, float]]:
+    """Run the steps of a cluster's demo; return each and its seconds."""
+    from deploy.report.console import console
+
+    times = [(title, run_shown(arguments)) for title, arguments in DEMO]
+    console.print("\nThe cluster keeps running. Next: ./run.sh verify; cloud.down deletes all.")
+    return times
+
+
+def show_times(times: list[tuple[str, float]]) -> None:
+    """Print how long each step took, and all of them."""
+    from deploy.report.console import console, show_table
+
+    console.print()
+    total = ("all", sum(seconds for _, seconds in times))
+    rows = [(title, f"{seconds:.1f} s") for title, seconds in [*times, total]]
+    show_table("Duration", ("step", "time"), rows)
 
 
 def run_shown(arguments: str) -> float:
@@ -36,7 +51,7 @@ def run_shown(arguments: str) -> float:
     from deploy.report.console import console, run_timed
 
     console.print(f"\n[bold]$ ./run.sh {arguments}[/bold]")
-    return run_timed([sys.executable, "-m", "invoke", *arguments.split()])
+    return run_timed([sys.executable, "-m", "commands", *shlex.split(arguments)])
 
 
 # One worker for each core, up to eight: a worker takes about 400 MB.

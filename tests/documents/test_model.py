@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from commands.documents_demo import PAGES, QUESTION
 from common.errors import Refused
 from documents.model.build import INSIDE, build_model
 from documents.providers.local_embeddings import LocalEmbeddings
@@ -75,3 +76,17 @@ def test_tokens_are_where_they_stand_in_the_text(model: Path) -> None:
     assert [text[start:end] for start, end in spans if text[start:end].isdigit()] == ["42"]
     assert spans == sorted(spans)
     assert spans[-1][1] == len(text)
+
+
+def test_the_demos_question_finds_its_page(model: Path) -> None:
+    embeddings = LocalEmbeddings(model)
+    pages = [(name, at, text) for name, of in PAGES.items() for at, text in enumerate(of, 1)]
+    (question,) = embeddings.embed([QUESTION])
+
+    def near(vector: list[float]) -> float:
+        return sum(a * b for a, b in zip(question, vector, strict=True))
+
+    scores = [near(vector) for vector in embeddings.embed([text for _, _, text in pages])]
+    best = max(range(len(pages)), key=scores.__getitem__)
+    assert pages[best][:2] == ("contract.pdf", 2)
+    assert scores[best] - sorted(scores)[-2] > 0.2
