@@ -3,6 +3,7 @@
 import os
 import shlex
 import sys
+from functools import partial
 
 from invoke.context import Context
 from invoke.tasks import task
@@ -66,11 +67,10 @@ def pytest(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "pytest", "--durations=15", *arguments]
 
 
-def run_tests(*arguments: str, **variables: str) -> None:
+def run_tests(*arguments: str) -> None:
     """Run pytest; raises PipelineError when a test fails."""
     from deploy.report.console import run_timed
 
-    os.environ.update(variables)
     run_timed(pytest(*arguments))
 
 
@@ -125,8 +125,9 @@ def test(c: Context, only: str = "") -> None:
 def thorough(c: Context, only: str = "tests/unit") -> None:
     """Run what `test` runs a sample of: every fault at every call; it takes hours."""
     with plain_errors():
-        exhaustive = os.environ.get("RAYKILN_THOROUGH", "1")
-        run_tests(*PARALLEL, "-m", "thorough", *only.split(), RAYKILN_THOROUGH=exhaustive)
+        os.environ.setdefault("RAYKILN_THOROUGH", "1")
+        run = run_documents_tests if only.startswith(DOCUMENTS) else partial(run_tests, *PARALLEL)
+        run("-m", "thorough", *only.split())
 
 
 # what is asked for, what it is pinned to, the oldest Python that installs it. uv's first lines in a

@@ -5,7 +5,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from common.waiting import Seen, SystemClock, wait_for
 from documents.control.tables import AUDIT, CONTROL, METRICS
 from documents.events import note
 from documents.providers.s3vectors_index import NON_FILTERABLE
-from localcloud.patches import s3vectors
+from localcloud.patches import dynamodb_transactions, s3vectors
 
 TOKEN = "a-token-for-tests"
 REGION = "us-east-1"
@@ -31,9 +31,13 @@ class PipelineCloud:
 
     url: str
     variables: dict[str, str]
+    _clients: dict[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
-        return boto3.client(service, region_name=REGION, endpoint_url=self.url)
+        if service not in self._clients:
+            made = boto3.client(service, region_name=REGION, endpoint_url=self.url)
+            self._clients[service] = made
+        return self._clients[service]
 
     def put(self, key: str, content: bytes, *, notified: bool = True) -> None:
         """Put an object, and do what the function does that S3 notifies."""
@@ -100,6 +104,7 @@ def one_call_at_a_time() -> None:
 def cloud(model: Path, **settings: Any) -> Iterator[PipelineCloud]:
     """Run one on a free port, in this process, with nothing of one before it."""
     s3vectors.install()
+    dynamodb_transactions.install()
     one_call_at_a_time()
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()

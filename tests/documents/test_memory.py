@@ -1,5 +1,6 @@
 """A worker's memory is bounded, whether by one long document or by many short ones."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ from documents.quality.plain_pdf import plain_pdf
 from tests.documents.cloud import PipelineCloud, cloud
 
 PAGES = 5000
-FILES = 80
+THOROUGH = bool(os.environ.get("RAYKILN_THOROUGH"))
+FILES = 10_000 if THOROUGH else 80
 MORE = 32 * 1024  # KiB above what a few documents take
 
 
@@ -53,6 +55,7 @@ def test_a_document_of_five_thousand_pages(aws: PipelineCloud, few: int) -> None
     assert most - few < MORE
 
 
+@pytest.mark.thorough
 def test_many_small_files(aws: PipelineCloud, few: int) -> None:
     names = [f"small-{number}.txt" for number in range(FILES)]
     for name in names:
