@@ -11,7 +11,7 @@ from commands.failures import FAILED, plain_errors
 from commands.shared import DEFAULT_ENV, ENV, JSON, clients_of, environment_at
 
 if TYPE_CHECKING:
-    from deploy.operate.jobs import Jobs
+    from deploy.operate.jobs import JobRequest, Jobs
 
 ID = "a job id from job.list"
 
@@ -34,15 +34,18 @@ def job_submit(
 ) -> None:
     """Submit what follows -- as a job: invoke job.submit -- python train.py."""
     with plain_errors():
-        from deploy.operate.jobs import JobRequest, command_of
+        from deploy.operate.jobs import JobRequest
 
-        request = JobRequest(command_of(sys.argv), working_dir, runtime_env)
-        request.check()
-        jobs = jobs_of(env)
-        job = jobs.submit(request)
-        print(job)
-        if follow:
-            end_with(jobs.follow(job))
+        request = JobRequest.from_arguments(sys.argv, working_dir, runtime_env)
+        submit_job(jobs_of(env), request, follow)
+
+
+def submit_job(jobs: "Jobs", request: "JobRequest", follow: bool) -> None:
+    """Submit a job and print its id; with ``follow`` its log too, until it has ended."""
+    job = jobs.submit(request)
+    print(job, flush=True)
+    if follow:
+        end_with(jobs.follow(job))
 
 
 @task(name="list", help={"env": ENV, "json": JSON})

@@ -35,6 +35,20 @@ class JobRequest:
     working_dir: str = ""
     runtime_env: str = ""
 
+    @classmethod
+    def from_arguments(
+        cls, arguments: Sequence[str], working_dir: str, runtime_env: str
+    ) -> "JobRequest":
+        """Return the request of a command line, whose command follows ``--``, word by word.
+
+        Raises Refused unless there is a command, and what the request names exists.
+        """
+        words = list(arguments)
+        command = tuple(words[words.index("--") + 1 :]) if "--" in words else ()
+        request = cls(command, working_dir, runtime_env)
+        request.check()
+        return request
+
     def check(self) -> None:
         """Raise Refused unless there is a command, and what it names exists."""
         if not self.command:
@@ -142,9 +156,3 @@ class Jobs:
                 }
         finally:
             forward.close()
-
-
-def command_of(arguments: Sequence[str]) -> tuple[str, ...]:
-    """Return what follows ``--`` on a command line, word by word."""
-    words = list(arguments)
-    return tuple(words[words.index("--") + 1 :]) if "--" in words else ()

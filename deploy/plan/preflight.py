@@ -56,10 +56,12 @@ def preflight(
     foundation: Foundation | None,
     release: Release,
     previous: Release | None = None,
+    others: tuple[Finding, ...] = (),
 ) -> tuple[Finding, ...]:
     """Return the findings; raises Refused with all that would make the deploy fail.
 
-    ``previous`` is the release that is served now, to which a failed deploy is rolled back.
+    ``previous`` is the release that is served now, to which a failed deploy is rolled back;
+    ``others`` are findings of the caller's own.
     """
     launched = {kind for launch in _launches(release) for kind in launch.instance_types}
     facts = type_facts(clients, type_names(environment) | launched)
@@ -79,6 +81,7 @@ def preflight(
             lambda: zones_of_subnets(clients, environment, foundation),
         ),
         *key_findings(clients, environment, release),
+        *others,
     )
     fatal = [finding for finding in findings if finding.fatal]
     if fatal:

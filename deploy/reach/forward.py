@@ -11,7 +11,7 @@ from contextlib import suppress
 from deploy.reach.plugin import NotReached
 from deploy.reach.road import LOCALHOST, Road
 
-# A connection is held for so long while no instance leads: a failover takes less.
+# How long a connection is held while no instance leads; a failover takes less.
 HOLD_SECONDS = 60.0
 AGAIN_SECONDS = 0.5
 CONNECT_SECONDS = 5.0

@@ -50,8 +50,8 @@ class Road:
 
     def check(self, port: int) -> None:
         """Raise NotReached when there can be no road: neither directly nor by the plugin."""
-        if not (self._direct or connects(self._name, port)):
-            find_plugin()
+        if not self._direct:
+            can_reach(self._name, port)
 
     def address(self, port: int) -> Address:
         """Return where the leader's port is reached from here.
@@ -115,6 +115,12 @@ def reach(
         yield LOCALHOST, session.port
     finally:
         session.close()
+
+
+def can_reach(host: str, port: int) -> None:
+    """Raise NotReached when ``host`` can be reached neither directly nor by the plugin."""
+    if not connects(host, port):
+        find_plugin()
 
 
 def connects(host: str, port: int) -> bool:

@@ -23,6 +23,7 @@ from deploy.plan.destroy_plan import plan_destroy
 from deploy.plan.finding import Finding
 from deploy.plan.planner import plan_deploy
 from deploy.plan.preflight import check_credentials, preflight
+from deploy.plan.road_preflight import road_findings
 from deploy.release.choice import requested_release
 from deploy.release.release import Release
 from deploy.rollout.destroy import DestroyOperation
@@ -52,7 +53,7 @@ def prepare_deploy(
     """Plan the way to ``release``, or to the release that the environment asks for.
 
     Raises Refused if it cannot be deployed. ``folder`` holds the environment's other files;
-    ``verify`` replaces the acceptance list, and ``api`` Ray at the stable name.
+    ``verify`` replaces the acceptance list, and ``api`` Ray on the leader, with the road there.
     """
     check_credentials(clients, environment)
     desired = DesiredState(environment, release or requested_release(clients, environment, folder))
@@ -71,7 +72,14 @@ def prepare_deploy(
     findings = (
         ()
         if plan.is_empty
-        else preflight(clients, environment, state.foundation, desired.release, state.release)
+        else preflight(
+            clients,
+            environment,
+            state.foundation,
+            desired.release,
+            state.release,
+            others=() if api else road_findings(environment, state.foundation),
+        )
     )
     verify = verify or verifier(clients, environment, desired.release, clock=clock)
     api = api or partial(ray_api, clients, environment)

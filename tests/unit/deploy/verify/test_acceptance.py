@@ -305,7 +305,7 @@ def with_a_silent_target(healthy: HealthyCluster) -> Iterator[None]:
 FAULTS: dict[Callable[[HealthyCluster], AbstractContextManager[None]], tuple[str, str]] = {
     without_nodes: ("there is a leader", "not renewed"),
     with_another_address: ("the name resolves", "10.77.1.77; the load balancer: ['10.77.1.9']"),
-    without_the_zone: ("the name resolves", "are you in its VPC"),
+    without_the_zone: ("the name resolves", "does not resolve on"),
     with_a_dead_autoscaler: ("the autoscaler works", "not within 60 s; last seen: working: newest"),
     with_a_head_that_starts_ray: ("the autoscaler works", "does not lead Ray: leading"),
     with_ray_dead: ("ray status succeeds", "Failed 1: No cluster status."),

@@ -1,0 +1,164 @@
+"""Jobs by Ray's own command: what it is given, what is recorded, and what a loss looks like."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common.clients import Clients
+from common.errors import PipelineError, Refused
+from deploy.cluster.state import Lease
+from deploy.operate import jobs as module
+from deploy.operate.jobs import JobRequest, Jobs
+from deploy.reach.road import Road
+from tests.unit.deploy.builders import an_environment
+from tests.unit.deploy.ray_stub import TOKEN, RayStub, serving
+from tests.unit.localcloud.fakes import FakeClock
+
+# Ray's command, as far as a caller sees it: it records its arguments, and who it would ask.
+RAY = """#!{python}
+import json, os, sys, urllib.request
+token = open(os.environ["RAY_AUTH_TOKEN_PATH"]).read()
+mode = oct(os.stat(os.environ["RAY_AUTH_TOKEN_PATH"]).st_mode & 0o777)
+with open({record!r}, "a") as record:
+    record.write(json.dumps([sys.argv[1:], os.environ["RAY_AUTH_MODE"], token, mode]) + "\\n")
+asked = urllib.request.Request(os.environ["RAY_API_SERVER_ADDRESS"] + "/api/jobs/")
+asked.add_header("Authorization", "Bearer " + token)
+assert urllib.request.urlopen(asked).status == 200
+sys.exit({code})
+"""
+
+
+class Fixture:
+    """An environment's jobs, with a stub of Ray and of its command."""
+
+    def __init__(self, folder: Path, stub: RayStub, clock: FakeClock) -> None:
+        self.folder, self.stub = folder, stub
+        self.epoch = 3
+        self.ray = folder / "ray"
+        self.record = folder / "calls"
+        self.exits_with(0)
+        self.jobs = Jobs(Clients("us-east-1"), an_environment(), folder, self.ray, clock)
+
+    def exits_with(self, code: int) -> None:
+        self.ray.write_text(RAY.format(python=sys.executable, record=str(self.record), code=code))
+        self.ray.chmod(0o755)
+
+    @property
+    def calls(self) -> list[Any]:
+        lines = self.record.read_text().splitlines() if self.record.exists() else []
+        return [json.loads(line) for line in lines]
+
+    def known(self, job: str, status: str, error: str = "") -> None:
+        """Let Ray know a job."""
+        row: dict[str, Any] = {
+            "submission_id": job,
+            "job_id": "01",
+            "status": status,
+            "driver_node_id": "n",
+        }
+        row |= {"entrypoint": "python train.py", "error_type": error or None, "start_time": 1}
+        self.stub.job_rows[:] = [row]
+
+
+@pytest.fixture
+def here(tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fixture]:
+    with serving(RayStub()) as stub:
+        made = Fixture(tmp_path, stub, clock)
+        road = Road(Clients("us-east-1"), "127.0.0.1", lambda: "i-1")
+        monkeypatch.setattr(road, "address", lambda port: ("127.0.0.1", stub.port))
+        monkeypatch.setattr(module, "road_to", lambda clients, environment: road)
+        monkeypatch.setattr(module, "ray_api", lambda clients, environment: stub.api())
+        monkeypatch.setattr(
+            "deploy.operate.connection.cluster_token", lambda clients, environment: TOKEN
+        )
+        monkeypatch.setattr(
+            module, "find_lease", lambda *_: Lease("i-1", "10.77.0.9", made.epoch, 1, False)
+        )
+        yield made
+
+
+def test_submit_hands_the_command_to_rays_own_tool(here: Fixture, tmp_path: Path) -> None:
+    job = here.jobs.submit(JobRequest(("python", "train.py", "a b"), str(tmp_path)))
+
+    [[arguments, mode, token, rights]] = here.calls
+    assert arguments == [
+        *("job", "submit", "--no-wait", "--submission-id", job, "--working-dir", str(tmp_path)),
+        *("--", "python", "train.py", "a b"),
+    ]
+    assert (mode, token, rights) == ("token", TOKEN, "0o600")
+    assert list((tmp_path / "connect").iterdir()) == []
+
+
+def test_what_ray_does_not_accept_is_not_recorded(here: Fixture) -> None:
+    here.exits_with(1)
+
+    with pytest.raises(PipelineError, match="did not accept the job"):
+        here.jobs.submit(JobRequest(("true",)))
+
+    assert here.jobs.lines() == ()
+
+
+def test_following_a_job_ends_with_its_status(here: Fixture) -> None:
+    job = here.jobs.submit(JobRequest(("true",)))
+    here.known(job, "FAILED", "JOB_ENTRYPOINT_COMMAND_ERROR")
+
+    assert here.jobs.follow(job) == "FAILED"
+
+    assert here.calls[-1][0] == ["job", "logs", "--follow", job]
+
+
+def test_a_job_whose_head_was_lost_is_lost_and_says_how_to_run_it_again(here: Fixture) -> None:
+    job = here.jobs.submit(JobRequest(("python", "train.py", "a b")))
+    here.stub.job_rows.clear()
+    here.epoch = 4
+
+    with pytest.raises(PipelineError, match=f"{job} was lost with its head") as raised:
+        here.jobs.follow(job)
+
+    assert raised.value.hint == "run it again: invoke job.submit --env dev -- python train.py 'a b'"
+    assert [(line.id, line.status) for line in here.jobs.lines()] == [(job, "LOST")]
+
+
+def test_an_unknown_job_has_no_log(here: Fixture) -> None:
+    with pytest.raises(Refused, match="there is no job job-0"):
+        here.jobs.logs("job-0")
+
+    assert here.calls == []
+
+
+def test_a_job_is_stopped_by_rays_own_tool(here: Fixture) -> None:
+    here.known("job-7", "RUNNING")
+
+    here.jobs.stop("job-7")
+
+    assert here.calls[-1][0] == ["job", "stop", "job-7"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (JobRequest(()), "there is no command"),
+        (JobRequest(("true",), "/nowhere"), "--working-dir /nowhere is not a folder"),
+        (JobRequest(("true",), "", "/nowhere.yaml"), "--runtime-env /nowhere.yaml is not a file"),
+    ],
+)
+def test_a_request_is_checked_first(request_: JobRequest, words: str) -> None:
+    with pytest.raises(Refused, match=words):
+        request_.check()
+
+
+def test_the_command_is_what_follows_two_dashes_word_by_word() -> None:
+    argv = ["invoke", "job.submit", "--follow", "--", "python", "-c", "print(1, 2)", "--", "x"]
+
+    request = JobRequest.from_arguments(argv, "", "")
+
+    assert request.command == ("python", "-c", "print(1, 2)", "--", "x")
+
+
+def test_a_command_line_without_two_dashes_is_refused() -> None:
+    with pytest.raises(Refused, match="there is no command"):
+        JobRequest.from_arguments(["invoke", "job.submit", "train.py"], "", "")
