@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from localcloud import control
+from localcloud.session import operator_command
 from tests.cloud.cluster_facts import (
     READ_SECRET,
     ROOT,
@@ -111,6 +112,42 @@ def test_a_job_runs_on_the_head_and_on_every_worker(invoke: Invoke) -> None:
     printed = invoke("smoke").stdout
 
     assert {node for node in nodes if f"{node} " in printed} == nodes
+
+
+def test_all_of_that_was_done_without_a_line_into_the_vpc(invoke: Invoke) -> None:
+    report = json.loads(invoke("status", "--json").stdout)
+    leader = next(head for head in report["heads"] if head["id"] == report["leader"])
+    asked = operator_command([sys.executable, "-c", LINES, "ray-head.local.ray.internal"])
+    found = subprocess.run([*asked, leader["address"]], capture_output=True, text=True, check=True)
+
+    assert found.stdout.split("\n")[:2] == ["Network is unreachable", "no address"]
+    checks = json.loads(invoke("verify", "--json").stdout)
+    seen = {check["name"]: check["seen"] for check in checks}
+    assert seen["job submission works"].endswith("through Session Manager")
+
+
+def test_a_job_of_ones_own_runs_with_its_folder_and_its_log_comes_back(
+    invoke: Invoke, tmp_path: Path
+) -> None:
+    (tmp_path / "train.py").write_text("import sys; print(open('data').read(), sys.argv[1:])\n")
+    (tmp_path / "data").write_text("epochs:")
+
+    submit = ("job.submit", "--working-dir", str(tmp_path), "--follow", "--")
+    done = invoke(*submit, "python", "train.py", "3 times").stdout
+    job = re.search(r"^job-[0-9a-f]{12}$", done, re.MULTILINE)
+
+    assert job
+    assert "epochs: ['3 times']" in done
+    assert done.endswith("the job has succeeded\n")
+    assert "epochs: ['3 times']" in invoke("job.logs", job[0]).stdout
+    listed = json.loads(invoke("job.list", "--json").stdout)
+    assert {line["id"]: line["status"] for line in listed}[job[0]] == "SUCCEEDED"
+
+
+def test_a_job_that_fails_fails_the_command(invoke: Invoke) -> None:
+    done = invoke("job.submit", "--follow", "--", "python", "-c", "raise SystemExit(3)", code=2)
+
+    assert done.stdout.endswith("the job has failed\n")
 
 
 def test_the_secret_is_only_where_it_belongs(invoke: Invoke) -> None:
@@ -262,6 +299,19 @@ def test_destroy_leaves_nothing_but_the_images(invoke: Invoke) -> None:
     assert ami_ids(invoke("images").stdout) == images
 
 
+# Whether the leader's address can be connected to, and whether the stable name resolves.
+LINES = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[2], 8265), 3)
+    print("connected")
+except OSError as error:
+    print(error.strerror or error)
+try:
+    print(socket.getaddrinfo(sys.argv[1], 8265))
+except socket.gaierror:
+    print("no address")
+"""
 # The secret comes on standard input, so that this search does not find itself.
 WHERE_IS_IT = r"""
 read -r secret
