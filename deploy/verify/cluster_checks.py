@@ -72,8 +72,8 @@ def name_resolves(cluster: CheckedCluster) -> Verdict:
     """The stable name has the load balancer's addresses, for the resolver of the VPC."""
     name, balancer = cluster.environment.head_dns, cluster.foundation.load_balancer_dns_name
     leader = cluster.leader().id
-    found = resolve_on(cluster.clients, leader, name, clock=cluster.clock)
-    expected = resolve_on(cluster.clients, leader, balancer, clock=cluster.clock)
+    known = resolve_on(cluster.clients, leader, name, balancer, clock=cluster.clock)
+    found, expected = known[name], known[balancer]
     if not found:
         return Verdict(False, f"{name} does not resolve on {leader}")
     passed = found <= expected

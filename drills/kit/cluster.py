@@ -97,7 +97,7 @@ class ClusterUnderTest:
 
     def resolve(self, name: str) -> frozenset[str]:
         """Return the addresses that the VPC's resolver gives for a name, asked on the leader."""
-        return resolve_on(self.clients, self.leader, name, clock=self.clock)
+        return resolve_on(self.clients, self.leader, name, clock=self.clock)[name]
 
     def inject(self, instance_id: str, words: str, script: str, undo: str = "") -> None:
         """Inject a fault on an instance with a script, and repair it with ``undo`` at the end.

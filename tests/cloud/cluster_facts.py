@@ -88,7 +88,7 @@ def launched(worker: dict[str, str]) -> Report:
 
 
 def inside(script: str, *arguments: str) -> str:
-    """Run Python inside the VPC, as an operator; return what it prints."""
+    """Run Python as an operator; return what it prints."""
     command = operator_command([sys.executable, "-c", script, *arguments])
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -130,7 +130,7 @@ import shlex, sys
 from common.clients import Clients
 from common.environment import load_environment
 from common.waiting import SystemClock
-from deploy.cluster.ray_api import ray_api
+from deploy.cluster.ray_access import ray_api
 from deploy.verify.smoke import PYTHON, run_job
 environment = load_environment("local")
 api = ray_api(Clients(environment.region), environment)

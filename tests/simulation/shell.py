@@ -16,6 +16,7 @@ from tests.simulation.service import Service
 
 ACCEPTED = "DRAIN_NODE_REASON_PREEMPTION"  # Ray may refuse any other
 STATUS = re.compile(r"ray status\b(?:.*--address[ =](?P<address>[\d.]+):\d+)?")
+RESOLVE = re.compile(r"for name in (?P<names>[^;]+); do .*getent --service=dns ahostsv4 .*")
 NODE_ID = re.compile(r"[0-9a-f]{56}")
 NO_RAY = Answer(1, "", "ConnectionError: Ray is trying to start at no such address\n")
 
@@ -56,6 +57,8 @@ class Shell:
         return answer
 
     def _run(self, machine: Machine, command: str) -> Answer:
+        if names := RESOLVE.fullmatch(command):
+            return self._resolve(names["names"].split())
         status = STATUS.search(command)
         if status:
             head = self._head(machine, status["address"] or machine.address)
@@ -63,8 +66,6 @@ class Shell:
         words = shlex.split(command)
         if words[:2] == ["/usr/local/bin/ray", "drain-node"]:
             return self._drain(machine, dict(zip(words[2::2], words[3::2], strict=False)))
-        if words[:3] == ["getent", "--service=dns", "ahostsv4"]:
-            return self._resolve(words[-1])
         if words[0] == "curl":
             return self._guard_status(machine, words[-1])
         service = self._nodes.heads.get(machine.host.instance_id)
@@ -72,11 +73,13 @@ class Shell:
             return self._systemctl(service, words[1])
         return Answer(127, "", f"sh: {command}: not found\n")
 
-    def _resolve(self, name: str) -> Answer:
-        """See getent(1): 2 when the name is not found."""
-        found = self._names.addresses(name)
-        lines = "".join(f"{address}  STREAM {name}\n" for address in found)
-        return Answer(0 if found else 2, lines, "")
+    def _resolve(self, names: list[str]) -> Answer:
+        """Return each name with a colon, then its addresses as getent(1) prints them."""
+        lines = []
+        for name in names:
+            found = self._names.addresses(name)
+            lines += [f"{name}:", *(f"{address:15} STREAM {name}" for address in found)]
+        return Answer(0, "\n".join(lines) + "\n", "")
 
     def _guard_status(self, machine: Machine, url: str) -> Answer:
         process = self._nodes.head_process(machine.host.instance_id)

@@ -50,7 +50,8 @@ def python(code: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
 def test_the_menu_has_every_command() -> None:
     assert set(namespace.task_names) == {
         *("bake", "images", "plan", "deploy", "rollback", "destroy", "releases", "diff"),
-        *("status", "verify", "smoke", "demo"),
+        *("status", "verify", "smoke", "connect", "demo"),
+        *("job.submit", "job.list", "job.logs", "job.stop"),
         *("check", "test", "thorough", "lock"),
         *("head.id", "head.logs", "head.shell", "head.restart", "head.replace", "head.hand-over"),
         *("cloud.up", "cloud.down", "cloud.status", "cloud.shell"),
@@ -86,6 +87,7 @@ def test_the_menu_imports_nothing_heavy() -> None:
             "documents.ask --env dev why",
             "documents.retry --env dev",
         ),
+        "connect --env dev --dashboard 0 --client 0",
         *("head.id --env dev", "head.logs --env dev", "head.replace --env dev --yes"),
     ],
 )

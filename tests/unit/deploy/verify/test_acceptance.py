@@ -96,8 +96,8 @@ class HealthyCluster:
 
     def command(self, instance_id: str, script: str) -> Answer:
         """Answer ``ray status``, and the question for the guard's status."""
-        if script.startswith("getent"):
-            return self.resolve(script.split()[-1])
+        if script.startswith("for name in "):
+            return self.resolve(script.removeprefix("for name in ").partition(";")[0].split())
         if not script.startswith("curl"):
             return Answer(0, STATUS, "")
         assert script.strip().endswith(" http://localhost:8479/status")
@@ -106,11 +106,14 @@ class HealthyCluster:
         known = {"autoscaler": self.autoscaler} if self.guard_knows else {}
         return Answer(0, json.dumps({"phase": "leading", **known}), "")
 
-    def resolve(self, name: str) -> Answer:
-        """Answer as ``getent ahostsv4`` does."""
-        found = self.names.get(name, [])
-        lines = [f"{address:15} {kind} {name}\n" for address in found for kind in ("STREAM", "RAW")]
-        return Answer(0 if found else 2, "".join(lines), "")
+    def resolve(self, names: list[str]) -> Answer:
+        """Answer with each name, and what ``getent ahostsv4`` prints of it."""
+        lines = []
+        for name in names:
+            lines.append(f"{name}:")
+            for address in self.names.get(name, []):
+                lines += [f"{address:15} STREAM {name}", f"{address:15} DGRAM"]
+        return Answer(0, "\n".join(lines) + "\n", "")
 
     def renew(self, beat: int) -> None:
         """Renew the lease."""
