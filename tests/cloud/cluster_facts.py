@@ -82,6 +82,11 @@ def one_of(report: Report, group: str) -> dict[str, str]:
     return dict(found)
 
 
+def leader_address(report: Report) -> str:
+    """Return the leader's address in the VPC."""
+    return next(str(head["address"]) for head in report["heads"] if head["id"] == report["leader"])
+
+
 def launched(worker: dict[str, str]) -> Report:
     """Return what EC2 says of a worker's root volume, and which connections it may open in VPCs."""
     return dict(json.loads(inside(DESCRIBE, worker["id"])))

@@ -8,11 +8,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from localcloud import control
 from localcloud.session import operator_command
+from tests.cloud.browser import browser
 from tests.cloud.cluster_facts import (
     READ_SECRET,
     ROOT,
@@ -24,11 +26,14 @@ from tests.cloud.cluster_facts import (
     ids,
     inside,
     launched,
+    leader_address,
     one_of,
     running,
 )
-from tests.cloud.harness import home, require_machines
+from tests.cloud.connection import connected
+from tests.cloud.harness import eventually, home, require_machines
 
+TOKEN_FIELD = "input"
 Invoke = Callable[..., "subprocess.CompletedProcess[str]"]
 # Of the plan and of the rollout, in this order.
 REMOVAL = ("drain the 1 worker of ", "autoscaler configuration without ")
@@ -115,10 +120,12 @@ def test_a_job_runs_on_the_head_and_on_every_worker(invoke: Invoke) -> None:
 
 
 def test_all_of_that_was_done_without_a_line_into_the_vpc(invoke: Invoke) -> None:
-    report = json.loads(invoke("status", "--json").stdout)
-    leader = next(head for head in report["heads"] if head["id"] == report["leader"])
-    asked = operator_command([sys.executable, "-c", LINES, "ray-head.local.ray.internal"])
-    found = subprocess.run([*asked, leader["address"]], capture_output=True, text=True, check=True)
+    names = [
+        "ray-head.local.ray.internal",
+        leader_address(json.loads(invoke("status", "--json").stdout)),
+    ]
+    asked = operator_command([sys.executable, "-c", LINES, *names])
+    found = subprocess.run(asked, capture_output=True, text=True, check=True)
 
     assert found.stdout.split("\n")[:2] == ["Network is unreachable", "no address"]
     checks = json.loads(invoke("verify", "--json").stdout)
@@ -148,6 +155,22 @@ def test_a_job_that_fails_fails_the_command(invoke: Invoke) -> None:
     done = invoke("job.submit", "--follow", "--", "python", "-c", "raise SystemExit(3)", code=2)
 
     assert done.stdout.endswith("the job has failed\n")
+
+
+def test_connect_opens_the_dashboard_in_a_browser_and_ends_cleanly(invoke: Invoke) -> None:
+    with connected() as lines, browser() as window:
+        window.open(lines.dashboard)
+        eventually("the dashboard's question for the token", lambda: window.count(TOKEN_FIELD))
+        window.type(TOKEN_FIELD, lines.token_file.read_text() + "\n")
+        window.open(f"{lines.dashboard}/#/cluster")
+        address = leader_address(json.loads(invoke("status", "--json").stdout))
+        eventually("the head in the dashboard", lambda: address in window.text())
+        mode = lines.token_file.stat().st_mode
+
+    assert mode & 0o777 == 0o600
+    assert not lines.token_file.exists()
+    assert lines.process.returncode == 0
+    eventually("its last words", lambda: lines.said[-1] == "local: closed")
 
 
 def test_the_secret_is_only_where_it_belongs(invoke: Invoke) -> None:
@@ -212,10 +235,19 @@ def test_the_previous_release_is_served_again(invoke: Invoke) -> None:
 
 def test_the_cluster_survives_the_loss_of_its_head(invoke: Invoke) -> None:
     before = json.loads(invoke("status", "--json").stdout)
+    job = invoke("job.submit", "--", "sleep", "600").stdout.splitlines()[-1]
 
-    checks = json.loads(invoke("verify", "--destructive", "--yes", "--json").stdout)
+    with connected() as lines:
+        checks = json.loads(invoke("verify", "--destructive", "--yes", "--json").stdout)
+        again = re.compile(r"local: connected to (\S+) through Session Manager after ([\d.]+) s")
+        eventually("another connection", lambda: len(lines.matching(again)) > 1)
 
     after = json.loads(invoke("status", "--json").stdout)
+    assert lines.matching(again)[-1][1] == after["leader"]
+    assert float(lines.matching(again)[-1][2]) < 60
+    lost = invoke("job.logs", job, code=2).stderr
+    assert f"{job} was lost with its head" in lost
+    assert "run it again: invoke job.submit --env local -- sleep 600" in lost
     last = invoke("head.logs", "--id", before["leader"], "--lines", "500").stdout
     assert "now=leading" in last
     assert "stopping Ray" in last
