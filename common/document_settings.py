@@ -6,7 +6,7 @@ docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#
 """
 
 from ipaddress import IPv4Network
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -23,6 +23,12 @@ FARGATE_SIZES = {
     8192: (16 * GIB, 60 * GIB, 4 * GIB),
     16384: (32 * GIB, 120 * GIB, 8 * GIB),
 }
+# What CloudWatch Logs takes: docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/
+# API_PutRetentionPolicy.html
+RETENTIONS = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
+    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
+)
 # Memory for 256 CPU units doubles instead of growing in steps.
 QUARTER = (512, GIB, 2 * GIB)
 
@@ -88,7 +94,13 @@ class Documents(Table):
     openai_secret_arn: Text = ""
     pinecone_secret_arn: Text = ""
     email: Text = ""
-    log_days: Annotated[int, Field(ge=1)] = 30
+    log_days: int = 30
+
+    @model_validator(mode="after")
+    def _logs_are_kept_as_long_as_cloudwatch_takes(self) -> Self:
+        if self.log_days not in RETENTIONS:
+            raise ValueError(f"log_days must be one of {', '.join(map(str, RETENTIONS))}")
+        return self
 
     @model_validator(mode="after")
     def _has_a_way_out(self) -> Self:

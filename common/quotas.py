@@ -48,7 +48,7 @@ def quota_of(instance_type: str, market: Market = "on-demand") -> str:
     return next((quotas[name] for name in names if name in quotas), standard)
 
 
-def quota_limit(clients: Clients, code: str) -> float:
-    """Return the vCPUs that a quota allows; raises botocore's errors."""
-    answer = clients("service-quotas").get_service_quota(ServiceCode="ec2", QuotaCode=code)
+def quota_limit(clients: Clients, code: str, service: str = "ec2") -> float:
+    """Return how much a quota allows, EC2's in vCPUs; raises botocore's errors."""
+    answer = clients("service-quotas").get_service_quota(ServiceCode=service, QuotaCode=code)
     return float(answer["Quota"]["Value"])

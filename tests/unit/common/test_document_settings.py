@@ -32,6 +32,7 @@ def test_other_sizes_are_refused(cpu: int, memory: int) -> None:
         ({"worker": {"min": 4, "max": 3}}, "min = 4 is more than max = 3"),
         ({"worker": {"spot_percent": 101}}, "spot_percent"),
         ({"runs_on": "lambda"}, "runs_on"),
+        ({"log_days": 31}, "log_days must be one of 1, 3, 5, 7, 14, 30"),
     ],
 )
 def test_what_cannot_work_is_refused(content: dict[str, Any], words: str) -> None:
