@@ -88,8 +88,10 @@ def leader_address(report: Report) -> str:
 
 
 def launched(worker: dict[str, str]) -> Report:
-    """Return what EC2 says of a worker's root volume, and which connections it may open in VPCs."""
-    return dict(json.loads(inside(DESCRIBE, worker["id"])))
+    """Return what EC2 says of a worker: its volume in GiB, the volume that its template asks for,
+    and which connections into the range 10.0.0.0/8 it may open besides its cluster's.
+    """
+    return dict(json.loads(inside(DESCRIBE, worker["id"], worker["group"])))
 
 
 def inside(script: str, *arguments: str) -> str:
@@ -115,20 +117,25 @@ DESCRIBE = """
 import json, sys
 import boto3
 ec2 = boto3.client("ec2", region_name="us-east-1")
-found = ec2.describe_instances(InstanceIds=sys.argv[1:])["Reservations"][0]["Instances"][0]
+instance_id, group = sys.argv[1:]
+found = ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"][0]
 volume = found["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
-volume = ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]
+name = "ray-worker-local" + ("" if group == "worker" else "." + group)
+template = ec2.describe_launch_template_versions(LaunchTemplateName=name, Versions=["$Default"])
+asked = template["LaunchTemplateVersions"][0]["LaunchTemplateData"]["BlockDeviceMappings"][0]["Ebs"]
 groups = [group["GroupId"] for group in found["SecurityGroups"]]
-groups = ec2.describe_security_groups(GroupIds=groups)["SecurityGroups"]
 opens = [
     [rule["IpProtocol"], rule["FromPort"], address["CidrIp"]]
-    for group in groups
+    for group in ec2.describe_security_groups(GroupIds=groups)["SecurityGroups"]
     for rule in group["IpPermissionsEgress"]
     for address in rule["IpRanges"]
-    if address["CidrIp"].startswith("10.0.")
+    if address["CidrIp"] == "10.0.0.0/8"
 ]
-volume = {key: volume[key] for key in ("Size", "Iops", "Throughput")}
-print(json.dumps({"volume": volume, "opens": opens}))
+print(json.dumps({
+    "gib": ec2.describe_volumes(VolumeIds=[volume])["Volumes"][0]["Size"],
+    "asked": [asked.get(key) for key in ("VolumeSize", "Iops", "Throughput")],
+    "opens": opens,
+}))
 """
 RUN_JOB = """
 import shlex, sys

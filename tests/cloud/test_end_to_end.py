@@ -278,7 +278,8 @@ def test_groups_are_added_and_their_workers_are_what_they_promise(
     assert ids(before["workers"]) <= ids(after["workers"])
     worker, tools = (one_of(after, group) for group in ("worker", "tools"))
     assert launched(tools) == {
-        "volume": {"Size": 24, "Iops": 4000, "Throughput": 250},
+        "gib": 24,
+        "asked": [24, 4000, 250],
         "opens": [["tcp", 5432, "10.0.0.0/8"]],
     }
     assert launched(worker)["opens"] == []
@@ -317,7 +318,7 @@ def test_a_rollback_restores_the_groups(invoke: Invoke, groups: Groups) -> None:
     after = json.loads(invoke("status", "--json").stdout)
     assert after["problems"] == []
     assert running(after) == {"worker": 1, "tools": 1, "gpu": 0}
-    assert launched(one_of(after, "tools"))["volume"]["Size"] == 24
+    assert launched(one_of(after, "tools"))["gib"] == 24
 
 
 def test_destroy_leaves_nothing_but_the_images(invoke: Invoke) -> None:
