@@ -36,7 +36,7 @@ from tests.cloud.harness import eventually, home, require_machines
 TOKEN_FIELD = "input"
 Invoke = Callable[..., "subprocess.CompletedProcess[str]"]
 # Of the plan and of the rollout, in this order.
-REMOVAL = ("drain the 1 worker of ", "autoscaler configuration without ")
+REMOVAL = ("drain the ", "autoscaler configuration without ")
 
 
 @pytest.fixture(scope="module")
