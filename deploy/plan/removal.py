@@ -20,7 +20,8 @@ def drain_removed(
         return ()
     there = Counter(worker.group for worker in state.workers if worker.is_there)
     count = sum(there[name] for name in chain.removed)
-    parts = [f"the {counted(there[name], 'worker')} of {name}" for name in chain.removed]
+    left = [name for name in chain.removed if there[name]] or chain.removed
+    parts = [f"the {counted(there[name], 'worker')} of {name}" for name in left]
     whose = f"whose group{' is' if len(parts) == 1 else 's are'} removed"
     if not count:
         names = " and ".join(chain.removed)

@@ -160,6 +160,15 @@ def test_a_group_without_workers_may_have_a_launch_under_way() -> None:
     assert "forget-groups" in kinds(plan)
 
 
+def test_of_several_removed_groups_the_empty_ones_are_not_drained() -> None:
+    both = of(CPU, GPU, replace(GPU, name="big"))
+
+    plan = plan_deploy(of(CPU), without_workers(serving(both), "big"), UNCHANGED)
+
+    assert "- drain the 3 workers of gpu, whose group is removed: for up to 300 s" in plan.words
+    assert "~ autoscaler configuration without big and gpu" in plan.words
+
+
 def test_once_every_head_has_forgotten_a_group_only_its_template_is_left() -> None:
     state = serving(of(CPU))
     left = serving(of(CPU, GPU)).worker_templates
