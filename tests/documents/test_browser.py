@@ -2,13 +2,11 @@
 
 import os
 import shutil
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import uvicorn
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -19,11 +17,10 @@ from common.waiting import Seen, SystemClock, wait_for
 from documents.access import access
 from documents.quality.plain_pdf import plain_pdf
 from documents.settings import load_settings
-from documents.web.app import make_api, make_app
 from documents.work import make_work
 from documents.worker import Worker
 from tests.documents.cloud import TOKEN, PipelineCloud, cloud
-from tests.documents.ray_cluster import await_served, free_port
+from tests.documents.served import served
 
 SECONDS = 60.0
 # A phone of 2016 that is still in use, in CSS pixels.
@@ -57,15 +54,8 @@ def worker(aws: PipelineCloud) -> Iterator[Worker]:
 
 @pytest.fixture(scope="module")
 def url(aws: PipelineCloud) -> Iterator[str]:
-    settings, port = load_settings(), free_port()
-    app = make_app(make_api(settings, Clients(settings.region)))
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    await_served(port, SECONDS)
-    yield f"http://127.0.0.1:{port}/"
-    server.should_exit = True
-    thread.join()
+    with served() as found:
+        yield f"{found}/"
 
 
 @pytest.fixture

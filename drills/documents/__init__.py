@@ -1,0 +1,1 @@
+"""Failures of the document pipeline, one a file, while a client adds documents and asks."""

@@ -1,0 +1,1 @@
+"""What the drills of the document pipeline share."""
