@@ -10,8 +10,8 @@
 # Installs only what is missing. Without root it names the command that an administrator must
 # run, and goes on: what needs no local cloud works without.
 #
-# RAYKILN_ONLY_AWS=1 installs what bake and deploy need on AWS, without the local cloud and
-# the tests; the workflows set it.
+# RAYKILN_ONLY=bake installs what a bake on AWS needs, RAYKILN_ONLY=deploy what all else on AWS
+# needs; both without the local cloud and the tests. The workflows set it.
 
 set -o errexit -o nounset -o pipefail
 shopt -s inherit_errexit
@@ -46,11 +46,19 @@ readonly SERVICES=' haproxy redis-server docker-registry '
 # mmdebstrap checks Debian's signatures with these keys; Ubuntu does not have them by itself.
 DEBIAN_KEYS=/usr/share/keyrings/debian-archive-keyring.gpg
 LOCKS=(requirements-uv.txt requirements.txt requirements-local.txt requirements-dev.txt)
-readonly ONLY_AWS="${RAYKILN_ONLY_AWS:-}"
-if [[ -n "${ONLY_AWS}" ]]; then
-  TOOLS=(packer:packer ssh:openssh-client)
+readonly ONLY="${RAYKILN_ONLY:-}"
+if [[ -n "${ONLY}" ]]; then
   LOCKS=(requirements-uv.txt requirements.txt)
 fi
+case "${ONLY}" in
+"") ;;
+bake) TOOLS=(packer:packer ssh:openssh-client) ;;
+deploy) TOOLS=() ;;
+*)
+  printf 'RAYKILN_ONLY is "%s"; it may be bake or deploy.\n' "${ONLY}" >&2
+  exit 1
+  ;;
+esac
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -59,9 +67,9 @@ missing_packages() {
   for entry in "${TOOLS[@]}"; do
     command -v "${entry%%:*}" >/dev/null || printf '%s\n' "${entry##*:}"
   done
-  [[ -n "${ONLY_AWS}" || -e "${DEBIAN_KEYS}" ]] || printf 'debian-archive-keyring\n'
+  [[ -n "${ONLY}" || -e "${DEBIAN_KEYS}" ]] || printf 'debian-archive-keyring\n'
   # The page is tested in a browser. Ubuntu has Chromium only as a snap.
-  if [[ -z "${ONLY_AWS}" && "$(</etc/os-release)" == *'ID=debian'* ]]; then
+  if [[ -z "${ONLY}" && "$(</etc/os-release)" == *'ID=debian'* ]]; then
     command -v chromedriver >/dev/null || printf 'chromium-driver\n'
   fi
   [[ -x .venv/bin/pip ]] || "$(find_python)" -c 'import ensurepip' 2>/dev/null || printf 'python3-venv\n'

@@ -74,3 +74,7 @@ def test_the_packer_template_is_formatted() -> None:
 
 def test_no_word_is_misspelt() -> None:
     assert says("codespell", *tracked()) == ""
+
+
+def test_the_workflows_have_no_known_weakness() -> None:
+    assert says("zizmor", "--offline", "--quiet", "--strict-collection", ".github") == ""

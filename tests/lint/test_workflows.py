@@ -39,7 +39,40 @@ def test_no_script_is_glued_from_inputs(path: Path) -> None:
     assert [script for script in scripts if "${{" in script] == []
 
 
-@pytest.mark.parametrize("name", ["check", "bake", "deploy", "thorough"])
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_role_is_assumed_for_longer_than_the_job_may_take(path: Path) -> None:
+    for job in workflow(path)["jobs"].values():
+        sessions = [
+            step["with"]["role-duration-seconds"]
+            for step in job.get("steps", [])
+            if step.get("uses", "").startswith("aws-actions/configure-aws-credentials@")
+        ]
+        assert all(job["timeout-minutes"] * 60 <= seconds <= 43_200 for seconds in sessions)
+
+
+def test_deploys_and_rollbacks_of_an_environment_take_turns_and_none_is_cut_off() -> None:
+    (job,) = workflow(FOLDER / "deploy-one.yml")["jobs"].values()
+    callers = [workflow(FOLDER / f"{name}.yml")["jobs"] for name in ("deploy", "rollback")]
+
+    assert job["concurrency"] == {
+        "group": "deploy-${{ inputs.env }}",
+        "cancel-in-progress": False,
+    }
+    assert workflow(FOLDER / "deploy.yml")["concurrency"]["cancel-in-progress"] is False
+    for jobs in callers:
+        deploying = [name for name in jobs if name in ("staging", "prod", "rollback")]
+        assert {jobs[name]["uses"] for name in deploying} == {"./.github/workflows/deploy-one.yml"}
+
+
+def test_prod_is_deployed_once_staging_is_and_staging_once_all_is_baked() -> None:
+    jobs = workflow(FOLDER / "deploy.yml")["jobs"]
+
+    assert jobs["bake"]["strategy"]["matrix"]["env"] == ["staging", "prod"]
+    assert (jobs["staging"]["needs"], jobs["prod"]["needs"]) == (["bake"], ["staging"])
+    assert [job for job in jobs.values() if "if" in job] == [jobs["deployed"]]
+
+
+@pytest.mark.parametrize("name", ["check", "deploy", "thorough"])
 def test_a_workflow_ends_in_one_job_that_fails_with_any_other(name: str) -> None:
     jobs = workflow(FOLDER / f"{name}.yml")["jobs"]
     (last,) = [job for job in jobs.values() if "always()" in str(job.get("if", ""))]

@@ -131,20 +131,31 @@ def test_a_changed_lock_is_installed_before_anything_runs(clone: Path) -> None:
 def test_for_aws_alone_it_wants_neither_the_local_cloud_nor_the_test_tools(clone: Path) -> None:
     stamp(clone, AWS_LOCKS)
 
-    done = run(clone, "deploy", RAYKILN_ONLY_AWS="1")
+    done = run(clone, "deploy", RAYKILN_ONLY="deploy")
 
     assert done.stdout == "invoke deploy\n"
     assert done.stderr == ""
 
 
+def test_what_is_to_be_installed_has_a_name_that_it_knows(clone: Path) -> None:
+    done = run(clone, "deploy", RAYKILN_ONLY="everything")
+
+    assert done.stderr == 'RAYKILN_ONLY is "everything"; it may be bake or deploy.\n'
+    assert (done.returncode, done.stdout) == (1, "")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
-def test_for_aws_alone_it_names_no_package_of_the_local_cloud(
-    clone: Path, bare_path: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("only", "packages"), [("bake", " packer openssh-client\n"), ("deploy", "")]
+)
+def test_for_aws_alone_it_names_only_the_packages_that_are_needed(
+    clone: Path, bare_path: Path, tmp_path: Path, only: str, packages: str
 ) -> None:
     stamp(clone, AWS_LOCKS)
     open_to_everyone(tmp_path)
 
-    done = run(clone, "plan", path=str(bare_path), user=UNPRIVILEGED, RAYKILN_ONLY_AWS="1")
+    done = run(clone, "plan", path=str(bare_path), user=UNPRIVILEGED, RAYKILN_ONLY=only)
 
-    assert "install --no-install-recommends packer openssh-client\n" in done.stderr
+    named = done.stderr.partition("--no-install-recommends")[2].partition("\n")
+    assert "".join(named[:2]) == packages
     assert done.stdout == "invoke plan\n"

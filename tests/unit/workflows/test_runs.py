@@ -1,0 +1,138 @@
+"""The workflows, run with act on a clone whose run.sh only writes down how it is called."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.workflows.runs import Clone
+
+BAKE_ROLE = "arn:aws:iam::123456789012:role/raykiln-bake"
+DEPLOY_ROLE = "arn:aws:iam::123456789012:role/raykiln-deploy"
+# Writes down its arguments, each quoted; ends with the code of the file named after its task.
+RUN_SH = """#!/usr/bin/env bash
+printf 'run %s\\n' "$(printf '%q ' "${RAYKILN_ONLY}" "$@")" >>"${RECORD}"
+exit "$(cat "codes/$1-$3" 2>/dev/null || echo 0)"
+"""
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    found = Clone(tmp_path / "clone")
+    found.copy(".github/workflows")
+    found.add("run.sh", RUN_SH, executable=True)
+    found.commit()
+    return found
+
+
+def ran(lines: list[str]) -> list[list[str]]:
+    return [shlex.split(line)[1:] for line in lines]
+
+
+def test_a_merge_is_baked_and_goes_to_staging_and_then_to_prod(clone: Clone) -> None:
+    done = clone.run("deploy", "push")
+
+    assert done.code == 0, done.log
+    assert sorted(ran(done.of("run"))[:2]) == [
+        ["bake", "bake", "--env", "prod"],
+        ["bake", "bake", "--env", "staging"],
+    ]
+    assert ran(done.of("run"))[2:] == [
+        ["deploy", "deploy", "--env", "staging", "--yes"],
+        ["deploy", "verify", "--env", "staging"],
+        ["deploy", "deploy", "--env", "prod", "--yes"],
+        ["deploy", "verify", "--env", "prod"],
+    ]
+    assert done.of("keep") == [
+        "keep rollout-staging .raykiln/rollouts/",
+        "keep rollout-prod .raykiln/rollouts/",
+    ]
+
+
+def test_each_job_assumes_its_role_for_as_long_as_it_may_take(clone: Clone) -> None:
+    done = clone.run("deploy", "push")
+
+    assert done.of("assume") == [
+        *[f"assume {BAKE_ROLE} us-east-1 7200"] * 2,
+        *[f"assume {DEPLOY_ROLE} us-east-1 21600"] * 2,
+    ]
+
+
+def test_until_a_person_approves_prod_is_baked_and_not_deployed(clone: Clone) -> None:
+    done = clone.run("deploy", "push", job="staging")
+
+    assert done.code == 0, done.log
+    assert ["deploy", "verify", "--env", "staging"] in ran(done.of("run"))
+    assert [words for words in ran(done.of("run")) if words[1] != "bake" and "prod" in words] == []
+
+
+@pytest.mark.parametrize(
+    ("task", "code"), [("deploy", 1), ("deploy", 2), ("deploy", 3), ("verify", 1)]
+)
+def test_what_fails_on_staging_never_reaches_prod(clone: Clone, task: str, code: int) -> None:
+    clone.add(f"codes/{task}-staging", str(code))
+
+    done = clone.run("deploy", "push")
+
+    assert done.code == 1
+    assert [words for words in ran(done.of("run")) if words[1] != "bake" and "prod" in words] == []
+    assert "keep rollout-staging .raykiln/rollouts/" in done.lines
+
+
+def test_a_bake_that_fails_deploys_nothing(clone: Clone) -> None:
+    clone.add("codes/bake-prod", "2")
+
+    done = clone.run("deploy", "push")
+
+    assert done.code == 1
+    assert {words[1] for words in ran(done.of("run"))} == {"bake"}
+
+
+def test_a_deploy_that_was_rolled_back_on_prod_fails_the_run(clone: Clone) -> None:
+    clone.add("codes/deploy-prod", "3")
+
+    done = clone.run("deploy", "push")
+
+    assert done.code == 1
+    assert ["deploy", "verify", "--env", "prod"] not in ran(done.of("run"))
+
+
+@pytest.mark.parametrize("release", ["", "20261122-093000-1a2b3c4d"])
+def test_a_rollback_goes_to_the_release_that_is_named_or_the_one_before(
+    clone: Clone, release: str
+) -> None:
+    done = clone.run("rollback", "workflow_dispatch", env="prod", to=release)
+
+    assert done.code == 0, done.log
+    to = ["--to", release] if release else []
+    assert ran(done.of("run")) == [
+        ["deploy", "rollback", "--env", "prod", *to, "--yes"],
+        ["deploy", "verify", "--env", "prod"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["$(touch pwned)", "`touch pwned`", '"; touch pwned; "', "a b", "'", "${IFS}", "--yes", "*"],
+)
+def test_no_shell_reads_what_a_person_types(clone: Clone, written: str) -> None:
+    rollback = clone.run("rollback", "workflow_dispatch", env="prod", to=written)
+    bake = clone.run("bake", "workflow_dispatch", env=written)
+
+    assert ran(rollback.of("run"))[0] == [
+        "deploy",
+        "rollback",
+        "--env",
+        "prod",
+        "--to",
+        written,
+        "--yes",
+    ]
+    assert ran(bake.of("run")) == [["bake", "bake", "--env", written]]
+    assert not (clone.folder / "pwned").exists()
+
+
+def test_a_bake_by_hand_is_of_one_environment(clone: Clone) -> None:
+    done = clone.run("bake", "workflow_dispatch", env="prod")
+
+    assert done.lines == (f"assume {BAKE_ROLE} us-east-1 7200", "run bake bake --env prod ")
