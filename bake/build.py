@@ -25,6 +25,10 @@ LINE = re.compile(r"^(==>)?\s*ray\.(?:amazon-ebs\.)?image: (.*)$")
 SCRIPT = re.compile(r"Provisioning with shell script: \S*?([^/\s]+)$")
 # Packer's next line once a provisioner has failed; what it removes is named after that.
 STOPPED = "Provisioning step had errors"
+# As long as aws_polling says. Newer versions of the plugin wait 10 minutes for an image otherwise,
+# and older ones refuse the option: max_timeout in "Polling Configuration" of the builder's page
+# (packer/current/sources.pkr.hcl names it).
+WAITS = {"AWS_MAX_TIMEOUT": "2400"}
 LAST_WORDS = 5  # lines of a script's output
 
 
@@ -42,9 +46,12 @@ class RunningScript:
 
 @dataclass
 class OutputHandler:
-    """Logs each line of Packer's output, reports progress, and passes it to its build instance."""
+    """Logs each line of Packer's output, reports progress, and passes it to its build instance.
 
-    instance: BuildInstance
+    ``instance`` is None where Packer sets up its build instance itself.
+    """
+
+    instance: BuildInstance | None
     log: TextIO
     progress: Say
     errors: list[PipelineError] = field(default_factory=list)
@@ -74,6 +81,8 @@ class OutputHandler:
             script.words.append(words.strip())
 
     def _pass_on(self, words: str) -> None:
+        if self.instance is None:
+            return
         try:
             self.instance.handle_output(words)
         except PipelineError as error:
@@ -90,12 +99,13 @@ def build_image(
     var_file = spec.folder / "variables.json"
     var_file.write_text(json.dumps(spec.variables(), indent=1))
     with (spec.folder / "packer.log").open("w") as log:
-        output = OutputHandler(BuildInstance(clients, spec.owner), log, progress)
+        instance = None if spec.template.current else BuildInstance(clients, spec.owner)
+        output = OutputHandler(instance, log, progress)
         packer = Packer(
-            spec.template,
+            spec.template.folder,
             var_file=var_file,
             on_line=output,
-            environ={"PACKER_CACHE_DIR": str(spec.folder / "packer-cache")},
+            environ={"PACKER_CACHE_DIR": str(spec.folder / "packer-cache")} | WAITS,
         )
         try:
             packer.build(cancellation)

@@ -100,13 +100,18 @@ def set_image_attributes(clients: Clients, ami_id: str, now: datetime) -> None:
     """Require IMDSv2 of the image's instances, and set the date at which EC2 deprecates the image.
 
     Packer 1.6.6 cannot: see ModifyImageAttribute (imds-support) and EnableImageDeprecation in the
-    EC2 API Reference. Raises PipelineError when IMDSv2 is not required afterwards.
+    EC2 API Reference.
     """
     ec2 = clients("ec2")
     with translated(f"setting the attributes of {ami_id}"):
         ec2.modify_image_attribute(ImageId=ami_id, ImdsSupport={"Value": "v2.0"})
         ec2.enable_image_deprecation(ImageId=ami_id, DeprecateAt=now + DEPRECATED_AFTER)
-        (seen,) = ec2.describe_images(ImageIds=[ami_id])["Images"]
+
+
+def check_image_attributes(clients: Clients, ami_id: str) -> None:
+    """Raise PipelineError unless IMDSv2 is required of the image's instances."""
+    with translated(f"reading the attributes of {ami_id}"):
+        (seen,) = clients("ec2").describe_images(ImageIds=[ami_id])["Images"]
     if seen.get("ImdsSupport") != "v2.0":
         raise PipelineError(
             f"{ami_id} does not require IMDSv2 although EC2 accepted the change", hint="bake again"

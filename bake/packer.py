@@ -11,6 +11,7 @@ import re
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from bake.cancellation import Cancellation
 from bake.files import TEMPLATE
 from common.errors import PipelineError, Refused
 
-PLUGINS = Path("current", "plugins.pkr.hcl")
+# Folders of the template, beside the files that all versions share.
+CURRENT, OLD = Path("current"), Path("1.6.6")
 # The first version that knows required_plugins (Packer's changelog, 1.7.0).
 NEEDS_PLUGINS = (1, 7, 0)
 
@@ -83,8 +85,18 @@ class Packer(packer.Packer):  # type: ignore[misc] # python-packer has no types
         return tuple(int(part) for part in found.groups())
 
     def init(self) -> None:
-        """Install the plugins that the template requires; Packer 1.7 and later."""
-        self._quiet.init(self.packerfile)
+        """Install the plugins that the template requires; Packer 1.7 and later.
+
+        Raises PipelineError when it cannot.
+        """
+        try:
+            self._quiet.init(self.packerfile)
+        except sh.ErrorReturnCode as error:
+            said = (error.stdout + error.stderr).decode("utf-8", "replace").strip()
+            raise PipelineError(
+                f"packer init could not install the plugins: {said}",
+                hint="it needs a way to github.com once; or `packer plugins install` them by hand",
+            ) from error
 
     def build(self, cancellation: Cancellation) -> None:
         """Build the template's source.
@@ -121,20 +133,36 @@ def _interrupt(run: Any) -> None:
         os.killpg(run.process.pid, signal.SIGINT)
 
 
-def prepare_template(into: Path, repository: Path) -> Path:
-    """Link the template's files into ``into`` for the installed Packer, and return that folder.
+@dataclass(frozen=True)
+class Template:
+    """The template's files for the installed Packer.
 
-    Packer 1.6.6 rejects the plugins block, and 1.7 and later need it. Raises Refused when Packer is
-    not installed.
+    ``current``: Packer itself requires IMDSv2, tags key pair and security group, and sets the date
+    of deprecation.
+    """
+
+    folder: Path
+    current: bool
+
+
+def prepare_template(into: Path, repository: Path) -> Template:
+    """Link the files for the installed Packer into ``into``; a current one gets its plugin.
+
+    Raises Refused when Packer is not installed, PipelineError when it cannot get the plugin.
     """
     into.mkdir(parents=True, exist_ok=True)
-    for file in sorted((repository / TEMPLATE).glob("*.pkr.hcl")):
-        (into / file.name).symlink_to(file)
+    _link(repository / TEMPLATE, into)
     try:
         installed = Packer(into)
     except sh.CommandNotFound as error:
         raise Refused("Packer is not installed", hint="./run.sh installs it") from error
-    if installed.version() >= NEEDS_PLUGINS:
-        (into / PLUGINS.name).symlink_to(repository / TEMPLATE / PLUGINS)
+    current = installed.version() >= NEEDS_PLUGINS
+    _link(repository / TEMPLATE / (CURRENT if current else OLD), into)
+    if current:
         installed.init()
-    return into
+    return Template(into, current)
+
+
+def _link(folder: Path, into: Path) -> None:
+    for file in sorted(folder.glob("*.pkr.hcl")):
+        (into / file.name).symlink_to(file)

@@ -17,6 +17,7 @@ from bake.build import build_image
 from bake.cancellation import Cancellation
 from bake.catalog import (
     Image,
+    check_image_attributes,
     mark_tested,
     mark_unverified,
     mark_verified,
@@ -109,7 +110,9 @@ class Work:
     def _build(self, spec: BuildSpec, say: Say) -> tuple[str, str]:
         clients = self._context.clients
         ami_id = build_image(clients, spec, say, self._cancellation)
-        set_image_attributes(clients, ami_id, self._context.now())
+        if not spec.template.current:
+            set_image_attributes(clients, ami_id, self._context.now())
+        check_image_attributes(clients, ami_id)
         suites = (our_suite(spec), *own_suites(spec))
         result = run_image_tests(self._context, spec, ami_id, suites, say, self._cancellation)
         _raise_on_failures(result, spec, ami_id)

@@ -2,12 +2,15 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from bake.additions import Additions
 from bake.base_image import BaseImage
+from bake.catalog import DEPRECATED_AFTER
 from bake.image_wheels import ImageWheels
 from bake.owner import Owner
+from bake.packer import Template
 from bake.subnet import Subnet
 from bake.wanted import WantedImage
 from common.environment import Environment
@@ -46,13 +49,12 @@ class ImageSpec:
 class BuildSpec(ImageSpec):
     """One image to build and test.
 
-    ``source`` holds a copy of the shaping files, which ``digest`` is computed from; ``template`` is
-    Packer's.
+    ``source`` holds a copy of the shaping files, which ``digest`` is computed from.
     """
 
     base: BaseImage
     source: Path
-    template: Path
+    template: Template
     digest: str
     wheels: ImageWheels
     ray_version: str
@@ -62,6 +64,12 @@ class BuildSpec(ImageSpec):
     def empty(self) -> Path:
         """An empty folder."""
         return self.folder / "empty"
+
+    @property
+    def deprecate_at(self) -> str:
+        """When EC2 deprecates the image, in ISO 8601."""
+        date = datetime.fromisoformat(self.built) + DEPRECATED_AFTER
+        return date.strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def variables(self) -> dict[str, object]:
         """Return a value for each variable of packer/variables.pkr.hcl."""
@@ -95,6 +103,7 @@ class BuildSpec(ImageSpec):
             "bake_id": str(self.owner),
             "stamp": self.stamp,
             "built": self.built,
+            "deprecate_at": self.deprecate_at,
             "git": self.git,
             "tags": self.environment.tags,
         }

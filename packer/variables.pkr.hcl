@@ -141,6 +141,11 @@ variable "built" {
   description = "The same moment in ISO 8601."
 }
 
+variable "deprecate_at" {
+  type        = string
+  description = "When EC2 deprecates the image, in ISO 8601. Packer 1.6.6 cannot set it."
+}
+
 variable "git" {
   type = string
 }

@@ -13,6 +13,7 @@ from bake.build import OutputHandler, ami_id_in
 from bake.build_instance import BuildInstance
 from bake.image_wheels import ImageWheels
 from bake.owner import this_process
+from bake.packer import Template
 from bake.spec import BuildSpec
 from bake.subnet import Subnet
 from bake.wanted import WantedImage
@@ -29,7 +30,7 @@ def a_build_spec(folder: Path, image: WantedImage = WORKER) -> BuildSpec:
         image=image,
         environment=an_environment(images={"gpu": {"python": "3.12"}}),
         additions=Additions({"provisioners/10-one.sh": b"#!", "provisioners/files/10-data": b""}),
-        template=folder / "template",
+        template=Template(folder / "template", current=False),
         base=BaseImage("ami-0123456789abcdef0", "debian-12", "/dev/xvda"),
         subnet=Subnet("subnet-1", "vpc-1"),
         source=REPOSITORY,
@@ -67,6 +68,19 @@ def test_what_a_person_adds_is_among_the_variables(tmp_path: Path) -> None:
     assert plain["added_wheels"] == str(tmp_path / "empty")
     assert gpu["added_wheels"] == str(tmp_path / "added" / "wheels")
     assert gpu["scripts"] == ["10-one.sh"]
+
+
+def test_an_image_is_deprecated_a_year_after_its_bake(tmp_path: Path) -> None:
+    assert a_build_spec(tmp_path).variables()["deprecate_at"] == "2027-11-22T12:00:00Z"
+
+
+def test_where_packer_sets_up_its_build_instance_nothing_is_called(reported: list[str]) -> None:
+    output = OutputHandler(None, io.StringIO(), reported.append)
+
+    output("==> ray.amazon-ebs.image: Instance ID: i-0123456789abcdef0")
+
+    assert output.errors == []
+    assert reported == ["Instance ID: i-0123456789abcdef0"]
 
 
 def test_progress_shows_the_steps(output: OutputHandler, reported: list[str]) -> None:

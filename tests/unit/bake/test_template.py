@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bake.files import TEMPLATE
-from bake.packer import NEEDS_PLUGINS, PLUGINS, Packer, prepare_template
+from bake.packer import CURRENT, OLD, Packer, prepare_template
 from common.checkout import REPOSITORY
 from tests.unit.bake.test_build import a_build_spec
 
@@ -27,7 +27,8 @@ def variables(tmp_path: Path) -> dict[str, Any]:
 def errors_of(tmp_path: Path, variables: dict[str, Any]) -> str:
     var_file = tmp_path / "variables.json"
     var_file.write_text(json.dumps(variables))
-    return Packer(prepare_template(tmp_path / "template", REPOSITORY), var_file=var_file).validate()
+    template = prepare_template(tmp_path / "template", REPOSITORY)
+    return Packer(template.folder, var_file=var_file).validate()
 
 
 def test_packer_accepts_the_variables_of_a_bake(tmp_path: Path, variables: dict[str, Any]) -> None:
@@ -56,7 +57,7 @@ def test_build_instances_are_never_open_to_the_internet(
     assert "whole Internet" in errors_of(tmp_path, variables | {"source_cidrs": cidrs})
 
 
-@pytest.mark.parametrize("folder", [TEMPLATE, TEMPLATE / PLUGINS.parent])
+@pytest.mark.parametrize("folder", [TEMPLATE, TEMPLATE / CURRENT, TEMPLATE / OLD])
 def test_the_template_is_formatted(folder: Path) -> None:
     completed = subprocess.run(
         ["packer", "fmt", "-check", "-diff", str(REPOSITORY / folder)],
@@ -68,11 +69,21 @@ def test_the_template_is_formatted(folder: Path) -> None:
     assert (completed.returncode, completed.stdout) == (0, "")
 
 
-def test_the_plugins_block_is_linked_only_for_a_packer_that_supports_it(
+def test_a_current_packer_gets_the_current_template_and_1_6_6_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Packer, "init", lambda self: None)
+    inits: list[str] = []
+    monkeypatch.setattr(Packer, "init", lambda self: inits.append(self.packerfile))
+    shared = {"build.pkr.hcl", "locals.pkr.hcl", "variables.pkr.hcl", "sources.pkr.hcl"}
+
     monkeypatch.setattr(Packer, "version", lambda self: (1, 6, 6))
-    assert not (prepare_template(tmp_path / "old", REPOSITORY) / PLUGINS.name).exists()
-    monkeypatch.setattr(Packer, "version", lambda self: NEEDS_PLUGINS)
-    assert (prepare_template(tmp_path / "new", REPOSITORY) / PLUGINS.name).exists()
+    old = prepare_template(tmp_path / "old", REPOSITORY)
+    monkeypatch.setattr(Packer, "version", lambda self: (1, 7, 0))
+    new = prepare_template(tmp_path / "new", REPOSITORY)
+
+    assert (old.current, new.current) == (False, True)
+    assert {path.name for path in old.folder.iterdir()} == shared
+    assert {path.name for path in new.folder.iterdir()} == {*shared, "plugins.pkr.hcl"}
+    assert "metadata_options {" not in (old.folder / "sources.pkr.hcl").read_text()
+    assert "metadata_options {" in (new.folder / "sources.pkr.hcl").read_text()
+    assert inits == [str(tmp_path / "new")]

@@ -402,17 +402,20 @@ def test_provisioners_make_the_contracts_files() -> None:
 
 
 def test_packer_tags_images_with_their_role() -> None:
-    text = (ROOT / "packer/sources.pkr.hcl").read_text()
+    shared = (ROOT / "packer/locals.pkr.hcl").read_text()
 
-    assert re.findall(rf'"{contract.ROLE_TAG}" += var.role\n', text)
-    assert re.findall(r"^  (\w*tags) += local.image_tags$", text, re.M) == ["snapshot_tags", "tags"]
+    assert re.findall(rf'"{contract.ROLE_TAG}" += var.role\n', shared)
+    for version in ("1.6.6", "current"):
+        text = (ROOT / f"packer/{version}/sources.pkr.hcl").read_text()
+        tagged = re.findall(r"^  (\w*tags) += local.image_tags$", text, re.M)
+        assert tagged == ["snapshot_tags", "tags"]
 
 
 # --- node/ itself --------------------------------------------------------------------------------
 
 
 def test_an_image_is_tagged_with_the_contract_s_version() -> None:
-    source = (ROOT / "packer/sources.pkr.hcl").read_text()
+    source = (ROOT / "packer/locals.pkr.hcl").read_text()
 
     assert re.findall(r'"raykiln:contract" += "(.+)"', source) == [contract.VERSION]
 
