@@ -6,6 +6,7 @@ from bake.base_image import resolve_base_image
 from common.clients import Clients
 from common.errors import Refused
 from common.image_settings import ImageSettings
+from localcloud.account import ec2_backend
 
 DEBIAN = "136693071363"
 
@@ -20,6 +21,14 @@ def test_the_filter_gives_the_newest_image_with_its_root_device(clients: Clients
 
     assert base.name.startswith("debian-12-")
     assert base.root_device == "/dev/xvda"
+
+
+def test_of_several_that_match_the_newest_by_date_is_taken(clients: Clients) -> None:
+    backend = ec2_backend()
+    for number, month in ((1, 3), (2, 9), (3, 6)):
+        backend.amis[f"ami-{number}"].creation_date = f"2026-0{month}-01T00:00:00.000Z"
+
+    assert resolve_base_image(clients, settings()).ami_id == "ami-2"
 
 
 def test_an_id_gives_that_image(clients: Clients) -> None:

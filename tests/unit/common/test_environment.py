@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from common.environment import FOLDER, load_environment
+from common.environment import FOLDER, Rollout, load_environment
 from common.errors import Refused
 from deploy.foundation.desired_stack import parameters
 
@@ -46,6 +46,16 @@ def test_names_are_derived_from_the_environment_s_name(tmp_path: Path) -> None:
     assert environment.secret == "/ray/dev/redis_password"
     assert environment.bucket == "raykiln-dev-111122223333-eu-central-1"
     assert environment.names.metric_namespace == "Ray/Head"
+
+
+@pytest.mark.parametrize(
+    ("share", "workers", "count"),
+    [("10%", 3, 1), ("10%", 0, 1), ("10%", 25, 2), ("100%", 7, 7), ("2", 100, 2), ("67%", 3, 2)],
+)
+def test_of_a_share_at_least_one_worker_may_be_replaced_at_once(
+    share: str, workers: int, count: int
+) -> None:
+    assert Rollout(max_unavailable=share).unavailable(workers) == count
 
 
 def test_a_name_can_be_overridden(tmp_path: Path) -> None:

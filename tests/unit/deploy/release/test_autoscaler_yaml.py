@@ -43,6 +43,8 @@ def test_workers_are_launched_by_our_provider_and_ray_accepts_all_of_it() -> Non
     assert config["provider"]["type"] == "external"
     assert config["provider"]["module"] == "node.ray.provider.GroupProvider"
     assert config["provider"]["launches_file"] == "/run/ray/launches.json"
+    assert config["provider"]["use_internal_ips"] is True
+    assert config["provider"]["cache_stopped_nodes"] is False
     assert mistakes(config, "2.60.0") == ()
 
 
