@@ -19,9 +19,10 @@ from ray.exceptions import GetTimeoutError, RayError
 from common.clients import Clients
 from common.errors import PipelineError
 from documents.access import access
-from documents.entry import NAMESPACE, connect, run
+from documents.entry import NAMESPACE, connect
 from documents.errors import Unavailable
 from documents.log import JsonLog
+from documents.program import run
 from documents.providers import choose
 from documents.reporting import Reporter
 from documents.settings import Settings, load_settings

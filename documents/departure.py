@@ -8,8 +8,9 @@ its claim and its message lapse, and is read from its beginning.
 import ray
 
 from documents.consumer import states, stop
-from documents.entry import connect, run
+from documents.entry import connect
 from documents.log import JsonLog
+from documents.program import run
 
 SECONDS = 90.0
 PREEMPTION = 2  # DRAIN_NODE_REASON_PREEMPTION, ray/protobuf/autoscaler.proto; never refused

@@ -1,8 +1,6 @@
-"""What both entry points do first and last: connect to Ray, and say plainly what went wrong."""
+"""What the programs beside a head do first: connect to Ray."""
 
-import sys
 import time
-from collections.abc import Callable
 
 import ray
 from ray.exceptions import RayError
@@ -32,12 +30,3 @@ def connect(seconds: float = CONNECTS_WITHIN) -> None:
                 ) from error
             ray.shutdown()
             time.sleep(PAUSE)
-
-
-def run(main: Callable[[], None]) -> None:
-    """Call an entry point; what a person can act on is printed, and exits without a trace."""
-    try:
-        main()
-    except PipelineError as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.exit_code)

@@ -17,9 +17,9 @@ from collections.abc import Mapping
 from types import FrameType
 
 from common.errors import PipelineError, Refused
-from documents.entry import run
 from documents.health import RAYLET, answers, head_url
 from documents.log import JsonLog
+from documents.program import run
 from documents.task import Task, this_task
 
 GCS_PORT, DASHBOARD_PORT = 6379, 8265

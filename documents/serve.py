@@ -11,8 +11,9 @@ from ray import serve
 
 from common.clients import Clients
 from common.errors import Refused
-from documents.entry import connect, run
+from documents.entry import connect
 from documents.log import JsonLog
+from documents.program import run
 from documents.settings import Settings, load_settings
 from documents.web.app import make_api, make_app
 

@@ -1,0 +1,174 @@
+"""What a container runs: Ray with the task's own facts, and what becomes of its processes."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from common.errors import PipelineError, Refused
+from documents import node
+from documents.node import Node, await_end, head, leave, ray_arguments, ray_variables
+from documents.task import Task, task_from
+
+TASK = Task("10.78.1.5", cpus=2, memory=4 * 2**30)
+SECRET = {"RAY_AUTH_TOKEN": "t"}
+LONG = [sys.executable, "-c", "import time; time.sleep(60)"]
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Node:
+    """A node whose looks follow each other at once."""
+    monkeypatch.setattr(node, "EVERY", 0.01)
+    return Node(TASK, {**SECRET, "PATH": "/usr/bin:/bin"})
+
+
+def test_a_task_is_what_its_metadata_says() -> None:
+    container = {"Networks": [{"NetworkMode": "awsvpc", "IPv4Addresses": ["10.78.1.5"]}]}
+
+    found = task_from(container, {"Limits": {"CPU": 0.25, "Memory": 512}})
+
+    assert found == Task("10.78.1.5", cpus=1, memory=512 * 2**20)
+
+
+def test_no_consumer_can_be_on_the_head() -> None:
+    arguments = ray_arguments(TASK, "head", "")
+
+    assert {"--head", "--num-cpus=0", "--port=6379", "--node-ip-address=10.78.1.5"} <= {*arguments}
+
+
+def test_a_worker_has_the_cpus_and_the_memory_of_its_task() -> None:
+    arguments = ray_arguments(TASK, "worker", "head.internal")
+
+    assert {"--address=head.internal:6379", "--num-cpus=2"} <= {*arguments}
+    # A tenth is for objects; Ray counts it apart.
+    assert {"--object-store-memory=429496729", "--memory=3865470567"} <= {*arguments}
+
+
+def test_without_a_token_ray_is_not_started() -> None:
+    with pytest.raises(Refused, match="there is no RAY_AUTH_TOKEN"):
+        ray_variables({})
+
+    assert ray_variables(SECRET)["RAY_AUTH_MODE"] == "token"
+
+
+def commands(monkeypatch: pytest.MonkeyPatch, codes: dict[str, int | None]) -> list[str]:
+    """Have each process of the head end with a code, or go on; return those started, in order."""
+    started = []
+    real = Node.start
+
+    def start(self: Node, name: str, *command: str) -> None:
+        started.append(name)
+        code = codes[name]
+        stays = LONG if code is None else [sys.executable, "-c", f"raise SystemExit({code})"]
+        real(self, name, *stays)
+
+    monkeypatch.setattr(Node, "start", start)
+    monkeypatch.setattr(node, "answers", lambda url: True)
+    return started
+
+
+@pytest.mark.parametrize(
+    ("codes", "words"),
+    [
+        ({"ray": None, "keeper": 3, "answers": 0}, "keeper ended with 3"),
+        ({"ray": None, "keeper": None, "answers": 2}, "answers ended with 2"),
+    ],
+)
+def test_the_head_ends_with_any_of_its_processes(
+    here: Node, monkeypatch: pytest.MonkeyPatch, codes: dict[str, int | None], words: str
+) -> None:
+    started = commands(monkeypatch, codes)
+
+    with pytest.raises(PipelineError, match=words):
+        head(here)
+
+    assert started == ["ray", "keeper", "answers"]
+    leave(here, "head")
+    assert not any(here.has(name) for name in started)
+
+
+def test_a_deployed_application_is_no_end(here: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands(monkeypatch, {"ray": None, "keeper": None, "answers": 0})
+    looks = 0
+
+    def sleep(seconds: float) -> None:
+        nonlocal looks
+        looks += 1
+        if not here.has("answers") and looks > 100:
+            raise KeyboardInterrupt
+        real(0.01)
+
+    real = time.sleep
+    monkeypatch.setattr(time, "sleep", sleep)
+    with pytest.raises(KeyboardInterrupt):
+        head(here)
+    monkeypatch.undo()
+    leave(here, "head")
+
+
+def test_ray_that_ends_while_it_starts_is_said_at_once(
+    here: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands(monkeypatch, {"ray": 7, "keeper": None, "answers": None})
+    monkeypatch.setattr(node, "answers", lambda url: False)
+
+    with pytest.raises(PipelineError, match="Ray ended with 7"):
+        head(here)
+
+
+def silent(times: int) -> Callable[[str], bool]:
+    """Return what a raylet answers that is silent so often, then answers, then is gone."""
+    looks = iter([False] * times + [True])
+    return lambda url: next(looks, False)
+
+
+def test_a_raylet_that_is_silent_for_a_moment_is_not_given_up(
+    here: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here.start("ray", *LONG)
+    asked: list[str] = []
+    answer = silent(4)
+
+    def answers(url: str) -> bool:
+        asked.append(url)
+        return answer(url)
+
+    monkeypatch.setattr(node, "answers", answers)
+
+    await_end(here)
+
+    assert len(asked) == 4 + 1 + 5
+    assert set(asked) == {"http://10.78.1.5:52365/api/local_raylet_healthz"}
+    here.stop("ray")
+
+
+def test_who_ignores_sigterm_is_killed(here: Node) -> None:
+    script = "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); "
+    here.start("ray", sys.executable, "-c", f"{script}time.sleep(60)")
+    time.sleep(0.5)
+
+    here.stop("ray", 0.2)
+
+    assert here.code("ray") == -signal.SIGKILL
+
+
+def main_of(*arguments: str, **variables: str) -> Any:
+    return subprocess.run(
+        [sys.executable, "-m", "documents.node", *arguments],
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", **variables},
+        check=False,
+    )
+
+
+def test_it_says_plainly_what_is_missing() -> None:
+    assert "'' is no role" in main_of().stderr
+    outside = main_of("worker")
+    assert outside.returncode == 1
+    assert "there is no ECS_CONTAINER_METADATA_URI_V4" in outside.stderr
+    assert "Traceback" not in outside.stderr
