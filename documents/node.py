@@ -107,6 +107,8 @@ def ray_variables(environ: Mapping[str, str]) -> dict[str, str]:
         "RAY_AUTH_MODE": "token",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_LOG_TO_STDERR": "1",
+        # Ray would drain the node once more, for as long as a consumer is on it.
+        "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
         "RAY_BACKEND_LOG_LEVEL": "warning",
     }
 
