@@ -56,7 +56,9 @@ def test_the_menu_has_every_command() -> None:
         *("head.id", "head.logs", "head.shell", "head.restart", "head.replace", "head.hand-over"),
         *("cloud.up", "cloud.down", "cloud.status", "cloud.shell"),
         *("documents.add", "documents.ask", "documents.retry", "documents.evaluate"),
-        "documents.template",
+        *("documents.plan", "documents.deploy", "documents.destroy", "documents.template"),
+        *("documents.pause", "documents.resume"),
+        *("documents.status", "documents.verify", "documents.cost"),
         *("drill.run", "drill.report"),
     }
 
