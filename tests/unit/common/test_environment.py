@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from common.environment import FOLDER, Rollout, load_environment
+from common.environment import FOLDER, load_environment
+from common.environment_tables import Rollout
 from common.errors import Refused
 from deploy.foundation.desired_stack import parameters
 
