@@ -188,6 +188,9 @@ def show_plan(environment: "Environment", found: "DeployPlan") -> None:
 
     for words in found.words or (f"documents of {environment.name}: nothing to change",):
         console.print(words, markup=False)
+    for finding in found.findings:
+        hint = f" ({finding.hint})" if finding.hint else ""
+        console.print(f"note: {finding.words}{hint}", markup=False)
 
 
 def ask_for(name: str) -> str:

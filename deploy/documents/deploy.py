@@ -21,6 +21,7 @@ from deploy.documents.in_use import await_in_use
 from deploy.documents.keys import missing_keys, store_keys
 from deploy.documents.pipeline import PAUSED, Pipeline, find_pipeline
 from deploy.documents.plan import DeployPlan
+from deploy.documents.preflight import preflight
 from deploy.documents.services import CLUSTER, await_steady, start_anew, start_tasks
 from deploy.foundation.desired_stack import DesiredStack
 from deploy.foundation.stack import Foundation, Stack, find_foundation, find_stack
@@ -42,8 +43,12 @@ class Deployment:
     in_use: Callable[..., str] = field(default=await_in_use)
 
     def plan(self) -> DeployPlan:
-        """Return what would be done; changes nothing."""
+        """Return what would be done; changes nothing.
+
+        Raises Refused with all that would make it fail later.
+        """
         stack = self._stack()
+        findings = preflight(self.clients, self.environment, stack, self._cluster())
         outputs = stack.outputs if stack else {}
         image = self._image(outputs)
         return DeployPlan(
@@ -53,6 +58,7 @@ class Deployment:
             is_paused=_is_paused(stack),
             keys=missing_keys(self.clients, self.environment.documents, outputs),
             force=self.force,
+            findings=findings,
         )
 
     def run(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from deploy.foundation.stack_plan import StackPlan
+from deploy.plan.finding import Finding
 
 HEAD = ("RayHeadTaskDefinition", "RayHeadService")
 WORKERS = ("RayWorkerTaskDefinition", "RayWorkerService")
@@ -14,6 +15,7 @@ class DeployPlan:
 
     ``image`` names it for a person; ``is_built``: the repository has it already. ``keys`` are the
     providers' keys that have no value yet. ``force``: tasks are replaced, whatever has changed.
+    ``findings`` are preflight's.
     """
 
     stack: StackPlan
@@ -22,6 +24,7 @@ class DeployPlan:
     is_paused: bool = False
     keys: tuple[str, ...] = ()
     force: bool = False
+    findings: tuple[Finding, ...] = ()
 
     @property
     def is_empty(self) -> bool:

@@ -1,11 +1,14 @@
 """What an environment chooses, and what becomes of the stack; updates that keep or replace."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from common.errors import Refused
+from common.environment import environment_from
+from common.errors import PipelineError, Refused
+from deploy.documents.body import template_body
 from deploy.documents.desired_stack import parameters
 from deploy.foundation.stack import Foundation
 from tests.unit.deploy.builders import an_environment
@@ -41,8 +44,15 @@ def test_without_an_image_there_are_no_tasks_yet(pipeline: Pipeline) -> None:
     assert not kinds & {"AWS::ECS::TaskDefinition", "AWS::ECS::Service"}
     assert "RayHeadServiceName" not in stack.outputs
     assert stack.outputs["ECRRepositoryUri"].endswith(f".amazonaws.com/{STACK}")
-    # The deployment guide makes "40+".
     assert len(pipeline.resources()) == 63
+
+
+def test_with_an_image_there_are_more_resources_than_the_deployment_guide_s_forty(
+    pipeline: Pipeline,
+) -> None:
+    pipeline.apply(image=IMAGE)
+
+    assert len(pipeline.resources()) == 70
 
 
 def test_another_image_replaces_task_definitions_and_nothing_else(pipeline: Pipeline) -> None:
@@ -266,3 +276,34 @@ def test_what_the_template_cannot_express_is_refused() -> None:
     five = [f"10.{n}.0.0/16" for n in range(5)]
     with pytest.raises(Refused, match="at most 4"):
         parameters(an_environment(network={"operator_cidrs": five}))
+
+
+def test_the_bucket_waits_until_s3_may_invoke_the_function(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3 looks at the function's policy when it is given the notification."""
+    hasty = template_body().replace("DependsOn: FunctionPermission, ", "")
+    assert hasty != template_body()
+    monkeypatch.setattr("deploy.documents.desired_stack.template_body", lambda: hasty)
+
+    with pytest.raises(
+        PipelineError, match=r"Bucket.*Unable to validate the following destination"
+    ):
+        pipeline.apply()
+
+
+def test_the_longest_names_are_within_aws_s_limits() -> None:
+    environment = environment_from(
+        an_environment().model_dump(exclude={"name"})
+        | {"region": "ap-southeast-1"}
+        | {"workers": {"instance_type": "m6i.large", "min": 1, "max": 3}},
+        Path(f"{'a' * 21}.toml"),
+    )
+    stem = f"{environment.documents_stack}-"
+
+    # docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+    assert len(environment.documents_bucket) == 63
+    # docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
+    assert len(f"{stem}s3-event-handler") <= 64
+    # docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-queues.html
+    assert len(f"{stem}failed-events") <= 80
