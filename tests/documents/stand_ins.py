@@ -1,12 +1,15 @@
 """A server that speaks as OpenAI and Pinecone do, fails as they do, and counts what it charges."""
 
 import json
+import math
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from zlib import crc32
 
 KEY = "sk-stand-in"
 
@@ -33,6 +36,8 @@ class StandIn:
     # Writes that are not shown yet: Pinecone is eventually consistent.
     hidden_for: int = 0
     url: str = ""
+    # Texts that share words are near each other; else all are the same.
+    hashed: bool = False
 
     def answer(self, path: str, body: Any) -> tuple[str, bytes]:
         """Return the type and the body of an answer."""
@@ -52,11 +57,18 @@ class StandIn:
         size = self.dimension or body["dimensions"]
         self.tokens += sum(len(text.split()) for text in body["input"])
         data = [
-            {"object": "embedding", "index": at, "embedding": [1.0] + [0.0] * (size - 1)}
+            {"object": "embedding", "index": at, "embedding": self._vector(body["input"][at], size)}
             for at in reversed(range(len(body["input"])))
         ]
         usage = {"prompt_tokens": self.tokens, "total_tokens": self.tokens}
         return {"object": "list", "model": body["model"], "data": data, "usage": usage}
+
+    def _vector(self, text: str, size: int) -> list[float]:
+        vector = [0.0 if self.hashed else float(at == 0) for at in range(size)]
+        for word in re.findall(r"\w+", text.lower()) if self.hashed else ():
+            vector[crc32(word.encode()) % size] += 1
+        length = math.hypot(*vector) or 1.0
+        return [number / length for number in vector]
 
     def _chat(self, body: Any) -> bytes:
         self.tokens += sum(len(one["content"].split()) for one in body["messages"])
