@@ -1,7 +1,9 @@
 """The page in a real browser: upload, watch and ask, by keyboard alone and at a phone's width."""
 
 import os
+import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,10 +60,25 @@ def url(aws: PipelineCloud) -> Iterator[str]:
         yield f"{found}/"
 
 
+def browser_of_driver() -> str:
+    """Return the browser of the driver's version: each driver is for one."""
+    driver = version("chromedriver")
+    found = {name: version(name) for name in BROWSERS if shutil.which(name)}
+    fitting = [shutil.which(name) or "" for name, of in found.items() if of == driver]
+    assert fitting, f"chromedriver {driver} fits none of {found}"
+    return fitting[0]
+
+
+def version(tool: str) -> str:
+    """Return the first number of a tool's version."""
+    done = subprocess.run([tool, "--version"], capture_output=True, text=True, check=True)
+    return str(re.findall(r"(\d+)\.", done.stdout)[0])
+
+
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
     options = webdriver.ChromeOptions()
-    options.binary_location = next(filter(None, map(shutil.which, BROWSERS)), "")
+    options.binary_location = browser_of_driver()
     for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage"):
         options.add_argument(f"--{argument}")
     options.add_argument(f"--user-data-dir={tmp_path / 'profile'}")
