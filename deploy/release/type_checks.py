@@ -7,7 +7,6 @@ from common.image_settings import ImageSettings
 from common.instance_types import TypeFacts
 from common.nodes import FileSystem
 from common.worker_groups import WorkerGroup
-from node.contract import INSTANCE_STORE
 
 # Of Debian and Ubuntu. A base may have them already; naming them then changes nothing.
 NFS_PACKAGE = "nfs-common"
@@ -100,13 +99,6 @@ def _file_systems(
 ) -> Iterator[str]:
     if mounted and NFS_PACKAGE not in image.packages:
         yield f"{place}: EFS is mounted by NFS: {_add(NFS_PACKAGE)}"
-    by_mount: dict[str, str] = {}
-    for one in mounted:
-        first = by_mount.setdefault(one.mount, one.id)
-        if first != one.id:
-            yield f"{place}: {first} and {one.id} are both mounted at {one.mount}"
-    if INSTANCE_STORE in by_mount:
-        yield f"{place}: {INSTANCE_STORE} is the instance store's own place"
 
 
 def _add(package: str) -> str:

@@ -175,6 +175,10 @@ def test_a_group_has_several_types_and_markets_in_order_of_preference(tmp_path: 
             "workers.gpu.efs.0.mount: /opt/ray belongs to the system",
         ),
         (
+            GROUP + 'efs = [{ id = "fs-01234567", mount = "/mnt/instance-store" }]',
+            "workers.gpu.efs.0.mount: /mnt/instance-store belongs to the system",
+        ),
+        (
             GROUP + 'efs = [{ id = "fs-01234567", mount = "/mnt" }]',
             "workers.gpu.efs.0.mount: /mnt belongs to the system",
         ),

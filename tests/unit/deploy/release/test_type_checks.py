@@ -81,25 +81,3 @@ def test_efs_needs_nfs_in_the_images_of_the_nodes_that_mount_it() -> None:
     assert found("m6i.large", efs=SHARED) == [f"workers.gpu.{words}"]
     assert found("m6i.large", head={"efs": SHARED}) == [f"head.{words}"]
     assert found("m6i.large", efs=SHARED, packages=("nfs-common",)) == []
-
-
-def test_no_two_file_systems_are_mounted_at_one_place() -> None:
-    other = ({"id": "fs-fedcba9876543210f", "mount": "/shared"},)
-
-    environment = an_environment(
-        image={**IMAGE, "packages": ("nfs-common",)},
-        nodes={"efs": SHARED},
-        workers={"gpu": {"instance_types": ("m6i.large",), "min": 0, "max": 8, "efs": other}},
-    )
-
-    assert list(mistakes(environment, FACTS)) == [
-        "workers.gpu.efs: fs-0123456789abcdef0 and fs-fedcba9876543210f are both mounted at /shared"
-    ]
-
-
-def test_no_file_system_is_mounted_over_the_instance_store() -> None:
-    over = ({"id": "fs-0123456789abcdef0", "mount": "/mnt/instance-store"},)
-
-    assert found("m6id.large", efs=over, packages=("nfs-common",)) == [
-        "workers.gpu.efs: /mnt/instance-store is the instance store's own place"
-    ]
