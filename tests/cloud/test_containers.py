@@ -42,7 +42,7 @@ AGENT: list[dict[str, Any]] = [
 def operate(*command: str, text: str = "") -> "subprocess.CompletedProcess[str]":
     """Run a command inside the VPC, as the operator."""
     return subprocess.run(
-        session.operator_command(list(command)),
+        session.operator_command(list(command), inside=True),
         input=text,
         capture_output=True,
         text=True,

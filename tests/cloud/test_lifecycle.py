@@ -137,14 +137,17 @@ def test_only_its_owner_can_read_the_operators_key(cloud: Cloud) -> None:
     assert key not in shown
 
 
-def test_only_an_operator_is_inside(cloud: Cloud) -> None:
-    ask = "from localcloud.session import is_inside; print(is_inside())"
+def test_an_operator_is_outside_of_the_vpc_unless_asked_to_be_inside(cloud: Cloud) -> None:
+    ask = "from localcloud.session import is_inside, is_operator as o; print(is_inside(), o())"
     with home(cloud.place.home):
-        command = session.operator_command([".venv/bin/python", "-c", ask])
-        inside = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        outside = session.is_inside()
+        seen = []
+        for inside in (False, True):
+            command = session.operator_command([".venv/bin/python", "-c", ask], inside=inside)
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            seen.append(done.stdout.strip())
+        here = (session.is_inside(), session.is_operator())
 
-    assert (inside.strip(), outside) == ("True", False)
+    assert (seen, here) == (["False True", "True True"], (False, False))
 
 
 def test_without_a_cloud_a_command_is_refused_with_a_hint(tmp_path: Path) -> None:
