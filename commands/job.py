@@ -58,7 +58,7 @@ def job_list(c: Context, env: str = DEFAULT_ENV, json: bool = False) -> None:
         if json:
             print_json([vars(line) for line in lines])
             return
-        rows = [(line.id, line.status, line.entrypoint) for line in lines]
+        rows = [(line.id, line.status, line.command) for line in lines]
         show_table(f"Jobs of {env}", ("job", "status", "command"), rows)
         for line in lines:
             if line.is_lost:

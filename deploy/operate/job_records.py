@@ -12,6 +12,7 @@ from pathlib import Path
 from deploy.cluster.ray_api import FINISHED, SubmittedJob
 
 LOST = "LOST"
+LONGEST = 80  # characters of a command in a list
 # What Ray says of a job that was running when its head was lost, where state is stored
 # (JobErrorType in ray/dashboard/modules/job/common.py; job_manager.py, _monitor_job_internal).
 WITH_THE_HEAD = frozenset(
@@ -45,6 +46,12 @@ class JobLine:
     status: str
     entrypoint: str
     again: str = ""
+
+    @property
+    def command(self) -> str:
+        """Its entrypoint in one line, cut when it is long."""
+        first, *more = self.entrypoint.splitlines() or [""]
+        return f"{first[:LONGEST]}…" if more or len(first) > LONGEST else first
 
     @property
     def is_lost(self) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deploy.cluster.ray_api import SubmittedJob
-from deploy.operate.job_records import JobRecord, JobRecords, job_lines
+from deploy.operate.job_records import JobLine, JobRecord, JobRecords, job_lines
 
 AGAIN = "invoke job.submit --env dev -- python train.py"
 
@@ -59,3 +59,16 @@ def test_a_final_status_that_was_seen_is_kept(tmp_path: Path) -> None:
         ("job-2", ""),
     ]
     assert JobRecords(tmp_path, "other").all() == ()
+
+
+@pytest.mark.parametrize(
+    ("entrypoint", "shown"),
+    [
+        ("python train.py", "python train.py"),
+        ("python -c 'import ray\nray.init()'", "python -c 'import ray…"),
+        ("x" * 81, f"{'x' * 80}…"),
+        ("", ""),
+    ],
+)
+def test_a_command_is_listed_in_one_line(entrypoint: str, shown: str) -> None:
+    assert JobLine("job-1", "RUNNING", entrypoint).command == shown
