@@ -27,7 +27,7 @@ EVERY = 1.0  # seconds between two looks
 # Ray's dashboard answers it without a look at the cluster (dashboard/http_server_head.py).
 ALIVE_PATH = "/api/version"
 CLOSE = {"Connection": "close"}
-TIMEOUT = urllib3.Timeout(connect=2.0, read=3.0)
+TIMEOUT = urllib3.Timeout(connect=2.0, read=5.0)
 
 
 @dataclass(frozen=True)
