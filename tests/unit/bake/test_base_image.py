@@ -1,5 +1,7 @@
 """The base image is the newest that the filter matches, or the one with the configured id."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from bake.base_image import resolve_base_image
@@ -26,7 +28,7 @@ def test_the_filter_gives_the_newest_image_with_its_root_device(clients: Clients
 def test_of_several_that_match_the_newest_by_date_is_taken(clients: Clients) -> None:
     backend = ec2_backend()
     for number, month in ((1, 3), (2, 9), (3, 6)):
-        backend.amis[f"ami-{number}"].creation_date = f"2026-0{month}-01T00:00:00.000Z"
+        backend.amis[f"ami-{number}"].creation_date = datetime(2026, month, 1, tzinfo=UTC)
 
     assert resolve_base_image(clients, settings()).ami_id == "ami-2"
 
