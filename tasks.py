@@ -23,7 +23,7 @@ namespace = Collection(
     *(rollout.plan, rollout.deploy, rollout.rollback, rollout.destroy),
     *(releases.releases, releases.diff),
     *(cluster.status, cluster.verify, cluster.smoke, connect.connect),
-    *(project.demo, project.check, project.test, project.thorough, project.lock),
+    *(project.demo, project.check, project.test, project.thorough, project.mutants, project.lock),
     head=Collection(
         head.head_id,
         head.head_logs,

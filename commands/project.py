@@ -130,6 +130,23 @@ def thorough(c: Context, only: str = "tests/unit") -> None:
         run("-m", "thorough", *only.split())
 
 
+@task(
+    help={
+        "room": "one of node, bake, deploy/plan…; all by default",
+        "tenths": "of the mutants, how many tenths are tried",
+        "minutes": "of work, for all rooms together",
+    }
+)
+def mutants(c: Context, room: str = "", tenths: int = 1, minutes: int = 55) -> None:
+    """Change the code in small ways, one at a time, and name what no test notices."""
+    with plain_errors():
+        from commands.mutation import chosen, show, try_room
+
+        rooms = chosen(room)
+        for name in rooms:
+            show(try_room(name, tenths, minutes / len(rooms)))
+
+
 # what is asked for, what it is pinned to, the oldest Python that installs it. uv's first lines in a
 # lock tell Dependabot how to compile it.
 LOCKS = (

@@ -52,7 +52,7 @@ def test_the_menu_has_every_command() -> None:
         *("bake", "images", "plan", "deploy", "rollback", "destroy", "releases", "diff"),
         *("status", "verify", "smoke", "connect", "demo"),
         *("job.submit", "job.list", "job.logs", "job.stop"),
-        *("check", "test", "thorough", "lock"),
+        *("check", "test", "thorough", "mutants", "lock"),
         *("head.id", "head.logs", "head.shell", "head.restart", "head.replace", "head.hand-over"),
         *("cloud.up", "cloud.down", "cloud.status", "cloud.shell"),
         *("documents.add", "documents.ask", "documents.retry", "documents.evaluate"),

@@ -37,6 +37,8 @@ def test_the_group_never_balances_zones_nor_scales_in_by_itself() -> None:
         (heads(2, NEW), 1, False, 2),
         (heads(1, OLD) + heads(1, NEW), 1, False, 2),
         ([*heads(1, NEW), *heads(1, OLD, "Pending:Wait")], 1, True, 2),
+        # But never more than a successor for each head that is wanted.
+        (heads(3, OLD), 1, True, 2),
         # Those that are being terminated need no room.
         (heads(2, OLD, "Terminating:Wait"), 1, True, 1),
     ],

@@ -1,0 +1,153 @@
+"""Mutants: the code is changed in small ways, one at a time; which of them does no test notice?
+
+mutmut (mutmut.readthedocs.io) makes them in copies of the checkout, and runs of a room's own tests
+those that reach the changed function. A share of all is tried, the same each time, and for so many
+minutes a room, so that all rooms together end in an hour.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from common.checkout import REPOSITORY, home
+from common.errors import PipelineError, Refused
+
+# Each room, and the tests that should notice.
+ROOMS = {
+    "node": "tests/unit/node",
+    "bake": "tests/unit/bake",
+    "deploy/cluster": "tests/unit/deploy/cluster tests/unit/deploy/plan",
+    "deploy/foundation": "tests/unit/deploy/foundation",
+    "deploy/plan": "tests/unit/deploy/plan",
+    "deploy/release": "tests/unit/deploy/release",
+    "deploy/report": "tests/unit/deploy/report",
+}
+QUICK = "not slow and not thorough and not machines"
+# Mutants of a function are numbered; which last digit counts first, for a share in tenths.
+DIGITS = "7304958261"
+# mutmut's words: a test failed, or never ended; none failed, or none reaches the function.
+NOTICED, UNNOTICED = ("killed", "timeout"), ("survived", "no tests")
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What became of a room's mutants that were tried; ``folder`` has them for ``mutmut show``."""
+
+    room: str
+    noticed: int
+    unnoticed: tuple[str, ...]
+    folder: Path
+
+    @property
+    def share(self) -> str:
+        """The share that was noticed, in words."""
+        tried = self.noticed + len(self.unnoticed)
+        return f"{100 * self.noticed // tried} %" if tried else "none was tried"
+
+
+def chosen(room: str) -> tuple[str, ...]:
+    """Return the rooms to try: all of them, or the one that is named. Raises Refused."""
+    if room and room not in ROOMS:
+        raise Refused(f"there is no room {room}", hint=f"one of: {', '.join(ROOMS)}")
+    return (room,) if room else tuple(ROOMS)
+
+
+def try_room(room: str, tenths: int, minutes: float) -> Verdicts:
+    """Try a share of a room's mutants, for so many minutes at most.
+
+    Raises PipelineError when none was tried, as the room's tests fail without any change.
+    """
+    if not 1 <= tenths <= len(DIGITS):
+        raise Refused(f"{tenths} tenths cannot be tried", hint="from 1 to 10")
+    folder = copy_for(room, home() / "mutants" / room.replace("/", "-"))
+    names = [f"*__mutmut_*{digit}" for digit in DIGITS[:tenths]]
+    log = folder / "mutmut.log"
+    with log.open("w") as output:
+        _within(minutes, [sys.executable, "-m", "mutmut", "run", *names], folder, output)
+    listed = subprocess.run(
+        [sys.executable, "-m", "mutmut", "results", "--all", "true"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    found = verdicts(room, listed, folder)
+    if not found.noticed and not found.unnoticed:
+        raise PipelineError(
+            f"no mutant of {room} was tried in {minutes:.0f} minutes",
+            hint=f"give it more --minutes, or see whether its tests pass: {log}",
+        )
+    return found
+
+
+def show(found: Verdicts) -> None:
+    """Print how many mutants of a room were noticed, and name those that were not."""
+    from deploy.report.console import console, show_table
+
+    tried = found.noticed + len(found.unnoticed)
+    console.print(f"{found.room}: {found.noticed} of {tried} mutants noticed ({found.share})")
+    if found.unnoticed:
+        show_table("", ("not noticed",), [(name,) for name in found.unnoticed])
+        console.print(f"  → in {found.folder}: python -m mutmut show NAME")
+
+
+def copy_for(room: str, folder: Path) -> Path:
+    """Copy the checkout's files anew, with mutmut's settings for a room; return the copy."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in _files():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / name, folder / name)
+    with (folder / "pyproject.toml").open("a") as file:
+        file.write(settings(room, sorted({name.partition("/")[0] for name in _files()})))
+    return folder
+
+
+def settings(room: str, entries: list[str]) -> str:
+    """Return mutmut's table in pyproject.toml; ``entries`` is all at the top of the checkout."""
+    package = room.partition("/")[0]
+    values = {
+        "source_paths": [package],
+        "only_mutate": [f"{room}/*"],
+        "also_copy": [name for name in entries if name not in (package, "tests", "pyproject.toml")],
+        "pytest_add_cli_args": ["-p", "no:cacheprovider", "-m", QUICK],
+        "pytest_add_cli_args_test_selection": ROOMS[room].split(),
+    }
+    lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+    return "\n".join(["\n[tool.mutmut]", "use_git_change_detection = false", *lines, ""])
+
+
+def verdicts(room: str, listed: str, folder: Path) -> Verdicts:
+    """Read what ``mutmut results`` lists: a mutant a line, then a colon and its verdict."""
+    pairs = [line.strip().rpartition(": ") for line in listed.splitlines() if ": " in line]
+    counts = Counter(verdict for _, _, verdict in pairs)
+    unnoticed = tuple(name for name, _, verdict in pairs if verdict in UNNOTICED)
+    return Verdicts(room, sum(counts[verdict] for verdict in NOTICED), unnoticed, folder)
+
+
+def _files() -> Iterator[str]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    yield from (name for name in listed.split("\0") if name and (REPOSITORY / name).is_file())
+
+
+def _within(minutes: float, command: list[str], folder: Path, output: IO[str]) -> None:
+    """Run a command with all that it starts, and end them together when its time is over."""
+    limit = ["timeout", "--kill-after=10", f"{60 * minutes:.0f}"]
+    subprocess.run(
+        [*limit, *command],
+        cwd=folder,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
