@@ -90,6 +90,7 @@ class Clone:
         about.write_text(json.dumps({"ref": "refs/heads/main", "inputs": inputs}))
         act = str(act_tool())
         options = ["--action-offline-mode", "--no-cache-server", "--pull=false"]
+        options += ["--concurrent-jobs", "1"]  # what one bake made, the next finds
         options += ["--use-gitignore=false"]  # a clone of a test brings its .venv
         for runner in RUNNERS:
             options += ["--platform", f"{runner}=-self-hosted"]
