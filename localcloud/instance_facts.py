@@ -9,7 +9,7 @@ from typing import Any
 
 from localcloud.account import ACCOUNT, REGION, ec2_backend
 from localcloud.patches import interruptions
-from localcloud.patches.autoscaling import records
+from localcloud.patches.autoscaling import lateness, records
 from localcloud.times import stamp
 
 
@@ -90,8 +90,9 @@ def tags_of(instance: Any) -> dict[str, str]:
     """
     if instance.metadata_options.instance_metadata_tags != "enabled":
         return {}
-    tags = ec2_backend().tags[instance.id]
-    return {f"tags/instance/{key}": value for key, value in tags.items()}
+    tags, member = ec2_backend().tags[instance.id], records.member_of(instance.id)
+    late = lateness.late_tags(member) if member else frozenset()
+    return {f"tags/instance/{key}": value for key, value in tags.items() if key not in late}
 
 
 def identity(instance: Any) -> dict[str, Any]:

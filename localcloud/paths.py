@@ -99,6 +99,11 @@ class Paths:
         return self.run / "clocks"
 
     @property
+    def late_groups(self) -> Path:
+        """What groups are late with: hooks or tags, and seconds since the launch, per line."""
+        return self.run / "late_groups"
+
+    @property
     def log(self) -> Path:
         return self.home / "server.log"
 

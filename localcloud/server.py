@@ -81,6 +81,7 @@ def _open(here: world.World, place: Paths, images: Images, network: Network) -> 
         s3_events,
         shortages,
     )
+    from localcloud.patches.autoscaling import lateness
     from localcloud.security_groups import SecurityGroups
     from localcloud.stores import Stores
 
@@ -95,6 +96,7 @@ def _open(here: world.World, place: Paths, images: Images, network: Network) -> 
     interruptions.follow(place.interruptions)
     interruptions.follow_recommendations(place.recommendations)
     clocks.follow(place.clocks)
+    lateness.follow(place.late_groups)
     ecs.spot.follow(place.task_interruptions)
     s3_events.follow(place.s3_events)
     resolver = Resolver(place.run / "resolver")

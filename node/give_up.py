@@ -2,8 +2,8 @@
 Auto Scaling and CloudWatch.
 
 A head completes its launch hook with ABANDON, or declares itself unhealthy once past it: its group
-terminates and replaces it. A worker may do neither and powers off: exit code 1 triggers the
-FailureAction of ray-give-up.service.
+terminates and replaces it. A worker may do neither and powers off, as does a head that its group
+does not wait for yet: exit code 1 triggers the FailureAction of ray-give-up.service.
 """
 
 import sys
@@ -26,7 +26,7 @@ SHIPPED_SECONDS = 5.0  # ray-logs.service sends a line within about two
 def give_up(identity: Identity, reports: Reports, log: Log) -> int:
     """Report it; return the exit code, which says whether AWS replaces us or we power off."""
     attempt("metric", lambda: reports.metrics({GAVE_UP: 1.0}, role=identity.role), log)
-    if identity.role == WORKER or not identity.group:
+    if identity.role == WORKER:
         return POWER_OFF
     if attempt("abandon", lambda: _abandon(reports), log):
         return AWS_REPLACES
@@ -34,6 +34,7 @@ def give_up(identity: Identity, reports: Reports, log: Log) -> int:
 
 
 def _abandon(reports: Reports) -> None:
+    """Raises NotInHook for a head without a group, as for one whose hook does not wait yet."""
     if not reports.complete_launch("ABANDON"):
         reports.declare_unhealthy()
 

@@ -25,6 +25,7 @@ IMAGE_JSON = Path(contract.IMAGE_JSON)
 RUN = Path(contract.RUN_FOLDER)
 METADATA = "http://169.254.169.254/latest"
 TAGS = "meta-data/tags/instance"
+GROUP_NAME_TAG = "aws:autoscaling:groupName"
 
 Metadata = Callable[[str], "str | None"]
 
@@ -97,7 +98,7 @@ def find_identity(node_yaml: str, image_json: str, metadata: Metadata) -> Identi
         address=required(metadata, "meta-data/local-ipv4"),
         region=required(metadata, "meta-data/placement/region"),
         zone=placement,
-        group=metadata(f"{TAGS}/aws:autoscaling:groupName") or "",
+        group=metadata(f"{TAGS}/{GROUP_NAME_TAG}") or "",
         node_type=_node_type(config["role"], metadata),
     )
 

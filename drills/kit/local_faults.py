@@ -96,6 +96,14 @@ def reset_clocks() -> None:
     paths().clocks.unlink(missing_ok=True)
 
 
+def delay_groups(cluster: ClusterUnderTest, seconds: float) -> None:
+    """Let groups be late with what they do in a launch: the hook's wait, and the tags."""
+    file = paths().late_groups
+    cluster.cleanup.callback(file.unlink, missing_ok=True)
+    cluster.record_fault(f"groups are {seconds:.0f} s late with the launch hook and with tags")
+    file.write_text(f"hooks {seconds}\ntags {seconds}\n")
+
+
 def between(one: str, other: str) -> list[str]:
     """Return nft matches for all packets between two addresses."""
     return [f"ip saddr {one} ip daddr {other}", f"ip saddr {other} ip daddr {one}"]
@@ -121,6 +129,7 @@ def remaining_faults() -> list[str]:
     found += ["an interruption is still announced"] if paths().interruptions.exists() else []
     found += ["a replacement is still recommended"] if paths().recommendations.exists() else []
     found += ["a clock is still wrong"] if paths().clocks.exists() else []
+    found += ["groups are still late"] if paths().late_groups.exists() else []
     return found + (["packets are still dropped"] if TABLE in _nft("list", "tables") else [])
 
 

@@ -176,8 +176,9 @@ def make_guard(
 ) -> Guard:
     """Return the guard of one head, as node/head/main.py does."""
     table = DynamoLeaseTable(LeaseClient(machine), identity.lease_table, identity.environment)
+    read_tag = tag_reader(machine.host.instance_id)
     reports = Reports(
-        identity, NodeClient(machine, "cloudwatch"), NodeClient(machine, "autoscaling")
+        identity, NodeClient(machine, "cloudwatch"), NodeClient(machine, "autoscaling"), read_tag
     )
     services = AwsHeadServices(
         identity=identity,
@@ -189,7 +190,7 @@ def make_guard(
             files.autoscaler,
             identity,
             s3=NodeClient(machine, "s3"),
-            read_tag=tag_reader(machine.host.instance_id),
+            read_tag=read_tag,
             refusal=refusal,
             log=machine.log,
         ),

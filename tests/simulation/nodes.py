@@ -6,7 +6,7 @@ from localcloud.account import ec2_backend
 from localcloud.driver import Power
 from node.identity import BadIdentity, Identity
 from node.reports import Reports
-from tests.simulation.files import identity_of, node_yaml
+from tests.simulation.files import identity_of, node_yaml, tag_reader
 from tests.simulation.head import HeadProcess
 from tests.simulation.machine import Machine
 from tests.simulation.names import Names
@@ -84,7 +84,10 @@ class Nodes:
         from node.give_up import AWS_REPLACES, give_up
 
         reports = Reports(
-            identity, NodeClient(machine, "cloudwatch"), NodeClient(machine, "autoscaling")
+            identity,
+            NodeClient(machine, "cloudwatch"),
+            NodeClient(machine, "autoscaling"),
+            tag_reader(machine.host.instance_id),
         )
         with machine.spending():
             code = give_up(identity, reports, machine.log)

@@ -9,7 +9,7 @@ removed. moto puts an instance in service at once and forgets it when it is term
 from collections.abc import Callable
 
 from localcloud.patches import internal
-from localcloud.patches.autoscaling import hooks, targets
+from localcloud.patches.autoscaling import hooks, lateness, targets
 from localcloud.patches.autoscaling.activities import begin, finish
 from localcloud.patches.autoscaling.launching import back_off
 from localcloud.patches.autoscaling.notifications import LAUNCH, LAUNCH_ERROR, TERMINATE, publish
@@ -55,6 +55,8 @@ def _pending(member: Member, now: float) -> None:
     waiting = hooks.hooks_for(member.auto_scaling_group, LAUNCHING)
     if not waiting:
         member.lifecycle_state = "Pending:Proceed"
+        return
+    if lateness.is_late(member, lateness.HOOKS):
         return
     member.lifecycle_state = "Pending:Wait"
     if member.activity:

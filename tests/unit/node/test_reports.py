@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from node.reports import Reports
+from node.reports import NotInHook, Reports
 from tests.unit.node.fakes import an_identity
 
 
@@ -47,11 +47,58 @@ def test_the_launch_hook_is_completed(autoscaling: tuple[Any, Stubber]) -> None:
     assert Reports(an_identity(), None, client).complete_launch("CONTINUE")
 
 
-def test_a_hook_that_no_longer_waits_is_no_error(autoscaling: tuple[Any, Stubber]) -> None:
-    client, stubber = autoscaling
+def refuse(stubber: Stubber, *states: str) -> None:
+    """Have no action active, and the group in this state with the instance, or in none."""
     stubber.add_client_error("complete_lifecycle_action", "ValidationError", "No active action")
+    member = {
+        "InstanceId": "i-0a",
+        "AutoScalingGroupName": "ray-head-asg-test",
+        "AvailabilityZone": "us-east-1a",
+        "HealthStatus": "HEALTHY",
+        "ProtectedFromScaleIn": True,
+    }
+    found = [member | {"LifecycleState": state} for state in states]
+    expected = {"InstanceIds": ["i-0a"]}
+    stubber.add_response(
+        "describe_auto_scaling_instances", {"AutoScalingInstances": found}, expected
+    )
+
+
+@pytest.mark.parametrize("state", ["Pending:Proceed", "InService", "Terminating:Wait"])
+def test_a_hook_that_no_longer_waits_is_no_error(
+    autoscaling: tuple[Any, Stubber], state: str
+) -> None:
+    client, stubber = autoscaling
+    refuse(stubber, state)
 
     assert not Reports(an_identity(), None, client).complete_launch("CONTINUE")
+
+
+@pytest.mark.parametrize("states", [["Pending"], ["Pending:Wait"], []])
+def test_a_hook_that_does_not_wait_yet_is_to_be_answered_again(
+    autoscaling: tuple[Any, Stubber], states: list[str]
+) -> None:
+    """https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-lifecycle.html"""
+    client, stubber = autoscaling
+    refuse(stubber, *states)
+
+    with pytest.raises(NotInHook):
+        Reports(an_identity(), None, client).complete_launch("CONTINUE")
+
+
+def test_a_tag_with_the_group_that_comes_late_is_read_again(
+    autoscaling: tuple[Any, Stubber],
+) -> None:
+    client, stubber = autoscaling
+    stubber.add_response("complete_lifecycle_action", {}, ACTION)
+    tags: dict[str, str] = {}
+    reports = Reports(an_identity(group=""), None, client, tags.get)
+
+    with pytest.raises(NotInHook, match="no tag"):
+        reports.complete_launch("CONTINUE")
+    tags["aws:autoscaling:groupName"] = "ray-head-asg-test"
+
+    assert reports.complete_launch("CONTINUE")
 
 
 def test_throttling_is_an_error(autoscaling: tuple[Any, Stubber]) -> None:
@@ -62,5 +109,5 @@ def test_throttling_is_an_error(autoscaling: tuple[Any, Stubber]) -> None:
         Reports(an_identity(), None, client).complete_launch("CONTINUE")
 
 
-def test_an_instance_without_a_group_has_no_hook_to_complete() -> None:
-    assert not Reports(an_identity(group=""), None, None).complete_launch("CONTINUE")
+def test_a_worker_has_no_hook_to_complete() -> None:
+    assert not Reports(an_identity(lifecycle_hook=""), None, None).complete_launch("CONTINUE")
