@@ -6,7 +6,8 @@ must be allowed: https://docs.aws.amazon.com/ebs/latest/userguide/ebs-encryption
 Spot instances are launched by EC2's service-linked role as well (https://docs.aws.amazon.com/
 AWSEC2/latest/UserGuide/service-linked-roles-spot-instance-requests.html), and those of an Auto
 Scaling group by its own; the key's own policy or a grant must name them: https://docs.aws.amazon.com/autoscaling/ec2/userguide/
-key-policy-requirements-EBS-encryption.html. moto ignores the keys of volumes.
+key-policy-requirements-EBS-encryption.html. moto ignores the keys of volumes, and does not tell the
+account's default key.
 """
 
 import json
@@ -14,6 +15,8 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from moto.core.responses import ActionResult
+from moto.ec2.responses.elastic_block_store import ElasticBlockStore
 from moto.ec2.responses.instances import InstanceResponse
 from moto.kms.models import kms_backends
 
@@ -36,6 +39,7 @@ USES = (
     "kms:ReEncryptFrom",
     "kms:ReEncryptTo",
 )
+AWS_KEY = "alias/aws/ebs"
 CREATE_GRANT = "kms:CreateGrant"
 BY_EC2 = {"kms:ViaService": f"ec2.{REGION}.amazonaws.com"}
 FOR_A_VOLUME = BY_EC2 | {"kms:GrantIsForAWSResource": "true"}
@@ -50,10 +54,30 @@ def _run_instances(run: Any, self: Any) -> Any:
 
 
 def _keys(response: Any) -> Iterator[str]:
-    """Yield the customer keys of a launch's volumes."""
+    """Yield the customer keys of a launch's volumes; without one of its own, an encrypted volume
+    has the account's default key: https://docs.aws.amazon.com/ebs/latest/userguide/work-with-ebs-encr.html.
+    """
+    default = _default_key(response)
     for mapping in response._get_param("BlockDeviceMappings", []):
-        if key := (mapping.get("Ebs") or {}).get("KmsKeyId"):
+        volume = mapping.get("Ebs") or {}
+        encrypted = str(volume.get("Encrypted", "")).lower() == "true"
+        if key := volume.get("KmsKeyId") or (default if encrypted else ""):
             yield str(key)
+
+
+def _default_key(response: Any) -> str:
+    """Return the customer key that is the account's default key for EBS; empty for AWS's own.
+
+    moto creates AWS's own with the first encrypted volume, and gives it this alias.
+    """
+    arn = str(getattr(response.ec2_backend, "default_kms_key_id", ""))
+    key = kms_backends[ACCOUNT][REGION].keys.get(arn.rpartition("/")[2])
+    return "" if key is None or AWS_KEY in key.aliases else arn
+
+
+def _get_default_key(self: Any) -> ActionResult:
+    """https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetEbsDefaultKmsKeyId.html"""
+    return ActionResult({"KmsKeyId": _default_key(self) or AWS_KEY})
 
 
 def _obstacle(response: Any, arn: str) -> tuple[str, str] | None:
@@ -94,6 +118,7 @@ def _role_may(key: Any, role: str) -> bool:
 def install() -> None:
     run = InstanceResponse.run_instances
     InstanceResponse.run_instances = lambda self: _run_instances(run, self)
+    ElasticBlockStore.get_ebs_default_kms_key_id = _get_default_key
 
 
 def attach(world: World) -> None:

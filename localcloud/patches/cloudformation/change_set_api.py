@@ -44,15 +44,16 @@ def create_change_set(self: Response) -> ActionResult:
     if set_name in stack.change_sets:
         raise AlreadyExistsException(f"ChangeSet {set_name} already exists")
     place = f"{self.region}:{self.current_account}"
+    arn = f"arn:aws:cloudformation:{place}:changeSet/{set_name}/{uuid.uuid4()}"
     made = ChangeSet(
-        f"arn:aws:cloudformation:{place}:changeSet/{set_name}/{uuid.uuid4()}",
+        arn,
         set_name,
         kind,
         self._get_param("Description"),
         desired,
         self._get_param("Capabilities", []),
         timestamp(),
-        changes.changes_of(stack, desired),
+        changes.in_some_order(changes.changes_of(stack, desired), arn),
     )
     if _is_empty(stack, made):
         made.status, made.status_reason = "FAILED", NO_CHANGES

@@ -5,6 +5,7 @@ Follows "ResourceChange" and "ResourceTargetDefinition" of the CloudFormation AP
 attributes of existing resources through their services; changes nothing.
 """
 
+import hashlib
 from typing import Any
 
 from localcloud.patches.cloudformation import parameters
@@ -29,7 +30,20 @@ def changes_of(stack: Stack, desired: DesiredState) -> list[Tree]:
     for name, resource in stack.resources.items():
         if name not in order:
             found.append({"Type": "Resource", "ResourceChange": _removal(resource)})
-    return sorted(found, key=lambda one: str(one["ResourceChange"]["LogicalResourceId"]))
+    return found
+
+
+def in_some_order(changes: list[Tree], change_set: str) -> list[Tree]:
+    """Return the changes in an order that differs between change sets: AWS promises none.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeChangeSet.html
+    """
+
+    def place(change: Tree) -> str:
+        name = change_set + change["ResourceChange"]["LogicalResourceId"]
+        return hashlib.sha256(name.encode()).hexdigest()
+
+    return sorted(changes, key=place)
 
 
 def outputs_of(stack: Stack, desired: DesiredState) -> Any:

@@ -133,18 +133,29 @@ class TargetGroup(ResourceType):
 class Listener(ResourceType):
     type_name = "AWS::ElasticLoadBalancingV2::Listener"
     replacing = frozenset({"LoadBalancerArn"})
-    properties = replacing | {"Port", "Protocol", "DefaultActions", "Certificates", "SslPolicy"}
+    properties = replacing | {
+        "Port",
+        "Protocol",
+        "DefaultActions",
+        "Certificates",
+        "SslPolicy",
+        "ListenerAttributes",
+    }
     required = frozenset({"LoadBalancerArn", "DefaultActions"})
     taggable = False
 
     def create(self, place: Place, properties: Tree) -> str:
-        made = call("elbv2", "create_listener", **properties)
+        given = {key: value for key, value in properties.items() if key != "ListenerAttributes"}
+        made = call("elbv2", "create_listener", **given)
         return str(made["Listeners"][0]["ListenerArn"])
 
     def configure(self, place: Place, physical_id: str, old: Tree, new: Tree) -> None:
+        arn, apart = {"ListenerArn": physical_id}, ("LoadBalancerArn", "ListenerAttributes")
         if old:
-            changed = {key: value for key, value in new.items() if key != "LoadBalancerArn"}
-            call("elbv2", "modify_listener", ListenerArn=physical_id, **changed)
+            changed = {key: value for key, value in new.items() if key not in apart}
+            call("elbv2", "modify_listener", **arn, **changed)
+        if attributes := new.get("ListenerAttributes"):
+            call("elbv2", "modify_listener_attributes", **arn, Attributes=attributes)
 
     def delete(self, physical_id: str, properties: Tree) -> None:
         call("elbv2", "delete_listener", ListenerArn=physical_id)

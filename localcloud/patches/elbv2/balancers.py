@@ -11,6 +11,7 @@ and its security groups can be enforced. ``load_balancer.addresses`` is what its
 now.
 """
 
+import re
 from functools import cache
 from typing import Any
 
@@ -26,6 +27,8 @@ from localcloud.patches import internal
 from localcloud.patches.elbv2.records import HEALTHY, forwards_to, targets, zone_of
 from localcloud.world import current
 
+LONGEST_NAME = 32
+NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?")
 HOSTED_ZONE = "Z26RNL4JYFTOTI"  # of network load balancers in us-east-1 (AWS General Reference)
 NETWORK_ONLY = "The local cloud has only load balancers of type network"
 TCP_ONLY = "The local cloud supports TCP listeners only"
@@ -51,12 +54,35 @@ def _create(create: Any) -> Any:
             raise ELBClientError("InvalidConfigurationRequest", NETWORK_ONLY)
         if any(found.name == name for found in self.load_balancers.values()):
             raise DuplicateLoadBalancerName()
+        _check_name(name)
+        _check_zones(self, subnet_ids or [])
         load_balancer = create(self, name, security_groups or [], subnet_ids or [], **settings)
         load_balancer.due = current().clock.now() + behaviour.current().provisioning
         _make_network(self, load_balancer, settings)
         return load_balancer
 
     return create_load_balancer
+
+
+def _check_name(name: str) -> None:
+    """At most 32 letters, digits and hyphens; no hyphen at either end (CreateLoadBalancer)."""
+    if len(name) > LONGEST_NAME:
+        raise ELBClientError(
+            "ValidationError",
+            f"The load balancer name '{name}' cannot be longer than '{LONGEST_NAME}' characters",
+        )
+    if not NAME.fullmatch(name) or name.startswith("internal-"):
+        raise ELBClientError("ValidationError", f"The load balancer name '{name}' is not valid")
+
+
+def _check_zones(backend: Any, subnet_ids: list[str]) -> None:
+    """Only one subnet of each zone can be used, says CreateLoadBalancer."""
+    zones = [backend.ec2_backend.get_subnet(name).availability_zone for name in subnet_ids]
+    if len(set(zones)) < len(zones):
+        raise ELBClientError(
+            "InvalidConfigurationRequest",
+            "A load balancer cannot be attached to multiple subnets in the same Availability Zone",
+        )
 
 
 def _make_network(backend: Any, load_balancer: Any, settings: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ def key(world: World) -> str:
 def a_launch(key: str) -> dict[str, Any]:
     """Return a request for an instance whose root volume has the key."""
     image = boto3.client("ec2").register_image(Name="an-image", Architecture="x86_64")["ImageId"]
-    volume = {"VolumeSize": 8, "Encrypted": True, "KmsKeyId": key}
+    volume = {"VolumeSize": 8, "Encrypted": True} | ({"KmsKeyId": key} if key else {})
     return {
         "ImageId": image,
         "InstanceType": "m6i.large",
@@ -133,6 +133,19 @@ def test_auto_scaling_needs_a_grant_of_the_key(key: str, clock: FakeClock) -> No
     )
     clock.advance(300)
     assert "running" in states(clock)
+
+
+def test_without_a_key_an_encrypted_volume_has_the_account_s_default_key(
+    key: str, clock: FakeClock
+) -> None:
+    ec2 = boto3.client("ec2")
+    assert ec2.get_ebs_default_kms_key_id()["KmsKeyId"] == "alias/aws/ebs"
+    ec2.modify_ebs_default_kms_key_id(KmsKeyId=key)
+    assert ec2.get_ebs_default_kms_key_id()["KmsKeyId"] == key
+
+    an_auto_scaling_group("")
+
+    assert "running" not in states(clock)
 
 
 def test_auto_scaling_may_be_named_by_the_key_s_policy(key: str, clock: FakeClock) -> None:
