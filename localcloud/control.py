@@ -22,10 +22,11 @@ from localcloud.base_image import base_images
 from localcloud.certificates import certificates
 from localcloud.cgroups import Group, joining
 from localcloud.containers.container import command_in
-from localcloud.images import mount_overlay, mounts_below, unmount
+from localcloud.images import mount_overlay, unmount
 from localcloud.network import Network, namespaces
 from localcloud.paths import Paths, paths
-from localcloud.processes import locked
+from localcloud.places import check_places, check_space, own_mounts, remove_if_empty
+from localcloud.processes import SERVER, locked, server_of
 
 TOOLS = {
     "systemd-nspawn": "systemd-container",
@@ -41,7 +42,6 @@ TOOLS = {
     "nsenter": "util-linux",
     "losetup": "mount",
 }
-SERVER = "localcloud.server"
 READY_SECONDS = 60.0
 STOP_SECONDS = 15.0
 
@@ -63,12 +63,13 @@ def up(progress: Progress = lambda words: None) -> None:
     """Bring the cloud up; does nothing when it is up. Raises PipelineError."""
     place = paths()
     check_host()
-    place.home.mkdir(parents=True, exist_ok=True)
+    check_places(place)
     with locked(place.lock):
-        if _server(place) and place.ready_file.exists():
+        if server_of(place) and place.ready_file.exists():
             return
         _clean(place, progress)
         try:
+            check_space(place)
             check_disk(place)
             base_images(place.base_images, certificates(place.certificates).ca, progress)
             _start(place, progress)
@@ -83,18 +84,18 @@ def down(progress: Progress = lambda words: None) -> None:
     if not place.home.exists():
         return
     check_host()
+    check_places(place)
     with locked(place.lock):
         _clean(place, progress)
         place.log.unlink(missing_ok=True)
     place.lock.unlink(missing_ok=True)
-    if not any(place.home.iterdir()):
-        place.home.rmdir()
+    remove_if_empty(place.home)
 
 
 def status() -> Status:
     """Return the state of the cloud now."""
     place = paths()
-    pid = _server(place)
+    pid = server_of(place)
     machines = sorted(path.name for path in place.machines.glob("i-*"))
     return Status(pid is not None, pid, place.name, tuple(machines), place.log)
 
@@ -147,16 +148,6 @@ def check_disk(place: Paths) -> None:
             hint="set RAYKILN_HOME to a folder on ext4 or xfs; in a container, allow it to mount",
         ) from error
     shutil.rmtree(trial)
-
-
-def _server(place: Paths) -> int | None:
-    """Return the server's pid if it runs; another process with that number does not count."""
-    try:
-        pid = int(place.pid_file.read_text())
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except (OSError, ValueError):
-        return None
-    return pid if SERVER.encode() in command else None
 
 
 def _start(place: Paths, progress: Progress) -> None:
@@ -224,9 +215,9 @@ def _clean(place: Paths, progress: Progress) -> None:
         progress("killing machines")
     group.kill()
     group.remove()
-    for point in mounts_below(place.home):
-        nspawn.forget_lock(Path(point))
-        unmount(Path(point))
+    for point in own_mounts(place):
+        nspawn.forget_lock(point)
+        unmount(point)
     disks.detach_all(place.machines)
     if namespaces(place.name):
         Network(place.name).down()
@@ -237,10 +228,10 @@ def _clean(place: Paths, progress: Progress) -> None:
 
 def _stop_server(place: Paths) -> None:
     """Ask the server to exit after its current step; ``_clean`` kills what remains."""
-    pid = _server(place)
+    pid = server_of(place)
     if pid is None:
         return
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
-    while _server(place) and time.monotonic() < deadline:
+    while server_of(place) and time.monotonic() < deadline:
         time.sleep(0.02)

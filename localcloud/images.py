@@ -5,6 +5,7 @@ machine copies nothing: its layer becomes the image's, and the machine continues
 one. A layer is removed once neither image nor machine uses it.
 """
 
+import re
 import shutil
 import threading
 import uuid
@@ -15,6 +16,8 @@ from localcloud.processes import run
 
 # Layers must be self-contained, since a machine's becomes an image's.
 OVERLAY_OPTIONS = "index=off,redirect_dir=off,metacopy=off"
+MOUNTS = Path("/proc/self/mounts")
+ESCAPED = re.compile(r"\\([0-7]{3})")
 
 
 class Images:
@@ -97,8 +100,16 @@ def unmount(place: Path) -> None:
 
 def mounts_below(folder: Path) -> list[str]:
     """Return the mount points at or below ``folder``, the deepest first."""
-    points = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    points = [mount_point(line) for line in MOUNTS.read_text().splitlines()]
     return sorted((p for p in points if _is_below(p, folder)), key=len, reverse=True)
+
+
+def mount_point(line: str) -> str:
+    """Return the mount point of a line of the mount table.
+
+    Space, tab, newline and backslash are written as octal numbers: proc_pid_mounts(5), fstab(5).
+    """
+    return ESCAPED.sub(lambda found: chr(int(found[1], 8)), line.split()[1])
 
 
 def _is_below(point: str, folder: Path) -> bool:

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from localcloud.driver import Answer
+from localcloud.paths import Paths
 
+SERVER = "localcloud.server"  # the module that it runs
 TIMED_OUT = 124  # as timeout(1) returns
 LONGEST_ARGUMENT = 200  # characters of an argument that an error shows
 
@@ -21,6 +23,16 @@ def run(*command: str, text: str = "") -> str:
         shown = " ".join(argument[:LONGEST_ARGUMENT] for argument in command)
         raise OSError(done.returncode, f"{shown}: {done.stderr.strip()}")
     return done.stdout
+
+
+def server_of(place: Paths) -> int | None:
+    """Return the pid of the cloud's server if it runs; no other process with that number."""
+    try:
+        pid = int(place.pid_file.read_text())
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return None
+    return pid if SERVER.encode() in command else None
 
 
 def send_signal(pid: int, number: signal.Signals) -> None:

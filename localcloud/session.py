@@ -18,6 +18,7 @@ from common.errors import Refused
 from localcloud import network
 from localcloud.network import PUBLIC_RESOLVER, RESOLVER
 from localcloud.paths import Paths, paths
+from localcloud.processes import server_of
 
 REMOVED = (
     "AWS_ACCESS_KEY_ID",
@@ -61,6 +62,11 @@ def enter(*, inside: bool = False) -> None:
     Raises Refused when it is not up, or when this user may not enter it.
     """
     place = paths()
+    if place.run.exists() and not server_of(place):
+        raise Refused(
+            f"the local cloud is down: its server does not run any more; see {place.log}",
+            hint="./run.sh cloud.up starts it anew, without its machines",
+        )
     try:
         if inside:
             join(place)

@@ -1,0 +1,105 @@
+"""Where a local cloud may be: its folders, its mounts, and a server that is gone. No root."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from common.errors import Refused
+from localcloud import images, places, session
+from localcloud.paths import Paths, paths
+
+
+def at(folder: Path) -> Paths:
+    return paths({"RAYKILN_HOME": str(folder), "RAYKILN_CACHE": str(folder / "cache")})
+
+
+def test_folders_that_can_be_written_are_made(tmp_path: Path) -> None:
+    place = at(tmp_path / "new" / "home")
+
+    places.check_places(place)
+
+    assert place.home.is_dir()
+    assert place.cache.is_dir()
+    assert [path.name for path in place.home.iterdir()] == ["cache"]
+
+
+@pytest.mark.parametrize("name", ["a home", "a,home", "a:home", "a\\home", "a#home"])
+def test_a_folder_whose_name_configurations_do_not_take_is_refused(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(Refused, match="cannot be in a folder whose name has") as refused:
+        places.check_places(at(tmp_path / name))
+
+    assert not (tmp_path / name).exists()
+    assert "RAYKILN_HOME" in refused.value.hint
+
+
+def test_a_file_in_the_place_of_the_home_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    for home in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(Refused, match="cannot be written") as refused:
+            places.check_places(at(home))
+        assert "\n" not in refused.value.message
+
+
+def test_a_folder_that_cannot_be_written_is_refused() -> None:
+    with pytest.raises(Refused, match=r"/proc/home cannot be written"):
+        places.check_places(at(Path("/proc/home")))
+
+
+def test_a_disk_without_room_is_refused_with_what_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = type("Usage", (), {"free": 700 * 2**20})
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
+
+    with pytest.raises(Refused, match=r"has 0\.7 GiB free, and the local cloud needs 4"):
+        places.check_space(at(tmp_path))
+
+
+def test_mounts_of_others_in_the_home_are_not_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "mounts"
+    place = at(tmp_path)
+    own = [place.machines / "i-1/root", place.run / "trial/root"]
+    theirs = [tmp_path, place.cache, tmp_path / "machines-of-theirs"]
+    table.write_text("".join(f"overlay {point} overlay rw 0 0\n" for point in [*own, *theirs]))
+    monkeypatch.setattr(images, "MOUNTS", table)
+
+    assert set(places.own_mounts(place)) == set(own)
+
+
+def test_a_mount_point_with_spaces_is_found(tmp_path: Path) -> None:
+    """proc_pid_mounts(5): a space is written as \\040."""
+    line = r"overlay /var/a\040home\134x/root overlay rw 0 0"
+
+    assert images.mount_point(line) == r"/var/a home\x/root"
+
+
+def test_a_folder_is_removed_only_if_it_is_empty_and_no_mount_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, empty, mounted = (tmp_path / name for name in ("full", "empty", "mounted"))
+    (full / "kept").mkdir(parents=True)
+    empty.mkdir()
+    mounted.mkdir()
+    monkeypatch.setattr(os.path, "ismount", lambda folder: folder == mounted)
+
+    for folder in (full, empty, mounted):
+        places.remove_if_empty(folder)
+
+    assert {path.name for path in tmp_path.iterdir()} == {"full", "mounted"}
+
+
+def test_a_cloud_whose_server_is_gone_is_said_to_be_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAYKILN_HOME", str(tmp_path))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "server.pid").write_text("999999999\n")
+
+    with pytest.raises(Refused, match="the local cloud is down: its server does not run"):
+        session.enter()
