@@ -7,12 +7,14 @@ each can be overridden under ``[names]``.
 
 import os
 import tomllib
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
+from common.aws_rules import ENVIRONMENT, RULES, follows, tag_mistakes
 from common.checkout import REPOSITORY
 from common.document_settings import Documents
 from common.environment_tables import (
@@ -21,24 +23,29 @@ from common.environment_tables import (
     Head,
     Limits,
     NameOverrides,
-    Network,
     Rollout,
 )
 from common.errors import Refused
 from common.image_settings import ImageSettings, completed_images
+from common.network import Network
 from common.nodes import Nodes
 from common.table import Table, Text
 from common.worker_groups import ONLY_GROUP, WorkerGroup, named_groups
 
 FOLDER = REPOSITORY / "environments"
 DEFAULT_ENV = os.environ.get("RAYKILN_ENV", "local")
-NAME_PATTERN = r"^[a-z][a-z0-9-]{0,20}$"
+
+
+def _tags(tags: dict[str, str]) -> dict[str, str]:
+    if mistakes := list(tag_mistakes(tags)):
+        raise ValueError("\n".join(mistakes))
+    return tags
 
 
 class Environment(Table):
     """The desired configuration of one cluster."""
 
-    name: str = Field(pattern=NAME_PATTERN)
+    name: Annotated[str, Field(min_length=1), follows(ENVIRONMENT)]
     region: Text = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
     account_id: Annotated[Text, Field(pattern=r"^\d{12}$")]
     # The real AWS, or the local cloud. Read by commands/ and drills/ only.
@@ -60,7 +67,7 @@ class Environment(Table):
     existing_bucket: bool = False
     # A YAML file beside this one, merged over the generated autoscaler configuration.
     autoscaler_file: Text = ""
-    tags: dict[Text, Text] = Field(default={})
+    tags: Annotated[dict[Text, Text], AfterValidator(_tags)] = Field(default={})
 
     @model_validator(mode="before")
     @classmethod
@@ -122,6 +129,31 @@ class Environment(Table):
         if self.existing_bucket and not self.names.bucket:
             raise ValueError("existing_bucket needs names.bucket")
         return self
+
+    @model_validator(mode="after")
+    def _names_are_as_aws_takes_them(self) -> "Environment":
+        if mistakes := list(self._name_mistakes()):
+            raise ValueError("\n".join(mistakes))
+        return self
+
+    def _name_mistakes(self) -> Iterator[str]:
+        for key, name in self._names():
+            rule = RULES.get(key, RULES["launch template"])
+            if wrong := rule.broken_by(name):
+                yield f"names.{key}: {wrong}"
+        if not self.head_dns.endswith(f".{self.dns.zone}"):
+            yield f"names.head_dns: {self.head_dns} is not within dns.zone, {self.dns.zone}"
+        templates = [name for key, name in self._names() if key not in RULES]
+        for name in sorted({name for name in templates if templates.count(name) > 1}):
+            yield f"names: two launch templates would be called {name}"
+
+    def _names(self) -> Iterator[tuple[str, str]]:
+        """Yield what is named below ``names``, and all launch templates."""
+        for key in NameOverrides.model_fields:
+            if key != "worker_template":
+                yield key, getattr(self, key, None) or getattr(self.names, key)
+        for group in self.workers:
+            yield f"worker_template of {group}", self.worker_template_of(group)
 
     @property
     def _tables_of_nodes(self) -> dict[str, Head | WorkerGroup]:
@@ -228,7 +260,11 @@ def environment_from(content: dict[str, Any], path: Path) -> Environment:
     try:
         return Environment.model_validate({"name": path.stem, **content})
     except ValidationError as error:
-        mistakes = [f"  {path.name}: {_place(e['loc'])}: {_words(e)}" for e in error.errors()]
+        mistakes = [
+            f"  {path.name}: {_place(e['loc'])}: {words}"
+            for e in error.errors()
+            for words in _words(e).splitlines()
+        ]
         raise Refused(
             f"{path}: {len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''}\n"
             + "\n".join(mistakes),

@@ -1,37 +1,22 @@
 """The tables of an environment's file that describe the cluster as a whole. No AWS."""
 
-from ipaddress import IPv4Network
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from common.aws_rules import DOMAIN, HOSTED_ZONE_ID, follows
 from common.nodes import Access, Volume
 from common.table import Table, Text
+from common.worker_groups import InstanceType
 
-
-class Network(Table):
-    """The VPC to create, or an existing one to use."""
-
-    cidr: IPv4Network = Field(default=IPv4Network("10.77.0.0/16"))
-    zones: int = Field(default=2, ge=2, le=3)
-    nat: bool = False
-    endpoints: bool = True
-    # Who may reach the cluster's endpoint, the build instances and the image tests.
-    operator_cidrs: tuple[IPv4Network, ...] = Field(min_length=1)
-    vpc_id: Text = ""
-    private_subnet_ids: tuple[Text, ...] = ()
-
-    @model_validator(mode="after")
-    def _existing_vpc_has_subnets(self) -> "Network":
-        if bool(self.vpc_id) != bool(self.private_subnet_ids):
-            raise ValueError("vpc_id and private_subnet_ids go together: give both or neither")
-        return self
+# docs.aws.amazon.com/sns/latest/dg/sns-email-notifications.html
+EMAIL = r"^([^@\s]+@[^@\s]+\.[^@\s.]+)?$"
 
 
 class Head(Access):
     """The head instances; what they may reach is added to what all nodes may."""
 
-    instance_type: Text
+    instance_type: InstanceType
     # The name of an image, as in [images.NAME]; empty: [image].
     image: str = ""
     volume: Volume = Volume()
@@ -63,9 +48,9 @@ class Head(Access):
 class Dns(Table):
     """The private zone that holds the cluster's stable name."""
 
-    zone: Text
+    zone: Annotated[Text, Field(min_length=1), follows(DOMAIN)]
     # Empty: a private zone is created.
-    zone_id: Text = ""
+    zone_id: Annotated[Text, follows(HOSTED_ZONE_ID)] = ""
 
 
 class Rollout(Table):
@@ -91,7 +76,7 @@ class Rollout(Table):
 class Alarms(Table):
     """Who is notified of alarms, after how long, and whether a head is replaced."""
 
-    email: Text = ""
+    email: Annotated[Text, Field(pattern=EMAIL)] = ""
     head_missing_minutes: int = Field(default=3, ge=1, le=60)
     # Replace a head when an alarm goes to ALARM and there is no leader.
     remediate: bool = False

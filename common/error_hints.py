@@ -10,9 +10,7 @@ import re
 
 CREDENTIALS = "renew the credentials: `aws sso login`, or choose another AWS_PROFILE"
 CLOCK = "correct this machine's clock: AWS refuses requests that are more than 5 minutes off"
-PERMISSIONS = (
-    "allow that action to the credentials in use; a policy of the organization may deny it"
-)
+PERMISSIONS = "allow that action to the credentials in use; does a policy above them deny it?"
 ABSENT = "correct its name or id in the environment's file, or create it; is the region right?"
 VALUE = "correct the value that AWS names, in the environment's file"
 LIMIT = "request a higher quota (Service Quotas), or delete what is not used any more"

@@ -48,11 +48,11 @@ def test_a_head_s_user_data_names_its_lifecycle_hook() -> None:
 
 
 def test_names_are_read_as_text() -> None:
-    environment = an_environment(names={"lease_table": "0123", "secret": "/a: b"})
+    environment = an_environment(names={"lease_table": "0123", "metric_namespace": "Ray: #1"})
 
     facts = node_file(worker_user_data(environment, a_group()))
 
-    assert (facts["lease_table"], facts["secret"]) == ("0123", "/a: b")
+    assert (facts["lease_table"], facts["metric_namespace"]) == ("0123", "Ray: #1")
 
 
 def test_head_and_workers_get_the_address_of_the_stored_state() -> None:
