@@ -16,6 +16,7 @@ from common.clients import Clients, error_code, translated
 SUSPENDED = ("AZRebalance",)
 # The metrics that the alarm head-launch compares.
 METRICS = ("GroupDesiredCapacity", "GroupInServiceInstances")
+TAGS = ("tags", "former_tag_keys")  # compared one by one
 LAUNCHING = "autoscaling:EC2_INSTANCE_LAUNCHING"
 
 
@@ -55,6 +56,13 @@ class GroupSettings:
     # Instances are terminated only by id: scaling in might choose the leader.
     protected: bool = True
     suspended: tuple[str, ...] = SUSPENDED
+    # Of tags that the environment once had: they are removed. All other tags are those of others.
+    former_tag_keys: tuple[str, ...] = ()
+
+    def own_tags(self, found: "GroupSettings") -> dict[str, str]:
+        """Return the tags of ``found`` without those of others."""
+        own = {*dict(self.tags), *self.former_tag_keys}
+        return {key: value for key, value in found.tags if key in own}
 
 
 @dataclass(frozen=True)
@@ -129,16 +137,36 @@ def room_for(group: HeadGroup, count: int, version: int | None, *, launch_first:
     below the heads that exist: surplus heads are terminated by id.
     """
     stale = sum(member.serves for member in group.stale(version)) if launch_first else 0
-    return min(max(count + min(stale, count), len(group.living)), 2 * count)
+    return min(max(count + min(stale, count), len(group.living)), most_heads(count))
+
+
+def unwanted(group: HeadGroup, count: int, version: int | None, leader: str) -> tuple[Member, ...]:
+    """Return the stale heads that go first: those that were never in service, and those without
+    which there is no room for ``count`` heads of ``version``. Never the leader, and of its version
+    last: a deployer may have stopped with heads of a third version in service.
+    """
+    others = [member for member in group.stale(version) if member.instance_id != leader]
+    never = [member for member in others if not member.serves]
+    missing = max(count - len(group.fresh(version)), 0)
+    room = most_heads(count) - (len(group.living) - len(never))
+    versions = {member.instance_id: member.template_version for member in group.members}
+    serving = [member for member in others if member.serves]
+    serving.sort(key=lambda member: member.template_version == versions.get(leader))
+    return (*never, *serving[: max(missing - room, 0) if missing else 0])
+
+
+def most_heads(count: int, *, launch_first: bool = True) -> int:
+    """Return how many heads there may be while ``count`` are replaced: each with its successor."""
+    return 2 * count if launch_first else count
 
 
 def group_changes(desired: GroupSettings, found: GroupSettings | None) -> tuple[str, ...]:
     """Describe what differs; empty when nothing does."""
     if found is None:
         return (f"{desired.desired} head{'s' if desired.desired > 1 else ''}",)
-    names = [field.name for field in fields(GroupSettings) if field.name != "tags"]
+    names = [field.name for field in fields(GroupSettings) if field.name not in TAGS]
     pairs = {name: (getattr(found, name), getattr(desired, name)) for name in names}
-    old, new = dict(found.tags), dict(desired.tags)
+    old, new = desired.own_tags(found), dict(desired.tags)
     pairs |= {f"tag {key}": (old.get(key, ()), new.get(key, ())) for key in sorted({*old, *new})}
     return tuple(
         f"{name.replace('_', ' ')}: {_words(before)} → {_words(after)}"

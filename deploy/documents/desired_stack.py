@@ -89,7 +89,7 @@ def _of_cluster(environment: Environment, cluster: Foundation | None) -> dict[st
             f"{environment.name}: the cluster whose network the documents use is not deployed",
             hint='invoke deploy, or set documents.network = "own"',
         )
-    shares = environment.network.endpoints
+    shares = bool(environment.network.interfaces)
     endpoints = "missing" if shares else "true"
     return {
         "ExistingVpcId": cluster.vpc_id,

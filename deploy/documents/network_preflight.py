@@ -88,7 +88,7 @@ def _endpoints(
     """
     if not environment.documents.endpoints:
         return
-    makes = ADDED if environment.network.endpoints else (*ADDED, *SHARED)
+    makes = ADDED if environment.network.interfaces else (*ADDED, *SHARED)
     filters = [{"Name": "vpc-id", "Values": [cluster.vpc_id]}]
     with translated(f"looking for endpoints in {cluster.vpc_id}"):
         pages = clients("ec2").get_paginator("describe_vpc_endpoints").paginate(Filters=filters)

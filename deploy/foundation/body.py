@@ -1,4 +1,5 @@
-"""The template body sent to CloudFormation: the template with the function's code. Pure: no AWS.
+"""The template body sent to CloudFormation: the template with the function's code and with what is
+generated. Pure: no AWS.
 
 A request takes 51,200 bytes of template (CloudFormation quotas). So each resource is sent on one
 line, without comments and docstrings. The code may be of any length:
@@ -7,6 +8,8 @@ The documents' template is shortened in the same way.
 """
 
 import ast
+import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,10 +22,22 @@ BLOCK_DEPTH = 2  # sections and their entries; anything deeper stays on the entr
 WIDTH = 1_000_000
 
 
+def template_body(generated: Mapping[str, Any]) -> str:
+    """Return the template without comments; the code replaces its file's name.
+
+    ``generated`` has more entries for its sections: ``{"Resources": …, "Outputs": …}``.
+    """
+    return _body(json.dumps(generated, sort_keys=True))
+
+
 @cache
-def template_body() -> str:
-    """Return the template without comments; the code replaces its file's name."""
-    return shortened(yaml.compose(TEMPLATE.read_text(), yaml.CSafeLoader), FUNCTION)
+def _body(generated: str) -> str:
+    root: Any = yaml.compose(TEMPLATE.read_text(), yaml.CSafeLoader)
+    more: Any = yaml.compose(generated, yaml.CSafeLoader)
+    for key, section in more.value:
+        (own,) = (value for name, value in root.value if name.value == key.value)
+        own.value += section.value
+    return shortened(root, FUNCTION)
 
 
 def shortened(root: Any, function: Path) -> str:

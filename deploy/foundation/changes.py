@@ -5,10 +5,12 @@ from common.environment import Environment
 from common.errors import Refused
 from common.progress import Say, say_nothing
 from common.waiting import Clock
-from deploy.foundation.desired_stack import desired_stack
+from deploy.foundation.desired_stack import DesiredStack, desired_stack
 from deploy.foundation.stack import Foundation, foundation_of
 from deploy.foundation.stack_changes import apply_stack, plan_stack, remove_stack
 from deploy.foundation.stack_plan import StackPlan
+from deploy.foundation.vpc import vpc_ranges
+from deploy.foundation.zones import zones_for
 
 
 def plan_foundation(
@@ -18,11 +20,11 @@ def plan_foundation(
     clock: Clock,
     policy_arns: tuple[str, ...] = (),
 ) -> StackPlan:
-    """Return what a deploy would change; takes two calls when nothing would.
+    """Return what a deploy would change; takes three calls when nothing would.
 
     ``policy_arns`` are those that the heads' role has besides its own.
     """
-    return plan_stack(clients, desired_stack(environment, policy_arns), clock=clock)
+    return plan_stack(clients, _desired(clients, environment, policy_arns), clock=clock)
 
 
 def apply_foundation(
@@ -44,7 +46,7 @@ def apply_foundation(
     def refuse(now: StackPlan) -> None:
         _refuse_surprises(now, plan, accept_losses=accept_losses)
 
-    desired = desired_stack(environment, policy_arns)
+    desired = _desired(clients, environment, policy_arns)
     return foundation_of(
         apply_stack(clients, desired, clock=clock, progress=progress, refuse=refuse)
     )
@@ -60,8 +62,22 @@ def remove_foundation(
     return remove_stack(clients, environment.stack, clock=clock, progress=progress)
 
 
+def _desired(
+    clients: Clients, environment: Environment, policy_arns: tuple[str, ...]
+) -> DesiredStack:
+    """Return the desired stack, in the zones of the one that exists."""
+    network = environment.network
+    existing = network.vpc_id if network.interfaces else ""
+    return desired_stack(
+        environment,
+        zones_for(clients, environment),
+        vpc_cidrs=vpc_ranges(clients, existing) if existing else (),
+        policy_arns=policy_arns,
+    )
+
+
 def _refuse_surprises(now: StackPlan, shown: StackPlan, *, accept_losses: bool) -> None:
-    if now != shown:
+    if not now.is_same_as(shown):
         raise Refused(
             f"the stack {now.stack} has changed since the plan was made",
             hint="see the new plan: `invoke plan`",

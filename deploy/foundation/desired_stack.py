@@ -1,12 +1,20 @@
 """The desired stack of an environment: template, parameters, tags. Pure: no AWS."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from common.environment import Environment
 from common.errors import Refused
 from deploy.foundation.body import template_body
+from deploy.foundation.endpoints import endpoint_sections
 from node.contract import ENVIRONMENT_TAG
 
+# The parameter, and the output, with the keys of all tags that an environment has or had. A stack's
+# other tags are those of others, which an update must name to keep:
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html
+TAG_KEYS = "TagKeys"
+ZONE_PARAMETERS = ("ZoneA", "ZoneB", "ZoneC")
 OPERATOR_SLOTS = 4  # the template has a parameter for each; CloudFormation has no loops
 
 
@@ -19,16 +27,36 @@ class DesiredStack:
     parameters: dict[str, str]
     tags: dict[str, str]
 
+    def beside(self, parameters: Mapping[str, str], tags: Mapping[str, str]) -> "DesiredStack":
+        """Return the desired stack where one with these parameters and tags exists.
 
-def desired_stack(environment: Environment, policy_arns: tuple[str, ...] = ()) -> DesiredStack:
+        Tags that others gave it stay; those that the environment had, and has no more, do not.
+        A template without that parameter keeps no record of them.
+        """
+        if TAG_KEYS not in self.parameters:
+            return self
+        keys = set(parameters[TAG_KEYS].split() if TAG_KEYS in parameters else tags)
+        foreign = {key: value for key, value in tags.items() if key not in keys}
+        own = " ".join(sorted(keys | self.tags.keys()))
+        return replace(self, parameters=self.parameters | {TAG_KEYS: own}, tags=foreign | self.tags)
+
+
+def desired_stack(
+    environment: Environment,
+    zones: tuple[str, ...],
+    *,
+    vpc_cidrs: tuple[str, ...] = (),
+    policy_arns: tuple[str, ...] = (),
+) -> DesiredStack:
     """Return the stack of an environment; raises Refused when the template cannot express it.
 
-    ``policy_arns`` are those that the heads' role has besides its own.
+    ``zones`` are those of a VPC that is created, ``vpc_cidrs`` the ranges of an existing one, and
+    ``policy_arns`` those that the heads' role has besides its own.
     """
     return DesiredStack(
         name=environment.stack,
-        template=template_body(),
-        parameters=parameters(environment, policy_arns),
+        template=template_body(endpoint_sections(environment.network, vpc_cidrs)),
+        parameters=parameters(environment, zones, policy_arns),
         tags=stack_tags(environment),
     )
 
@@ -38,15 +66,25 @@ def stack_tags(environment: Environment) -> dict[str, str]:
     return environment.tags | {ENVIRONMENT_TAG: environment.name}
 
 
-def parameters(environment: Environment, policy_arns: tuple[str, ...] = ()) -> dict[str, str]:
+def tag_keys(environment: Environment) -> str:
+    """Return the keys of a stack's tags; no key has a space, as in instance metadata."""
+    return " ".join(sorted(stack_tags(environment)))
+
+
+def parameters(
+    environment: Environment, zones: tuple[str, ...] = (), policy_arns: tuple[str, ...] = ()
+) -> dict[str, str]:
     """Return every parameter of the template."""
+    named = zip_longest(ZONE_PARAMETERS, zones, fillvalue="")
     return (
         _names(environment)
         | _network(environment)
+        | dict(named)
         | _health(environment)
         | {
             "HeadPolicyArns": ",".join(policy_arns),
             "PermissionsBoundary": environment.nodes.permissions_boundary,
+            TAG_KEYS: tag_keys(environment),
         }
     )
 
@@ -70,9 +108,7 @@ def _network(environment: Environment) -> dict[str, str]:
     return _operators(environment) | {
         "VpcCidr": str(network.cidr),
         "SubnetBits": str(32 - network.cidr.prefixlen - 3),  # six subnets: cut into eight
-        "ThirdZone": _flag(network.zones == 3),
         "NatGateway": _flag(network.nat),
-        "VpcEndpoints": _flag(network.endpoints),
         "ExistingVpcId": network.vpc_id,
         "ExistingSubnetIds": ",".join(network.private_subnet_ids),
         "ZoneName": environment.dns.zone,

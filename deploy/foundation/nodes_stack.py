@@ -7,18 +7,18 @@ CloudFormation finds to change is changed, and a step that was killed is run aga
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from common.clients import Clients, translated
 from common.environment import Environment
 from common.progress import Say, say_nothing
 from common.waiting import Clock
-from deploy.foundation.desired_stack import DesiredStack, stack_tags
+from deploy.foundation.desired_stack import TAG_KEYS, DesiredStack, stack_tags, tag_keys
 from deploy.foundation.node_needs import Needs
 from deploy.foundation.nodes_template import Resources, body_of, nodes_template, resources_for
 from deploy.foundation.stack import Foundation, Stack, find_stack, nodes_stack_name
 from deploy.foundation.stack_changes import apply_stack, plan_stack, remove_stack
 from deploy.foundation.stack_plan import NodesPlan, ResourceChange, StackPlan
+from deploy.foundation.vpc import vpc_ranges
 
 
 def plan_nodes(
@@ -122,6 +122,7 @@ def _desired(
         "WorkerPolicyArn": foundation.worker_policy_arn,
         "HeadRoleName": foundation.head_role_name,
         "VpcId": foundation.vpc_id,
+        TAG_KEYS: tag_keys(environment),
     }
     return DesiredStack(
         name=nodes_stack_name(environment),
@@ -156,14 +157,7 @@ def _vpc_cidrs(
     vpc_id = foundation.vpc_id if foundation else environment.network.vpc_id
     if not vpc_id:
         return (str(environment.network.cidr),)
-    with translated(f"reading the ranges of {vpc_id}"):
-        (vpc,) = clients("ec2").describe_vpcs(VpcIds=[vpc_id])["Vpcs"]
-    found = vpc["CidrBlockAssociationSet"]
-    return tuple(sorted(one["CidrBlock"] for one in found if _is_associated(one)))
-
-
-def _is_associated(block: dict[str, Any]) -> bool:
-    return bool(block["CidrBlockState"]["State"] == "associated")
+    return vpc_ranges(clients, vpc_id)
 
 
 def _changes(old: Resources, new: Resources) -> Iterator[ResourceChange]:

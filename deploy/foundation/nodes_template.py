@@ -20,11 +20,12 @@ from deploy.foundation.data_policies import (
     key_statements,
     launch_statements,
 )
+from deploy.foundation.desired_stack import TAG_KEYS
 from deploy.foundation.node_needs import Needs, NodeNeeds
 
 Resources = dict[str, dict[str, Any]]
 
-PARAMETERS = ("WorkerPolicyArn", "HeadRoleName", "VpcId")
+PARAMETERS = ("WorkerPolicyArn", "HeadRoleName", "VpcId", TAG_KEYS)
 NFS = 2049
 # A group that lists no egress would allow all of it.
 NO_EGRESS = {
@@ -70,7 +71,11 @@ def nodes_template(resources: Resources) -> dict[str, Any]:
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "What Raykiln's nodes of one environment have besides its foundation.",
-        "Parameters": {name: {"Type": "String"} for name in PARAMETERS if _uses(resources, name)},
+        "Parameters": {
+            name: {"Type": "String"}
+            for name in PARAMETERS
+            if name == TAG_KEYS or _uses(resources, name)
+        },
         "Resources": dict(sorted(resources.items())),
         "Outputs": _outputs(resources),
     }
@@ -227,8 +232,9 @@ def _outputs(resources: Resources) -> dict[str, Any]:
         for name, resource in sorted(resources.items())
         if resource["Type"] in attributes
     }
-    return found | {
-        name: {"Value": {"Ref": name}}
+    names = [
+        name
         for name, resource in sorted(resources.items())
         if resource["Type"] == "AWS::EC2::PlacementGroup"
-    }
+    ]
+    return found | {name: {"Value": {"Ref": name}} for name in (*names, TAG_KEYS)}

@@ -55,6 +55,8 @@ class Foundation:
     head_role_name: str = ""
     worker_policy_arn: str = ""
     endpoint_security_group_id: str = ""  # empty without endpoints
+    zone_id: str = ""  # of the private zone with the stable name
+    tag_keys: tuple[str, ...] = ()  # of all tags that the environment has or had
     # The outputs of the stack of the nodes, which only what nodes have of their own is in.
     nodes: Mapping[str, str] = field(default_factory=dict)
     # The zone of each private subnet; see ``with_zones``.
@@ -193,6 +195,8 @@ def foundation_of(stack: Stack, nodes: Stack | None = None) -> Foundation:
             head_role_name=outputs.get("HeadRoleName", ""),
             worker_policy_arn=outputs.get("WorkerPolicyArn", ""),
             endpoint_security_group_id=outputs.get("EndpointSecurityGroupId", ""),
+            zone_id=outputs.get("ZoneId", ""),
+            tag_keys=tuple(outputs.get("TagKeys", "").split()),
             nodes=nodes.outputs if nodes and nodes.is_usable else {},
         )
     except KeyError as error:

@@ -105,6 +105,8 @@ def usable_stack(clients: Clients, name: str, *, clock: Clock) -> Stack | None:
 def _prepared(clients: Clients, desired: DesiredStack, *, clock: Clock) -> Stack | ChangeSet:
     """Return the stack when it is up to date, or the change set that would bring it there."""
     stack = usable_stack(clients, desired.name, clock=clock)
+    if stack:
+        desired = desired.beside(stack.parameters, stack.tags)
     if stack and _is_up_to_date(clients, stack, desired):
         return stack
     try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from common.environment import Environment
 from common.errors import Refused
-from deploy.cluster.head_group import GroupSettings, Hook
+from deploy.cluster.head_group import GroupSettings, Hook, most_heads
 from deploy.cluster.instances import Instance
 from deploy.cluster.launch_template import TemplateVersion
 from deploy.foundation.stack import Foundation
@@ -152,12 +152,13 @@ class DesiredState:
             template_version=head.number,
             min_size=self.head_count,
             desired=self.head_count,
-            max_size=2 * self.head_count,
+            max_size=most_heads(self.head_count),
             subnet_ids=tuple(sorted(foundation.private_subnet_ids)),
             target_group_arns=tuple(sorted(foundation.target_group_arns)),
             # Each head completes its lifecycle hook when it is ready, so no grace period is needed.
             grace_seconds=0,
             tags=tuple(sorted(tags.items())),
+            former_tag_keys=tuple(key for key in foundation.tag_keys if key not in tags),
             hook=Hook(environment.names.lifecycle_hook, environment.limits.head_ready_seconds),
         )
 

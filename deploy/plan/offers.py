@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from common.clients import Clients, translated
 from common.environment import Environment
 from deploy.foundation.stack import Foundation
+from deploy.foundation.zones import chosen_zones, offered_types
 from deploy.plan.finding import Finding
-from deploy.release.groups import type_names
 
 
 def offer_findings(
@@ -14,7 +14,8 @@ def offer_findings(
 ) -> tuple[Finding, ...]:
     """Return the zones that a group names in vain, and where its instance types are not offered."""
     zones = zones_of_subnets(clients, environment, foundation)
-    offered = _offered(clients, environment)
+    types = offered_types(clients, environment)
+    offered = {(kind, zone) for zone, kinds in types.items() for kind in kinds}
     found = list(_offer((environment.head.instance_type,), offered, zones))
     for name, group in sorted(environment.workers.items()):
         if lost := [zone for zone in group.zones if zone not in zones]:
@@ -48,28 +49,14 @@ def _offer(
             )
 
 
-def _offered(clients: Clients, environment: Environment) -> set[tuple[str, str]]:
-    """Return each instance type with each zone that offers it."""
-    with translated("reading where the instance types are offered"):
-        answer = clients("ec2").describe_instance_type_offerings(
-            LocationType="availability-zone",
-            Filters=[{"Name": "instance-type", "Values": sorted(type_names(environment))}],
-        )
-    return {(o["InstanceType"], o["Location"]) for o in answer["InstanceTypeOfferings"]}
-
-
 def zones_of_subnets(
     clients: Clients, environment: Environment, foundation: Foundation | None
 ) -> tuple[str, ...]:
     """Return the zones of the private subnets, or those that the foundation would choose."""
     given = environment.network.private_subnet_ids
     subnets = foundation.private_subnet_ids if foundation else given
+    if not subnets:
+        return chosen_zones(clients, environment)
     with translated("reading the subnets' zones"):
-        if subnets:
-            found = clients("ec2").describe_subnets(SubnetIds=list(subnets))["Subnets"]
-            return tuple(sorted({subnet["AvailabilityZone"] for subnet in found}))
-        zones = clients("ec2").describe_availability_zones(
-            Filters=[{"Name": "state", "Values": ["available"]}]
-        )
-    names = sorted(zone["ZoneName"] for zone in zones["AvailabilityZones"])
-    return tuple(names[: environment.network.zones])
+        found = clients("ec2").describe_subnets(SubnetIds=list(subnets))["Subnets"]
+    return tuple(sorted({subnet["AvailabilityZone"] for subnet in found}))

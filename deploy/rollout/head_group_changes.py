@@ -35,10 +35,10 @@ def ensure_group(clients: Clients, name: str, desired: GroupSettings, *, clock: 
                 return Seen(None, "created")
             if found.being_deleted:
                 return Seen(None, "a group of that name is being deleted")
-            if found.settings == desired:
+            if not (changes := group_changes(desired, found.settings)):
                 return Seen(found, "as desired")
             _update(clients("autoscaling"), name, desired, found.settings)
-        return Seen(None, "; ".join(group_changes(desired, found.settings)))
+        return Seen(None, "; ".join(changes))
 
     return wait_for(f"group {name}", look, clock=clock, seconds=120, hint="deploy again")
 
@@ -114,8 +114,7 @@ def _update(scaling: Any, name: str, desired: GroupSettings, found: GroupSetting
 def _update_tags(scaling: Any, name: str, desired: GroupSettings, found: GroupSettings) -> None:
     if added := set(desired.tags) - set(found.tags):
         scaling.create_or_update_tags(Tags=_tag_list(name, tuple(added)))
-    gone = dict(found.tags).keys() - dict(desired.tags).keys()
-    if gone:
+    if gone := desired.own_tags(found).keys() - dict(desired.tags).keys():
         old = tuple(tag for tag in found.tags if tag[0] in gone)
         scaling.delete_tags(Tags=_tag_list(name, old))
 

@@ -24,7 +24,7 @@ SMALL = {"operator_cidrs": ["10.77.0.1/32"], "endpoints": False}
 def environment(cloud: Cloud) -> Iterator[Environment]:
     """A foundation with remediation switched on."""
     made = an_environment(network=SMALL, alarms={"remediate": True})
-    wanted = desired_stack(made)
+    wanted = desired_stack(made, ("us-east-1a", "us-east-1b"))
     pairs = wanted.parameters.items()
     cloud.aws.cloudformation.create_stack(
         StackName=wanted.name,

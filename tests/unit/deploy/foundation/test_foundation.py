@@ -75,10 +75,10 @@ def edited(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
     """Change the template for a test: ``edited(old, new)``."""
 
     def edit(old: str, new: str) -> None:
-        body = template_body()
-        assert old in body
+        assert old in template_body({})
         monkeypatch.setattr(
-            "deploy.foundation.desired_stack.template_body", lambda: body.replace(old, new)
+            "deploy.foundation.desired_stack.template_body",
+            lambda generated: template_body(generated).replace(old, new),
         )
 
     return edit
@@ -95,15 +95,30 @@ def test_cfn_lint_accepts_the_template() -> None:
     assert [str(match) for match in lint_file(TEMPLATE)] == []
 
 
-def test_cfn_lint_accepts_the_template_body(tmp_path: Path) -> None:
+def body_of(**network: Any) -> str:
+    """Return the template body of an environment with this network."""
+    cidrs = {"operator_cidrs": ["10.0.0.0/8"]}
+    environment = an_environment(network=cidrs | network)
+    return desired_stack(environment, (), vpc_cidrs=("10.9.0.0/16",)).template
+
+
+EXISTING = {
+    "vpc_id": "vpc-01234567",
+    "private_subnet_ids": ["subnet-01234567", "subnet-89abcdef"],
+}
+ENDPOINTS = {"endpoints": ["ssm", "s3"], "route_table_ids": ["rtb-01234567"]}
+
+
+@pytest.mark.parametrize("network", [{"zones": 3}, EXISTING, EXISTING | ENDPOINTS])
+def test_cfn_lint_accepts_the_template_body(tmp_path: Path, network: dict[str, Any]) -> None:
     body = tmp_path / "body.yaml"
-    body.write_text(template_body())
+    body.write_text(body_of(**network))
 
     assert [str(match) for match in lint_file(body)] == []
 
 
 def test_the_template_body_has_the_template_s_meaning() -> None:
-    written, sent = parse(TEMPLATE.read_text()), parse(template_body())
+    written, sent = parse(TEMPLATE.read_text()), parse(template_body({}))
     code = sent["Resources"]["Remediation"]["Properties"].pop("Code")["ZipFile"]
 
     assert written["Resources"]["Remediation"]["Properties"].pop("Code") == {
@@ -124,19 +139,19 @@ def undocumented(code: str) -> str:
 
 def test_the_template_body_fits_into_a_request() -> None:
     # 51,200 bytes: CloudFormation quotas, template body size in a request.
-    assert len(template_body().encode()) < 51_200
+    assert len(body_of(zones=3).encode()) < 51_200
 
 
 def test_every_alarm_has_a_runbook() -> None:
     pages = {page.name for page in (TEMPLATE.parents[2] / "docs" / "runbooks").iterdir()}
     pages -= {"stuck-deploy.md", "remediation.md", "worker-launch.md"}  # of no alarm
 
-    assert set(re.findall(r"docs/runbooks/([\w-]+\.md)", template_body())) == pages
+    assert set(re.findall(r"docs/runbooks/([\w-]+\.md)", template_body({}))) == pages
     assert {f"{name}.md" for name in ALARMS} == pages
 
 
 def test_the_parameters_are_those_of_the_template(ground: Ground) -> None:
-    answer = boto3.client("cloudformation").get_template_summary(TemplateBody=template_body())
+    answer = boto3.client("cloudformation").get_template_summary(TemplateBody=template_body({}))
 
     assert {p["ParameterKey"] for p in answer["Parameters"]} == set(parameters(an_environment()))
 
@@ -197,7 +212,7 @@ def test_more_operator_ranges_than_the_template_has_are_refused() -> None:
     cidrs = [f"10.{number}.0.0/16" for number in range(5)]
 
     with pytest.raises(Refused, match="operator_cidrs has 5 ranges, at most 4 are possible"):
-        desired_stack(an_environment(network={"operator_cidrs": cidrs}))
+        desired_stack(an_environment(network={"operator_cidrs": cidrs}), ())
 
 
 # --- Alarm actions --------------------------------------------------------------------------------
@@ -292,7 +307,7 @@ def test_a_plan_leaves_nothing_behind(ground: Ground) -> None:
     assert find_foundation(ground.clients, an_environment()) is None
 
 
-def test_an_empty_plan_takes_two_calls(ground: Ground) -> None:
+def test_an_empty_plan_takes_three_calls(ground: Ground) -> None:
     environment = an_environment()
     ground.apply(environment)
     clients = Clients("us-east-1")
@@ -300,7 +315,7 @@ def test_an_empty_plan_takes_two_calls(ground: Ground) -> None:
     plan = plan_foundation(clients, environment, clock=ground.clock)
 
     assert plan.is_empty
-    assert clients.calls == 2
+    assert clients.calls == 3
 
 
 def test_applying_an_unchanged_environment_changes_nothing(ground: Ground) -> None:
@@ -442,6 +457,50 @@ def test_resources_have_the_environment_s_tags(ground: Ground) -> None:
     assert tags["raykiln:environment"] == "dev"
 
 
+def stack_tags() -> dict[str, str]:
+    (stack,) = boto3.client("cloudformation").describe_stacks(StackName="raykiln-dev")["Stacks"]
+    return {tag["Key"]: tag["Value"] for tag in stack["Tags"]}
+
+
+def tag_by_another_tool(clock: FakeClock, clients: Clients) -> None:
+    """Add a tag to the stack, as tools that tag everything in an account do."""
+    client = clients("cloudformation")
+    stack = find_stack(clients, "raykiln-dev")
+    assert stack
+    pairs = {**stack.tags, "cost-centre": "4711"}
+    client.update_stack(
+        StackName="raykiln-dev",
+        UsePreviousTemplate=True,
+        Parameters=[{"ParameterKey": k, "UsePreviousValue": True} for k in stack.parameters],
+        Tags=[{"Key": key, "Value": value} for key, value in pairs.items()],
+        Capabilities=["CAPABILITY_IAM"],
+    )
+    clock.advance(600)
+
+
+def test_tags_of_others_are_no_change_and_stay(ground: Ground) -> None:
+    ground.apply(an_environment())
+    tag_by_another_tool(ground.clock, ground.clients)
+
+    assert ground.plan(an_environment()).is_empty
+    ground.apply(an_environment(tags={"stage": "dev"}))
+
+    assert stack_tags() == {
+        "stage": "dev",
+        "raykiln:environment": "dev",
+        "cost-centre": "4711",
+    }
+
+
+def test_a_plan_is_that_of_any_order_of_its_changes() -> None:
+    first, second = (ResourceChange("add", name, "AWS::SNS::Topic") for name in ("One", "Two"))
+    shown = StackPlan("raykiln-dev", is_new=True, changes=(first, second))
+
+    assert shown.is_same_as(replace(shown, changes=(second, first)))
+    assert not shown.is_same_as(replace(shown, changes=(first,)))
+    assert not shown.is_same_as(replace(shown, stack="raykiln-other"))
+
+
 def test_the_bucket_refuses_requests_without_tls(ground: Ground) -> None:
     environment = an_environment()
     ground.apply(environment)
@@ -456,6 +515,32 @@ def test_the_bucket_refuses_requests_without_tls(ground: Ground) -> None:
             "PublicAccessBlockConfiguration"
         ].values()
     )
+
+
+def test_no_key_of_kms_is_on_the_way_of_a_renewal(ground: Ground) -> None:
+    """Without SSESpecification the key is DynamoDB's own, and KMS is never called.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_SSESpecification.html
+    """
+    ground.apply(an_environment())
+
+    table = boto3.client("dynamodb").describe_table(TableName="raykiln-lease-dev")["Table"]
+    assert "SSEDescription" not in table
+
+
+def test_a_connection_may_be_quiet_for_as_long_as_a_listener_allows(ground: Ground) -> None:
+    """6000 s at most, 350 s without the attribute: a job's log that is followed may be quiet.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/network/update-idle-timeout.html
+    """
+    foundation = ground.apply(an_environment())
+
+    client = boto3.client("elbv2")
+    found = client.describe_listeners(LoadBalancerArn=foundation.load_balancer_arn)["Listeners"]
+    for listener in found:
+        answer = client.describe_listener_attributes(ListenerArn=listener["ListenerArn"])
+        assert {"Key": "tcp.idle_timeout.seconds", "Value": "6000"} in answer["Attributes"]
+    assert {listener["Port"] for listener in found} == {6379, 10001, 8265}
 
 
 def test_the_lease_table_can_be_restored_to_any_point(ground: Ground) -> None:
@@ -563,7 +648,8 @@ def test_a_failed_update_names_the_resource_and_is_rolled_back(
     ground: Ground, edited: Callable[[str, str], None]
 ) -> None:
     before = ground.apply(an_environment())
-    edited("SSESpecification: {SSEEnabled: true}", "StreamSpecification: {StreamViewType: NONE}")
+    before_now = "PointInTimeRecoverySpecification: {PointInTimeRecoveryEnabled: true}"
+    edited(before_now, "StreamSpecification: {StreamViewType: NONE}")
 
     with pytest.raises(PipelineError, match="LeaseTable"):
         ground.apply(an_environment())
@@ -587,7 +673,7 @@ def test_a_template_that_cloudformation_refuses_leaves_no_stack(
 
 def begin_change_set(environment: Environment, **options: Any) -> None:
     """Do what a run has done before it is killed."""
-    stack = desired.desired_stack(environment)
+    stack = desired.desired_stack(environment, ("us-east-1a", "us-east-1b"))
     boto3.client("cloudformation").create_change_set(
         StackName=stack.name,
         ChangeSetName="raykiln-killed",
