@@ -25,6 +25,7 @@ OPERATIONS = (
     "Encrypt Decrypt ReEncryptFrom ReEncryptTo GenerateDataKey GenerateDataKeyWithoutPlaintext "
     "DescribeKey CreateGrant"
 )
+AWS_KEY = "alias/aws/ebs"
 PLACE = "nodes.kms_key"
 
 
@@ -34,7 +35,7 @@ def key_findings(
     """Return what would keep instances from starting with their volumes encrypted."""
     key = release.settings.kms_key
     if not key:
-        return ()
+        return tuple(_default_key(clients))
     if key.split(":")[3] != environment.region:
         words = f"{PLACE}: {key} is not a key of {environment.region}"
         return (Finding(words, "name a key of the cluster's region", fatal=True),)
@@ -42,6 +43,35 @@ def key_findings(
     if any(finding.fatal for finding in unusable):
         return unusable
     return (*unusable, *_access(clients, environment, release))
+
+
+def _default_key(clients: Clients) -> Iterator[Finding]:
+    """Yield the account's default key for EBS where it is a customer key: volumes would have it.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetEbsDefaultKmsKeyId.html
+    """
+    with translated("reading the account's default key for EBS"):
+        try:
+            key = str(clients("ec2").get_ebs_default_kms_key_id()["KmsKeyId"])
+            if key.endswith(AWS_KEY) or _is_awss(clients, key):
+                return
+        except ClientError as error:
+            if error_code(error) not in DENIED:
+                raise
+            words = "these credentials may not read the account's default key for EBS"
+            yield Finding(words, "allow ec2:GetEbsDefaultKmsKeyId and kms:DescribeKey")
+            return
+    yield Finding(
+        f"{PLACE}: the account's default key for EBS is a customer key, {key}, which heads and "
+        "workers may not use: what is launched would be terminated",
+        f'set [nodes] kms_key = "{key}", and what it needs follows: docs/access.md',
+        fatal=True,
+    )
+
+
+def _is_awss(clients: Clients, key: str) -> bool:
+    found = clients("kms").describe_key(KeyId=key)["KeyMetadata"]
+    return bool(found["KeyManager"] == "AWS")
 
 
 def _key(clients: Clients, key: str) -> Iterator[Finding]:

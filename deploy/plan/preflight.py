@@ -1,6 +1,5 @@
 """Find what would make a deploy fail later, before anything changes. Reads AWS only."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,13 +17,10 @@ from deploy.plan.offers import offer_findings, zones_of_subnets
 from deploy.plan.quotas import quota_findings
 from deploy.plan.reservation_preflight import reservation_findings
 from deploy.plan.spot_preflight import spot_findings
+from deploy.plan.vpc_preflight import vpc_findings
 from deploy.release.groups import type_names
 from deploy.release.release import Release
 from deploy.release.settings import NodeImage, Volume
-
-# Tag keys that the instance metadata service accepts; with any other, no instance launches.
-# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html
-TAG_KEY = re.compile(r"^(?!\.{1,2}$)(?!_index$)[A-Za-z0-9+\-=.,_:@]+$")
 
 
 @dataclass(frozen=True)
@@ -66,7 +62,7 @@ def preflight(
     launched = {kind for launch in _launches(release) for kind in launch.instance_types}
     facts = type_facts(clients, type_names(environment) | launched)
     findings = (
-        *_tag_keys(environment),
+        *vpc_findings(clients, environment, foundation),
         *_images(clients, release, previous, facts),
         *offer_findings(clients, environment, foundation),
         *quota_findings(clients, environment, facts),
@@ -91,18 +87,6 @@ def preflight(
             hint="; ".join(dict.fromkeys(finding.hint for finding in fatal)),
         )
     return findings
-
-
-def _tag_keys(environment: Environment) -> tuple[Finding, ...]:
-    wrong = [key for key in environment.tags if not TAG_KEY.match(key)]
-    return tuple(
-        Finding(
-            f"tags: {key!r} is not a key that the instance metadata service accepts",
-            hint="use letters, digits and + - = . , _ : @",
-            fatal=True,
-        )
-        for key in wrong
-    )
 
 
 def _images(

@@ -21,6 +21,7 @@ from common.quotas import (
     quota_limit,
     quota_of,
 )
+from deploy.cluster.head_group import most_heads
 from deploy.plan.finding import Finding
 
 # What a quota counts, by its code.
@@ -77,15 +78,16 @@ def quota_findings(
 
 
 def _needs(environment: Environment, facts: Mapping[str, TypeFacts]) -> dict[str, _Need]:
-    """Return what is needed of each quota, heads twice as often while they are replaced.
+    """Return what is needed of each quota, with the successors of all heads during a rollout.
 
     A group whose types and markets fall under several quotas may use up any of them, and needs
     none of them in particular.
     """
     heads = 1 + environment.head.standby
+    most = most_heads(heads, launch_first=environment.rollout.launch == "first")
     kind = environment.head.instance_type
     size = facts[kind].vcpus
-    needs = {quota_of(kind): _Need().more(heads * size, 2 * heads * size, "head")}
+    needs = {quota_of(kind): _Need().more(heads * size, most * size, "head")}
     for name, group in sorted(environment.workers.items()):
         size = max(facts[kind].vcpus for kind in group.instance_types)
         offers = product(group.instance_types, group.markets)

@@ -31,11 +31,13 @@ def a_network(cloud: Cloud) -> dict[str, tuple[str, ...]]:
     """Create what an existing VPC has; return the values to fill in."""
     ec2, route53 = cloud.clients("ec2"), cloud.clients("route53")
     vpc = ec2.create_vpc(CidrBlock="10.90.0.0/16")["Vpc"]["VpcId"]
+    ec2.modify_vpc_attribute(VpcId=vpc, EnableDnsHostnames={"Value": True})
     subnets = [
         ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.90.{i}.0/24", AvailabilityZone=f"us-east-1{z}")
         for i, z in enumerate("ab")
     ]
     ids = tuple(str(subnet["Subnet"]["SubnetId"]) for subnet in subnets)
+    route_out(cloud, vpc, ids[0])
     zone = route53.create_hosted_zone(
         Name="ray.example.internal",
         CallerReference="1",
@@ -59,6 +61,21 @@ def a_network(cloud: Cloud) -> dict[str, tuple[str, ...]]:
         "fs-": (file_system,),
         "its id, Z": (zone["HostedZone"]["Id"].removeprefix("/hostedzone/"),),
     }
+
+
+def route_out(cloud: Cloud, vpc: str, subnet: str) -> None:
+    """Lead the VPC's main route table to a NAT gateway."""
+    ec2 = cloud.clients("ec2")
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    gateway = ec2.create_nat_gateway(SubnetId=subnet, AllocationId=address)["NatGateway"]
+    (table,) = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])[
+        "RouteTables"
+    ]
+    ec2.create_route(
+        RouteTableId=table["RouteTableId"],
+        DestinationCidrBlock="0.0.0.0/0",
+        NatGatewayId=gateway["NatGatewayId"],
+    )
 
 
 def bake(cloud: Cloud, environment: Environment) -> None:

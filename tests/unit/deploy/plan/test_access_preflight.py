@@ -217,6 +217,28 @@ def test_a_key_needs_a_grant_for_each_role_of_aws_that_launches(key: str) -> Non
     assert key_words(key, market="spot") == []
 
 
+def test_a_default_key_of_the_account_s_own_must_be_named(key: str) -> None:
+    """Without a key of its own, an encrypted volume has the account's default key.
+
+    https://docs.aws.amazon.com/ebs/latest/userguide/work-with-ebs-encr.html
+    """
+    assert key_words("") == []
+    boto3.client("ec2").modify_ebs_default_kms_key_id(KmsKeyId=key)
+
+    assert key_words("") == [
+        f"!nodes.kms_key: the account's default key for EBS is a customer key, {key}, which heads "
+        "and workers may not use: what is launched would be terminated"
+    ]
+    grant(key, "autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling")
+    assert key_words(key) == []
+
+
+def test_a_default_key_that_may_not_be_read_is_no_reason_to_stop(key: str) -> None:
+    assert key_words("", Refusing("UnauthorizedOperation", "ec2")) == [
+        "these credentials may not read the account's default key for EBS"
+    ]
+
+
 def test_a_key_must_exist_here_and_be_enabled(key: str) -> None:
     missing = f"arn:aws:kms:us-east-1:{HERE}:key/00000000-0000-0000-0000-000000000000"
     away = missing.replace("us-east-1", "us-west-2")

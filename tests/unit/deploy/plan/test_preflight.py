@@ -40,9 +40,19 @@ class FakeAws:
     def describe_availability_zones(self, **_: Any) -> Any:
         return {"AvailabilityZones": [{"ZoneName": zone} for zone in (*ZONES, "us-east-1c")]}
 
-    def describe_instance_type_offerings(self, **_: Any) -> Any:
+    def get_ebs_default_kms_key_id(self) -> Any:
+        return {"KmsKeyId": "alias/aws/ebs"}
+
+    def describe_vpc_endpoint_services(self, **_: Any) -> Any:
+        return {"ServiceDetails": []}
+
+    def get_paginator(self, name: str) -> Any:
+        assert name == "describe_instance_type_offerings"
+        return self
+
+    def paginate(self, **_: Any) -> Any:
         pairs = [(kind, zone) for kind, zones in self.offered.items() for zone in zones]
-        return {"InstanceTypeOfferings": [{"InstanceType": k, "Location": z} for k, z in pairs]}
+        return [{"InstanceTypeOfferings": [{"InstanceType": k, "Location": z} for k, z in pairs]}]
 
     def describe_images(self, Filters: list[dict[str, Any]]) -> Any:  # noqa: N803
         wanted = Filters[0]["Values"]
@@ -142,9 +152,9 @@ def test_an_unreadable_quota_is_only_a_finding() -> None:
 
 def test_names_all_fatal_findings_at_once() -> None:
     with pytest.raises(Refused) as refused:
-        findings_of(offered=(), limit=1, tags={"a/b": "1", "_index": "2"})
+        findings_of(offered=(), limit=1)
 
-    assert refused.value.message.count("\n") == 4
+    assert refused.value.message.count("\n") == 2
 
 
 def test_refuses_a_release_whose_image_is_gone() -> None:

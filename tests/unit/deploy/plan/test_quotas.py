@@ -84,3 +84,18 @@ def test_every_quota_has_a_name() -> None:
 
     assert NAMES.keys() == used
     assert len(set(NAMES.values())) == len(used)
+
+
+def test_a_rollout_needs_a_successor_for_every_head_unless_it_launches_them_after() -> None:
+    """Two heads of 2 vCPUs and their successors, beside 10 workers: 8 + 20."""
+    head = {"instance_type": "m6i.large", "standby": 1}
+
+    def words(limit: float, launch: str) -> list[str]:
+        aws: Any = FakeQuotas({STANDARD: limit})
+        environment = an_environment(workers=WORKERS, head=head, rollout={"launch": launch})
+        return [finding.words for finding in quota_findings(aws, environment, FACTS)]
+
+    assert words(28, "first") == []
+    assert words(27, "first")[0].startswith("the largest cluster needs 28 vCPUs")
+    assert words(24, "after") == []
+    assert words(23, "after")[0].startswith("the largest cluster needs 24 vCPUs")
