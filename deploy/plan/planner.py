@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import replace
 
 from common.errors import Refused
-from deploy.cluster.head_group import group_changes, room_for
+from deploy.cluster.head_group import group_changes, room_for, unwanted
 from deploy.cluster.launch_template import Template
 from deploy.cluster.state import ClusterState
 from deploy.foundation.stack_plan import NO_NODES_PLAN, NodesPlan, StackPlan
@@ -69,7 +69,7 @@ def plan_deploy(
         *_store_autoscaler(desired, state, chain),
         *_head_template(desired, state, chain),
         *_ensure_group(desired, state, chain),
-        *_terminate_never_in_service(state, chain),
+        *_terminate_unwanted(desired, state, chain),
         *_update_autoscaler(desired, state, chain),
     )
     rolls = strategy in ROLLS
@@ -245,15 +245,19 @@ def _ensure_group(desired: DesiredState, state: ClusterState, chain: Chain) -> t
     return (EnsureGroup(name, "; ".join(changes), "~"),) if changes else ()
 
 
-def _terminate_never_in_service(state: ClusterState, chain: Chain) -> tuple[Step, ...]:
-    """Terminate stale heads that were never in service."""
+def _terminate_unwanted(
+    desired: DesiredState, state: ClusterState, chain: Chain
+) -> tuple[Step, ...]:
+    """Terminate stale heads that were never in service, or that leave no room for successors."""
     if state.group is None:
         return ()
-    names = [m.instance_id for m in state.group.stale(chain.head_version) if not m.serves]
-    if not names:
+    leader = state.lease.holder if state.lease and not state.lease.released else ""
+    heads = unwanted(state.group, desired.head_count, chain.head_version, leader)
+    if not heads:
         return ()
-    why = "stale, never in service"
-    return (TerminateHeads(f"head {', '.join(names)}", why, "-", "never in service"),)
+    names = ", ".join(member.instance_id for member in heads)
+    why = "stale, in the place of new ones" if heads[-1].serves else "stale, never in service"
+    return (TerminateHeads(f"head {names}", why, "-", "unwanted"),)
 
 
 def _update_autoscaler(

@@ -93,11 +93,11 @@ class EnsureGroup(Step):
 class TerminateHeads(Step):
     """Terminate heads that are not needed any more.
 
-    ``which``: stale heads that were never in service; stale or surplus heads, but not the leader;
-    or the stale leader itself, before its successor exists.
+    ``which``: stale heads that were never in service or leave no room for others; stale or surplus
+    heads, but not the leader; or the stale leader itself, before its successor exists.
     """
 
-    which: Literal["never in service", "stale or surplus", "leader"]
+    which: Literal["unwanted", "stale or surplus", "leader"]
     kind: ClassVar[str] = "terminate-heads"
 
 

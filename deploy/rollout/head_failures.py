@@ -1,6 +1,7 @@
 """Why heads do not come into service: failed launches, consoles and logs. Reads AWS only."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from common.errors import Unhealthy
 from deploy.cluster.activities import Failure, find_failures
@@ -19,24 +20,37 @@ class HeadFailed(Unhealthy):
 class HeadFailures:
     """The launches of heads that failed during this rollout.
 
-    ``earlier`` are the ids of failures from before it, which say nothing about it.
+    ``earlier`` are the ids of failures from before it, which say nothing about it; ``versions`` are
+    the template versions of the heads that there were when it began.
     """
 
     access: ClusterAccess
     earlier: frozenset[str] = frozenset()
+    versions: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_now_on(cls, access: ClusterAccess) -> "HeadFailures":
         """Return the failures that are still to come; those until now are the earlier ones."""
-        if access.head_group() is None:
+        group = access.head_group()
+        if group is None:
             return cls(access)
         found = find_failures(access.clients, access.environment.head_group)
-        return cls(access, frozenset(failure.id for failure in found))
+        versions = {member.instance_id: member.template_version for member in group.members}
+        return cls(access, frozenset(failure.id for failure in found), versions)
 
-    def found(self) -> list[Failure]:
-        """Return the failed launches of this rollout, oldest first."""
+    def found(self, version: int) -> list[Failure]:
+        """Return the failed launches of this rollout, oldest first.
+
+        Heads of another version than ``version``, left by a deployer that stopped, are terminated
+        before they come into service: that is no failure of this rollout's.
+        """
         found = find_failures(self.access.clients, self.access.environment.head_group)
-        return [failure for failure in found if failure.id not in self.earlier]
+        return [
+            failure
+            for failure in found
+            if failure.id not in self.earlier
+            and self.versions.get(failure.instance_id, version) == version
+        ]
 
     def error(self, failures: list[Failure]) -> HeadFailed:
         """Return the error that names the last failure, with the end of that head's console."""

@@ -1,6 +1,8 @@
 """Terminate the heads that a step means, as of now. Touches AWS (EC2 Auto Scaling)."""
 
-from deploy.cluster.head_group import HeadGroup, Member
+from dataclasses import replace
+
+from deploy.cluster.head_group import HeadGroup, Member, room_for, unwanted
 from deploy.cluster.state import find_lease
 from deploy.plan.steps import TerminateHeads
 from deploy.rollout.cluster_access import ClusterAccess
@@ -19,8 +21,12 @@ def terminate_heads(
         return "no group"
     leader = lease.holder if lease and not lease.released else ""
     chosen = _chosen(step, group, leader, version=version, count=count)
+    left = replace(group, members=tuple(m for m in group.members if m not in chosen))
+    # Successors of unwanted heads are launched at once, as far as there may be more heads.
+    first = access.environment.rollout.launch == "first"
+    room = room_for(left, count, version, launch_first=first) if step.which == "unwanted" else count
     for member in chosen:
-        _terminate(access, member.instance_id, count)
+        _terminate(access, member.instance_id, room)
     return ", ".join(member.instance_id for member in chosen) or "terminated before"
 
 
@@ -30,18 +36,18 @@ def _chosen(
     stale = group.stale(version)
     if step.which == "leader":
         return [m for m in stale if m.instance_id == leader]
+    if step.which == "unwanted":
+        return list(unwanted(group, count, version, leader))
     others = [m for m in stale if m.instance_id != leader]
-    if step.which == "never in service":
-        return [m for m in others if not m.serves]
     surplus = len(group.living) - len(others) - count
     fresh = [m for m in group.fresh(version) if m.instance_id != leader]
     return [*others, *fresh[: max(0, surplus)]]
 
 
-def _terminate(access: ClusterAccess, instance_id: str, count: int) -> None:
+def _terminate(access: ClusterAccess, instance_id: str, room: int) -> None:
     """Terminate one head; the group replaces it only if it would have too few otherwise."""
     group = access.head_group()
     if group is None or instance_id not in {m.instance_id for m in group.living}:
         return
-    surplus = group.settings.desired > count
+    surplus = group.settings.desired > room
     terminate_member(access.clients, instance_id, replaced=not surplus)

@@ -93,7 +93,7 @@ class HeadsWait:
         ]
         if seen := look(group, serving):
             return seen
-        failures = self.failures.found()
+        failures = self.failures.found(self.version)
         if len(failures) >= ATTEMPTS:
             raise self.failures.error(failures)
         words = ", ".join(f"{member.instance_id} {member.state}" for member in members)

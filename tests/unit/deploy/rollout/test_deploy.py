@@ -116,6 +116,15 @@ def test_corrects_what_was_changed_by_hand(cluster: Cluster) -> None:
     assert cluster.prepare().rollout.plan.is_empty
 
 
+def test_a_tag_of_others_on_the_group_is_no_change(cluster: Cluster) -> None:
+    cluster.deploy()
+    group = {"ResourceId": cluster.environment.head_group, "ResourceType": "auto-scaling-group"}
+    tag = {**group, "PropagateAtLaunch": False, "Key": "cost-centre", "Value": "4711"}
+    cluster.clients("autoscaling").create_or_update_tags(Tags=[tag])
+
+    assert cluster.prepare().rollout.plan.is_empty
+
+
 def test_heads_that_give_up_fail_the_deploy_with_the_reason_and_none_is_left(
     cluster: Cluster,
 ) -> None:
@@ -203,13 +212,6 @@ def test_refuses_credentials_of_another_account(cluster: Cluster) -> None:
     cluster.environment = an_environment(account_id="210987654321")
 
     with pytest.raises(Refused, match="belong to account 123456789012"):
-        cluster.prepare()
-
-
-def test_refuses_tags_that_would_keep_instances_from_launching(cluster: Cluster) -> None:
-    cluster.environment = an_environment(tags={"cost centre": "1"})
-
-    with pytest.raises(Refused, match="cost centre"):
         cluster.prepare()
 
 

@@ -1,0 +1,104 @@
+"""A deployer stops, and something else is deployed: the cause is fixed, or another wish has come.
+
+As in github.com/keikoproj/upgrade-manager/issues/347, and with heads of a release that no one wants
+any more.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from tests.simulation.node_aws import client
+from tests.unit.simulation.conftest import STANDBY, Cluster
+from tests.unit.simulation.faulty_calls import SERVICES, Killed
+
+LATER = 45.0  # seconds until the lock of a deployer that died has lapsed
+
+
+def with_heads(cluster: Cluster, instance_type: str) -> Cluster:
+    """Return the same cluster, to be deployed with heads of this type."""
+    head = cluster.environment.head.model_copy(update={"instance_type": instance_type})
+    return Cluster(cluster.cloud, cluster.environment.model_copy(update={"head": head}))
+
+
+def heads(cluster: Cluster) -> list[tuple[str, str]]:
+    """Return the instance type and the lifecycle state of every head."""
+    found = client("autoscaling").describe_auto_scaling_groups(
+        AutoScalingGroupNames=[cluster.environment.head_group]
+    )["AutoScalingGroups"]
+    members = found[0]["Instances"] if found else []
+    return sorted((str(m["InstanceType"]), str(m["LifecycleState"])) for m in members)
+
+
+@contextmanager
+def killed_once(cluster: Cluster, is_so: Callable[[], bool]) -> Iterator[None]:
+    """Kill the deployer at its next request once this is so."""
+
+    def die(**_: Any) -> None:
+        if is_so():
+            raise Killed
+
+    events = [cluster.cloud.clients(service).meta.events for service in SERVICES]
+    for event in events:
+        event.register_first("before-send", die)
+    try:
+        with pytest.raises(Killed):
+            yield
+    finally:
+        for event in events:
+            event.unregister("before-send", die)
+    cluster.cloud.clock.sleep(LATER)
+
+
+@pytest.mark.parametrize("state", ["Pending:Wait", "InService"])
+def test_a_third_release_replaces_the_heads_of_the_second(doubled: Cluster, state: str) -> None:
+    second, third = (with_heads(doubled, f"m6i.{size}") for size in ("xlarge", "2xlarge"))
+    with killed_once(doubled, lambda: heads(doubled).count(("m6i.xlarge", state)) == 2):
+        second.deploy()
+
+    began = third.cloud.clock.now()
+    third.deploy()
+
+    assert heads(third) == [("m6i.2xlarge", "InService")] * 2
+    assert third.cloud.clock.now() - began < third.environment.limits.head_ready_seconds
+    assert third.prepare().rollout.plan.is_empty
+    assert third.failed_checks(130.0) == []
+
+
+@pytest.mark.parametrize("state", ["Pending:Wait", "InService"])
+def test_a_single_head_of_a_third_release_takes_the_place_of_the_second(
+    single: Cluster, state: str
+) -> None:
+    second, third = (with_heads(single, f"m6i.{size}") for size in ("xlarge", "2xlarge"))
+    with killed_once(single, lambda: heads(single).count(("m6i.xlarge", state)) == 1):
+        second.deploy()
+
+    third.deploy()
+
+    assert heads(third) == [("m6i.2xlarge", "InService")]
+    assert third.prepare().rollout.plan.is_empty
+
+
+def test_the_first_release_can_be_deployed_again_after_a_stop(doubled: Cluster) -> None:
+    second = with_heads(doubled, "m6i.xlarge")
+    with killed_once(doubled, lambda: heads(doubled).count(("m6i.xlarge", "InService")) == 2):
+        second.deploy()
+
+    doubled.deploy()
+
+    assert heads(doubled) == [("m6i.large", "InService")] * 2
+    assert doubled.environment.head.standby == STANDBY["standby"]
+    assert doubled.prepare().rollout.plan.is_empty
+
+
+def test_a_stopped_deploy_can_be_destroyed(doubled: Cluster) -> None:
+    second = with_heads(doubled, "m6i.xlarge")
+    with killed_once(doubled, lambda: ("m6i.xlarge", "InService") in heads(doubled)):
+        second.deploy()
+
+    doubled.destroy()
+
+    assert heads(doubled) == []
+    assert doubled.worker_ids == set()
