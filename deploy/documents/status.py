@@ -143,9 +143,14 @@ def _alarms(clients: Clients, stack: str) -> dict[str, str]:
         pages = clients("cloudwatch").get_paginator("describe_alarms")
         found = pages.paginate(AlarmNamePrefix=f"{stack}-").build_full_result()["MetricAlarms"]
     return {
-        one["AlarmName"].removeprefix(f"{stack}-"): one["StateValue"]
+        one["AlarmName"].removeprefix(f"{stack}-"): _state(one)
         for one in sorted(found, key=lambda one: str(one["AlarmName"]))
     }
+
+
+def _state(alarm: dict[str, Any]) -> str:
+    """Return an alarm's state; a pause, which stops what some look at, turns them all off."""
+    return str(alarm["StateValue"]) if alarm["ActionsEnabled"] else f"off, {alarm['StateValue']}"
 
 
 def _messages(clients: Clients, outputs: Mapping[str, str]) -> dict[str, int]:
