@@ -126,9 +126,12 @@ def prepare(environment: "Environment") -> None:
     from deploy.report.console import step
 
     if environment.provider == "localcloud":
+        from localcloud import control
         from localcloud.containers.base import ensure_base
         from localcloud.paths import paths
 
+        if not control.status().running:
+            return  # which is said when this process enters its network
         with step("base of container images") as steps:
             ensure_base(paths(), steps.say)
     if not environment.documents.image:
