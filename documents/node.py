@@ -20,33 +20,13 @@ from common.errors import PipelineError, Refused
 from documents.health import RAYLET, answers, head_url
 from documents.log import JsonLog
 from documents.program import run
+from documents.ray_start import GCS_PORT, ray_arguments, ray_variables
 from documents.task import Task, this_task
 
-GCS_PORT, DASHBOARD_PORT = 6379, 8265
-# All that other nodes connect to, for the rules of a security group.
-PORTS = {
-    "--node-manager-port": 6380,
-    "--object-manager-port": 6381,
-    "--runtime-env-agent-port": 6382,
-    "--dashboard-agent-grpc-port": 6383,
-    "--metrics-export-port": 6384,
-    "--dashboard-agent-listen-port": RAYLET,
-    "--min-worker-port": 10002,
-    "--max-worker-port": 10999,
-}
-OBJECT_STORE = 0.1  # of the task's memory: no documents pass through it, and consumers need theirs
-LEAST_OBJECT_STORE = 80_000_000  # Ray takes no less (ray_constants.py, 2.60)
-# A raylet looks every second whether its head still knows it, and ends 20 s after it last heard of
-# one; by default that takes a minute (node/ray/start_settings.py has the figures).
-WATCHFUL = {
-    "RAY_raylet_liveness_self_check_interval_ms": "1000",
-    "RAY_grpc_client_keepalive_time_ms": "5000",
-    "RAY_grpc_client_keepalive_timeout_ms": "3000",
-    "RAY_gcs_rpc_server_reconnect_timeout_s": "20",
-}
 STARTS_WITHIN = 240.0  # Ray, once its container runs; a worker also waits for the head
 DEPARTS_WITHIN = 95.0  # Fargate kills 120 s after SIGTERM at the latest
 STOPS_WITHIN = 15.0
+TRIES = 5  # of a worker to join, in a row
 EVERY = 2.0
 SILENT = 5  # looks in a row at which a raylet does not answer: it is gone
 
@@ -98,40 +78,6 @@ class Node:
             self.stop(name, 0)
 
 
-def ray_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what Ray is told by its environment; raises Refused without the cluster's token."""
-    if not environ.get("RAY_AUTH_TOKEN"):
-        raise Refused("there is no RAY_AUTH_TOKEN", hint="let the task definition name its secret")
-    return {
-        **WATCHFUL,
-        "RAY_AUTH_MODE": "token",
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_LOG_TO_STDERR": "1",
-        # Ray would drain the node once more, for as long as a consumer is on it.
-        "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0",
-        "RAY_BACKEND_LOG_LEVEL": "warning",
-    }
-
-
-def ray_arguments(task: Task, role: str, head_name: str) -> list[str]:
-    """Return ``ray``'s arguments: no consumers on the head, and a size that is the task's."""
-    store = max(LEAST_OBJECT_STORE, int(task.memory * OBJECT_STORE))
-    place = (
-        [
-            *("--head", f"--port={GCS_PORT}", "--num-cpus=0"),
-            *("--dashboard-host=0.0.0.0", f"--dashboard-port={DASHBOARD_PORT}"),
-        ]
-        if role == "head"
-        else [f"--address={head_name}:{GCS_PORT}", f"--num-cpus={task.cpus}"]
-    )
-    return [
-        *("ray", "start", "--block", "--disable-usage-stats", "--log-color=false"),
-        *(*place, f"--node-ip-address={task.address}"),
-        *(f"--memory={task.memory - store}", f"--object-store-memory={store}"),
-        *(f"{option}={port}" for option, port in PORTS.items()),
-    ]
-
-
 def head(node: Node) -> None:
     """Run the head's processes until one of them ends."""
     node.environment["RAY_ADDRESS"] = f"{node.task.address}:{GCS_PORT}"
@@ -150,17 +96,27 @@ def head(node: Node) -> None:
 
 
 def worker(node: Node) -> None:
-    """Join the head, again whenever Ray has ended."""
+    """Join the head, again whenever Ray has ended; raises PipelineError when it cannot."""
     head_name = node.environment.get("HEAD_NAME", "")
     if not head_name:
         raise Refused("there is no HEAD_NAME", hint="it is the head's name in Cloud Map")
+    tries = 0
     while True:
         node.environment["RAY_ADDRESS"] = f"{await_head(node, head_name)}:{GCS_PORT}"
         node.start("ray", *ray_arguments(node.task, "worker", head_name))
-        await_ray(node, raylet_url(node.task))
-        log("joined", head=node.environment["RAY_ADDRESS"])
-        await_end(node)
-        log("Ray has ended", code=node.code("ray"))
+        try:
+            await_ray(node, raylet_url(node.task))
+        except PipelineError as error:
+            tries += 1
+            if tries == TRIES:
+                raise
+            # A head takes connections before workers can join it.
+            log("not joined", why=error.message)
+        else:
+            tries = 0
+            log("joined", head=node.environment["RAY_ADDRESS"])
+            await_end(node)
+            log("Ray has ended", code=node.code("ray"))
         node.stop("ray")
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from common.errors import PipelineError, Refused
 from documents import node
-from documents.node import Node, await_end, head, leave, ray_arguments, ray_variables
+from documents.node import Node, await_end, head, leave, worker
+from documents.ray_start import ray_arguments, ray_variables
 from documents.task import Task, task_from
 
 TASK = Task("10.78.1.5", cpus=2, memory=4 * 2**30)
@@ -118,6 +119,58 @@ def test_ray_that_ends_while_it_starts_is_said_at_once(
 
     with pytest.raises(PipelineError, match="Ray ended with 7"):
         head(here)
+
+
+def joining(here: Node, monkeypatch: pytest.MonkeyPatch, codes: list[int | None]) -> list[str]:
+    """Let a worker find its head at once; its Ray ends with these codes, one start after another.
+
+    One that stays is killed at its second look. Returns what was logged.
+    """
+    said: list[str] = []
+    left = iter(codes)
+    real = Node.start
+
+    def start(self: Node, name: str, *command: str) -> None:
+        code = next(left, 1)
+        real(self, name, *(LONG if code is None else [sys.executable, "-c", f"exit({code})"]))
+
+    def answers(url: str) -> bool:
+        if said[-1:] == ["joined"]:
+            here.stop("ray", 0)
+        time.sleep(0.3)  # one that ends has done so by then
+        return here.has("ray")
+
+    here.environment["HEAD_NAME"] = "head.internal"
+    monkeypatch.setattr(node, "await_head", lambda node, name: "10.78.1.4")
+    monkeypatch.setattr(Node, "start", start)
+    monkeypatch.setattr(node, "answers", answers)
+    monkeypatch.setattr(node, "log", lambda event, **fields: said.append(event))
+    return said
+
+
+def test_a_worker_whose_ray_has_ended_joins_again(
+    here: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = joining(here, monkeypatch, [1, None, None, 1, 1, 1, 1, 1])
+
+    with pytest.raises(PipelineError, match="Ray ended with 1"):
+        worker(here)
+
+    assert [event for event in said if event != "starting"] == [
+        "not joined",
+        *("joined", "Ray has ended"),
+        *("joined", "Ray has ended"),
+        *["not joined"] * 4,
+    ]
+    assert here.environment["RAY_ADDRESS"] == "10.78.1.4:6379"
+
+
+def test_a_worker_without_a_head_says_so(here: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(node, "STARTS_WITHIN", 0.05)
+    here.environment["HEAD_NAME"] = "no-head.invalid"
+
+    with pytest.raises(PipelineError, match=r"no head at no-head\.invalid in 0 s"):
+        worker(here)
 
 
 def silent(times: int) -> Callable[[str], bool]:
