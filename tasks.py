@@ -3,6 +3,7 @@
 from invoke.collection import Collection
 
 from commands import (
+    account,
     cloud,
     cluster,
     connect,
@@ -33,6 +34,7 @@ namespace = Collection(
         head.head_hand_over,
     ),
     job=Collection(job.job_submit, job.job_list, job.job_logs, job.job_stop),
+    account=Collection(account.setup, account.template, account.remove),
     cloud=Collection(cloud.up, cloud.down, cloud.cloud_status, cloud.shell),
     documents=Collection(
         *(documents.plan, documents.deploy, documents.destroy, documents_template.template),

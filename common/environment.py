@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
+from common.account_access import AccountAccess
 from common.aws_rules import ENVIRONMENT, RULES, follows, tag_mistakes
 from common.checkout import REPOSITORY
 from common.document_settings import Documents
@@ -54,6 +55,7 @@ class Environment(Table):
     image: ImageSettings
     images: dict[str, ImageSettings] = Field(default={})
     nodes: Nodes = Nodes()
+    account: AccountAccess = AccountAccess()
     head: Head
     # By name; a file with one kind of worker may leave the name out.
     workers: Annotated[dict[str, WorkerGroup], BeforeValidator(named_groups)]

@@ -40,16 +40,16 @@ def _body(generated: str) -> str:
     return shortened(root, FUNCTION)
 
 
-def shortened(root: Any, function: Path) -> str:
+def shortened(root: Any, function: Path | None = None) -> str:
     """Return a template's nodes as they are sent; the function's code replaces its file's name."""
-    _shorten(root, function.name, _code(function))
+    _shorten(root, function.name if function else "", _code(function) if function else "")
     return yaml.serialize(root, Dumper=yaml.CSafeDumper, width=WIDTH, allow_unicode=True)
 
 
 def _shorten(node: Any, name: str, code: str, depth: int = 0) -> None:
     """Put everything below ``BLOCK_DEPTH`` on one line, and insert the code."""
     if isinstance(node, yaml.ScalarNode):
-        if node.value == name:
+        if name and node.value == name:
             node.value, node.style = code, '"'
         return
     node.flow_style = depth >= BLOCK_DEPTH

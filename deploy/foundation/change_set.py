@@ -48,7 +48,7 @@ def prepare(
             TemplateBody=desired.template,
             Parameters=_pairs(desired.parameters, "ParameterKey", "ParameterValue"),
             Tags=_pairs(desired.tags, "Key", "Value"),
-            Capabilities=["CAPABILITY_IAM"],
+            Capabilities=[desired.capability],
         )
     found = _finished(clients, created["Id"], clock=clock)
     if found["Status"] == "FAILED":

@@ -26,6 +26,9 @@ class DesiredStack:
     template: str
     parameters: dict[str, str]
     tags: dict[str, str]
+    # CAPABILITY_NAMED_IAM when its roles have names:
+    # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html
+    capability: str = "CAPABILITY_IAM"
 
     def beside(self, parameters: Mapping[str, str], tags: Mapping[str, str]) -> "DesiredStack":
         """Return the desired stack where one with these parameters and tags exists.

@@ -31,6 +31,7 @@ from localcloud.patches import (
     launch_interfaces,
     launch_placement,
     launch_templates,
+    linked_roles,
     machine_images,
     many_instances,
     placement_groups,
@@ -99,6 +100,7 @@ PATCHES: tuple[Patch, ...] = (
     ssm,
     cloudformation,
     iam,
+    linked_roles,
     vpcs,
 )
 

@@ -3,7 +3,8 @@
 What AWS does on a customer's behalf (CloudFormation creating a bucket, an alarm publishing to a
 topic) it does through its own APIs. So do the patches: the same operation, validated by botocore,
 answered by moto in this process, with every other patch in force. Such calls are not checked
-against IAM; the caller's own request was.
+against IAM; the caller's own request was. CloudFormation is different: what it creates and deletes,
+it does in the name of whoever changes the stack (``in_the_name_of``).
 """
 
 import threading
@@ -27,6 +28,34 @@ _calls = threading.local()
 def is_internal() -> bool:
     """Say whether the request being answered on this thread came from the control plane itself."""
     return bool(getattr(_calls, "depth", 0))
+
+
+def note_caller(caller: Any) -> None:
+    """Remember who sent the request that is being answered on this thread; None: not known."""
+    _calls.caller = caller
+
+
+def caller() -> Any:
+    """Return who sent the request that is being answered on this thread."""
+    return getattr(_calls, "caller", None)
+
+
+@contextmanager
+def in_the_name_of(principal: Any) -> Iterator[None]:
+    """Let the calls inside be checked as this principal's; None: not at all.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/access_forward_access_sessions.html
+    """
+    _calls.principal = principal
+    try:
+        yield
+    finally:
+        _calls.principal = None
+
+
+def principal() -> Any:
+    """Return in whose name the request being answered was sent, if it was sent so itself."""
+    return getattr(_calls, "principal", None) if getattr(_calls, "depth", 0) == 1 else None
 
 
 @contextmanager

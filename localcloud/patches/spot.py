@@ -6,7 +6,7 @@ role for Spot Instance requests" (https://docs.aws.amazon.com/AWSEC2/latest/User
 service-linked-roles-spot-instance-requests.html: EC2 creates AWSServiceRoleForEC2Spot for callers
 who may do so) and "Stop a Spot Instance" (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/
 using-spot-instances-request.html). The errors are EC2's own, as its users quote them. moto launches
-spot instances without any of this, and gives the role another name.
+spot instances without any of this.
 
 The requests themselves are not listed by DescribeSpotInstanceRequests.
 """
@@ -18,7 +18,7 @@ from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.instances import InstanceBackend
 from moto.ec2.responses.instances import InstanceResponse
 from moto.ec2.utils import random_spot_request_id
-from moto.iam.models import SERVICE_NAME_CONVERSION, iam_backends
+from moto.iam.models import iam_backends
 
 from localcloud.account import ACCOUNT
 from localcloud.patches import internal
@@ -83,7 +83,6 @@ def _stop_instances(stop: Any, self: Any, instance_ids: list[str]) -> Any:
 
 @cache
 def install() -> None:
-    SERVICE_NAME_CONVERSION["spot"] = ROLE.removeprefix("AWSServiceRoleFor")
     run, stop = InstanceResponse.run_instances, InstanceBackend.stop_instances
     InstanceResponse.run_instances = lambda self: _run_instances(run, self)
     InstanceBackend.stop_instances = lambda self, ids: _stop_instances(stop, self, ids)

@@ -22,6 +22,7 @@ PLACES = (
         "deploy.reach",
         "deploy.release",
         "deploy.foundation",
+        "deploy.account",
         "deploy.cluster",
         "deploy.plan",
         "deploy.verify",

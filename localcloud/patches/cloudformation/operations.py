@@ -9,6 +9,7 @@ UserGuide/stack-failure-options.html). Calls the services' APIs in this process;
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 
+from localcloud.patches import internal
 from localcloud.patches.cloudformation.pieces import TROUBLE, in_reverse, remove
 from localcloud.patches.cloudformation.resources import Failed
 from localcloud.patches.cloudformation.run import Run
@@ -17,7 +18,7 @@ from localcloud.patches.cloudformation.stack import DesiredState, Resource, Stac
 
 def begin(stack: Stack, operation: Iterator[bool]) -> None:
     """Hand an operation to the world's steps; the stack is in progress from now on."""
-    stack.operation = operation
+    stack.operation, stack.caller = operation, internal.caller()
     next(operation)
 
 

@@ -99,6 +99,7 @@ class Stack:
     events: list[Event] = field(default_factory=list)
     change_sets: dict[str, ChangeSet] = field(default_factory=dict)
     operation: Operation | None = None
+    caller: Any = None  # in whose name the operation creates and deletes
     disable_rollback: bool = False
     protected: bool = False
     updated: datetime | None = None

@@ -79,6 +79,7 @@ _Loader.add_multi_constructor("!", _short_form)
 def parse(body: str) -> Tree:
     """Return the template as a tree; raises the ValidationError that CloudFormation would."""
     try:
+        _refuse_aliases(body)
         tree = yaml.load(body, _Loader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         raise refuse(f"Template format error: YAML not well-formed. ({error})") from error
@@ -94,6 +95,14 @@ def parse(body: str) -> Tree:
         if odd := sorted(set(resource) - RESOURCE_KEYS):
             raise refuse(f"Invalid template resource property '{odd[0]}' of {name}")
     return tree
+
+
+def _refuse_aliases(body: str) -> None:
+    """CloudFormation's YAML has no aliases: docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/
+    template-formats.html.
+    """
+    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(body, yaml.CSafeLoader)):
+        raise refuse("Template error: YAML aliases are not allowed in CloudFormation templates")
 
 
 @dataclass

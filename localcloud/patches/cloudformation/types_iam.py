@@ -1,4 +1,4 @@
-"""AWS::IAM types: roles, managed policies and instance profiles.
+"""AWS::IAM types: roles, managed policies, instance profiles, and identity providers.
 
 Properties and update behaviour:
 docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/AWS_IAM.html
@@ -34,7 +34,10 @@ class Role(ResourceType):
             "create_role",
             RoleName=properties.get("RoleName") or place.name(64),
             AssumeRolePolicyDocument=json.dumps(properties["AssumeRolePolicyDocument"]),
-            **chosen(properties, "Path", "Description", "MaxSessionDuration"),
+            Tags=place.tags(properties),
+            **chosen(
+                properties, "Path", "Description", "MaxSessionDuration", "PermissionsBoundary"
+            ),
         )
         return str(made["Role"]["RoleName"])
 
@@ -45,8 +48,9 @@ class Role(ResourceType):
             call("iam", "update_assume_role_policy", **role, PolicyDocument=trust)
             kept = chosen(new, "Description", "MaxSessionDuration")
             call("iam", "update_role", **role, **{"Description": "", **kept})
+        if old:
+            _bring_boundary(role, old, new)
         _bring_policies(role, old, new)
-        _bring_boundary(role, old, new)
         removed, tags = place.tag_changes(old, new)
         if removed:
             call("iam", "untag_role", **role, TagKeys=removed)
@@ -92,9 +96,9 @@ def _still_there(role: Tree, properties: Tree) -> Tree:
 
 def _bring_boundary(role: Tree, old: Tree, new: Tree) -> None:
     before, after = old.get("PermissionsBoundary"), new.get("PermissionsBoundary")
-    if after:
+    if after and after != before:
         call("iam", "put_role_permissions_boundary", **role, PermissionsBoundary=after)
-    elif before:
+    elif before and not after:
         call("iam", "delete_role_permissions_boundary", **role)
 
 
@@ -201,3 +205,28 @@ class InstanceProfile(ResourceType):
             found = call("iam", "get_instance_profile", InstanceProfileName=physical_id)
             return found["InstanceProfile"]["Arn"]
         return super().attribute(physical_id, name)
+
+
+@register
+class OidcProvider(ResourceType):
+    type_name = "AWS::IAM::OIDCProvider"
+    replacing = frozenset({"Url"})
+    properties = replacing | {"ClientIdList", "ThumbprintList", "Tags"}
+
+    def create(self, place: Place, properties: Tree) -> str:
+        made = call(
+            "iam",
+            "create_open_id_connect_provider",
+            Url=properties["Url"],
+            ClientIDList=properties.get("ClientIdList", []),
+            ThumbprintList=properties.get("ThumbprintList", []),
+            Tags=place.tags(properties),
+        )
+        return str(made["OpenIDConnectProviderArn"])
+
+    def delete(self, physical_id: str, properties: Tree) -> None:
+        arn = {"OpenIDConnectProviderArn": physical_id}
+        call("iam", "delete_open_id_connect_provider", **arn)
+
+    def attribute(self, physical_id: str, name: str) -> Any:
+        return physical_id if name == "Arn" else super().attribute(physical_id, name)

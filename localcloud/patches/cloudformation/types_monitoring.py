@@ -108,7 +108,8 @@ class LogGroup(ResourceType):
             call("logs", "delete_retention_policy", **group)
         if tags := place.tags(new):
             pairs = {tag["Key"]: tag["Value"] for tag in tags}
-            call("logs", "tag_log_group", **group, tags=pairs)
+            arn = f"arn:aws:logs:{place.region}:{place.account}:log-group:{physical_id}"
+            call("logs", "tag_resource", resourceArn=arn, tags=pairs)
 
     def delete(self, physical_id: str, properties: Tree) -> None:
         call("logs", "delete_log_group", logGroupName=physical_id)

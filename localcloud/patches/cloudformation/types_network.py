@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from localcloud.patches.cloudformation.functions import Tree
 from localcloud.patches.cloudformation.resources import Place, ResourceType, register
-from localcloud.patches.cloudformation.types_vpc import bring_tags, chosen
+from localcloud.patches.cloudformation.types_vpc import bring_tags, chosen, tagged
 from localcloud.patches.internal import call
 
 ANYWHERE = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
@@ -47,6 +47,7 @@ class SecurityGroup(ResourceType):
             GroupName=properties.get("GroupName") or place.name(),
             Description=properties["GroupDescription"],
             **chosen(properties, "VpcId"),
+            **tagged(place, "security-group", properties),
         )
         return str(made["GroupId"])
 
@@ -131,7 +132,8 @@ class ElasticAddress(ResourceType):
     replacing = frozenset({"Domain"})
 
     def create(self, place: Place, properties: Tree) -> str:
-        return str(call("ec2", "allocate_address", Domain="vpc")["PublicIp"])
+        tags = tagged(place, "elastic-ip", properties)
+        return str(call("ec2", "allocate_address", Domain="vpc", **tags)["PublicIp"])
 
     def configure(self, place: Place, physical_id: str, old: Tree, new: Tree) -> None:
         bring_tags(place, self.attribute(physical_id, "AllocationId"), old, new)
@@ -155,7 +157,8 @@ class NatGateway(ResourceType):
     required = frozenset({"SubnetId"})
 
     def create(self, place: Place, properties: Tree) -> str:
-        made = call("ec2", "create_nat_gateway", **chosen(properties, *self.replacing))
+        given = chosen(properties, *self.replacing) | tagged(place, "natgateway", properties)
+        made = call("ec2", "create_nat_gateway", **given)
         return str(made["NatGateway"]["NatGatewayId"])
 
     def configure(self, place: Place, physical_id: str, old: Tree, new: Tree) -> None:
@@ -180,12 +183,11 @@ class PlacementGroup(ResourceType):
 
     def create(self, place: Place, properties: Tree) -> str:
         name = place.name()
-        tags = [{"ResourceType": "placement-group", "Tags": place.tags(properties)}]
         call(
             "ec2",
             "create_placement_group",
             GroupName=name,
-            TagSpecifications=tags,
+            **tagged(place, "placement-group", properties),
             **chosen(properties, "Strategy"),
         )
         return name
@@ -213,6 +215,7 @@ class Endpoint(ResourceType):
         given = {k: v for k, v in properties.items() if k not in ("PolicyDocument", "Tags")}
         kind = properties.get("VpcEndpointType", "Gateway")
         given = {**given, "VpcEndpointType": kind, **_policy(properties)}
+        given |= tagged(place, "vpc-endpoint", properties)
         made = call("ec2", "create_vpc_endpoint", **given)
         return str(made["VpcEndpoint"]["VpcEndpointId"])
 

@@ -15,6 +15,12 @@ from localcloud.patches.internal import call
 LONGEST_NAME = 32  # of a load balancer or target group
 
 
+def _tags(place: Place, properties: Tree) -> Tree:
+    """Return the tags to create with; the API takes no empty list."""
+    tags = place.tags(properties)
+    return {"Tags": tags} if tags else {}
+
+
 def _bring_tags(place: Place, arn: str, old: Tree, new: Tree) -> None:
     removed, tags = place.tag_changes(old, new)
     if removed:
@@ -43,7 +49,7 @@ class LoadBalancer(ResourceType):
             if key not in ("Name", "LoadBalancerAttributes", "Tags")
         }
         name = properties.get("Name") or place.name(LONGEST_NAME)
-        made = call("elbv2", "create_load_balancer", Name=name, **given)
+        made = call("elbv2", "create_load_balancer", Name=name, **given, **_tags(place, properties))
         return str(made["LoadBalancers"][0]["LoadBalancerArn"])
 
     def configure(self, place: Place, physical_id: str, old: Tree, new: Tree) -> None:
@@ -104,6 +110,7 @@ class TargetGroup(ResourceType):
             "elbv2",
             "create_target_group",
             Name=properties.get("Name") or place.name(LONGEST_NAME),
+            **_tags(place, properties),
             **chosen(properties, "Port", "Protocol", "TargetType", "VpcId", *_CHECKS),
         )
         return str(made["TargetGroups"][0]["TargetGroupArn"])

@@ -21,6 +21,14 @@ def bring_tags(place: Place, resource_id: str, old: Tree, new: Tree) -> None:
         call("ec2", "create_tags", Resources=[resource_id], Tags=tags)
 
 
+def tagged(place: Place, kind: str, properties: Tree) -> Tree:
+    """Return the tags that an EC2 resource is created with: each type's schema in CloudFormation's
+    registry has ``tagOnCreate``.
+    """
+    tags = place.tags(properties)
+    return {"TagSpecifications": [{"ResourceType": kind, "Tags": tags}]} if tags else {}
+
+
 def chosen(properties: Tree, *names: str) -> Tree:
     """Return those of the properties that were given."""
     return {name: properties[name] for name in names if name in properties}
@@ -36,7 +44,10 @@ class Vpc(ResourceType):
     required = frozenset({"CidrBlock"})
 
     def create(self, place: Place, properties: Tree) -> str:
-        made = call("ec2", "create_vpc", **chosen(properties, "CidrBlock", "InstanceTenancy"))
+        given = chosen(properties, "CidrBlock", "InstanceTenancy") | tagged(
+            place, "vpc", properties
+        )
+        made = call("ec2", "create_vpc", **given)
         return str(made["Vpc"]["VpcId"])
 
     def configure(self, place: Place, physical_id: str, old: Tree, new: Tree) -> None:
@@ -73,6 +84,7 @@ class Subnet(ResourceType):
 
     def create(self, place: Place, properties: Tree) -> str:
         given = chosen(properties, "VpcId", "CidrBlock", "AvailabilityZone")
+        given |= tagged(place, "subnet", properties)
         return str(call("ec2", "create_subnet", **given)["Subnet"]["SubnetId"])
 
     def configure(self, place: Place, physical_id: str, old: Tree, new: Tree) -> None:
@@ -96,7 +108,8 @@ class InternetGateway(ResourceType):
     properties = frozenset({"Tags"})
 
     def create(self, place: Place, properties: Tree) -> str:
-        made = call("ec2", "create_internet_gateway")
+        tags = tagged(place, "internet-gateway", properties)
+        made = call("ec2", "create_internet_gateway", **tags)
         return str(made["InternetGateway"]["InternetGatewayId"])
 
     def configure(self, place: Place, physical_id: str, old: Tree, new: Tree) -> None:
@@ -135,7 +148,8 @@ class RouteTable(ResourceType):
     required = replacing
 
     def create(self, place: Place, properties: Tree) -> str:
-        made = call("ec2", "create_route_table", VpcId=properties["VpcId"])
+        tags = tagged(place, "route-table", properties)
+        made = call("ec2", "create_route_table", VpcId=properties["VpcId"], **tags)
         return str(made["RouteTable"]["RouteTableId"])
 
     def configure(self, place: Place, physical_id: str, old: Tree, new: Tree) -> None:

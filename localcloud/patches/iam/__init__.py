@@ -25,12 +25,21 @@ from moto.s3.models import FakeBucket, s3_backends
 
 from localcloud.account import ACCOUNT
 from localcloud.patches import clocks
-from localcloud.patches.iam import errors, requests, signatures
+from localcloud.patches.iam import errors, record, requests, signatures
 from localcloud.patches.iam.policies import Answer, Check, decide
 from localcloud.patches.iam.principals import Principal, documents_of, find_principal
-from localcloud.patches.internal import call, is_internal
+from localcloud.patches.internal import call, is_internal, note_caller, principal
 from localcloud.world import World
 
+# The keys of what CloudFormation does in its caller's name: docs.aws.amazon.com/IAM/latest/
+# UserGuide/reference_policies_condition-keys.html#condition-keys-calledvia
+_SERVICE = "cloudformation.amazonaws.com"
+VIA = {
+    "aws:ViaAWSService": "true",
+    "aws:CalledVia": (_SERVICE,),
+    "aws:CalledViaFirst": _SERVICE,
+    "aws:CalledViaLast": _SERVICE,
+}
 _enforcing = [False]
 
 
@@ -40,10 +49,10 @@ def enforce(on: bool = True) -> None:
 
 
 @contextmanager
-def enforced() -> Iterator[None]:
-    """Check every request inside."""
+def enforced(on: bool = True) -> Iterator[None]:
+    """Check every request inside, or none."""
     before = _enforcing[0]
-    enforce()
+    enforce(on)
     try:
         yield
     finally:
@@ -86,6 +95,12 @@ def holder_may(key_id: str, token: str | None, action: str, resource: str) -> bo
         return True
     who = find_principal(ACCOUNT, key_id, token)
     return who is not None and decide(who.documents, Check(action, resource, {})) is Answer.ALLOWED
+
+
+def role_decides(name: str, check: Check) -> Answer:
+    """Return what a role's own policies say to one action on one resource."""
+    role = next(r for r in iam_backends[ACCOUNT]["aws"].roles.values() if r.name == name)
+    return decide(documents_of(role), check)
 
 
 def may_assume(service: str, arn: str) -> bool:
@@ -136,10 +151,17 @@ def attach(world: World) -> None:
 
 
 def _authorize(response: Any, _request_class: type, resource: str = "*") -> None:
-    if not _enforcing[0] or is_internal():
+    if not _enforcing[0]:
+        if not is_internal():
+            note_caller(None)
         return
     protocol = requests.protocol_of(response)
     signed = signatures.read(response.headers.get("Authorization", ""))
+    if is_internal():
+        if (acting := principal()) and signed:
+            for check in requests.checks_of(response, signed, acting, resource, VIA):
+                _permit(response, protocol, acting, check)
+        return
     if signed is None:
         errors.unsigned(response)
     token = response.headers.get("X-Amz-Security-Token")
@@ -149,11 +171,21 @@ def _authorize(response: Any, _request_class: type, resource: str = "*") -> None
     off = clocks.ahead(who.arn)
     if problem := signatures.problem(signed, who.credentials, response.normalized_request, off):
         errors.wrong_signature(response, protocol, problem)
+    note_caller(who)
     for check in requests.checks_of(response, signed, who, resource):
         _permit(response, protocol, who, check)
 
 
 def _permit(response: Any, protocol: str, who: Principal, check: Check) -> None:
+    try:
+        _decide(response, protocol, who, check)
+    except Exception:
+        record.note(who.arn, check, allowed=False)
+        raise
+    record.note(who.arn, check, allowed=True)
+
+
+def _decide(response: Any, protocol: str, who: Principal, check: Check) -> None:
     if check.action == "sts:GetCallerIdentity":  # allowed even to those who are denied it
         return
     by_resource = decide(_resource_policies(check), check, who.arn)

@@ -37,7 +37,7 @@ def _user(account: str, key_id: str) -> Principal | None:
                 arn, name = user.arn, user.name
                 documents = tuple(_user_documents(backend, user))
                 known = {"aws:principaltype": "User", "aws:username": name, "aws:userid": user.id}
-                known |= _tags(_tag_pairs(user.tags))
+                known |= _tags(tag_pairs(user.tags))
                 secret = Credentials(key_id, key.secret_access_key)
                 boundary = _boundary(backend, user)
                 return Principal(arn, secret, documents, boundary, None, _known(arn, known))
@@ -62,7 +62,7 @@ def _role_session(account: str, session: Any) -> Principal | None:
         "aws:principaltype": "AssumedRole",
         "aws:userid": f"{role.id}:{session.session_name}",
         "aws:principalarn": role.arn,
-        **_tags(_tag_pairs(role.tags)),
+        **_tags(tag_pairs(role.tags)),
     }
     if session.session_name.startswith("i-"):
         instance = f"arn:aws:ec2:us-east-1:{account}:instance/{session.session_name}"
@@ -83,7 +83,7 @@ def _known(arn: str, more: dict[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(known.items()))
 
 
-def _tag_pairs(tags: Any) -> dict[str, str]:
+def tag_pairs(tags: Any) -> dict[str, str]:
     """Return moto's tags as pairs: it keeps them as a dictionary of pairs or as a list."""
     found = tags.values() if isinstance(tags, dict) else tags or []
     return {tag["Key"]: tag["Value"] for tag in found if isinstance(tag, dict)}

@@ -35,10 +35,15 @@ def protocol_of(response: Any) -> str:
         return str(model.protocol)
 
 
-def checks_of(response: Any, signed: Signed, who: Principal, resource: str) -> list[Check]:
-    """Return everything that has to be allowed for this request."""
+def checks_of(
+    response: Any, signed: Signed, who: Principal, resource: str, via: Tree | None = None
+) -> list[Check]:
+    """Return everything that has to be allowed for this request.
+
+    ``via`` are the keys of a request that a service sends in its caller's name.
+    """
     service = PREFIXES.get(signed.service, signed.service)
-    common = _common(who, signed.region)
+    common = _common(who, signed.region) | (via or {})
     where = (response.current_account, signed.region)
     if service == "s3":
         asked = s3_checks(response.normalized_request, where[0], resource)

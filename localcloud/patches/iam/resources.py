@@ -10,10 +10,9 @@ from typing import Any
 
 from moto.autoscaling.models import autoscaling_backends
 from moto.ec2.models import ec2_backends
-from moto.iam.models import iam_backends
 
 from localcloud.patches.autoscaling import records
-from localcloud.patches.iam import resources_ecs
+from localcloud.patches.iam import resources_ecs, resources_iam, resources_stack
 from localcloud.patches.iam.resources_ec2 import Namer, pass_roles
 from localcloud.patches.iam.resources_launch import Tree, request_tags
 
@@ -37,7 +36,12 @@ def passed_by(
     if service == "ecs":
         return list(resources_ecs.passed(action, parameters))
     if service == "iam" and action == "AddRoleToInstanceProfile":
-        return [("iam:PassRole", arn, {}) for arn, _ in _iam(where, "GetRole", parameters)]
+        return [
+            ("iam:PassRole", arn, {})
+            for arn, _ in resources_iam.named(
+                where, "GetRole", {"RoleName": parameters["RoleName"]}
+            )
+        ]
     if service == "ec2" and action in ("AssociateIamInstanceProfile",):
         return list(pass_roles(where[0], dict(parameters.get("IamInstanceProfile") or {})))
     return []
@@ -51,16 +55,31 @@ def _ssm(where: Where, action: str, parameters: Tree) -> list[Named]:
     if action == "SendCommand":
         return _commanded(where, parameters)
     if action == "StartSession":
-        named = {"DocumentName": parameters.get("DocumentName")}
-        return _commanded(where, named | {"InstanceIds": [parameters.get("Target")]})
+        return _session(where, parameters)
     if action in ("TerminateSession", "ResumeSession"):
         return [(_arn("ssm", where, f"session/{parameters.get('SessionId')}"), {})]
+    if action == "AddTagsToResource" and parameters.get("ResourceType") == "Parameter":
+        parameters = {"Name": parameters["ResourceId"]} | parameters
     names = parameters.get("Names") or [parameters.get("Name") or parameters.get("Path")]
-    if "Parameter" in action and names != [None]:
+    if ("Parameter" in action or action == "AddTagsToResource") and names != [None]:
         bare = [name.strip("/").split(":")[0] for name in names]
         tags = request_tags(parameters.get("Tags") or [])
         return [(_arn("ssm", where, f"parameter/{name}"), tags) for name in bare]
     return []
+
+
+def _session(where: Where, parameters: Tree) -> list[Named]:
+    """Without a document a session is a shell, whose document is the account's own:
+    https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-sessiondocumentaccesscheck.html
+    """
+    namer, target = Namer(*where), str(parameters.get("Target"))
+    tags = namer.tags(target)
+    tags |= {k.replace("ec2:", "ssm:").replace(":Res", ":res"): v for k, v in tags.items()}
+    name = str(parameters.get("DocumentName") or "SSM-SessionManagerRunShell")
+    account = "" if name.startswith("AWS-") else where[0]
+    document = f"arn:aws:ssm:{where[1]}:{account}:document/{name}"
+    keys = {"ssm:SessionDocumentAccessCheck": "true"}
+    return [(namer.arn("instance", target), {**tags, **keys}), (document, keys)]
 
 
 def _commanded(where: Where, parameters: Tree) -> list[Named]:
@@ -125,26 +144,13 @@ def _sns(where: Where, action: str, parameters: Tree) -> list[Named]:
 
 def _logs(where: Where, action: str, parameters: Tree) -> list[Named]:
     group, stream = parameters.get("logGroupName"), parameters.get("logStreamName") or ""
+    if arn := parameters.get("resourceArn"):
+        return [(str(arn), {})]
     if group is None:
         return []
     on_stream = action in ("PutLogEvents", "GetLogEvents", "DeleteLogStream")
     rest = f"log-group:{group}:log-stream:{stream if on_stream else ''}"
     return [(_arn("logs", where, rest), {})]
-
-
-def _iam(where: Where, action: str, parameters: Tree) -> list[Named]:
-    backend: Any = iam_backends[where[0]]["aws"]
-    held = {"role": backend.roles, "user": backend.users, "profile": backend.instance_profiles}
-    for kind, parameter, prefix in (
-        ("profile", "InstanceProfileName", "instance-profile"),
-        ("role", "RoleName", "role"),
-        ("user", "UserName", "user"),
-    ):
-        if name := parameters.get(parameter):
-            found = [one.arn for one in held[kind].values() if one.name == name]
-            made = f"arn:aws:iam::{where[0]}:{prefix}{parameters.get('Path') or '/'}{name}"
-            return [(found[0] if found else made, {})]
-    return [(parameters["PolicyArn"], {})] if parameters.get("PolicyArn") else []
 
 
 def _keys(where: Where, action: str, parameters: Tree) -> list[Named]:
@@ -179,37 +185,26 @@ def _by_parameter(*entries: tuple[str, str]) -> Callable[[Where, str, Tree], lis
     return read
 
 
-_HOSTED_ZONE = "arn:aws:route53:::hostedzone/{}"
-
 _SERVICES: dict[str, Callable[[Where, str, Tree], list[Named]]] = {
     "autoscaling": _autoscaling,
     "cloudwatch": _cloudwatch,
-    "iam": _iam,
+    "iam": resources_iam.named,
     "logs": _logs,
     "sns": _sns,
     "ssm": _ssm,
-    "cloudformation": _by_parameter(
-        ("StackName", "arn:aws:cloudformation:{region}:{account}:stack/{}/*")
-    ),
+    "application-autoscaling": resources_stack.scaling,
+    "cloudformation": resources_stack.stacks,
     "ecr": _by_parameter(("repositoryName", "arn:aws:ecr:{region}:{account}:repository/{}")),
     "ecs": resources_ecs.named,
-    "elasticloadbalancing": _by_parameter(
-        ("ListenerArn", "{}"),
-        ("TargetGroupArn", "{}"),
-        ("LoadBalancerArn", "{}"),
-        ("ResourceArns", "{}"),
-    ),
+    "elasticache": resources_stack.caches,
+    "elasticloadbalancing": resources_stack.balancers,
     "elasticfilesystem": _file_systems,
     "kms": _keys,
     "lambda": _by_parameter(("FunctionName", "arn:aws:lambda:{region}:{account}:function:{}")),
-    "route53": _by_parameter(("HostedZoneId", _HOSTED_ZONE), ("Id", _HOSTED_ZONE)),
-    "secretsmanager": _by_parameter(
-        ("SecretId", "arn:aws:secretsmanager:{region}:{account}:secret:{}-??????")
-    ),
+    "route53": resources_stack.zones,
+    "secretsmanager": resources_stack.secrets,
     "s3vectors": resources_ecs.vectors,
-    "servicediscovery": _by_parameter(
-        ("ServiceId", "arn:aws:servicediscovery:{region}:{account}:service/{}")
-    ),
-    "sqs": _by_parameter(("QueueUrl", "arn:aws:sqs:{region}:{account}:{}")),
+    "servicediscovery": resources_stack.names,
+    "sqs": resources_stack.queues,
     "sts": _by_parameter(("RoleArn", "{}")),
 }

@@ -14,6 +14,8 @@ from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
 
 from localcloud.patches.iam.resources_launch import Launch, Tree, request_tags
+from localcloud.patches.iam.resources_network import CREATES, DELETES_NAMED, NAMED, TOUCHES
+from localcloud.patches.placement_groups import groups_of
 
 Named = tuple[str, str, dict[str, Any]]  # action, ARN, condition keys
 
@@ -33,6 +35,7 @@ PREFIXES = {
     "nat": "natgateway",
     "eipalloc": "elastic-ip",
     "vpce": "vpc-endpoint",
+    "pg": "placement-group",
 }
 ACCOUNTLESS = ("image", "snapshot")
 ON_INSTANCES = (
@@ -90,7 +93,50 @@ class Namer:
         if action in ON_TEMPLATES:
             template = self._template(parameters)
             return [(full, self.arn("launch-template", template), self.tags(template))]
+        return list(self._touched(action, parameters)) + list(self._created(action, parameters))
+
+    def _touched(self, action: str, parameters: Tree) -> Iterator[Named]:
+        full = f"ec2:{action}"
+        for parameter in TOUCHES.get(action, ()):
+            given = parameters.get(parameter) or []
+            for one in given if isinstance(given, list) else [given]:
+                for resource in self._associated(one):
+                    yield full, self.arn_of(resource), self.tags(resource)
+        if kind := DELETES_NAMED.get(action):
+            name = str(parameters.get(NAMED[kind]) or "*")
+            yield full, self.arn(kind, name), self.tags(self._id_of(kind, name))
+
+    def _created(self, action: str, parameters: Tree) -> Iterator[Named]:
+        kind = CREATES.get(action)
+        if action == "CreateImage":
+            yield f"ec2:{action}", self.arn("image", "*"), {}
+            yield f"ec2:{action}", self.arn("snapshot", "*"), {}
+        if kind is None:
+            return
+        name = str(parameters.get(NAMED.get(kind, "")) or "*")
+        tags = [t for s in parameters.get("TagSpecifications") or [] for t in s.get("Tags") or []]
+        yield f"ec2:{action}", self.arn(kind, name), request_tags(tags)
+        if tags:
+            keys = {**request_tags(tags), "ec2:CreateAction": action}
+            yield "ec2:CreateTags", self.arn(kind, name), keys
+
+    def _associated(self, resource_id: str) -> list[str]:
+        """Return a resource; of an association of a route table: the table and its subnet."""
+        if not resource_id.startswith("rtbassoc-"):
+            return [resource_id]
+        for table in self.backend.route_tables.values():
+            for association in table.associations:
+                if association["RouteTableAssociationId"] == resource_id:
+                    return [table.id, association["SubnetId"]]
         return []
+
+    def _id_of(self, kind: str, name: str) -> str:
+        """Return the id, which has the tags, of what EC2 knows by its name."""
+        if kind == "key-pair":
+            pair = self.backend.keypairs.get(name)
+            return str(pair.id) if pair else name
+        group = groups_of(self.backend).get(name)
+        return str(group["GroupId"]) if group else name
 
     def _template(self, parameters: Tree) -> str:
         if found := parameters.get("LaunchTemplateId"):

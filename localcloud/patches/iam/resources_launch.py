@@ -53,7 +53,11 @@ class Launch:
             own = {"ec2:IsLaunchTemplateResource": "false"}
             yield namer.arn("launch-template", self.template), {**namer.tags(self.template), **own}
         image, own_image = self._both("ImageId")
-        keys = {**namer.tags(str(image)), "ec2:ImageID": str(image)}
+        keys = {
+            **namer.tags(str(image)),
+            "ec2:ImageID": str(image),
+            "ec2:Owner": self._owner(image),
+        }
         yield namer.arn("image", str(image)), {**keys, "ec2:IsLaunchTemplateResource": own_image}
         yield from self._network()
         key_name, own_key = self._both("KeyName")
@@ -76,6 +80,10 @@ class Launch:
                     "ec2:IsLaunchTemplateResource": own_kind,
                 },
             )
+
+    def _owner(self, image: Any) -> str | None:
+        found = self.namer.backend.amis.get(image)
+        return str(found.owner_id) if found else None
 
     def _places(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the placement group and the capacity reservation."""

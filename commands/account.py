@@ -1,0 +1,99 @@
+"""Tasks account.*: make an account ready for an environment, as its administrator."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from commands.failures import plain_errors
+from commands.shared import (
+    DEFAULT_ENV,
+    ENV,
+    YES,
+    approve,
+    clients_of,
+    environment_at,
+)
+
+if TYPE_CHECKING:
+    from common.environment import Environment
+    from deploy.foundation.stack import Stack
+
+
+@task(help={"env": ENV, "yes": YES})
+def setup(c: Context, env: str = DEFAULT_ENV, yes: bool = False) -> None:
+    """Create the roles that ENV is baked, deployed and used with; needs an administrator."""
+    with plain_errors():
+        set_up(environment_at(env), yes)
+
+
+@task(help={"env": ENV, "output": "a file to write (default: raykiln-ENV-account.yaml)"})
+def template(c: Context, env: str = DEFAULT_ENV, output: str = "") -> None:
+    """Write what account.setup would create, to be uploaded in CloudFormation's console."""
+    with plain_errors():
+        from common.environment import load_environment
+        from deploy.account.desired_account import filled_in
+        from deploy.report.console import console
+
+        file = Path(output or f"raykiln-{env}-account.yaml")
+        write(file, filled_in(load_environment(env)))
+        console.print(f"{file}: upload it in the console as the stack raykiln-{env}-account")
+
+
+@task(help={"env": ENV, "yes": YES})
+def remove(c: Context, env: str = DEFAULT_ENV, yes: bool = False) -> None:
+    """Delete the roles of ENV; service-linked roles and GitHub's identity provider stay."""
+    with plain_errors():
+        from common.waiting import SystemClock
+        from deploy.account.account_setup import remove_account
+        from deploy.report.console import live_steps
+
+        environment = environment_at(env)
+        approve(f"Delete the roles that {env} is baked, deployed and used with?", yes)
+        clients, clock = clients_of(environment), SystemClock()
+        with live_steps() as steps:
+            remove_account(clients, environment, clock=clock, progress=steps)
+
+
+def set_up(environment: "Environment", yes: bool) -> None:
+    """Plan, ask, create; then say what the environment's file and the workflows need."""
+    from common.waiting import SystemClock
+    from deploy.account.account_setup import find_account_stack, plan_account, set_up_account
+    from deploy.plan.preflight import check_credentials
+    from deploy.report.console import console, live_steps
+
+    clients, clock = clients_of(environment), SystemClock()
+    check_credentials(clients, environment)
+    plan = plan_account(clients, environment, clock=clock)
+    for words in plan.words or (f"{environment.name}: nothing to change",):
+        console.print(words, markup=False)
+    stack = find_account_stack(clients, environment)
+    if not plan.is_empty:
+        approve(f"Change who may act in the account {environment.account_id}?", yes)
+        with live_steps() as steps:
+            stack = set_up_account(clients, environment, clock=clock, progress=steps)
+    if stack:
+        say_what_next(environment, stack)
+
+
+def say_what_next(environment: "Environment", stack: "Stack") -> None:
+    """Print the roles, and what is still to be written into files."""
+    from deploy.report.console import console
+
+    for name in ("BakeRoleArn", "DeployRoleArn", "ScientistRoleArn", "BoundaryArn"):
+        console.print(f"{name} {stack.outputs[name]}", markup=False)
+    boundary = stack.outputs["BoundaryArn"]
+    if environment.nodes.permissions_boundary != boundary:
+        line = f'permissions_boundary = "{boundary}"'
+        console.print(f"next: below [nodes] of {environment.name}.toml: {line}", markup=False)
+
+
+def write(file: Path, text: str) -> None:
+    """Write a file; raises Refused when that is not possible."""
+    from common.errors import Refused
+
+    try:
+        file.write_text(text)
+    except OSError as error:
+        raise Refused(f"{file}: {error.strerror}", hint="name another file by --output") from error

@@ -1,0 +1,37 @@
+"""Who may act in an environment's account: the roles of ``invoke account.setup``. No AWS."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from common.table import Table, Text
+
+# An owner and a repository of GitHub.
+Repository = Annotated[
+    Text, Field(pattern=r"^([A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/[A-Za-z0-9._-]{1,100})?$")
+]
+ProviderArn = Annotated[
+    Text,
+    Field(
+        pattern=r"^(arn:[a-z-]+:iam::\d{12}:oidc-provider/token\.actions\.githubusercontent\.com)?$"
+    ),
+]
+# A user, a role or a root; * and ? stand for letters, as in ArnLike.
+Principal = Annotated[Text, Field(pattern=r"^arn:[a-z-]+:iam::\d{12}:(root|(user|role)/[^\s,]+)$")]
+Action = Annotated[Text, Field(pattern=r"^[a-z0-9-]+:[A-Za-z0-9*]+$")]
+
+
+class AccountAccess(Table):
+    """Who may become the roles of the account, and what they may do besides."""
+
+    # OWNER/NAME on GitHub, whose workflows bake and deploy; empty: none.
+    repository: Repository = ""
+    # GitHub's identity provider, if it is not to be looked for or created.
+    oidc_provider_arn: ProviderArn = ""
+    # Who may bake and deploy, and who may connect and submit; empty: whom IAM lets assume the role.
+    operators: tuple[Principal, ...] = ()
+    scientists: tuple[Principal, ...] = ()
+    # What nodes may do by policies of yours, beyond what Raykiln's own and [nodes] give them.
+    node_actions: tuple[Action, ...] = ()
+    # Whoever deploys may also run the drills that hide or redirect names in Route 53.
+    drills: bool = False

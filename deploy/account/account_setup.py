@@ -1,0 +1,158 @@
+"""Make an account ready for an environment: its stack, and service-linked roles. Touches AWS.
+
+Whoever runs it is an administrator of the account; all that runs afterwards needs only the roles
+that it creates.
+"""
+
+from dataclasses import dataclass
+
+from botocore.exceptions import ClientError
+
+from common.clients import Clients, error_code, translated
+from common.environment import Environment
+from common.progress import Progress
+from common.waiting import Clock
+from deploy.account.desired_account import desired_account, role_arn, stack_name
+from deploy.foundation.desired_stack import DesiredStack
+from deploy.foundation.stack import Stack, find_stack
+from deploy.foundation.stack_changes import apply_stack, plan_stack, remove_stack
+from deploy.foundation.stack_plan import StackPlan
+
+SESSION = "raykiln"
+GITHUB = "token.actions.githubusercontent.com"
+# Service principal: the role that the service needs in the account.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_aws-services-that-work-with-iam.html
+LINKED_ROLES = {
+    "autoscaling.amazonaws.com": "AWSServiceRoleForAutoScaling",
+    "elasticloadbalancing.amazonaws.com": "AWSServiceRoleForElasticLoadBalancing",
+}
+SPOT = {"spot.amazonaws.com": "AWSServiceRoleForEC2Spot"}
+STORED_STATE = {"elasticache.amazonaws.com": "AWSServiceRoleForElastiCache"}
+
+
+@dataclass(frozen=True)
+class AccountPlan:
+    """What would make the account ready. ``linked_roles`` are service principals."""
+
+    desired: DesiredStack
+    stack: StackPlan
+    linked_roles: tuple[str, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """The account is ready."""
+        return self.stack.is_empty and not self.linked_roles
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Return it in words, a line each."""
+        names = LINKED_ROLES | SPOT | STORED_STATE
+        roles = (f"+ service-linked role {names[service]}" for service in self.linked_roles)
+        sign = "+" if self.stack.is_new else "~"
+        stack = () if self.stack.is_empty else (f"{sign} stack {self.stack.stack}",)
+        return (*roles, *stack, *(f"    {change}" for change in self.stack.changes))
+
+
+def plan_account(clients: Clients, environment: Environment, *, clock: Clock) -> AccountPlan:
+    """Return what would make the account ready; changes nothing."""
+    desired = _desired(clients, environment)
+    return AccountPlan(
+        desired, plan_stack(clients, desired, clock=clock), _missing_roles(clients, environment)
+    )
+
+
+def set_up_account(
+    clients: Clients, environment: Environment, *, clock: Clock, progress: Progress
+) -> Stack:
+    """Create or change what is not as desired; return the stack. Can be run again."""
+    for service in _missing_roles(clients, environment):
+        progress.begin(f"service-linked role of {service}")
+        _create_role(clients, service)
+        progress.end("created")
+    desired = _desired(clients, environment)
+    progress.begin(f"stack {desired.name}")
+    stack = apply_stack(clients, desired, clock=clock, progress=progress.say)
+    progress.end(stack.status)
+    return stack
+
+
+def remove_account(
+    clients: Clients, environment: Environment, *, clock: Clock, progress: Progress
+) -> bool:
+    """Delete the stack; GitHub's provider and service-linked roles stay, as others may use them."""
+    name = stack_name(environment)
+    progress.begin(f"stack {name}")
+    was_there = remove_stack(clients, name, clock=clock, progress=progress.say)
+    progress.end("deleted" if was_there else "there was none")
+    return was_there
+
+
+def find_account_stack(clients: Clients, environment: Environment) -> Stack | None:
+    """Return the stack of the environment's account, if there is one."""
+    return find_stack(clients, stack_name(environment))
+
+
+def assume_role(clients: Clients, environment: Environment, role: str) -> dict[str, str]:
+    """Return the variables that give AWS clients, in any language, a role's credentials."""
+    arn = role_arn(environment, role)
+    with translated(f"assuming {arn}"):
+        made = clients("sts").assume_role(RoleArn=arn, RoleSessionName=SESSION)["Credentials"]
+    return {
+        "AWS_ACCESS_KEY_ID": made["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": made["SessionToken"],
+    }
+
+
+def needed_linked_roles(environment: Environment) -> dict[str, str]:
+    """Return the service-linked roles that an environment needs, by service principal."""
+    spot = any("spot" in group.markets for group in environment.workers.values())
+    stored = bool(environment.head.redis_node_type)
+    return LINKED_ROLES | (SPOT if spot else {}) | (STORED_STATE if stored else {})
+
+
+def _missing_roles(clients: Clients, environment: Environment) -> tuple[str, ...]:
+    needed = needed_linked_roles(environment)
+    return tuple(service for service, name in needed.items() if not _has_role(clients, name))
+
+
+def _has_role(clients: Clients, name: str) -> bool:
+    with translated(f"looking for the role {name}"):
+        try:
+            clients("iam").get_role(RoleName=name)
+        except ClientError as error:
+            if error_code(error) == "NoSuchEntity":
+                return False
+            raise
+    return True
+
+
+def _create_role(clients: Clients, service: str) -> None:
+    with translated(f"creating the service-linked role of {service}"):
+        try:
+            clients("iam").create_service_linked_role(AWSServiceName=service)
+        except ClientError as error:
+            # Somebody else created it meanwhile; IAM has no code of its own for that.
+            if error_code(error) != "InvalidInput" or "has been taken" not in str(error):
+                raise
+
+
+def _desired(clients: Clients, environment: Environment) -> DesiredStack:
+    if not environment.account.repository or environment.account.oidc_provider_arn:
+        return desired_account(environment)
+    return desired_account(environment, _others_provider(clients, environment))
+
+
+def _others_provider(clients: Clients, environment: Environment) -> str:
+    """Return GitHub's identity provider if the account has one that is not of this stack.
+
+    An account can have only one for each URL:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    """
+    with translated("looking for GitHub's identity provider"):
+        found = clients("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    arns = [str(one["Arn"]) for one in found if one["Arn"].endswith(f"/{GITHUB}")]
+    stack = find_account_stack(clients, environment)
+    if stack and not stack.parameters.get("OidcProviderArn") and stack.is_usable:
+        arns = [arn for arn in arns if arn != stack.outputs.get("OidcProviderArn")]
+    return next(iter(arns), "")

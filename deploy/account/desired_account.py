@@ -1,0 +1,98 @@
+"""The desired stack of an environment's account: template, parameters, tags. Pure: no AWS."""
+
+from pathlib import Path
+
+import yaml
+
+from common.environment import Environment
+from deploy.foundation.body import shortened
+from deploy.foundation.desired_stack import DesiredStack, stack_tags
+
+TEMPLATE = Path(__file__).with_name("template.yaml")
+# The path of all that it creates; no policy of the deploy role reaches below it.
+PATH = "/raykiln/account/"
+
+
+def stack_name(environment: Environment) -> str:
+    """Return the name of the stack of an environment's account."""
+    return f"raykiln-{environment.name}-account"
+
+
+def role_arn(environment: Environment, kind: str) -> str:
+    """Return the ARN that a role has, or will have; ``kind``: bake, deploy or scientist."""
+    return _arn(environment, f"role{PATH}raykiln-{environment.name}-{kind}")
+
+
+def boundary_arn(environment: Environment) -> str:
+    """Return the ARN of the boundary that the stack creates unless it is given another one."""
+    return _arn(environment, f"policy{PATH}raykiln-{environment.name}-boundary")
+
+
+def desired_account(environment: Environment, provider_arn: str = "") -> DesiredStack:
+    """Return the stack; ``provider_arn`` is GitHub's identity provider if it exists without it."""
+    return DesiredStack(
+        name=stack_name(environment),
+        template=shortened(yaml.compose(TEMPLATE.read_text(), yaml.CSafeLoader)),
+        parameters=parameters(environment, provider_arn),
+        tags=stack_tags(environment),
+        capability="CAPABILITY_NAMED_IAM",
+    )
+
+
+def parameters(environment: Environment, provider_arn: str = "") -> dict[str, str]:
+    """Return every parameter of the template."""
+    account, boundary = environment.account, environment.nodes.permissions_boundary
+    images = (environment.image, *environment.images.values())
+    # An image that is named by its id may be anyone's.
+    owners = dict.fromkeys(image.base_owner or "*" for image in images)
+    return {
+        "Environment": environment.name,
+        "StackName": environment.stack,
+        "BucketName": environment.bucket,
+        "LeaseTableName": environment.lease_table,
+        "LoadBalancerName": environment.load_balancer,
+        "TopicName": environment.topic,
+        "SecretName": environment.secret,
+        "HeadGroupName": environment.head_group,
+        "HeadName": environment.head_dns.lower(),
+        "BaseImageOwners": ",".join(owners),
+        "GitHubRepository": account.repository,
+        "OidcProviderArn": account.oidc_provider_arn or provider_arn,
+        "Operators": ",".join(account.operators),
+        "Scientists": ",".join(account.scientists),
+        "BoundaryArn": "" if boundary == boundary_arn(environment) else boundary,
+        "NodeActions": ",".join(account.node_actions),
+        "Drills": "true" if account.drills else "false",
+    }
+
+
+def filled_in(environment: Environment, provider_arn: str = "") -> str:
+    """Return the template with an environment's parameters as their defaults, for the console."""
+    lines = []
+    values = parameters(environment, provider_arn)
+    for line in TEMPLATE.read_text().splitlines():
+        name = line.strip().partition(":")[0]
+        if line.startswith(f"  {name}: {{Type: ") and name in values:
+            line = _with_default(line, values[name])
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def _with_default(line: str, value: str) -> str:
+    bare = line.replace('Default: "false", ', "").replace('Default: "", ', "")
+    return (
+        bare.replace(", ", f', Default: "{value}", ', 1)
+        if ", " in bare
+        else (bare.replace("}", f', Default: "{value}"}}'))
+    )
+
+
+def _arn(environment: Environment, rest: str) -> str:
+    return f"arn:{partition_of(environment.region)}:iam::{environment.account_id}:{rest}"
+
+
+def partition_of(region: str) -> str:
+    """Return a region's partition: docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html."""
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
