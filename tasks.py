@@ -7,6 +7,7 @@ from commands import (
     cloud,
     cluster,
     connect,
+    doctor,
     documents,
     documents_template,
     documents_use,
@@ -23,6 +24,7 @@ namespace = Collection(
     *(images.bake, images.images),
     *(rollout.plan, rollout.deploy, rollout.rollback, rollout.destroy),
     *(releases.releases, releases.diff),
+    doctor.doctor,
     *(cluster.status, cluster.verify, cluster.smoke, connect.connect),
     *(project.demo, project.check, project.test, project.thorough, project.mutants, project.lock),
     head=Collection(

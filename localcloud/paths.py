@@ -104,6 +104,11 @@ class Paths:
         return self.run / "late_groups"
 
     @property
+    def decisions(self) -> Path:
+        """While it exists: what IAM decided, a line each of principal, action, resource, answer."""
+        return self.run / "decisions"
+
+    @property
     def log(self) -> Path:
         return self.home / "server.log"
 

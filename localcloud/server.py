@@ -92,6 +92,7 @@ def _open(here: world.World, place: Paths, images: Images, network: Network) -> 
         machine_images.seed(base)
     write_credentials(place.credentials, iam.make_user("operator", EVERYTHING))
     iam.enforce()
+    iam.record.follow(place.decisions)
     shortages.follow(place.shortages)
     interruptions.follow(place.interruptions)
     interruptions.follow_recommendations(place.recommendations)

@@ -15,7 +15,12 @@ from common.waiting import Clock
 from deploy.account.desired_account import desired_account, role_arn, stack_name
 from deploy.foundation.desired_stack import DesiredStack
 from deploy.foundation.stack import Stack, find_stack
-from deploy.foundation.stack_changes import apply_stack, plan_stack, remove_stack
+from deploy.foundation.stack_changes import (
+    apply_stack,
+    is_up_to_date,
+    plan_stack,
+    remove_stack,
+)
 from deploy.foundation.stack_plan import StackPlan
 
 SESSION = "raykiln"
@@ -57,7 +62,9 @@ def plan_account(clients: Clients, environment: Environment, *, clock: Clock) ->
     """Return what would make the account ready; changes nothing."""
     desired = _desired(clients, environment)
     return AccountPlan(
-        desired, plan_stack(clients, desired, clock=clock), _missing_roles(clients, environment)
+        desired,
+        plan_stack(clients, desired, clock=clock),
+        missing_linked_roles(clients, environment),
     )
 
 
@@ -65,7 +72,7 @@ def set_up_account(
     clients: Clients, environment: Environment, *, clock: Clock, progress: Progress
 ) -> Stack:
     """Create or change what is not as desired; return the stack. Can be run again."""
-    for service in _missing_roles(clients, environment):
+    for service in missing_linked_roles(clients, environment):
         progress.begin(f"service-linked role of {service}")
         _create_role(clients, service)
         progress.end("created")
@@ -111,7 +118,13 @@ def needed_linked_roles(environment: Environment) -> dict[str, str]:
     return LINKED_ROLES | (SPOT if spot else {}) | (STORED_STATE if stored else {})
 
 
-def _missing_roles(clients: Clients, environment: Environment) -> tuple[str, ...]:
+def is_current(clients: Clients, environment: Environment, stack: Stack) -> bool:
+    """Say whether the stack is what account.setup would create; changes nothing."""
+    return is_up_to_date(clients, stack, _desired(clients, environment))
+
+
+def missing_linked_roles(clients: Clients, environment: Environment) -> tuple[str, ...]:
+    """Return the service principals whose role the account needs and has not."""
     needed = needed_linked_roles(environment)
     return tuple(service for service, name in needed.items() if not _has_role(clients, name))
 

@@ -107,7 +107,7 @@ def _prepared(clients: Clients, desired: DesiredStack, *, clock: Clock) -> Stack
     stack = usable_stack(clients, desired.name, clock=clock)
     if stack:
         desired = desired.beside(stack.parameters, stack.tags)
-    if stack and _is_up_to_date(clients, stack, desired):
+    if stack and is_up_to_date(clients, stack, desired):
         return stack
     try:
         prepared = change_set.prepare(clients, desired, stack, clock=clock)
@@ -121,8 +121,8 @@ def _prepared(clients: Clients, desired: DesiredStack, *, clock: Clock) -> Stack
     return found
 
 
-def _is_up_to_date(clients: Clients, stack: Stack, desired: DesiredStack) -> bool:
-    """Template, parameters and tags are those last applied: no change set is needed."""
+def is_up_to_date(clients: Clients, stack: Stack, desired: DesiredStack) -> bool:
+    """Say whether template, parameters and tags are those last applied: no change set is needed."""
     if stack.status not in DONE:
         return False
     if stack.parameters != desired.parameters or stack.tags != desired.tags:

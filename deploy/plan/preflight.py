@@ -10,6 +10,7 @@ from common.instance_types import TypeFacts, type_facts
 from deploy.cluster.release_images import FoundImage, find_images, missing_images
 from deploy.foundation.stack import Foundation
 from deploy.plan.access_preflight import access_findings
+from deploy.plan.account_preflight import account_findings
 from deploy.plan.file_system_preflight import file_system_findings
 from deploy.plan.finding import Finding
 from deploy.plan.key_preflight import key_findings
@@ -63,6 +64,7 @@ def preflight(
     facts = type_facts(clients, type_names(environment) | launched)
     findings = (
         *vpc_findings(clients, environment, foundation),
+        *account_findings(clients, environment),
         *_images(clients, release, previous, facts),
         *offer_findings(clients, environment, foundation),
         *quota_findings(clients, environment, facts),

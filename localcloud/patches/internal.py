@@ -46,11 +46,11 @@ def in_the_name_of(principal: Any) -> Iterator[None]:
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/access_forward_access_sessions.html
     """
-    _calls.principal = principal
+    before, _calls.principal = getattr(_calls, "principal", None), principal
     try:
         yield
     finally:
-        _calls.principal = None
+        _calls.principal = before
 
 
 def principal() -> Any:

@@ -50,7 +50,7 @@ def python(code: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
 def test_the_menu_has_every_command() -> None:
     assert set(namespace.task_names) == {
         *("bake", "images", "plan", "deploy", "rollback", "destroy", "releases", "diff"),
-        *("status", "verify", "smoke", "connect", "demo"),
+        *("status", "verify", "smoke", "connect", "demo", "doctor"),
         *("job.submit", "job.list", "job.logs", "job.stop"),
         *("check", "test", "thorough", "mutants", "lock"),
         *("head.id", "head.logs", "head.shell", "head.restart", "head.replace", "head.hand-over"),

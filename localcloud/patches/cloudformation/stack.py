@@ -135,7 +135,8 @@ def template_of(stack: Stack, desired: DesiredState, parameters: dict[str, Any])
     """Return ``desired`` as a template to be evaluated for ``stack``."""
     from localcloud.patches import internal  # a boto3 client, off the path of pure readers
 
-    zones = internal.call("ec2", "describe_availability_zones")["AvailabilityZones"]
+    with internal.in_the_name_of(None):  # most templates do not ask for them
+        zones = internal.call("ec2", "describe_availability_zones")["AvailabilityZones"]
     pseudo: dict[str, Any] = {
         "AWS::AccountId": stack.account,
         "AWS::Partition": "aws",

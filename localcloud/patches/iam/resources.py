@@ -42,6 +42,10 @@ def passed_by(
                 where, "GetRole", {"RoleName": parameters["RoleName"]}
             )
         ]
+    if service == "lambda" and parameters.get("Role"):
+        return [
+            ("iam:PassRole", parameters["Role"], {"iam:PassedToService": "lambda.amazonaws.com"})
+        ]
     if service == "ec2" and action in ("AssociateIamInstanceProfile",):
         return list(pass_roles(where[0], dict(parameters.get("IamInstanceProfile") or {})))
     return []

@@ -133,7 +133,7 @@ class Namer:
     def _id_of(self, kind: str, name: str) -> str:
         """Return the id, which has the tags, of what EC2 knows by its name."""
         if kind == "key-pair":
-            pair = self.backend.keypairs.get(name)
+            pair = self.backend.key_pairs.get(name)
             return str(pair.id) if pair else name
         group = groups_of(self.backend).get(name)
         return str(group["GroupId"]) if group else name

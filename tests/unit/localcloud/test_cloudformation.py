@@ -571,3 +571,10 @@ def test_deleting_what_is_still_in_use_is_retried_for_a_while(aws: Clients, stac
     stacks.clock.advance(DONE_SECONDS)
 
     assert stacks.stack(stack["StackId"])["StackStatus"] == "DELETE_COMPLETE"
+
+
+def test_a_template_with_an_alias_is_refused(aws: Clients) -> None:
+    body = "Resources: {A: &a {Type: AWS::SNS::Topic}, B: *a}"
+
+    with pytest.raises(ClientError, match="aliases are not allowed"):
+        aws("cloudformation").validate_template(TemplateBody=body)

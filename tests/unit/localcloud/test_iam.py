@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localcloud.patches import clocks, iam
+from tests.unit.localcloud.fakes import FakeClock
 
 Clients = Callable[[str], Any]
 
@@ -555,3 +556,36 @@ def test_everyone_may_call_get_caller_identity(account: Account) -> None:
     role = account.as_role({"Effect": "Deny", "Action": "*", "Resource": "*"})
 
     assert role("sts").get_caller_identity()["Arn"].endswith("assumed-role/role-0/test")
+
+
+TOPIC = "Resources: {Topic: {Type: AWS::SNS::Topic, Properties: {TopicName: alarms}}}"
+THROUGH = {"ForAnyValue:StringEquals": {"aws:CalledVia": ["cloudformation.amazonaws.com"]}}
+
+
+def test_a_stack_creates_in_the_name_of_whoever_changes_it(
+    account: Account, clock: FakeClock
+) -> None:
+    stacks = allow("cloudformation:*")
+    refused, through = account.as_role(stacks), account.as_role(stacks, allow("sns:*", **THROUGH))
+
+    refused("cloudformation").create_stack(StackName="refused", TemplateBody=TOPIC)
+    through("cloudformation").create_stack(StackName="through", TemplateBody=TOPIC)
+    clock.advance(10)
+
+    read = account.as_operator("cloudformation")
+    found = {s["StackName"]: s["StackStatus"] for s in read.describe_stacks()["Stacks"]}
+    assert found == {"refused": "ROLLBACK_COMPLETE", "through": "CREATE_COMPLETE"}
+    events = read.describe_stack_events(StackName="refused")["StackEvents"]
+    reasons = " ".join(event.get("ResourceStatusReason", "") for event in events)
+    assert "not authorized to perform: sns:CreateTopic" in reasons
+    with pytest.raises(ClientError, match="not authorized"):
+        through("sns").create_topic(Name="alarms")
+
+
+def test_a_service_linked_role_has_its_services_name_and_exists_once(account: Account) -> None:
+    iam_api = account.as_operator("iam")
+    made = iam_api.create_service_linked_role(AWSServiceName="elasticloadbalancing.amazonaws.com")
+    assert made["Role"]["RoleName"] == "AWSServiceRoleForElasticLoadBalancing"
+
+    with pytest.raises(ClientError, match="has been taken in this account"):
+        iam_api.create_service_linked_role(AWSServiceName="elasticloadbalancing.amazonaws.com")

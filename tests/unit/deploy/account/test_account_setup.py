@@ -147,3 +147,23 @@ def trust_of(role: str) -> dict[str, Any]:
         "AssumeRolePolicyDocument"
     ]
     return document
+
+
+def test_even_with_the_longest_name_nothing_is_larger_than_aws_takes(
+    world: World, clock: FakeClock
+) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
+    environment = an_environment(name="a-long-name-for-a-few", account={"drills": True})
+    desired = plan_account(Clients(REGION), environment, clock=clock).desired
+
+    set_up_account(Clients(REGION), environment, clock=clock, progress=Silent())
+
+    iam = Clients(REGION)("iam")
+    for policy in iam.list_policies(Scope="Local")["Policies"]:
+        version = iam.get_policy_version(PolicyArn=policy["Arn"], VersionId="v1")["PolicyVersion"]
+        size = len(json.dumps(version["Document"], separators=(",", ":")))
+        assert size <= 6_144, f"{policy['PolicyName']}: {size}"
+    name = "raykiln-a-long-name-for-a-few-deploy"
+    attached = iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
+    assert len(attached) <= 10
+    assert len(desired.template.encode()) <= 51_200

@@ -8,8 +8,11 @@ import boto3
 from botocore.exceptions import ClientError
 
 from common.clients import Clients
+from common.environment import Environment
+from deploy.foundation.changes import apply_foundation, plan_foundation
 from deploy.foundation.stack import Foundation
 from localcloud.patches.iam import enforced, role_credentials
+from tests.unit.localcloud.fakes import FakeClock
 
 REFUSALS = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 WORKER_TAGS = {"ray-cluster-name": "dev", "ray-node-type": "worker"}
@@ -220,3 +223,39 @@ def describe(service: str, call: str) -> Request:
 def wrong_results(requests: dict[str, Request], place: Place, refused: bool) -> list[str]:
     """Return the names of the requests whose result is wrong."""
     return [name for name, one in requests.items() if is_refused(one, place) is not refused]
+
+
+def a_place(environment: Environment, clients: Clients, clock: FakeClock) -> Place:
+    """Return a foundation with a head, a worker, a foreign instance and what they may not reach."""
+    plan = plan_foundation(clients, environment, clock=clock)
+    foundation = apply_foundation(clients, environment, plan, clock=clock)
+    for name in (environment.secret, "/ray/other/redis_password"):
+        clients("ssm").put_parameter(Name=name, Value="x", Type="SecureString")
+    for key in ("dev/autoscaler/x.yaml", "dev/releases/x.json", "prod/autoscaler/x.yaml"):
+        clients("s3").put_object(Bucket=foundation.bucket_name, Key=key, Body=b"x")
+    clients("dynamodb").create_table(
+        TableName="another",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "cluster", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "cluster", "KeyType": "HASH"}],
+    )
+    image = clients("ec2").register_image(Name="an-image", Architecture="x86_64")["ImageId"]
+    templates = {
+        role: a_template(
+            clients,
+            image,
+            f"ray-{role}-dev",
+            role,
+            getattr(foundation, f"{role}_instance_profile_arn"),
+            SecurityGroupIds=[getattr(foundation, f"{role}_security_group_id")],
+        )
+        for role in ("worker", "head")
+    }
+    public_subnet = made_by_the_stack("PublicSubnetA")
+    made = Place(foundation, clients, image, "", "", "", public_subnet, templates)
+    role = {"raykiln:environment": "dev", "raykiln:role": "head"}
+    made.head = made.run(tags=role)["Instances"][0]["InstanceId"]
+    made.worker = made.run()["Instances"][0]["InstanceId"]
+    made.stranger = made.run(tags={"Name": "theirs"})["Instances"][0]["InstanceId"]
+    clock.advance(10)
+    return made

@@ -8,14 +8,13 @@ from collections.abc import Iterator
 import pytest
 
 from common.clients import Clients
-from deploy.foundation.changes import apply_foundation, plan_foundation
 from localcloud.world import World
 from tests.unit.deploy.builders import an_environment
 from tests.unit.deploy.foundation.privileges import (
     WORKER_TAGS,
     Place,
     Request,
-    a_template,
+    a_place,
     acting_as,
     delete_item,
     describe,
@@ -47,39 +46,7 @@ from tests.unit.localcloud.fakes import FakeClock
 
 @pytest.fixture
 def place(world: World, clock: FakeClock) -> Place:
-    environment, clients = an_environment(), Clients("us-east-1")
-    plan = plan_foundation(clients, environment, clock=clock)
-    foundation = apply_foundation(clients, environment, plan, clock=clock)
-    for name in (environment.secret, "/ray/other/redis_password"):
-        clients("ssm").put_parameter(Name=name, Value="x", Type="SecureString")
-    for key in ("dev/autoscaler/x.yaml", "dev/releases/x.json", "prod/autoscaler/x.yaml"):
-        clients("s3").put_object(Bucket=foundation.bucket_name, Key=key, Body=b"x")
-    clients("dynamodb").create_table(
-        TableName="another",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": "cluster", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "cluster", "KeyType": "HASH"}],
-    )
-    image = clients("ec2").register_image(Name="an-image", Architecture="x86_64")["ImageId"]
-    templates = {
-        role: a_template(
-            clients,
-            image,
-            f"ray-{role}-dev",
-            role,
-            getattr(foundation, f"{role}_instance_profile_arn"),
-            SecurityGroupIds=[getattr(foundation, f"{role}_security_group_id")],
-        )
-        for role in ("worker", "head")
-    }
-    public_subnet = made_by_the_stack("PublicSubnetA")
-    made = Place(foundation, clients, image, "", "", "", public_subnet, templates)
-    role = {"raykiln:environment": "dev", "raykiln:role": "head"}
-    made.head = made.run(tags=role)["Instances"][0]["InstanceId"]
-    made.worker = made.run()["Instances"][0]["InstanceId"]
-    made.stranger = made.run(tags={"Name": "theirs"})["Instances"][0]["InstanceId"]
-    clock.advance(10)
-    return made
+    return a_place(an_environment(), Clients("us-east-1"), clock)
 
 
 @pytest.fixture

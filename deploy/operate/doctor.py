@@ -1,0 +1,171 @@
+"""Look for what would make a bake or a deploy fail: account, machine, network. Reads AWS only.
+
+The preflight of a deploy is part of it, as it is: one implementation of each check.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bake.base_image import resolve_base_image
+from bake.subnet import resolve_subnet
+from common.clients import Clients
+from common.environment import Environment
+from common.errors import PipelineError, Refused
+from common.image_settings import ImageSettings
+from common.instance_types import type_facts
+from deploy.account.account_setup import (
+    find_account_stack,
+    is_current,
+    missing_linked_roles,
+    needed_linked_roles,
+)
+from deploy.account.desired_account import stack_name
+from deploy.foundation.stack import find_foundation
+from deploy.operate.diagnosis import Diagnosis, Look, State, examine, of_findings
+from deploy.operate.doctor_machine import disk, endpoint, packer, session_tools, ssh, stable_name
+from deploy.plan.account_preflight import account_findings
+from deploy.plan.offers import offer_findings
+from deploy.plan.preflight import check_credentials, preflight
+from deploy.plan.quotas import quota_findings
+from deploy.release.choice import requested_release
+from deploy.release.config_bucket import current_release
+from deploy.release.groups import type_names
+
+# What bake and deploy call.
+SERVICES = (
+    *("sts", "ec2", "autoscaling", "elbv2", "cloudformation", "iam", "s3", "dynamodb", "ssm"),
+    *("cloudwatch", "logs", "sns", "sqs", "route53", "service-quotas"),
+)
+AWS_TOLERATES = 300.0  # seconds between a request's time and AWS's: SigV4's troubleshooting page
+
+
+def diagnose(
+    clients: Clients, environment: Environment, *, cache: Path, sessions: bool = True
+) -> Iterator[Diagnosis]:
+    """Yield what each look finds; changes nothing.
+
+    ``cache`` is where bakes keep what they download; ``sessions``: look for Session Manager's
+    tools too.
+    """
+    here: list[tuple[str, Look]] = [
+        ("Packer", packer),
+        ("ssh", ssh),
+        ("disk", partial(disk, cache)),
+        *([("session tools", session_tools)] if sessions else []),
+        ("endpoints", partial(_endpoints, clients)),
+    ]
+    yield from examine(here)
+    try:
+        caller = check_credentials(clients, environment)
+    except PipelineError as error:
+        yield Diagnosis("credentials", "fail", error.message, error.hint)
+        return
+    yield Diagnosis("credentials", "pass", caller)
+    there: list[tuple[str, Look]] = [
+        ("clock", partial(_clock, clients)),
+        ("roles", partial(_roles, clients, environment)),
+        ("boundary", partial(_boundary, clients, environment)),
+        ("service-linked roles", partial(_linked_roles, clients, environment)),
+        ("base image", partial(_base_images, clients, environment)),
+        ("build subnet", partial(_build_subnets, clients, environment)),
+        ("quotas", partial(_quotas, clients, environment)),
+        ("instance types", partial(_offers, clients, environment)),
+        ("deploy", partial(_deploy, clients, environment)),
+        ("DNS", partial(stable_name, environment)),
+    ]
+    yield from examine(there)
+
+
+def _endpoints(clients: Clients) -> Iterator[Diagnosis]:
+    for service in SERVICES:
+        url = urlsplit(clients(service).meta.endpoint_url)
+        yield endpoint(service, str(url.hostname), url.port or 443)
+
+
+def _clock(clients: Clients) -> Iterator[Diagnosis]:
+    off = abs(clients.ahead)
+    state: State = "fail" if off >= AWS_TOLERATES else "warning"
+    if off == 0:
+        yield Diagnosis("clock", "pass", "agrees with AWS's")
+    else:
+        hint = "set it by NTP: AWS refuses requests that are five minutes off"
+        yield Diagnosis("clock", state, f"{off:.0f} s off AWS's", hint)
+
+
+def _roles(clients: Clients, environment: Environment) -> Iterator[Diagnosis]:
+    name, setup = stack_name(environment), f"invoke account.setup --env {environment.name}"
+    stack = find_account_stack(clients, environment)
+    if stack is None:
+        seen = f"there is no stack {name}: whoever bakes or deploys needs permissions of their own"
+        yield Diagnosis("roles", "warning", seen, f"an administrator runs {setup}")
+    elif not stack.is_usable:
+        yield Diagnosis("roles", "fail", f"the stack {name} is {stack.status}", setup)
+    elif not is_current(clients, environment, stack):
+        seen = f"the stack {name} is not as {environment.name}.toml and this version have it"
+        yield Diagnosis("roles", "warning", seen, f"an administrator runs {setup}")
+    else:
+        yield Diagnosis("roles", "pass", f"the stack {name} is {stack.status}")
+
+
+def _boundary(clients: Clients, environment: Environment) -> Iterator[Diagnosis]:
+    given = environment.nodes.permissions_boundary or "none is needed by who runs this"
+    return of_findings("boundary", account_findings(clients, environment), given)
+
+
+def _linked_roles(clients: Clients, environment: Environment) -> Iterator[Diagnosis]:
+    missing = missing_linked_roles(clients, environment)
+    for service, name in needed_linked_roles(environment).items():
+        if service in missing:
+            hint = f"aws iam create-service-linked-role --aws-service-name {service}"
+            yield Diagnosis("service-linked role", "warning", f"{name} does not exist", hint)
+        else:
+            yield Diagnosis("service-linked role", "pass", name)
+
+
+def _base_images(clients: Clients, environment: Environment) -> Iterator[Diagnosis]:
+    for place, settings in _images(environment):
+        found = resolve_base_image(clients, settings, place)
+        yield Diagnosis("base image", "pass", f"[{place}] {found.ami_id} {found.name}".rstrip())
+
+
+def _build_subnets(clients: Clients, environment: Environment) -> Iterator[Diagnosis]:
+    for place, settings in _images(environment):
+        found = resolve_subnet(clients, settings, place)
+        yield Diagnosis("build subnet", "pass", f"[{place}] {found.subnet_id}")
+
+
+def _images(environment: Environment) -> list[tuple[str, ImageSettings]]:
+    """Return the settings of each image that nodes are launched from, with their table."""
+    used = {name for _, name in environment.wanted_images}
+    return [
+        (f"images.{name}" if name else "image", environment.image_named(name))
+        for name in sorted(used)
+    ]
+
+
+def _quotas(clients: Clients, environment: Environment) -> Iterator[Diagnosis]:
+    facts = type_facts(clients, type_names(environment))
+    found = quota_findings(clients, environment, facts)
+    return of_findings("quotas", found, "suffice for the largest cluster")
+
+
+def _offers(clients: Clients, environment: Environment) -> Iterator[Diagnosis]:
+    found = offer_findings(clients, environment, find_foundation(clients, environment))
+    return of_findings("instance types", found, "are offered in every zone")
+
+
+def _deploy(clients: Clients, environment: Environment) -> Iterator[Diagnosis]:
+    """Run the preflight of a deploy, once there are images to deploy."""
+    try:
+        release = requested_release(clients, environment)
+    except Refused as error:
+        yield Diagnosis("deploy", "warning", error.message, error.hint)
+        return
+    foundation = find_foundation(clients, environment)
+    served = (
+        current_release(clients, foundation.bucket_name, environment.name) if foundation else None
+    )
+    found = preflight(clients, environment, foundation, release, served)
+    yield from of_findings("deploy", found, f"release {release.id} can be deployed")

@@ -1,0 +1,111 @@
+"""What `invoke doctor` sees of the machine that it runs on: tools, disk, names. No AWS calls."""
+
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from bake.packer import NEEDS_PLUGINS
+from common.environment import Environment
+from deploy.operate.diagnosis import Diagnosis, State
+from deploy.operate.session import INSTALL, PLUGIN
+from deploy.verify.cluster_checks import addresses
+
+OLDEST_PACKER = (1, 6, 6)  # required_version in packer/sources.pkr.hcl
+AMAZON = re.compile(r"github\.com/hashicorp/amazon\S*?_v(\d+)\.(\d+)\.(\d+)")
+PLUGIN_VERSIONS = ((1, 2, 0), (2, 0, 0))  # packer/current/plugins.pkr.hcl: from, below
+# A bake keeps the wheels of Ray and its dependencies, about 1 GB for each image's requirements.
+LEAST_FREE, ENOUGH_FREE = 1, 5  # GiB
+CONNECT_SECONDS = 3.0
+
+
+def packer() -> Iterator[Diagnosis]:
+    """Look for Packer and, from 1.7 on, its plugin for Amazon."""
+    said = _output("packer", "version")
+    words = re.search(r"v(\d+)\.(\d+)\.(\d+)", said or "")
+    if not words:
+        hint = "./run.sh installs it; or: https://developer.hashicorp.com/packer/install"
+        yield Diagnosis("Packer", "fail", "it is not installed, or does not run", hint)
+        return
+    version = tuple(map(int, words.groups()))
+    shown = ".".join(map(str, version))
+    if version < OLDEST_PACKER:
+        yield Diagnosis("Packer", "fail", f"version {shown}", "install 1.6.6 or later")
+        return
+    yield Diagnosis("Packer", "pass", f"version {shown}")
+    if version >= NEEDS_PLUGINS:
+        yield _plugin(_output("packer", "plugins", "installed") or "")
+
+
+def _plugin(installed: str) -> Diagnosis:
+    """Judge the output of ``packer plugins installed``: a path of each plugin's binary."""
+    name, (oldest, below) = "Packer's plugin amazon", PLUGIN_VERSIONS
+    found = [tuple(map(int, match.groups())) for match in AMAZON.finditer(installed)]
+    if fitting := [version for version in found if oldest <= version < below]:
+        return Diagnosis(name, "pass", f"version {'.'.join(map(str, max(fitting)))}")
+    hint = "packer init packer/current; without a network: packer plugins install --path"
+    seen = f"versions {found} do not fit" if found else "it is not installed"
+    return Diagnosis(name, "fail", seen, hint)
+
+
+def disk(folder: Path) -> Iterator[Diagnosis]:
+    """Look for room where bakes keep what they download."""
+    place = next(one for one in (folder, *folder.parents) if one.exists())
+    free = shutil.disk_usage(place).free / 2**30
+    state: State = "pass" if free >= ENOUGH_FREE else "warning" if free >= LEAST_FREE else "fail"
+    hint = "" if free >= ENOUGH_FREE else "make room, or set RAYKILN_CACHE to a folder with some"
+    yield Diagnosis("disk", state, f"{free:.1f} GiB free in {place}", hint)
+
+
+def session_tools() -> Iterator[Diagnosis]:
+    """Look for what a session on an instance needs; bake and deploy do without."""
+    hints = {
+        "aws": "for head.shell and connect: install the AWS CLI",
+        PLUGIN: f"for head.shell and connect: {INSTALL}"
+        "session-manager-working-with-install-plugin.html",
+    }
+    for tool, hint in hints.items():
+        if found := shutil.which(tool):
+            yield Diagnosis(tool, "pass", found)
+        else:
+            yield Diagnosis(tool, "warning", "it is not installed", hint)
+
+
+def ssh() -> Iterator[Diagnosis]:
+    """Look for the SSH client with which images are tested."""
+    found = shutil.which("ssh")
+    if found:
+        yield Diagnosis("ssh", "pass", found)
+    else:
+        yield Diagnosis("ssh", "fail", "it is not installed", "apt-get install openssh-client")
+
+
+def stable_name(environment: Environment) -> Iterator[Diagnosis]:
+    """Resolve the cluster's name: whoever uses its endpoint must be able to."""
+    name = environment.head_dns
+    if found := addresses(name):
+        yield Diagnosis("DNS", "pass", f"{name} is {', '.join(sorted(found))}")
+        return
+    hint = "it resolves in the cluster's VPC once it is deployed, and where its zone is forwarded"
+    yield Diagnosis("DNS", "warning", f"{name} does not resolve here", hint)
+
+
+def endpoint(service: str, host: str, port: int = 443) -> Diagnosis:
+    """Connect to an endpoint of AWS."""
+    try:
+        with socket.create_connection((host, port), timeout=CONNECT_SECONDS):
+            return Diagnosis("endpoint", "pass", f"{service} at {host}")
+    except OSError as error:
+        hint = "open port 443 to it, or create an endpoint of the VPC for this service"
+        return Diagnosis("endpoint", "fail", f"{service} at {host}: {error}", hint)
+
+
+def _output(*command: str) -> str | None:
+    """Return what a command prints; None when it is not there or fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout

@@ -1,0 +1,55 @@
+"""The page on AWS: every command that it names is a task, every key one of the file's."""
+
+import re
+
+import pytest
+
+from common.account_access import AccountAccess
+from tasks import namespace
+from tests.lint.test_linters import ROOT
+
+PAGE = (ROOT / "docs" / "on-aws.md").read_text("utf-8")
+COMMAND = re.compile(
+    r"(?:\binvoke|\./run\.sh)\s+([a-z][a-z.-]*)((?:\s+--[a-z-]+(?:\s+[A-Za-z]+)?)*)"
+)
+
+
+def commands() -> dict[str, set[str]]:
+    """Return each command that the page names, with its options."""
+    found: dict[str, set[str]] = {}
+    for name, options in COMMAND.findall(PAGE):
+        found.setdefault(name, set()).update(re.findall(r"--([a-z-]+)", options))
+    return found
+
+
+def test_the_page_walks_the_whole_way() -> None:
+    assert set(commands()) == {
+        *("account.setup", "account.template", "account.remove", "doctor", "bake", "images"),
+        *("plan", "deploy", "verify", "status", "smoke", "rollback", "destroy"),
+    }
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_a_command_exists_with_its_options(name: str) -> None:
+    task = namespace[name]
+
+    known = {flag.lstrip("-") for argument in task.get_arguments() for flag in argument.names}
+    assert commands()[name] <= {flag.replace("_", "-") for flag in known}
+
+
+def test_the_keys_of_account_are_those_of_the_file() -> None:
+    rows = re.findall(r"^\| (`[a-z_`, ]+`) \|", PAGE, re.MULTILINE)
+    named = {key for row in rows for key in re.findall(r"`([a-z_]+)`", row)}
+
+    assert set(AccountAccess.model_fields) <= named
+
+
+def test_the_sums_of_the_page_are_right() -> None:
+    """A price an hour, times 730 hours, times what the foundation's template has of it."""
+    template = (ROOT / "deploy/foundation/template.yaml").read_text("utf-8")
+    endpoints, each = template.count("VpcEndpointType: Interface"), 0.01 * 730
+
+    said = f"{endpoints} \u00d7 2 \u00d7 ${each:.2f} = ${endpoints * 2 * each:.2f}"
+    assert said in PAGE
+    assert f"m6i.large ${0.096 * 730:.2f}" in PAGE
+    assert f"| network load balancer | ${0.0225 * 730:.2f}" in PAGE

@@ -1,0 +1,75 @@
+"""The boundary takes nothing from the nodes that they need, and adds nothing."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from common.clients import Clients
+from localcloud.patches.iam import enforced, role_credentials
+from localcloud.patches.internal import call
+from tests.unit.deploy.account.conftest import Account
+from tests.unit.deploy.builders import REGION
+from tests.unit.deploy.foundation.privileges import (
+    SESSION,
+    Place,
+    a_place,
+    acting_as,
+    is_refused,
+    made_by_the_stack,
+    wrong_results,
+)
+from tests.unit.deploy.foundation.test_privileges import HEAD_MUST, WORKER_MUST
+from tests.unit.localcloud.fakes import FakeClock
+
+EVERYTHING = (
+    '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
+)
+
+
+@pytest.fixture
+def place(account: Account, clock: FakeClock) -> Place:
+    return a_place(account.environment, Clients(REGION), clock)
+
+
+@pytest.fixture
+def as_head(place: Place) -> Iterator[Place]:
+    yield from acting_as(place, made_by_the_stack("HeadRole"))
+
+
+@pytest.fixture
+def as_worker(place: Place) -> Iterator[Place]:
+    yield from acting_as(place, made_by_the_stack("WorkerRole"))
+
+
+def test_a_head_can_do_its_work_within_it(as_head: Place) -> None:
+    assert wrong_results(HEAD_MUST, as_head, refused=False) == []
+
+
+def test_a_worker_can_do_its_work_within_it(as_worker: Place) -> None:
+    assert wrong_results(WORKER_MUST, as_worker, refused=False) == []
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "arguments"),
+    [
+        ("iam", "create_user", {"UserName": "me"}),
+        ("iam", "delete_role", {"RoleName": "raykiln-dev-deploy"}),
+        ("s3", "put_object", {"Bucket": "raykiln-dev-123456789012-us-east-1", "Key": "x"}),
+        ("ssm", "get_parameter", {"Name": "/ray/other/redis_password"}),
+        ("ssm", "put_parameter", {"Name": "/ray/dev/redis_password", "Value": "x"}),
+        ("cloudformation", "delete_stack", {"StackName": "raykiln-dev"}),
+        ("dynamodb", "delete_table", {"TableName": "raykiln-lease-dev"}),
+        ("autoscaling", "delete_auto_scaling_group", {"AutoScalingGroupName": "ray-head-asg-dev"}),
+        ("ec2", "create_vpc", {"CidrBlock": "10.0.0.0/16"}),
+        ("secretsmanager", "get_secret_value", {"SecretId": "theirs"}),
+    ],
+)
+def test_not_even_with_a_policy_for_everything_may_a_node(
+    place: Place, service: str, operation: str, arguments: dict[str, str]
+) -> None:
+    head = made_by_the_stack("HeadRole")
+    call("iam", "put_role_policy", RoleName=head, PolicyName="x", PolicyDocument=EVERYTHING)
+    client = SESSION.client(service, **role_credentials(head))
+
+    with enforced():
+        assert is_refused(lambda _: getattr(client, operation)(**arguments), place)
