@@ -6,7 +6,7 @@ from invoke.context import Context
 from invoke.tasks import task
 
 from commands.failures import plain_errors
-from commands.shared import DEFAULT_ENV, ENV, clients_of, environment_at
+from commands.shared import BAKE, DEFAULT_ENV, ENV, clients_of, environment_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ def bake(
         def fetch(environment: "Environment") -> None:
             fetch_wheels(environment, wanted_images(environment, role, image))
 
-        environment = environment_at(env, prepare=fetch, inside=True)
+        environment = environment_at(env, prepare=fetch, inside=True, act_as=BAKE)
         baked = bake_images(environment, wanted_images(environment, role, image), force)
         for line in lines_of(baked):
             console.print(line)
@@ -87,7 +87,7 @@ def lines_of(baked: "BakeResult") -> "Iterator[str]":
 def images(c: Context, env: str = DEFAULT_ENV) -> None:
     """List the images, newest first."""
     with plain_errors():
-        environment = environment_at(env)
+        environment = environment_at(env, act_as=BAKE)
         from bake.catalog import images as baked_images
         from deploy.report.console import show_table
 

@@ -14,6 +14,8 @@ DEFAULT_ENV = os.environ.get("RAYKILN_ENV", "local")
 ENV = "a file in environments/ (default: RAYKILN_ENV, or local)"
 YES = "do not ask first"
 JSON = "print JSON"
+# Whom the local cloud's commands act as, like whoever has that role's credentials on AWS.
+ADMINISTRATOR, BAKE, DEPLOY = "administrator", "bake", "deploy"
 BREAK_LOCK = "take the deploy lock from another deployer"
 
 
@@ -45,12 +47,13 @@ def environment_at(
     prepare: Callable[["Environment"], object] = lambda environment: None,
     *,
     inside: bool = False,
+    act_as: str = DEPLOY,
 ) -> "Environment":
     """Return the environment, with this process in the network where its AWS is.
 
     For the local cloud that is a network outside of its VPC, or with ``inside`` the VPC itself, as
-    for an operator on a VPN. ``prepare`` is called before the process leaves the network of this
-    machine.
+    for an operator on a VPN; and with the credentials of the role ``act_as``, which on AWS whoever
+    calls brings. ``prepare`` is called before the process leaves the network of this machine.
     """
     from common.environment import load_environment
 
@@ -61,9 +64,28 @@ def environment_at(
         if not session.is_operator():
             prepare(environment)
             session.enter(inside=inside)
+            become(environment, act_as)
         elif inside and not session.is_inside():
             session.enter(inside=True)
+            become(environment, act_as)
     return environment
+
+
+def become(environment: "Environment", role: str) -> None:
+    """Act as a role of the environment's account from now on, in this process and its children.
+
+    What the account needs is created first, as its administrator does with account.setup. Does
+    nothing for the administrator, who the local cloud's operator is by itself.
+    """
+    if role == ADMINISTRATOR:
+        return
+    from common.progress import Silent
+    from common.waiting import SystemClock
+    from deploy.account.account_setup import assume_role, set_up_account
+
+    clients = clients_of(environment)
+    set_up_account(clients, environment, clock=SystemClock(), progress=Silent())
+    os.environ.update(assume_role(clients, environment, role))
 
 
 def clients_of(environment: "Environment") -> "Clients":

@@ -11,7 +11,6 @@ from bake.packer import NEEDS_PLUGINS
 from common.environment import Environment
 from deploy.operate.diagnosis import Diagnosis, State
 from deploy.operate.session import INSTALL, PLUGIN
-from deploy.verify.cluster_checks import addresses
 
 OLDEST_PACKER = (1, 6, 6)  # required_version in packer/sources.pkr.hcl
 AMAZON = re.compile(r"github\.com/hashicorp/amazon\S*?_v(\d+)\.(\d+)\.(\d+)")
@@ -83,13 +82,16 @@ def ssh() -> Iterator[Diagnosis]:
 
 
 def stable_name(environment: Environment) -> Iterator[Diagnosis]:
-    """Resolve the cluster's name: whoever uses its endpoint must be able to."""
+    """Resolve the cluster's name, which clients in its network use."""
     name = environment.head_dns
-    if found := addresses(name):
-        yield Diagnosis("DNS", "pass", f"{name} is {', '.join(sorted(found))}")
+    try:
+        found = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
+    except socket.gaierror:
+        hint = f"from outside of its VPC: invoke connect --env {environment.name}"
+        yield Diagnosis("DNS", "warning", f"{name} does not resolve here", hint)
         return
-    hint = "it resolves in the cluster's VPC once it is deployed, and where its zone is forwarded"
-    yield Diagnosis("DNS", "warning", f"{name} does not resolve here", hint)
+    shown = ", ".join(sorted({str(address[0]) for *_, address in found}))
+    yield Diagnosis("DNS", "pass", f"{name} is {shown}")
 
 
 def endpoint(service: str, host: str, port: int = 443) -> Diagnosis:

@@ -559,7 +559,9 @@ def test_everyone_may_call_get_caller_identity(account: Account) -> None:
 
 
 TOPIC = "Resources: {Topic: {Type: AWS::SNS::Topic, Properties: {TopicName: alarms}}}"
-THROUGH = {"ForAnyValue:StringEquals": {"aws:CalledVia": ["cloudformation.amazonaws.com"]}}
+THROUGH: dict[str, Any] = {
+    "ForAnyValue:StringEquals": {"aws:CalledVia": ["cloudformation.amazonaws.com"]}
+}
 
 
 def test_a_stack_creates_in_the_name_of_whoever_changes_it(
