@@ -1,10 +1,12 @@
 """The page on AWS: every command that it names is a task, every key one of the file's."""
 
 import re
+from ipaddress import IPv4Network
 
 import pytest
 
 from common.account_access import AccountAccess
+from common.network import Network
 from tasks import namespace
 from tests.lint.test_linters import ROOT
 
@@ -45,9 +47,9 @@ def test_the_keys_of_account_are_those_of_the_file() -> None:
 
 
 def test_the_sums_of_the_page_are_right() -> None:
-    """A price an hour, times 730 hours, times what the foundation's template has of it."""
-    template = (ROOT / "deploy/foundation/template.yaml").read_text("utf-8")
-    endpoints, each = template.count("VpcEndpointType: Interface"), 0.01 * 730
+    """A price an hour, times 730 hours, times what a foundation has of it."""
+    network = Network(operator_cidrs=(IPv4Network("10.0.0.0/8"),), endpoints=True)
+    endpoints, each = len(network.interfaces), 0.01 * 730
 
     said = f"{endpoints} \u00d7 2 \u00d7 ${each:.2f} = ${endpoints * 2 * each:.2f}"
     assert said in PAGE

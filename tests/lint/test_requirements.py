@@ -21,13 +21,14 @@ OURS = {
     *("bake", "commands", "common", "deploy", "documents", "drills", "localcloud", "node", "tests"),
 }
 PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)==(.*?) *\\?$", re.MULTILINE)
+NOT_PYPY = re.compile(r" ; .*(?:!= 'PyPy'|!= 'pypy').*")
 
 
 def pins(lock: str) -> dict[str, set[str]]:
-    """Return what a lock installs: a version, or one for each Python, by the package's name."""
+    """Return what a lock installs: a version, or one for each CPython, by the package's name."""
     found: dict[str, set[str]] = {}
     for name, version in PIN.findall((ROOT / lock).read_text()):
-        found.setdefault(name.lower(), set()).add(version)
+        found.setdefault(name.lower(), set()).add(NOT_PYPY.sub("", version))
     return found
 
 
