@@ -62,14 +62,15 @@ esac
 
 say() { printf '%s\n' "$*" >&2; }
 
+# Print the Debian packages that the command $1 lacks.
 missing_packages() {
   local entry
   for entry in "${TOOLS[@]}"; do
     command -v "${entry%%:*}" >/dev/null || printf '%s\n' "${entry##*:}"
   done
   [[ -n "${ONLY}" || -e "${DEBIAN_KEYS}" ]] || printf 'debian-archive-keyring\n'
-  # The page is tested in a browser. Ubuntu has Chromium only as a snap.
-  if [[ -z "${ONLY}" && "$(</etc/os-release)" == *'ID=debian'* ]]; then
+  # Pages are tested in a browser. Ubuntu has Chromium only as a snap.
+  if [[ "$1" =~ ^(test|thorough)$ && "$(</etc/os-release)" == *'ID=debian'* ]]; then
     command -v chromedriver >/dev/null || printf 'chromium-driver\n'
   fi
   [[ -x .venv/bin/pip ]] || "$(find_python)" -c 'import ensurepip' 2>/dev/null || printf 'python3-venv\n'
@@ -147,7 +148,7 @@ install_venv() {
 
 main() {
   local packages
-  mapfile -t packages < <(missing_packages)
+  mapfile -t packages < <(missing_packages "${1:-}")
   if ((${#packages[@]} > 0)); then
     install_packages "${packages[@]}"
   fi
