@@ -100,6 +100,7 @@ _RULE_KEYS = {
     "Status",
     "Prefix",
     "ExpirationInDays",
+    "ExpiredObjectDeleteMarker",
     "NoncurrentVersionExpiration",
     "AbortIncompleteMultipartUpload",
     "Transitions",
@@ -115,6 +116,8 @@ def _lifecycle(given: Tree) -> Tree:
         made |= {"ID": rule["Id"]} if "Id" in rule else {}
         if "ExpirationInDays" in rule:
             made["Expiration"] = {"Days": rule["ExpirationInDays"]}
+        elif "ExpiredObjectDeleteMarker" in rule:
+            made["Expiration"] = chosen(rule, "ExpiredObjectDeleteMarker")
         made |= chosen(rule, "NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload")
         if "Transitions" in rule:
             made["Transitions"] = [

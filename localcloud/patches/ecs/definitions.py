@@ -101,6 +101,14 @@ def _container_problems(container: Tree, all_of_them: list[Tree], memory: int) -
         yield f"the local cloud has no {', '.join(odd)}: container {name}"
 
 
+def _complete_ports(containers: list[Tree]) -> None:
+    """Set what PortMapping of the ECS API has by default: the container's port, and TCP."""
+    for container in containers:
+        for mapping in container.get("portMappings") or []:
+            mapping.setdefault("hostPort", mapping["containerPort"])
+            mapping.setdefault("protocol", "tcp")
+
+
 @cache
 def install() -> None:
     """Check definitions for Fargate before moto registers them."""
@@ -111,6 +119,7 @@ def install() -> None:
             given = {"container_definitions": container_definitions, **more}
             if found := next(problems(given), None):
                 raise EcsClientException(found)
+            _complete_ports(container_definitions)
         return register(self, family, container_definitions, **more)
 
     EC2ContainerServiceBackend.register_task_definition = checked

@@ -1,9 +1,11 @@
 """nft's rules are those of moto's groups."""
 
 import re
+from functools import partial
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from localcloud.security_groups import desired_rules
 from tests.unit.localcloud.conftest import Clients
@@ -135,3 +137,30 @@ def test_a_load_balancer_without_groups_is_not_restricted(ec2: Any, aws: Clients
     interface = ec2.describe_network_interfaces()["NetworkInterfaces"][0]
 
     assert interface["PrivateIpAddress"] in members("unrestricted")
+
+
+@pytest.mark.parametrize(
+    ("description", "is_taken"),
+    [
+        ("GCS, from 10.0.0.0/8 (6379)", True),
+        ("Ray's own", False),
+        ("a\u2026", False),
+        ("a" * 256, False),
+    ],
+)
+def test_descriptions_have_few_characters(ec2: Any, description: str, is_taken: bool) -> None:
+    ranges = [{"CidrIp": "10.0.0.0/8", "Description": description}]
+    rule = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "IpRanges": ranges}
+    group = a_group(ec2, "first")
+
+    for call, request in (
+        ("create_security_group", {"GroupName": "second", "Description": description}),
+        ("authorize_security_group_ingress", {"GroupId": group, "IpPermissions": [rule]}),
+        ("authorize_security_group_egress", {"GroupId": group, "IpPermissions": [rule]}),
+    ):
+        ask = partial(getattr(ec2, call), **request)
+        if is_taken:
+            ask()
+            continue
+        with pytest.raises(ClientError, match="InvalidParameterValue"):
+            ask()
