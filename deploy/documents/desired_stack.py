@@ -8,6 +8,8 @@ from deploy.foundation.desired_stack import OPERATOR_SLOTS, DesiredStack, stack_
 from deploy.foundation.stack import Foundation
 
 PROJECT = "ray-documents"
+# Of these the template makes none where VpcEndpoints is "missing".
+SHARED_ENDPOINTS = ("logs", "monitoring", "ssmmessages")
 # What a VPC may have, less the two bits that its subnets take, which have 16 addresses at least:
 # docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
 WIDEST, NARROWEST = 16, 26
@@ -89,14 +91,18 @@ def _of_cluster(environment: Environment, cluster: Foundation | None) -> dict[st
             f"{environment.name}: the cluster whose network the documents use is not deployed",
             hint='invoke deploy, or set documents.network = "own"',
         )
-    shares = bool(environment.network.interfaces)
-    endpoints = "missing" if shares else "true"
+    endpoints = "missing" if has_shared_endpoints(environment) else "true"
     return {
         "ExistingVpcId": cluster.vpc_id,
         "ExistingSubnetIds": ",".join(cluster.private_subnet_ids),
         "VpcEndpoints": endpoints if environment.documents.endpoints else "false",
-        "EndpointSecurityGroupId": cluster.endpoint_security_group_id if shares else "",
+        "EndpointSecurityGroupId": cluster.endpoint_security_group_id,
     }
+
+
+def has_shared_endpoints(environment: Environment) -> bool:
+    """Say whether the cluster's VPC has the endpoints that the pipeline needs as well."""
+    return set(SHARED_ENDPOINTS) <= set(environment.network.interfaces)
 
 
 def _operators(environment: Environment) -> str:

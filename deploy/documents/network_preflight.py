@@ -5,13 +5,13 @@ from typing import Any
 
 from common.clients import Clients, translated
 from common.environment import Environment
+from deploy.documents.desired_stack import SHARED_ENDPOINTS, has_shared_endpoints
 from deploy.foundation.stack import Foundation
 from deploy.plan.finding import Finding
 
 STACK_TAG = "aws:cloudformation:stack-name"
 # What a stack in a VPC with Raykiln's endpoints adds to them (template/network.yaml).
 ADDED = ("ecr.api", "ecr.dkr", "secretsmanager", "sqs", "s3vectors")
-SHARED = ("logs", "monitoring", "ssmmessages")
 
 
 def network_findings(
@@ -88,7 +88,7 @@ def _endpoints(
     """
     if not environment.documents.endpoints:
         return
-    makes = ADDED if environment.network.interfaces else (*ADDED, *SHARED)
+    makes = ADDED if has_shared_endpoints(environment) else (*ADDED, *SHARED_ENDPOINTS)
     filters = [{"Name": "vpc-id", "Values": [cluster.vpc_id]}]
     with translated(f"looking for endpoints in {cluster.vpc_id}"):
         pages = clients("ec2").get_paginator("describe_vpc_endpoints").paginate(Filters=filters)

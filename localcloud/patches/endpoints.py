@@ -15,15 +15,20 @@ from typing import Any
 
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models import EC2Backend
+from moto.ec2.models.vpcs import AWS_ENDPOINT_SERVICES
 
 from localcloud.world import World
 
 INTERFACE = "interface"
+# Services with interface endpoints that moto's list does not have:
+# docs.aws.amazon.com/AmazonS3/latest/userguide/s3-vectors-privatelink.html
+LATER_SERVICES = ("s3vectors",)
 
 
 @cache
 def install() -> None:
     """Check before each creation."""
+    AWS_ENDPOINT_SERVICES.extend(LATER_SERVICES)
     create = EC2Backend.create_vpc_endpoint
 
     def create_vpc_endpoint(

@@ -186,7 +186,7 @@ def test_an_existing_vpc_is_used_as_it_is(pipeline: Pipeline) -> None:
     )
 
 
-def of_cluster(endpoints: bool, documents_endpoints: bool) -> dict[str, str]:
+def of_cluster(endpoints: bool | tuple[str, ...], documents_endpoints: bool) -> dict[str, str]:
     environment = an_environment(
         documents={"network": "cluster", "endpoints": documents_endpoints},
         network={"operator_cidrs": ["10.77.0.1/32"], "endpoints": endpoints},
@@ -199,12 +199,14 @@ def of_cluster(endpoints: bool, documents_endpoints: bool) -> dict[str, str]:
     [
         (True, True, ("missing", "sg-endpoints")),
         (True, False, ("false", "sg-endpoints")),
-        (False, True, ("true", "")),
-        (False, False, ("false", "")),
+        (False, True, ("true", "sg-endpoints")),
+        (False, False, ("false", "sg-endpoints")),
+        (("ssmmessages",), True, ("true", "sg-endpoints")),
+        (("logs", "monitoring", "ssmmessages"), True, ("missing", "sg-endpoints")),
     ],
 )
 def test_in_the_cluster_s_vpc_only_missing_endpoints_are_made(
-    endpoints: bool, documents_endpoints: bool, expected: tuple[str, str]
+    endpoints: bool | tuple[str, ...], documents_endpoints: bool, expected: tuple[str, str]
 ) -> None:
     found = of_cluster(endpoints, documents_endpoints)
 
