@@ -7,7 +7,16 @@ from invoke.exceptions import Exit
 from invoke.tasks import task
 
 from commands.failures import FAILED, plain_errors
-from commands.shared import DEFAULT_ENV, ENV, JSON, YES, approve, clients_of, environment_at
+from commands.shared import (
+    ADMINISTRATOR,
+    DEFAULT_ENV,
+    ENV,
+    JSON,
+    YES,
+    approve,
+    clients_of,
+    environment_at,
+)
 
 if TYPE_CHECKING:
     from common.environment import Environment
@@ -111,7 +120,8 @@ def pipeline_environment_at(name: str, builds: bool = False) -> "Environment":
     from common.errors import Refused
 
     fetch = prepare if builds else lambda environment: None
-    environment = environment_at(name, fetch, inside=True)  # where the head answers
+    # Inside, where the head answers; the account's roles are not held to these commands yet.
+    environment = environment_at(name, fetch, inside=True, act_as=ADMINISTRATOR)
     if environment.documents.runs_on != "fargate":
         raise Refused(
             f"{name}: documents.runs_on = {environment.documents.runs_on!r} is not deployed yet",
