@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from moto import mock_aws
 
 from common.clients import Clients
 from common.errors import PipelineError, Refused
@@ -14,6 +13,8 @@ from tests.unit.deploy.builders import an_environment
 from tests.unit.documents.conftest import SetClock
 from tests.unit.documents.pipeline import QUEUE
 from tests.unit.documents.pipeline import Pipeline as Application
+from tests.unit.localcloud.conftest import a_world
+from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
 OUTPUTS = {
     "S3BucketName": "bucket",
@@ -23,6 +24,14 @@ OUTPUTS = {
     "MetricsTableName": "metrics",
     "HeadName": "head.ray-documents-dev.internal",
 }
+
+
+class Here(Clients):
+    """Clients of a world, and its clock: a stack is created in time that passes."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__("us-east-1")
+        self.clock = clock
 
 
 def create_stack(clients: Clients, secret: str, paused: str = "false") -> None:
@@ -39,12 +48,15 @@ def create_stack(clients: Clients, secret: str, paused: str = "false") -> None:
         TemplateBody=json.dumps(template),
         Parameters=[{"ParameterKey": "Paused", "ParameterValue": paused}],
     )
+    if isinstance(clients, Here):
+        clients.clock.advance(30)
 
 
 @pytest.fixture
-def clients() -> Iterator[Clients]:
-    with mock_aws():
-        yield Clients("us-east-1")
+def clients() -> Iterator[Here]:
+    clock = FakeClock()
+    with a_world(clock, FakeDriver(clock)):
+        yield Here(clock)
 
 
 @pytest.fixture
@@ -52,7 +64,7 @@ def clock() -> SetClock:
     return SetClock()
 
 
-def test_a_pipeline_is_what_its_stack_outputs(clients: Clients) -> None:
+def test_a_pipeline_is_what_its_stack_outputs(clients: Here) -> None:
     create_stack(clients, json.dumps({"DOCUMENTS_TOKEN": "the-token"}))
 
     pipeline = find_pipeline(clients, an_environment())
@@ -64,20 +76,20 @@ def test_a_pipeline_is_what_its_stack_outputs(clients: Clients) -> None:
     assert pipeline.settings.max_bytes == 200 * 2**20
 
 
-def test_a_paused_pipeline_is_known_to_be_so(clients: Clients) -> None:
+def test_a_paused_pipeline_is_known_to_be_so(clients: Here) -> None:
     create_stack(clients, "{}", paused="true")
 
     assert find_pipeline(clients, an_environment()).paused
 
 
-def test_a_pipeline_that_is_not_there_is_refused(clients: Clients) -> None:
+def test_a_pipeline_that_is_not_there_is_refused(clients: Here) -> None:
     with pytest.raises(Refused, match="no stack ray-documents-dev") as caught:
         find_pipeline(clients, an_environment())
     assert caught.value.hint == "invoke documents.deploy --env dev"
 
 
 @pytest.mark.parametrize("secret", ["{}", "[]", "no JSON"])
-def test_a_secret_without_a_token_is_named_and_not_shown(clients: Clients, secret: str) -> None:
+def test_a_secret_without_a_token_is_named_and_not_shown(clients: Here, secret: str) -> None:
     create_stack(clients, secret)
 
     with pytest.raises(PipelineError, match="holds no DOCUMENTS_TOKEN") as caught:
