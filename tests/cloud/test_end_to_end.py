@@ -33,7 +33,7 @@ from tests.cloud.cluster_facts import (
 from tests.cloud.connection import connected
 from tests.cloud.harness import eventually, home, require_machines
 
-TOKEN_FIELD = "input"
+TOKEN_FIELD = "input[type=password]"
 Invoke = Callable[..., "subprocess.CompletedProcess[str]"]
 # Of the plan and of the rollout, in this order.
 REMOVAL = ("drain the ", "autoscaler configuration without ")
