@@ -12,21 +12,20 @@ from tests.cloud.harness import REPOSITORY, Cloud, eventually, home
 
 SERVE = """
 mkdir -p /run/page && echo 'the page of {id}' >/run/page/index.html
-systemd-run --quiet --unit page --working-directory /run/page \
-  python3 -m http.server --bind 127.0.0.1 8123
+systemd-run --quiet --unit page --working-directory /run/page python3 -m http.server 8123
 """
 # The road of deploy, in a process that is an operator; it prints JSON.
 ROAD = """
 import json, sys, urllib.request
 from common.clients import Clients
 from deploy.reach.road import Road, reach
-instance, name, port = sys.argv[1:]
+instance, name, port, host = sys.argv[1:]
 clients = Clients("us-east-1")
 road = Road(clients, name, lambda: instance)
 def page(address):
     return urllib.request.urlopen("http://%s:%d/" % address, timeout=20).read().decode().strip()
 found = [page(road.address(int(port))), page(road.address(int(port)))]
-with reach(clients, "localhost.localdomain", int(port), lambda: instance) as address:
+with reach(clients, host, int(port), lambda: instance) as address:
     found.append(page(address))
 open_ = clients("ssm").describe_sessions(State="Active")["Sessions"]
 road.close()
@@ -84,7 +83,8 @@ def test_a_port_of_a_machine_is_reached_through_session_manager(
         "the page", lambda: cloud.attempt(instance, "ss -ltn | grep -q :8123").returncode == 0
     )
 
-    done = outside(cloud, sys.executable, "-c", ROAD, instance, "ray-head.ray.internal", "8123")
+    where = ("ray-head.ray.internal", "8123", machine["PrivateIpAddress"])
+    done = outside(cloud, sys.executable, "-c", ROAD, instance, *where)
     cloud.on(instance, "systemctl stop page")
 
     assert done.returncode == 0, done.stderr
