@@ -320,7 +320,7 @@ def test_what_running_instances_use_is_removed_last(ground: Ground) -> None:
         "remove headPolicy",
     }
     assert ground.widen(before, after).nodes == made
-    assert set(ground.narrow(after).nodes) == {"gpuProfile"}
+    assert set(ground.narrow(after).nodes) == {"gpuProfile", "TagKeys"}
     assert is_empty(ground.plan(after, after))
 
 
@@ -427,6 +427,7 @@ def leave_a_change_set(ground: Ground, wanted: Needs) -> str:
             },
             {"ParameterKey": "HeadRoleName", "ParameterValue": ground.foundation.head_role_name},
             {"ParameterKey": "VpcId", "ParameterValue": ground.foundation.vpc_id},
+            {"ParameterKey": "TagKeys", "ParameterValue": "project raykiln:environment"},
         ],
         Capabilities=["CAPABILITY_IAM"],
     )
