@@ -59,7 +59,13 @@ def prepare(
             f"CloudFormation refused the stack {desired.name}: {found.get('StatusReason', '')}",
             hint="fix the environment's file or the template",
         )
-    changes = tuple(_change(entry["ResourceChange"]) for entry in found["Changes"])
+    # CloudFormation lists them in any order, and a plan is compared with the one before it.
+    changes = tuple(
+        sorted(
+            (_change(entry["ResourceChange"]) for entry in found["Changes"]),
+            key=lambda change: change.name,
+        )
+    )
     plan = StackPlan(desired.name, stack is None, changes, has_other_changes=not changes)
     return ChangeSet(created["Id"], created["StackId"], plan)
 

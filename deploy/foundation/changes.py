@@ -77,7 +77,7 @@ def _desired(
 
 
 def _refuse_surprises(now: StackPlan, shown: StackPlan, *, accept_losses: bool) -> None:
-    if not now.is_same_as(shown):
+    if now != shown:
         raise Refused(
             f"the stack {now.stack} has changed since the plan was made",
             hint="see the new plan: `invoke plan`",

@@ -1,6 +1,6 @@
 """What would change in the foundation. Pure: no AWS."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 Action = Literal["add", "change", "replace", "may replace", "remove"]
@@ -45,7 +45,7 @@ class ResourceChange:
 
 @dataclass(frozen=True)
 class StackPlan:
-    """What would change in the stack; empty when nothing would."""
+    """What would change in the stack, by name; empty when nothing would."""
 
     stack: str
     is_new: bool
@@ -57,12 +57,6 @@ class StackPlan:
     def is_empty(self) -> bool:
         """The stack is up to date."""
         return not (self.is_new or self.changes or self.has_other_changes)
-
-    def is_same_as(self, other: "StackPlan") -> bool:
-        """Say whether the same would change; CloudFormation lists changes in any order."""
-        return self == replace(other, changes=self.changes) and set(self.changes) == set(
-            other.changes
-        )
 
     @property
     def replaces_nothing(self) -> bool:

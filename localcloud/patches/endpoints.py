@@ -66,7 +66,7 @@ def _check_subnets(backend: Any, service_name: str, subnet_ids: list[str]) -> No
     used: set[str] = set()
     for subnet_id in subnet_ids:
         zone = backend.get_subnet(subnet_id).availability_zone
-        if zone not in zones:
+        if zones and zone not in zones:
             raise EC2ClientError(
                 "InvalidParameter",
                 f"The VPC endpoint service {service_name} does not support the availability zone "
@@ -83,6 +83,10 @@ def _check_subnets(backend: Any, service_name: str, subnet_ids: list[str]) -> No
 
 
 def _zones(backend: Any, service_name: str) -> set[str]:
+    """Return the zones of a service; none of one that moto has no facts of, as S3 Vectors."""
+    known = backend._collect_default_endpoint_services(backend.account_id, backend.region_name)
+    if service_name not in {one["ServiceName"] for one in known}:
+        return set()
     found = backend.describe_vpc_endpoint_services(
         [service_name], [], 1000, None, backend.region_name
     )
