@@ -142,10 +142,12 @@ def room_for(group: HeadGroup, count: int, version: int | None, *, launch_first:
 
 def unwanted(group: HeadGroup, count: int, version: int | None, leader: str) -> tuple[Member, ...]:
     """Return the stale heads that go first: those that were never in service, and those without
-    which there is no room for ``count`` heads of ``version``. Never the leader, and of its version
-    last: a deployer may have stopped with heads of a third version in service.
+    which there is no room for ``count`` heads of ``version``. Not the leader, while any head is in
+    service, and of its version last: a deployer may have stopped with heads of a third version in
+    service.
     """
-    others = [member for member in group.stale(version) if member.instance_id != leader]
+    kept = leader if group.serving else ""
+    others = [member for member in group.stale(version) if member.instance_id != kept]
     never = [member for member in others if not member.serves]
     missing = max(count - len(group.fresh(version)), 0)
     room = most_heads(count) - (len(group.living) - len(never))

@@ -68,11 +68,12 @@ def a_group(*heads: str) -> HeadGroup:
         # Never in service: always first, and no reason to terminate others.
         (["a1", "b1", "c2?", "d2?"], 2, None, "a", "cd"),
         (["a1", "b2?"], 1, 2, "a", ""),
-        # The leader never is.
+        # The leader never is, unless no head is in service at all.
         (["a1?", "b2"], 1, 3, "a", "b"),
+        (["a1?"], 1, 3, "a", "a"),
     ],
 )
-def test_heads_that_leave_no_room_go_first_and_never_the_leader(
+def test_heads_that_leave_no_room_go_first_and_not_the_leader(
     heads: list[str], count: int, version: int | None, leader: str, first: str
 ) -> None:
     found = unwanted(a_group(*heads), count, version, leader)

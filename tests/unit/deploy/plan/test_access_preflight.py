@@ -149,7 +149,7 @@ def test_security_groups_must_exist_in_the_cluster_s_vpc(world: World) -> None:
     network = {
         "operator_cidrs": ["10.0.0.0/8"],
         "vpc_id": vpc_id,
-        "private_subnet_ids": ["subnet-0", "subnet-1"],
+        "private_subnet_ids": ["subnet-00000000", "subnet-11111111"],
     }
     nodes = {"security_group_ids": [ours, theirs, "sg-00000000000000000"]}
 
@@ -165,7 +165,7 @@ def test_what_exceeds_the_quotas_of_a_role_and_of_an_interface_is_named(world: W
     network = {
         "operator_cidrs": ["10.0.0.0/8"],
         "vpc_id": vpc_id,
-        "private_subnet_ids": ["subnet-0", "subnet-1"],
+        "private_subnet_ids": ["subnet-00000000", "subnet-11111111"],
     }
     gpu = TYPE | {"security_group_ids": groups, "egress": ["tcp/22 to 10.0.0.0/8"]}
 
