@@ -55,6 +55,8 @@ def parameters(environment: Environment, provider_arn: str = "") -> dict[str, st
         "SecretName": environment.secret,
         "HeadGroupName": environment.head_group,
         "HeadName": environment.head_dns.lower(),
+        "DocumentsName": environment.documents_stack,
+        "DocumentsBucketName": environment.documents_bucket,
         "BaseImageOwners": ",".join(owners),
         "GitHubRepository": account.repository,
         "OidcProviderArn": account.oidc_provider_arn or provider_arn,

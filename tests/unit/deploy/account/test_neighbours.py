@@ -123,13 +123,13 @@ MAY: dict[str, tuple[Try, ...]] = {
     "deploy": (
         Try("cloudformation:ExecuteChangeSet", f"{STACK}/raykiln-dev/1"),
         Try("cloudformation:CreateChangeSet", f"{STACK}/raykiln-dev-nodes/*"),
-        Try("cloudformation:CreateChangeSet", f"{STACK}/raykiln-dev-documents/*"),
+        Try("cloudformation:CreateChangeSet", f"{STACK}/ray-documents-dev/*"),
         Try("iam:CreateRole", f"{ROLE}/raykiln-dev-HeadRole-1", VIA | BOUNDED),
         Try("iam:CreateRole", f"{ROLE}/raykiln/dev/workers/raykiln-dev-nodes-1", VIA | BOUNDED),
         Try("iam:PassRole", f"{ROLE}/raykiln-dev-HeadRole-1", TO_EC2),
         Try(
             "iam:PassRole",
-            f"{ROLE}/raykiln-dev-documents-TaskRole-1",
+            f"{ROLE}/ray-documents-dev-TaskRole-1",
             {"iam:PassedToService": "ecs-tasks.amazonaws.com"},
         ),
         Try("ec2:TerminateInstances", INSTANCE, OURS),
@@ -150,9 +150,9 @@ MAY: dict[str, tuple[Try, ...]] = {
             f"{ROLE}/aws-service-role/spot.amazonaws.com/*",
             {"iam:AWSServiceName": "spot.amazonaws.com"},
         ),
-        Try("ecr:PutImage", f"arn:aws:ecr:{HERE}:repository/raykiln-dev-documents"),
-        Try("ecs:UpdateService", f"arn:aws:ecs:{HERE}:service/raykiln-dev-documents/web"),
-        Try("sqs:SendMessage", f"arn:aws:sqs:{HERE}:raykiln-dev-documents"),
+        Try("ecr:PutImage", f"arn:aws:ecr:{HERE}:repository/ray-documents-dev"),
+        Try("ecs:UpdateService", f"arn:aws:ecs:{HERE}:service/ray-documents-dev/web"),
+        Try("sqs:SendMessage", f"arn:aws:sqs:{HERE}:ray-documents-dev"),
     ),
     "scientist": (
         Try("ec2:DescribeInstances", "*"),
@@ -241,7 +241,7 @@ MAY_NOT: dict[str, tuple[Try, ...]] = {
         Try("sqs:DeleteQueue", f"arn:aws:sqs:{HERE}:orders"),
         Try("sns:Publish", f"arn:aws:sns:{HERE}:raykiln-prod"),
         Try("logs:DeleteLogGroup", f"{LOGS}:/raykiln/dev/head"),
-        Try("ecr:PutImage", f"arn:aws:ecr:{HERE}:repository/raykiln-prod-documents"),
+        Try("ecr:PutImage", f"arn:aws:ecr:{HERE}:repository/ray-documents-prod"),
         Try("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{HERE}:secret:db-abcdef"),
     ),
     "scientist": (
