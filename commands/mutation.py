@@ -28,6 +28,8 @@ ROOMS = {
     "deploy/release": "tests/unit/deploy/release",
     "deploy/report": "tests/unit/deploy/report",
 }
+# Each copy is new: mutmut need not find out what an earlier run of it leaves valid.
+NO_HISTORY = ("use_git_change_detection = false", "track_dependencies = false")
 QUICK = "not slow and not thorough and not machines"
 # Mutants of a function are numbered; which last digit counts first, for a share in tenths.
 DIGITS = "7304958261"
@@ -119,7 +121,7 @@ def settings(room: str, entries: list[str]) -> str:
         "pytest_add_cli_args_test_selection": ROOMS[room].split(),
     }
     lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
-    return "\n".join(["\n[tool.mutmut]", "use_git_change_detection = false", *lines, ""])
+    return "\n".join(["\n[tool.mutmut]", *NO_HISTORY, *lines, ""])
 
 
 def verdicts(room: str, listed: str, folder: Path) -> Verdicts:

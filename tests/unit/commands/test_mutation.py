@@ -36,6 +36,7 @@ def test_a_room_is_changed_alone_and_its_own_tests_are_run() -> None:
 
     assert tomllib.loads(text)["tool"]["mutmut"] == {
         "use_git_change_detection": False,
+        "track_dependencies": False,
         "source_paths": ["deploy"],
         "only_mutate": ["deploy/plan/*"],
         "also_copy": ["bake", "tasks.py"],
