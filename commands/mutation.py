@@ -82,8 +82,8 @@ def try_room(room: str, tenths: int, minutes: float) -> Verdicts:
     found = verdicts(room, listed, folder)
     if not found.noticed and not found.unnoticed:
         raise PipelineError(
-            f"no mutant of {room} was tried in {minutes:.0f} minutes",
-            hint=f"give it more --minutes, or see whether its tests pass: {log}",
+            f"no mutant of {room} was tried: its tests fail as they are, or take too long",
+            hint=f"see {log}; or give it more --minutes",
         )
     return found
 
