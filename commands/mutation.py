@@ -90,13 +90,13 @@ def try_room(room: str, tenths: int, minutes: float) -> Verdicts:
 
 def show(found: Verdicts) -> None:
     """Print how many mutants of a room were noticed, and name those that were not."""
-    from deploy.report.console import console, show_table
+    from deploy.report.console import console
 
     tried = found.noticed + len(found.unnoticed)
     console.print(f"{found.room}: {found.noticed} of {tried} mutants noticed ({found.share})")
     if found.unnoticed:
-        show_table("", ("not noticed",), [(name,) for name in found.unnoticed])
-        console.print(f"  → in {found.folder}: python -m mutmut show NAME")
+        console.print("not noticed:", *found.unnoticed, sep="\n  ", soft_wrap=True)
+        console.print(f"  → in {found.folder}: python -m mutmut show NAME", soft_wrap=True)
 
 
 def copy_for(room: str, folder: Path) -> Path:

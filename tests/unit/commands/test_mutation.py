@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from commands import mutation
-from commands.mutation import ROOMS, chosen, settings, try_room, verdicts
+from commands.mutation import ROOMS, Verdicts, chosen, settings, show, try_room, verdicts
 from common.checkout import REPOSITORY
 from common.errors import PipelineError, Refused
 
@@ -29,6 +29,16 @@ def test_a_mutant_is_noticed_when_a_test_fails_or_never_ends() -> None:
         "deploy.plan.roll.x_batches__mutmut_3",
     )
     assert found.share == "50 %"
+
+
+def test_what_is_not_noticed_is_named_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "deploy.foundation.stack_changes." + "x_a_long_name" * 10 + "__mutmut_7"
+
+    show(Verdicts("deploy/foundation", 1, (name,), Path("copy")))
+
+    printed = capsys.readouterr().out
+    assert "deploy/foundation: 1 of 2 mutants noticed (50 %)\n" in printed
+    assert f"  {name}\n" in printed
 
 
 def test_a_room_is_changed_alone_and_its_own_tests_are_run() -> None:
