@@ -65,6 +65,7 @@ HEAD_MUST: dict[str, Request] = {
     "read the lease": read_item(),
     "write the lease": write_item(),
     "report that it is ready": metric("Ray/Head"),
+    "see its lifecycle state": describe("autoscaling", "describe_auto_scaling_instances"),
     "complete its lifecycle action": health("ray-head-asg-dev"),
     "describe the instances": describe("ec2", "describe_instances"),
     "tag itself as Ray's head": tagging(
@@ -118,6 +119,7 @@ HEAD_MUST_NOT: dict[str, Request] = {
     "list the log streams": log_group("describe_log_streams", "/raykiln/dev/head"),
     "delete its logs": log_group("delete_log_group", "/raykiln/dev/head"),
     "create a log group": log_group("create_log_group", "/raykiln/dev/more"),
+    "see the groups": describe("autoscaling", "describe_auto_scaling_groups"),
     "list the buckets": describe("s3", "list_buckets"),
     "list the roles": describe("iam", "list_roles"),
 }
@@ -141,6 +143,7 @@ WORKER_MUST_NOT: dict[str, Request] = {
     "terminate a head": terminate("head"),
     "tag a head": tagging("head", ray_node_type="head"),
     "complete the head's lifecycle action": health("ray-head-asg-dev"),
+    "see lifecycle states": describe("autoscaling", "describe_auto_scaling_instances"),
     "create a stream among the heads'": log_stream("/raykiln/dev/head"),
     "ship to the heads' logs": log_line("/raykiln/dev/head"),
     "read its logs": read_logs("/raykiln/dev/worker"),
