@@ -22,8 +22,8 @@ from localcloud.patches.cloudformation.template import parse
 
 SCHEMAS = Path(cfnlint.__file__).parent / "data" / "schemas" / "resources"
 FOUNDATION = TEMPLATE.parents[1] / "foundation" / "template.yaml"
-# The stack of the nodes and that of the documents are generated, and have these besides.
-GENERATED = {"AWS::EC2::PlacementGroup"}
+# What is generated has these besides.
+GENERATED = {"AWS::EC2::PlacementGroup", "AWS::EC2::VPCEndpoint"}
 DOCUMENTS = {
     *("AWS::ECS::Cluster", "AWS::ECS::ClusterCapacityProviderAssociations", "AWS::ECS::Service"),
     *("AWS::ECS::TaskDefinition", "AWS::ECR::Repository", "AWS::Lambda::EventInvokeConfig"),
