@@ -39,6 +39,7 @@ UNTAGGED = {
     "ec2:CreateKeyPair": "told apart by the name",
     "ec2:DeleteKeyPair": "told apart by the name",
     "ec2:CreateSecurityGroup": "a group of no cluster",
+    "ec2:ModifyImageAttribute": "Packer describes an image before it tags it",
     "ec2:CreateImage": "of what is created; the instance is told apart",
 }
 # Allowed with a cluster's tag on the resource: none of it changes what is there.
@@ -47,6 +48,7 @@ NOT_ON_A_CLUSTER = {
     "ec2:CreateSecurityGroup": "it creates, in a VPC that may be a cluster's",
     "ec2:CreateTags": "as part of a creation (ec2:CreateAction)",
     "ec2:DeleteKeyPair": "by the name of a bake's",
+    "ec2:ModifyImageAttribute": "an image is no cluster's, and has no such tag",
     "ec2:RunInstances": "it creates, in a subnet that may be a cluster's, and in no group of one",
 }
 
@@ -101,6 +103,7 @@ def packer_builds(
     ami_id = str(ec2.create_image(InstanceId=instance, Name="ray-head-1")["ImageId"])
     found = ec2.describe_images(ImageIds=[ami_id])["Images"][0]["BlockDeviceMappings"]
     snapshots = [one["Ebs"]["SnapshotId"] for one in found if "Ebs" in one]
+    ec2.modify_image_attribute(ImageId=ami_id, Description={"Value": "Ray 2.60.0 head"})
     tags = {"raykiln:role": "head", "raykiln:digest": "0" * 64}
     for resource in (ami_id, *snapshots):
         ec2.create_tags(Resources=[resource], Tags=pairs(tags))

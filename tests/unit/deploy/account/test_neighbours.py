@@ -182,7 +182,6 @@ MAY_NOT: dict[str, tuple[Try, ...]] = {
         Try("ec2:ModifyInstanceAttribute", INSTANCE, OURS),
         Try("ec2:TerminateInstances", INSTANCE, OURS),
         Try("ec2:DeleteTags", IMAGE),
-        Try("ec2:ModifyImageAttribute", IMAGE),
         Try("ec2:EnableImageDeprecation", IMAGE),
         Try("ec2:DeleteSnapshot", SNAPSHOT),
         Try("ec2:CreateKeyPair", f"{EC2}:key-pair/theirs"),
