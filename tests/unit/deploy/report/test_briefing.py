@@ -199,6 +199,10 @@ def test_a_briefing_is_json_too() -> None:
     assert (data["strategy"], data["without_head"]["seconds"]) == ("hand-over", 9)
     assert data["interrupted"] == list(found.interrupted)
     assert data["steps"][-1]["kind"] == "current"
+    assert data["cost"] == list(found.cost)
+    assert data.keys() - found.plan.as_json().keys() == {
+        *("strategy_words", "groups", "software", "interrupted", "without_head", "cost"),
+    }
 
 
 def test_names_differences_outside_the_release() -> None:
