@@ -1,7 +1,7 @@
 """The commands that add, ask and retry: what they print, and how they end."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,11 @@ from deploy.documents.upload import Sent
 from deploy.documents.watch import Ended, Watch
 from documents.providers.interfaces import Passage
 from tests.unit.deploy.builders import an_environment
-from tests.unit.deploy.documents.test_pipeline import create_stack
-from tests.unit.documents.conftest import SetClock, aws  # noqa: F401 - a fixture
+from tests.unit.deploy.documents.test_pipeline import Here, create_stack
+from tests.unit.documents.conftest import SetClock, make_resources
 from tests.unit.documents.pipeline import Pipeline
+from tests.unit.localcloud.conftest import a_world
+from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
 PASSAGES = (
     Passage(("a.pdf", "b.pdf"), 2, "Terms", "Thirty\ndays.", 0.754),
@@ -25,8 +27,11 @@ PASSAGES = (
 
 
 @pytest.fixture
-def clients(aws: object) -> Clients:  # noqa: F811
-    return Clients("us-east-1")
+def clients() -> Iterator[Here]:
+    clock = FakeClock()
+    with a_world(clock, FakeDriver(clock)):
+        make_resources()
+        yield Here(clock)
 
 
 @pytest.fixture

@@ -36,32 +36,37 @@ def clock() -> SetClock:
     return SetClock()
 
 
+def make_resources() -> dict[str, Any]:
+    """Make the tables, the queue and the bucket of a pipeline; return clients."""
+    clients = {
+        name: boto3.client(name, region_name="us-east-1")
+        for name in ("dynamodb", "sqs", "s3", "s3vectors")
+    }
+    for name, shape in (("control", CONTROL), ("audit", AUDIT), ("metrics", METRICS)):
+        clients["dynamodb"].create_table(TableName=name, **shape)
+    clients["sqs"].create_queue(QueueName="documents")
+    clients["s3"].create_bucket(Bucket="bucket")
+    clients["s3"].put_bucket_versioning(
+        Bucket="bucket", VersioningConfiguration={"Status": "Enabled"}
+    )
+    clients["s3vectors"].create_vector_bucket(vectorBucketName="vectors")
+    clients["s3vectors"].create_index(
+        vectorBucketName="vectors",
+        indexName="documents",
+        dataType="float32",
+        dimension=64,
+        distanceMetric="cosine",
+        metadataConfiguration={"nonFilterableMetadataKeys": ["text", "heading"]},
+    )
+    return clients
+
+
 @pytest.fixture
 def aws() -> Iterator[Clients]:
     """Clients of an account that has the pipeline's tables, queue and bucket."""
     s3vectors.install()
     with mock_aws():
-        clients = {
-            name: boto3.client(name, region_name="us-east-1")
-            for name in ("dynamodb", "sqs", "s3", "s3vectors")
-        }
-        for name, shape in (("control", CONTROL), ("audit", AUDIT), ("metrics", METRICS)):
-            clients["dynamodb"].create_table(TableName=name, **shape)
-        clients["sqs"].create_queue(QueueName="documents")
-        clients["s3"].create_bucket(Bucket="bucket")
-        clients["s3"].put_bucket_versioning(
-            Bucket="bucket", VersioningConfiguration={"Status": "Enabled"}
-        )
-        clients["s3vectors"].create_vector_bucket(vectorBucketName="vectors")
-        clients["s3vectors"].create_index(
-            vectorBucketName="vectors",
-            indexName="documents",
-            dataType="float32",
-            dimension=64,
-            distanceMetric="cosine",
-            metadataConfiguration={"nonFilterableMetadataKeys": ["text", "heading"]},
-        )
-        yield clients.__getitem__
+        yield make_resources().__getitem__
 
 
 @pytest.fixture

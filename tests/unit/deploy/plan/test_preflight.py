@@ -34,6 +34,9 @@ class FakeAws:
     def __call__(self, service: str) -> "FakeAws":
         return self
 
+    def get_caller_identity(self) -> Any:
+        return {"Arn": "arn:aws:iam::123456789012:user/somebody"}
+
     def describe_subnets(self, **_: Any) -> Any:
         return {"Subnets": [{"AvailabilityZone": zone} for zone in ZONES]}
 

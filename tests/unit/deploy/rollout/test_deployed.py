@@ -24,7 +24,7 @@ from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 CALLS = 22
 # Requests that a status may send, and how many more if a rollout has left a journal.
 # Five of them ask the guard: a command, and its result every half second; one looks for images.
-STATUS_CALLS, JOURNAL_CALLS = 23, 1
+STATUS_CALLS, JOURNAL_CALLS = 24, 1
 
 
 @dataclass
