@@ -8,9 +8,9 @@ from invoke.tasks import task
 
 from commands.failures import plain_errors
 from commands.shared import (
-    ADMINISTRATOR,
     DEFAULT_ENV,
     ENV,
+    OWNER,
     YES,
     approve,
     clients_of,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def setup(c: Context, env: str = DEFAULT_ENV, yes: bool = False) -> None:
     """Create the roles that ENV is baked, deployed and used with; needs an administrator."""
     with plain_errors():
-        set_up(environment_at(env, act_as=ADMINISTRATOR), yes)
+        set_up(environment_at(env, act_as=OWNER), yes)
 
 
 @task(help={"env": ENV, "output": "a file to write (default: raykiln-ENV-account.yaml)"})
@@ -50,7 +50,7 @@ def remove(c: Context, env: str = DEFAULT_ENV, yes: bool = False) -> None:
         from deploy.account.account_setup import remove_account
         from deploy.report.console import live_steps
 
-        environment = environment_at(env, act_as=ADMINISTRATOR)
+        environment = environment_at(env, act_as=OWNER)
         approve(f"Delete the roles that {env} is baked, deployed and used with?", yes)
         clients, clock = clients_of(environment), SystemClock()
         with live_steps() as steps:

@@ -14,8 +14,9 @@ DEFAULT_ENV = os.environ.get("RAYKILN_ENV", "local")
 ENV = "a file in environments/ (default: RAYKILN_ENV, or local)"
 YES = "do not ask first"
 JSON = "print JSON"
-# Whom the local cloud's commands act as, like whoever has that role's credentials on AWS.
-ADMINISTRATOR, BAKE, DEPLOY = "administrator", "bake", "deploy"
+# Whom the local cloud's commands act as, like whoever has that role's credentials on AWS. The owner
+# has an account that may not be set up yet; for all others it is.
+OWNER, ADMINISTRATOR, BAKE, DEPLOY = "owner", "administrator", "bake", "deploy"
 BREAK_LOCK = "take the deploy lock from another deployer"
 
 
@@ -74,10 +75,10 @@ def environment_at(
 def become(environment: "Environment", role: str) -> None:
     """Act as a role of the environment's account from now on, in this process and its children.
 
-    What the account needs is created first, as its administrator does with account.setup. Does
-    nothing for the administrator, who the local cloud's operator is by itself.
+    What the account needs is created first, as its owner does with account.setup. The local cloud's
+    operator is owner and administrator by itself.
     """
-    if role == ADMINISTRATOR:
+    if role == OWNER:
         return
     from common.progress import Silent
     from common.waiting import SystemClock
@@ -85,7 +86,8 @@ def become(environment: "Environment", role: str) -> None:
 
     clients = clients_of(environment)
     set_up_account(clients, environment, clock=SystemClock(), progress=Silent())
-    os.environ.update(assume_role(clients, environment, role))
+    if role != ADMINISTRATOR:
+        os.environ.update(assume_role(clients, environment, role))
 
 
 def clients_of(environment: "Environment") -> "Clients":

@@ -111,8 +111,13 @@ def _autoscaling(where: Where, action: str, parameters: Tree) -> list[Named]:
     if action.startswith("Describe"):
         return []
     groups = autoscaling_backends[where[0]][where[1]].autoscaling_groups
-    name = parameters.get("AutoScalingGroupName") or _group_of(parameters.get("InstanceId"))
-    keys = request_tags(parameters.get("Tags") or [])
+    tags = parameters.get("Tags") or []
+    # CreateOrUpdateTags and DeleteTags name the group in each tag (autoscaling API_Tag).
+    tagged = next((str(tag["ResourceId"]) for tag in tags if tag.get("ResourceId")), None)
+    name = (
+        parameters.get("AutoScalingGroupName") or tagged or _group_of(parameters.get("InstanceId"))
+    )
+    keys = request_tags(tags)
     if name in groups:
         group = groups[name]
         keys |= {f"aws:ResourceTag/{t['Key']}": t.get("Value") or "" for t in group.tags or []}
