@@ -10,7 +10,7 @@ from typing import Any
 
 from moto.sqs.models import Queue
 
-from localcloud.world import current
+from localcloud.world import World, current
 
 LOOKS_EVERY = 0.1  # seconds
 
@@ -25,3 +25,7 @@ def wait_for_messages(queue: Any, timeout: float) -> None:
 def install() -> None:
     """Replace what moto does between two looks at a queue."""
     Queue.wait_for_messages = wait_for_messages
+
+
+def attach(world: World) -> None:
+    """Nothing happens here by itself."""
