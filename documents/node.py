@@ -16,11 +16,14 @@ import time
 from collections.abc import Mapping
 from types import FrameType
 
+from common.clients import Clients
 from common.errors import PipelineError, Refused
-from documents.health import RAYLET, answers, head_url
+from documents.errors import Unavailable
+from documents.health import RAYLET, answers, head_url, is_healthy
 from documents.log import JsonLog
 from documents.program import run
 from documents.ray_start import GCS_PORT, ray_arguments, ray_variables
+from documents.reporting import report_failure
 from documents.task import Task, this_task
 
 STARTS_WITHIN = 240.0  # Ray, once its container runs; a worker also waits for the head
@@ -177,6 +180,15 @@ def leave(node: Node, role: str) -> None:
         node.stop(name)
 
 
+def report(node: Node) -> None:
+    """Report that this head has failed; ECS starts another, whether CloudWatch knows or not."""
+    try:
+        cloudwatch = Clients(node.environment.get("DOCUMENTS_REGION", ""))("cloudwatch")
+        report_failure(cloudwatch, node.environment.get("ENVIRONMENT_NAME", ""))
+    except (Unavailable, PipelineError) as error:
+        log("not reported", reason=str(error))
+
+
 def main() -> None:
     """Run until SIGTERM, or until something that must run has ended."""
     role = sys.argv[1] if len(sys.argv) == 2 else ""
@@ -192,7 +204,14 @@ def main() -> None:
     try:
         head(node) if role == "head" else worker(node)
     except Leaving:
+        # ECS also stops, in the same way, a task that its health check calls ill.
+        if role == "head" and not is_healthy(role):
+            report(node)
         leave(node, role)
+    except PipelineError:
+        if role == "head":
+            report(node)
+        raise
 
 
 if __name__ == "__main__":

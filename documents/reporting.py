@@ -1,4 +1,4 @@
-"""What the keeper reports to CloudWatch: how much waits, for how many workers. Touches AWS.
+"""What the head reports to CloudWatch: what waits, for how many workers, its failures. Touches AWS.
 
 Scaling follows ``BacklogPerWorker`` (docs.aws.amazon.com/autoscaling/application/userguide/
 application-auto-scaling-target-tracking.html: a metric that falls as capacity grows); the alarms
@@ -30,7 +30,7 @@ class Reporter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cloudwatch, self._found, self._environment = cloudwatch, found, environment
-        self._clock, self._next, self._starts = clock, 0.0, 1
+        self._clock, self._next = clock, 0.0
 
     def step(self, workers: int) -> None:
         """Report with so many workers alive, unless it is too early; raises Unavailable."""
@@ -42,20 +42,26 @@ class Reporter:
             "BacklogWithoutWorkers": 0 if workers else waiting,
             "WorkersAlive": workers,
             "FailedDocuments": self._found.listing.count(FAILED),
-            "HeadStarts": self._starts,
         }
-        self._put(values)
-        self._next, self._starts = self._clock() + EVERY, 0
+        _put(self._cloudwatch, self._environment, values)
+        self._next = self._clock() + EVERY
 
-    def _put(self, values: Mapping[str, float]) -> None:
-        dimensions = [{"Name": "Environment", "Value": self._environment}]
-        try:
-            self._cloudwatch.put_metric_data(
-                Namespace=NAMESPACE,
-                MetricData=[
-                    {"MetricName": name, "Dimensions": dimensions, "Value": value}
-                    for name, value in values.items()
-                ],
-            )
-        except (ClientError, BotoCoreError) as error:
-            raise Unavailable(f"CloudWatch: {error}") from error
+
+def report_failure(cloudwatch: Any, environment: str) -> None:
+    """Report that the head has failed; raises Unavailable."""
+    if environment:
+        _put(cloudwatch, environment, {"HeadFailures": 1})
+
+
+def _put(cloudwatch: Any, environment: str, values: Mapping[str, float]) -> None:
+    dimensions = [{"Name": "Environment", "Value": environment}]
+    try:
+        cloudwatch.put_metric_data(
+            Namespace=NAMESPACE,
+            MetricData=[
+                {"MetricName": name, "Dimensions": dimensions, "Value": value}
+                for name, value in values.items()
+            ],
+        )
+    except (ClientError, BotoCoreError) as error:
+        raise Unavailable(f"CloudWatch: {error}") from error

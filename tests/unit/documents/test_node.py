@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -225,3 +226,36 @@ def test_it_says_plainly_what_is_missing() -> None:
     assert outside.returncode == 1
     assert "there is no ECS_CONTAINER_METADATA_URI_V4" in outside.stderr
     assert "Traceback" not in outside.stderr
+
+
+@pytest.mark.parametrize(
+    ("role", "end", "healthy", "reported"),
+    [
+        ("head", PipelineError("ray ended with 137", hint=""), True, True),
+        ("worker", PipelineError("no head", hint=""), True, False),
+        ("head", node.Leaving(), True, False),
+        ("head", node.Leaving(), False, True),
+        ("worker", node.Leaving(), False, False),
+    ],
+)
+def test_a_head_that_fails_is_reported_and_one_that_is_stopped_is_not(
+    monkeypatch: pytest.MonkeyPatch, role: str, end: Exception, healthy: bool, reported: bool
+) -> None:
+    said: list[str] = []
+
+    def run(here: Node) -> None:
+        raise end
+
+    monkeypatch.setattr(sys, "argv", ["node", role])
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)
+    monkeypatch.setattr(node, "this_task", lambda: TASK)
+    monkeypatch.setattr(node, "ray_variables", lambda environ: {})
+    monkeypatch.setattr(node, role, run)
+    monkeypatch.setattr(node, "is_healthy", lambda role: healthy)
+    monkeypatch.setattr(node, "report_failure", lambda client, name: said.append(name))
+    monkeypatch.setenv("DOCUMENTS_REGION", "us-east-1")
+    monkeypatch.setenv("ENVIRONMENT_NAME", "dev")
+    with suppress(PipelineError):
+        node.main()
+
+    assert said == ["dev"] * reported

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from documents.errors import Unavailable
-from documents.reporting import Reporter
+from documents.reporting import Reporter, report_failure
 
 
 class CloudWatch:
@@ -52,10 +52,9 @@ def test_it_says_how_much_waits_for_each_worker() -> None:
             "BacklogWithoutWorkers": 0,
             "WorkersAlive": 4,
             "FailedDocuments": 3,
-            "HeadStarts": 1,
         }
     ]
-    assert cloudwatch.dimensions == [[{"Name": "Environment", "Value": "dev"}]] * 5
+    assert cloudwatch.dimensions == [[{"Name": "Environment", "Value": "dev"}]] * 4
 
 
 def test_without_workers_all_waits_for_the_first() -> None:
@@ -67,14 +66,14 @@ def test_without_workers_all_waits_for_the_first() -> None:
     assert cloudwatch.told[0]["BacklogWithoutWorkers"] == 7
 
 
-def test_it_reports_once_a_minute_and_a_start_only_once() -> None:
+def test_it_reports_once_a_minute() -> None:
     cloudwatch, clock = CloudWatch(), Clock()
     reports = reporter(cloudwatch, clock, 0)
 
     for clock.now in (0.0, 5.0, 59.0, 60.0, 125.0):
         reports.step(1)
 
-    assert [told["HeadStarts"] for told in cloudwatch.told] == [1, 0, 0]
+    assert len(cloudwatch.told) == 3  # at 0, 60 and 125 s
 
 
 def test_what_cloudwatch_refused_is_reported_again() -> None:
@@ -86,12 +85,22 @@ def test_what_cloudwatch_refused_is_reported_again() -> None:
     cloudwatch.refuses = False
     reports.step(1)
 
-    assert [told["HeadStarts"] for told in cloudwatch.told] == [1]
+    assert [told["WorkersAlive"] for told in cloudwatch.told] == [1]
 
 
 def test_without_an_environment_nothing_is_reported() -> None:
     cloudwatch, clock = CloudWatch(), Clock()
 
     reporter(cloudwatch, clock, 5, name="").step(1)
+    report_failure(cloudwatch, "")
 
     assert cloudwatch.told == []
+
+
+def test_a_failure_of_the_head_is_reported() -> None:
+    cloudwatch = CloudWatch()
+
+    report_failure(cloudwatch, "dev")
+
+    assert cloudwatch.told == [{"HeadFailures": 1}]
+    assert cloudwatch.dimensions == [[{"Name": "Environment", "Value": "dev"}]]

@@ -432,7 +432,7 @@ def test_alarms_watch_what_goes_wrong_and_tell_the_topic(made: Pipeline) -> None
         "function-errors": ("AWS/Lambda", "Errors", 1, "notBreaching"),
         "dead-letters": ("AWS/SQS", "ApproximateNumberOfMessagesVisible", 1, "notBreaching"),
         "failed-events": ("AWS/SQS", "ApproximateNumberOfMessagesVisible", 1, "notBreaching"),
-        "head-restarts": ("RayDocuments", "HeadStarts", 3, "notBreaching"),
+        "head-restarts": ("RayDocuments", "HeadFailures", 3, "notBreaching"),
     }
     assert {tuple(one["AlarmActions"]) for one in found} == {(ARN("sns", STACK),)}
     assert all(one["ActionsEnabled"] for one in found)
