@@ -57,6 +57,8 @@ def run_shown(arguments: str) -> float:
 
 # One worker for each core, up to eight: a worker takes about 400 MB.
 PARALLEL = ("--numprocesses=logical", "--maxprocesses=8", "--dist=worksteal")
+# Two local clouds, each for the tests of one file after another: machines mostly wait.
+TWO_CLOUDS = ("--numprocesses=logical", "--maxprocesses=2", "--dist=loadfile")
 # Needs packages that .venv has not.
 DOCUMENTS = "tests/documents"
 ONLY = "files or folders below tests/, and pytest's options (default: all)"
@@ -89,16 +91,16 @@ def run_documents_tests(*arguments: str) -> None:
 
 
 def run_all_tests() -> None:
-    """Run the tests on machines, and all others beside them: machines mostly wait.
+    """Run the tests on machines, and all others beside them.
 
     Raises PipelineError when a test fails.
     """
     from deploy.report.console import console, running_beside
 
-    console.print("tests/lint and tests/unit run meanwhile; their results follow")
-    with running_beside(pytest(*PARALLEL, "tests/lint", "tests/unit")):
-        run_tests("tests/cloud")
-    run_documents_tests(DOCUMENTS)
+    console.print("tests/lint, tests/unit and tests/documents run meanwhile; their results follow")
+    documents = [sys.executable, "-m", "commands", "test", "--only", DOCUMENTS]
+    with running_beside(pytest(*PARALLEL, "tests/lint", "tests/unit"), documents):
+        run_tests(*TWO_CLOUDS, "tests/cloud")
 
 
 @task

@@ -30,12 +30,20 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by their folder, before ``-m`` chooses among them."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark tests by their folder, and leave out those that only ``thorough`` runs."""
     for item in items:
         for folder, mark in MARKS.items():
             if item.path.is_relative_to(folder):
                 item.add_marker(mark)
+    if "RAYKILN_THOROUGH" not in os.environ:
+        config.hook.pytest_deselected(items=[one for one in items if has_no_sample(one)])
+        items[:] = [one for one in items if not has_no_sample(one)]
+
+
+def has_no_sample(item: pytest.Item) -> bool:
+    """Say whether a test is for ``thorough`` alone."""
+    return any(not mark.kwargs.get("sample", True) for mark in item.iter_markers("thorough"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -198,22 +199,31 @@ def run_timed(command: list[str]) -> float:
 
 
 @contextmanager
-def running_beside(command: list[str]) -> Iterator[None]:
-    """Run a command at the lowest priority meanwhile, then wait for it and print its output.
+def running_beside(*commands: list[str]) -> Iterator[None]:
+    """Run commands one after another meanwhile, at the lowest priority, then print their output.
 
-    Raises PipelineError that names its exit code when it fails.
+    Raises PipelineError that names the first that fails, and its exit code.
     """
     with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(
-            ["nice", "-n", "19", *command], stdout=output, stderr=subprocess.STDOUT
-        )
+        pool = ThreadPoolExecutor(1)
+
+        def run(command: list[str]) -> int:
+            nice = ["nice", "-n", "19", *command]
+            done = subprocess.run(nice, stdout=output, stderr=subprocess.STDOUT, check=False)
+            return done.returncode
+
+        running = [pool.submit(run, command) for command in commands]
         try:
             yield
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
         finally:
-            process.wait()
+            pool.shutdown()
             output.seek(0)
             print(output.read(), flush=True)
-    _check_exit(command, process.returncode)
+    for command, done in zip(commands, running, strict=True):
+        _check_exit(command, done.result())
 
 
 def _check_exit(command: list[str], code: int) -> None:

@@ -23,8 +23,8 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         return 0.0
 
     @contextmanager
-    def running_beside(command: list[str]) -> Iterator[None]:
-        ran.append(command)
+    def running_beside(*commands: list[str]) -> Iterator[None]:
+        ran.extend(commands)
         yield
 
     monkeypatch.setattr(console, "run_timed", run_timed)
@@ -41,8 +41,8 @@ def test_test_runs_every_folder_and_leaves_no_test_out(commands: list[list[str]]
     assert [word for command in commands for word in command if word.startswith("tests/")] == [
         "tests/lint",
         "tests/unit",
-        "tests/cloud",
         "tests/documents",
+        "tests/cloud",
     ]
     assert not any({"-m", "-k"} & set(command[3:]) for command in commands)
 

@@ -11,11 +11,18 @@ from documents.control.records import Metrics
 from documents.errors import Unavailable
 from documents.identity import ObjectRef
 from documents.ingest import BUSY
+from tests.marks import THOROUGH_ONLY
 from tests.unit.documents.conftest import Clients, SetClock
 from tests.unit.documents.pipeline import HashedWords, Killed, Mortal, Pipeline, settings
 
 FIRST = "The contract ends after thirty days."
 SECOND = "The contract ends after sixty days."
+
+
+BEFORE_OR_AFTER = [
+    pytest.param(False, id="before", marks=THOROUGH_ONLY),
+    pytest.param(True, id="after"),
+]
 
 
 @pytest.fixture
@@ -232,7 +239,7 @@ def dies(pipeline: Pipeline, ref: ObjectRef, number: int, after: bool) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("after", BEFORE_OR_AFTER)
 @pytest.mark.parametrize("text", [f"{FIRST}\f{SECOND}\f{FIRST}", "encrypted"])
 def test_whenever_a_worker_dies_one_version_answers_and_the_next_attempt_completes_it(
     pipeline: Pipeline, clock: SetClock, text: str, after: bool
@@ -259,7 +266,7 @@ def test_whenever_a_worker_dies_one_version_answers_and_the_next_attempt_complet
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("after", BEFORE_OR_AFTER)
 def test_whenever_a_worker_dies_a_removal_completes(
     pipeline: Pipeline, clock: SetClock, after: bool
 ) -> None:

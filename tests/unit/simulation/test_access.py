@@ -1,11 +1,13 @@
 """What groups have of their own: given, changed, taken away, and rolled back."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.marks import THOROUGH_ONLY
 from tests.unit.deploy.builders import an_environment
-from tests.unit.simulation.conftest import Cluster, Deployed, Start
+from tests.unit.simulation.conftest import Cluster, Deployed, sized
 
 WATCH: dict[str, Any] = {"rollout": {"drain_seconds": 10, "watch_seconds": 10}}
 CPU = {"instance_types": ["m6i.large"], "min": 1, "max": 4}
@@ -18,14 +20,16 @@ def changed(cluster: Cluster, head: dict[str, Any] | None = None, **workers: Any
     cluster.environment = an_environment(name=cluster.name, **tables, **WATCH)
 
 
-@pytest.fixture
-def reaching(start: Start) -> Cluster:
-    """Return a cluster whose groups are cpu, with nothing of its own, and gpu."""
-    cluster = start(name="reaching", **WATCH)
+@pytest.fixture(scope="module")
+def reaching(deployed: Deployed) -> Iterator[Cluster]:
+    """A cluster whose groups are cpu, with nothing of its own, and gpu."""
+    cluster = Cluster(deployed.cloud, sized(1, name="reaching", **WATCH))
+    cluster.deploy()
     cluster.cloud.clients("s3").create_bucket(Bucket="lake")
     changed(cluster, cpu=CPU, gpu=GPU)
     cluster.deploy()
-    return cluster
+    yield cluster
+    cluster.destroy()
 
 
 def the_access(cluster: Cluster) -> dict[str, set[tuple[str, int]]]:
@@ -108,6 +112,7 @@ def test_what_a_group_gives_up_goes_when_its_workers_are_replaced_and_comes_back
     assert reaching.failed_checks() == []
 
 
+@THOROUGH_ONLY
 def test_a_removed_group_keeps_what_it_has_until_it_is_drained(reaching: Cluster) -> None:
     changed(reaching, cpu=CPU)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.marks import THOROUGH_ONLY
 from tests.simulation.node_aws import client
 from tests.unit.simulation.conftest import STANDBY, Cluster
 from tests.unit.simulation.faulty_calls import SERVICES, Killed
@@ -52,7 +53,7 @@ def killed_once(cluster: Cluster, is_so: Callable[[], bool]) -> Iterator[None]:
     cluster.cloud.clock.sleep(LATER)
 
 
-@pytest.mark.parametrize("state", ["Pending:Wait", "InService"])
+@pytest.mark.parametrize("state", ["Pending:Wait", pytest.param("InService", marks=THOROUGH_ONLY)])
 def test_a_third_release_replaces_the_heads_of_the_second(doubled: Cluster, state: str) -> None:
     second, third = (with_heads(doubled, f"m6i.{size}") for size in ("xlarge", "2xlarge"))
     with killed_once(doubled, lambda: heads(doubled).count(("m6i.xlarge", state)) == 2):
@@ -67,7 +68,7 @@ def test_a_third_release_replaces_the_heads_of_the_second(doubled: Cluster, stat
     assert third.failed_checks(130.0) == []
 
 
-@pytest.mark.parametrize("state", ["Pending:Wait", "InService"])
+@pytest.mark.parametrize("state", [pytest.param("Pending:Wait", marks=THOROUGH_ONLY), "InService"])
 def test_a_single_head_of_a_third_release_takes_the_place_of_the_second(
     single: Cluster, state: str
 ) -> None:
@@ -81,6 +82,7 @@ def test_a_single_head_of_a_third_release_takes_the_place_of_the_second(
     assert third.prepare().rollout.plan.is_empty
 
 
+@THOROUGH_ONLY
 def test_the_first_release_can_be_deployed_again_after_a_stop(doubled: Cluster) -> None:
     second = with_heads(doubled, "m6i.xlarge")
     with killed_once(doubled, lambda: heads(doubled).count(("m6i.xlarge", "InService")) == 2):

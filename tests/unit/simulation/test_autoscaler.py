@@ -4,6 +4,7 @@ import pytest
 
 from common.errors import PipelineError
 from deploy.cluster.state import find_alarms
+from tests.marks import THOROUGH_ONLY
 from tests.unit.simulation.conftest import STANDBY, Cluster, Start, sized
 
 ALARM = "autoscaler"
@@ -69,6 +70,7 @@ def test_verify_notices_it_at_once_although_the_guard_does_not_yet(single: Clust
     assert "a new round of the autoscaler: not within 60 s" in check.seen
 
 
+@THOROUGH_ONLY
 def test_a_rollout_whose_autoscaler_is_dead_fails(doubled: Cluster) -> None:
     doubled.environment = sized(2, name="doubled", head=STANDBY | {"instance_type": "m6i.xlarge"})
     doubled.cloud.faults.broken_autoscalers.add(doubled.name)

@@ -21,6 +21,7 @@ from deploy.release.config_bucket import current_release
 from deploy.release.release import Release
 from deploy.rollout.lock import find_lock
 from deploy.rollout.operation import Operation
+from tests.marks import THOROUGH_ONLY
 from tests.unit.simulation.calls import Call
 from tests.unit.simulation.conftest import THOROUGH, Cluster, Deployed, sized
 from tests.unit.simulation.faulty_calls import FAULTS
@@ -197,11 +198,12 @@ def test_a_first_deploy_survives_every_fault(deployed: Deployed, results: Path) 
             "workers",
             Sample(DescribeAlarms="denied", SendCommand="timed out"),
         ),
-        (
+        pytest.param(
             both_new,
             FLOOR,
             "hand-over",
             Sample(UpdateAutoScalingGroup="sent twice"),
+            marks=THOROUGH_ONLY,
         ),
         (
             another_ray,
@@ -215,11 +217,12 @@ def test_a_first_deploy_survives_every_fault(deployed: Deployed, results: Path) 
             "workers",
             Sample(ExecuteChangeSet="killed after"),
         ),
-        (
+        pytest.param(
             taken_access,
             FLOOR,
             "workers",
             Sample(DeleteStack="killed after"),
+            marks=THOROUGH_ONLY,
         ),
     ],
 )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from deploy.release.release import Release
+from tests.marks import THOROUGH_ONLY
 from tests.unit.deploy.builders import an_environment
 from tests.unit.simulation.conftest import Deployed
 from tests.unit.simulation.test_faults import (
@@ -77,6 +78,7 @@ def group_ending(cluster: Watched, release: Release | None = None) -> dict[str, 
             {"worker": WORKER, "big": GPU},
             Sample(SendCommand="killed after"),
             id="renamed",
+            marks=THOROUGH_ONLY,
         ),
     ],
 )
@@ -94,6 +96,7 @@ def test_another_set_of_groups_survives_every_fault(
     try_all(serving, story, sample, results)
 
 
+@THOROUGH_ONLY
 def test_a_roll_of_two_groups_survives_every_fault(serving: Watched, results: Path) -> None:
     asked(serving, BOTH)
     serving.deploy()
@@ -108,7 +111,13 @@ def test_a_roll_of_two_groups_survives_every_fault(serving: Watched, results: Pa
 @pytest.mark.parametrize(
     ("before", "after", "sample"),
     [
-        pytest.param(ALONE, BOTH, Sample(SendCommand="killed after"), id="of an added group"),
+        pytest.param(
+            ALONE,
+            BOTH,
+            Sample(SendCommand="killed after"),
+            id="of an added group",
+            marks=THOROUGH_ONLY,
+        ),
         pytest.param(
             BOTH, ALONE, Sample(CreateLaunchTemplate="killed after"), id="of a removed group"
         ),

@@ -1,6 +1,7 @@
 """A group of workers with several instance types: launched, changed, and rolled back."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from common.errors import Refused
 from tests.unit.deploy.builders import an_environment
-from tests.unit.simulation.conftest import Cluster, Start
+from tests.unit.simulation.conftest import Cluster, Deployed, sized
 
 WATCH: dict[str, Any] = {"rollout": {"drain_seconds": 10, "watch_seconds": 10}}
 FIRST, SECOND = "m6i.large", "m6a.large"
@@ -26,13 +27,16 @@ def changed(cluster: Cluster, workers: dict[str, Any]) -> None:
     cluster.environment = an_environment(workers=workers, name=cluster.name, **WATCH)
 
 
-@pytest.fixture
-def grouped(start: Start) -> Cluster:
-    cluster = start(name="grouped", **WATCH)
+@pytest.fixture(scope="module")
+def grouped(deployed: Deployed) -> Iterator[Cluster]:
+    """A cluster of one group that has two types."""
+    cluster = Cluster(deployed.cloud, sized(1, name="grouped", **WATCH))
+    cluster.deploy()
     changed(cluster, group_of(FIRST, SECOND))
     cluster.deploy()
     assert types_of(cluster) == {FIRST: 2}
-    return cluster
+    yield cluster
+    cluster.destroy()
 
 
 def test_where_there_is_no_capacity_for_a_type_the_next_is_used_within_a_minute(

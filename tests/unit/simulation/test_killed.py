@@ -74,7 +74,7 @@ def test_a_deployer_killed_at_any_call_is_finished_by_the_next(
         assert cluster.prepare().rollout.plan.is_empty
         assert cluster.failed_checks() == []
 
-    deaths = Deaths(cluster, rerun, stride=1 if THOROUGH else 40)
+    deaths = Deaths(cluster, rerun, stride=1 if THOROUGH else 97)
     deaths.of(cluster.deploy)
 
     record_property("deaths", f"{len(deaths.tried)} of {deaths.calls} calls")

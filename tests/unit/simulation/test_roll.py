@@ -13,6 +13,7 @@ from deploy.rollout.head_steps import HeadSteps
 from deploy.rollout.lock import deploy_lock, find_lock
 from deploy.rollout.prepare import Prepared
 from localcloud.patches import elasticache
+from tests.marks import THOROUGH_ONLY
 from tests.simulation.machine import Machine
 from tests.unit.simulation.conftest import STANDBY, THOROUGH, Cluster, Start, sized
 
@@ -126,6 +127,7 @@ def test_another_worker_image_is_rolled_and_the_head_stays(rolled: Cluster) -> N
     settled(rolled)
 
 
+@THOROUGH_ONLY
 def test_both_images_are_rolled(rolled: Cluster) -> None:
     workers = rolled.worker_ids
     rolled.cloud.bake("head")
@@ -149,6 +151,7 @@ def test_another_ray_replaces_every_worker(rolled: Cluster) -> None:
     settled(rolled)
 
 
+@THOROUGH_ONLY
 def test_a_standby_is_rolled_with_the_leader(start: Start) -> None:
     cluster = start(workers=2, name="standing", head=STANDBY, **WATCH)
     before, witness = set(cluster.head_ids), Witness(cluster)
@@ -183,7 +186,9 @@ def test_a_redis_is_created_used_and_deleted_once_unused(rolled: Cluster) -> Non
     assert elasticache.plans() == ()
 
 
-@pytest.mark.parametrize("head", [{"instance_type": "m6i.large"}, STANDBY])
+@pytest.mark.parametrize(
+    "head", [{"instance_type": "m6i.large"}, pytest.param(STANDBY, marks=THOROUGH_ONLY)]
+)
 def test_with_scarce_capacity_there_is_never_a_surplus_head(
     start: Start, head: dict[str, object]
 ) -> None:
@@ -200,6 +205,7 @@ def test_with_scarce_capacity_there_is_never_a_surplus_head(
     settled(cluster)
 
 
+@THOROUGH_ONLY
 def test_an_earlier_release_can_be_served_again_days_later(rolled: Cluster) -> None:
     first = rolled.prepare().rollout.desired.release
     rolled.cloud.bake("head")
@@ -256,7 +262,12 @@ def workers_that_cannot_join(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize(
-    "breaks", [never_ready, never_healthy, dies_soon, lonely, no_head_capacity]
+    "breaks",
+    [
+        never_ready,
+        *(pytest.param(one, marks=THOROUGH_ONLY) for one in (never_healthy, dies_soon, lonely)),
+        no_head_capacity,
+    ],
 )
 def test_a_release_whose_head_fails_is_rolled_back_and_the_old_head_serves(
     rolled: Cluster, breaks: Break
@@ -289,6 +300,7 @@ def test_workers_that_do_not_join_are_rolled_back_before_many_are_replaced(rolle
     assert rolled.cloud.rays.worker_count(rolled.name) == WORKERS
 
 
+@THOROUGH_ONLY
 def test_a_failed_rollback_names_both_failures(rolled: Cluster) -> None:
     no_worker_capacity(rolled)
 
@@ -319,6 +331,7 @@ def test_an_alarm_rolls_a_release_back(rolled: Cluster) -> None:
         rolled.deploy()
 
 
+@THOROUGH_ONLY
 def test_a_worker_reclaimed_during_a_roll_does_not_stop_it(rolled: Cluster) -> None:
     clock, workers = rolled.cloud.clock, sorted(rolled.worker_ids)
     rolled.cloud.bake("worker")
@@ -357,6 +370,7 @@ def test_a_second_deployer_is_refused_by_name(rolled: Cluster) -> None:
             rolled.deploy()
 
 
+@THOROUGH_ONLY
 def test_clocks_minutes_apart_change_nothing(
     rolled: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

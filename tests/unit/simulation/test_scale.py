@@ -12,7 +12,7 @@ import pytest
 
 from tests.unit.simulation.conftest import THOROUGH, Deployed, Start
 
-WORKERS = 1000 if THOROUGH else 30
+WORKERS = 1000 if THOROUGH else 12
 
 
 @pytest.mark.thorough

@@ -1,6 +1,7 @@
 """Several groups of workers: added, changed, removed, renamed, and rolled back."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from common.errors import RolledBack
 from common.progress import Silent
 from deploy.cluster.instances import Instance
+from tests.marks import THOROUGH_ONLY
 from tests.simulation import head
 from tests.unit.deploy.builders import an_environment
 from tests.unit.simulation.conftest import Cluster, Deployed
@@ -31,14 +33,15 @@ def asked(cluster: Cluster, **groups: dict[str, Any]) -> None:
     cluster.environment = an_environment(name="mixed", workers=groups, **WATCH)
 
 
-@pytest.fixture
-def mixed(deployed: Deployed) -> Cluster:
+@pytest.fixture(scope="module")
+def mixed(deployed: Deployed) -> Iterator[Cluster]:
     """A cluster of the groups cpu and gpu, deployed."""
     deployed.cloud.bake("worker", "cuda")
     cluster = Cluster(deployed.cloud, deployed.single.environment)
     asked(cluster, cpu=CPU, gpu=GPU)
     cluster.deploy()
-    return cluster
+    yield cluster
+    cluster.destroy()
 
 
 def workers(cluster: Cluster, group: str) -> tuple[Instance, ...]:
@@ -184,6 +187,7 @@ def test_status_shows_a_group_while_it_is_drained(mixed: Cluster) -> None:
     assert [group.name for group in mixed.status().groups] == ["cpu"]
 
 
+@THOROUGH_ONLY
 def test_work_that_outlasts_the_drain_does_not_keep_a_removed_group(mixed: Cluster) -> None:
     mixed.cloud.occupy(min(ids(mixed, "gpu")))
     asked(mixed, cpu=CPU)
@@ -206,6 +210,7 @@ def test_work_for_a_group_that_is_removed_launches_none_of_it(mixed: Cluster) ->
     settled(mixed)
 
 
+@THOROUGH_ONLY
 def test_a_launch_that_was_under_way_when_its_group_was_removed_is_waited_for(
     mixed: Cluster,
 ) -> None:
@@ -255,6 +260,7 @@ def test_a_group_is_renamed(mixed: Cluster) -> None:
     settled(mixed)
 
 
+@THOROUGH_ONLY
 def test_the_last_group_of_several_is_changed_to_one_without_a_name(mixed: Cluster) -> None:
     mixed.environment = an_environment(
         name="mixed", workers={"instance_type": "m6i.large", "min": 2, "max": 4}, **WATCH
@@ -314,6 +320,7 @@ def test_an_added_group_that_cannot_join_is_rolled_back_and_gone(mixed: Cluster)
     assert types(mixed) == {"head", "cpu", "gpu"}
 
 
+@THOROUGH_ONLY
 def test_an_added_group_that_a_head_refuses_is_rolled_back_and_gone(
     mixed: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -354,6 +361,7 @@ def test_an_alarm_after_a_group_was_removed_restores_it(mixed: Cluster) -> None:
     assert counts(mixed) == {"cpu": 2, "gpu": 1}
 
 
+@THOROUGH_ONLY
 def test_a_group_is_removed_while_another_head_takes_over(mixed: Cluster) -> None:
     leader, cpu = mixed.leader(), ids(mixed, "cpu")
     mixed.cloud.bake("head")
@@ -369,6 +377,7 @@ def test_a_group_is_removed_while_another_head_takes_over(mixed: Cluster) -> Non
     settled(mixed)
 
 
+@THOROUGH_ONLY
 def test_a_group_is_removed_with_another_ray(mixed: Cluster) -> None:
     for role in ("head", "worker"):
         mixed.cloud.bake(role, ray_version="2.61.0")
@@ -382,6 +391,7 @@ def test_a_group_is_removed_with_another_ray(mixed: Cluster) -> None:
     settled(mixed)
 
 
+@THOROUGH_ONLY
 def test_a_release_from_before_groups_is_served_again(mixed: Cluster) -> None:
     release = mixed.prepare().rollout.desired.release
     cpu, _ = release.settings.groups
@@ -416,6 +426,7 @@ def test_a_destroy_deletes_every_template(mixed: Cluster) -> None:
     assert mixed.state().instances == ()
 
 
+@THOROUGH_ONLY
 def test_names_at_their_limits_are_deployed(deployed: Deployed) -> None:
     deployed.cloud.clients("s3").create_bucket(Bucket="lake")
     access = {"s3_read": ["lake/*"], "egress": ["tcp/5432 to 10.0.0.0/8"]}

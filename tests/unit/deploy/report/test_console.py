@@ -80,6 +80,38 @@ def test_a_failure_meanwhile_waits_for_the_command_beside(
     assert capfd.readouterr().out.split() == ["done"]
 
 
+def test_commands_beside_follow_each_other_and_the_first_that_fails_is_named(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    first, failing, last = (
+        [sys.executable, "-c", f"print('{words}'); raise SystemExit({code})"]
+        for words, code in (("one", 0), ("two", 4), ("three", 5))
+    )
+
+    with (
+        pytest.raises(PipelineError, match=r"two.*exited with 4"),
+        console.running_beside(first, failing, last),
+    ):
+        pass
+
+    assert capfd.readouterr().out.split() == ["one", "two", "three"]
+
+
+def test_who_interrupts_waits_for_the_command_that_runs_and_for_no_other(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    slow = [sys.executable, "-c", "import time; time.sleep(0.5); print('done')"]
+
+    def interrupt() -> None:
+        time.sleep(0.2)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), console.running_beside(slow, slow):
+        interrupt()
+
+    assert capfd.readouterr().out.split() == ["done"]
+
+
 @pytest.fixture
 def printed(monkeypatch: pytest.MonkeyPatch) -> StringIO:
     """What is printed where there is no terminal."""
