@@ -12,9 +12,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from localcloud.processes import locked
 
 DOMAIN = "amazonaws.com"
 NEWER_DOMAIN = "api.aws"  # of services such as S3 Vectors
@@ -48,18 +51,26 @@ class Certificates:
 
 def certificates(folder: Path) -> Certificates:
     """Return the certificates in ``folder``, made again when they are missing, are about to expire,
-    or lack a name.
+    lack a name, or do not belong together.
     """
     found = Certificates(folder / "ca.crt", folder / "server.crt", folder / "server.key")
-    if not _is_current(found):
-        _make(found)
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / "lock"):  # clouds that share the cache have one CA
+        if not _is_current(found):
+            _make(found)
     return found
 
 
 def _is_current(found: Certificates) -> bool:
     if not (found.ca.exists() and found.server.exists() and found.server_key.exists()):
         return False
-    server = x509.load_pem_x509_certificate(found.server.read_bytes())
+    try:
+        ca, server = (
+            x509.load_pem_x509_certificate(path.read_bytes()) for path in (found.ca, found.server)
+        )
+        server.verify_directly_issued_by(ca)
+    except (ValueError, InvalidSignature):  # left by who was killed while it made them
+        return False
     names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     lasts = server.not_valid_after_utc - RENEW_BEFORE > datetime.now(UTC)
     return lasts and set(NAMES) <= set(names.get_values_for_type(x509.DNSName))
@@ -67,7 +78,6 @@ def _is_current(found: Certificates) -> bool:
 
 def _make(files: Certificates) -> None:
     """Make CA and server certificate together; the CA's key is never written to disk."""
-    files.ca.parent.mkdir(parents=True, exist_ok=True)
     ca_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     issuer = _name("Raykiln local cloud CA")
     ca = _signed(_authority(_builder(issuer, issuer, ca_key.public_key())), ca_key)
