@@ -21,12 +21,13 @@ from commands import (
 )
 
 namespace = Collection(
-    *(images.bake, images.images),
+    images.bake,
     *(rollout.plan, rollout.deploy, rollout.rollback, rollout.destroy),
     *(releases.releases, releases.diff),
     doctor.doctor,
     *(cluster.status, cluster.verify, cluster.smoke, connect.connect),
     *(project.demo, project.check, project.test, project.thorough, project.mutants, project.lock),
+    images=Collection(images.images, images.promote),
     head=Collection(
         head.head_id,
         head.head_logs,

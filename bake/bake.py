@@ -1,4 +1,4 @@
-"""Bake what an environment wants: from its file to verified images. Changes AWS (EC2).
+"""Bake what an environment wants: from its file to verified images. Changes AWS (EC2, SSM).
 
 When there is nothing to do, neither Packer nor anything else that only a bake needs is imported.
 """
@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bake.catalog import Image, images
+from bake.channels import set_channel
 from bake.context import BakeContext
 from bake.plan import plan_bake
 from bake.wanted import WantedImage, wanted_images
+from common.environment import Environment
+from common.errors import Refused
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,30 @@ def bake(
 ) -> BakeResult:
     """Return a verified image for each that is wanted; bake those that are missing.
 
-    ``wanted`` is by default every image of the environment; with ``force`` all are baked. Raises
-    PipelineError that names each image whose build or test failed; the others are finished first.
-    All instances, key pairs and security groups of the bake are removed in every case; an image
-    that failed its tests is kept, unverified.
+    They are in the environment's channel then. ``wanted`` is by default every image of the
+    environment; with ``force`` all are baked. Raises Refused where images are promoted, and
+    PipelineError that names each image whose build or test failed; the others are finished first,
+    but none is put into the channel. All instances, key pairs and security groups of the bake are
+    removed in every case; an image that failed its tests is kept, unverified.
     """
+    check_bakes(context.environment)
     wanted = wanted or wanted_images(context.environment)
+    result = _bake(context, wanted, force)
+    set_channel(context.clients, context.environment.name, result.images, context.now())
+    return result
+
+
+def check_bakes(environment: Environment) -> None:
+    """Raise Refused for an environment whose images come from another one."""
+    if environment.promotion:
+        name, source = environment.name, environment.promotion.source
+        raise Refused(
+            f"{name} bakes no images: they are promoted from {source} (promotion.source)",
+            hint=f"invoke bake --env {source}, deploy it, then invoke images.promote --to {name}",
+        )
+
+
+def _bake(context: BakeContext, wanted: tuple[WantedImage, ...], force: bool) -> BakeResult:
     plan = plan_bake(context.clients, context.environment, wanted, force)
     if not (plan.missing or plan.untested):
         return BakeResult(plan.present, (), (), None)

@@ -1,4 +1,4 @@
-"""Tasks: bake images, and list them."""
+"""Tasks: bake images, list them, promote them."""
 
 from typing import TYPE_CHECKING
 
@@ -6,7 +6,15 @@ from invoke.context import Context
 from invoke.tasks import task
 
 from commands.failures import plain_errors
-from commands.shared import BAKE, DEFAULT_ENV, ENV, clients_of, environment_at
+from commands.shared import (
+    BAKE,
+    DEFAULT_ENV,
+    ENV,
+    YES,
+    approve,
+    clients_of,
+    environment_at,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +23,7 @@ if TYPE_CHECKING:
     from bake.catalog import Image
     from bake.wanted import WantedImage
     from common.environment import Environment
+    from deploy.release.promotion import Promotion
 
 
 @task(
@@ -45,13 +54,16 @@ def bake(
 def fetch_wheels(environment: "Environment", wanted: "tuple[WantedImage, ...]") -> None:
     """Fetch the images' wheels; the package index cannot be reached from inside a closed VPC.
 
-    Before that, checks what a person adds; raises Refused with all mistakes.
+    Before that, checks what a person adds; raises Refused with all mistakes, and for an environment
+    that bakes no images.
     """
     from bake.additions import read_additions
+    from bake.bake import check_bakes
     from bake.image_wheels import fetch_wheels as fetch
     from common.checkout import REPOSITORY, cache
     from deploy.report.console import live_steps
 
+    check_bakes(environment)
     additions = read_additions(environment, wanted)
     with live_steps() as steps:
         steps.begin("wheels")
@@ -83,7 +95,7 @@ def lines_of(baked: "BakeResult") -> "Iterator[str]":
         yield f"{wanted}: {image.ami_id} {image.digest[:12]} {done}"
 
 
-@task(help={"env": ENV})
+@task(default=True, name="list", help={"env": ENV})
 def images(c: Context, env: str = DEFAULT_ENV) -> None:
     """List the images, newest first."""
     with plain_errors():
@@ -100,3 +112,52 @@ def row_of(image: "Image") -> tuple[str, ...]:
     """Return the columns of an image."""
     what = (image.ami_id, image.role, image.name or "-", image.digest[:12], image.ray_version)
     return (*what, image.git, image.created, image.verified or "no")
+
+
+@task(
+    help={
+        "to": "the environment whose channel is set: a file in environments/",
+        "from": "the environment that serves the images (default: promotion.source of --to)",
+        "back": "set what the channel named before",
+        "yes": YES,
+    }
+)
+def promote(c: Context, to: str, from_: str = "", back: bool = False, yes: bool = False) -> None:
+    """Have TO deployed from the images that another environment serves."""
+    with plain_errors():
+        target = environment_at(to, act_as=BAKE)
+        carry_out(promotion_to(target, from_, back), target, yes)
+
+
+def promotion_to(target: "Environment", source: str, back: bool) -> "Promotion":
+    """Return the promotion that was asked for."""
+    from common.environment import load_environment
+    from common.errors import Refused
+    from deploy.release.promotion import plan_promotion, plan_way_back
+
+    if back:
+        return plan_way_back(clients_of(target), target)
+    source = source or (target.promotion.source if target.promotion else "")
+    if not source:
+        raise Refused(
+            f"{target.name} names no environment to promote images from",
+            hint="give --from, or write [promotion] source into its file",
+        )
+    return plan_promotion(clients_of(target), load_environment(source), target)
+
+
+def carry_out(promotion: "Promotion", target: "Environment", yes: bool) -> None:
+    """Show a promotion, ask, and set the channel."""
+    from datetime import UTC, datetime
+
+    from deploy.release.promotion import promote
+    from deploy.report.console import console
+
+    for words in promotion.words:
+        console.print(words, markup=False)
+    if promotion.is_empty:
+        console.print(f"{target.name}: nothing to promote", markup=False)
+        return
+    approve(f"Have {target.name} deployed from these?", yes)
+    promote(clients_of(target), promotion, datetime.now(UTC))
+    console.print(f"invoke deploy --env {target.name} rolls them out", markup=False)

@@ -24,6 +24,7 @@ from common.environment_tables import (
     Head,
     Limits,
     NameOverrides,
+    Promotion,
     Rollout,
 )
 from common.errors import Refused
@@ -54,6 +55,8 @@ class Environment(Table):
     network: Network
     image: ImageSettings
     images: dict[str, ImageSettings] = Field(default={})
+    # Without it, what is baked here is deployed here.
+    promotion: Promotion | None = None
     nodes: Nodes = Nodes()
     account: AccountAccess = AccountAccess()
     head: Head
@@ -124,6 +127,12 @@ class Environment(Table):
         for name, image in {"image": self.image, **self.images}.items():
             if self.nodes.kms_key and not image.encrypted:
                 raise ValueError(f"{name}: encrypted = false, but nodes.kms_key is given")
+        return self
+
+    @model_validator(mode="after")
+    def _images_come_from_another_environment(self) -> "Environment":
+        if self.promotion and self.promotion.source == self.name:
+            raise ValueError(f"promotion.source: {self.name} is this environment itself")
         return self
 
     @model_validator(mode="after")
@@ -218,7 +227,11 @@ class Environment(Table):
     @cached_property
     def bucket(self) -> str:
         """The configuration bucket."""
-        return self.names.bucket or f"raykiln-{self.name}-{self.account_id}-{self.region}"
+        return self.names.bucket or self.bucket_of(self.name)
+
+    def bucket_of(self, name: str) -> str:
+        """Return the derived name of an environment's bucket, in this account and region."""
+        return f"raykiln-{name}-{self.account_id}-{self.region}"
 
     @cached_property
     def load_balancer(self) -> str:

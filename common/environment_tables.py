@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from common.aws_rules import DOMAIN, HOSTED_ZONE_ID, follows
+from common.aws_rules import DOMAIN, ENVIRONMENT, HOSTED_ZONE_ID, follows
 from common.nodes import Access, Volume
 from common.table import Table, Text
 from common.worker_groups import InstanceType
@@ -51,6 +51,13 @@ class Dns(Table):
     zone: Annotated[Text, Field(min_length=1), follows(DOMAIN)]
     # Empty: a private zone is created.
     zone_id: Annotated[Text, follows(HOSTED_ZONE_ID)] = ""
+
+
+class Promotion(Table):
+    """Images that another environment has served, instead of own ones."""
+
+    # The environment that images are promoted from; this one bakes none then.
+    source: Annotated[Text, follows(ENVIRONMENT)]
 
 
 class Rollout(Table):

@@ -45,6 +45,7 @@ def parameters(environment: Environment, provider_arn: str = "") -> dict[str, st
     images = (environment.image, *environment.images.values())
     # An image that is named by its id may be anyone's.
     owners = dict.fromkeys(image.base_owner or "*" for image in images)
+    source = environment.promotion.source if environment.promotion else ""
     return {
         "Environment": environment.name,
         "StackName": environment.stack,
@@ -64,6 +65,8 @@ def parameters(environment: Environment, provider_arn: str = "") -> dict[str, st
         "Scientists": ",".join(account.scientists),
         "BoundaryArn": "" if boundary == boundary_arn(environment) else boundary,
         "NodeActions": ",".join(account.node_actions),
+        "PromotionSource": source,
+        "PromotionBucketName": environment.bucket_of(source) if source else "",
         "Drills": "true" if account.drills else "false",
     }
 

@@ -1,6 +1,8 @@
-"""Decide which release an environment asks for: images from the catalog, settings from its file.
+"""Decide which release an environment asks for: images of its channel, settings from its file.
 
-Reads AWS (EC2). Only verified images are deployed.
+Reads AWS (EC2, SSM). Only verified images are deployed. An image that the file names by its id
+comes first. One that the channel lacks is the newest that was verified, but for an environment
+whose images are promoted: that has no others.
 """
 
 import json
@@ -8,6 +10,8 @@ from itertools import chain
 from pathlib import Path
 
 from bake.catalog import Image, images
+from bake.channels import ROOT, Channel, read_channel, unfinished
+from bake.wanted import WantedImage, wanted_images
 from common.clients import Clients
 from common.environment import FOLDER, Environment
 from common.errors import Refused
@@ -28,13 +32,15 @@ from node import contract
 
 
 def requested_release(clients: Clients, environment: Environment, folder: Path = FOLDER) -> Release:
-    """Return the release; raises Refused without verified images that match, for more user data
-    than EC2 takes, or with all mistakes of ``autoscaler_file``, as the head image's Ray sees them.
+    """Return the release; raises Refused without verified images that match, for a channel that was
+    set in part, for more user data than EC2 takes, or with all mistakes of ``autoscaler_file``, as
+    the head image's Ray sees them.
     """
     path = folder / environment.autoscaler_file if environment.autoscaler_file else None
     override = read_override(path) if path else {}
     catalog = images(clients)
-    head, workers = choose_images(catalog, environment)
+    channel = whole_channel(clients, environment)
+    head, workers = choose_images(catalog, environment, channel)
     groups = groups_of(environment, type_facts(clients, type_names(environment)), workers)
     settings = settings_of(environment, groups, json.dumps(override, sort_keys=True))
     if path:
@@ -45,17 +51,30 @@ def requested_release(clients: Clients, environment: Environment, folder: Path =
     return Release(head, settings)
 
 
+def whole_channel(clients: Clients, environment: Environment) -> Channel:
+    """Return the environment's channel; raises Refused when it was set in part."""
+    channel = read_channel(clients, environment.name, wanted_images(environment))
+    if left := list(unfinished(channel)):
+        again = "invoke images.promote --to" if environment.promotion else "invoke bake --env"
+        raise Refused(
+            f"the channel {ROOT}/{environment.name} was set in part\n"
+            + "\n".join(f"  {words}" for words in left),
+            hint=f"complete it: {again} {environment.name}",
+        )
+    return channel
+
+
 def choose_images(
-    catalog: tuple[Image, ...], environment: Environment
+    catalog: tuple[Image, ...], environment: Environment, channel: Channel
 ) -> tuple[NodeImage, dict[str, NodeImage]]:
     """Return the heads' image, and the workers' images by name.
 
     Raises Refused when they differ in Ray, or in Python: Ray compares all three of its numbers
     before a node joins (check_version_info in _private/utils.py, Ray 2.60).
     """
-    head = choose_image(catalog, environment, "head", environment.head.image)
+    head = choose_image(catalog, environment, channel, "head", environment.head.image)
     names = sorted({group.image for group in environment.workers.values()})
-    workers = {name: choose_image(catalog, environment, "worker", name) for name in names}
+    workers = {name: choose_image(catalog, environment, channel, "worker", name) for name in names}
     for worker in workers.values():
         _check_versions(catalog, head, worker)
     return head, workers
@@ -78,35 +97,61 @@ def _check_versions(catalog: tuple[Image, ...], head: NodeImage, worker: NodeIma
 
 
 def choose_image(
-    catalog: tuple[Image, ...], environment: Environment, role: Role, name: str
+    catalog: tuple[Image, ...], environment: Environment, channel: Channel, role: Role, name: str
 ) -> NodeImage:
-    """Return a role's image of that name: the one that the environment names, or the newest."""
+    """Return a role's image of that name: the file's, else the channel's, else the newest."""
     settings = environment.image_named(name)
     explicit = settings.head_id if role == "head" else settings.worker_id
+    entry = channel.get(WantedImage(role, name))
+    if environment.promotion and not (explicit or entry):
+        source = environment.promotion.source
+        raise Refused(
+            f"{environment.name} has no {_words(role, name)}: none was promoted from {source}",
+            hint=f"deploy {source}, then invoke images.promote --to {environment.name}",
+        )
+    wanted = explicit or (entry.ami_id if entry else "")
     matching = [
         image
         for image in catalog
-        if (image.role, image.name) == (role, name)
-        and image.verified
-        and image.architecture == settings.architecture
-        and image.contract == contract.VERSION
-        and explicit in ("", image.ami_id)
+        if fits(image, role, name, settings) and wanted in ("", image.ami_id)
     ]
     if not matching:
-        raise _refusal(catalog, role, name, settings)
+        raise _refusal(catalog, role, name, settings, "" if explicit else wanted)
     chosen = matching[0]
     return NodeImage(chosen.ami_id, chosen.digest, chosen.ray_version, chosen.root_device)
 
 
-def _refusal(catalog: tuple[Image, ...], role: Role, name: str, settings: ImageSettings) -> Refused:
+def fits(image: Image, role: str, name: str, settings: ImageSettings) -> bool:
+    """Say whether nodes may be launched from an image by this version of Raykiln."""
+    return (
+        (image.role, image.name) == (role, name)
+        and bool(image.verified)
+        and image.architecture == settings.architecture
+        and image.contract == contract.VERSION
+    )
+
+
+def _words(role: str, name: str) -> str:
+    return f"{role} image{f' {name}' if name else ''}"
+
+
+def _refusal(
+    catalog: tuple[Image, ...], role: Role, name: str, settings: ImageSettings, of_channel: str
+) -> Refused:
     place = f"images.{name}" if name else "image"
-    what = f"{role} image{f' {name}' if name else ''} for {settings.architecture}"
+    what = f"{_words(role, name)} for {settings.architecture}"
     explicit = settings.head_id if role == "head" else settings.worker_id
     if explicit:
         return Refused(
             f"{place}.{role}_id: {explicit} is not a verified {what}, baked "
             "by this version of Raykiln",
             hint="`invoke images` lists the images",
+        )
+    if of_channel:
+        return Refused(
+            f"the channel's {_words(role, name)}, {of_channel}, is not a verified {what}, baked "
+            "by this version of Raykiln",
+            hint="invoke bake, or promote another; `invoke images` lists the images",
         )
     same = [image for image in catalog if (image.role, image.name) == (role, name)]
     older = [image.ami_id for image in same if image.contract != contract.VERSION]

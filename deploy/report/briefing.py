@@ -1,11 +1,11 @@
-"""What an operator should know about a plan beforehand. Reads AWS (S3, EC2), asks Ray.
+"""What an operator should know about a plan beforehand. Reads AWS (S3, EC2, SSM), asks Ray.
 
-The strategy, what differs, what would be interrupted, the time without a head, the change in cost.
-An empty plan sends no request.
+The strategy, where the images came from, what differs, what would be interrupted, the time without
+a head, the change in cost. An empty plan sends no request.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from common.errors import PipelineError
@@ -15,6 +15,7 @@ from deploy.plan.desired_state import DesiredState
 from deploy.plan.interruptions import Running, interrupted_by, what_runs
 from deploy.plan.steps import Plan
 from deploy.plan.strategy import ROLLS
+from deploy.release.origin import origins
 from deploy.release.package_changes import ImageChange, image_changes
 from deploy.release.rollout_journal import Journal, read_journals
 from deploy.report.cost import cost_of
@@ -49,6 +50,7 @@ class Briefing:
     interrupted: tuple[str, ...] = ()
     without_head: Outage = NO_OUTAGE
     cost: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -57,6 +59,7 @@ class Briefing:
             return (f"{self.plan.environment}: {self.strategy}",)
         return (
             f"{self.plan.environment}: release {self.plan.release}; {self.strategy}",
+            *_part("images", self.images),
             *_part("what differs", self.differences),
             *_part("groups of workers", self.groups),
             *_part("in their software", [line for one in self.software for line in one.words]),
@@ -71,6 +74,7 @@ class Briefing:
         return {
             **self.plan.as_json(),
             "strategy_words": self.strategy,
+            "images": list(self.images),
             "groups": list(self.groups),
             "software": {one.role: one.packages for one in self.software},
             "interrupted": list(self.interrupted),
@@ -98,7 +102,11 @@ def brief(prepared: Prepared) -> Briefing:
     software: tuple[ImageChange, ...] = ()
     if before and not plan.is_empty:
         software = image_changes(prepared.rollout.clients, before, desired.release)
-    return briefing_of(plan, desired, prepared.state, running, node_ids, journals, software)
+    found = briefing_of(plan, desired, prepared.state, running, node_ids, journals, software)
+    if plan.is_empty:
+        return found
+    clients, environment = prepared.rollout.clients, desired.environment
+    return replace(found, images=origins(clients, environment, desired.release))
 
 
 def briefing_of(

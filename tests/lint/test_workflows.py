@@ -65,11 +65,12 @@ def test_deploys_and_rollbacks_of_an_environment_take_turns_and_none_is_cut_off(
         assert {jobs[name]["uses"] for name in deploying} == {"./.github/workflows/deploy-one.yml"}
 
 
-def test_prod_is_deployed_once_staging_is_and_staging_once_all_is_baked() -> None:
+def test_prod_is_deployed_from_what_is_promoted_once_staging_is_deployed() -> None:
     jobs = workflow(FOLDER / "deploy.yml")["jobs"]
 
-    assert jobs["bake"]["strategy"]["matrix"]["env"] == ["staging", "prod"]
-    assert (jobs["staging"]["needs"], jobs["prod"]["needs"]) == (["bake"], ["staging"])
+    order = ("bake", "staging", "promote", "prod")
+    assert [jobs[name]["with"]["env"] for name in order] == ["staging", "staging", "prod", "prod"]
+    assert [jobs[name].get("needs") for name in order] == [None, ["bake"], ["staging"], ["promote"]]
     assert [job for job in jobs.values() if "if" in job] == [jobs["deployed"]]
 
 

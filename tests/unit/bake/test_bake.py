@@ -105,7 +105,7 @@ def test_other_tests_have_an_image_tested_again_and_not_baked(
     assert plan_bake(clients, environment).untested == {}
 
 
-def test_a_bake_with_nothing_missing_only_reads_and_needs_no_packer_and_no_wheels(
+def test_a_bake_with_nothing_missing_sets_the_channel_and_needs_no_packer_and_no_wheels(
     clients: Clients, environment: Environment, tmp_path: Path
 ) -> None:
     digests = plan_bake(clients, environment).missing
@@ -116,7 +116,8 @@ def test_a_bake_with_nothing_missing_only_reads_and_needs_no_packer_and_no_wheel
 
     assert [image.ami_id for image in baked.images.values()] == ids
     assert (baked.new, baked.tested) == ((), ())
-    assert clients.calls - before == 2
+    # Images, the channel, and a parameter for each image.
+    assert clients.calls - before == 5
     assert list(tmp_path.iterdir()) == []
 
 

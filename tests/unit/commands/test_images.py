@@ -1,9 +1,16 @@
 """What a person reads after a bake, and of the images that there are."""
 
+from typing import Any
+
+import pytest
+
 from bake.bake import BakeResult
 from bake.catalog import Image
 from bake.wanted import WantedImage
-from commands.images import lines_of, row_of
+from commands.images import lines_of, promotion_to, row_of
+from common.errors import Refused
+from deploy.release import promotion
+from tests.unit.deploy.builders import an_environment
 
 
 def an_image(ami_id: str, name: str = "", verified: str = "2026-11-22T00:00:00Z") -> Image:
@@ -31,3 +38,28 @@ def test_a_row_names_the_image_and_whether_it_is_verified() -> None:
     assert row_of(an_image("ami-1", verified=""))[1:3] == ("worker", "-")
     assert row_of(an_image("ami-1", verified=""))[-1] == "no"
     assert row_of(an_image("ami-2", "gpu"))[2] == "gpu"
+
+
+def promotion_of(monkeypatch: pytest.MonkeyPatch, back: bool, source: str, **tables: Any) -> str:
+    """Return which plan is asked for: its name, and the source's."""
+    monkeypatch.setattr(promotion, "plan_way_back", lambda clients, target: "back")
+    monkeypatch.setattr(promotion, "plan_promotion", lambda clients, source, target: source)
+    monkeypatch.setattr("common.environment.load_environment", lambda name: f"from {name}")
+    return str(promotion_to(an_environment(**tables), source, back))
+
+
+def test_images_come_from_the_source_of_the_file_unless_another_is_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    promoting = {"promotion": {"source": "staging"}}
+
+    assert promotion_of(monkeypatch, False, "", **promoting) == "from staging"
+    assert promotion_of(monkeypatch, False, "qa", **promoting) == "from qa"
+    assert promotion_of(monkeypatch, True, "", **promoting) == "back"
+    with pytest.raises(Refused, match="dev names no environment to promote images from"):
+        promotion_of(monkeypatch, False, "")
+
+
+def test_an_environment_does_not_promote_to_itself() -> None:
+    with pytest.raises(Refused, match=r"promotion\.source: dev is this environment itself"):
+        an_environment(promotion={"source": "dev"})

@@ -33,13 +33,11 @@ def test_a_merge_is_baked_and_goes_to_staging_and_then_to_prod(clone: Clone) -> 
     done = clone.run("deploy", "push")
 
     assert done.code == 0, done.log
-    assert sorted(ran(done.of("run"))[:2]) == [
-        ["bake", "bake", "--env", "prod"],
+    assert ran(done.of("run")) == [
         ["bake", "bake", "--env", "staging"],
-    ]
-    assert ran(done.of("run"))[2:] == [
         ["deploy", "deploy", "--env", "staging", "--yes"],
         ["deploy", "verify", "--env", "staging"],
+        ["deploy", "images.promote", "--to", "prod", "--yes"],
         ["deploy", "deploy", "--env", "prod", "--yes"],
         ["deploy", "verify", "--env", "prod"],
     ]
@@ -53,17 +51,23 @@ def test_each_job_assumes_its_role_for_as_long_as_it_may_take(clone: Clone) -> N
     done = clone.run("deploy", "push")
 
     assert done.of("assume") == [
-        *[f"assume {BAKE_ROLE} us-east-1 7200"] * 2,
-        *[f"assume {DEPLOY_ROLE} us-east-1 21600"] * 2,
+        f"assume {BAKE_ROLE} us-east-1 7200",
+        f"assume {DEPLOY_ROLE} us-east-1 21600",
+        f"assume {BAKE_ROLE} us-east-1 3600",
+        f"assume {DEPLOY_ROLE} us-east-1 21600",
     ]
 
 
-def test_until_a_person_approves_prod_is_baked_and_not_deployed(clone: Clone) -> None:
-    done = clone.run("deploy", "push", job="staging")
+def test_until_a_person_approves_images_are_promoted_and_prod_is_not_deployed(
+    clone: Clone,
+) -> None:
+    done = clone.run("deploy", "push", job="promote")
 
     assert done.code == 0, done.log
     assert ["deploy", "verify", "--env", "staging"] in ran(done.of("run"))
-    assert [words for words in ran(done.of("run")) if words[1] != "bake" and "prod" in words] == []
+    assert [words for words in ran(done.of("run")) if "prod" in words] == [
+        ["deploy", "images.promote", "--to", "prod", "--yes"]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -75,17 +79,37 @@ def test_what_fails_on_staging_never_reaches_prod(clone: Clone, task: str, code:
     done = clone.run("deploy", "push")
 
     assert done.code == 1
-    assert [words for words in ran(done.of("run")) if words[1] != "bake" and "prod" in words] == []
+    assert [words for words in ran(done.of("run")) if "prod" in words] == []
     assert "keep rollout-staging .raykiln/rollouts/" in done.lines
 
 
 def test_a_bake_that_fails_deploys_nothing(clone: Clone) -> None:
-    clone.add("codes/bake-prod", "2")
+    clone.add("codes/bake-staging", "2")
 
     done = clone.run("deploy", "push")
 
     assert done.code == 1
     assert {words[1] for words in ran(done.of("run"))} == {"bake"}
+
+
+def test_what_cannot_be_promoted_leaves_prod_as_it_is(clone: Clone) -> None:
+    clone.add("codes/images.promote-prod", "1")
+
+    done = clone.run("deploy", "push")
+
+    assert done.code == 1
+    assert ["deploy", "deploy", "--env", "prod", "--yes"] not in ran(done.of("run"))
+
+
+@pytest.mark.parametrize("back", ["true", "false"])
+def test_a_promotion_by_hand_is_undone_by_the_same_workflow(clone: Clone, back: str) -> None:
+    done = clone.run("promote", "workflow_dispatch", env="prod", back=back)
+
+    assert done.code == 0, done.log
+    option = ["--back"] if back == "true" else []
+    assert ran(done.of("run")) == [
+        ["deploy", "images.promote", "--to", "prod", *option, "--yes"],
+    ]
 
 
 def test_a_deploy_that_was_rolled_back_on_prod_fails_the_run(clone: Clone) -> None:

@@ -32,7 +32,9 @@ DOCUMENTS = {
     *("AWS::ServiceDiscovery::PrivateDnsNamespace", "AWS::ServiceDiscovery::Service"),
     *("AWS::ApplicationAutoScaling::ScalableTarget", "AWS::ApplicationAutoScaling::ScalingPolicy"),
 }
-NOT_THE_DEPLOY_ROLES = ("BakePolicy", "ScientistPolicy", "Boundary", "DrillPolicy")
+NOT_THE_DEPLOY_ROLES = (
+    *("BakePolicy", "ChannelPolicy", "ScientistPolicy", "Boundary", "DrillPolicy"),
+)
 # What is not used: the actions, by their patterns.
 UNUSED = {
     "scheduled scaling, and that of functions": (

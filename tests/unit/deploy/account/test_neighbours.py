@@ -16,6 +16,7 @@ from tests.unit.deploy.account.neighbours import (
     BOUNDARY,
     EC2,
     HERE,
+    OTHER,
     OURS,
     POLICY,
     ROLE,
@@ -45,6 +46,7 @@ SSM, ACCOUNTS_SSM = "arn:aws:ssm:us-east-1:", f"arn:aws:ssm:{HERE}"
 TABLE = f"arn:aws:dynamodb:{HERE}:table"
 SECRET = f"{ACCOUNTS_SSM}:parameter/ray"
 BUCKET = "arn:aws:s3:::raykiln-dev-123456789012-us-east-1"
+CHANNEL = f"{ACCOUNTS_SSM}:parameter/raykiln/images"
 LOGS = f"arn:aws:logs:{HERE}:log-group"
 STACK = f"arn:aws:cloudformation:{HERE}:stack"
 HEAD_GROUP = f"arn:aws:autoscaling:{HERE}:autoScalingGroup:*:autoScalingGroupName"
@@ -119,8 +121,12 @@ MAY: dict[str, tuple[Try, ...]] = {
         Try("ec2:CreateSecurityGroup", f"{EC2}:vpc/vpc-1"),
         Try("ec2:AuthorizeSecurityGroupIngress", GROUP),
         Try("ec2:DeleteSecurityGroup", GROUP),
+        Try("ssm:GetParameters", f"{CHANNEL}/dev/head"),
+        Try("ssm:GetParameterHistory", f"{CHANNEL}/dev/worker-gpu"),
+        Try("ssm:PutParameter", f"{CHANNEL}/dev/head"),
     ),
     "deploy": (
+        Try("ssm:GetParameters", f"{CHANNEL}/dev/head"),
         Try("cloudformation:ExecuteChangeSet", f"{STACK}/raykiln-dev/1"),
         Try("cloudformation:CreateChangeSet", f"{STACK}/raykiln-dev-nodes/*"),
         Try("cloudformation:CreateChangeSet", f"{STACK}/ray-documents-dev/*"),
@@ -190,12 +196,21 @@ MAY_NOT: dict[str, tuple[Try, ...]] = {
         Try("ec2:AuthorizeSecurityGroupIngress", GROUP, OURS),
         Try("iam:PassRole", f"{ROLE}/raykiln-dev-HeadRole-1", TO_EC2),
         Try("ssm:GetParameter", f"{SECRET}/dev/redis_password"),
+        Try("ssm:GetParameters", f"{CHANNEL}/{OTHER}/head"),
+        Try("ssm:GetParameterHistory", f"{CHANNEL}/{OTHER}/head"),
+        Try("ssm:PutParameter", f"{CHANNEL}/{OTHER}/head"),
+        Try("ssm:PutParameter", f"{CHANNEL}/dev-eu/head"),
+        Try("ssm:DeleteParameter", f"{CHANNEL}/dev/head"),
+        Try("s3:GetObject", f"{BUCKET}/dev/releases/current.json"),
         Try("s3:PutObject", f"{BUCKET}/dev/current.json"),
         Try("autoscaling:UpdateAutoScalingGroup", f"{HEAD_GROUP}/ray-head-asg-dev"),
         Try("cloudformation:ExecuteChangeSet", f"{STACK}/raykiln-dev/1"),
     ),
     "deploy": (
         *NO_ROLE,
+        Try("ssm:PutParameter", f"{CHANNEL}/dev/head"),
+        Try("ssm:GetParameterHistory", f"{CHANNEL}/dev/head"),
+        Try("ssm:GetParameters", f"{CHANNEL}/{OTHER}/head"),
         Try("iam:CreateRole", f"{ROLE}/raykiln-dev-HeadRole-1", VIA),
         Try("iam:CreateRole", f"{ROLE}/raykiln-dev-HeadRole-1", BOUNDED),
         Try(
@@ -249,6 +264,7 @@ MAY_NOT: dict[str, tuple[Try, ...]] = {
             "dynamodb:GetItem", f"{TABLE}/raykiln-lease-dev", {"dynamodb:LeadingKeys": "dev#deploy"}
         ),
         Try("dynamodb:UpdateItem", f"{TABLE}/raykiln-lease-dev", {"dynamodb:LeadingKeys": "dev"}),
+        Try("ssm:GetParameters", f"{CHANNEL}/dev/head"),
         Try("ssm:PutParameter", f"{SECRET}/dev/redis_password"),
         Try("ssm:SendCommand", INSTANCE, HEADS),
         Try("ssm:SendCommand", f"{SSM}:document/AWS-RunShellScript"),

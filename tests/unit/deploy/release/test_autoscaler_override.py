@@ -30,6 +30,7 @@ TEMPLATE = {"LaunchTemplateId": "lt-1"}
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file, of an environment whose images are baked with Ray 2.60."""
     monkeypatch.setattr(choice, "images", lambda clients: ())
+    monkeypatch.setattr(choice, "whole_channel", lambda clients, environment: {})
     monkeypatch.setattr(choice, "type_facts", lambda clients, names: facts_named(names))
     monkeypatch.setattr(choice, "choose_image", lambda *wanted: an_image(f"ami-{wanted[-1]}"))
     return tmp_path / "dev.autoscaler.yaml"

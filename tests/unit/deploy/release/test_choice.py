@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 
 from bake.catalog import Image
+from bake.channels import Entry
+from bake.wanted import WantedImage
 from common.errors import Refused
 from deploy.release.choice import choose_image, choose_images
 from node.contract import VERSION
@@ -22,6 +24,45 @@ def listed(
     )
 
 
+def entry(ami_id: str) -> Entry:
+    return Entry(ami_id, "d" * 64, "", "2026-11-22T00:00:00Z", {}, 1)
+
+
+def test_the_image_of_the_channel_is_chosen_over_a_newer_one() -> None:
+    catalog = (listed("ami-newer"), listed("ami-older"))
+    channel = {WantedImage("head"): entry("ami-older")}
+
+    assert choose_image(catalog, an_environment(), channel, "head", "").ami_id == "ami-older"
+
+
+def test_a_configured_image_is_chosen_over_that_of_the_channel() -> None:
+    environment = an_environment(image=IMAGE | {"head_id": "ami-0123456789abcdef0"})
+    catalog = (listed("ami-newer"), listed("ami-0123456789abcdef0"))
+    channel = {WantedImage("head"): entry("ami-newer")}
+
+    chosen = choose_image(catalog, environment, channel, "head", "")
+    assert chosen.ami_id == "ami-0123456789abcdef0"
+
+
+@pytest.mark.parametrize("catalog", [(), (listed("ami-old", verified=""), listed("ami-new"))])
+def test_an_image_of_the_channel_that_is_gone_or_unverified_is_refused(
+    catalog: tuple[Image, ...],
+) -> None:
+    channel = {WantedImage("head"): entry("ami-old")}
+
+    with pytest.raises(Refused, match="the channel's head image, ami-old, is not a verified"):
+        choose_image(catalog, an_environment(), channel, "head", "")
+
+
+def test_where_images_are_promoted_the_newest_is_not_taken_for_one() -> None:
+    environment = an_environment(promotion={"source": "staging"})
+
+    with pytest.raises(Refused, match="dev has no head image: none was promoted from staging") as e:
+        choose_image((listed("ami-newer"),), environment, {}, "head", "")
+
+    assert e.value.hint == "deploy staging, then invoke images.promote --to dev"
+
+
 def test_the_newest_verified_image_of_the_role_is_chosen() -> None:
     catalog = (
         listed("ami-unverified", verified=""),
@@ -30,26 +71,26 @@ def test_the_newest_verified_image_of_the_role_is_chosen() -> None:
         listed("ami-older"),
     )
 
-    assert choose_image(catalog, an_environment(), "head", "").ami_id == "ami-newer"
+    assert choose_image(catalog, an_environment(), {}, "head", "").ami_id == "ami-newer"
 
 
 def test_a_configured_image_is_chosen_over_a_newer_one() -> None:
     environment = an_environment(image=IMAGE | {"head_id": "ami-0123456789abcdef0"})
     catalog = (listed("ami-newer"), listed("ami-0123456789abcdef0"))
 
-    assert choose_image(catalog, environment, "head", "").ami_id == "ami-0123456789abcdef0"
+    assert choose_image(catalog, environment, {}, "head", "").ami_id == "ami-0123456789abcdef0"
 
 
 def test_an_unverified_image_is_refused_with_its_name() -> None:
     with pytest.raises(Refused, match="not verified: ami-new") as caught:
-        choose_image((listed("ami-new", verified=""),), an_environment(), "head", "")
+        choose_image((listed("ami-new", verified=""),), an_environment(), {}, "head", "")
 
     assert caught.value.hint == "invoke bake"
 
 
 def test_an_image_from_before_its_contract_is_refused_with_its_name() -> None:
     with pytest.raises(Refused, match=r"another version of Raykiln: ami-old") as caught:
-        choose_image((listed("ami-old", baked=""),), an_environment(), "head", "")
+        choose_image((listed("ami-old", baked=""),), an_environment(), {}, "head", "")
 
     assert caught.value.hint == "invoke bake"
 
@@ -62,14 +103,14 @@ def test_an_image_of_another_architecture_is_refused() -> None:
     )
 
     with pytest.raises(Refused, match="for arm64"):
-        choose_image((listed("ami-new"),), environment, "head", "")
+        choose_image((listed("ami-new"),), environment, {}, "head", "")
 
 
 def test_a_configured_image_of_the_other_role_is_refused() -> None:
     environment = an_environment(image=IMAGE | {"head_id": "ami-0123456789abcdef0"})
 
     with pytest.raises(Refused, match="not a verified head image"):
-        choose_image((listed("ami-0123456789abcdef0", role="worker"),), environment, "head", "")
+        choose_image((listed("ami-0123456789abcdef0", role="worker"),), environment, {}, "head", "")
 
 
 @pytest.mark.parametrize(
@@ -83,11 +124,11 @@ def test_images_with_different_pythons_are_refused(head: str, worker: str, refus
         replace(listed("ami-worker", role="worker"), python=worker),
     )
     if not refused:
-        assert choose_images(catalog, an_environment())[0].ami_id == "ami-head"
+        assert choose_images(catalog, an_environment(), {})[0].ami_id == "ami-head"
         return
 
     with pytest.raises(Refused, match=r"ami-head has Python 3\.11\.2, .* Python 3\.11\.9"):
-        choose_images(catalog, an_environment())
+        choose_images(catalog, an_environment(), {})
 
 
 def test_each_group_gets_the_image_of_its_name() -> None:
@@ -104,7 +145,7 @@ def test_each_group_gets_the_image_of_its_name() -> None:
         listed("ami-plain", role="worker"),
     )
 
-    head, workers = choose_images(catalog, environment)
+    head, workers = choose_images(catalog, environment, {})
 
     assert head.ami_id == "ami-lean"
     assert {name: image.ami_id for name, image in workers.items()} == {

@@ -201,7 +201,7 @@ def test_a_briefing_is_json_too() -> None:
     assert data["steps"][-1]["kind"] == "current"
     assert data["cost"] == list(found.cost)
     assert data.keys() - found.plan.as_json().keys() == {
-        *("strategy_words", "groups", "software", "interrupted", "without_head", "cost"),
+        *("strategy_words", "groups", "software", "interrupted", "without_head", "cost", "images"),
     }
 
 
@@ -287,12 +287,12 @@ def test_reads_ray_and_journals_only_if_something_would_be_interrupted(cluster: 
         ).interrupted
         == ()
     )
-    assert cluster.clients.calls == before
+    assert cluster.clients.calls == before + 1  # where the images came from
     workers = briefing_without_ray(state, a_desired_state(a_release(worker="ami-next")), cluster)
 
     assert "no answer" in workers.interrupted[0]
     assert "worker: not known" in workers.software[0].words[0]
-    assert cluster.clients.calls == before + 1  # what is in the images
+    assert cluster.clients.calls == before + 3  # what is in the images, and where they came from
     head = briefing_without_ray(state, a_desired_state(a_release(head="ami-next")), cluster)
     assert "no answer" in head.interrupted[0]
     assert head.without_head.seconds is None

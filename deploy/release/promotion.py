@@ -1,0 +1,167 @@
+"""Promote images: what one environment serves becomes what another is deployed from.
+
+Reads AWS (EC2, S3, SSM), and changes the target's channel (SSM). No image is copied: both
+environments are of one account and region.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from bake.catalog import Image, images
+from bake.channels import (
+    Channel,
+    entry_before,
+    last_change,
+    read_channel,
+    set_channel,
+    unfinished,
+)
+from bake.wanted import WantedImage, wanted_images
+from common.clients import Clients
+from common.environment import Environment
+from common.errors import Refused
+from deploy.release.choice import fits
+from deploy.release.config_bucket import current_release
+from deploy.release.release import Release
+from deploy.release.settings import NodeImage
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What a channel would name, beside what it names now."""
+
+    target: str
+    source: str
+    images: Mapping[WantedImage, Image]
+    before: Channel
+
+    @property
+    def is_empty(self) -> bool:
+        """The channel names these images already."""
+        return all(
+            wanted in self.before and self.before[wanted].ami_id == image.ami_id
+            for wanted, image in self.images.items()
+        )
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Return a line for each image."""
+        return tuple(self._line(wanted, image) for wanted, image in self.images.items())
+
+    def _line(self, wanted: WantedImage, image: Image) -> str:
+        entry = self.before.get(wanted)
+        what = f"{image.ami_id} (digest {image.digest[:12]}, commit {image.git})"
+        if entry is None:
+            return f"+ {wanted}: {what}"
+        if entry.ami_id == image.ami_id:
+            return f"  {wanted}: {what}, as before"
+        return f"~ {wanted}: {entry.ami_id} → {what}"
+
+
+def plan_promotion(clients: Clients, source: Environment, target: Environment) -> Promotion:
+    """Return what the target would get from the source. Reads only.
+
+    Raises Refused, with all reasons, unless the source serves the images of its channel and they
+    suit the target.
+    """
+    _check_places(source, target)
+    wanted = wanted_images(target)
+    channel = read_channel(clients, source.name, wanted)
+    catalog = {image.ami_id: image for image in images(clients)}
+    served = current_release(clients, source.bucket, source.name)
+    wrong = [*unfinished(channel), *_mistakes(source, target, channel, catalog)]
+    wrong += _not_served(source, channel, served)
+    if wrong:
+        raise Refused(
+            f"nothing can be promoted from {source.name} to {target.name}\n"
+            + "\n".join(f"  {words}" for words in wrong),
+            hint=f"bake and deploy {source.name}, verify it, then promote again",
+        )
+    chosen = {image: catalog[channel[image].ami_id] for image in wanted}
+    return Promotion(target.name, source.name, chosen, read_channel(clients, target.name, wanted))
+
+
+def plan_way_back(clients: Clients, target: Environment) -> Promotion:
+    """Return what the target's channel named before it was last set. Reads only.
+
+    Raises Refused when it named nothing else, or what it named does not suit the target any more.
+    """
+    channel = read_channel(clients, target.name, wanted_images(target))
+    catalog = {image.ami_id: image for image in images(clients)}
+    found = {image: entry_before(clients, target.name, image) for image in last_change(channel)}
+    before = {image: entry for image, entry in found.items() if entry}
+    if not before:
+        raise Refused(
+            f"the channel of {target.name} has named no other images",
+            hint=f"invoke images.promote --to {target.name} promotes what another serves",
+        )
+    wanted = {**channel, **before}
+    if wrong := list(_mistakes(target, target, wanted, catalog)):
+        raise Refused(
+            f"{target.name} cannot go back to what its channel named\n"
+            + "\n".join(f"  {words}" for words in wrong),
+            hint="`invoke images` lists the images that there are",
+        )
+    chosen = {image: catalog[entry.ami_id] for image, entry in wanted.items()}
+    source = next(iter(before.values())).source
+    return Promotion(target.name, source, chosen, channel)
+
+
+def promote(clients: Clients, promotion: Promotion, now: datetime) -> None:
+    """Have the target's channel name these images; it can be run again."""
+    set_channel(clients, promotion.target, promotion.images, now, promotion.source)
+
+
+def _check_places(source: Environment, target: Environment) -> None:
+    """Raise Refused unless both see the same images."""
+    ours, theirs = ((one.account_id, one.region) for one in (target, source))
+    if ours != theirs:
+        raise Refused(
+            f"{source.name} is in {' '.join(theirs)}, {target.name} in {' '.join(ours)}: "
+            "an image of one account and region cannot be launched in another",
+            hint=f"bake for {target.name} itself: remove [promotion] from its file",
+        )
+
+
+def _mistakes(
+    source: Environment, target: Environment, channel: Channel, catalog: Mapping[str, Image]
+) -> Iterator[str]:
+    """Yield what keeps nodes of the target from being launched from a channel's images."""
+    for wanted in wanted_images(target):
+        entry = channel.get(wanted)
+        if entry is None:
+            yield f"{wanted}: the channel of {source.name} has none"
+        elif entry.ami_id not in catalog:
+            yield f"{wanted}: {entry.ami_id} does not exist any more"
+        elif not fits(
+            catalog[entry.ami_id], wanted.role, wanted.name, target.image_named(wanted.name)
+        ):
+            architecture = target.image_named(wanted.name).architecture
+            yield (
+                f"{wanted}: {entry.ami_id} is not a verified image for {architecture}, baked by "
+                "this version of Raykiln"
+            )
+
+
+def _not_served(source: Environment, channel: Channel, served: Release | None) -> Iterator[str]:
+    """Yield which images of a channel the environment has not been verified with."""
+    if served is None:
+        yield f"{source.name} serves no release"
+        return
+    for wanted, entry in channel.items():
+        ids = [image.ami_id for image in _served_images(wanted, source, served)]
+        if entry.ami_id not in ids:
+            has = ", ".join(dict.fromkeys(ids)) or "none"
+            yield f"{wanted}: {source.name} serves {has}, its channel has {entry.ami_id}"
+
+
+def _served_images(
+    wanted: WantedImage, source: Environment, served: Release
+) -> Iterator[NodeImage]:
+    if wanted.role == "head":
+        yield served.head
+        return
+    for group in served.settings.groups:
+        if group.name in source.workers and source.workers[group.name].image == wanted.name:
+            yield group.image

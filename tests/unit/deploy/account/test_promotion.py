@@ -1,0 +1,80 @@
+"""The bake role of an environment promotes what its source serves, and reaches nothing beside."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from bake.catalog import images
+from bake.channels import set_channel
+from bake.wanted import WantedImage
+from common.clients import Clients
+from common.errors import Unanswered
+from common.progress import Silent
+from deploy.account.account_setup import set_up_account
+from deploy.release.config_bucket import point_to_release
+from deploy.release.promotion import plan_promotion, plan_way_back, promote
+from localcloud.patches.iam import enforced, make_user, role_credentials, role_decides
+from localcloud.patches.iam.policies import Answer
+from localcloud.world import World
+from tests.unit.bake.conftest import register
+from tests.unit.deploy.account.conftest import EVERYTHING, CheckedClients
+from tests.unit.deploy.account.neighbours import HERE, Try
+from tests.unit.deploy.builders import a_release, an_environment
+from tests.unit.localcloud.fakes import FakeClock
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+DEV = an_environment(promotion={"source": "staging"})
+STAGING = an_environment(name="staging")
+ROLE = "raykiln-dev-bake"
+CHANNELS = f"arn:aws:ssm:{HERE}:parameter/raykiln/images"
+BUCKET = "arn:aws:s3:::raykiln-staging-123456789012-us-east-1"
+BESIDE = (
+    Try("ssm:PutParameter", f"{CHANNELS}/staging/head"),
+    Try("ssm:GetParameterHistory", f"{CHANNELS}/staging/head"),
+    Try("ssm:GetParameters", f"{CHANNELS}/staging-eu/head"),
+    Try("s3:GetObject", f"{BUCKET}/staging/releases/0123456789abcdef.json"),
+    Try("s3:GetObject", f"{BUCKET}/prod/releases/current.json"),
+    Try("s3:PutObject", f"{BUCKET}/staging/releases/current.json"),
+    Try("s3:GetObject", "arn:aws:s3:::raykiln-prod-123456789012-us-east-1/staging/current.json"),
+)
+
+
+def serve(clients: Clients, day: int) -> None:
+    """Have staging serve new images, as its bake and its deploy leave it."""
+    ids = {role: register(clients, role) for role in ("head", "worker")}
+    catalog = {image.ami_id: image for image in images(clients)}
+    found = {WantedImage(role): catalog[ami_id] for role, ami_id in ids.items()}
+    set_channel(clients, "staging", found, NOW.replace(day=day))
+    point_to_release(clients, STAGING.bucket, "staging", a_release(ids["head"], ids["worker"]))
+
+
+@pytest.fixture
+def administrator(world: World, clock: FakeClock) -> Clients:
+    found = CheckedClients(make_user("administrator", EVERYTHING))
+    set_up_account(found, DEV, clock=clock, progress=Silent())
+    found("s3").create_bucket(Bucket=STAGING.bucket)
+    return found
+
+
+def test_it_promotes_and_goes_back(administrator: Clients) -> None:
+    clients = CheckedClients(role_credentials(ROLE, "somebody"))
+
+    for day in (1, 2):
+        serve(administrator, day)
+        with enforced():
+            promote(clients, plan_promotion(clients, STAGING, DEV), NOW.replace(day=day))
+    with enforced():
+        promote(clients, plan_way_back(clients, DEV), NOW.replace(day=3))
+        assert not plan_promotion(clients, STAGING, DEV).is_empty
+
+
+def test_who_deploys_promotes_nothing(administrator: Clients) -> None:
+    serve(administrator, 1)
+    clients = CheckedClients(role_credentials("raykiln-dev-deploy", "somebody"))
+
+    with enforced(), pytest.raises(Unanswered, match="AccessDenied"):
+        plan_promotion(clients, STAGING, DEV)
+
+
+def test_it_may_nothing_beside(administrator: Clients) -> None:
+    assert [one for one in BESIDE if role_decides(ROLE, one.check) is Answer.ALLOWED] == []
