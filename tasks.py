@@ -27,7 +27,7 @@ namespace = Collection(
     doctor.doctor,
     *(cluster.status, cluster.verify, cluster.smoke, connect.connect),
     *(project.demo, project.check, project.test, project.thorough, project.mutants, project.lock),
-    images=Collection(images.images, images.promote),
+    images=Collection(images.images, images.promote, images.prune),
     head=Collection(
         head.head_id,
         head.head_logs,

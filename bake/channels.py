@@ -146,12 +146,27 @@ def last_change(channel: Channel) -> tuple[WantedImage, ...]:
 
 def entry_before(clients: Clients, environment: str, image: WantedImage) -> Entry | None:
     """Return what a channel had of an image before what it has now; None when it had no other."""
-    name = parameter_name(environment, image)
+    versions = _versions(clients, parameter_name(environment, image))
+    return next((one for one in versions if one.ami_id != versions[0].ami_id), None)
+
+
+def channel_histories(clients: Clients) -> dict[str, list[Entry]]:
+    """Return the versions of every parameter of every channel of the account, newest first."""
+    with translated(f"listing the channels below {ROOT}"):
+        pages = clients("ssm").get_paginator("get_parameters_by_path")
+        names = [
+            parameter["Name"]
+            for page in pages.paginate(Path=ROOT, Recursive=True)
+            for parameter in page["Parameters"]
+        ]
+    return {name: _versions(clients, name) for name in sorted(names)}
+
+
+def _versions(clients: Clients, name: str) -> list[Entry]:
     with translated(f"reading the versions of {name}"):
         pages = clients("ssm").get_paginator("get_parameter_history").paginate(Name=name)
-        versions = [entry_from(found) for page in pages for found in page["Parameters"]]
-    versions.sort(key=lambda entry: entry.version, reverse=True)
-    return next((one for one in versions if one.ami_id != versions[0].ami_id), None)
+        found = [entry_from(one) for page in pages for one in page["Parameters"]]
+    return sorted(found, key=lambda entry: entry.version, reverse=True)
 
 
 def _batches(names: list[str]) -> Iterator[list[str]]:

@@ -77,6 +77,7 @@ class _Prices:
     gp3_gib_month: float
     gp3_iops_month: float
     gp3_throughput_month: float  # a MiB/s
+    snapshot_gib_month: float
     pipeline: PipelinePrices
 
     def volume(self, volume: Volume) -> float:
@@ -111,6 +112,12 @@ def pipeline_prices(region: str) -> PipelinePrices | None:
     """Return the prices of the document pipeline's parts; None for a region without any."""
     found = _regions().get(region)
     return found.pipeline if found else None
+
+
+def snapshot_gib_month(region: str) -> float | None:
+    """Return the price of a snapshot's GiB, in the standard tier; None for a region without any."""
+    found = _regions().get(region)
+    return found.snapshot_gib_month if found else None
 
 
 def price_date() -> str:

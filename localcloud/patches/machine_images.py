@@ -3,8 +3,10 @@
 Follows, in the EC2 API reference, CreateImage (unique names, reboot of a running instance unless
 NoReboot), EnableImageDeprecation, ModifyImageAttribute (ImdsSupport) and RunInstances (an image
 must be available), and "Configure instance metadata options for new instances" in the user guide
-(an image with imds-support v2.0 makes tokens required). moto accepts any image, has every image
-available at once, allows a name twice, and forgets the root device.
+(an image with imds-support v2.0 makes tokens required). DeregisterImage deletes the image's
+snapshots where it is asked to, but for one that another image has too. There is no Recycle Bin, so
+none of its rules keeps an image: ListImagesInRecycleBin finds nothing. moto accepts any image, has
+every image available at once, allows a name twice, forgets the root device, and keeps snapshots.
 """
 
 from functools import cache
@@ -177,6 +179,27 @@ def _register_image(register: Any, self: Any) -> Any:
     return answer
 
 
+def _answer_deregister_image(deregister: Any, self: Any) -> ActionResult:
+    """DeregisterImage, DeleteAssociatedSnapshots: a result for each snapshot."""
+    backend, ami_id = self.ec2_backend, self._get_param("ImageId")
+    ami = backend.amis.get(ami_id)
+    answer: ActionResult = deregister(self)
+    if not self._get_bool_param("DeleteAssociatedSnapshots") or ami is None:
+        return answer
+    snapshot_id = ami.ebs_snapshot.id
+    shared = any(one.ebs_snapshot.id == snapshot_id for one in backend.amis.values())
+    if not shared:
+        backend.delete_snapshot(snapshot_id)
+    code = "skipped" if shared else "success"
+    results = [{"SnapshotId": snapshot_id, "ReturnCode": code}]
+    return ActionResult({"Return": True, "DeleteSnapshotResults": results})
+
+
+def _list_images_in_recycle_bin(self: Any) -> ActionResult:
+    self.error_on_dryrun()
+    return ActionResult({"Images": []})
+
+
 def _deregister_image(deregister: Any, self: Any, ami_id: str) -> None:
     deregister(self, ami_id)
     current().driver.forget_image(ami_id)
@@ -219,6 +242,9 @@ def install() -> None:
     AmisResponse.disable_image_deprecation = _disable_image_deprecation
     AmisResponse.modify_image_attribute = lambda self: _modify_image_attribute(modify, self)
     AmiBackend.deregister_image = lambda self, ami_id: _deregister_image(deregister, self, ami_id)
+    answer = AmisResponse.deregister_image
+    AmisResponse.deregister_image = lambda self: _answer_deregister_image(answer, self)
+    AmisResponse.list_images_in_recycle_bin = _list_images_in_recycle_bin
 
 
 def attach(world: World) -> None:

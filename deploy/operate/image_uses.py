@@ -1,0 +1,133 @@
+"""Who uses which image: what must never be pruned, with the reason. Reads AWS.
+
+Instances, launch templates, launch configurations and channels are those of the whole account;
+releases are those of one environment. Who else an image is shared with cannot be seen into.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from bake.channels import ROOT, channel_histories
+from common.clients import Clients, translated
+from common.environment import Environment
+from common.errors import Refused
+from deploy.release.config_bucket import current_release, find_release
+from deploy.release.rollout_journal import Journal, previous_release_id, read_journals
+
+LIVE = ["pending", "running", "stopping", "stopped"]
+Use = tuple[str, str]  # an image, and what it is used for
+
+
+@dataclass(frozen=True)
+class Retention:
+    """What stays though nothing uses it: the newest ``count``, and all younger than ``days``.
+
+    Releases that were served within ``days`` count as used.
+    """
+
+    count: int
+    days: int
+
+    @property
+    def age(self) -> timedelta:
+        """The days as a length of time."""
+        return timedelta(days=self.days)
+
+
+def retention_of(count: int, days: int) -> Retention:
+    """Return a retention; raises Refused for one that would keep less than nothing."""
+    if count < 1 or days < 1:
+        raise Refused(
+            f"--keep {count} and --days {days} would keep nothing to go back to",
+            hint="give at least 1 for each",
+        )
+    return Retention(count, days)
+
+
+def image_uses(
+    clients: Clients, environment: Environment, retention: Retention, now: datetime
+) -> dict[str, str]:
+    """Return what each image is used for, the first reason that was found."""
+    found: dict[str, str] = {}
+    with translated("looking for what uses the images"):
+        for ami_id, words in _uses(clients, environment, retention, now):
+            found.setdefault(ami_id, words)
+    return found
+
+
+def _uses(
+    clients: Clients, environment: Environment, retention: Retention, now: datetime
+) -> Iterator[Use]:
+    yield from _instances(clients("ec2"))
+    yield from _channels(clients, retention)
+    yield from _releases(clients, environment, retention, now)
+    yield from _launch_templates(clients("ec2"))
+    yield from _launch_configurations(clients("autoscaling"))
+    for settings in (environment.image, *environment.images.values()):
+        for ami_id in (settings.head_id, settings.worker_id):
+            yield ami_id, f"named in the file of {environment.name}"
+
+
+def _instances(ec2: Any) -> Iterator[Use]:
+    states = [{"Name": "instance-state-name", "Values": LIVE}]
+    for page in ec2.get_paginator("describe_instances").paginate(Filters=states):
+        for reservation in page["Reservations"]:
+            for instance in reservation["Instances"]:
+                state = instance["State"]["Name"]
+                yield instance["ImageId"], f"instance {instance['InstanceId']}, {state}"
+
+
+def _launch_templates(ec2: Any) -> Iterator[Use]:
+    """Yield the images of every version, whoever's template it is."""
+    pages = ec2.get_paginator("describe_launch_templates").paginate()
+    names = [one["LaunchTemplateName"] for page in pages for one in page["LaunchTemplates"]]
+    versions = ec2.get_paginator("describe_launch_template_versions")
+    for name in names:
+        for page in versions.paginate(LaunchTemplateName=name):
+            for version in page["LaunchTemplateVersions"]:
+                number = version["VersionNumber"]
+                ami_id = version["LaunchTemplateData"].get("ImageId", "")
+                yield ami_id, f"version {number} of the launch template {name}"
+
+
+def _launch_configurations(autoscaling: Any) -> Iterator[Use]:
+    for page in autoscaling.get_paginator("describe_launch_configurations").paginate():
+        for one in page["LaunchConfigurations"]:
+            yield one["ImageId"], f"launch configuration {one['LaunchConfigurationName']}"
+
+
+def _channels(clients: Clients, retention: Retention) -> Iterator[Use]:
+    """Yield what channels name, and then what they named last before that."""
+    histories = channel_histories(clients)
+    for name, entries in histories.items():
+        yield entries[0].ami_id, f"in the channel {name.removeprefix(f'{ROOT}/')}"
+    for name, entries in histories.items():
+        ids = list(dict.fromkeys(entry.ami_id for entry in entries))
+        for ami_id in ids[: retention.count]:
+            words = f"one of the last {retention.count} of the channel"
+            yield ami_id, f"{words} {name.removeprefix(f'{ROOT}/')}"
+
+
+def _releases(
+    clients: Clients, environment: Environment, retention: Retention, now: datetime
+) -> Iterator[Use]:
+    """Yield the images of the releases that a rollback may go to."""
+    bucket, name = environment.bucket, environment.name
+    current = current_release(clients, bucket, name)
+    if current is None:
+        return
+    journals = read_journals(clients, bucket, name)
+    previous = previous_release_id(journals, current.id)
+    since = (now - retention.age).timestamp()
+    for release_id in dict.fromkeys([current.id, previous, *_served_since(journals, since)]):
+        release = find_release(clients, bucket, name, release_id) if release_id else None
+        for _, image in release.images if release else ():
+            yield image.ami_id, f"of the release {release_id} of {name}"
+
+
+def _served_since(journals: Iterable[Journal], since: float) -> Iterator[str]:
+    for journal in journals:
+        if journal.began >= since:
+            yield from (journal.to_release, journal.from_release)
