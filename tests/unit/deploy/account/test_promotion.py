@@ -1,22 +1,27 @@
-"""The bake role of an environment promotes what its source serves, and reaches nothing beside."""
+"""The bake role of an environment promotes and prunes, and reaches nothing beside."""
 
 from datetime import UTC, datetime
 
 import pytest
+from moto.ec2.models import ec2_backends
 
 from bake.catalog import images
 from bake.channels import set_channel
+from bake.owner import TAG
 from bake.wanted import WantedImage
 from common.clients import Clients
 from common.errors import Unanswered
 from common.progress import Silent
 from deploy.account.account_setup import set_up_account
+from deploy.operate.image_prune import plan_prune, prune
+from deploy.operate.image_uses import Retention
 from deploy.release.config_bucket import point_to_release
 from deploy.release.promotion import plan_promotion, plan_way_back, promote
 from localcloud.patches.iam import enforced, make_user, role_credentials, role_decides
 from localcloud.patches.iam.policies import Answer
 from localcloud.world import World
 from tests.unit.bake.conftest import register
+from tests.unit.bake.test_leftovers import DEAD
 from tests.unit.deploy.account.conftest import EVERYTHING, CheckedClients
 from tests.unit.deploy.account.neighbours import HERE, Try
 from tests.unit.deploy.builders import a_release, an_environment
@@ -30,7 +35,7 @@ CHANNELS = f"arn:aws:ssm:{HERE}:parameter/raykiln/images"
 BUCKET = "arn:aws:s3:::raykiln-staging-123456789012-us-east-1"
 BESIDE = (
     Try("ssm:PutParameter", f"{CHANNELS}/staging/head"),
-    Try("ssm:GetParameterHistory", f"{CHANNELS}/staging/head"),
+    Try("ssm:DeleteParameter", f"{CHANNELS}/dev/head"),
     Try("ssm:GetParameters", f"{CHANNELS}/staging-eu/head"),
     Try("s3:GetObject", f"{BUCKET}/staging/releases/0123456789abcdef.json"),
     Try("s3:GetObject", f"{BUCKET}/prod/releases/current.json"),
@@ -74,6 +79,36 @@ def test_who_deploys_promotes_nothing(administrator: Clients) -> None:
 
     with enforced(), pytest.raises(Unanswered, match="AccessDenied"):
         plan_promotion(clients, STAGING, DEV)
+
+
+def test_it_prunes(administrator: Clients, clock: FakeClock) -> None:
+    administrator("s3").create_bucket(Bucket=DEV.bucket)
+    for day in (1, 2, 3):
+        serve(administrator, day)
+    tags = [{"Key": TAG, "Value": str(DEAD)}]
+    administrator("ec2").create_key_pair(
+        KeyName="raykiln-killed", TagSpecifications=[{"ResourceType": "key-pair", "Tags": tags}]
+    )
+    first = images(administrator)[-1]
+    alone = images(administrator)[-2]
+    for ami_id in (first.ami_id, alone.ami_id):
+        backend = ec2_backends["123456789012"]["us-east-1"]
+        snapshot = backend.amis[ami_id].ebs_snapshot.id
+        digest = [{"Key": "raykiln:digest", "Value": first.digest}]
+        administrator("ec2").create_tags(Resources=[snapshot], Tags=digest)
+    administrator("ec2").deregister_image(ImageId=alone.ami_id)
+    point_to_release(administrator, DEV.bucket, "dev", a_release("ami-1", "ami-2"))
+    clients, retention = CheckedClients(role_credentials(ROLE, "somebody")), Retention(1, 30)
+    now = NOW.replace(year=2028)
+
+    with enforced():
+        plan = plan_prune(clients, DEV, retention, now)
+        prune(clients, DEV, retention, plan, clock, lambda words: None, now)
+        assert plan_prune(clients, DEV, retention, now).is_empty
+
+    assert first.ami_id in [image.ami_id for image in plan.goes]
+    assert len(plan.snapshots) == 1
+    assert plan.leftovers.key_names == ("raykiln-killed",)
 
 
 def test_it_may_nothing_beside(administrator: Clients) -> None:

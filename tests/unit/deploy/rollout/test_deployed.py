@@ -21,7 +21,7 @@ from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
 # Requests that a deploy with nothing to do may send, for a cluster of any size. One reads the stack
 # of the nodes, one the zones of the subnets, one those of the stack.
-CALLS = 22
+CALLS = 23
 # Requests that a status may send, and how many more if a rollout has left a journal.
 # Five of them ask the guard: a command, and its result every half second; one looks for images.
 STATUS_CALLS, JOURNAL_CALLS = 24, 1
