@@ -14,6 +14,7 @@ from commands import (
     drill,
     head,
     images,
+    images_kept,
     job,
     project,
     releases,
@@ -27,7 +28,13 @@ namespace = Collection(
     doctor.doctor,
     *(cluster.status, cluster.verify, cluster.smoke, connect.connect),
     *(project.demo, project.check, project.test, project.thorough, project.mutants, project.lock),
-    images=Collection(images.images, images.promote, images.prune),
+    images=Collection(
+        images.images,
+        images.promote,
+        images_kept.show,
+        images_kept.diff,
+        images_kept.prune,
+    ),
     head=Collection(
         head.head_id,
         head.head_logs,

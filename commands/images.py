@@ -1,4 +1,4 @@
-"""Tasks: bake images, list, promote and prune them."""
+"""Tasks: bake images, list them, promote them."""
 
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,6 @@ from commands.shared import (
     DEFAULT_ENV,
     ENV,
     YES,
-    Count,
     approve,
     clients_of,
     environment_at,
@@ -24,10 +23,7 @@ if TYPE_CHECKING:
     from bake.catalog import Image
     from bake.wanted import WantedImage
     from common.environment import Environment
-    from deploy.operate.image_uses import Retention
     from deploy.release.promotion import Promotion
-
-KEEP, DAYS = Count(3), Count(30)
 
 
 @task(
@@ -165,51 +161,3 @@ def carry_out(promotion: "Promotion", target: "Environment", yes: bool) -> None:
     approve(f"Have {target.name} deployed from these?", yes)
     promote(clients_of(target), promotion, datetime.now(UTC))
     console.print(f"invoke deploy --env {target.name} rolls them out", markup=False)
-
-
-@task(
-    help={
-        "env": ENV,
-        "keep": "how many images of each kind and of each channel stay (default: 3)",
-        "days": "images and releases that are younger stay (default: 30)",
-        "yes": YES,
-    }
-)
-def prune(
-    c: Context, env: str = DEFAULT_ENV, keep: int = KEEP, days: int = DAYS, yes: bool = False
-) -> None:
-    """Delete the images of the account that nothing needs, and what killed bakes left."""
-    with plain_errors():
-        from deploy.operate.image_uses import retention_of
-
-        retention = retention_of(keep, days)
-        prune_images(environment_at(env, act_as=BAKE), retention, yes)
-
-
-def prune_images(environment: "Environment", retention: "Retention", yes: bool) -> None:
-    """Show what goes and what stays, ask, and delete what goes."""
-    from datetime import UTC, datetime
-
-    from common.errors import PipelineError
-    from common.waiting import SystemClock
-    from deploy.operate.image_prune import plan_prune
-    from deploy.operate.image_prune import prune as delete
-    from deploy.report.console import console, live_steps
-
-    clients, now = clients_of(environment), datetime.now(UTC)
-    plan = plan_prune(clients, environment, retention, now)
-    for words in plan.words:
-        console.print(words, markup=False)
-    if plan.is_empty:
-        console.print("nothing to prune")
-        return
-    approve("Delete these?", yes)
-    with live_steps() as steps:
-        steps.begin("prune")
-        left = delete(clients, environment, retention, plan, SystemClock(), steps.say, now)
-        steps.end(f"saved {plan.saving}")
-    if left:
-        raise PipelineError(
-            "some snapshots were not deleted\n" + "\n".join(f"  {words}" for words in left),
-            hint="prune again in a few hours: it finds them by their tag",
-        )

@@ -97,7 +97,10 @@ def plan_prune(
 
 
 def _kept(
-    found: Iterable[StoredImage], uses: Mapping[str, str], retention: Retention, now: datetime
+    found: Iterable[StoredImage],
+    uses: Mapping[str, tuple[str, ...]],
+    retention: Retention,
+    now: datetime,
 ) -> Iterator[tuple[StoredImage, str]]:
     """Yield what stays, and why; images come newest first."""
     seen: Counter[tuple[str, str, str]] = Counter()
@@ -105,7 +108,7 @@ def _kept(
         kind = (image.role, image.name, image.architecture)
         seen[kind] += bool(image.verified)
         if image.ami_id in uses:
-            yield image, uses[image.ami_id]
+            yield image, uses[image.ami_id][0]
         elif image.is_protected:
             yield image, "protected from deregistration"
         elif image.state == "pending":

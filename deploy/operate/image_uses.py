@@ -48,12 +48,12 @@ def retention_of(count: int, days: int) -> Retention:
 
 def image_uses(
     clients: Clients, environment: Environment, retention: Retention, now: datetime
-) -> dict[str, str]:
-    """Return what each image is used for, the first reason that was found."""
-    found: dict[str, str] = {}
+) -> dict[str, tuple[str, ...]]:
+    """Return all that each image is used for."""
+    found: dict[str, tuple[str, ...]] = {}
     with translated("looking for what uses the images"):
         for ami_id, words in _uses(clients, environment, retention, now):
-            found.setdefault(ami_id, words)
+            found[ami_id] = (*found.get(ami_id, ()), words)
     return found
 
 

@@ -49,17 +49,8 @@ def python(code: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 def test_the_menu_has_every_command() -> None:
     assert set(namespace.task_names) == {
-        *(
-            "bake",
-            "images.list",
-            "images.promote",
-            "plan",
-            "deploy",
-            "rollback",
-            "destroy",
-            "releases",
-            "diff",
-        ),
+        *("bake", "plan", "deploy", "rollback", "destroy", "releases", "diff"),
+        *("images.list", "images.promote", "images.show", "images.diff", "images.prune"),
         *("status", "verify", "smoke", "connect", "demo", "doctor"),
         *("job.submit", "job.list", "job.logs", "job.stop"),
         *("check", "test", "thorough", "mutants", "lock"),
@@ -96,12 +87,9 @@ def test_the_menu_imports_nothing_heavy() -> None:
     [
         *("deploy --env dev --yes", "rollback --env dev --yes", "destroy --env dev --yes"),
         *("plan --env dev", "status --env dev", "verify --env dev", "bake --env dev"),
-        *(
-            "releases --env dev",
-            "images --env dev",
-            "images.promote --to dev --back",
-            "smoke --env dev",
-        ),
+        *("releases --env dev", "images --env dev", "smoke --env dev"),
+        *("images.promote --to dev --back", "images.prune --env dev"),
+        *("images.show --env dev ami-1", "images.diff --env dev ami-1 ami-2"),
         *(
             "documents.add --env dev --file x",
             "documents.ask --env dev why",

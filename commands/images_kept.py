@@ -1,0 +1,112 @@
+"""Tasks images.*: what is known of an image, what differs between two, which ones go."""
+
+from typing import TYPE_CHECKING
+
+from invoke.context import Context
+from invoke.tasks import task
+
+from commands.failures import plain_errors
+from commands.shared import (
+    BAKE,
+    DEFAULT_ENV,
+    ENV,
+    JSON,
+    YES,
+    Count,
+    approve,
+    clients_of,
+    environment_at,
+)
+
+if TYPE_CHECKING:
+    from common.environment import Environment
+    from deploy.operate.image_facts import ImageDifference, ImageFacts
+    from deploy.operate.image_uses import Retention
+
+KEEP, DAYS = Count(3), Count(30)
+
+
+@task(positional=["ami"], help={"ami": "an image's id", "env": ENV, "json": JSON})
+def show(c: Context, ami: str, env: str = DEFAULT_ENV, json: bool = False) -> None:
+    """Show what is known of an image, and what uses it."""
+    with plain_errors():
+        from datetime import UTC, datetime
+
+        from deploy.operate.image_facts import image_facts
+        from deploy.operate.image_uses import retention_of
+
+        environment = environment_at(env, act_as=BAKE)
+        retention, now = retention_of(KEEP, DAYS), datetime.now(UTC)
+        show_lines(image_facts(clients_of(environment), environment, ami, retention, now), json)
+
+
+@task(
+    positional=["old", "new"],
+    help={"old": "an image's id", "new": "the id to compare it with", "env": ENV, "json": JSON},
+)
+def diff(c: Context, old: str, new: str, env: str = DEFAULT_ENV, json: bool = False) -> None:
+    """Show what differs between two images: facts and packages."""
+    with plain_errors():
+        from deploy.operate.image_facts import image_difference
+
+        environment = environment_at(env, act_as=BAKE)
+        show_lines(image_difference(clients_of(environment), old, new), json)
+
+
+def show_lines(found: "ImageFacts | ImageDifference", as_json: bool) -> None:
+    """Print it for a person, or as JSON."""
+    from deploy.report.console import console, print_json
+
+    if as_json:
+        print_json(found.as_json())
+        return
+    for words in found.words:
+        console.print(words, markup=False)
+
+
+@task(
+    help={
+        "env": ENV,
+        "keep": "how many images of each kind and of each channel stay (default: 3)",
+        "days": "images and releases that are younger stay (default: 30)",
+        "yes": YES,
+    }
+)
+def prune(
+    c: Context, env: str = DEFAULT_ENV, keep: int = KEEP, days: int = DAYS, yes: bool = False
+) -> None:
+    """Delete the images of the account that nothing needs, and what killed bakes left."""
+    with plain_errors():
+        from deploy.operate.image_uses import retention_of
+
+        retention = retention_of(keep, days)
+        prune_images(environment_at(env, act_as=BAKE), retention, yes)
+
+
+def prune_images(environment: "Environment", retention: "Retention", yes: bool) -> None:
+    """Show what goes and what stays, ask, and delete what goes."""
+    from datetime import UTC, datetime
+
+    from common.errors import PipelineError
+    from common.waiting import SystemClock
+    from deploy.operate.image_prune import plan_prune
+    from deploy.operate.image_prune import prune as delete
+    from deploy.report.console import console, live_steps
+
+    clients, now = clients_of(environment), datetime.now(UTC)
+    plan = plan_prune(clients, environment, retention, now)
+    for words in plan.words:
+        console.print(words, markup=False)
+    if plan.is_empty:
+        console.print("nothing to prune")
+        return
+    approve("Delete these?", yes)
+    with live_steps() as steps:
+        steps.begin("prune")
+        left = delete(clients, environment, retention, plan, SystemClock(), steps.say, now)
+        steps.end(f"saved {plan.saving}")
+    if left:
+        raise PipelineError(
+            "some snapshots were not deleted\n" + "\n".join(f"  {words}" for words in left),
+            hint="prune again in a few hours: it finds them by their tag",
+        )
