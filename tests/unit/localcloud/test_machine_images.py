@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from localcloud.account import ec2_backend
 from tests.unit.localcloud.conftest import Clients
 from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 from tests.unit.localcloud.test_ec2 import Ec2, code_of
@@ -102,6 +103,45 @@ def test_a_name_is_free_again_once_its_image_is_deregistered(
 
     assert first not in driver.images
     assert made(ec2, instance, "again") != first
+
+
+@pytest.mark.parametrize("with_snapshots", [True, False])
+def test_a_snapshot_goes_with_its_image_where_that_is_asked_for(
+    ec2: Ec2, clock: FakeClock, with_snapshots: bool
+) -> None:
+    image_id = made(ec2, a_stopped_instance(ec2, clock))
+    clock.advance(10)
+    snapshot = snapshot_of(ec2, image_id)
+
+    answer = ec2.api.deregister_image(ImageId=image_id, DeleteAssociatedSnapshots=with_snapshots)
+
+    results = [{"SnapshotId": snapshot, "ReturnCode": "success"}] if with_snapshots else []
+    assert answer.get("DeleteSnapshotResults", []) == results
+    there = [one["SnapshotId"] for one in ec2.api.describe_snapshots()["Snapshots"]]
+    assert (snapshot in there) is not with_snapshots
+
+
+def test_a_snapshot_that_another_image_has_too_stays(ec2: Ec2, clock: FakeClock) -> None:
+    instance = a_stopped_instance(ec2, clock)
+    first, second = made(ec2, instance, "first"), made(ec2, instance, "second")
+    clock.advance(10)
+    ec2_backend().amis[second].ebs_snapshot = ec2_backend().amis[first].ebs_snapshot
+    snapshot = snapshot_of(ec2, first)
+
+    answer = ec2.api.deregister_image(ImageId=first, DeleteAssociatedSnapshots=True)
+
+    results = [{"SnapshotId": snapshot, "ReturnCode": "skipped"}]
+    assert answer["DeleteSnapshotResults"] == results
+    assert snapshot_of(ec2, second) == snapshot
+
+
+def test_no_image_is_in_the_recycle_bin(ec2: Ec2) -> None:
+    assert ec2.api.list_images_in_recycle_bin()["Images"] == []
+
+
+def snapshot_of(ec2: Ec2, image_id: str) -> str:
+    (image,) = ec2.api.describe_images(ImageIds=[image_id])["Images"]
+    return str(image["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"])
 
 
 def test_a_running_instance_is_rebooted_for_its_image(
