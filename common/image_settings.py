@@ -50,7 +50,7 @@ class ImageSettings(Table):
     volume_gib: int = Field(default=20, ge=8, le=1000)
     encrypted: bool = True
     ssm_agent_required: bool = True
-    # Empty: the newest verified image of that role.
+    # Empty: the image of the environment's channel.
     head_id: Text = ""
     worker_id: Text = ""
     # A lock with hashes, whose packages are installed beside Ray. Paths are the repository's.

@@ -112,6 +112,15 @@ def test_a_promotion_by_hand_is_undone_by_the_same_workflow(clone: Clone, back: 
     ]
 
 
+def test_a_prune_by_hand_keeps_what_the_person_says(clone: Clone) -> None:
+    done = clone.run("prune", "workflow_dispatch", env="prod", keep="5", days="$(id)")
+
+    assert done.of("assume") == [f"assume {BAKE_ROLE} us-east-1 3600"]
+    assert ran(done.of("run")) == [
+        ["deploy", "images.prune", "--env", "prod", "--keep", "5", "--days", "$(id)", "--yes"],
+    ]
+
+
 def test_a_deploy_that_was_rolled_back_on_prod_fails_the_run(clone: Clone) -> None:
     clone.add("codes/deploy-prod", "3")
 
