@@ -22,6 +22,7 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import ThreadedWSGIServer
 
+from localcloud.outages import outage_of
 from localcloud.world import World
 
 PORT = 443
@@ -43,6 +44,9 @@ class Serialized:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         body = _body(environ)
         environ["wsgi.input"] = io.BytesIO(body)
+        if outage := outage_of(environ):
+            status, code, words = outage
+            return _refused(environ, body, start_response, status, words, code)
         try:
             with self._world.lock:
                 return self._answer(environ, start_response)
@@ -91,17 +95,23 @@ def _call(environ: dict[str, Any], body: bytes) -> str:
 
 
 def _refused(
-    environ: dict[str, Any], request: bytes, start_response: Any, status: str, message: str
+    environ: dict[str, Any],
+    request: bytes,
+    start_response: Any,
+    status: str,
+    message: str,
+    code: str = "",
 ) -> list[bytes]:
     """Answer in the form that the called service's clients read (botocore's parsers)."""
-    code = status.partition(" ")[2].replace(" ", "")
+    code = code or status.partition(" ")[2].replace(" ", "")
     if "HTTP_X_AMZ_TARGET" in environ:
         kind, text = "application/x-amz-json-1.1", json.dumps({"__type": code, "message": message})
     else:
         error = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
         kind, text = "text/xml", _wrapped(error, environ.get("HTTP_HOST", ""), request)
     body = text.encode()
-    start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
+    headers = [("Content-Type", kind), ("Content-Length", str(len(body)))]
+    start_response(status, [*headers, ("x-amzn-ErrorType", code)])  # for rest-json
     return [body]
 
 

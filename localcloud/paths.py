@@ -94,6 +94,11 @@ class Paths:
         return self.run / "s3_events"
 
     @property
+    def outages(self) -> Path:
+        """Services that answer with an error: a service and an effect per line."""
+        return self.run / "outages"
+
+    @property
     def clocks(self) -> Path:
         """Wrong clocks: an instance id, and how many seconds its clock is ahead, per line."""
         return self.run / "clocks"

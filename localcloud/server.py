@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from common.waiting import SystemClock
-from localcloud import behaviour, patches, world
+from localcloud import behaviour, outages, patches, world
 from localcloud.base_image import base_images
 from localcloud.certificates import certificates
 from localcloud.images import Images
@@ -100,6 +100,7 @@ def _open(here: world.World, place: Paths, images: Images, network: Network) -> 
     lateness.follow(place.late_groups)
     ecs.spot.follow(place.task_interruptions)
     s3_events.follow(place.s3_events)
+    outages.follow(place.outages)
     resolver = Resolver(place.run / "resolver")
     resolver.start()
     outside = public_resolver(place.run / "public-resolver")
