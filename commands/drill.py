@@ -19,6 +19,7 @@ from commands.shared import (
 
 if TYPE_CHECKING:
     from common.environment import Environment
+    from common.progress import Say
 
 ONCE = Count(1)
 JOB_EVERY = Seconds(0.2)
@@ -28,7 +29,7 @@ JOB_EVERY = Seconds(0.2)
     default=True,
     positional=["name"],
     help={
-        "name": "a drill; --list shows them all",
+        "name": "a drill, or documents for all of the document pipeline; --list shows them",
         "runs": "how many times, one after the other (default: 1)",
         "env": ENV,
         "yes": YES,
@@ -54,17 +55,21 @@ def run(
 def show_drills() -> None:
     """Print every drill, and where it can run."""
     from deploy.report.console import show_table
-    from drills.documents.kit.run import drill_of, names
+    from drills.documents.kit.run import ALL, drill_of, local_only, names
     from drills.kit.registry import drills
 
     rows = [(d.name, d.title, "local cloud only" if d.local_only else "") for d in drills()]
-    rows += [(name, (drill_of(name).__doc__ or "").splitlines()[0], "") for name in names()]
+    for name in names():
+        drill = drill_of(name)
+        where = "local cloud only" if local_only(drill) else ""
+        rows.append((name, (drill.__doc__ or "").splitlines()[0], where))
+    rows.append((ALL, "All of the pipeline's, one after the other.", ""))
     show_table("Drills", ("name", "what breaks", ""), rows)
 
 
 def run_drills(environment: "Environment", name: str, runs: int, yes: bool, every: float) -> None:
     """Run a drill so many times; on AWS, say first what it breaks, and ask unless ``yes``."""
-    if name.startswith("documents."):
+    if name.partition(".")[0] == "documents":
         run_documents_drills(environment, name, runs, yes)
         return
     from common.checkout import home
@@ -80,29 +85,44 @@ def run_drills(environment: "Environment", name: str, runs: int, yes: bool, ever
 
 
 def run_documents_drills(environment: "Environment", name: str, runs: int, yes: bool) -> None:
-    """Run a drill of the document pipeline; on AWS, ask first. Raises PipelineError when it fails.
+    """Run a drill of the document pipeline, or all; on AWS, ask first.
 
-    On AWS it costs some minutes of the tasks that are replaced.
+    Raises PipelineError when one fails, all others run first. On AWS each costs some minutes of the
+    tasks that are replaced.
     """
-    from common.checkout import home
     from common.errors import PipelineError
     from deploy.report.console import live_steps
-    from drills.documents.kit.run import drill_of, run_drill
+    from drills.documents.kit.run import chosen, drill_of
+
+    found = chosen(name, environment)
+    if environment.provider == "aws":
+        words = "\n".join(f"{one}: {drill_of(one).__doc__}" for one in found)
+        approve(f"{words}\nOn {environment.name}, {runs} times each. Go ahead?", yes)
+    failures = list[str]()
+    with live_steps() as steps:
+        for one in found:
+            for number in range(1, runs + 1):
+                steps.begin(f"{one} {number} of {runs}")
+                words, failure = run_documents_drill(environment, one, steps.say)
+                steps.end(words)
+                failures += [failure] if failure else []
+    if failures:
+        raise PipelineError("\n".join(failures), hint="see docs/runbooks/documents.md")
+
+
+def run_documents_drill(environment: "Environment", name: str, say: "Say") -> tuple[str, str]:
+    """Run a drill of the pipeline once, and record it; return its figures, and how it failed."""
+    from common.checkout import home
+    from drills.documents.kit.run import run_drill
     from drills.documents.kit.under_test import pipeline_under_test
     from drills.kit.record import append
     from drills.kit.series import words_of
 
-    drill, clients = drill_of(name), clients_of(environment)
-    if environment.provider == "aws":
-        approve(f"{name} on {environment.name}, {runs} times: {drill.__doc__}\nGo ahead?", yes)
-    with live_steps() as steps:
-        for number in range(1, runs + 1):
-            steps.begin(f"{name} {number} of {runs}")
-            run = run_drill(name, pipeline_under_test(environment, clients), steps)
-            path = append(home(), run)
-            if not run.held:
-                raise PipelineError(f"{name}: {run.seen}", hint=f"the record is {path}")
-            steps.end(words_of(run))
+    run = run_drill(name, pipeline_under_test(environment, clients_of(environment), say))
+    path = append(home(), run)
+    if run.held:
+        return words_of(run), ""
+    return "failed", f"{name}: {run.seen}; the record is {path}"
 
 
 @task(name="report")

@@ -6,11 +6,11 @@ and what was answered from is answered from as soon as the head serves. Nothing 
 Runbook: docs/runbooks/documents.md
 """
 
-from drills.documents.kit.under_test import PipelineUnderTest
+from drills.documents.kit.under_test import HEAD, PipelineUnderTest
 
 WITHIN = 240.0
 
 
 def run(pipeline: PipelineUnderTest) -> None:
     """Stop the head's task."""
-    pipeline.stop(pipeline.tasks("RayHeadServiceName"))
+    pipeline.stop(pipeline.tasks(HEAD))

@@ -1,7 +1,6 @@
 """Documents to parse: PDFs, Word documents, and what hostile ones look like."""
 
 import zipfile
-import zlib
 from collections.abc import Sequence
 from io import BytesIO
 
@@ -45,39 +44,9 @@ def word(sections: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]] = ()
     return found.getvalue()
 
 
-def bomb(mebibytes: int) -> bytes:
-    """Return a PDF whose one page is that much of operators, compressed to a thousandth."""
-    packer, block = zlib.compressobj(1), b"q " * 2**19
-    packed = b"".join(packer.compress(block) for _ in range(mebibytes)) + packer.flush()
-    return written(
-        [
-            b"<</Type/Catalog/Pages 2 0 R>>",
-            b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]/Contents 4 0 R>>",
-            b"<</Length %d/Filter/FlateDecode>>stream\n%s\nendstream" % (len(packed), packed),
-        ]
-    )
-
-
 def endless_pages() -> bytes:
     """Return a PDF whose page tree has itself as a child."""
     return written([b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Kids[2 0 R 2 0 R]/Count 2>>"])
-
-
-def endless_form() -> bytes:
-    """Return a PDF whose page draws a form that draws itself, twice."""
-    stream = b"/F Do /F Do"
-    return written(
-        [
-            b"<</Type/Catalog/Pages 2 0 R>>",
-            b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-            b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]/Contents 5 0 R"
-            b"/Resources<</XObject<</F 4 0 R>>>>>>",
-            b"<</Type/XObject/Subtype/Form/BBox[0 0 99 99]/Resources<</XObject<</F 4 0 R>>>>"
-            b"/Length %d>>stream\n%s\nendstream" % (len(stream), stream),
-            b"<</Length %d>>stream\n%s\nendstream" % (len(stream), stream),
-        ]
-    )
 
 
 def nested_arrays(depth: int) -> bytes:

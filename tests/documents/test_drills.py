@@ -17,7 +17,7 @@ from moto.server import DomainDispatcherApplication
 from common.waiting import Seen, SystemClock, wait_for
 from documents.events import note
 from documents.quality.plain_pdf import plain_pdf
-from tests.documents import files
+from drills.documents.kit import poison
 from tests.documents.cloud import PipelineCloud, cloud
 from tests.documents.drilled import (
     SECONDS,
@@ -147,25 +147,19 @@ def test_events_come_twice_out_of_order_or_not_at_all(
 def test_poison_fails_alone_each_with_its_reason(
     aws: PipelineCloud, url: str, workers: Workers
 ) -> None:
-    poison = {
-        "cut.pdf": (files.pdf(["Long text. " * 500])[:-900], "truncated"),
-        "locked.pdf": (files.pdf(["Secret."], password="user"), "encrypted"),
-        "not-a.pdf": (b"just text", "wrong extension"),
-        "bomb.pdf": (files.bomb(1024), ""),
-        "endless.pdf": (files.endless_form(), ""),
-    }
+    bad = poison.poison()
     with busy(aws, url):
-        for name, (content, _) in poison.items():
+        for name, (content, _) in bad.items():
             aws.put(name, content)
 
     def look() -> Seen[bool]:
         found = aws.statuses()
-        open_ = {name: found.get(name, "") for name in poison}
+        open_ = {name: found.get(name, "") for name in bad}
         ended = all(words not in ("", "RECEIVED", "PARSED") for words in open_.values())
         return Seen(ended or None, str(open_))
 
     wait_for("the poison", look, clock=SystemClock(), seconds=SECONDS)
     found = aws.statuses()
-    for name, (_, reason) in poison.items():
+    for name, (_, reason) in bad.items():
         assert found[name] != "DONE", name
         assert reason in found[name], name

@@ -11,6 +11,7 @@ from documents.errors import ParserLost, Unreadable
 from documents.parsing.process import ParserProcess
 from documents.parsing.section import Limits, Section
 from documents.quality.plain_pdf import plain_pdf
+from drills.documents.kit import poison
 from tests.documents import files
 
 LIMITS = Limits(
@@ -123,7 +124,7 @@ def test_what_cannot_be_read_says_why(parse: Parse, content: bytes, name: str, r
 
 def test_a_pdf_that_unpacks_to_a_gigabyte_ends_alone(parse: Parse) -> None:
     with pytest.raises((ParserLost, Unreadable)):
-        parse(files.bomb(1024), "bomb.pdf")
+        parse(poison.bomb(1024), "bomb.pdf")
 
     assert parse(files.pdf(["Next."]), "next.pdf") == [Section(1, "", "Next.")]
 
@@ -133,7 +134,7 @@ def test_a_docx_that_unpacks_to_too_much_is_not_unpacked(parse: Parse) -> None:
         parse(files.word_bomb(600), "bomb.docx")
 
 
-@pytest.mark.parametrize("content", [files.endless_form(), files.nested_arrays(100_000)])
+@pytest.mark.parametrize("content", [poison.endless_form(), files.nested_arrays(100_000)])
 def test_recursive_objects_end_within_the_limits(parse: Parse, content: bytes) -> None:
     began = time.monotonic()
     try:

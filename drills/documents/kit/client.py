@@ -8,7 +8,7 @@ answers it is broken.
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Protocol
@@ -37,6 +37,15 @@ class Pipeline(Protocol):
         """Return the passages for a question; raises PipelineError."""
 
 
+@dataclass(frozen=True)
+class Document:
+    """A document that states a code."""
+
+    name: str
+    code: str
+    content: bytes
+
+
 @dataclass
 class BusyClient:
     """Adds and asks, in two threads; times are those of the monotonic clock."""
@@ -47,12 +56,13 @@ class BusyClient:
     wrong: list[str] = field(default_factory=list)
     answered: list[float] = field(default_factory=list)
     refused: int = 0
+    _things: Iterator[str] = field(default_factory=lambda: _things())
     _over: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def start(self) -> None:
         """Begin to add and ask."""
-        for target in (self._add, self._ask):
+        for target in (self._add_all_along, self._ask):
             thread = threading.Thread(target=target)
             thread.start()
             self._threads.append(thread)
@@ -62,6 +72,18 @@ class BusyClient:
         self._over.set()
         for thread in self._threads:
             thread.join()
+
+    def document(self, pages: int = 1) -> Document:
+        """Return a document of so many pages that was not there before."""
+        thing, stamp = next(self._things), time.monotonic_ns()
+        code = str(stamp)[-9:]
+        content = _pdf(thing, code, pages)
+        return Document(f"{thing.replace(' ', '-')}-{stamp}.pdf", code, content)
+
+    def add(self, document: Document) -> None:
+        """Have it taken in, and expect that it is answered from."""
+        self.pipeline.put(document.name, document.content)
+        self.codes[document.name] = document.code
 
     def done(self) -> list[str]:
         """Return the names of what was added and is answered from."""
@@ -82,16 +104,9 @@ class BusyClient:
         times = [since, *(at for at in self.answered if at > since)]
         return max((later - at for at, later in pairwise(times)), default=0.0)
 
-    def _add(self) -> None:
-        things = [f"{first} {second}".lower() for first in FIRST for second in SECOND]
-        random.shuffle(things)
-        for thing in things:
-            if self._over.wait(EVERY):
-                return
-            stamp = time.monotonic_ns()
-            name, code = f"{thing.replace(' ', '-')}-{stamp}.pdf", str(stamp)[-9:]
-            self.pipeline.put(name, _document(thing, code, self.pages))
-            self.codes[name] = code
+    def _add_all_along(self) -> None:
+        while not self._over.wait(EVERY):
+            self.add(self.document(self.pages))
 
     def _ask(self) -> None:
         while not self._over.wait(EVERY):
@@ -102,7 +117,15 @@ class BusyClient:
                 self.refused += 1
 
 
-def _document(thing: str, code: str, pages: int) -> bytes:
+def _things() -> Iterator[str]:
+    """Yield each thing once, then each again: names of documents have a number besides."""
+    things = [f"{first} {second}".lower() for first in FIRST for second in SECOND]
+    while True:
+        random.shuffle(things)
+        yield from things
+
+
+def _pdf(thing: str, code: str, pages: int) -> bytes:
     stated = f"The code of the {thing} is {code}."
     filler = [f"Page {page} about the {thing}. " * 8 for page in range(2, pages + 1)]
     return plain_pdf([stated, *filler])

@@ -11,16 +11,16 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+from common.environment import Environment
 from common.errors import PipelineError, Refused
-from common.progress import Progress
-from common.waiting import Seen, wait_for
 from drills.documents.kit.client import BusyClient
 from drills.documents.kit.under_test import PipelineUnderTest
 from drills.kit.cluster import DrillFailed
 from drills.kit.record import Run
 
 FOLDER = Path(__file__).resolve().parents[1]
-PREFIX = "documents."
+ALL = "documents"
+PREFIX = f"{ALL}."
 WARM_UP = 120.0
 
 
@@ -37,19 +37,42 @@ def drill_of(name: str) -> ModuleType:
     return import_module(f"drills.{name}")
 
 
-def run_drill(name: str, pipeline: PipelineUnderTest, progress: Progress) -> Run:
+def local_only(drill: ModuleType) -> str:
+    """Return why a drill cannot run on AWS; empty when it can."""
+    return str(getattr(drill, "LOCAL_ONLY", ""))
+
+
+def chosen(name: str, environment: Environment) -> list[str]:
+    """Return the drill of this name, or with ``documents`` all that can run there.
+
+    Raises Refused for one that cannot.
+    """
+    here = environment.provider == "localcloud"
+    if name == ALL:
+        return [one for one in names() if here or not local_only(drill_of(one))]
+    if not here and (reason := local_only(drill_of(name))):
+        raise Refused(
+            f"{name} runs on the local cloud only: {reason}",
+            hint=f"invoke drill {name} --env local",
+        )
+    return [drill_of(name).__name__.removeprefix("drills.")]
+
+
+def run_drill(name: str, pipeline: PipelineUnderTest) -> Run:
     """Return the record of the run, failed or held; what it added is deleted."""
-    drill, client, failure = drill_of(name), BusyClient(pipeline), ""
-    started, figures = datetime.now(UTC), dict[str, float]()
-    client.start()
+    drill, client, failure = drill_of(name), pipeline.client, ""
+    started, figures = datetime.now(UTC), pipeline.figures
     try:
-        _await_done(client, pipeline, lambda: 2, WARM_UP, progress)
-        fault, before = time.monotonic(), len(client.done())
-        drill.run(pipeline)
-        _await_done(client, pipeline, lambda: before + 2, drill.WITHIN, progress)
+        with pipeline.cleanup:
+            pipeline.await_workers(getattr(drill, "WORKERS", 1))
+            client.start()
+            _await_done(client, pipeline, lambda: 2, WARM_UP)
+            fault, before = time.monotonic(), len(client.done())
+            drill.run(pipeline)
+        _await_done(client, pipeline, lambda: before + 2, drill.WITHIN)
         figures["two more documents done"] = time.monotonic() - fault
         client.stop()
-        _await_done(client, pipeline, lambda: len(client.codes), drill.WITHIN, progress)
+        _await_done(client, pipeline, lambda: len(client.codes), drill.WITHIN)
         figures["all documents done"] = time.monotonic() - fault
         _check(client)
         figures["no answer"] = client.gap(fault)
@@ -57,7 +80,7 @@ def run_drill(name: str, pipeline: PipelineUnderTest, progress: Progress) -> Run
         failure = error.message
     finally:
         client.stop()
-        pipeline.remove(list(client.codes))
+        pipeline.remove()
     return Run(
         started=started.isoformat(timespec="seconds"),
         drill=name,
@@ -84,24 +107,15 @@ def _check(client: BusyClient) -> None:
 
 
 def _await_done(
-    client: BusyClient,
-    pipeline: PipelineUnderTest,
-    count: Callable[[], int],
-    seconds: float,
-    progress: Progress,
+    client: BusyClient, pipeline: PipelineUnderTest, count: Callable[[], int], seconds: float
 ) -> None:
-    def look() -> Seen[bool]:
-        try:
-            done = len(client.done())
-        except PipelineError as error:
-            return Seen(None, error.message)
-        words = f"{done} of {len(client.codes)} documents done, {client.refused} questions refused"
-        return Seen(done >= count() or None, words)
+    done = [0]
 
-    wait_for(
-        "documents that are answered from",
-        look,
-        clock=pipeline.clock,
-        seconds=seconds,
-        progress=progress.say,
-    )
+    def holds() -> bool:
+        done[0] = len(client.done())
+        return done[0] >= count()
+
+    def words() -> str:
+        return f"{done[0]} of {len(client.codes)} documents done, {client.refused} not answered"
+
+    pipeline.await_that("documents that are answered from", holds, seconds, words)

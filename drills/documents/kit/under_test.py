@@ -1,9 +1,10 @@
-"""The deployed pipeline under test: its tasks, its stack, and what a client uses of it.
+"""The deployed pipeline under test: its tasks, its function, and what a client uses of it.
 
-Touches AWS and the API.
+Touches AWS and the API. A fault that lasts is repaired when the run ends, in every case.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,25 +12,35 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from common.clients import Clients, translated
 from common.environment import Environment
-from common.errors import Refused, Unanswered
-from common.waiting import Clock, SystemClock
+from common.errors import PipelineError, Refused, Unanswered
+from common.progress import Say, say_nothing
+from common.waiting import Clock, Seen, SystemClock, wait_for
+from deploy.documents.in_use import ray_of
 from deploy.documents.pipeline import Pipeline, find_pipeline, plainly, service_url
 from deploy.documents.question import Api
-from documents.control.claims import DONE
+from deploy.documents.services import services_of
+from documents.control.claims import DONE, FAILED
+from documents.identity import FAILED as FAILED_PREFIX
 from documents.identity import INPUT, ObjectRef
 from documents.providers.interfaces import Passage
+from drills.documents.kit.client import BusyClient
+from drills.kit.cluster import DrillFailed
 
 TRIES = 60
 FOLDER = "drill/"
+HEAD, WORKERS = "RayHeadServiceName", "RayWorkerServiceName"  # outputs with the services' names
+READY_SECONDS = 300.0
 
 
-def pipeline_under_test(environment: Environment, clients: Clients) -> "PipelineUnderTest":
+def pipeline_under_test(
+    environment: Environment, clients: Clients, say: Say = say_nothing
+) -> "PipelineUnderTest":
     """Return the environment's pipeline; raises Refused when there is none, or it is paused."""
     pipeline = find_pipeline(clients, environment)
     if pipeline.paused:
         raise Refused("the pipeline is paused", hint="invoke documents.resume")
     api = Api(service_url(pipeline.outputs), pipeline.token(clients))
-    return PipelineUnderTest(pipeline, clients, SystemClock(), api)
+    return PipelineUnderTest(pipeline, clients, SystemClock(), api, say)
 
 
 @dataclass
@@ -40,16 +51,24 @@ class PipelineUnderTest:
     clients: Clients
     clock: Clock
     api: Api
+    say: Say = say_nothing
     faults: list[str] = field(default_factory=list)
+    figures: dict[str, float] = field(default_factory=dict)
+    cleanup: ExitStack = field(default_factory=ExitStack)
+    client: BusyClient = field(init=False)
+    _versions: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.client = BusyClient(self)
 
     def put(self, name: str, content: bytes) -> None:
         """Upload a document; tries for a minute."""
         for left in reversed(range(TRIES)):
             try:
-                bucket = self.pipeline.bucket
-                self.clients("s3").put_object(
-                    Bucket=bucket, Key=INPUT + FOLDER + name, Body=content
+                answer = self.clients("s3").put_object(
+                    Bucket=self.pipeline.bucket, Key=INPUT + FOLDER + name, Body=content
                 )
+                self._versions[name] = answer["VersionId"]
                 return
             except (ClientError, BotoCoreError) as error:
                 if not left:
@@ -57,11 +76,26 @@ class PipelineUnderTest:
                 self.clock.sleep(1.0)
 
     def done(self, names: Sequence[str]) -> list[str]:
-        """Return which of these are answered from."""
+        """Return which of these are answered from, in the version that was uploaded last."""
+        found = self.records(names)
+        return [
+            name
+            for name in names
+            if found.get(name, {}).get("status") == DONE
+            and found[name].get("version") == self._versions[name]
+        ]
+
+    def failed(self, names: Sequence[str]) -> dict[str, str]:
+        """Return the reasons of those of these that failed."""
+        found = self.records(names)
+        return {n: str(r.get("reason", "")) for n, r in found.items() if r["status"] == FAILED}
+
+    def records(self, names: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        """Return the control records of these, of those that have one."""
         refs = {ObjectRef(self.pipeline.bucket, INPUT + FOLDER + name): name for name in names}
         with plainly("reading the control table"):
             records = self.pipeline.access(self.clients).listing.records(list(refs))
-        return [name for ref, name in refs.items() if records.get(ref.id, {}).get("status") == DONE]
+        return {name: records[ref.id] for ref, name in refs.items() if ref.id in records}
 
     def passages(self, question: str, count: int) -> Sequence[Passage]:
         """Return the passages for a question, with the client's own names as sources."""
@@ -76,12 +110,31 @@ class PipelineUnderTest:
             for one in self.api.ask(question, count).passages
         ]
 
-    def remove(self, names: Sequence[str]) -> None:
-        """Delete what was added."""
+    def remove(self) -> None:
+        """Delete everything that was uploaded."""
         with translated("deleting the drill's documents"):
-            for name in names:
-                key = INPUT + FOLDER + name
-                self.clients("s3").delete_object(Bucket=self.pipeline.bucket, Key=key)
+            for name in self._versions:
+                for prefix in (INPUT, FAILED_PREFIX):
+                    key = prefix + FOLDER + name
+                    self.clients("s3").delete_object(Bucket=self.pipeline.bucket, Key=key)
+
+    def record_fault(self, words: str) -> None:
+        """Note and show what is broken now."""
+        self.faults.append(words)
+        self.say(words)
+
+    def await_that(
+        self, what: str, holds: Callable[[], bool], seconds: float, words: Callable[[], str]
+    ) -> None:
+        """Wait until something holds; what cannot be seen now does not hold."""
+
+        def look() -> Seen[bool]:
+            try:
+                return Seen(holds() or None, words())
+            except PipelineError as error:
+                return Seen(None, error.message)
+
+        wait_for(what, look, clock=self.clock, seconds=seconds, progress=self.say)
 
     def tasks(self, service: str) -> list[str]:
         """Return the ARNs of a service's running tasks; ``service`` is the output of its name."""
@@ -90,38 +143,49 @@ class PipelineUnderTest:
             pages = self.clients("ecs").get_paginator("list_tasks")
             return sorted(arn for page in pages.paginate(**names) for arn in page["taskArns"])
 
+    def on_spot(self, tasks: Sequence[str]) -> list[str]:
+        """Return which of these tasks are on Fargate Spot."""
+        with translated("looking at tasks"):
+            answer = self.clients("ecs").describe_tasks(cluster=self._cluster, tasks=list(tasks))
+        found = {
+            t["taskArn"] for t in answer["tasks"] if t.get("capacityProviderName") == "FARGATE_SPOT"
+        }
+        return [task for task in tasks if task in found]
+
     def stop(self, tasks: Sequence[str]) -> None:
         """Stop tasks; ECS sends SIGTERM, and SIGKILL when they take too long."""
+        self.record_fault(f"stopped {', '.join(arn.rpartition('/')[2] for arn in tasks)}")
         with translated("stopping tasks"):
             for arn in tasks:
                 self.clients("ecs").stop_task(cluster=self._cluster, task=arn, reason="a drill")
-        self.faults.append(f"stopped {', '.join(arn.rpartition('/')[2] for arn in tasks)}")
 
-    def update(self, **parameters: str) -> None:
-        """Update the stack with these parameters changed, as it is otherwise."""
-        name = self.pipeline.environment.documents_stack
-        with translated(f"updating the stack {name}"):
-            found = self.clients("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
-            kept: list[dict[str, Any]] = [
-                {"ParameterKey": one["ParameterKey"], "UsePreviousValue": True}
-                for one in found.get("Parameters", ())
-                if one["ParameterKey"] not in parameters
-            ]
-            given = [{"ParameterKey": n, "ParameterValue": v} for n, v in parameters.items()]
-            self.clients("cloudformation").update_stack(
-                StackName=name,
-                UsePreviousTemplate=True,
-                Parameters=[*kept, *given],
-                Capabilities=["CAPABILITY_NAMED_IAM"],
-            )
-        self.faults.append(f"updated the stack with {', '.join(parameters)}")
+    def await_workers(self, count: int) -> None:
+        """Have so many workers at least, and wait until all that there should be are in Ray."""
+        name = self.pipeline.outputs[WORKERS]
+        _, workers = services_of(self.clients, self.pipeline.outputs)
+        if workers.desired < count:
+            with translated(f"having {name} run {count} tasks"):
+                self.clients("ecs").update_service(
+                    cluster=self._cluster, service=name, desiredCount=count
+                )
+        ray, seen = ray_of(self.clients, self.pipeline.outputs), [""]
 
-    def stack_status(self) -> str:
-        """Return the status of the stack."""
-        name = self.pipeline.environment.documents_stack
-        with translated(f"looking at the stack {name}"):
-            found = self.clients("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
-        return str(found["StackStatus"])
+        def holds() -> bool:
+            found = services_of(self.clients, self.pipeline.outputs)
+            alive = sum(node.works for node in ray.nodes())
+            seen[0] = "; ".join([*(one.words for one in found), f"{alive} workers alive in Ray"])
+            return all(one.is_steady for one in found) and alive >= found[1].desired >= count
+
+        self.await_that("head and workers", holds, READY_SECONDS, lambda: seen[0])
+
+    def repair(self) -> None:
+        """Undo the faults that last."""
+        self.cleanup.close()
+
+    def expect(self, holds: bool, words: str) -> None:
+        """Raise DrillFailed unless something holds."""
+        if not holds:
+            raise DrillFailed(words, hint="invoke documents.status")
 
     @property
     def _cluster(self) -> str:

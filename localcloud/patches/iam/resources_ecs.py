@@ -38,6 +38,8 @@ def named(where: Where, action: str, parameters: Tree) -> list[tuple[str, Tree]]
         return [(arn("task", f"{cluster}/{name.rpartition('/')[2]}"), keys) for name in found]
     if action == "RunTask":
         return [(arn("task-definition", parameters["taskDefinition"]), keys)]
+    if action in ("ListTasks", "ListServices"):
+        return [("*", keys)]
     if action in ("UpdateCluster", "DeleteCluster", "PutClusterCapacityProviders"):
         return [(arn("cluster", cluster), {})]
     return []

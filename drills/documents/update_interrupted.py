@@ -1,0 +1,25 @@
+"""The deployer is killed in the middle of the stack's update, and the same command is run again.
+
+In the field: a laptop is closed, a CI job is cancelled.
+Must hold: CloudFormation goes on by itself, and the second deploy waits for it and finishes.
+Runbook: docs/runbooks/documents.md
+"""
+
+from drills.documents.kit.deploys import DONE, deploy
+from drills.documents.kit.under_test import PipelineUnderTest
+
+WITHIN = 600.0
+MORE_MEMORY = 1024  # MiB, of a worker
+
+
+def run(pipeline: PipelineUnderTest) -> None:
+    """Kill a deploy of larger workers, deploy them again, and then the former ones."""
+    more = pipeline.pipeline.environment.documents.worker.memory + MORE_MEMORY
+    first = deploy(pipeline, worker_memory=more)
+    pipeline.cleanup.callback(lambda: deploy(pipeline).await_exit(DONE, WITHIN))
+    first.await_update(WITHIN)
+    first.kill()
+    pipeline.record_fault("the deployer is killed in the stack's update")
+    began = pipeline.clock.now()
+    deploy(pipeline, worker_memory=more).await_exit(DONE, WITHIN)
+    pipeline.figures["second deploy"] = pipeline.clock.now() - began
