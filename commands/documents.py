@@ -8,7 +8,6 @@ from invoke.tasks import task
 
 from commands.failures import FAILED, plain_errors
 from commands.shared import (
-    ADMINISTRATOR,
     DEFAULT_ENV,
     ENV,
     JSON,
@@ -120,8 +119,7 @@ def pipeline_environment_at(name: str, builds: bool = False) -> "Environment":
     from common.errors import Refused
 
     fetch = prepare if builds else lambda environment: None
-    # Inside, where the head answers; the account's roles are not held to these commands yet.
-    environment = environment_at(name, fetch, inside=True, act_as=ADMINISTRATOR)
+    environment = environment_at(name, fetch, inside=True)  # where the head answers
     if environment.documents.runs_on != "fargate":
         raise Refused(
             f"{name}: documents.runs_on = {environment.documents.runs_on!r} is not deployed yet",

@@ -9,7 +9,6 @@ from invoke.tasks import task
 
 from commands.failures import plain_errors
 from commands.shared import (
-    ADMINISTRATOR,
     DEFAULT_ENV,
     ENV,
     JSON,
@@ -46,7 +45,7 @@ DOCUMENTS = Count(60)
 def add(c: Context, file: list[str], env: str = DEFAULT_ENV, wait: bool = True) -> None:
     """Add documents: FILE FOLDER s3://…; show each one's way, or why it failed."""
     with plain_errors():
-        add_documents(environment_at(env, act_as=ADMINISTRATOR), file, wait)
+        add_documents(environment_at(env), file, wait)
 
 
 def add_documents(environment: "Environment", paths: Sequence[str], wait: bool) -> None:
@@ -110,9 +109,7 @@ def ask(
 ) -> None:
     """Ask about the documents; print the answer with its sources."""
     with plain_errors():
-        show_answer(
-            environment_at(env, inside=True, act_as=ADMINISTRATOR), question, passages, json
-        )
+        show_answer(environment_at(env, inside=True), question, passages, json)
 
 
 def show_answer(environment: "Environment", question: str, passages: int, as_json: bool) -> None:
@@ -168,7 +165,7 @@ def retry(
 ) -> None:
     """Bring back a document that failed, or all; without either, list them."""
     with plain_errors():
-        retry_documents(environment_at(env, act_as=ADMINISTRATOR), name, all, wait)
+        retry_documents(environment_at(env), name, all, wait)
 
 
 def retry_documents(environment: "Environment", name: str, everything: bool, wait: bool) -> None:
@@ -210,9 +207,7 @@ def evaluate(
 ) -> None:
     """Measure answers: recall@5, MRR, the fact, the right page; with documents of known facts."""
     with plain_errors():
-        evaluate_pipeline(
-            environment_at(env, inside=True, act_as=ADMINISTRATOR), documents, keep, json, yes
-        )
+        evaluate_pipeline(environment_at(env, inside=True), documents, keep, json, yes)
 
 
 def evaluate_pipeline(

@@ -182,7 +182,7 @@ def _by_parameter(*entries: tuple[str, str]) -> Callable[[Where, str, Tree], lis
     def read(where: Where, action: str, parameters: Tree) -> list[Named]:
         for parameter, template in entries:
             given = parameters.get(parameter)
-            if given and not action.startswith("Describe"):
+            if given:
                 values = given if isinstance(given, list) else [given]
                 place = {"account": where[0], "region": where[1]}
                 return [
@@ -203,13 +203,19 @@ _SERVICES: dict[str, Callable[[Where, str, Tree], list[Named]]] = {
     "ssm": _ssm,
     "application-autoscaling": resources_stack.scaling,
     "cloudformation": resources_stack.stacks,
-    "ecr": _by_parameter(("repositoryName", "arn:aws:ecr:{region}:{account}:repository/{}")),
+    "ecr": _by_parameter(
+        ("repositoryName", "arn:aws:ecr:{region}:{account}:repository/{}"),
+        ("repositoryNames", "arn:aws:ecr:{region}:{account}:repository/{}"),
+        ("resourceArn", "{}"),
+    ),
     "ecs": resources_ecs.named,
     "elasticache": resources_stack.caches,
     "elasticloadbalancing": resources_stack.balancers,
     "elasticfilesystem": _file_systems,
     "kms": _keys,
-    "lambda": _by_parameter(("FunctionName", "arn:aws:lambda:{region}:{account}:function:{}")),
+    "lambda": _by_parameter(
+        ("FunctionName", "arn:aws:lambda:{region}:{account}:function:{}"), ("Resource", "{}")
+    ),
     "route53": resources_stack.zones,
     "secretsmanager": resources_stack.secrets,
     "s3vectors": resources_ecs.vectors,
