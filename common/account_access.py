@@ -33,5 +33,6 @@ class AccountAccess(Table):
     scientists: tuple[Principal, ...] = ()
     # What nodes may do by policies of yours, beyond what Raykiln's own and [nodes] give them.
     node_actions: tuple[Action, ...] = ()
-    # Whoever deploys may also run the drills that hide or redirect names in Route 53.
+    # Whoever deploys may also run the drills that hide or redirect names in Route 53, or break the
+    # document pipeline's function.
     drills: bool = False

@@ -1,6 +1,7 @@
 """Drills of the document pipeline: what they say, what they stop, and that a loss is seen."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,18 @@ from typing import Any
 import pytest
 
 from common.errors import Refused
-from common.progress import Silent
 from common.waiting import SystemClock
 from deploy.documents.pipeline import Pipeline
 from documents.providers.interfaces import Passage
-from drills.documents import half_of_the_workers_stopped, head_task_stopped
+from drills.documents import head_task_stopped, poison
 from drills.documents.kit import client as busy
-from drills.documents.kit import run
+from drills.documents.kit import local_faults, run
+from drills.documents.kit.client import BusyClient
+from drills.documents.kit.deployer import changed
+from drills.documents.kit.function import break_function, throttle_function
+from drills.documents.kit.poison import poison as poisonous
 from drills.documents.kit.under_test import PipelineUnderTest
+from drills.kit.cluster import DrillFailed
 from tests.unit.deploy.builders import an_environment
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -38,6 +43,22 @@ def test_an_unknown_drill_is_refused() -> None:
         run.drill_of("documents.kit")
 
 
+def test_all_are_chosen_by_one_name_and_on_aws_those_that_can_run_there() -> None:
+    local, aws = an_environment(provider="localcloud"), an_environment(provider="aws")
+
+    assert run.chosen("documents", local) == run.names()
+    assert run.chosen("documents", aws) == [
+        f"documents.{name}"
+        for name in (
+            *("bad_image", "function_failing", "function_throttled", "head_task_stopped"),
+            *("poison", "update_interrupted"),
+        )
+    ]
+    assert run.chosen("documents.head-task-killed", local) == ["documents.head_task_killed"]
+    with pytest.raises(Refused, match="on the local cloud only: ECS has no call"):
+        run.chosen("documents.head_task_killed", aws)
+
+
 class Ecs:
     """A cluster with a head and three workers."""
 
@@ -58,25 +79,124 @@ class Ecs:
         self.stopped.append(task)
 
 
+def under_test(clients: Any, **outputs: str) -> PipelineUnderTest:
+    """A pipeline with these outputs, whose API is never asked."""
+    api: Any = None
+    return PipelineUnderTest(Pipeline(an_environment(), outputs), clients, SystemClock(), api)
+
+
 def test_a_drill_stops_the_tasks_that_it_says() -> None:
-    outputs = {
-        "ECSClusterName": "cluster",
-        "RayHeadServiceName": "the-head",
-        "RayWorkerServiceName": "the-workers",
-    }
     ecs = Ecs()
-    found = PipelineUnderTest(
-        Pipeline(an_environment(), outputs),
-        ecs,  # type: ignore[arg-type] # has what is called
-        SystemClock(),
-        None,  # type: ignore[arg-type] # nothing is asked
-    )
+    found = under_test(ecs, ECSClusterName="cluster", RayHeadServiceName="the-head")
 
     head_task_stopped.run(found)
-    half_of_the_workers_stopped.run(found)
 
-    assert ecs.stopped == ["arn/the-head/0", "arn/the-workers/0", "arn/the-workers/1"]
-    assert found.faults == ["stopped 0", "stopped 0, 1"]
+    assert ecs.stopped == ["arn/the-head/0"]
+    assert found.faults == ["stopped 0"]
+
+
+class Functions:
+    """Lambda with one function."""
+
+    def __init__(self) -> None:
+        self.variables = {"CONTROL_TABLE": "control", "QUEUE_URL": "https://queue"}
+        self.reserved: int | None = None
+
+    def __call__(self, service: str) -> "Functions":
+        return self
+
+    def get_function_configuration(self, FunctionName: str) -> dict[str, Any]:  # noqa: N803
+        return {"Environment": {"Variables": dict(self.variables)}}
+
+    def update_function_configuration(
+        self,
+        FunctionName: str,  # noqa: N803
+        Environment: dict[str, dict[str, str]],  # noqa: N803
+    ) -> None:
+        self.variables = Environment["Variables"]
+
+    def put_function_concurrency(
+        self,
+        FunctionName: str,  # noqa: N803
+        ReservedConcurrentExecutions: int,  # noqa: N803
+    ) -> None:
+        self.reserved = ReservedConcurrentExecutions
+
+    def delete_function_concurrency(self, FunctionName: str) -> None:  # noqa: N803
+        self.reserved = None
+
+
+def test_the_function_is_as_before_once_the_run_has_ended() -> None:
+    functions = Functions()
+    found = under_test(functions, LambdaFunctionName="handler")
+
+    with found.cleanup:
+        throttle_function(found)
+        break_function(found)
+        assert functions.reserved == 0
+        assert functions.variables["QUEUE_URL"] == "https://queue-gone"
+        assert functions.variables["CONTROL_TABLE"] == "control"
+
+    assert functions.reserved is None
+    assert functions.variables["QUEUE_URL"] == "https://queue"
+
+
+def test_what_is_declared_to_the_local_cloud_is_gone_once_the_run_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAYKILN_HOME", str(tmp_path))
+    (tmp_path / "run").mkdir()
+    found = under_test(None)
+
+    with found.cleanup:
+        local_faults.affect_events(found, "late", "twice")
+        local_faults.interrupt_spot(found, ["arn:task/cluster/abc"])
+        events = (tmp_path / "run/s3_events").read_text()
+        assert events == "input/drill/* late\ninput/drill/* twice\n"
+        assert (tmp_path / "run/task_interruptions").read_text().startswith("abc ")
+        assert len(local_faults.remaining_faults()) == 2
+        local_faults.break_service(found, "dynamodb", "throttled", 0.0)
+        assert len(local_faults.remaining_faults()) == 2
+
+    assert local_faults.remaining_faults() == []
+
+
+def test_a_task_that_does_not_run_is_not_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAYKILN_HOME", str(tmp_path))
+
+    with pytest.raises(DrillFailed, match="no task runs"):
+        local_faults.kill_tasks(under_test(None), ["arn:task/cluster/abc"])
+
+
+def test_a_drills_deploy_changes_the_image_and_the_workers_size() -> None:
+    found = changed(an_environment(), "repository@sha256:1", 5120).documents
+
+    assert (found.image, found.worker.memory) == ("repository@sha256:1", 5120)
+    assert changed(an_environment(), "repository@sha256:1", 0).documents.worker.memory == 4096
+
+
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        ("truncated, encrypted, memory, wrong extension", ""),
+        ("truncated", "encrypted.pdf failed with 'truncated', which does not say 'encrypted'"),
+    ],
+)
+def test_poison_must_fail_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch, reason: str, message: str
+) -> None:
+    monkeypatch.setattr(poison, "poison", lambda: poisonous(1))
+    found = under_test(None)
+    monkeypatch.setattr(found, "put", lambda name, content: None)
+    monkeypatch.setattr(found, "failed", lambda names: dict.fromkeys(names, reason))
+
+    if not message:
+        poison.run(found)
+        return
+    with pytest.raises(DrillFailed, match=message):
+        poison.run(found)
 
 
 @dataclass
@@ -87,9 +207,23 @@ class Shelf:
     broken: bool = False
     texts: dict[str, list[str]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-    clock: SystemClock = field(default_factory=SystemClock)
+    figures: dict[str, float] = field(default_factory=dict)
+    removed: int = 0
+    cleanup: ExitStack = field(default_factory=ExitStack)
+    client: BusyClient = field(init=False)
     pipeline: Pipeline = field(default_factory=lambda: Pipeline(an_environment(), {}))
+
+    def __post_init__(self) -> None:
+        self.client = BusyClient(self)
+
+    def await_workers(self, count: int) -> None:
+        pass
+
+    def await_that(
+        self, what: str, holds: Callable[[], bool], seconds: float, words: Callable[[], str]
+    ) -> None:
+        while not holds():
+            words()
 
     def put(self, name: str, content: bytes) -> None:
         code = content.partition(b" is ")[2].partition(b".")[0].decode()
@@ -103,8 +237,8 @@ class Shelf:
             Passage((n,), 1, "", text, 1.0) for n, texts in self.texts.items() for text in texts
         ]
 
-    def remove(self, names: Sequence[str]) -> None:
-        self.removed += names
+    def remove(self) -> None:
+        self.removed += 1
 
 
 @pytest.mark.parametrize(("keeps", "verdict"), [(1, "held"), (0, "failed"), (2, "failed")])
@@ -119,10 +253,10 @@ def test_what_is_lost_or_twice_fails_the_drill(
 
     monkeypatch.setattr(head_task_stopped, "run", broken)
 
-    found = run.run_drill("documents.head_task_stopped", shelf, Silent())  # type: ignore[arg-type] # has what is called
+    found = run.run_drill("documents.head_task_stopped", shelf)  # type: ignore[arg-type] # has what is called
 
     assert found.verdict == verdict, found.seen
-    assert sorted(shelf.removed) == sorted(shelf.texts)
+    assert shelf.removed == 1
     if keeps == 1:
         assert set(found.figures) == {"two more documents done", "all documents done", "no answer"}
     else:
