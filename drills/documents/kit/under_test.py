@@ -126,11 +126,16 @@ class PipelineUnderTest:
     def await_that(
         self, what: str, holds: Callable[[], bool], seconds: float, words: Callable[[], str]
     ) -> None:
-        """Wait until something holds; what cannot be seen now does not hold."""
+        """Wait until something holds; what cannot be seen now does not hold yet.
+
+        Raises DrillFailed when it never will.
+        """
 
         def look() -> Seen[bool]:
             try:
                 return Seen(holds() or None, words())
+            except DrillFailed:
+                raise
             except PipelineError as error:
                 return Seen(None, error.message)
 

@@ -17,7 +17,6 @@ from drills.documents.kit import client as busy
 from drills.documents.kit import local_faults, run
 from drills.documents.kit.client import BusyClient
 from drills.documents.kit.deployer import changed
-from drills.documents.kit.function import break_function, throttle_function
 from drills.documents.kit.poison import poison as poisonous
 from drills.documents.kit.under_test import PipelineUnderTest
 from drills.kit.cluster import DrillFailed
@@ -93,52 +92,6 @@ def test_a_drill_stops_the_tasks_that_it_says() -> None:
 
     assert ecs.stopped == ["arn/the-head/0"]
     assert found.faults == ["stopped 0"]
-
-
-class Functions:
-    """Lambda with one function."""
-
-    def __init__(self) -> None:
-        self.variables = {"CONTROL_TABLE": "control", "QUEUE_URL": "https://queue"}
-        self.reserved: int | None = None
-
-    def __call__(self, service: str) -> "Functions":
-        return self
-
-    def get_function_configuration(self, FunctionName: str) -> dict[str, Any]:  # noqa: N803
-        return {"Environment": {"Variables": dict(self.variables)}}
-
-    def update_function_configuration(
-        self,
-        FunctionName: str,  # noqa: N803
-        Environment: dict[str, dict[str, str]],  # noqa: N803
-    ) -> None:
-        self.variables = Environment["Variables"]
-
-    def put_function_concurrency(
-        self,
-        FunctionName: str,  # noqa: N803
-        ReservedConcurrentExecutions: int,  # noqa: N803
-    ) -> None:
-        self.reserved = ReservedConcurrentExecutions
-
-    def delete_function_concurrency(self, FunctionName: str) -> None:  # noqa: N803
-        self.reserved = None
-
-
-def test_the_function_is_as_before_once_the_run_has_ended() -> None:
-    functions = Functions()
-    found = under_test(functions, LambdaFunctionName="handler")
-
-    with found.cleanup:
-        throttle_function(found)
-        break_function(found)
-        assert functions.reserved == 0
-        assert functions.variables["QUEUE_URL"] == "https://queue-gone"
-        assert functions.variables["CONTROL_TABLE"] == "control"
-
-    assert functions.reserved is None
-    assert functions.variables["QUEUE_URL"] == "https://queue"
 
 
 def test_what_is_declared_to_the_local_cloud_is_gone_once_the_run_has_ended(
