@@ -10,9 +10,11 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from drills.documents.kit.under_test import FOLDER, PipelineUnderTest
+from drills.documents.kit.under_test import FOLDER, WORKERS, PipelineUnderTest
 from drills.kit.cluster import DrillFailed
 from localcloud.paths import paths
+
+BEGINS_WITHIN = 30.0  # seconds
 
 
 def kill_tasks(pipeline: PipelineUnderTest, tasks: Sequence[str]) -> None:
@@ -27,10 +29,18 @@ def kill_tasks(pipeline: PipelineUnderTest, tasks: Sequence[str]) -> None:
 
 
 def interrupt_spot(pipeline: PipelineUnderTest, tasks: Sequence[str]) -> None:
-    """Interrupt tasks as Fargate does those on Spot: SIGTERM now, SIGKILL after two minutes."""
+    """Interrupt workers as Fargate does those on Spot: SIGTERM, SIGKILL after two minutes.
+
+    Returns once ECS stops them.
+    """
     lines = [f"{_id(task)} {time.time():.0f}\n" for task in tasks]
     _declare(pipeline, paths().task_interruptions, lines)
     pipeline.record_fault(f"Fargate interrupts {', '.join(map(_id, tasks))}")
+
+    def have_begun() -> bool:
+        return not set(tasks) & set(pipeline.tasks(WORKERS))
+
+    pipeline.await_that("the interruption", have_begun, BEGINS_WITHIN, str)
 
 
 def affect_events(pipeline: PipelineUnderTest, *effects: str) -> None:

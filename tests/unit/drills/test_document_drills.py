@@ -100,6 +100,7 @@ def test_what_is_declared_to_the_local_cloud_is_gone_once_the_run_has_ended(
     monkeypatch.setenv("RAYKILN_HOME", str(tmp_path))
     (tmp_path / "run").mkdir()
     found = under_test(None)
+    monkeypatch.setattr(found, "tasks", lambda service: ["arn:task/cluster/another"])
 
     with found.cleanup:
         local_faults.affect_events(found, "late", "twice")
