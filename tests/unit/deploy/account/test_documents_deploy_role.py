@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from common.progress import Silent, say_nothing
+from deploy.account.account_setup import set_up_account
 from deploy.documents.checks import Checks
 from deploy.documents.deploy import Deployment
 from deploy.documents.destroy import Destruction
@@ -19,9 +20,10 @@ from deploy.documents.pause import change_pause
 from deploy.documents.pipeline import find_pipeline
 from deploy.documents.status import read_documents_status
 from documents.identity import ObjectRef
-from localcloud.patches.iam import enforced
+from localcloud.patches.iam import enforced, role_decides
+from localcloud.patches.iam.policies import Answer, Check
 from localcloud.patches.iam.record import decisions
-from tests.unit.deploy.account.conftest import Account
+from tests.unit.deploy.account.conftest import Account, an_environment_within
 from tests.unit.deploy.account.neighbours import of_another_environment, past_cloudformation
 from tests.unit.deploy.account.test_deploy_role import (
     NOT_TOLD_APART,
@@ -123,3 +125,23 @@ def test_it_deploys_uses_and_destroys_a_pipeline_and_may_nothing_beside(
     assert allowed(of_another_environment(one) for one in others) <= {*NOT_TOLD_APART, *BESIDES}
     past = allowed(past_cloudformation(one) for one in through if not is_direct(one))
     assert past == {"ecs:UpdateService"}  # pause, resume and --force call it themselves
+
+
+@pytest.mark.parametrize("drills", [True, False])
+def test_only_where_drills_may_run_it_breaks_the_function_of_this_environment(
+    account: Account, clock: FakeClock, drills: bool
+) -> None:
+    environment = an_environment_within(account={"drills": drills})
+    set_up_account(account.administrator, environment, clock=clock, progress=Silent())
+    functions = "arn:aws:lambda:us-east-1:123456789012:function:ray-documents"
+
+    for action in (
+        "lambda:PutFunctionConcurrency",
+        "lambda:DeleteFunctionConcurrency",
+        "lambda:GetFunctionConfiguration",
+        "lambda:UpdateFunctionConfiguration",
+    ):
+        ours = Check(action, f"{functions}-dev-s3-event-handler", {})
+        theirs = Check(action, f"{functions}-prod-s3-event-handler", {})
+        assert (role_decides(ROLE, ours) is Answer.ALLOWED) == drills
+        assert role_decides(ROLE, theirs) is Answer.NOT_ALLOWED
