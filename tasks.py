@@ -16,6 +16,7 @@ from commands import (
     images,
     images_kept,
     job,
+    pause,
     project,
     releases,
     rollout,
@@ -24,6 +25,7 @@ from commands import (
 namespace = Collection(
     images.bake,
     *(rollout.plan, rollout.deploy, rollout.rollback, rollout.destroy),
+    *(pause.pause, pause.resume),
     *(releases.releases, releases.diff),
     doctor.doctor,
     *(cluster.status, cluster.verify, cluster.smoke, connect.connect),

@@ -73,11 +73,13 @@ def run_all_checks(
 ) -> "tuple[Check, ...]":
     """Return the checks of the acceptance list; ``destructive`` adds the loss of the leader."""
     from common.waiting import SystemClock
+    from deploy.foundation.pause import refuse_paused
     from deploy.report.console import step
     from deploy.verify.acceptance import check_delivery, run_checks
     from deploy.verify.head_loss import check_head_loss
 
     clients, clock = clients_of(environment), SystemClock()
+    refuse_paused(clients, environment)
     with step("verify", quiet=quiet) as steps:
         checks = run_checks(clients, environment, clock=clock, progress=steps.say)
         checks += (check_delivery(clients, environment, clock=clock),)
@@ -118,11 +120,13 @@ def run_smoke(environment: "Environment") -> "tuple[JobResult, list[str]]":
     from common.waiting import SystemClock
     from deploy.cluster.ray_access import ray_api
     from deploy.cluster.ray_instances import ray_instances
+    from deploy.foundation.pause import refuse_paused
     from deploy.operate.smoke_words import smoke_words
     from deploy.report.console import step
     from deploy.verify.smoke import run_smoke_job
 
     clients = clients_of(environment)
+    refuse_paused(clients, environment)
     nodes = ray_instances(clients, environment)
     with step(f"smoke job at {environment.head_dns}") as steps:
         api = ray_api(clients, environment)

@@ -87,14 +87,15 @@ def carry_out(
     *,
     yes: bool,
     break_lock: bool,
+    resumes: bool = False,
 ) -> None:
-    """Plan, ask, and roll: the one way to change what a cluster serves."""
+    """Plan, ask, and roll: the one way to change what a cluster serves, or that it does."""
     from common.waiting import SystemClock
     from deploy.report.console import console, live_steps
     from deploy.rollout.operation import Operation
 
     clients = clients_of(environment)
-    prepare = partial(prepared_for, environment, clients)
+    prepare = partial(prepared_for, environment, clients, resumes=resumes)
     prepared = prepare(SystemClock(), release)
     print_findings(prepared)
     print_briefing(prepared)
@@ -134,12 +135,17 @@ def delete_all(environment: "Environment", yes: bool, break_lock: bool) -> None:
 
 
 def prepared_for(
-    environment: "Environment", clients: "Clients", clock: "Clock", release: "Release | None"
+    environment: "Environment",
+    clients: "Clients",
+    clock: "Clock",
+    release: "Release | None",
+    *,
+    resumes: bool = False,
 ) -> "Prepared":
     """Return a rollout to a release; to the one that the environment asks for when None."""
     from deploy.rollout.prepare import prepare_deploy
 
-    return prepare_deploy(environment, clients, clock=clock, release=release)
+    return prepare_deploy(environment, clients, clock=clock, release=release, resumes=resumes)
 
 
 def ask_to_roll_back(steps: "LiveSteps") -> bool:

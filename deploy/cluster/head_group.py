@@ -104,6 +104,11 @@ class HeadGroup:
         """Return the members that are in service."""
         return tuple(member for member in self.members if member.serves)
 
+    @property
+    def is_paused(self) -> bool:
+        """No head is to be there."""
+        return self.settings.desired == 0 and not self.living
+
     def fresh(self, version: int | None) -> tuple[Member, ...]:
         """Return the living members of this template version."""
         return tuple(m for m in self.living if m.template_version == version)

@@ -8,6 +8,7 @@ from common.errors import PipelineError, Refused
 from deploy.cluster.head_group import HeadGroup, find_group
 from deploy.cluster.instances import find_instances
 from deploy.cluster.state import Lease, find_lease, leader_id
+from deploy.foundation.pause import paused_error
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,9 @@ class Heads:
         return next((name for name in names if name != self.last_leader), "")
 
     def require_leader(self) -> str:
-        """Return the leader; raises PipelineError when there is none."""
+        """Return the leader; raises PipelineError when there is none, Refused when paused."""
+        if not self.leader and self.group and self.group.is_paused:
+            raise paused_error(self.environment)
         if not self.leader:
             raise PipelineError(
                 f"{self.environment} has no leader; running heads: {self._names}",

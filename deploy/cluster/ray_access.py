@@ -8,8 +8,11 @@ from botocore.exceptions import ClientError
 from common.clients import Clients, error_code, translated
 from common.environment import Environment
 from common.errors import Refused
+from deploy.cluster.head_group import find_group
 from deploy.cluster.ray_api import RayApi
 from deploy.cluster.state import find_lease
+from deploy.foundation.pause import paused_error
+from deploy.reach.plugin import NotReached
 from deploy.reach.road import Road
 
 _roads: WeakKeyDictionary[Clients, dict[str, Road]] = WeakKeyDictionary()
@@ -34,8 +37,15 @@ def road_to(clients: Clients, environment: Environment) -> Road:
 
 
 def _leader(clients: Clients, environment: Environment) -> str:
+    """Return the leader's id, empty for none; raises NotReached when the cluster is paused."""
     lease = find_lease(clients, environment)
-    return lease.holder if lease and not lease.released else ""
+    if lease and not lease.released:
+        return lease.holder
+    group = find_group(clients, environment.head_group, environment.names.lifecycle_hook)
+    if group and group.is_paused:
+        paused = paused_error(environment.name)
+        raise NotReached(paused.message, hint=paused.hint)
+    return ""
 
 
 def cluster_token(clients: Clients, environment: Environment) -> str:

@@ -19,7 +19,7 @@ from deploy.documents.failures import explained, log_groups
 from deploy.documents.image import Images
 from deploy.documents.in_use import await_in_use
 from deploy.documents.keys import missing_keys, store_keys
-from deploy.documents.pipeline import PAUSED, Pipeline, find_pipeline
+from deploy.documents.pipeline import Pipeline, find_pipeline
 from deploy.documents.plan import DeployPlan
 from deploy.documents.preflight import preflight
 from deploy.documents.services import CLUSTER, await_steady, start_anew, start_tasks
@@ -188,7 +188,7 @@ def _refuse_losses(plan: DeployPlan, accept_losses: bool) -> None:
 
 
 def _is_paused(stack: Stack | None) -> bool:
-    return stack is not None and stack.parameters.get(PAUSED) == "true"
+    return stack is not None and stack.is_paused
 
 
 def _is_as_planned(now: StackPlan, planned: StackPlan) -> bool:

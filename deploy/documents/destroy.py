@@ -18,7 +18,6 @@ from common.progress import Progress
 from common.waiting import Clock
 from deploy.documents.contents import contents_of
 from deploy.documents.pause import change_pause
-from deploy.documents.pipeline import PAUSED
 from deploy.foundation.stack import Stack, find_stack
 from deploy.foundation.stack_changes import remove_stack
 from deploy.release.config_bucket import remove_documents
@@ -65,7 +64,7 @@ class Destruction:
             return
         # Once its deletion has begun, nothing writes any more, and the tables were exported.
         if stack.is_usable:
-            if stack.parameters.get(PAUSED) != "true":
+            if not stack.is_paused:
                 change_pause(
                     self.clients, self.environment, True, clock=self.clock, progress=progress
                 )

@@ -5,7 +5,6 @@ environment's file says otherwise is for a deploy.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from common.clients import Clients
 from common.environment import Environment
@@ -14,10 +13,9 @@ from common.progress import Progress
 from common.waiting import Clock
 from deploy.documents.failures import explained, log_groups
 from deploy.documents.in_use import await_in_use
-from deploy.documents.pipeline import PAUSED, Pipeline, find_pipeline
+from deploy.documents.pipeline import Pipeline, find_pipeline
 from deploy.documents.services import CLUSTER, await_steady, await_stopped, start_tasks, stop_tasks
-from deploy.foundation.stack import find_stack
-from deploy.foundation.stack_changes import applied_stack, apply_stack
+from deploy.foundation.pause import set_paused
 
 PAUSE = "stop head and workers: nothing answers, and documents wait in the queue"
 RESUME = "start head and workers: documents that waited are taken in"
@@ -36,15 +34,10 @@ def change_pause(
 
     Raises Refused without a pipeline, PipelineError with what its tasks said when it failed.
     """
-    find_pipeline(clients, environment)
-    stack = find_stack(clients, environment.documents_stack)
-    if stack is None:
-        raise Refused("the pipeline was deleted meanwhile", hint="invoke documents.deploy")
-    applied = applied_stack(clients, stack)
-    wanted = replace(applied, parameters=applied.parameters | {PAUSED: str(paused).lower()})
+    outputs = find_pipeline(clients, environment).outputs
     progress.begin("pause" if paused else "resume")
     try:
-        apply_stack(clients, wanted, clock=clock, progress=progress.say)
+        set_paused(clients, environment.documents_stack, paused, clock=clock, progress=progress.say)
         pipeline = find_pipeline(clients, environment)
         if paused:
             stop_tasks(clients, pipeline.outputs)
@@ -63,7 +56,7 @@ def change_pause(
     except Refused:
         raise
     except PipelineError as error:
-        message = explained(error, clients, stack.outputs[CLUSTER], log_groups(stack.outputs))
+        message = explained(error, clients, outputs[CLUSTER], log_groups(outputs))
         raise type(error)(message, hint=error.hint) from error
     progress.end(seen)
     return pipeline

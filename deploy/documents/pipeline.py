@@ -18,7 +18,6 @@ from documents.settings import Settings
 
 PORT = 8000
 TOKEN = "DOCUMENTS_TOKEN"  # noqa: S105 # the key of the token in its secret
-PAUSED = "Paused"
 IMAGE = "RayDockerImageUri"
 
 
@@ -94,7 +93,7 @@ def find_pipeline(clients: Clients, environment: Environment) -> Pipeline:
             f"the stack {name} is {stack.status}: {stack.reason or 'no reason is given'}",
             hint=f"invoke documents.deploy --env {environment.name}",
         )
-    is_paused = stack.parameters.get(PAUSED) == "true"
+    is_paused = stack.is_paused
     return Pipeline(environment, stack.outputs, is_paused, stack.parameters.get(IMAGE, ""))
 
 

@@ -14,6 +14,8 @@ from node.contract import ENVIRONMENT_TAG
 # other tags are those of others, which an update must name to keep:
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateChangeSet.html
 TAG_KEYS = "TagKeys"
+# The parameter that says whether there are to be no head and no workers.
+PAUSED = "Paused"
 ZONE_PARAMETERS = ("ZoneA", "ZoneB", "ZoneC")
 OPERATOR_SLOTS = 4  # the template has a parameter for each; CloudFormation has no loops
 
@@ -88,6 +90,7 @@ def parameters(
             "HeadPolicyArns": ",".join(policy_arns),
             "PermissionsBoundary": environment.nodes.permissions_boundary,
             TAG_KEYS: tag_keys(environment),
+            PAUSED: "false",  # what is deployed runs
         }
     )
 

@@ -13,6 +13,7 @@ from common.clients import Clients, error_code, translated
 from common.environment import Environment
 from common.errors import PipelineError
 from common.worker_groups import HEAD
+from deploy.foundation.desired_stack import PAUSED
 from deploy.foundation.node_needs import NodeNeeds, access_needs, group_needs
 from deploy.foundation.nodes_template import logical_id
 from deploy.release.settings import Group, Settings
@@ -57,6 +58,7 @@ class Foundation:
     endpoint_security_group_id: str = ""  # empty without endpoints
     zone_id: str = ""  # of the private zone with the stable name
     tag_keys: tuple[str, ...] = ()  # of all tags that the environment has or had
+    is_paused: bool = False
     # The outputs of the stack of the nodes, which only what nodes have of their own is in.
     nodes: Mapping[str, str] = field(default_factory=dict)
     # The zone of each private subnet; see ``with_zones``.
@@ -130,6 +132,11 @@ class Stack:
         return self.status in USABLE
 
     @property
+    def is_paused(self) -> bool:
+        """What it belongs to has no head and no workers, on purpose."""
+        return self.parameters.get(PAUSED) == "true"
+
+    @property
     def in_progress(self) -> bool:
         """CloudFormation is changing it."""
         return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"
@@ -197,6 +204,7 @@ def foundation_of(stack: Stack, nodes: Stack | None = None) -> Foundation:
             endpoint_security_group_id=outputs.get("EndpointSecurityGroupId", ""),
             zone_id=outputs.get("ZoneId", ""),
             tag_keys=tuple(outputs.get("TagKeys", "").split()),
+            is_paused=stack.is_paused,
             nodes=nodes.outputs if nodes and nodes.is_usable else {},
         )
     except KeyError as error:

@@ -8,6 +8,7 @@ from deploy.cluster.autoscaler_health import AutoscalerHealth, RefusedLaunch
 from deploy.cluster.instances import Instance
 from deploy.cluster.state import Alarm, ClusterState
 from deploy.operate.group_status import GroupStatus, group_statuses, strangers
+from deploy.operate.pause import left_running
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class StatusReport:
     autoscaler: str = ""
     refused: tuple[dict[str, str], ...] = ()
     groups: tuple[GroupStatus, ...] = ()
+    paused: bool = False
 
     @property
     def is_healthy(self) -> bool:
@@ -74,9 +76,16 @@ class StatusReport:
             ("stack", self.stack or "not deployed"),
             ("deploy in progress", self._deploy_in_progress()),
             *((("remediation", self.remediation),) if self.remediation else ()),
-            ("health", "healthy" if self.is_healthy else "; ".join(self.problems)),
+            ("health", self._health()),
         )
         return Section(self.environment, ("", ""), rows)
+
+    def _health(self) -> str:
+        if self.problems:
+            return "; ".join(self.problems)
+        if self.paused:
+            return f"paused; `invoke resume --env {self.environment}` starts it again"
+        return "healthy"
 
     def _deploy_in_progress(self) -> str:
         if self.deployer:
@@ -137,6 +146,7 @@ def status_report(
         autoscaler=str(autoscaler),
         refused=_refused(refused),
         groups=group_statuses(environment, state, refused, removed),
+        paused=bool(state.foundation and state.foundation.is_paused),
     )
 
 
@@ -146,9 +156,11 @@ def problems(
     alarms: tuple[Alarm, ...],
     removed: tuple[str, ...] = (),
 ) -> tuple[str, ...]:
-    """Return the cluster's problems as text; empty when it is healthy."""
+    """Return the cluster's problems as text; empty when it is healthy, or paused."""
     if state.foundation is None:
         return (f"the stack is {state.stack_status or 'not deployed'}",)
+    if state.foundation.is_paused:
+        return left_running(state)
     found = []
     serving = len(state.group.serving) if state.group else 0
     if serving < 1 + environment.head.standby:

@@ -9,7 +9,6 @@ from common.clients import Clients
 from common.environment import Environment
 from common.progress import Progress
 from common.waiting import Clock, Seen
-from deploy.cluster.instances import find_instances
 from deploy.cluster.launch_template import remove_template
 from deploy.cluster.secret import remove_secret
 from deploy.foundation.changes import remove_foundation
@@ -28,10 +27,7 @@ from deploy.rollout.cluster_access import ClusterAccess
 from deploy.rollout.head_group_changes import delete_group
 from deploy.rollout.lock import deploy_lock
 from deploy.rollout.run_steps import run_steps
-from deploy.rollout.terminate import terminate_instances
-
-# A shutdown may take minutes; EC2 then forces it.
-SECONDS = 1200
+from deploy.rollout.terminate import GONE_SECONDS, terminate_all
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ def _carry_out(step: Step, access: ClusterAccess) -> str:
         case DeleteGroup():
             _delete_group(access)
         case TerminateInstances():
-            _terminate_instances(access)
+            terminate_all(access, hint="destroy again")
         case DeleteTemplate():
             remove_template(clients, step.name)
         case EmptyBucket():
@@ -100,19 +96,4 @@ def _delete_group(access: ClusterAccess) -> None:
         return Seen(None, states or "being deleted")
 
     name = access.environment.head_group
-    access.wait_until(f"no group {name}", look, seconds=SECONDS, hint="destroy again")
-
-
-def _terminate_instances(access: ClusterAccess) -> None:
-    """Terminate instances until none is left: a head may launch workers until it is gone."""
-    name = access.environment.name
-
-    def look() -> Seen[bool]:
-        left = find_instances(access.clients, name)
-        running = [i.id for i in left if i.state != "shutting-down"]
-        if running:
-            terminate_instances(access.clients, running)
-        words = ", ".join(f"{i.role} {i.id} {i.state}" for i in left)
-        return Seen(None if left else True, words)
-
-    access.wait_until(f"no instances of {name}", look, seconds=SECONDS, hint="destroy again")
+    access.wait_until(f"no group {name}", look, seconds=GONE_SECONDS, hint="destroy again")

@@ -17,6 +17,7 @@ from deploy.cluster.state import ClusterState, read_state
 from deploy.foundation.changes import plan_foundation
 from deploy.foundation.node_needs import Needs, needs_of
 from deploy.foundation.nodes_stack import plan_nodes
+from deploy.foundation.pause import paused_error
 from deploy.foundation.stack import with_zones
 from deploy.plan.desired_state import DesiredState
 from deploy.plan.destroy_plan import plan_destroy
@@ -49,15 +50,19 @@ def prepare_deploy(
     api: Callable[[], RayApi] | None = None,
     release: Release | None = None,
     folder: Path = FOLDER,
+    resumes: bool = False,
 ) -> Prepared:
     """Plan the way to ``release``, or to the release that the environment asks for.
 
-    Raises Refused if it cannot be deployed. ``folder`` holds the environment's other files;
+    Raises Refused if it cannot be deployed; a paused cluster is deployed to only with ``resumes``.
+    ``folder`` holds the environment's other files;
     ``verify`` replaces the acceptance list, and ``api`` Ray on the leader, with the road there.
     """
     check_credentials(clients, environment)
     desired = DesiredState(environment, release or requested_release(clients, environment, folder))
     state = read_state(clients, environment)
+    if state.foundation and state.foundation.is_paused and not resumes:
+        raise paused_error(environment.name)
     if desired.has_zones and state.foundation:
         state = replace(state, foundation=with_zones(clients, state.foundation))
     settings = desired.release.settings

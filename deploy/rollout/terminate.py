@@ -5,10 +5,15 @@ from collections.abc import Sequence
 from botocore.exceptions import ClientError
 
 from common.clients import Clients, error_code, translated
+from common.waiting import Seen
+from deploy.cluster.instances import find_instances
+from deploy.rollout.cluster_access import ClusterAccess
 
 # As many as one request should name.
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html
 AT_ONCE = 1000
+# A shutdown may take minutes; EC2 then forces it.
+GONE_SECONDS = 1200
 
 
 def terminate_instances(clients: Clients, instance_ids: Sequence[str]) -> None:
@@ -25,3 +30,18 @@ def terminate_instances(clients: Clients, instance_ids: Sequence[str]) -> None:
             except ClientError as error:
                 if error_code(error) != "InvalidInstanceID.NotFound":
                     raise
+
+
+def terminate_all(access: ClusterAccess, *, hint: str) -> None:
+    """Terminate instances until none is left: a head may launch workers until it is gone."""
+    name = access.environment.name
+
+    def look() -> Seen[bool]:
+        left = find_instances(access.clients, name)
+        running = [i.id for i in left if i.state != "shutting-down"]
+        if running:
+            terminate_instances(access.clients, running)
+        words = ", ".join(f"{i.role} {i.id} {i.state}" for i in left)
+        return Seen(None if left else True, words)
+
+    access.wait_until(f"no instances of {name}", look, seconds=GONE_SECONDS, hint=hint)

@@ -13,6 +13,7 @@ from common.waiting import Clock, Seen, wait_for
 from deploy.cluster.instances import find_instances
 from deploy.cluster.ray_api import RayApi, alive_workers
 from deploy.cluster.state import find_lease
+from deploy.foundation.pause import refuse_paused
 from deploy.operate.status import read_status
 from deploy.report.console import run_timed
 from drills.kit.cluster import ClusterUnderTest
@@ -25,7 +26,8 @@ TIMEOUT = 120.0  # seconds for the changes of the previous drill to finish
 
 
 def ensure_deployed(environment: Environment, clients: Clients) -> None:
-    """Deploy when there is no cluster; raises Refused when the images are missing too."""
+    """Deploy when there is no cluster; raises Refused when it is paused, or no images are there."""
+    refuse_paused(clients, environment)
     if not read_status(environment, clients).stack:
         deploy = ["deploy", "--env", environment.name, "--yes"]
         run_timed([sys.executable, "-m", "invoke", *deploy])

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,13 @@ class Cluster:
         """The environment's name, which is the cluster's for Ray."""
         return self.environment.name
 
-    def prepare(self, clock: Clock | None = None, release: Release | None = None) -> Prepared:
+    def prepare(
+        self,
+        clock: Clock | None = None,
+        release: Release | None = None,
+        *,
+        resumes: bool = False,
+    ) -> Prepared:
         """Plan a deploy, which will be verified from outside."""
         return prepare_deploy(
             self.environment,
@@ -60,14 +67,18 @@ class Cluster:
             clock=clock or self.cloud.clock,
             api=lambda: FakeRayApi(self.cloud, self.environment),  # type: ignore[arg-type, return-value]
             release=release,
+            resumes=resumes,
         )
 
-    def deploy(self, release: Release | None = None, kind: str = "deploy") -> Journal | None:
+    def deploy(
+        self, release: Release | None = None, kind: str = "deploy", *, resumes: bool = False
+    ) -> Journal | None:
         """Plan a deploy and carry it out, unless the plan is empty, as with --yes."""
-        prepared = self.prepare(release=release)
+        prepared = self.prepare(release=release, resumes=resumes)
         if prepared.rollout.plan.is_empty:
             return None
         operation = self.operation(kind)
+        operation.prepare = partial(self.prepare, resumes=resumes)
         operation.agree = lambda changed: True
         return operation.run(prepared)
 

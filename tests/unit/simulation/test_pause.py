@@ -1,0 +1,181 @@
+"""A cluster is paused and resumed: what goes, what stays, who says so, and who dies on the way."""
+
+import re
+
+import pytest
+
+from common.errors import Refused
+from common.progress import Silent
+from deploy.cluster.heads import find_heads
+from deploy.cluster.ray_access import road_to
+from deploy.cluster.state import find_alarms
+from deploy.operate.pause import Pause, plan_pause, served_release
+from deploy.reach.plugin import NotReached
+from deploy.rollout.lock import deploy_lock
+from tests.unit.simulation.conftest import Cluster
+
+AN_HOUR = 3600.0
+ALARMS = 5
+
+
+def pause(cluster: Cluster) -> None:
+    """Pause, as with --yes."""
+    cloud = cluster.cloud
+    Pause(cloud.clients, cluster.environment, cloud.clock, Silent()).run()
+
+
+def resume(cluster: Cluster) -> None:
+    """Resume, as with --yes."""
+    release = served_release(cluster.state(), cluster.environment)
+    cluster.deploy(release, "resume", resumes=True)
+
+
+def instances(cluster: Cluster) -> list[str]:
+    return [i.id for i in cluster.state().instances]
+
+
+def test_a_pause_leaves_no_instance_and_none_comes_back(doubled: Cluster) -> None:
+    pause(doubled)
+
+    assert instances(doubled) == []
+    doubled.cloud.clock.sleep(AN_HOUR)
+    assert instances(doubled) == []
+
+
+def test_a_pause_keeps_what_a_cluster_is_known_by(single: Cluster) -> None:
+    before = single.state()
+    pause(single)
+    after = single.state()
+
+    assert before.foundation
+    assert after.foundation
+    assert after.foundation.load_balancer_dns_name == before.foundation.load_balancer_dns_name
+    assert after.release == before.release
+    assert after.secret == before.secret
+    assert after.head_template == before.head_template
+    assert after.worker_templates == before.worker_templates
+
+
+def test_a_resumed_cluster_passes_the_acceptance_list(doubled: Cluster) -> None:
+    release, epoch = doubled.state().release, doubled.state().lease
+    pause(doubled)
+    resume(doubled)
+    state = doubled.state()
+
+    assert state.release == release
+    assert len(state.heads) == 2
+    assert len(state.workers) == 2
+    assert state.group
+    assert (state.group.settings.min_size, state.group.settings.max_size) == (2, 4)
+    assert state.lease
+    assert epoch
+    assert state.lease.epoch > epoch.epoch
+    assert doubled.failed_checks(130) == []
+    assert doubled.prepare().rollout.plan.is_empty
+
+
+def test_status_says_paused_and_finds_no_problem(single: Cluster) -> None:
+    pause(single)
+    single.cloud.clock.sleep(AN_HOUR)
+    report = single.status()
+
+    assert report.paused
+    assert report.is_healthy
+    assert dict(report.sections()[0].rows)["health"] == (
+        "paused; `invoke resume --env dev` starts it again"
+    )
+    assert report.as_json()["paused"] is True
+
+
+def test_status_names_an_instance_that_runs_in_spite_of_a_pause(single: Cluster) -> None:
+    pause(single)
+    single.cloud.clients("autoscaling").update_auto_scaling_group(
+        AutoScalingGroupName=single.environment.head_group, DesiredCapacity=1
+    )
+    single.cloud.clock.sleep(60)
+
+    (problem,) = [words for words in single.status().problems if " head " in words]
+    assert re.fullmatch(r"paused, but head i-[0-9a-f]+ is (pending|running)", problem)
+
+
+def test_alarms_of_a_paused_cluster_notify_no_one_until_it_is_resumed(single: Cluster) -> None:
+    def enabled() -> list[bool]:
+        found = single.cloud.clients("cloudwatch").describe_alarms(AlarmNamePrefix="raykiln-dev-")
+        return [alarm["ActionsEnabled"] for alarm in found["MetricAlarms"]]
+
+    assert enabled() == [True] * ALARMS
+    pause(single)
+    single.cloud.clock.sleep(AN_HOUR)
+    states = {one.state for one in find_alarms(single.cloud.clients, "dev")}
+    assert enabled() == [False] * ALARMS
+    assert "ALARM" in states
+    resume(single)
+    assert enabled() == [True] * ALARMS
+
+
+def test_a_paused_cluster_is_not_deployed_to(single: Cluster) -> None:
+    pause(single)
+    single.cloud.bake("head")
+
+    with pytest.raises(Refused, match="dev is paused") as raised:
+        single.prepare()
+    assert raised.value.hint == "invoke resume --env dev"
+    resume(single)
+    assert single.deploy() is not None
+    assert single.failed_checks() == []
+
+
+def test_a_pause_waits_for_no_deploy_that_is_under_way(single: Cluster) -> None:
+    cloud, before = single.cloud, instances(single)
+
+    with deploy_lock(cloud.clients, single.environment, "deploy of a1", clock=cloud.clock) as kept:
+        cloud.clock.every(4.0, kept.now)
+        with pytest.raises(Refused, match="deploy of a1"):
+            pause(single)
+
+    assert instances(single) == before
+
+
+def test_a_second_pause_has_nothing_to_do(single: Cluster) -> None:
+    pause(single)
+
+    assert plan_pause(single.state(), single.environment).is_empty
+
+
+def test_a_cluster_without_a_leader_can_be_paused(single: Cluster) -> None:
+    single.cloud.faults.broken_images.add(single.leader().host.ami_id)
+    leader = single.leader().host.instance_id
+    single.cloud.clients("ec2").terminate_instances(InstanceIds=[leader])
+    single.cloud.clock.sleep(60)
+
+    pause(single)
+
+    assert instances(single) == []
+
+
+def test_what_needs_a_leader_says_that_the_cluster_is_paused(single: Cluster) -> None:
+    pause(single)
+    clients, environment = single.cloud.clients, single.environment
+
+    with pytest.raises(Refused, match="dev is paused"):
+        find_heads(clients, environment).require_leader()
+    with pytest.raises(NotReached, match="dev is paused"):
+        road_to(clients, environment).led_by  # noqa: B018 # it looks
+
+
+def test_subscribers_of_the_alarms_are_told_of_a_pause(single: Cluster) -> None:
+    sent: list[str] = []
+    sns = single.cloud.clients("sns")
+    sns.meta.events.register(
+        "before-parameter-build.sns.Publish", lambda params, **_: sent.append(params["Subject"])
+    )
+    pause(single)
+
+    assert sent == ["dev is paused"]
+
+
+def test_a_paused_cluster_can_be_destroyed(single: Cluster) -> None:
+    pause(single)
+    single.destroy()
+
+    assert single.state().stack_status == ""
