@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -319,6 +320,30 @@ def test_a_rollback_restores_the_groups(invoke: Invoke, groups: Groups) -> None:
     assert after["problems"] == []
     assert running(after) == {"worker": 1, "tools": 1, "gpu": 0}
     assert launched(one_of(after, "tools"))["gib"] == 24
+
+
+def test_a_paused_cluster_has_no_instance_and_is_whole_again_after_a_resume(
+    invoke: Invoke, groups: Groups
+) -> None:
+    before = json.loads(invoke("status", "--json").stdout)
+
+    began = time.monotonic()
+    invoke("pause", "--yes")
+    paused = time.monotonic() - began
+    assert control.status().machines == ()
+    during = json.loads(invoke("status", "--json").stdout)
+    assert (during["paused"], during["problems"]) == (True, [])
+    for command in (("deploy", "--yes", "--env", groups.three), ("verify",), ("head.id",)):
+        assert "local is paused" in invoke(*command, code=1).stderr
+
+    began = time.monotonic()
+    invoke("resume", "--yes")
+    print(f"paused in {paused:.1f} s, resumed in {time.monotonic() - began:.1f} s")
+    after = json.loads(invoke("status", "--json").stdout)
+    assert (after["paused"], after["problems"]) == (False, [])
+    assert after["release"] == before["release"]
+    assert running(after) == running(before)
+    assert after["leader"] in invoke("smoke").stdout
 
 
 def test_destroy_leaves_nothing_but_the_images(invoke: Invoke) -> None:

@@ -230,7 +230,7 @@ class Cluster:
     nodes: FakeNodes
     clients: MortalClients
 
-    def prepare(self) -> Prepared:
+    def prepare(self, *, resumes: bool = False) -> Prepared:
         """Plan a deploy."""
         return prepare_deploy(
             self.environment,
@@ -238,6 +238,7 @@ class Cluster:
             clock=self.clock,
             verify=lambda progress: "healthy",
             api=self.nodes.ray,  # type: ignore[arg-type]
+            resumes=resumes,
         )
 
     def deploy(self, progress: Progress | None = None) -> tuple[Done, ...]:

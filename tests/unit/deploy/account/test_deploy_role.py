@@ -9,7 +9,9 @@ from collections.abc import Iterable
 
 import pytest
 
+from common.progress import Silent
 from deploy.cluster.state import ClusterState
+from deploy.operate.pause import Pause
 from deploy.operate.status import read_status
 from deploy.verify.alarm_delivery import deliver_alarm
 from localcloud.patches.iam import role_decides
@@ -54,7 +56,7 @@ def test_it_deploys_rolls_and_destroys_and_may_nothing_beside(deployed_by_role: 
 
 
 def whole_life(cluster: Cluster) -> None:
-    """Deploy, look, roll the head, try an alarm, destroy."""
+    """Deploy, look, roll the head, try an alarm, pause and resume, destroy."""
     cluster.deploy()
     assert cluster.state().leader is not None
     assert cluster.prepare().rollout.plan.is_empty
@@ -65,6 +67,12 @@ def whole_life(cluster: Cluster) -> None:
     bake(cluster.nodes.aws, "head")
     cluster.deploy()
     assert cluster.prepare().rollout.plan.is_empty
+
+    environment, clock = cluster.environment, cluster.clock
+    Pause(cluster.clients, environment, clock, Silent()).run()
+    assert cluster.state().instances == ()
+    cluster.prepare(resumes=True).rollout.run(Silent())
+    assert cluster.state().leader is not None
 
     cluster.destroy()
     assert cluster.state() == ClusterState()
