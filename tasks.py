@@ -7,6 +7,7 @@ from commands import (
     cloud,
     cluster,
     connect,
+    cost,
     doctor,
     documents,
     documents_template,
@@ -25,7 +26,7 @@ from commands import (
 namespace = Collection(
     images.bake,
     *(rollout.plan, rollout.deploy, rollout.rollback, rollout.destroy),
-    *(pause.pause, pause.resume),
+    *(pause.pause, pause.resume, cost.cost, cost.prices),
     *(releases.releases, releases.diff),
     doctor.doctor,
     *(cluster.status, cluster.verify, cluster.smoke, connect.connect),

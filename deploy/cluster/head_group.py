@@ -135,6 +135,16 @@ def find_group(clients: Clients, name: str, hook: str) -> HeadGroup | None:
     )
 
 
+def has_no_heads(clients: Clients, name: str) -> bool:
+    """Say whether there is the group, with no head and to have none: what a data scientist sees."""
+    with translated(f"reading the group {name}"):
+        found = clients("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[name])
+    return any(
+        group["DesiredCapacity"] == 0 and not group.get("Instances")
+        for group in found["AutoScalingGroups"]
+    )
+
+
 def room_for(group: HeadGroup, count: int, version: int | None, *, launch_first: bool) -> int:
     """Return the group's desired capacity on the way to ``count`` heads of ``version``.
 

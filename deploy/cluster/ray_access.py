@@ -8,11 +8,10 @@ from botocore.exceptions import ClientError
 from common.clients import Clients, error_code, translated
 from common.environment import Environment
 from common.errors import Refused
-from deploy.cluster.head_group import find_group
+from deploy.cluster.head_group import has_no_heads
 from deploy.cluster.ray_api import RayApi
 from deploy.cluster.state import find_lease
 from deploy.foundation.pause import paused_error
-from deploy.reach.plugin import NotReached
 from deploy.reach.road import Road
 
 _roads: WeakKeyDictionary[Clients, dict[str, Road]] = WeakKeyDictionary()
@@ -36,16 +35,16 @@ def road_to(clients: Clients, environment: Environment) -> Road:
     return roads[environment.name]
 
 
+def open_road(clients: Clients, environment: Environment) -> Road:
+    """Return that road; raises Refused when the cluster is paused."""
+    if has_no_heads(clients, environment.head_group):
+        raise paused_error(environment.name)
+    return road_to(clients, environment)
+
+
 def _leader(clients: Clients, environment: Environment) -> str:
-    """Return the leader's id, empty for none; raises NotReached when the cluster is paused."""
     lease = find_lease(clients, environment)
-    if lease and not lease.released:
-        return lease.holder
-    group = find_group(clients, environment.head_group, environment.names.lifecycle_hook)
-    if group and group.is_paused:
-        paused = paused_error(environment.name)
-        raise NotReached(paused.message, hint=paused.hint)
-    return ""
+    return lease.holder if lease and not lease.released else ""
 
 
 def cluster_token(clients: Clients, environment: Environment) -> str:

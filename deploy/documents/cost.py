@@ -14,7 +14,8 @@ from common.document_settings import Documents, TaskSize
 from common.environment import Environment
 from common.errors import Refused
 from deploy.documents.body import template_body
-from deploy.plan.prices import HOURS, PipelinePrices, pipeline_prices, price_date
+from deploy.plan.price_table import PipelinePrices
+from deploy.plan.prices import HOURS, pipeline_prices, price_date
 
 ZONES = 2
 METRICS = 5  # those that the head reports (documents/reporting.py)

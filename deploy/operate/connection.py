@@ -18,7 +18,7 @@ from common.clients import Clients
 from common.environment import Environment
 from common.errors import PipelineError, Refused
 from common.waiting import Clock
-from deploy.cluster.ray_access import cluster_token, road_to
+from deploy.cluster.ray_access import cluster_token, open_road
 from deploy.reach.forward import Forward, listen
 from deploy.reach.road import LOCALHOST, Road
 from node.contract import CLIENT_PORT, DASHBOARD_PORT
@@ -57,7 +57,7 @@ class Connection:
     """Forwards both ports to whoever leads, and says when that changes."""
 
     def __init__(self, clients: Clients, environment: Environment, ports: Ports) -> None:
-        self._road = road_to(clients, environment)
+        self._road = open_road(clients, environment)
         self._dashboard = Forward(ports.dashboard, self._road, DASHBOARD_PORT)
         self._client = Forward(ports.client, self._road, CLIENT_PORT)
         self._pool = urllib3.PoolManager(retries=False, timeout=TIMEOUT)

@@ -16,7 +16,7 @@ from common.clients import Clients
 from common.environment import Environment
 from common.errors import PipelineError, Refused
 from common.waiting import Clock, Seen, wait_for
-from deploy.cluster.ray_access import ray_api, road_to
+from deploy.cluster.ray_access import open_road, ray_api
 from deploy.cluster.ray_api import FINISHED, Unreachable
 from deploy.cluster.state import find_lease
 from deploy.operate.connection import forwarded, token_file
@@ -146,7 +146,7 @@ class Jobs:
     @contextmanager
     def _variables(self) -> Iterator[dict[str, str]]:
         """Yield the variables that lead Ray's tools to the leader."""
-        forward = forwarded(road_to(self._clients, self._environment), DASHBOARD_PORT)
+        forward = forwarded(open_road(self._clients, self._environment), DASHBOARD_PORT)
         try:
             with token_file(self._clients, self._environment, self._home) as token:
                 yield {

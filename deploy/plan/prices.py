@@ -1,21 +1,17 @@
-"""What instances cost a month, from a dated table, and what a plan changes in it. No AWS.
+"""What instances cost a month, from dated tables, and what a plan changes in it. No AWS.
 
-The table is prices.toml beside this file: on-demand, Linux, the usual types of one region. A type
-that is not in it has no price, and the words say so. Spot has no fixed price either: who names no
+The tables are price_table.py's: on-demand, Linux. A type that is not in its region's has no price,
+and the words say so. Spot has no fixed price either: who names no
 maximum pays the spot price of the moment, which EC2 keeps at or below the on-demand price.
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/how-spot-instances-work.html
 """
 
-import tomllib
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any
 
 from common.nodes import BASE_IOPS, BASE_THROUGHPUT
+from deploy.plan.price_table import PipelinePrices, Prices, prices_of
 from deploy.release.settings import Volume
 
-TABLE = Path(__file__).with_name("prices.toml")
 HOURS = 730  # a month, as in AWS's calculator
 REGION = "us-east-1"
 
@@ -47,48 +43,22 @@ class Fleet:
         """
         if self.count == 0:
             return 0.0
-        prices = _regions().get(self.region)
+        prices = prices_of(self.region)
         hour = prices.hour.get(self.instance_type) if prices else None
         if prices is None or hour is None:
             return None
-        return self.count * (hour * HOURS + prices.volume(self.volume))
+        return self.count * (hour * HOURS + volume_month(prices, self.volume))
 
 
-@dataclass(frozen=True)
-class PipelinePrices:
-    """What the document pipeline's parts cost; ``endpoint_hour`` is for one zone."""
-
-    vcpu_hour: float
-    gib_hour: float
-    spot_discount: float  # at most
-    nat_hour: float
-    address_hour: float
-    endpoint_hour: float
-    secret_month: float
-    alarm_month: float
-    metric_month: float
-
-
-@dataclass(frozen=True)
-class _Prices:
-    """The table of one region."""
-
-    hour: dict[str, float]
-    gp3_gib_month: float
-    gp3_iops_month: float
-    gp3_throughput_month: float  # a MiB/s
-    snapshot_gib_month: float
-    pipeline: PipelinePrices
-
-    def volume(self, volume: Volume) -> float:
-        """Return what a volume costs a month: what gp3 has by itself costs nothing more."""
-        iops = max(0, volume.iops - BASE_IOPS)
-        throughput = max(0, volume.throughput - BASE_THROUGHPUT)
-        return (
-            volume.gib * self.gp3_gib_month
-            + iops * self.gp3_iops_month
-            + throughput * self.gp3_throughput_month
-        )
+def volume_month(prices: Prices, volume: Volume) -> float:
+    """Return what a gp3 volume costs a month: what it has by itself costs nothing more."""
+    iops = max(0, volume.iops - BASE_IOPS)
+    throughput = max(0, volume.throughput - BASE_THROUGHPUT)
+    return (
+        volume.gib * prices.gp3_gib_month
+        + iops * prices.gp3_iops_month
+        + throughput * prices.gp3_throughput_month
+    )
 
 
 def cost_change(before: Fleet | None, after: Fleet | None) -> str:
@@ -101,7 +71,8 @@ def cost_change(before: Fleet | None, after: Fleet | None) -> str:
     if unknown:
         return f"change in cost unknown: {'; '.join(dict.fromkeys(unknown))}"
     old, new = (fleet.monthly or 0.0 if fleet else 0.0 for fleet in (before, after))
-    step = f"({_step(before, after)}, prices of {price_date()})"
+    region = (after or before or Fleet("", 0, Volume(0))).region
+    step = f"({_step(before, after)}, prices of {price_date(region)})"
     if not any(fleet and fleet.spot and fleet.count for fleet in (before, after)):
         return f"{_change(new - old)} {step}"
     earlier = f", before {_at_most(before, old)}" if before else ""
@@ -110,19 +81,20 @@ def cost_change(before: Fleet | None, after: Fleet | None) -> str:
 
 def pipeline_prices(region: str) -> PipelinePrices | None:
     """Return the prices of the document pipeline's parts; None for a region without any."""
-    found = _regions().get(region)
+    found = prices_of(region)
     return found.pipeline if found else None
 
 
 def snapshot_gib_month(region: str) -> float | None:
     """Return the price of a snapshot's GiB, in the standard tier; None for a region without any."""
-    found = _regions().get(region)
+    found = prices_of(region)
     return found.snapshot_gib_month if found else None
 
 
-def price_date() -> str:
-    """Return the date of the prices."""
-    return str(_table()["date"])
+def price_date(region: str = REGION) -> str:
+    """Return the date of a region's prices; empty where there are none."""
+    found = prices_of(region)
+    return found.date if found else ""
 
 
 def _change(change: float) -> str:
@@ -165,19 +137,6 @@ def _volume_step(before: Volume, after: Volume) -> str:
 def _unknown(fleet: Fleet) -> str:
     if fleet.monthly is not None:
         return ""
-    if fleet.region not in _regions():
-        return f"no prices for {fleet.region} in {TABLE.name}"
-    return f"no price for {fleet.instance_type} in {TABLE.name}"
-
-
-@cache
-def _table() -> dict[str, Any]:
-    return tomllib.loads(TABLE.read_text(encoding="utf-8"))
-
-
-@cache
-def _regions() -> dict[str, _Prices]:
-    return {
-        name: _Prices(**{**prices, "pipeline": PipelinePrices(**prices["pipeline"])})
-        for name, prices in _table()["regions"].items()
-    }
+    if prices_of(fleet.region) is None:
+        return f"no prices for {fleet.region}: invoke prices --region {fleet.region}"
+    return f"no price for {fleet.instance_type} in {fleet.region}"

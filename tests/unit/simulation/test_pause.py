@@ -6,11 +6,12 @@ import pytest
 
 from common.errors import Refused
 from common.progress import Silent
+from deploy.cluster.billed import find_billed
 from deploy.cluster.heads import find_heads
-from deploy.cluster.ray_access import road_to
+from deploy.cluster.ray_access import open_road
 from deploy.cluster.state import find_alarms
+from deploy.operate.cost import running_cost
 from deploy.operate.pause import Pause, plan_pause, served_release
-from deploy.reach.plugin import NotReached
 from deploy.rollout.lock import deploy_lock
 from tests.unit.simulation.conftest import Cluster
 
@@ -39,6 +40,14 @@ def notifying(cluster: Cluster) -> list[bool]:
     clients, prefix = cluster.cloud.clients, f"raykiln-{cluster.name}-"
     found = clients("cloudwatch").describe_alarms(AlarmNamePrefix=prefix)
     return [alarm["ActionsEnabled"] for alarm in found["MetricAlarms"]]
+
+
+def costs(cluster: Cluster) -> dict[str, str]:
+    """Return what costs something, and how much of it there is."""
+    clients, state = cluster.cloud.clients, cluster.state()
+    billed = find_billed(clients, cluster.environment, state.instances)
+    found = running_cost(cluster.environment, state, billed)
+    return {what: runs for what, runs, *_ in found.rows}
 
 
 def test_a_pause_leaves_no_instance_and_none_comes_back(doubled: Cluster) -> None:
@@ -136,6 +145,19 @@ def test_a_pause_waits_for_no_deploy_that_is_under_way(single: Cluster) -> None:
     assert instances(single) == before
 
 
+def test_a_pause_ends_what_instances_and_their_volumes_cost(single: Cluster) -> None:
+    before = costs(single)
+    pause(single)
+    after = costs(single)
+
+    assert before["heads"] == "1 m6i.large"
+    assert before["group worker"] == "2 m6i.large"
+    assert before["volumes"].startswith("3, ")
+    assert after == {name: before[name] for name in ("load balancer", "VPC endpoints", "total")} | {
+        "total": "paused"
+    }
+
+
 def test_a_second_pause_has_nothing_to_do(single: Cluster) -> None:
     pause(single)
 
@@ -159,8 +181,8 @@ def test_what_needs_a_leader_says_that_the_cluster_is_paused(single: Cluster) ->
 
     with pytest.raises(Refused, match="dev is paused"):
         find_heads(clients, environment).require_leader()
-    with pytest.raises(NotReached, match="dev is paused"):
-        road_to(clients, environment).led_by  # noqa: B018 # it looks
+    with pytest.raises(Refused, match="dev is paused"):
+        open_road(clients, environment)
 
 
 def test_subscribers_of_the_alarms_are_told_of_a_pause(single: Cluster) -> None:

@@ -66,6 +66,8 @@ NO_ROLE = (
     Try("iam:PassRole", f"{ROLE}/somebody-else", TO_EC2),
     Try("sts:AssumeRole", f"{ROLE}/raykiln/account/raykiln-prod-deploy"),
     Try("cloudformation:DeleteStack", f"{STACK}/raykiln-dev-account/1"),
+    Try("cloudformation:ListStackResources", f"{STACK}/raykiln-prod/1"),
+    Try("pricing:GetPriceListFileUrl", "*"),
     Try("cloudformation:ExecuteChangeSet", f"{STACK}/raykiln-prod/1"),
     Try("ec2:CreateVpc", f"{EC2}:vpc/*"),
     Try("ec2:DeleteVpc", f"{EC2}:vpc/vpc-1", VIA),
@@ -88,6 +90,7 @@ NO_ROLE = (
 MAY: dict[str, tuple[Try, ...]] = {
     "bake": (
         Try("ec2:DescribeImages", "*"),
+        Try("pricing:GetProducts", "*"),
         Try("servicequotas:GetServiceQuota", "*"),
         Try("ec2:RunInstances", IMAGE, DEBIAN),
         Try("ec2:RunInstances", IMAGE, MINE | DIGEST),
@@ -134,6 +137,10 @@ MAY: dict[str, tuple[Try, ...]] = {
     "deploy": (
         Try("ssm:GetParameters", f"{CHANNEL}/dev/head"),
         Try("cloudformation:ExecuteChangeSet", f"{STACK}/raykiln-dev/1"),
+        Try("cloudformation:ListStackResources", f"{STACK}/raykiln-dev/1"),
+        Try("ec2:DescribeVolumes", "*"),
+        Try("ec2:DescribeVpcEndpoints", "*"),
+        Try("pricing:GetProducts", "*"),
         Try("cloudformation:CreateChangeSet", f"{STACK}/raykiln-dev-nodes/*"),
         Try("cloudformation:CreateChangeSet", f"{STACK}/ray-documents-dev/*"),
         Try("iam:CreateRole", f"{ROLE}/raykiln-dev-HeadRole-1", VIA | BOUNDED),

@@ -56,7 +56,7 @@ def road(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeRoad]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Dashboard) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         made = FakeRoad(server.server_address[1])
-        monkeypatch.setattr(module, "road_to", lambda clients, environment: made)
+        monkeypatch.setattr(module, "open_road", lambda clients, environment: made)
         yield made
         server.shutdown()
 

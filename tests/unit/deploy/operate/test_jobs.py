@@ -70,7 +70,7 @@ def here(tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> I
         made = Fixture(tmp_path, stub, clock)
         road = Road(Clients("us-east-1"), "127.0.0.1", lambda: "i-1")
         monkeypatch.setattr(road, "address", lambda port: ("127.0.0.1", stub.port))
-        monkeypatch.setattr(module, "road_to", lambda clients, environment: road)
+        monkeypatch.setattr(module, "open_road", lambda clients, environment: road)
         monkeypatch.setattr(module, "ray_api", lambda clients, environment: stub.api())
         monkeypatch.setattr(
             "deploy.operate.connection.cluster_token", lambda clients, environment: TOKEN

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from common.environment import FOLDER
-from deploy.plan.prices import TABLE, Fleet, cost_change, price_date
+from deploy.plan.price_table import TABLE
+from deploy.plan.prices import Fleet, cost_change, price_date
 from deploy.release.settings import Volume
 
 GIB_20 = Volume(20)
@@ -93,10 +94,10 @@ def test_a_change_names_dollars_and_the_date_of_the_prices(
 @pytest.mark.parametrize(
     ("fleet", "why"),
     [
-        (Fleet("x9z.large", 1, GIB_20), "no price for x9z.large in prices.toml"),
+        (Fleet("x9z.large", 1, GIB_20), "no price for x9z.large in us-east-1"),
         (
             Fleet("m6i.large", 1, GIB_20, "eu-central-1"),
-            "no prices for eu-central-1 in prices.toml",
+            "no prices for eu-central-1: invoke prices --region eu-central-1",
         ),
     ],
 )
