@@ -20,6 +20,7 @@ from common.checkout import REPOSITORY
 from common.document_settings import Documents
 from common.environment_tables import (
     Alarms,
+    Budget,
     Dns,
     Head,
     Limits,
@@ -64,6 +65,7 @@ class Environment(Table):
     workers: Annotated[dict[str, WorkerGroup], BeforeValidator(named_groups)]
     dns: Dns
     alarms: Alarms = Alarms()
+    budget: Budget = Budget()
     limits: Limits = Limits()
     rollout: Rollout = Rollout()
     names: NameOverrides = NameOverrides()

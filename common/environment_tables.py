@@ -89,6 +89,23 @@ class Alarms(Table):
     remediate: bool = False
 
 
+class Budget(Table):
+    """What may be spent in a month, and who is told when 80 % and all of it is, or will be."""
+
+    # 0: there is no budget.
+    dollars_per_month: int = Field(default=0, ge=0)
+    # At most ten: docs.aws.amazon.com/cost-management/latest/userguide/budgets-controls.html
+    emails: tuple[Annotated[Text, Field(min_length=1, pattern=EMAIL)], ...] = Field(
+        default=(), max_length=10
+    )
+
+    @model_validator(mode="after")
+    def _someone_is_told(self) -> "Budget":
+        if bool(self.dollars_per_month) != bool(self.emails):
+            raise ValueError("give dollars_per_month and emails, or neither")
+        return self
+
+
 class Limits(Table):
     """Timeouts in seconds, and how the load balancer checks its targets."""
 

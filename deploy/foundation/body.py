@@ -2,7 +2,7 @@
 generated. Pure: no AWS.
 
 A request takes 51,200 bytes of template (CloudFormation quotas). So each resource is sent on one
-line, without comments and docstrings. The code may be of any length:
+line, without comments, docstrings and the descriptions of parameters. The code may be of any length:
 docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-lambda-function-code.html
 The documents' template is shortened in the same way.
 """
@@ -37,7 +37,15 @@ def _body(generated: str) -> str:
     for key, section in more.value:
         (own,) = (value for name, value in root.value if name.value == key.value)
         own.value += section.value
+    _leave_out_descriptions(root)
     return shortened(root, FUNCTION)
+
+
+def _leave_out_descriptions(root: Any) -> None:
+    """Remove what the parameters say of themselves to who reads the template."""
+    (parameters,) = (value for name, value in root.value if name.value == "Parameters")
+    for _, parameter in parameters.value:
+        parameter.value = [pair for pair in parameter.value if pair[0].value != "Description"]
 
 
 def shortened(root: Any, function: Path | None = None) -> str:

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import zip_longest
+from typing import Any
 
 from common.environment import Environment
 from common.errors import Refused
 from deploy.foundation.body import template_body
+from deploy.foundation.budget import budget_sections
 from deploy.foundation.endpoints import endpoint_sections
 from node.contract import ENVIRONMENT_TAG
 
@@ -16,6 +18,7 @@ from node.contract import ENVIRONMENT_TAG
 TAG_KEYS = "TagKeys"
 # The parameter that says whether there are to be no head and no workers.
 PAUSED = "Paused"
+Sections = dict[str, dict[str, Any]]
 ZONE_PARAMETERS = ("ZoneA", "ZoneB", "ZoneC")
 OPERATOR_SLOTS = 4  # the template has a parameter for each; CloudFormation has no loops
 
@@ -60,10 +63,20 @@ def desired_stack(
     """
     return DesiredStack(
         name=environment.stack,
-        template=template_body(endpoint_sections(environment.network, vpc_cidrs)),
+        template=template_body(_generated(environment, vpc_cidrs)),
         parameters=parameters(environment, zones, policy_arns),
         tags=stack_tags(environment),
     )
+
+
+def _generated(environment: Environment, vpc_cidrs: tuple[str, ...]) -> Sections:
+    """Return what is added to each section of the template."""
+    endpoints = endpoint_sections(environment.network, vpc_cidrs)
+    budget = budget_sections(environment)
+    return {
+        section: endpoints.get(section, {}) | budget.get(section, {})
+        for section in (endpoints | budget)
+    }
 
 
 def stack_tags(environment: Environment) -> dict[str, str]:

@@ -13,6 +13,7 @@ from localcloud.patches.cloudformation import (  # noqa: F401 - importing a modu
     change_set_api,
     stack_api,
     types_applicationautoscaling,
+    types_budgets,
     types_data,
     types_ecs,
     types_elasticache,

@@ -23,7 +23,7 @@ from localcloud.patches.cloudformation.template import parse
 SCHEMAS = Path(cfnlint.__file__).parent / "data" / "schemas" / "resources"
 FOUNDATION = TEMPLATE.parents[1] / "foundation" / "template.yaml"
 # What is generated has these besides.
-GENERATED = {"AWS::EC2::PlacementGroup", "AWS::EC2::VPCEndpoint"}
+GENERATED = {"AWS::Budgets::Budget", "AWS::EC2::PlacementGroup", "AWS::EC2::VPCEndpoint"}
 DOCUMENTS = {
     *("AWS::ECS::Cluster", "AWS::ECS::ClusterCapacityProviderAssociations", "AWS::ECS::Service"),
     *("AWS::ECS::TaskDefinition", "AWS::ECR::Repository", "AWS::Lambda::EventInvokeConfig"),
@@ -37,6 +37,7 @@ NOT_THE_DEPLOY_ROLES = (
 )
 # What is not used: the actions, by their patterns.
 UNUSED = {
+    "other views of the bill than the account's own": ("billing:GetBillingViewData",),
     "scheduled scaling, and that of functions": (
         "*:*ScheduledAction",
         "*:*ProvisionedConcurrency*",

@@ -43,6 +43,7 @@ HEADS: Keys = {
     **OURS,
 }
 SSM, ACCOUNTS_SSM = "arn:aws:ssm:us-east-1:", f"arn:aws:ssm:{HERE}"
+BUDGET = "arn:aws:budgets::123456789012:budget"
 TABLE = f"arn:aws:dynamodb:{HERE}:table"
 SECRET = f"{ACCOUNTS_SSM}:parameter/ray"
 BUCKET = "arn:aws:s3:::raykiln-dev-123456789012-us-east-1"
@@ -68,6 +69,9 @@ NO_ROLE = (
     Try("cloudformation:DeleteStack", f"{STACK}/raykiln-dev-account/1"),
     Try("cloudformation:ListStackResources", f"{STACK}/raykiln-prod/1"),
     Try("pricing:GetPriceListFileUrl", "*"),
+    Try("budgets:ModifyBudget", f"{BUDGET}/raykiln-dev-0a1b2c3d"),
+    Try("budgets:ModifyBudget", f"{BUDGET}/raykiln-prod-0a1b2c3d", VIA),
+    Try("budgets:ViewBudget", f"{BUDGET}/of-the-company", VIA),
     Try("cloudformation:ExecuteChangeSet", f"{STACK}/raykiln-prod/1"),
     Try("ec2:CreateVpc", f"{EC2}:vpc/*"),
     Try("ec2:DeleteVpc", f"{EC2}:vpc/vpc-1", VIA),
@@ -141,6 +145,7 @@ MAY: dict[str, tuple[Try, ...]] = {
         Try("ec2:DescribeVolumes", "*"),
         Try("ec2:DescribeVpcEndpoints", "*"),
         Try("pricing:GetProducts", "*"),
+        Try("budgets:ModifyBudget", f"{BUDGET}/raykiln-dev-0a1b2c3d", VIA),
         Try("cloudformation:CreateChangeSet", f"{STACK}/raykiln-dev-nodes/*"),
         Try("cloudformation:CreateChangeSet", f"{STACK}/ray-documents-dev/*"),
         Try("iam:CreateRole", f"{ROLE}/raykiln-dev-HeadRole-1", VIA | BOUNDED),

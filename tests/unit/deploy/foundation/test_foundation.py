@@ -124,6 +124,9 @@ def test_the_template_body_has_the_template_s_meaning() -> None:
     assert written["Resources"]["Remediation"]["Properties"].pop("Code") == {
         "ZipFile": FUNCTION.name
     }
+    # Parameters are described for who reads the template alone.
+    for parameter in written["Parameters"].values():
+        parameter.pop("Description", None)
     assert sent == written
     assert undocumented(code) == undocumented(FUNCTION.read_text())
 
@@ -734,3 +737,54 @@ def test_a_change_reads_as_a_line() -> None:
     assert str(change) == "replace LeaseTable (DynamoDB::Table) t-1: TableName"
     assert change.loses_state
     assert not replace(change, action="change").loses_state
+
+
+BUDGET = {"dollars_per_month": 500, "emails": ["one@example.com", "two@example.com"]}
+
+
+def budgets() -> list[dict[str, Any]]:
+    answer = boto3.client("budgets").describe_budgets(AccountId="123456789012")
+    found: list[dict[str, Any]] = answer.get("Budgets", [])
+    return found
+
+
+def test_a_budget_counts_what_has_the_environments_tag_and_tells_people(ground: Ground) -> None:
+    environment = an_environment(budget=BUDGET)
+    ground.apply(environment)
+
+    (budget,) = budgets()
+    assert budget["BudgetLimit"] == {"Amount": "500", "Unit": "USD"}
+    assert budget["TimeUnit"] == "MONTHLY"
+    assert budget["CostFilters"] == {"TagKeyValue": ["user:raykiln:environment$dev"]}
+    told = boto3.client("budgets").describe_notifications_for_budget(
+        AccountId="123456789012", BudgetName=budget["BudgetName"]
+    )["Notifications"]
+    assert [(one["NotificationType"], one["Threshold"]) for one in told] == [
+        ("ACTUAL", 80.0),
+        ("ACTUAL", 100.0),
+        ("FORECASTED", 100.0),
+    ]
+    assert ground.plan(environment).is_empty
+
+
+def test_a_budget_can_be_changed_told_to_others_and_taken_away(ground: Ground) -> None:
+    ground.apply(an_environment(budget=BUDGET))
+    (first,) = budgets()
+    ground.apply(an_environment(budget=BUDGET | {"dollars_per_month": 700}))
+    (second,) = budgets()
+    ground.apply(an_environment(budget=BUDGET | {"emails": ["three@example.com"]}))
+    (third,) = budgets()
+    ground.apply(an_environment())
+
+    assert second["BudgetLimit"]["Amount"] == "700"
+    assert second["BudgetName"] == first["BudgetName"]
+    assert third["BudgetName"] != first["BudgetName"]
+    assert budgets() == []
+
+
+def test_a_template_with_a_budget_fits_into_a_request() -> None:
+    emails = [f"someone-{number}@a-long-name.example.com" for number in range(3)]
+    environment = an_environment(budget={"dollars_per_month": 10_000, "emails": emails})
+
+    template = desired_stack(environment, ("us-east-1a", "us-east-1b", "us-east-1c")).template
+    assert len(template.encode()) < 51_200
