@@ -30,6 +30,8 @@ max = 2
 resources = { big_disk = 1 }
 labels = { team = "search" }
 egress = ["tcp/5432 to 10.0.0.0/8"]
+s3_read = ["lake/*"]
+s3_write = ["lake/*"]
 volume = { gib = 24, iops = 4000, throughput = 250 }
 
 [workers.gpu]
@@ -136,6 +138,15 @@ print(json.dumps({
     "asked": [asked.get(key) for key in ("VolumeSize", "Iops", "Throughput")],
     "opens": opens,
 }))
+"""
+# A bucket of a person's own, with texts to score.
+TEXTS = 20
+FILL_LAKE = f"""
+import boto3
+s3 = boto3.client("s3", region_name="us-east-1")
+s3.create_bucket(Bucket="lake")
+for number in range({TEXTS}):
+    s3.put_object(Bucket="lake", Key=f"texts/{{number:02}}.txt", Body=b"a good day")
 """
 RUN_JOB = """
 import shlex, sys

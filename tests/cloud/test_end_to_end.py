@@ -19,8 +19,10 @@ from tests.cloud.browser import browser
 from tests.cloud.cluster_facts import (
     READ_SECRET,
     ROOT,
+    FILL_LAKE,
     RUN_JOB,
     TASKS,
+    TEXTS,
     Groups,
     ami_ids,
     environments,
@@ -36,6 +38,8 @@ from tests.cloud.harness import eventually, home, require_machines
 
 TOKEN_FIELD = "input[type=password]"
 Invoke = Callable[..., "subprocess.CompletedProcess[str]"]
+EXAMPLE = ("job.submit", "--working-dir", str(ROOT / "examples"), "--follow", "--", "python")
+IN_LAKE = ("--bucket", "lake", "--group", "tools")
 # Of the plan and of the rollout, in this order.
 REMOVAL = ("drain the ", "autoscaler configuration without ")
 
@@ -260,7 +264,11 @@ def test_the_cluster_survives_the_loss_of_its_head(invoke: Invoke) -> None:
 
 @pytest.fixture(scope="module")
 def groups(invoke: Invoke, tmp_path_factory: pytest.TempPathFactory) -> Groups:
-    """Environments with the heads that there are, which differ in their groups of workers."""
+    """Environments with the heads that there are, which differ in their groups of workers.
+
+    The group tools reads and writes the bucket lake.
+    """
+    inside(FILL_LAKE)
     (head,) = json.loads(invoke("status", "--json").stdout)["heads"]
     return environments(tmp_path_factory.mktemp("environments"), head["image"])
 
@@ -296,6 +304,33 @@ def test_a_task_runs_in_the_group_that_has_what_it_wants(invoke: Invoke) -> None
     assert gpu["type"] == "g6.xlarge"
     assert int(re.findall(r"^(\d+) bytes spilled$", printed, re.MULTILINE)[0]) > 100 * 1024**2
     assert after["problems"] == []
+
+
+def test_the_examples_run_on_a_cluster(invoke: Invoke) -> None:
+    mapped = invoke(*EXAMPLE, "parallel_map.py").stdout
+    assert "148933 primes below 2000000" in mapped
+
+    scored = invoke(*EXAMPLE, "batch_inference.py", *IN_LAKE).stdout
+    assert f"{TEXTS} texts scored in 2 batches" in scored
+    assert "0 texts scored in 0 batches" in invoke(*EXAMPLE, "batch_inference.py", *IN_LAKE).stdout
+
+
+def test_training_goes_on_from_its_checkpoint_after_the_head_is_lost(invoke: Invoke) -> None:
+    training = ("train.py", *IN_LAKE, "--steps", "600")
+    begun = [word for word in EXAMPLE if word != "--follow"]
+    job = invoke(*begun, *training, "--pause", "0.1").stdout.splitlines()[-1]
+    eventually(
+        "a checkpoint", lambda: "checkpoint at step 100" in invoke("job.logs", job).stdout, 120
+    )
+
+    invoke("head.restart", "--yes")
+
+    assert f"{job} was lost with its head" in invoke("job.logs", job, code=2).stderr
+    printed = invoke(*EXAMPLE, *training).stdout
+    step = re.search(r"goes on from step (\d+)", printed)
+    assert step
+    assert 100 <= int(step[1]) < 600
+    assert re.search(r"y = \d\.\d x \+ -\d\.\d after 600 steps", printed)
 
 
 def test_removed_groups_are_drained_before_the_heads_forget_them(
