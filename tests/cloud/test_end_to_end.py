@@ -17,9 +17,9 @@ from localcloud import control
 from localcloud.session import operator_command
 from tests.cloud.browser import browser
 from tests.cloud.cluster_facts import (
+    FILL_LAKE,
     READ_SECRET,
     ROOT,
-    FILL_LAKE,
     RUN_JOB,
     TASKS,
     TEXTS,
