@@ -2,7 +2,7 @@
 generated. Pure: no AWS.
 
 A request takes 51,200 bytes of template (CloudFormation quotas). So each resource is sent on one
-line, without comments, docstrings and the descriptions of parameters. The code may be of any length:
+line, without comments, docstrings and descriptions of parameters. The code may be of any length:
 docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-lambda-function-code.html
 The documents' template is shortened in the same way.
 """
