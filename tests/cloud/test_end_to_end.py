@@ -38,6 +38,7 @@ from tests.cloud.harness import eventually, home, require_machines
 
 TOKEN_FIELD = "input[type=password]"
 Invoke = Callable[..., "subprocess.CompletedProcess[str]"]
+JOB = ("job.submit", "--", "true")
 EXAMPLE = ("job.submit", "--working-dir", str(ROOT / "examples"), "--follow", "--", "python")
 IN_LAKE = ("--bucket", "lake", "--group", "tools")
 # Of the plan and of the rollout, in this order.
@@ -357,10 +358,16 @@ def test_a_rollback_restores_the_groups(invoke: Invoke, groups: Groups) -> None:
     assert launched(one_of(after, "tools"))["gib"] == 24
 
 
+def costs(invoke: Invoke) -> set[str]:
+    """Return what costs something."""
+    return {line["what"] for line in json.loads(invoke("cost", "--json").stdout)["lines"]}
+
+
 def test_a_paused_cluster_has_no_instance_and_is_whole_again_after_a_resume(
     invoke: Invoke, groups: Groups
 ) -> None:
     before = json.loads(invoke("status", "--json").stdout)
+    assert {"heads", "group worker", "volumes", "load balancer"} <= costs(invoke)
 
     began = time.monotonic()
     invoke("pause", "--yes")
@@ -368,7 +375,9 @@ def test_a_paused_cluster_has_no_instance_and_is_whole_again_after_a_resume(
     assert control.status().machines == ()
     during = json.loads(invoke("status", "--json").stdout)
     assert (during["paused"], during["problems"]) == (True, [])
-    for command in (("deploy", "--yes", "--env", groups.three), ("verify",), ("head.id",)):
+    assert costs(invoke) == {"load balancer", "VPC endpoints"}
+    refused = (("deploy", "--yes", "--env", groups.three), ("verify",), ("head.id",), JOB)
+    for command in refused:
         assert "local is paused" in invoke(*command, code=1).stderr
 
     began = time.monotonic()
