@@ -27,7 +27,7 @@ from deploy.rollout.prepare import Prepared
 STRATEGIES = {
     "nothing": "nothing to change",
     "in place": "in place: no instance in service is replaced",
-    "initial": "initial: nothing serves yet, everything is created",
+    "initial": "initial: no head serves yet, what is missing is created",
     "workers": "workers only: the head stays",
     "hand-over": "head hand-over, with the same Ray",
     "replace-all": "replace-all, because the Ray versions differ",

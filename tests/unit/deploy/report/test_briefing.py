@@ -150,7 +150,7 @@ def test_an_initial_deploy_interrupts_nothing_and_costs_everything() -> None:
 
     found = briefing_of(plan, desired, ClusterState(), Running(), {}, ())
 
-    assert found.strategy == "initial: nothing serves yet, everything is created"
+    assert found.strategy == "initial: no head serves yet, what is missing is created"
     assert (found.interrupted, found.without_head.seconds) == ((), None)
     assert [words.partition(" new,")[0] for words in found.cost] == [
         "head: +$72 a month (m6i.large",
