@@ -81,7 +81,7 @@ UNUSED = {
     "signing, layers, versions, recursion, runtimes and file systems of functions": (
         *("lambda:*CodeSigningConfig", "lambda:GetLayerVersion", "lambda:PublishVersion"),
         *("lambda:PutFunction*Config", "lambda:PutRuntimeManagementConfig", "s3files:*"),
-        *("lambda:AssociateRuntimeAlias", "lambda:PassCapacityProvider", "s3:GetObjectVersion"),
+        *("lambda:AssociateRuntimeAlias", "lambda:PassCapacityProvider"),
     ),
     "indexes, policies, protection and tokens of log groups": (
         *("logs:*IndexPolicy", "logs:*ResourcePolicy", "logs:PutDataProtectionPolicy"),
