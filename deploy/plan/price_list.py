@@ -61,9 +61,7 @@ IOPS = Query("AmazonEC2", GP3, r"EBS:VolumeP-IOPS\.gp3", "IOPS-Mo")
 THROUGHPUT = Query("AmazonEC2", GP3, r"EBS:VolumeP-Throughput\.gp3", "GiBps-mo")
 
 
-SNAPSHOT = Query(
-    "AmazonEC2", {"productFamily": "Storage Snapshot"}, "EBS:SnapshotUsage", "GB-Mo"
-)
+SNAPSHOT = Query("AmazonEC2", {"productFamily": "Storage Snapshot"}, "EBS:SnapshotUsage", "GB-Mo")
 
 
 def fetch_prices(clients: Clients, region: str, date: str) -> Prices:

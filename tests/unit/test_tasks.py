@@ -50,6 +50,7 @@ def python(code: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
 def test_the_menu_has_every_command() -> None:
     assert set(namespace.task_names) == {
         *("bake", "plan", "deploy", "rollback", "destroy", "releases", "diff"),
+        *("pause", "resume", "cost", "prices"),
         *("images.list", "images.promote", "images.show", "images.diff", "images.prune"),
         *("status", "verify", "smoke", "connect", "demo", "doctor"),
         *("job.submit", "job.list", "job.logs", "job.stop"),
