@@ -10,6 +10,7 @@
 source "${PROVISIONER_LIB:?set by the Packer template}"
 need UPLOADS
 
+[[ -x /usr/sbin/nft ]] || die "the base image has no nft: take one with the package nftables"
 cd "${UPLOADS}/provisioners/rootfs"
 find . -type f -print0 | while IFS= read -r -d '' file; do
   mode=0644

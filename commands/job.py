@@ -22,6 +22,7 @@ ID = "a job id from job.list"
         "env": ENV,
         "working-dir": "a folder that is sent along, and in which the command runs",
         "runtime-env": "a YAML file: Ray's runtime environment",
+        "on-head": "run its driver on the head, not on a worker",
         "follow": "print the log until the job has ended; exit 2 unless it succeeded",
     },
 )
@@ -30,13 +31,14 @@ def job_submit(
     env: str = DEFAULT_ENV,
     working_dir: str = "",
     runtime_env: str = "",
+    on_head: bool = False,
     follow: bool = False,
 ) -> None:
     """Submit what follows -- as a job: invoke job.submit -- python train.py."""
     with plain_errors():
         from deploy.operate.jobs import JobRequest
 
-        request = JobRequest.from_arguments(sys.argv, working_dir, runtime_env)
+        request = JobRequest.from_arguments(sys.argv, working_dir, runtime_env, on_head)
         submit_job(jobs_of(env), request, follow)
 
 

@@ -14,7 +14,7 @@ RECOVERY = Recovery.NONE
 WITHIN = 20.0
 STARTED_WITHIN = 15.0  # seconds: it is looked for once a second, and started a second later
 # Not its own text: the brackets keep pgrep from finding the shell that runs it.
-PROCESS = "pgrep -f 'autoscaler/v2/[m]onitor.py' || true"
+PROCESS = "pgrep -f 'node.ray.[a]utoscaler' || true"
 
 
 def run(cluster: ClusterUnderTest) -> None:

@@ -20,7 +20,7 @@ def run(cluster: ClusterUnderTest) -> None:
     """Submit a job that allocates memory until there is none left."""
     name = f"drill-memory-{cluster.clock.now():.0f}"
     cluster.record_fault(f"the job {name} uses up the memory of {cluster.leader}")
-    cluster.api.submit(shlex.join(["/opt/ray/bin/python", "-c", PROGRAM]), name)
+    cluster.api.submit(shlex.join(["/opt/ray/bin/python", "-c", PROGRAM]), name, on_head=True)
     took = cluster.wait("the job ended", lambda: cluster.api.job(name).is_finished, 300)
     cluster.figures["eater ended"] = took
     cluster.expect(not cluster.api.job(name).succeeded, "the job did not run out of memory")

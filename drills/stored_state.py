@@ -54,7 +54,7 @@ def call_actor(cluster: ClusterUnderTest, expected: str = "") -> str:
     """
     name = f"drill-{uuid4().hex[:12]}"
     program = PROGRAM % {"expected": expected}
-    cluster.api.submit(shlex.join(["/opt/ray/bin/python", "-c", program]), name)
+    cluster.api.submit(shlex.join(["/opt/ray/bin/python", "-c", program]), name, on_head=True)
     cluster.wait("the actor", lambda: cluster.api.job(name).is_finished)
     log = cluster.api.logs(name)
     cluster.expect(cluster.api.job(name).succeeded, f"it is not the same actor: {log[-300:]}")

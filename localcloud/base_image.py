@@ -39,6 +39,7 @@ PACKAGES = (
     "logrotate",
     "lsb-release",
     "netbase",
+    "nftables",
     "openssh-server",
     "procps",
     "python3",

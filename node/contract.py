@@ -8,7 +8,7 @@ it. tests/unit/node/test_contract.py states every value once more and fails when
 """
 
 # Grows with a change that a deploy relies on, so that it refuses images from before.
-VERSION = "2"  # 2: heads launch workers by our provider, and workers know their group
+VERSION = "3"  # 3: workers offer what drivers of jobs take; 2: heads launch by our provider
 
 HEAD, WORKER = "head", "worker"  # the roles of images and instances
 ROLES = (HEAD, WORKER)
@@ -48,6 +48,13 @@ NODE_CONFIG_TYPES = "InstanceTypes"  # in order of preference
 NODE_CONFIG_MARKETS = "Markets"  # the same
 ON_DEMAND, SPOT = "on-demand", "spot"
 
+# --- Where drivers of jobs run -------------------------------------------------------------------
+
+DRIVER_RESOURCE = "driver"  # of Ray: each driver takes one, and only workers offer some
+DRIVERS_PER_WORKER = 1000
+# Ray's label of a node with its node type (RAY_NODE_GROUP_KEY, Ray 2.60).
+NODE_GROUP_LABEL = "ray.io/node-group"
+
 # --- Ports of a head -----------------------------------------------------------------------------
 
 GCS_PORT = 6379
@@ -76,7 +83,8 @@ NODE_YAML = "/etc/raykiln/node.yaml"  # from user data; its keys are below
 IMAGE_JSON = "/etc/raykiln/image.json"  # written by the bake
 RUN_FOLDER = "/run/ray"
 TOKEN_FILE = f"{RUN_FOLDER}/token"
-LAUNCHES_FILE = f"{RUN_FOLDER}/launches.json"  # what could not be launched, and why
+# In a folder of the autoscaler's user, on a head.
+LAUNCHES_FILE = f"{RUN_FOLDER}/autoscaler/launches.json"  # what could not be launched, and why
 BOOTSTRAP_LOGS = {role: f"/var/log/ray-{role}-bootstrap.log" for role in ROLES}
 RAY_COMMAND = "/usr/local/bin/ray"
 INSTANCE_STORE = "/mnt/instance-store"  # where the instance's own NVMe disks are mounted

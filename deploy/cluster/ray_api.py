@@ -20,11 +20,13 @@ from urllib3.exceptions import HTTPError
 from common.errors import PipelineError, Refused
 from deploy.reach.plugin import NotReached
 from deploy.reach.road import Road
-from node.contract import DASHBOARD_PORT
+from node.contract import DASHBOARD_PORT, HEAD_NODE_TYPE, NODE_GROUP_LABEL
 
 TIMEOUT = urllib3.Timeout(connect=5.0, read=30.0)
 FINISHED = frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 LIMIT = 10_000  # rows; the maximum of Ray's server (RAY_MAX_LIMIT_FROM_API_SERVER)
+# A driver asks for the head by this (node/ray/dashboard_agent.py).
+ON_HEAD = {NODE_GROUP_LABEL: HEAD_NODE_TYPE}
 # Ray runs each submitted job's command under a separate actor (dashboard/modules/job/common.py).
 SUPERVISORS = "SUPERVISOR_ACTOR_RAY_NAMESPACE"
 
@@ -165,9 +167,14 @@ class RayApi:
         ]
         return tuple(sorted(nodes, key=lambda node: (not node.is_head, node.address)))
 
-    def submit(self, entrypoint: str, submission_id: str) -> None:
-        """Submit a shell command as a job; Ray accepts each id only once."""
-        body = {"entrypoint": entrypoint, "submission_id": submission_id}
+    def submit(self, entrypoint: str, submission_id: str, *, on_head: bool = False) -> None:
+        """Submit a shell command as a job; Ray accepts each id only once.
+
+        Its driver runs on a worker, and one is launched if there is none, or on the head.
+        """
+        body: dict[str, Any] = {"entrypoint": entrypoint, "submission_id": submission_id}
+        if on_head:
+            body["entrypoint_label_selector"] = ON_HEAD
         self._call("POST", "/api/jobs/", body)
 
     def job(self, submission_id: str) -> Job:

@@ -3,6 +3,7 @@
 Touches AWS (the lease, the token, the road to the leader) and the cluster.
 """
 
+import json
 import os
 import shlex
 import subprocess
@@ -17,7 +18,7 @@ from common.environment import Environment
 from common.errors import PipelineError, Refused
 from common.waiting import Clock, Seen, wait_for
 from deploy.cluster.ray_access import open_road, ray_api
-from deploy.cluster.ray_api import FINISHED, Unreachable
+from deploy.cluster.ray_api import FINISHED, ON_HEAD, Unreachable
 from deploy.cluster.state import find_lease
 from deploy.operate.connection import forwarded, token_file
 from deploy.operate.job_records import JobLine, JobRecord, JobRecords, job_lines
@@ -29,15 +30,19 @@ OUTCOME_SECONDS = 300.0  # a failover, and Ray's start on another head
 
 @dataclass(frozen=True)
 class JobRequest:
-    """A command to run on the cluster; ``working_dir`` is sent along, both may be empty."""
+    """A command to run on the cluster; ``working_dir`` is sent along, both may be empty.
+
+    Its driver runs on a worker, unless ``on_head``.
+    """
 
     command: tuple[str, ...]
     working_dir: str = ""
     runtime_env: str = ""
+    on_head: bool = False
 
     @classmethod
     def from_arguments(
-        cls, arguments: Sequence[str], working_dir: str, runtime_env: str
+        cls, arguments: Sequence[str], working_dir: str, runtime_env: str, on_head: bool = False
     ) -> "JobRequest":
         """Return the request of a command line, whose command follows ``--``, word by word.
 
@@ -45,7 +50,7 @@ class JobRequest:
         """
         words = list(arguments)
         command = tuple(words[words.index("--") + 1 :]) if "--" in words else ()
-        request = cls(command, working_dir, runtime_env)
+        request = cls(command, working_dir, runtime_env, on_head)
         request.check()
         return request
 
@@ -59,8 +64,19 @@ class JobRequest:
             raise Refused(f"--runtime-env {self.runtime_env} is not a file", hint="correct it")
 
     @property
+    def rays_options(self) -> tuple[str, ...]:
+        """The options of ``ray job submit``."""
+        place = ("--entrypoint-label-selector", json.dumps(ON_HEAD)) if self.on_head else ()
+        return (*self._folders, *place)
+
+    @property
     def options(self) -> tuple[str, ...]:
-        """The options of ``ray job submit``, and of ours."""
+        """The options of ``invoke job.submit``."""
+        return (*self._folders, *(("--on-head",) if self.on_head else ()))
+
+    @property
+    def _folders(self) -> tuple[str, ...]:
+        """The options that both have."""
         given = {"--working-dir": self.working_dir, "--runtime-env": self.runtime_env}
         return tuple(word for name, value in given.items() if value for word in (name, value))
 
@@ -79,7 +95,7 @@ class Jobs:
         """Submit a job and return its id; raises PipelineError when Ray refuses it."""
         job = f"job-{uuid4().hex[:12]}"
         epoch = self._epoch()
-        options = ("--no-wait", "--submission-id", job, *request.options)
+        options = ("--no-wait", "--submission-id", job, *request.rays_options)
         if self._run("submit", *options, "--", *request.command):
             raise PipelineError("Ray did not accept the job", hint="its words are above")
         env = ("--env", self._environment.name)

@@ -20,6 +20,8 @@ from node import contract
 
 UNUSED = ("setup_commands", "head_setup_commands", "worker_setup_commands", "cluster_synced_files")
 IDLE = "idle_timeout_minutes"
+# What a driver of a job takes, so that the autoscaler launches a worker for one that waits.
+DRIVERS = {contract.DRIVER_RESOURCE: contract.DRIVERS_PER_WORKER}
 # Of a group that is removed: as many as any group may have.
 MOST_WORKERS = 10_000
 
@@ -162,7 +164,7 @@ def _group_type(group: Group, node_config: dict[str, Any]) -> dict[str, object]:
     gpus = {"GPU": group.gpus} if group.gpus else {}
     return {
         "node_config": node_config,
-        "resources": {"CPU": group.cpus, **gpus, **dict(group.resources)},
+        "resources": {"CPU": group.cpus, **gpus, **dict(group.resources)} | DRIVERS,
         **({"labels": dict(group.labels)} if group.labels else {}),
         "min_workers": group.min,
         "max_workers": group.max,

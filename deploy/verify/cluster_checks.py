@@ -140,7 +140,7 @@ def job_submission_works(cluster: CheckedCluster) -> Verdict:
     """Ray accepts a job, and there is a leader."""
     leader = cluster.leader()
     name = new_job_id()
-    cluster.api.submit("true", name)
+    cluster.api.submit("true", name, on_head=True)
     return Verdict(True, f"{name} on {leader.id}, reached {cluster.api.way}")
 
 

@@ -141,7 +141,7 @@ def _looks(cluster: CheckedCluster, before: Before) -> dict[str, Look]:
     def accepted() -> str:
         if not lease():  # the old head would accept the job and lose it
             return ""
-        cluster.api.submit("true", job)
+        cluster.api.submit("true", job, on_head=True)
         return job
 
     return {LAUNCHED: launched, LEASE: lease, READY: ready, WORKERS: workers, JOB: accepted}

@@ -10,6 +10,7 @@ from common.accelerators import PREFIX
 from common.worker_groups import RAYS_LABELS
 from deploy.cluster.instances import Instance
 from deploy.cluster.ray_api import RayNode
+from deploy.release.autoscaler_yaml import DRIVERS
 from deploy.release.settings import Group
 
 GIB = 2**30
@@ -49,7 +50,11 @@ def _launch(group: Group, instance: Instance) -> Iterator[str]:
 
 
 def _resources(group: Group, node: RayNode) -> Iterator[str]:
-    promised: dict[str, float] = {"CPU": group.cpus, "GPU": group.gpus, **dict(group.resources)}
+    promised: dict[str, float] = {
+        "CPU": group.cpus,
+        "GPU": group.gpus,
+        **dict(group.resources),
+    } | DRIVERS
     if group.object_store_gib:
         promised["object_store_memory"] = group.object_store_gib * GIB
     for name, amount in promised.items():

@@ -47,15 +47,26 @@ def run_job(
     clock: Clock,
     seconds: float = 300,
     progress: Say = say_nothing,
+    on_head: bool = False,
 ) -> JobResult:
     """Submit a shell command as a job, wait until it has succeeded, and return its result.
+
+    Its driver runs on a worker unless it is wanted on the head.
 
     While Ray is unreachable, it waits. Raises PipelineError with the end of the log when the job
     fails, TimedOut when it does not end.
     """
     begun = clock.now()
     name = f"raykiln-{uuid4().hex[:12]}"
-    submit(api, entrypoint, name, clock=clock, seconds=min(seconds, 120), progress=progress)
+    submit(
+        api,
+        entrypoint,
+        name,
+        clock=clock,
+        seconds=min(seconds, 120),
+        progress=progress,
+        on_head=on_head,
+    )
     accepted = clock.now() - begun
     job = _finished(api, name, clock=clock, seconds=seconds, progress=progress)
     if not job.succeeded:
@@ -75,12 +86,13 @@ def submit(
     clock: Clock,
     seconds: float,
     progress: Say = say_nothing,
+    on_head: bool = False,
 ) -> None:
     """Submit until Ray has accepted the job, which it does only once."""
 
     def look() -> Seen[bool]:
         try:
-            api.submit(entrypoint, name)
+            api.submit(entrypoint, name, on_head=on_head)
         except Unreachable as error:
             # Ray may have accepted it, and only the response was lost.
             return Seen(_known(api, name) or None, error.message)
@@ -104,9 +116,12 @@ def run_smoke_job(
     progress: Say = say_nothing,
     python: str = PYTHON,
 ) -> tuple[JobResult, tuple[Participant, ...]]:
-    """Run a task on every node; raises PipelineError when one of ``addresses`` is missing."""
+    """Run a task on every node; raises PipelineError when one of ``addresses`` is missing.
+
+    Its driver runs on the head: a cluster without a worker is healthy too.
+    """
     command = [python, "-c", SMOKE_TASK.read_text(), "60", *sorted(addresses)]
-    result = run_job(api, shlex.join(command), clock=clock, progress=progress)
+    result = run_job(api, shlex.join(command), clock=clock, progress=progress, on_head=True)
     return result, participants(result.logs)
 
 

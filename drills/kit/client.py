@@ -78,7 +78,7 @@ class JobClient:
     def _submit(self) -> None:
         began, accepted = time.time(), True
         try:
-            self.api.submit("true", f"{self._name}-{int(began // NEW_EVERY)}")
+            self.api.submit("true", f"{self._name}-{int(began // NEW_EVERY)}", on_head=True)
         except PipelineError as error:
             accepted = KNOWN in error.message
         self.attempts.append(JobAttempt(began, time.time(), accepted))

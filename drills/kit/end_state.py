@@ -86,7 +86,7 @@ def _nodes(cluster: ClusterUnderTest) -> Iterator[str]:
 
 
 def _job(cluster: ClusterUnderTest) -> Iterator[str]:
-    cluster.api.submit("true", f"drill-{uuid4().hex[:12]}")
+    cluster.api.submit("true", f"drill-{uuid4().hex[:12]}", on_head=True)
     yield from ()
 
 

@@ -25,6 +25,7 @@ from node.identity import Identity, instance_tag
 from node.lease.lease import Lease
 from node.lease.table import DynamoLeaseTable
 from node.log import EventLog, Log
+from node.ray import users
 from node.ray.config_check import refusal
 from node.ray.grpc_gcs import GrpcGcs
 from node.ray.head_process import RayHeadProcess
@@ -70,8 +71,14 @@ def make_guard(identity: Identity, executor: ThreadPoolExecutor, log: Log) -> Gu
     )
     return Guard(
         lease,
-        RayHeadProcess(identity, GrpcGcs(identity.address, TOKEN), Launches(LAUNCHES)),
-        SocketProxies(identity.address, clock=boot_clock, log=log),
+        RayHeadProcess(
+            identity,
+            GrpcGcs(identity.address, TOKEN),
+            Launches(LAUNCHES),
+            user=users.RAY,
+            autoscaler_user=users.AUTOSCALER,
+        ),
+        SocketProxies(identity.address, clock=boot_clock, log=log, user=users.RAY),
         services,
         BackgroundCalls(executor, clock=boot_clock, log=log, final=NotFit),
         clock=boot_clock,

@@ -3,8 +3,8 @@
 A load balancer needs two checks, at least 5 s apart, before it sends anything to a new leader
 (docs.aws.amazon.com/elasticloadbalancing/latest/network/target-group-health-checks.html). So a
 standby always takes traffic, and is a healthy target before it leads. systemd-socket-proxyd(8) does
-the work, one process for each port; these end before Ray needs the ports, and so do their
-connections.
+the work, one process for each port, without privileges; these end before Ray needs the ports, and
+so do their connections.
 """
 
 import os
@@ -16,6 +16,7 @@ from typing import Protocol
 
 from node.contract import GUARD_PORT, RAY_PORTS
 from node.log import WARNING, Log
+from node.ray.users import as_user
 
 PROXY = "/usr/lib/systemd/systemd-socket-proxyd"
 # It takes its listening socket as descriptor 3 and wants its own process id (sd_listen_fds(3)).
@@ -47,8 +48,10 @@ class Relay(Protocol):
 class SocketProxies:
     """The relay of a real head, at its own address."""
 
-    def __init__(self, own_address: str, *, clock: Clock, log: Log, program: str = PROXY) -> None:
-        self._own_address, self._program = own_address, program
+    def __init__(
+        self, own_address: str, *, clock: Clock, log: Log, program: str = PROXY, user: str = ""
+    ) -> None:
+        self._own_address, self._program, self._user = own_address, program, user
         self._clock, self._log = clock, log
         self._address = ""
         self._proxies: list[subprocess.Popen[bytes]] = []
@@ -107,5 +110,5 @@ class SocketProxies:
         return subprocess.Popen(
             ["/bin/sh", "-c", START, self._program, f"--connections-max={CONNECTIONS}", where],
             stdin=listener.fileno(),
-            env={**os.environ, "SYSTEMD_LOG_LEVEL": "crit"},
+            **as_user(self._user, {**os.environ, "SYSTEMD_LOG_LEVEL": "crit"}),
         )

@@ -8,18 +8,33 @@ import sys
 import time
 
 from node.identity import Identity
+from node.ray.autoscaler_process import AutoscalerProcess
 from node.ray.gcs import Gcs, NotAdmitted, Unreachable
 from node.ray.launches import Launches, RefusedLaunches
 from node.ray.processes import become_subreaper, kill_descendants, reap
 from node.ray.start_settings import head_arguments, head_environment
+from node.ray.users import as_user
 
 
 class RayHeadProcess:
-    """Ray in processes below this one, in its cgroup."""
+    """Ray in processes below this one, in its cgroup, as ``user``; its autoscaler as another.
 
-    def __init__(self, identity: Identity, gcs: Gcs, launches: Launches) -> None:
+    Without names, both run as this process.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        gcs: Gcs,
+        launches: Launches,
+        *,
+        user: str = "",
+        autoscaler_user: str = "",
+    ) -> None:
         become_subreaper()
         self._identity, self._gcs, self._launches = identity, gcs, launches
+        self._user, self._autoscaler_user = user, autoscaler_user
+        self._autoscaler = AutoscalerProcess(self._spawn_autoscaler)
         self._child: subprocess.Popen[bytes] | None = None
         self._talk: socket.socket | None = None
         self._warm = False
@@ -40,9 +55,11 @@ class RayHeadProcess:
         self._talk.send(json.dumps(head_arguments(self._identity)).encode() + b"\n")
         self._talk.close()
         self._talk, self._warm = None, False
+        self._autoscaler.start()
 
     def is_running(self) -> bool:
         running = self._child is not None and self._child.poll() is None
+        self._autoscaler.step()
         reap()
         return running
 
@@ -54,6 +71,7 @@ class RayHeadProcess:
         return any(node.address == self._identity.address for node in nodes)
 
     def kill(self) -> bool:
+        self._autoscaler.forget()
         dead = kill_descendants()
         if dead and self._child:
             self._child.poll()
@@ -73,6 +91,16 @@ class RayHeadProcess:
             self._child = subprocess.Popen(
                 [sys.executable, "-m", "node.ray.launcher"],
                 stdin=theirs.fileno(),
-                env={**os.environ, **head_environment(self._identity)},
+                **as_user(self._user, self._environment()),
             )
         self._talk, self._warm = ours, False
+
+    def _spawn_autoscaler(self) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "node.ray.autoscaler", self._identity.address],
+            stdin=subprocess.DEVNULL,
+            **as_user(self._autoscaler_user, self._environment()),
+        )
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, **head_environment(self._identity)}

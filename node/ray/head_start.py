@@ -1,10 +1,10 @@
 """The order in which a head starts Ray's processes. No AWS. Changes Ray, in this process alone.
 
-``ray start --head`` starts GCS, autoscaler, Ray client server and dashboard, waits for the
-dashboard, and only then starts the log monitor and the raylet with its two agents
-(ray/_private/node.py, Ray 2.60). Each but GCS and raylet is a Python process that spends a second
-or two of CPU on imports, while clients and workers only wait for dashboard and raylet. So these
-start first, side by side, the dashboard warm (dashboard.py), and the others when both are up.
+``ray start --head`` starts GCS, Ray client server and dashboard, waits for the dashboard, and only
+then starts the log monitor and the raylet with its two agents (ray/_private/node.py, Ray 2.60).
+Each but GCS and raylet is a Python process that spends a second or two of CPU on imports, while
+clients and workers only wait for dashboard and raylet. So these start first, side by side, the
+dashboard warm (dashboard.py), and the others when both are up. The autoscaler is the guard's.
 """
 
 import os
@@ -13,27 +13,22 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from node.ray.autoscaler_process import AutoscalerProcess
 from node.ray.dashboard import WarmDashboard
-
-AUTOSCALER = "monitor"  # PROCESS_TYPE_MONITOR of ray/_private/ray_constants.py
+from node.ray.dashboard_agent import with_our_agent
 
 
 def start_in_order(dashboard: WarmDashboard) -> None:
     """Have ``ray start --head`` in this process start first what clients and workers wait for."""
     from ray._private import node, services
 
-    autoscaler = AutoscalerProcess()
-    node.Node = head_node(node.Node, autoscaler)
-    services.start_ray_process = starter(services, dashboard, autoscaler)
+    node.Node = head_node(node.Node)
+    services.start_ray_process = starter(services, dashboard)
 
 
-def head_node(node: Any, autoscaler: AutoscalerProcess) -> Any:
-    """Return a subclass of Ray's Node that starts the same processes in our order, and the
-    autoscaler again when it has ended.
+def head_node(node: Any) -> Any:
+    """Return a subclass of Ray's Node that starts the same processes in our order.
 
     An image test checks that the image's Ray has the methods that it overrides.
     """
@@ -52,32 +47,20 @@ def head_node(node: Any, autoscaler: AutoscalerProcess) -> Any:
             super().start_ray_processes()
             self._start_dashboard()
 
-        def start_monitor(self) -> None:
-            self._last.append(super().start_monitor)
-
         def start_log_monitor(self) -> None:
             self._last.append(super().start_log_monitor)
 
         def start_ray_client_server(self) -> None:
             self._last.append(super().start_ray_client_server)
 
-        def dead_processes(self) -> Any:
-            """``ray start --block`` asks once a second, and ends with what has ended."""
-            if found := self.all_processes.get(AUTOSCALER):
-                found[0] = autoscaler.running(found[0])
-            dead = super().dead_processes()
-            return [(kind, process) for kind, process in dead if kind != AUTOSCALER]
-
     return HeadNode
 
 
-def starter(
-    services: Any, dashboard: WarmDashboard, autoscaler: AutoscalerProcess
-) -> Callable[..., Any]:
-    """Return a ``start_ray_process`` that uses the warm dashboard, and ends with the GCS.
+def starter(services: Any, dashboard: WarmDashboard) -> Callable[..., Any]:
+    """Return a ``start_ray_process`` that uses the warm dashboard and our agent of the raylet, and
+    ends with the GCS.
 
-    Where the warm dashboard has died, Ray starts one as usual. The autoscaler is the only process
-    of Ray's that imports our code.
+    Where the warm dashboard has died, Ray starts one as usual.
     """
     start = services.start_ray_process
 
@@ -85,27 +68,14 @@ def starter(
         if process_type == "dashboard" and dashboard.become(command):
             nothing_special = dict.fromkeys(services.ProcessInfo._fields)
             return services.ProcessInfo(**{**nothing_special, "process": dashboard.process})
-        if process_type == AUTOSCALER:
-            options["env_updates"] = {**(options.get("env_updates") or {}), **monitor_environment()}
-            return autoscaler.start(partial(start, command, process_type, **options))
+        if process_type == "raylet":
+            command = with_our_agent(command)
         started = start(command, process_type, **options)
         if process_type == "gcs_server":
             end_with(started.process)
         return started
 
     return start_ray_process
-
-
-def monitor_environment() -> dict[str, str]:
-    """Return what the autoscaler needs to launch by our provider.
-
-    ``PYTHONPATH`` finds it, though Ray runs elsewhere. A refused launch is not repeated with the
-    same type, beyond once in each subnet: the provider has others
-    (ray/autoscaler/_private/aws/node_provider.py, Ray 2.60: five times by default).
-    """
-    ours = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, (ours, os.environ.get("PYTHONPATH"))))
-    return {"PYTHONPATH": path, "BOTO_CREATE_MAX_RETRIES": "1"}
 
 
 def end_with(gcs: "subprocess.Popen[bytes]") -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from node.identity import RUN, write_whole
 
-FLAGS = RUN / "redis.flags"
+FLAGS = RUN / "redis" / "redis.flags"  # in a folder of the user ray
 VARIABLE = "RAY_REDIS_PASSWORD"
 
 

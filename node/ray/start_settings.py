@@ -4,14 +4,23 @@ Each setting was measured with Ray 2.60. None is secret, since other users can r
 environment.
 """
 
+import json
 from pathlib import Path
 
-from node.contract import GCS_PORT, INSTANCE_STORE, SPILL, TOKEN_FILE
+from node.contract import (
+    DRIVER_RESOURCE,
+    DRIVERS_PER_WORKER,
+    GCS_PORT,
+    INSTANCE_STORE,
+    LAUNCHES_FILE,
+    SPILL,
+    TOKEN_FILE,
+)
 from node.identity import RUN, Identity
 
 TOKEN = Path(TOKEN_FILE)
 AUTOSCALER = RUN / "autoscaler.yaml"
-LAUNCHES = RUN / "launches.json"  # what could not be launched
+LAUNCHES = Path(LAUNCHES_FILE)  # what could not be launched
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"  # Debian, Ubuntu: update-ca-certificates(8)
 
 
@@ -46,7 +55,9 @@ def head_environment(identity: Identity) -> dict[str, str]:
 
 
 def head_arguments(identity: Identity) -> list[str]:
-    """Return ``ray``'s arguments: no tasks on the head, and an explicit address."""
+    """Return ``ray``'s arguments: no tasks on the head, an explicit address, and no autoscaler,
+    which the guard starts as another user.
+    """
     return [
         "start",
         "--head",
@@ -54,7 +65,7 @@ def head_arguments(identity: Identity) -> list[str]:
         "--num-cpus=0",
         f"--node-ip-address={identity.address}",
         f"--port={GCS_PORT}",
-        f"--autoscaling-config={AUTOSCALER}",
+        "--no-monitor",
         "--dashboard-host=0.0.0.0",
         "--disable-usage-stats",
         "--log-color=false",
@@ -80,8 +91,9 @@ def worker_environment(identity: Identity) -> dict[str, str]:
 def worker_arguments(identity: Identity) -> list[str]:
     """Return ``ray``'s arguments: the head by its name, which raylets resolve again.
 
-    Ray finds CPUs and memory of a node itself. Its group gives GPUs, resources and labels: those
-    that the autoscaler counts on, also where Ray would not find a GPU or not know its name.
+    Every worker offers the resource that drivers of jobs take (dashboard_agent.py). Ray finds CPUs
+    and memory of a node itself. Its group gives GPUs, resources and labels: those that the
+    autoscaler counts on, also where Ray would not find a GPU or not know its name.
 
     A node's sessions are in its own temporary directory, not the head's, and where neither names a
     directory to spill objects to, it is the session's (ray/_private/node.py, Ray 2.60): one option
@@ -89,9 +101,10 @@ def worker_arguments(identity: Identity) -> list[str]:
     (try_to_create_directory, ray/_common/utils.py), so it is one below the mount, where only the
     user ray can go.
     """
+    resources = json.loads(identity.resources or "{}") | {DRIVER_RESOURCE: DRIVERS_PER_WORKER}
     group = {
         "--num-gpus": identity.gpus,
-        "--resources": identity.resources,
+        "--resources": json.dumps(resources),
         "--labels": identity.labels,
         "--object-store-memory": identity.object_store_bytes,
         "--temp-dir": f"{INSTANCE_STORE}/ray" if identity.instance_store == SPILL else "",

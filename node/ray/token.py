@@ -27,14 +27,14 @@ class NotNow(Exception):
 
 def fetch_token(ssm: Any, identity: Identity, path: Path) -> None:
     """Write the cluster's secret where Ray reads its token (RAY_AUTH_TOKEN_PATH), for our user
-    only.
+    and the folder's group: on a head the guard writes it, and Ray reads it.
     """
     name = identity.secret
     answer = asked(f"parameter {name}", ssm.get_parameter, Name=name, WithDecryption=True)
     token = str(answer["Parameter"]["Value"]).strip()
     if not token:
         raise NotFit(f"parameter {name} is empty")
-    write_whole(path, token, 0o600)
+    write_whole(path, token, 0o640)
 
 
 def refresh_token(ssm: Any, identity: Identity, path: Path) -> str:

@@ -36,6 +36,20 @@ from tests.cloud.cluster_facts import (
 from tests.cloud.connection import connected
 from tests.cloud.harness import eventually, home, require_machines
 
+HOSTILE = Path(__file__).with_name("hostile") / "job.py"
+WHERE = ("python", "-c", "import os; print('ran on', os.environ['RAYKILN_ADDRESS'])")
+CALLS = ("read the lease", "write the lease", "launch", "terminate", "the secret's parameter")
+# What a hostile job gets wherever it runs; the token is what lets it use Ray at all.
+NOTHING = {
+    "the identity": "PermissionError",
+    "the autoscaler's YAML": "PermissionError",
+    "a file beside": "PermissionError",
+    "the autoscaler's folder": "PermissionError",
+    "the guard's code": "PermissionError",
+    "environment of others": "got 0",
+    "the guard": "PermissionError",
+    "the token": "got it",
+}
 TOKEN_FIELD = "input[type=password]"
 Invoke = Callable[..., "subprocess.CompletedProcess[str]"]
 JOB = ("job.submit", "--", "true")
@@ -155,6 +169,43 @@ def test_a_job_of_ones_own_runs_with_its_folder_and_its_log_comes_back(
     assert "epochs: ['3 times']" in invoke("job.logs", job[0]).stdout
     listed = json.loads(invoke("job.list", "--json").stdout)
     assert {line["id"]: line["status"] for line in listed}[job[0]] == "SUCCEEDED"
+
+
+def test_a_jobs_driver_runs_on_a_worker_unless_a_person_says_otherwise(invoke: Invoke) -> None:
+    report = json.loads(invoke("status", "--json").stdout)
+    workers = {worker["address"] for worker in report["workers"]}
+
+    assert where(invoke("job.submit", "--follow", "--", *WHERE).stdout) in workers
+    on_head = invoke("job.submit", "--on-head", "--follow", "--", *WHERE).stdout
+    assert where(on_head) == leader_address(report)
+
+
+def test_a_hostile_job_gets_neither_the_heads_role_nor_at_its_guard(invoke: Invoke) -> None:
+    report = json.loads(invoke("status", "--json").stdout)
+    worker = report["workers"][0]["id"]
+    submit = ("job.submit", "--working-dir", str(HOSTILE.parent), "--follow")
+    job = ("--", "python", HOSTILE.name, "local", "ray-head-lease-local", worker)
+
+    on_head, on_worker = (
+        attempts(invoke(*submit, *place, *job).stdout) for place in (("--on-head",), ())
+    )
+
+    assert on_head == NOTHING | {
+        "metadata": "ConnectionRefusedError",
+        **dict.fromkeys(CALLS, "NoCredentialsError"),
+    }
+    assert on_worker == NOTHING | {
+        "metadata": "got a role",
+        **dict.fromkeys(CALLS, "AccessDeniedException"),
+        "read the lease": "got it",
+        "launch": "UnauthorizedOperation",
+        "terminate": "UnauthorizedOperation",
+        "the secret's parameter": "got it",
+        "a file beside": "got it",
+        "the autoscaler's YAML": "FileNotFoundError",
+        "the autoscaler's folder": "FileNotFoundError",
+    }
+    assert json.loads(invoke("status", "--json").stdout)["leader"] == report["leader"]
 
 
 def test_a_job_that_fails_fails_the_command(invoke: Invoke) -> None:
@@ -399,6 +450,16 @@ def test_destroy_leaves_nothing_but_the_images(invoke: Invoke) -> None:
     assert "not deployed" in invoke("status", code=2).stdout
     assert "nothing to change" in invoke("destroy", "--yes").stdout
     assert ami_ids(invoke("images").stdout) == images
+
+
+def where(printed: str) -> str:
+    """Return the address that a job printed."""
+    return re.findall(r"^ran on (\S+)$", printed, re.MULTILINE)[0]
+
+
+def attempts(printed: str) -> dict[str, str]:
+    """Return what a hostile job got, by what it tried."""
+    return dict(json.loads(re.findall(r"^tried: (.+)$", printed, re.MULTILINE)[0]))
 
 
 # Whether the leader's address can be connected to, and whether the stable name resolves.

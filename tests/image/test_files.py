@@ -56,6 +56,7 @@ def test_etc_raykiln_holds_exactly_the_images_records(machine: Any) -> None:
     assert set(machine.check_output("ls -A /etc/raykiln").split()) == {
         "image.env",
         "image.json",
+        "metadata.nft",
         "software.json",
     }
 
@@ -86,13 +87,23 @@ def test_what_root_runs_only_root_may_write(machine: Any) -> None:
 
 
 def test_runtime_and_log_folders_are_made_at_boot(machine: Any, expected: Expected) -> None:
-    paths = f"/run/ray /var/log/ray /var/log/ray-{expected.role}-bootstrap.log"
+    paths = {
+        "head": {
+            "/run/ray": "root:ray 2755",
+            "/run/ray/autoscaler": "ray-autoscaler:ray 755",
+            "/run/ray/redis": "ray:ray 700",
+            "/var/log/ray": "ray:adm 750",
+            "/var/log/ray-head-bootstrap.log": "root:adm 640",
+        },
+        "worker": {
+            "/run/ray": "root:ray 1770",
+            "/var/log/ray": "ray:adm 750",
+            "/var/log/ray-worker-bootstrap.log": "root:ray 660",
+        },
+    }[expected.role]
 
-    assert machine.check_output(f"stat -c '%n %U:%G %a' {paths}").splitlines() == [
-        "/run/ray ray:ray 750",
-        "/var/log/ray ray:adm 750",
-        f"/var/log/ray-{expected.role}-bootstrap.log root:ray 660",
-    ]
+    listed = machine.check_output(f"stat -c '%n %U:%G %a' {' '.join(paths)}").splitlines()
+    assert listed == [f"{path} {mode}" for path, mode in paths.items()]
 
 
 def test_the_proxy_of_the_relay_is_installed(machine: Any) -> None:

@@ -24,5 +24,16 @@ def test_no_port_is_open_but_those_of_the_base_image_and_of_a_persons_own_servic
     assert set(plain["open_ports"]) - found == set()
 
 
+def test_on_a_head_jobs_get_nothing_from_the_metadata_service(
+    machine: Any, expected: Expected
+) -> None:
+    ask = "setpriv --reuid=%s --regid=ray --clear-groups python3 -I -c %s"
+
+    assert machine.check_output(ask, "ray-autoscaler", WITHOUT_TOKEN) == "401"
+    answer = machine.run(ask, "ray", WITHOUT_TOKEN)
+    assert answer.stdout.strip() == {"head": "", "worker": "401"}[expected.role]
+    assert answer.rc == 0 or "refused" in answer.stderr
+
+
 def test_metadata_is_refused_without_a_token(machine: Any) -> None:
     assert machine.check_output("python3 -I -c %s", WITHOUT_TOKEN) == "401"

@@ -14,21 +14,31 @@ from tests.unit.deploy.builders import the_settings
 
 # node/ uses parts of Ray that are not documented.
 HOLDS = """
+import inspect, os
+import ray
 from node.ray.dashboard import import_everything
-from node.ray.autoscaler_process import AutoscalerProcess
-from node.ray.head_start import AUTOSCALER, head_node
+from node.ray import autoscaler, dashboard_agent
+from node.ray.head_start import head_node
 from node.ray.gcs import round_in
 from ray._private import node, ray_constants, services
 from ray.core.generated import autoscaler_pb2
 
-ours = vars(head_node(node.Node, AutoscalerProcess()))
+ours = vars(head_node(node.Node))
 overridden = [name for name in ours if not name.startswith("__")]
-assert {"start_api_server", "dead_processes"} <= set(overridden)
+assert {"start_api_server", "start_ray_processes"} <= set(overridden)
 print(*[name for name in overridden if not hasattr(node.Node, name)], sep="\\n")
 assert {"command", "process_type"} <= set(services.start_ray_process.__annotations__)
 assert ray_constants.PROCESS_TYPE_GCS_SERVER == "gcs_server"
 assert ray_constants.PROCESS_TYPE_DASHBOARD == "dashboard"
-assert ray_constants.PROCESS_TYPE_MONITOR == AUTOSCALER
+assert ray_constants.PROCESS_TYPE_RAYLET == "raylet"
+assert os.path.exists(os.path.join(os.path.dirname(ray.__file__), autoscaler.SCRIPT))
+agent = os.path.join(services.RAY_PATH, "dashboard", "agent.py")
+command = "--dashboard_agent_command=python -u {} --a"
+found = dashboard_agent.with_our_agent(["raylet", command.format(agent)])
+assert found == ["raylet", command.format("-m node.ray.dashboard_agent")], found
+from ray.dashboard.modules.job.job_manager import JobManager
+wanted = {"entrypoint_resources", "entrypoint_label_selector"}
+assert wanted <= set(inspect.signature(JobManager.submit_job).parameters)
 # node/ray/grpc_gcs.py and gcs.py ask for these by name and number.
 service = autoscaler_pb2.DESCRIPTOR.services_by_name["AutoscalerStateService"]
 assert service.full_name == "ray.rpc.autoscaler.AutoscalerStateService"

@@ -1,21 +1,25 @@
-"""The users of an image: those of the base image, and ray."""
+"""The users of an image: those of the base image, and ours."""
 
 from typing import Any
 
+import pytest
+
 from tests.image.conftest import Expected
 
+OURS = ("ray", "ray-autoscaler")
 NOLOGIN = "/usr/sbin/nologin"
 SYSTEM_IDS = range(100, 1000)  # Debian Policy, 9.2.2: allocated to system users
 
 
-def test_ray_is_the_only_user_added(facts: dict[str, Any], base: dict[str, Any]) -> None:
-    ray = facts["users"]["ray"]
+def test_ours_are_the_only_users_added(facts: dict[str, Any], base: dict[str, Any]) -> None:
+    ours = {name: facts["users"][name] for name in OURS}
 
-    assert facts["users"] == {**base["users"], "ray": ray}
+    assert facts["users"] == {**base["users"], **ours}
 
 
-def test_ray_is_a_system_user_that_cannot_log_in(facts: dict[str, Any]) -> None:
-    number, shell = facts["users"]["ray"]
+@pytest.mark.parametrize("name", OURS)
+def test_ours_are_system_users_that_cannot_log_in(facts: dict[str, Any], name: str) -> None:
+    number, shell = facts["users"][name]
 
     assert int(number) in SYSTEM_IDS
     assert shell == NOLOGIN

@@ -34,15 +34,10 @@ class Node:
         self.all_processes = {}
         services.start_gcs()
         self.started.append("GCS")
-        self.start_monitor()
         self.start_ray_client_server()
         self.start_api_server(include_dashboard=None)
         self.start_ray_processes()
         self.started.append("raylet is alive")
-
-    def start_monitor(self):
-        self.started.append("autoscaler")
-        self.all_processes["monitor"] = [services.start_monitor()]
 
     def dead_processes(self):
         return [
@@ -77,10 +72,6 @@ def start_ray_process(command, process_type, fate_share, env_updates=None):
     with open(f"{os.environ['TOLD']}.{process_type}.pids", "a") as file:
         print(process.pid, file=file)
     return ProcessInfo(process=process, stdout_file=None, use_tmux=False)
-
-def start_monitor():
-    monitor = [sys.executable, "-c", "import time; time.sleep(600)"]
-    return start_ray_process(monitor, "monitor", fate_share=True)
 
 def start_gcs():
     gcs = [sys.executable, "-c", "import time; time.sleep(600)"]

@@ -51,6 +51,9 @@ VALUES = {
     "NODE_CONFIG_MARKETS": "Markets",
     "ON_DEMAND": "on-demand",
     "SPOT": "spot",
+    "DRIVER_RESOURCE": "driver",
+    "DRIVERS_PER_WORKER": 1000,
+    "NODE_GROUP_LABEL": "ray.io/node-group",
     "GCS_PORT": 6379,
     "CLIENT_PORT": 10001,
     "DASHBOARD_PORT": 8265,
@@ -73,7 +76,7 @@ VALUES = {
     "IMAGE_JSON": "/etc/raykiln/image.json",
     "RUN_FOLDER": "/run/ray",
     "TOKEN_FILE": "/run/ray/token",
-    "LAUNCHES_FILE": "/run/ray/launches.json",
+    "LAUNCHES_FILE": "/run/ray/autoscaler/launches.json",
     "BOOTSTRAP_LOGS": {
         "head": "/var/log/ray-head-bootstrap.log",
         "worker": "/var/log/ray-worker-bootstrap.log",

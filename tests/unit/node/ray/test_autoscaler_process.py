@@ -10,28 +10,29 @@ from tests.unit.node.fakes import FakeClock
 
 
 class Autoscaler:
-    """A head's autoscaler that is looked at once a second, as ``ray start --block`` does."""
+    """A head's autoscaler that is looked at once a second."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.process = AutoscalerProcess(self.clock)
+        self.process = AutoscalerProcess(self.begin, self.clock)
         self.starts: list[float] = []
-        self.info = self.process.start(self.begin)
+        self.running: Any = None
+        self.process.start()
 
     def begin(self) -> Any:
         self.starts.append(self.clock())
-        process = SimpleNamespace(returncode=None)
-        process.poll = lambda: process.returncode
-        return SimpleNamespace(process=process)
+        self.running = SimpleNamespace(returncode=None)
+        self.running.poll = lambda one=self.running: one.returncode
+        return self.running
 
     def end(self, code: int = -9) -> None:
-        self.info.process.returncode = code
+        self.running.returncode = code
 
     def run(self, seconds: int, *, ends_at_once: bool = False) -> None:
         for _ in range(seconds):
             self.clock.advance(1.0)
-            self.info = self.process.running(self.info)
-            if ends_at_once and self.info.process.returncode is None:
+            self.process.step()
+            if ends_at_once and self.running.returncode is None:
                 self.end(1)
 
     @property
@@ -57,7 +58,7 @@ def test_one_that_ended_is_started_again_within_seconds(autoscaler: Autoscaler, 
     autoscaler.run(3)
 
     assert len(autoscaler.starts) == 2
-    assert autoscaler.info.process.returncode is None
+    assert autoscaler.running.returncode is None
 
 
 def test_one_that_ends_at_each_start_is_started_at_most_once_a_minute(
@@ -81,3 +82,11 @@ def test_one_that_ran_for_minutes_is_started_soon_again(autoscaler: Autoscaler) 
     autoscaler.run(3)
 
     assert len(autoscaler.starts) == before + 1
+
+
+def test_one_that_was_killed_with_ray_is_not_started_again(autoscaler: Autoscaler) -> None:
+    autoscaler.process.forget()
+    autoscaler.end()
+    autoscaler.run(600)
+
+    assert len(autoscaler.starts) == 1

@@ -11,7 +11,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from node.ray.autoscaler_process import AutoscalerProcess
 from node.ray.head_start import starter
 from tests.unit.node import pretended_ray
 
@@ -63,13 +62,13 @@ def test_one_kill_ends_all_of_ray_with_its_daemons(told: dict[str, object]) -> N
     assert told  # the guard's own assertions: warm, started, healthy, killed, nothing left
 
 
-def test_ray_gets_its_address_and_its_autoscalers_yaml(told: dict[str, object]) -> None:
+def test_ray_gets_its_address_and_starts_no_autoscaler(told: dict[str, object]) -> None:
     argv = told["argv"]
     assert isinstance(argv, list)
 
     assert argv[:3] == ["ray", "start", "--head"]
     assert {"--block", "--num-cpus=0", "--node-ip-address=10.0.0.1"} <= set(argv)
-    assert "--autoscaling-config=/run/ray/autoscaler.yaml" in argv
+    assert "--no-monitor" in argv
 
 
 def test_ray_finds_its_token_by_path_and_its_instance_by_name(told: dict[str, object]) -> None:
@@ -89,28 +88,24 @@ def test_ray_starts_first_what_clients_and_workers_wait_for(told: dict[str, obje
         "raylet",
         "dashboard: warm,heard",
         "raylet is alive",
-        "autoscaler",
         "client server",
         "log monitor",
     ]
 
 
-def test_the_autoscaler_alone_finds_our_provider_and_repeats_no_refused_launch(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("PYTHONPATH", "/elsewhere")
-    told: dict[str, object] = {}
-    services = SimpleNamespace(
-        start_ray_process=lambda command, kind, **options: told.update({kind: options})
-    )
-    start = starter(services, SimpleNamespace(), AutoscalerProcess())  # type: ignore[arg-type]
+def test_the_raylet_of_a_head_has_our_agent_and_nothing_else_changes() -> None:
+    told: dict[str, list[str]] = {}
+    services = SimpleNamespace(start_ray_process=lambda command, kind: told.update({kind: command}))
+    start = starter(services, SimpleNamespace())  # type: ignore[arg-type]
+    agent = "/opt/ray/lib/python3.11/site-packages/ray/dashboard/agent.py"
+    command = ["raylet", f"--dashboard_agent_command=python -u {agent} --head", agent]
 
-    start(["python"], "monitor", fate_share=True)
-    start(["python"], "log_monitor", fate_share=True)
+    start(command, "raylet")
+    start(command, "log_monitor")
 
-    updates = {"PYTHONPATH": f"{REPOSITORY}:/elsewhere", "BOTO_CREATE_MAX_RETRIES": "1"}
-    assert told["monitor"] == {"fate_share": True, "env_updates": updates}
-    assert told["log_monitor"] == {"fate_share": True}
+    ours = "--dashboard_agent_command=python -u -m node.ray.dashboard_agent --head"
+    assert told["raylet"] == ["raylet", ours, agent]
+    assert told["log_monitor"] == command
 
 
 def test_without_a_warm_dashboard_ray_starts_its_own(tmp_path: Path) -> None:
@@ -142,12 +137,15 @@ wait(ray.kill)
 def test_an_autoscaler_that_is_killed_is_started_again_and_ray_runs_on(tmp_path: Path) -> None:
     then = """
 def monitors():
-    return open(os.environ["TOLD"] + ".monitor.pids").read().split()
+    called = lambda pid: open(f"/proc/{pid}/cmdline").read().split(chr(0))[1:4]
+    wanted = ["-m", "node.ray.autoscaler", "10.0.0.1"]
+    return [pid for pid in descendants() if called(pid) == wanted]
 
-os.kill(int(monitors()[0]), 9)
-wait(lambda: len(monitors()) == 2)
-assert ray.is_running()
+(first,) = monitors()
+os.kill(first, 9)
+wait(lambda: ray.is_running() and monitors() not in ([], [first]))
 wait(ray.kill)
+assert not descendants()
 """
 
     assert guarded(tmp_path, then).exists()

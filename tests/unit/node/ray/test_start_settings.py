@@ -45,7 +45,7 @@ def test_a_worker_offers_the_gpus_resources_and_labels_of_its_group() -> None:
 
     assert worker_arguments(an_identity(role="worker", **told))[-3:] == [
         "--num-gpus=4",
-        '--resources={"big_disk": 1}',
+        '--resources={"big_disk": 1, "driver": 1000}',
         "--labels=team=search",
     ]
 

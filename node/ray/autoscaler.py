@@ -1,0 +1,65 @@
+"""Ray's autoscaler, as the guard's child: ``python -m node.ray.autoscaler ADDRESS``.
+
+Ray starts it below ``ray start``, as the user of every job; here it has a user of its own, since it
+needs the head's role. Waits for the GCS, imports Ray only then, and becomes the autoscaler. Reads
+the metadata service and changes AWS (EC2), by provider.py.
+"""
+
+import os
+import runpy
+import sys
+import time
+from pathlib import Path
+
+from node.contract import GCS_PORT
+from node.ray.gcs import NotAdmitted, Unreachable
+from node.ray.grpc_gcs import GrpcGcs
+from node.ray.processes import die_with_parent
+from node.ray.start_settings import AUTOSCALER, TOKEN
+
+SCRIPT = "autoscaler/v2/monitor.py"
+# Those of Ray's running session, so that drivers and the dashboard see what it says.
+LOGS = "/tmp/ray/session_latest/logs"  # noqa: S108 (Ray's own place)
+PAUSE = 0.5  # seconds between looks at the GCS
+# A refused launch is not repeated with the same type, beyond once in each subnet: the provider has
+# others (ray/autoscaler/_private/aws/node_provider.py, Ray 2.60: five times by default).
+SETTINGS = {"BOTO_CREATE_MAX_RETRIES": "1"}
+
+
+def arguments(address: str) -> list[str]:
+    """Return what Ray starts its autoscaler with (start_monitor, ray/_private/services.py)."""
+    return [
+        f"--logs-dir={LOGS}",
+        f"--gcs-address={address}:{GCS_PORT}",
+        f"--stdout-filepath={LOGS}/monitor.out",
+        f"--stderr-filepath={LOGS}/monitor.err",
+        f"--autoscaling-config={AUTOSCALER}",
+        f"--monitor-ip={address}",
+    ]
+
+
+def is_up(gcs: GrpcGcs, address: str) -> bool:
+    """Say whether this head's own raylet is alive in the GCS."""
+    try:
+        return any(node.address == address for node in gcs.alive_nodes())
+    except (Unreachable, NotAdmitted, ValueError):
+        return False
+
+
+def main() -> None:
+    """Become the autoscaler once there is a GCS."""
+    die_with_parent()
+    address = sys.argv[1]
+    gcs = GrpcGcs(address, TOKEN)
+    while not is_up(gcs, address):
+        time.sleep(PAUSE)
+    gcs.close()
+    os.environ.update(SETTINGS)
+    import ray
+
+    sys.argv = [str(Path(str(ray.__file__)).parent / SCRIPT), *arguments(address)]
+    runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()
