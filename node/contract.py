@@ -129,6 +129,7 @@ OPTIONAL_KEYS = frozenset(
 
 IDENTITY_UNIT = "ray-identity"
 STORAGE_UNIT = "ray-storage"
+METADATA_UNIT = "ray-metadata"  # of heads
 LOGS_UNIT = "ray-logs"
 HEAD_UNIT = "ray-head"
 WORKER_UNIT = "ray-worker"
@@ -137,6 +138,7 @@ GIVE_UP_UNIT = "ray-give-up"
 UNITS = (
     IDENTITY_UNIT,
     STORAGE_UNIT,
+    METADATA_UNIT,
     LOGS_UNIT,
     HEAD_UNIT,
     WORKER_UNIT,

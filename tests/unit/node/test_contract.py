@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[3]
 FOUNDATION = ROOT / "deploy/foundation"
 PROVISIONERS = ROOT / "ami-provisioners"
 VALUES = {
-    "VERSION": "2",
+    "VERSION": "3",
     "HEAD": "head",
     "WORKER": "worker",
     "ROLES": ("head", "worker"),
@@ -114,13 +114,22 @@ VALUES = {
     },
     "IDENTITY_UNIT": "ray-identity",
     "STORAGE_UNIT": "ray-storage",
+    "METADATA_UNIT": "ray-metadata",
     "LOGS_UNIT": "ray-logs",
     "HEAD_UNIT": "ray-head",
     "WORKER_UNIT": "ray-worker",
     "WATCHDOG_UNIT": "ray-watchdog",
     "GIVE_UP_UNIT": "ray-give-up",
     "UNITS": (
-        *("ray-identity", "ray-storage", "ray-logs", "ray-head", "ray-worker", "ray-watchdog"),
+        *(
+            "ray-identity",
+            "ray-storage",
+            "ray-metadata",
+            "ray-logs",
+            "ray-head",
+            "ray-worker",
+            "ray-watchdog",
+        ),
         "ray-give-up",
     ),
     "GIVING_UP": "giving up",
@@ -369,7 +378,7 @@ def test_units_have_the_contracts_names() -> None:
 @pytest.mark.parametrize(
     ("role", "units"),
     [
-        ("head", {contract.HEAD_UNIT}),
+        ("head", {contract.HEAD_UNIT, contract.METADATA_UNIT}),
         ("worker", {contract.WORKER_UNIT, contract.WATCHDOG_UNIT}),
     ],
 )
@@ -382,7 +391,7 @@ def test_roles_enable_the_contracts_units(role: str, units: set[str]) -> None:
 
 
 def test_units_wait_for_user_data_and_the_identity() -> None:
-    for unit in set(contract.UNITS) - {contract.GIVE_UP_UNIT}:
+    for unit in set(contract.UNITS) - {contract.GIVE_UP_UNIT, contract.METADATA_UNIT}:
         text = (ROOT / f"systemd/{unit}.service").read_text()
         assert f"ConditionPathExists={contract.NODE_YAML}\n" in text, unit
     for unit in (contract.HEAD_UNIT, contract.WORKER_UNIT):
@@ -395,12 +404,13 @@ def test_provisioners_make_the_contracts_files() -> None:
     rootfs = PROVISIONERS / "rootfs"
     wrapper = (rootfs / contract.RAY_COMMAND.lstrip("/")).read_text()
 
-    assert f"d {contract.RUN_FOLDER} " in (rootfs / "etc/tmpfiles.d/raykiln.conf").read_text()
     assert f":-{contract.TOKEN_FILE}}}" in wrapper
     assert f"Leaves  {contract.IMAGE_JSON} " in (PROVISIONERS / "84-report.sh").read_text()
     assert Path(contract.IMAGE_JSON).name in strings(PROVISIONERS / "report.py")
     for role, log in contract.BOOTSTRAP_LOGS.items():
-        assert f"f {log} " in (PROVISIONERS / f"roles/{role}.tmpfiles.conf").read_text()
+        made = (PROVISIONERS / f"roles/{role}.tmpfiles.conf").read_text()
+        assert f"f {log} " in made
+        assert re.search(rf"^d {contract.RUN_FOLDER} ", made, re.M)
         assert log in (rootfs / "etc/logrotate.d/raykiln").read_text()
 
 

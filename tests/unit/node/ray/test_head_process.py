@@ -141,6 +141,7 @@ def monitors():
     wanted = ["-m", "node.ray.autoscaler", "10.0.0.1"]
     return [pid for pid in descendants() if called(pid) == wanted]
 
+wait(monitors)
 (first,) = monitors()
 os.kill(first, 9)
 wait(lambda: ray.is_running() and monitors() not in ([], [first]))

@@ -50,11 +50,11 @@ def test_a_worker_offers_the_gpus_resources_and_labels_of_its_group() -> None:
     ]
 
 
-def test_a_group_without_gpus_resources_and_labels_adds_no_argument() -> None:
+def test_a_worker_of_any_group_offers_what_drivers_of_jobs_take() -> None:
     words = worker_arguments(an_identity(role="worker"))
 
     added = ("--num-gpus", "--resources", "--labels")
-    assert not [word for word in words if word.startswith(added)]
+    assert [word for word in words if word.startswith(added)] == ['--resources={"driver": 1000}']
 
 
 def test_a_worker_starts_with_the_object_store_of_its_group() -> None:

@@ -40,13 +40,15 @@ def denied() -> ClientError:
     )
 
 
-def test_the_token_is_readable_by_its_owner_alone(ssm: Any, tmp_path: Path) -> None:
+def test_the_token_is_readable_by_its_owner_and_the_folders_group_alone(
+    ssm: Any, tmp_path: Path
+) -> None:
     path = tmp_path / "token"
 
     fetch_token(ssm, an_identity(), path)
 
     assert path.read_text() == SECRET
-    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.stat().st_mode & 0o777 == 0o640
 
 
 def test_a_missing_secret_is_final_and_named(ssm: Any, tmp_path: Path) -> None:
