@@ -21,7 +21,7 @@ from node import contract
 UNUSED = ("setup_commands", "head_setup_commands", "worker_setup_commands", "cluster_synced_files")
 IDLE = "idle_timeout_minutes"
 # What a driver of a job takes, so that the autoscaler launches a worker for one that waits.
-DRIVERS = {contract.DRIVER_RESOURCE: contract.DRIVERS_PER_WORKER}
+DRIVERS: dict[str, float] = {contract.DRIVER_RESOURCE: contract.DRIVERS_PER_WORKER}
 # Of a group that is removed: as many as any group may have.
 MOST_WORKERS = 10_000
 

@@ -454,7 +454,7 @@ def test_destroy_leaves_nothing_but_the_images(invoke: Invoke) -> None:
 
 def where(printed: str) -> str:
     """Return the address that a job printed."""
-    return re.findall(r"^ran on (\S+)$", printed, re.MULTILINE)[0]
+    return str(re.findall(r"^ran on (\S+)$", printed, re.MULTILINE)[0])
 
 
 def attempts(printed: str) -> dict[str, str]:

@@ -46,12 +46,7 @@ def test_the_machine_has_finished_booting(machine: Any, facts: dict[str, Any]) -
     assert state == ("degraded" if facts["failed_units"] else "running")
 
 
-def test_without_user_data_only_the_metadata_service_is_closed(
-    machine: Any, expected: Expected
-) -> None:
+def test_without_user_data_no_ray_service_runs(machine: Any) -> None:
     running = machine.check_output("systemctl list-units 'ray*' --plain --no-legend --state=active")
 
-    assert [line.split()[0] for line in running.splitlines()] == {
-        "head": ["ray-metadata.service"],
-        "worker": [],
-    }[expected.role]
+    assert running == ""

@@ -7,7 +7,6 @@ The answer to each attempt is what it got, or the name of what stopped it.
 
 import json
 import os
-import signal
 import sys
 import urllib.request
 from collections.abc import Callable
@@ -78,11 +77,11 @@ def of_others(name: str) -> Callable[[], str]:
 
 
 def kill_the_guard() -> str:
-    """Send a signal to the first process above us that is not ours."""
+    """Ask whether we may send a signal to the first process above us that is not ours."""
     pid = os.getppid()
     while Path(f"/proc/{pid}").exists() and Path(f"/proc/{pid}").stat().st_uid == os.getuid():
         pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    os.kill(pid, signal.SIGCONT)
+    os.kill(pid, 0)
     return "got it"
 
 

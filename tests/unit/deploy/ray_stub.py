@@ -28,6 +28,7 @@ class RayStub:
     job_rows: list[dict[str, Any]] = field(default_factory=list)
     jobs: dict[str, list[str]] = field(default_factory=dict)
     entrypoints: dict[str, str] = field(default_factory=dict)
+    selectors: dict[str, dict[str, str] | None] = field(default_factory=dict)
     states: tuple[str, ...] = ("PENDING", "RUNNING", "SUCCEEDED")
     message: str = ""
     logs: str = ""
@@ -46,7 +47,9 @@ class RayStub:
     ) -> None:
         """Add a node."""
         node = {"node_id": f"id-{address}", "node_ip": address, "is_head_node": head}
-        resources = {"memory": 5e9, f"node:{address}": 1.0} | ({"CPU": float(cpus)} if cpus else {})
+        resources = {"memory": 5e9, f"node:{address}": 1.0}
+        if cpus:
+            resources |= {"CPU": float(cpus), "driver": 1000.0}
         facts = {"resources_total": resources, "labels": labels or {}}
         self.nodes.append({**node, **facts, "state": state})
 
@@ -125,6 +128,7 @@ class RayStub:
         if method == "GET" and path == "/api/jobs/":
             return 200, self.job_rows
         if method == "POST":
+            self.selectors[body["submission_id"]] = body.get("entrypoint_label_selector")
             return self._submit(body["submission_id"], body["entrypoint"])
         name, _, what = path.removeprefix("/api/jobs/").partition("/")
         if name not in self.jobs:

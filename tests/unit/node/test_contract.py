@@ -391,7 +391,7 @@ def test_roles_enable_the_contracts_units(role: str, units: set[str]) -> None:
 
 
 def test_units_wait_for_user_data_and_the_identity() -> None:
-    for unit in set(contract.UNITS) - {contract.GIVE_UP_UNIT, contract.METADATA_UNIT}:
+    for unit in set(contract.UNITS) - {contract.GIVE_UP_UNIT}:
         text = (ROOT / f"systemd/{unit}.service").read_text()
         assert f"ConditionPathExists={contract.NODE_YAML}\n" in text, unit
     for unit in (contract.HEAD_UNIT, contract.WORKER_UNIT):

@@ -90,7 +90,7 @@ def _started_with(identity: Identity, instance_id: str) -> tuple[dict[str, float
     facts = INSTANCE_TYPES[ec2_backend().get_instance(instance_id).instance_type]
     custom = json.loads(identity.resources or "{}")
     resources = {name: float(amount) for name, amount in custom.items()}
-    resources |= {"CPU": float(facts["VCpuInfo"]["DefaultVCpus"]), "memory": 1e9}
+    resources |= {"driver": 1000.0, "CPU": float(facts["VCpuInfo"]["DefaultVCpus"]), "memory": 1e9}
     if identity.gpus:
         resources["GPU"] = float(identity.gpus)
     if identity.object_store_bytes:

@@ -93,6 +93,19 @@ def test_submit_hands_the_command_to_rays_own_tool(here: Fixture, tmp_path: Path
     assert list((tmp_path / "connect").iterdir()) == []
 
 
+def test_a_driver_is_asked_for_on_the_head_by_rays_own_option(here: Fixture) -> None:
+    job = here.jobs.submit(JobRequest(("true",), on_head=True))
+
+    assert here.calls[0][0] == [
+        *("job", "submit", "--no-wait", "--submission-id", job),
+        *("--entrypoint-label-selector", '{"ray.io/node-group": "head"}', "--", "true"),
+    ]
+    here.stub.job_rows.clear()
+    here.epoch = 4
+    [line] = here.jobs.lines()
+    assert line.again == "invoke job.submit --env dev --on-head -- true"
+
+
 def test_what_ray_does_not_accept_is_not_recorded(here: Fixture) -> None:
     here.exits_with(1)
 

@@ -33,7 +33,7 @@ def test_workers_are_launched_from_a_numbered_version_without_ssh() -> None:
         "Markets": ["on-demand"],
     }
     assert (worker["min_workers"], worker["max_workers"]) == (1, 3)
-    assert worker["resources"] == {"CPU": 2}
+    assert worker["resources"] == {"CPU": 2, "driver": 1000}
     assert config["provider"]["disable_node_updaters"] is True
 
 
@@ -42,7 +42,7 @@ def test_workers_are_launched_by_our_provider_and_ray_accepts_all_of_it() -> Non
 
     assert config["provider"]["type"] == "external"
     assert config["provider"]["module"] == "node.ray.provider.GroupProvider"
-    assert config["provider"]["launches_file"] == "/run/ray/launches.json"
+    assert config["provider"]["launches_file"] == "/run/ray/autoscaler/launches.json"
     assert config["provider"]["use_internal_ips"] is True
     assert config["provider"]["cache_stopped_nodes"] is False
     assert mistakes(config, "2.60.0") == ()
@@ -63,7 +63,7 @@ def test_a_group_offers_what_its_types_have_and_what_it_is_given() -> None:
     config = yaml.safe_load(autoscaler_yaml(an_environment(), settings, {"gpu": SOURCE}))
 
     found = config["available_node_types"]["gpu"]
-    assert found["resources"] == {"CPU": 4, "GPU": 1, "big_disk": 1}
+    assert found["resources"] == {"CPU": 4, "GPU": 1, "big_disk": 1, "driver": 1000}
     assert found["labels"] == {"team": "search"}
     assert found["node_config"]["InstanceTypes"] == ["g6.xlarge", "g5.xlarge"]
     assert found["node_config"]["Markets"] == ["spot", "on-demand"]
@@ -181,7 +181,7 @@ def test_an_override_is_merged_into_the_generated_configuration() -> None:
 
     assert config["max_workers"] == 2
     worker = config["available_node_types"]["worker"]
-    assert (worker["idle_timeout_s"], worker["resources"]) == (30, {"CPU": 2})
+    assert (worker["idle_timeout_s"], worker["resources"]) == (30, {"CPU": 2, "driver": 1000})
 
 
 def test_what_raykiln_makes_is_what_ray_accepts() -> None:

@@ -254,7 +254,7 @@ def with_a_node_that_lacks_a_cpu(healthy: HealthyCluster) -> Iterator[None]:
     healthy.live()
     with without_nodes(healthy):
         head, worker = healthy.ray.nodes
-        healthy.ray.nodes[:] = [head, worker | {"resources_total": {"CPU": 1.0}}]
+        healthy.ray.nodes[:] = [head, worker | {"resources_total": {"CPU": 1.0, "driver": 1000.0}}]
         yield
 
 

@@ -29,6 +29,7 @@ WORKERS = {
     "cpu": {"instance_types": ["m6i.large"], "min": 2, "max": 5, "labels": {"team": "ads"}},
     "gpu": {"instance_types": ["g6.xlarge"], "min": 0, "max": 8},
 }
+OFFERED = {"CPU": 2.0, "driver": 1000.0}  # by each worker, to Ray
 NOW = datetime(2026, 11, 22, 0, 5, tzinfo=UTC).timestamp()  # five minutes after all launches
 
 
@@ -44,7 +45,7 @@ class Ray:
     def nodes(self) -> tuple[RayNode, ...]:
         return (RayNode("head", "10.77.0.1", True, "ALIVE"), *self.alive)
 
-    def submit(self, entrypoint: str, submission_id: str) -> None:
+    def submit(self, entrypoint: str, submission_id: str, *, on_head: bool) -> None:
         self.submitted.append(entrypoint)
 
     def job(self, submission_id: str) -> Job:
@@ -89,7 +90,7 @@ class ClusterStub:
         self.found.append(replace(instance, **{"address": address, "type": kind} | changes))
         if joined:
             labels = {"ray.io/node-group": group} | dict(one.labels if one else ())
-            node = RayNode(f"n{number}", address, False, "ALIVE", {"CPU": 2.0}, labels)
+            node = RayNode(f"n{number}", address, False, "ALIVE", OFFERED, labels)
             self.api.alive.append(node)
             self.api.ran.setdefault(group, address)
 

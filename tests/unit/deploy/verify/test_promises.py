@@ -26,6 +26,7 @@ GROUP = a_group(
 # As Ray 2.60 lists such a node.
 RESOURCES = {
     "CPU": 4.0,
+    "driver": 1000.0,
     "GPU": 1.0,
     "memory": 9663676416.0,
     "object_store_memory": 3221225472.0,
@@ -146,4 +147,4 @@ def test_gpus_whose_name_ray_does_not_know_are_not_asked_for_it() -> None:
 def test_everything_that_differs_is_named() -> None:
     found = broken_promises(GROUP, an_instance_of_it(type="m6i.large"), a_node({}, {}))
 
-    assert len(found) == 8
+    assert len(found) == 9

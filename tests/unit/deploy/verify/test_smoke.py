@@ -107,7 +107,8 @@ def test_a_node_has_its_resources_and_labels(ray: RayStub) -> None:
 
     first, second = ray.api().nodes()
 
-    assert first.resources == {"memory": 5e9, "node:10.77.0.5": 1.0, "CPU": 2.0}
+    base = {"memory": 5e9, "node:10.77.0.5": 1.0}
+    assert first.resources == base | {"CPU": 2.0, "driver": 1000.0}
     assert first.labels == {"ray.io/node-group": "cpu"}
     assert (second.resources, second.labels) == ({}, {})
 
@@ -134,6 +135,7 @@ def test_the_smoke_job_names_every_node_that_took_part(ray: RayStub, clock: Fake
     command = shlex.split(entrypoint)
     assert command[:2] == ["/opt/ray/bin/python", "-c"]
     assert command[-2:] == ["10.77.0.5", "10.77.0.9"]
+    assert list(ray.selectors.values()) == [{"ray.io/node-group": "head"}]
 
 
 def test_the_group_job_names_where_the_task_of_each_group_ran(
@@ -144,6 +146,7 @@ def test_the_group_job_names_where_the_task_of_each_group_ran(
     ran = run_group_job(ray.api(), ["gpu"], clock=clock)
 
     assert ran == {"gpu": "10.77.0.5"}
+    assert list(ray.selectors.values()) == [None]
     [entrypoint] = ray.entrypoints.values()
     command = shlex.split(entrypoint)
     assert command[:2] == ["/opt/ray/bin/python", "-c"]
