@@ -46,7 +46,7 @@ class FakeRayApi:
             raise Unreachable(f"{self.environment.head_dns} does not answer")
         return tuple(self._node(raylet, raylet is head.own) for raylet in head.nodes.values())
 
-    def submit(self, entrypoint: str, submission_id: str) -> None:
+    def submit(self, entrypoint: str, submission_id: str, *, on_head: bool = False) -> None:
         """See deploy.cluster.ray_api.RayApi."""
         self.nodes()
         self.jobs[submission_id] = entrypoint
