@@ -40,8 +40,8 @@ COMPARING: tuple[Callable[..., None], ...] = (
     test_network.test_no_port_is_open_but_those_of_the_base_image_and_of_a_persons_own_services,
     test_units.test_beside_the_bases_units_exactly_the_roles_are_enabled,
     test_units.test_no_unit_fails_but_those_that_fail_in_the_base_image,
-    test_users.test_ray_is_the_only_user_added,
-    test_users.test_ray_is_a_system_user_that_cannot_log_in,
+    test_users.test_ours_are_the_only_users_added,
+    test_users.test_ours_are_system_users_that_cannot_log_in,
     test_users.test_the_images_user_is_there_to_log_in,
 )
 
@@ -56,6 +56,7 @@ def an_image(role: str = "worker") -> Facts:
     image = copy.deepcopy(BASE)
     image["enabled_units"] = ["snap-core22-1.mount", "ssh.service", *expected(role).units]
     image["users"]["ray"] = ["998", "/usr/sbin/nologin"]
+    image["users"]["ray-autoscaler"] = ["997", "/usr/sbin/nologin"]
     image["host_keys"] = {"ssh_host_rsa_key.pub": "1" * 64}
     return image
 
@@ -131,7 +132,7 @@ def test_ray_must_not_log_in() -> None:
     image = an_image()
     image["users"]["ray"] = ["998", "/bin/bash"]
 
-    assert failures(image) == {"test_ray_is_a_system_user_that_cannot_log_in"}
+    assert failures(image) == {"test_ours_are_system_users_that_cannot_log_in"}
 
 
 # What a person's package, provisioner and unit make of an image.
