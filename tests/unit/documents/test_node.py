@@ -131,14 +131,19 @@ def joining(here: Node, monkeypatch: pytest.MonkeyPatch, codes: list[int | None]
     left = iter(codes)
     real = Node.start
 
+    stays = True
+
     def start(self: Node, name: str, *command: str) -> None:
+        nonlocal stays
         code = next(left, 1)
-        real(self, name, *(LONG if code is None else [sys.executable, "-c", f"exit({code})"]))
+        stays = code is None
+        real(self, name, *(LONG if stays else [sys.executable, "-c", f"exit({code})"]))
 
     def answers(url: str) -> bool:
         if said[-1:] == ["joined"]:
             here.stop("ray", 0)
-        time.sleep(0.3)  # one that ends has done so by then
+        if not stays:
+            here.wait("ray", 60)
         return here.has("ray")
 
     here.environment["HEAD_NAME"] = "head.internal"

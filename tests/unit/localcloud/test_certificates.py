@@ -1,6 +1,7 @@
 """The local cloud's CA: one for all clouds that share the cache."""
 
-import multiprocessing
+import subprocess
+import sys
 from pathlib import Path
 
 from localcloud.certificates import certificates
@@ -13,10 +14,16 @@ def contents(folder: Path) -> tuple[bytes, bytes, bytes]:
 
 
 def test_clouds_that_start_together_have_the_same(tmp_path: Path) -> None:
-    with multiprocessing.get_context("spawn").Pool(4) as pool:
-        made = pool.map(contents, [tmp_path / "ca"] * 4, chunksize=1)
+    script = "import sys, pathlib, localcloud.certificates as c\n"
+    script += "made = c.certificates(pathlib.Path(sys.argv[1]))\n"
+    script += "print(made.ca.read_text(), made.server.read_text(), made.server_key.read_text())"
+    command = [sys.executable, "-c", script, str(tmp_path / "ca")]
+
+    clouds = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    made = [cloud.communicate(timeout=60)[0] for cloud in clouds]
 
     assert len(set(made)) == 1
+    assert made[0].count("BEGIN CERTIFICATE") == 2
 
 
 def test_what_is_current_stays(tmp_path: Path) -> None:

@@ -122,7 +122,8 @@ def test_listings_of_names_are_held_too(aws: Clients) -> None:
 def test_a_root_volume_is_made_of_the_image_s_snapshot(aws: Clients) -> None:
     ec2 = aws("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
-    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.0.0/24")["Subnet"]["SubnetId"]
+    where = {"VpcId": vpc, "AvailabilityZone": "us-east-1a"}  # not every zone has every type
+    subnet = ec2.create_subnet(CidrBlock="10.9.0.0/24", **where)["Subnet"]["SubnetId"]
     size: dict[str, Any] = {"InstanceType": "t3.micro", "MinCount": 1, "MaxCount": 1}
     launched = ec2.run_instances(ImageId="ami-1", SubnetId=subnet, **size)
     (image,) = ec2.describe_images(ImageIds=["ami-1"])["Images"]

@@ -88,7 +88,12 @@ def operator(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     """The cluster, with the operator's commands connected to it."""
 
     def prepared(
-        environment: Environment, clients: Clients, *, clock: Clock, release: Release | None
+        environment: Environment,
+        clients: Clients,
+        *,
+        clock: Clock,
+        release: Release | None,
+        resumes: bool,
     ) -> Prepared:
         return prepare_deploy(
             environment,
@@ -97,6 +102,7 @@ def operator(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
             verify=lambda progress: "healthy",
             api=cluster.nodes.ray,  # type: ignore[arg-type]
             release=release,
+            resumes=resumes,
         )
 
     monkeypatch.setattr(rollout, "clients_of", lambda environment: cluster.clients)
@@ -138,7 +144,7 @@ def test_an_operator_is_shown_the_briefing_and_the_path_of_the_report(
 
     second = typed(operator)
 
-    assert "nothing serves yet" in first
+    assert "no head serves yet" in first
     assert f"head image: {head.ami_id if head else ''} → {ami_id}" in second
     assert "1 job ends: train-7" in second
     assert "  ~ hand the lease over: from i-" in second
