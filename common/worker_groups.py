@@ -27,6 +27,7 @@ INSTANCE_TYPE = re.compile(r"[a-z0-9-]+\.[a-z0-9-]+")
 RESOURCE_NAME = re.compile(r"[!-~]([ -~]{0,98}[!-~])?")
 # What a node offers of these is looked up; Ray refuses the names as custom resources.
 LOOKED_UP = ("CPU", "GPU", "memory", "object_store_memory")
+TAKEN = "driver"  # what drivers of jobs take (node/contract.py)
 # Kubernetes' syntax, which Ray checks when a node starts: ray/_private/label_utils.py, Ray 2.60.
 _LABEL = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_.-]{0,61}[a-zA-Z0-9])?")
 _DNS = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -110,6 +111,8 @@ class WorkerGroup(Access):
                 f"{', '.join(wrong)}: Ray's own names; CPU, GPU and memory follow from the "
                 "instance types"
             )
+        if TAKEN in resources:
+            raise ValueError(f"{TAKEN}: each worker offers it to drivers of jobs already")
         return resources
 
     @field_validator("labels")

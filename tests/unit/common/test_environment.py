@@ -126,6 +126,10 @@ def test_a_group_has_several_types_and_markets_in_order_of_preference(tmp_path: 
         (GROUP + "cpus = 4", "workers: gpu.cpus: remove it: vCPUs are those of the instance type"),
         (GROUP.replace(".gpu", ".head"), "'head' cannot name a group"),
         (GROUP.replace("big_disk", "GPU"), "workers.gpu.resources: GPU: Ray's own names"),
+        (
+            GROUP.replace("big_disk", "driver"),
+            "workers.gpu.resources: driver: each worker offers it to drivers of jobs already",
+        ),
         (GROUP.replace("team =", '"ray.io/team" ='), "labels that begin with ray.io/ are Ray's"),
         (GROUP.replace("g5.x", "g6.x"), "workers.gpu.instance_types: an instance type is named tw"),
         (GROUP + 'image = "gpu"', "workers.gpu.image: there is no [images.gpu]"),
