@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -205,10 +206,12 @@ def test_a_raylet_that_is_silent_for_a_moment_is_not_given_up(
     here.stop("ray")
 
 
-def test_who_ignores_sigterm_is_killed(here: Node) -> None:
-    script = "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); "
-    here.start("ray", sys.executable, "-c", f"{script}time.sleep(60)")
-    time.sleep(0.5)
+def test_who_ignores_sigterm_is_killed(here: Node, tmp_path: Path) -> None:
+    ignores = tmp_path / "ignores"
+    script = f"import signal, time; signal.signal(15, signal.SIG_IGN); open({str(ignores)!r}, 'w')"
+    here.start("ray", sys.executable, "-c", f"{script}; time.sleep(600)")
+    while not ignores.exists():
+        time.sleep(0.01)
 
     here.stop("ray", 0.2)
 
