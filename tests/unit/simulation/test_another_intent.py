@@ -53,7 +53,8 @@ def killed_once(cluster: Cluster, is_so: Callable[[], bool]) -> Iterator[None]:
     cluster.cloud.clock.sleep(LATER)
 
 
-@pytest.mark.parametrize("state", ["Pending:Wait", pytest.param("InService", marks=THOROUGH_ONLY)])
+@THOROUGH_ONLY
+@pytest.mark.parametrize("state", ["Pending:Wait", "InService"])
 def test_a_third_release_replaces_the_heads_of_the_second(doubled: Cluster, state: str) -> None:
     second, third = (with_heads(doubled, f"m6i.{size}") for size in ("xlarge", "2xlarge"))
     with killed_once(doubled, lambda: heads(doubled).count(("m6i.xlarge", state)) == 2):

@@ -99,6 +99,7 @@ def test_a_launch_that_ec2_refuses_is_shown_with_its_reason(start: Start) -> Non
     assert cluster.status().refused == ()
 
 
+@THOROUGH_ONLY
 def test_a_wait_for_workers_says_what_ec2_refuses(start: Start, single: Cluster) -> None:
     single.cloud.faults.short_of_workers.add("fresh")
 
