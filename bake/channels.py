@@ -95,7 +95,7 @@ def set_channel(
 ) -> tuple[WantedImage, ...]:
     """Have a channel name these images; return those that it named otherwise.
 
-    Each is a parameter of its own, so a reader may find some of them set and others not yet:
+    Each image has a separate parameter, so a reader may find some set and others not yet:
     ``unfinished`` says so, and the same call completes it.
     """
     before = read_channel(clients, environment, images)

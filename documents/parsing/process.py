@@ -21,6 +21,7 @@ from documents.parsing.section import Limits, Section
 
 ROOT = Path(__file__).resolve().parents[2]
 READ = 65_536
+SILENT = 2  # times its seconds of CPU that a parser may say nothing
 # What the kernel ends a process with when it has used its seconds of CPU, setrlimit(2).
 OUT_OF_TIME = ("SIGXCPU", "SIGKILL")
 
@@ -94,16 +95,17 @@ class ParserProcess:
 
     def _answers(self, process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
         rest, pipe = b"", cast(IO[bytes], process.stdout).fileno()
+        silent = SILENT * self._limits.seconds
         with selectors.DefaultSelector() as selector:
             selector.register(pipe, selectors.EVENT_READ)
             # Seconds of CPU are the kernel's to count; a process that only waits is ours to notice.
-            while selector.select(timeout=2 * self._limits.seconds):
+            while selector.select(timeout=silent):
                 read = os.read(pipe, READ)
                 if not read:
                     return
                 *lines, rest = (rest + read).split(b"\n")
                 yield from filter(None, map(_decoded, lines))
-        raise ParserLost(f"the parser did nothing for {2 * self._limits.seconds} s")
+        raise ParserLost(f"the parser did nothing for {silent} s")
 
     def _check(self, said: dict[str, Any]) -> None:
         limits = self._limits

@@ -1,6 +1,6 @@
 """Ray's autoscaler, as the guard's child: ``python -m node.ray.autoscaler ADDRESS``.
 
-Ray starts it below ``ray start``, as the user of every job; here it has a user of its own, since it
+Ray starts it below ``ray start``, as the user of every job; here it runs as another user, since it
 needs the head's role. Waits for the GCS, imports Ray only then, and becomes the autoscaler. Reads
 the metadata service and changes AWS (EC2), by provider.py.
 """

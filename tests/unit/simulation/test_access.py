@@ -22,7 +22,7 @@ def changed(cluster: Cluster, head: dict[str, Any] | None = None, **workers: Any
 
 @pytest.fixture(scope="module")
 def reaching(deployed: Deployed) -> Iterator[Cluster]:
-    """A cluster whose groups are cpu, with nothing of its own, and gpu."""
+    """A cluster whose groups are cpu, without access, and gpu, with some."""
     cluster = Cluster(deployed.cloud, sized(1, name="reaching", **WATCH))
     cluster.deploy()
     cluster.cloud.clients("s3").create_bucket(Bucket="lake")
