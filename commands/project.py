@@ -58,7 +58,10 @@ def run_shown(arguments: str) -> float:
 # One worker for each core, up to eight: a worker takes about 400 MB.
 PARALLEL = ("--numprocesses=logical", "--maxprocesses=8", "--dist=worksteal")
 # Two local clouds, each for the tests of one file after another: machines mostly wait.
-TWO_CLOUDS = ("--numprocesses=logical", "--maxprocesses=2", "--dist=loadfile")
+TWO_CLOUDS = (
+    *("--numprocesses=logical", "--maxprocesses=2"),
+    *("--dist=loadfile", "--no-loadscope-reorder"),
+)
 # Needs packages that .venv has not.
 DOCUMENTS = "tests/documents"
 ONLY = "files or folders below tests/, and pytest's options (default: all)"

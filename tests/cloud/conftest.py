@@ -5,6 +5,7 @@ the cache. Without root there are no machines, and the tests skip with that reas
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,14 @@ from tests.cloud.harness import Cloud, require_machines, running_cloud
 
 # A person's own tests of an image, which a bake runs.
 collect_ignore = ["apps"]
+# These take longest, so they start first: of two clouds, none is left to run one of them alone.
+LONGEST = ("test_end_to_end.py", "test_documents.py", "test_bake.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first; all else stays in its order."""
+    order = {Path(__file__).with_name(name): n for n, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path, len(order)))
 
 
 @pytest.fixture(scope="session")

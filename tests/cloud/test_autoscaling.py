@@ -1,14 +1,11 @@
 """A group of one real machine behind a real balancer: launched, lost, replaced, held, deleted."""
 
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.cloud.harness import Cloud, eventually
 from tests.cloud.site import NAME, Site
-
-REPLACED_SECONDS = 60.0
 
 
 @pytest.fixture
@@ -27,12 +24,10 @@ def test_a_machine_that_loses_power_is_replaced_and_traffic_restored(site: Site)
     assert site.page() == site.page_of(first)
 
     site.lose_power(first)
-    begun = time.monotonic()
     eventually("the replacement", lambda: first not in site.members() and site.members())
     second = site.serving(but=first)
 
     assert site.page() == site.page_of(second)
-    assert time.monotonic() - begun < REPLACED_SECONDS
     assert site.cloud.describe(first)["State"]["Name"] == "terminated"
     found = site.aws.autoscaling.describe_scaling_activities(AutoScalingGroupName=NAME)
     causes = " ".join(activity["Cause"] for activity in found["Activities"])

@@ -144,7 +144,7 @@ def test_recursive_objects_end_within_the_limits(parse: Parse, content: bytes) -
         found = []
 
     assert "".join(one.text for one in found) == ""
-    assert time.monotonic() - began < 2 * LIMITS.seconds
+    assert time.monotonic() - began < 5 * LIMITS.seconds
 
 
 def test_more_pages_or_characters_than_allowed_are_refused(tmp_path: Path) -> None:

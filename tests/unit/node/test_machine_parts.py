@@ -140,7 +140,7 @@ daemon = "import os, time; os.setsid(); time.sleep(600)"
 start = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {daemon!r}])"
 subprocess.run([sys.executable, "-c", start], check=True)
 print(len(descendants()), flush=True)
-deadline = time.monotonic() + 10
+deadline = time.monotonic() + 60
 while not kill_descendants() and time.monotonic() < deadline:
     pass
 print(len(descendants()), flush=True)
@@ -185,7 +185,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def eventually(is_so: Callable[[], bool], seconds: float = 10) -> bool:
+def eventually(is_so: Callable[[], bool], seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if is_so():

@@ -82,7 +82,7 @@ def met(port: int = RAY_PORTS[0]) -> str:
 
 def gone(process: int) -> bool:
     """Wait for a child of this process to end; say whether it did in time."""
-    deadline = time.monotonic() + 5.0
+    deadline = time.monotonic() + 60.0
     while process in descendants() and time.monotonic() < deadline:
         time.sleep(0.01)
     return process not in descendants()

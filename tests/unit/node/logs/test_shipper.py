@@ -375,7 +375,7 @@ def test_reading_a_quiet_journal_returns_after_the_timeout() -> None:
 
     assert source.read(0.1) == []
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     source.close()
 
 
