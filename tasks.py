@@ -18,6 +18,7 @@ from commands import (
     images_kept,
     job,
     pause,
+    probe,
     project,
     releases,
     rollout,
@@ -28,7 +29,7 @@ namespace = Collection(
     *(rollout.plan, rollout.deploy, rollout.rollback, rollout.destroy),
     *(pause.pause, pause.resume, cost.cost, cost.prices),
     *(releases.releases, releases.diff),
-    doctor.doctor,
+    *(doctor.doctor, probe.probe),
     *(cluster.status, cluster.verify, cluster.smoke, connect.connect),
     *(project.demo, project.check, project.test, project.thorough, project.mutants, project.lock),
     images=Collection(

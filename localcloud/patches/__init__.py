@@ -12,6 +12,7 @@ from localcloud.patches import (
     autoscaling,
     awslambda,
     capacity_reservations,
+    client_tokens,
     clocks,
     cloudformation,
     cloudwatch,
@@ -106,6 +107,7 @@ PATCHES: tuple[Patch, ...] = (
     iam,
     linked_roles,
     vpcs,
+    client_tokens,
 )
 
 

@@ -6,9 +6,8 @@ the user data of a second version in a type that launching refuses, ignores Sour
 versions by their place in a list, does not know client tokens, and cuts both listings at 15.
 """
 
-from collections.abc import Callable
-from functools import cache, wraps
-from typing import Any, cast
+from functools import cache
+from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.ec2.exceptions import (
@@ -104,26 +103,6 @@ def _described(response: Any, template: Any, version: Any) -> Data:
         "VersionDescription": version.description,
         "VersionNumber": version.number,
     }
-
-
-def _once_per_token(create: Callable[[Any], ActionResult]) -> Callable[[Any], ActionResult]:
-    """A repeated request with the same ClientToken gets the same answer and does nothing.
-
-    https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
-    """
-
-    @wraps(create)
-    def created(self: Any) -> ActionResult:
-        answered = vars(self.ec2_backend).setdefault("launch_template_tokens", {})
-        token = self._get_param("ClientToken")
-        if token in answered:
-            return cast(ActionResult, answered[token])
-        answer = create(self)
-        if token:
-            answered[token] = answer
-        return answer
-
-    return created
 
 
 def _create_launch_template_version(self: Any) -> ActionResult:
@@ -257,10 +236,7 @@ def install() -> None:
     LaunchTemplate.default_version = _default_version
     LaunchTemplateBackend.modify_launch_template = _modify_launch_template
     LaunchTemplateBackend.describe_launch_template_versions = _describe_versions
-    LaunchTemplates.create_launch_template = _once_per_token(LaunchTemplates.create_launch_template)
-    LaunchTemplates.create_launch_template_version = _once_per_token(
-        _create_launch_template_version
-    )
+    LaunchTemplates.create_launch_template_version = _create_launch_template_version
     LaunchTemplates.delete_launch_template_versions = _delete_launch_template_versions
     LaunchTemplates.describe_launch_template_versions = _describe_launch_template_versions
     LaunchTemplates.describe_launch_templates = _describe_launch_templates

@@ -20,6 +20,7 @@ from tasks import namespace
         ("documents.add --file a b", "documents.add --file a --file b"),
         ("documents.retry a.pdf", "documents.retry --name a.pdf"),
         ("documents.retry --all", "documents.retry --all"),
+        ("probe dry_run --yes", "probe --name dry_run --yes"),
         ("head.shell --id documents.add", "head.shell --id documents.add"),
         ("deploy --env prod status", "deploy --env prod status"),
     ],

@@ -198,21 +198,6 @@ def test_run_instances_takes_everything_from_the_template(ec2: Any, aws: Clients
     }
 
 
-def test_a_repeated_client_token_creates_one_version(ec2: Any) -> None:
-    template = a_template(ec2, ImageId="ami-1")
-    request = {
-        "LaunchTemplateId": template,
-        "LaunchTemplateData": {"ImageId": "ami-2"},
-        "ClientToken": "one",
-    }
-
-    first = ec2.create_launch_template_version(**request)["LaunchTemplateVersion"]
-    again = ec2.create_launch_template_version(**request)["LaunchTemplateVersion"]
-
-    assert first["VersionNumber"] == again["VersionNumber"] == 2
-    assert numbers(ec2, template) == [2, 1]
-
-
 def test_the_request_overrides_the_template(ec2: Any) -> None:
     template = a_template(ec2, ImageId="ami-1", InstanceType="t3.large")
 

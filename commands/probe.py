@@ -1,0 +1,66 @@
+"""Task probe: ask AWS whether it does what Raykiln takes for granted."""
+
+import sys
+from typing import TYPE_CHECKING
+
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import task
+
+from commands.failures import plain_errors
+from commands.shared import (
+    ADMINISTRATOR,
+    DEFAULT_ENV,
+    ENV,
+    YES,
+    approve,
+    clients_of,
+    environment_at,
+)
+
+if TYPE_CHECKING:
+    from common.environment import Environment
+
+WHAT = (
+    "This creates in {region}, one after the other, and removes again: instances of type t3.nano, "
+    "an Auto Scaling group, launch templates, a DynamoDB table, a parameter, a stack with an SNS "
+    "topic, a VPC with security groups. All have a tag raykiln:probe. It costs less than $0.05 and "
+    "takes about ten minutes. Go ahead?"
+)
+
+
+@task(
+    iterable=["name"],
+    help={"name": "a probe; without it, all", "env": ENV, "yes": YES, "list": "only list them"},
+)
+def probe(
+    c: Context, name: list[str], env: str = DEFAULT_ENV, yes: bool = False, list: bool = False
+) -> None:
+    """Ask AWS, in ENV's account, what Raykiln takes for granted; exit 2 where it does otherwise."""
+    with plain_errors():
+        if list:
+            exit_code = ask(["--list", *name])
+        else:
+            environment = environment_at(env, act_as=ADMINISTRATOR)
+            if environment.provider == "aws":
+                approve(WHAT.format(region=environment.region), yes)
+            exit_code = ask([*where(environment), *name])
+        if exit_code:
+            raise Exit("", exit_code)
+
+
+def where(environment: "Environment") -> list[str]:
+    """Return the probes' options: the environment's region, and its heads' base image."""
+    from bake.base_image import resolve_base_image
+
+    image = resolve_base_image(clients_of(environment), environment.image)
+    return ["--region", environment.region, "--image", image.ami_id]
+
+
+def ask(arguments: list[str]) -> int:
+    """Run the probes, which are no part of what is shipped; return their exit code."""
+    import subprocess
+
+    return subprocess.run(
+        [sys.executable, "-m", "tests.probes", *arguments], check=False
+    ).returncode

@@ -1,0 +1,27 @@
+"""A command to an instance that has no agent yet is refused as InvalidInstanceId.
+
+Deploy asks a head to run something as soon as it can; until the agent is there, it asks again.
+"""
+
+from tests.probes.place import INSTANCE_TYPE, Place, answer_to
+
+SOURCE = "https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_SendCommand.html"
+ASSUMED = "InvalidInstanceId"
+
+
+def probe(place: Place) -> str:
+    instance = place.clients("ec2").run_instances(
+        ImageId=place.image_id,
+        InstanceType=INSTANCE_TYPE,
+        MinCount=1,
+        MaxCount=1,
+        TagSpecifications=place.tagged("instance"),
+    )["Instances"][0]["InstanceId"]
+    place.ends(instance)
+    return answer_to(
+        lambda: place.clients("ssm").send_command(
+            InstanceIds=[instance],
+            DocumentName="AWS-RunShellScript",
+            Parameters={"commands": ["true"]},
+        )
+    )

@@ -1,0 +1,46 @@
+"""A change set without a change fails, in words by which it is told from a failure.
+
+A deploy makes a change set each time, and takes these words for "up to date".
+"""
+
+import json
+
+from common.waiting import Seen
+from tests.probes.place import Place
+
+SOURCE = (
+    "https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeChangeSet.html"
+)
+ASSUMED = "FAILED: The submitted information didn't contain changes."
+TOPIC = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+
+
+def probe(place: Place) -> str:
+    cloudformation = place.clients("cloudformation")
+    which = {"StackName": place.name, "TemplateBody": json.dumps(TOPIC)}
+    made = cloudformation.create_stack(**which, Tags=place.tags)
+
+    def reached(wanted: str) -> None:
+        def look() -> Seen[bool]:
+            found = cloudformation.describe_stacks(StackName=made["StackId"])["Stacks"][0]
+            return Seen(found["StackStatus"] == wanted or None, found["StackStatus"])
+
+        place.until(f"the stack's {wanted}", look)
+
+    def delete() -> None:
+        cloudformation.delete_stack(StackName=made["StackId"])
+        reached("DELETE_COMPLETE")
+
+    place.afterwards(f"stack {place.name}", delete)
+    reached("CREATE_COMPLETE")
+    name = {"StackName": place.name, "ChangeSetName": "same"}
+    cloudformation.create_change_set(**which, ChangeSetName="same", Tags=place.tags)
+
+    def settled() -> Seen[str]:
+        found = cloudformation.describe_change_set(**name)
+        words = f"{found['Status']}: {found.get('StatusReason', '')}"
+        is_over = not found["Status"].endswith(("PENDING", "IN_PROGRESS"))
+        return Seen(words if is_over else None, words)
+
+    words = place.until("the change set", settled)
+    return ". ".join(words.split(". ")[:1]).rstrip(".") + "."

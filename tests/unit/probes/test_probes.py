@@ -1,0 +1,170 @@
+"""The local cloud answers each probe as AWS is taken to, and nothing of a probe stays."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib import import_module
+
+import pytest
+
+from common.clients import Clients
+from tests.probes.__main__ import main
+from tests.probes.place import RUN_TAG, Place
+from tests.probes.registry import Probe, probes
+from tests.simulation.cloud import Cloud, simulated_cloud
+
+# What AWS does, in the words of its pages; beside them each probe's own ASSUMED.
+ANSWERS = {
+    "command_without_agent": "InvalidInstanceId",
+    "conditional_put": "ConditionalCheckFailedException, with the item of the first put",
+    "dry_run": "DryRunOperation, and 0 instances",
+    "group_in_use": "DependencyViolation, and once the rule is gone: done",
+    "hook_too_early": "Pending: ValidationError; Pending:Wait: done; then InService",
+    "nothing_to_change": "FAILED: The submitted information didn't contain changes.",
+    "parameter_twice": "done, then ParameterAlreadyExists, then version 2",
+    "same_token": "one instance",
+    "tags_of_both": "both=request, request=yes, template=yes",
+    "template_numbers": "version 2, and after its deletion version 3",
+}
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Cloud]:
+    with simulated_cloud() as found:
+        yield found
+
+
+@dataclass
+class Lab:
+    """The simulated cloud as a probe's place."""
+
+    cloud: Cloud
+    image_id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.image_id = self.cloud.bake("worker")
+
+    @property
+    def clients(self) -> Clients:
+        return self.cloud.clients
+
+    def place(self, name: str) -> Place:
+        return Place(self.clients, self.cloud.clock, f"raykiln-probe-{name}", self.image_id)
+
+
+@pytest.fixture(scope="module")
+def lab(cloud: Cloud) -> Lab:
+    return Lab(cloud)
+
+
+@pytest.mark.parametrize("probe", probes(), ids=lambda probe: probe.name)
+def test_the_local_cloud_does_as_aws_is_taken_to_and_nothing_stays(probe: Probe, lab: Lab) -> None:
+    with lab.place(probe.name.replace("_", "-")) as place:
+        found = probe.ask(place)
+
+    assert (found, probe.assumed) == (ANSWERS[probe.name],) * 2
+    assert probe.source.startswith("https://docs.aws.amazon.com/")
+    assert place.left == []
+    assert remaining(lab.clients, place.name) == []
+
+
+def remaining(clients: Clients, name: str) -> list[str]:
+    """Return what still has a probe's tag or name; ended instances do not count."""
+    ec2 = clients("ec2")
+    tagged = [{"Name": f"tag:{RUN_TAG}", "Values": [name]}]
+    alive = {"Name": "instance-state-name", "Values": ["pending", "running", "stopping"]}
+    instances = ec2.describe_instances(Filters=[*tagged, alive])["Reservations"]
+    parameters = clients("ssm").describe_parameters()["Parameters"]
+    return [
+        *(str(one) for one in instances),
+        *(v["VpcId"] for v in ec2.describe_vpcs(Filters=tagged)["Vpcs"]),
+        *(g["GroupId"] for g in ec2.describe_security_groups(Filters=tagged)["SecurityGroups"]),
+        *(
+            t["LaunchTemplateName"]
+            for t in ec2.describe_launch_templates()["LaunchTemplates"]
+            if t["LaunchTemplateName"] == name
+        ),
+        *(n for n in clients("dynamodb").list_tables()["TableNames"] if n == name),
+        *(p["Name"] for p in parameters if name in p["Name"]),
+        *(
+            s["StackName"]
+            for s in clients("cloudformation").describe_stacks()["Stacks"]
+            if s["StackName"] == name
+        ),
+        *(
+            g["AutoScalingGroupName"]
+            for g in clients("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
+        ),
+    ]
+
+
+def test_what_a_failed_probe_made_is_removed(lab: Lab) -> None:
+    place = lab.place("fails")
+
+    def fail() -> None:
+        with place:
+            place.template()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert place.left == []
+    assert remaining(lab.clients, "raykiln-probe-fails") == []
+
+
+def test_what_cannot_be_removed_is_named_and_the_rest_goes(lab: Lab) -> None:
+    with lab.place("stuck") as place:
+        place.template()
+        vpc = {"VpcId": lab.clients("ec2").create_vpc(CidrBlock="10.9.0.0/24")["Vpc"]["VpcId"]}
+        subnet = lab.clients("ec2").create_subnet(**vpc, CidrBlock="10.9.0.0/24")["Subnet"]
+        place.afterwards("VPC x", lambda: lab.clients("ec2").delete_vpc(**vpc))
+
+    assert len(place.left) == 1
+    assert place.left[0].startswith("VPC x: the removal of VPC x: not within 600 s")
+    assert "DependencyViolation" in place.left[0]
+    assert remaining(lab.clients, "raykiln-probe-stuck") == []
+    lab.clients("ec2").delete_subnet(SubnetId=subnet["SubnetId"])
+    lab.clients("ec2").delete_vpc(**vpc)
+
+
+def test_a_surprise_is_told_with_its_page_and_exits_with_2(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = import_module("tests.probes.dry_run")
+    monkeypatch.setattr(module, "ASSUMED", "something else")
+    monkeypatch.setattr("tests.probes.__main__.SystemClock", lambda: lab.cloud.clock)
+    where = ["--region", lab.clients.region, "--image", lab.image_id]
+
+    assert main([*where, "dry_run", "parameter_twice"]) == 2
+
+    told = capsys.readouterr().out
+    assert "OTHERWISE  dry_run: DryRunOperation, and 0 instances" in told
+    assert "assumed: something else" in told
+    assert "as assumed parameter_twice: done, then ParameterAlreadyExists" in told
+    monkeypatch.undo()
+    monkeypatch.setattr("tests.probes.__main__.SystemClock", lambda: lab.cloud.clock)
+    assert main([*where, "dry_run"]) == 0
+
+
+def test_a_probe_that_gets_no_answer_is_told_and_the_next_is_asked(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tests.probes.__main__.SystemClock", lambda: lab.cloud.clock)
+    where = ["--region", lab.clients.region, "--image", "ami-0"]
+
+    assert main([*where, "dry_run", "same_token"]) == 2
+
+    told = capsys.readouterr().out
+    assert "OTHERWISE  dry_run: InvalidAMIID.NotFound, and 0 instances" in told
+    assert "OTHERWISE  same_token: no answer: " in told
+
+
+def test_an_unknown_probe_is_refused_before_anything_is_asked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as exited:
+        main(["--region", "us-east-1", "--image", "ami-0", "dry_run", "missing"])
+
+    assert exited.value.code == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "there is no probe 'missing'\n  → invoke probe --list" in told.err
