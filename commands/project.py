@@ -57,8 +57,8 @@ def run_shown(arguments: str) -> float:
 
 # One worker for each core, up to eight: a worker takes about 400 MB.
 PARALLEL = ("--numprocesses=logical", "--maxprocesses=8", "--dist=worksteal")
-# Two local clouds, each for the tests of one file after another: machines mostly wait.
-TWO_CLOUDS = (
+# Two files at a time, each on a local cloud or a Ray cluster of its own, which mostly wait.
+TWO_FILES = (
     *("--numprocesses=logical", "--maxprocesses=2"),
     *("--dist=loadfile", "--no-loadscope-reorder"),
 )
@@ -101,9 +101,10 @@ def run_all_tests() -> None:
     from deploy.report.console import console, running_beside
 
     console.print("tests/lint, tests/unit and tests/documents run meanwhile; their results follow")
-    documents = [sys.executable, "-m", "commands", "test", "--only", DOCUMENTS]
+    only = " ".join((DOCUMENTS, *TWO_FILES))
+    documents = [sys.executable, "-m", "commands", "test", "--only", only]
     with running_beside(pytest(*PARALLEL, "tests/lint", "tests/unit"), documents):
-        run_tests(*TWO_CLOUDS, "tests/cloud")
+        run_tests(*TWO_FILES, "tests/cloud")
 
 
 @task
