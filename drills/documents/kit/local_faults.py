@@ -22,7 +22,7 @@ def kill_tasks(pipeline: PipelineUnderTest, tasks: Sequence[str]) -> None:
     pids = [pid for task in tasks for pid in _processes(task)]
     if not pids:
         raise DrillFailed("no task runs", hint="invoke documents.status")
-    pipeline.record_fault(f"killed {', '.join(map(_id, tasks))}")
+    pipeline.record_loss("killed", tasks)
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -35,7 +35,7 @@ def interrupt_spot(pipeline: PipelineUnderTest, tasks: Sequence[str]) -> None:
     """
     lines = [f"{_id(task)} {time.time():.0f}\n" for task in tasks]
     _declare(pipeline, paths().task_interruptions, lines)
-    pipeline.record_fault(f"Fargate interrupts {', '.join(map(_id, tasks))}")
+    pipeline.record_loss("Fargate interrupts", tasks)
 
     def have_begun() -> bool:
         return not set(tasks) & set(pipeline.tasks(WORKERS))

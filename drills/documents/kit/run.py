@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -67,15 +68,14 @@ def run_drill(name: str, pipeline: PipelineUnderTest) -> Run:
             pipeline.await_workers(getattr(drill, "WORKERS", 1))
             client.start()
             _await_done(client, pipeline, lambda: 2, WARM_UP)
-            fault, before = time.monotonic(), len(client.done())
+            fault = time.monotonic()
             drill.run(pipeline)
-        _await_done(client, pipeline, lambda: before + 2, drill.WITHIN)
-        figures["two more documents done"] = time.monotonic() - fault
+        _await_recovered(pipeline, fault, drill.WITHIN)
         client.stop()
         _await_done(client, pipeline, lambda: len(client.codes), drill.WITHIN)
         figures["all documents done"] = time.monotonic() - fault
-        _check(client)
         figures["no answer"] = client.gap(fault)
+        _check(pipeline, drill.WITHIN)
     except PipelineError as error:
         failure = error.message
     finally:
@@ -95,10 +95,34 @@ def run_drill(name: str, pipeline: PipelineUnderTest) -> Run:
     )
 
 
-def _check(client: BusyClient) -> None:
+def _await_recovered(pipeline: PipelineUnderTest, fault: float, seconds: float) -> None:
+    """Wait until other tasks run for those lost, and then for two new documents and an answer."""
+    client, figures = pipeline.client, pipeline.figures
+    if pipeline.lost:
+        pipeline.await_tasks(seconds)
+        figures["tasks are back"] = time.monotonic() - fault
+    earlier, before = set(client.codes), time.monotonic()
+
+    def words() -> str:
+        return f"{len(client.codes) - len(earlier)} added since, {client.refused} not answered"
+
+    pipeline.await_that(
+        "two new documents", lambda: len(set(client.done()) - earlier) > 1, seconds, words
+    )
+    figures["two new documents done"] = time.monotonic() - fault
+    pipeline.await_that("an answer", lambda: client.answered[-1:] > [before], seconds, words)
+
+
+def _check(pipeline: PipelineUnderTest, seconds: float) -> None:
     """Ask for every document's code; raises DrillFailed when any is not there, or is twice."""
-    for name in client.codes:
+    client = pipeline.client
+
+    def is_checked(name: str) -> bool:
         client.check(name)
+        return True
+
+    for name in client.codes:
+        pipeline.await_that(f"an answer about {name}", partial(is_checked, name), seconds, str)
     if client.wrong:
         raise DrillFailed(
             f"{len(client.wrong)} answers were wrong: {'; '.join(client.wrong[:5])}",

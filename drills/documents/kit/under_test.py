@@ -30,6 +30,7 @@ TRIES = 60
 FOLDER = "drill/"
 HEAD, WORKERS = "RayHeadServiceName", "RayWorkerServiceName"  # outputs with the services' names
 READY_SECONDS = 300.0
+STOPPED = "STOPPED"
 
 
 def pipeline_under_test(
@@ -45,7 +46,7 @@ def pipeline_under_test(
 
 @dataclass
 class PipelineUnderTest:
-    """One run of a drill on one pipeline; ``faults`` say what was broken."""
+    """One run of a drill on one pipeline: what was broken, and the tasks that were ``lost``."""
 
     pipeline: Pipeline
     clients: Clients
@@ -53,6 +54,7 @@ class PipelineUnderTest:
     api: Api
     say: Say = say_nothing
     faults: list[str] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)
     figures: dict[str, float] = field(default_factory=dict)
     cleanup: ExitStack = field(default_factory=ExitStack)
     client: BusyClient = field(init=False)
@@ -123,6 +125,11 @@ class PipelineUnderTest:
         self.faults.append(words)
         self.say(words)
 
+    def record_loss(self, how: str, tasks: Sequence[str]) -> None:
+        """Note and show which tasks are lost now; ECS must run others for them."""
+        self.lost.update(tasks)
+        self.record_fault(f"{how} {', '.join(arn.rpartition('/')[2] for arn in tasks)}")
+
     def await_that(
         self, what: str, holds: Callable[[], bool], seconds: float, words: Callable[[], str]
     ) -> None:
@@ -150,16 +157,12 @@ class PipelineUnderTest:
 
     def on_spot(self, tasks: Sequence[str]) -> list[str]:
         """Return which of these tasks are on Fargate Spot."""
-        with translated("looking at tasks"):
-            answer = self.clients("ecs").describe_tasks(cluster=self._cluster, tasks=list(tasks))
-        found = {
-            t["taskArn"] for t in answer["tasks"] if t.get("capacityProviderName") == "FARGATE_SPOT"
-        }
-        return [task for task in tasks if task in found]
+        found = {t["taskArn"]: t.get("capacityProviderName") for t in self._described(tasks)}
+        return [task for task in tasks if found.get(task) == "FARGATE_SPOT"]
 
     def stop(self, tasks: Sequence[str]) -> None:
         """Stop tasks; ECS sends SIGTERM, and SIGKILL when they take too long."""
-        self.record_fault(f"stopped {', '.join(arn.rpartition('/')[2] for arn in tasks)}")
+        self.record_loss("stopped", tasks)
         with translated("stopping tasks"):
             for arn in tasks:
                 self.clients("ecs").stop_task(cluster=self._cluster, task=arn, reason="a drill")
@@ -173,15 +176,26 @@ class PipelineUnderTest:
                 self.clients("ecs").update_service(
                     cluster=self._cluster, service=name, desiredCount=count
                 )
+        self.await_tasks(READY_SECONDS, count)
+
+    def await_tasks(self, seconds: float, workers: int = 0) -> None:
+        """Wait until no lost task runs, and all are in Ray that there should be, so many workers.
+
+        Raises DrillFailed when that takes longer.
+        """
         ray, seen = ray_of(self.clients, self.pipeline.outputs), [""]
 
         def holds() -> bool:
             found = services_of(self.clients, self.pipeline.outputs)
+            seen[0] = "; ".join(one.words for one in found)
+            left = [one for one in self._described(list(self.lost)) if one["lastStatus"] != STOPPED]
+            if left or not all(one.is_steady for one in found):
+                return False
             alive = sum(node.works for node in ray.nodes())
-            seen[0] = "; ".join([*(one.words for one in found), f"{alive} workers alive in Ray"])
-            return all(one.is_steady for one in found) and alive >= found[1].desired >= count
+            seen[0] += f"; {alive} workers alive in Ray"
+            return alive >= found[1].desired >= workers
 
-        self.await_that("head and workers", holds, READY_SECONDS, lambda: seen[0])
+        self.await_that("head and workers", holds, seconds, lambda: seen[0])
 
     def repair(self) -> None:
         """Undo the faults that last."""
@@ -191,6 +205,14 @@ class PipelineUnderTest:
         """Raise DrillFailed unless something holds."""
         if not holds:
             raise DrillFailed(words, hint="invoke documents.status")
+
+    def _described(self, tasks: Sequence[str]) -> list[Any]:
+        """Return what ECS says of tasks; it knows those that stopped for an hour."""
+        if not tasks:
+            return []
+        with translated("looking at tasks"):
+            found = self.clients("ecs").describe_tasks(cluster=self._cluster, tasks=list(tasks))
+        return list(found["tasks"])
 
     @property
     def _cluster(self) -> str:

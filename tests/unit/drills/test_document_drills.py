@@ -1,14 +1,15 @@
 """Drills of the document pipeline: what they say, what they stop, and that a loss is seen."""
 
+import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from common.errors import Refused
+from common.errors import Refused, Unanswered
 from common.waiting import SystemClock
 from deploy.documents.pipeline import Pipeline
 from documents.providers.interfaces import Passage
@@ -92,6 +93,7 @@ def test_a_drill_stops_the_tasks_that_it_says() -> None:
 
     assert ecs.stopped == ["arn/the-head/0"]
     assert found.faults == ["stopped 0"]
+    assert found.lost == {"arn/the-head/0"}
 
 
 def test_what_is_declared_to_the_local_cloud_is_gone_once_the_run_has_ended(
@@ -159,6 +161,9 @@ class Shelf:
 
     keeps: int
     broken: bool = False
+    lost: set[str] = field(default_factory=set)
+    silent: int = 0  # so many questions in a row are not answered
+    awaited: list[float] = field(default_factory=list)
     texts: dict[str, list[str]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     figures: dict[str, float] = field(default_factory=dict)
@@ -176,8 +181,17 @@ class Shelf:
     def await_that(
         self, what: str, holds: Callable[[], bool], seconds: float, words: Callable[[], str]
     ) -> None:
-        while not holds():
+        for _ in range(2000):
+            with suppress(Unanswered):
+                if holds():
+                    return
             words()
+            time.sleep(0.001)
+        raise DrillFailed(f"{what}: {words()}", hint="none")
+
+    def await_tasks(self, seconds: float) -> None:
+        self.awaited.append(seconds)
+        self.lost.clear()
 
     def put(self, name: str, content: bytes) -> None:
         code = content.partition(b" is ")[2].partition(b".")[0].decode()
@@ -187,6 +201,9 @@ class Shelf:
         return [name for name in names if name in self.texts]
 
     def passages(self, question: str, count: int) -> list[Passage]:
+        if self.lost or self.silent:
+            self.silent = max(0, self.silent - 1)
+            raise Unanswered("the head is away")
         return [
             Passage((n,), 1, "", text, 1.0) for n, texts in self.texts.items() for text in texts
         ]
@@ -212,6 +229,30 @@ def test_what_is_lost_or_twice_fails_the_drill(
     assert found.verdict == verdict, found.seen
     assert shelf.removed == 1
     if keeps == 1:
-        assert set(found.figures) == {"two more documents done", "all documents done", "no answer"}
+        names = {"two new documents done", "all documents done", "no answer"}
+        assert set(found.figures) == names
     else:
         assert "answers were wrong" in found.seen
+
+
+def test_a_drill_is_over_once_other_tasks_run_and_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(busy, "EVERY", 0.02)
+    shelf = Shelf(keeps=1)
+
+    def lose_the_head(pipeline: Shelf) -> None:
+        pipeline.lost.add("the head")
+
+    monkeypatch.setattr(head_task_stopped, "run", lose_the_head)
+    stopped = BusyClient.stop
+
+    def stop(client: BusyClient) -> None:
+        stopped(client)
+        shelf.silent = 3  # when every document is asked about
+
+    monkeypatch.setattr(BusyClient, "stop", stop)
+
+    found = run.run_drill("documents.head_task_stopped", shelf)  # type: ignore[arg-type] # has what is called
+
+    assert found.seen == ""
+    assert shelf.awaited == [240.0]
+    assert found.figures["tasks are back"] <= found.figures["two new documents done"]

@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
+from common.errors import PipelineError
+from deploy.cluster.ray_api import RayNode
 from deploy.documents.pipeline import find_pipeline
 from documents.control.claims import DONE, FAILED
 from documents.identity import ObjectRef
+from drills.documents.kit import under_test
 from drills.documents.kit.function import break_function, throttle_function
 from drills.documents.kit.under_test import HEAD, WORKERS, PipelineUnderTest
 from tests.unit.deploy.documents.conftest import made  # noqa: F401 - a fixture
@@ -93,3 +96,36 @@ def test_the_function_may_not_run_or_fails_until_the_repair(drilled: PipelineUnd
     assert "ReservedConcurrentExecutions" not in reserved
     after = functions.get_function_configuration(FunctionName=FUNCTION)["Environment"]
     assert after == before
+
+
+class Ray:
+    """Ray's API, where so many workers are alive."""
+
+    def __init__(self, alive: int) -> None:
+        self._alive = alive
+
+    def nodes(self) -> list[RayNode]:
+        return [RayNode(str(n), "", is_head=False, state="ALIVE") for n in range(self._alive)]
+
+
+def test_other_tasks_are_awaited_for_those_that_were_lost(
+    drilled: PipelineUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(under_test, "ray_of", lambda clients, outputs: Ray(1))
+    before = drilled.tasks(WORKERS)
+    drilled.stop(before)
+
+    drilled.await_tasks(120.0)
+
+    assert len(after := drilled.tasks(WORKERS)) == 1
+    assert after != before
+    assert [one["lastStatus"] for one in drilled._described(before)] == ["STOPPED"]
+
+
+def test_tasks_that_are_not_in_ray_are_not_back(
+    drilled: PipelineUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(under_test, "ray_of", lambda clients, outputs: Ray(0))
+
+    with pytest.raises(PipelineError, match="1 of 1 tasks run; 0 workers alive in Ray"):
+        drilled.await_tasks(120.0)
