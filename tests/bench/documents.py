@@ -1,10 +1,12 @@
-"""Measure documents and pages a minute: a plain loop in one process, then consumers on Ray.
+"""Measure documents and pages a minute: a plain loop in one process, and workers on Ray.
 
     $(.venv/bin/python -m commands.documents_runtime | head -1) -m tests.bench.documents
 
-Same files, same model, one run. The loop fetches, parses, chunks, embeds and writes, and does
-nothing else: no queue, no claims, no process for the parser. The consumers do all of their work;
-their start, and Ray's, is not counted. AWS is moto in a process of its own, on the same cores.
+Same files, same model, one run: each round has the loop, then one worker of Ray, two, three. A
+worker is a node with one CPU, as a worker task is, and so one consumer. The loop fetches, parses,
+chunks, embeds and writes, and does nothing else: no queue, no claims, no process for the parser.
+The consumers do all of their work; their start, and Ray's, is not counted. AWS is moto in this
+process, on the same cores: what it takes of one is printed too.
 """
 
 import argparse
@@ -14,14 +16,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from statistics import median
+
+import ray
 
 from commands.documents_runtime import model_folder
 from common import checkout
 from common.checkout import REPOSITORY
+from common.waiting import Seen, SystemClock, wait_for
 from documents.chunking import chunks
+from documents.consumer import states
+from documents.entry import NAMESPACE
 from documents.identity import ObjectRef, sha256_of
 from documents.parsing.formats import format_of, parser
 from documents.providers.interfaces import Stored
@@ -30,7 +40,7 @@ from documents.quality.plain_pdf import plain_pdf
 from documents.settings import load_settings
 from documents.work import make_work
 from tests.documents.cloud import PipelineCloud, cloud
-from tests.documents.ray_cluster import ray_cluster
+from tests.documents.ray_cluster import RayCluster, ray_cluster
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -89,41 +99,138 @@ def loop_seconds(aws: PipelineCloud, names: list[str]) -> float:
     return float(done.stdout)
 
 
-def ray_seconds(aws: PipelineCloud, names: list[str], consumers: int) -> float:
-    """Let so many consumers index these objects; return the seconds until the last is done."""
-    variables = {**aws.variables, "DOCUMENTS_CONSUMERS": str(consumers)}
-    with ray_cluster(variables, {"worker": consumers}) as cluster:
-        cluster.run("documents.consumer", "keeper")
-        warm = [f"warm-{consumers}-{number}.pdf" for number in range(4 * consumers)]
-        for number, name in enumerate(warm):
-            aws.put(name, document(-1000 * consumers - number, 1))
-        aws.wait(dict.fromkeys(warm, "DONE"), SECONDS)
-        began = time.monotonic()
+@dataclass
+class Measured:
+    """How fast one way was in one round: documents and seconds, and AWS's share of a core."""
+
+    documents: int
+    pages: int
+    seconds: float
+    stand_in: float
+
+    @property
+    def rate(self) -> float:
+        """Documents a minute."""
+        return self.documents / self.seconds * 60
+
+    def show(self, what: str) -> None:
+        """Print it."""
+        print(
+            f"{what}: {self.documents} documents in {self.seconds:.1f} s, "
+            f"{self.rate:.0f} documents and {self.rate * self.pages:.0f} pages a minute; "
+            f"AWS took {self.stand_in:.2f} of a core; load {os.getloadavg()[0]:.1f}",
+            flush=True,
+        )
+
+
+class Bench:
+    """Rounds of the same work; each file is of one round and one way, or it would be known."""
+
+    def __init__(self, aws: PipelineCloud, documents: int, pages: int) -> None:
+        self.aws, self._documents, self._pages, self._made = aws, documents, pages, 0
+
+    def loop(self) -> Measured:
+        """Let the plain loop index as many files."""
+        names = self._files()
+        return self._measured(lambda: loop_seconds(self.aws, names))
+
+    def workers(self) -> Measured:
+        """Let the consumers that are there index as many files."""
+        names = self._files()
+
+        def run() -> float:
+            began = time.monotonic()
+            for name in names:
+                self.aws.send(f"input/{name}")
+            self.aws.wait(dict.fromkeys(names, "DONE"), SECONDS)
+            return time.monotonic() - began
+
+        return self._measured(run)
+
+    def warm(self, cluster: RayCluster, workers: int) -> None:
+        """Wait until so many consumers run, and let them read a few documents."""
+
+        def look() -> Seen[bool]:
+            found = [one["node"] for one in states().values() if one]
+            return Seen(len(set(found)) == workers or None, f"on {len(set(found))} nodes")
+
+        with connected(cluster):
+            wait_for("the consumers", look, clock=SystemClock(), seconds=SECONDS)
+        names = [f"warm-{time.monotonic_ns()}.pdf" for _ in range(4 * workers)]
         for name in names:
-            aws.send(f"input/{name}")
-        aws.wait(dict.fromkeys(names, "DONE"), SECONDS)
-        return time.monotonic() - began
+            self.aws.put(name, self._document(1))
+        self.aws.wait(dict.fromkeys(names, "DONE"), SECONDS)
+
+    def _files(self) -> list[str]:
+        names = [f"bench-{time.monotonic_ns()}.pdf" for _ in range(self._documents)]
+        for name in names:
+            self.aws.client("s3").put_object(
+                Bucket="bucket", Key=f"input/{name}", Body=self._document(self._pages)
+            )
+        return names
+
+    def _document(self, pages: int) -> bytes:
+        self._made += 1
+        return document(self._made, pages)
+
+    def _measured(self, run: Callable[[], float]) -> Measured:
+        cpu, began = time.process_time(), time.monotonic()
+        seconds = run()
+        share = (time.process_time() - cpu) / (time.monotonic() - began)
+        return Measured(self._documents, self._pages, seconds, share)
 
 
-def measured(what: str, count: int, pages: int, run: Callable[[], float]) -> float:
-    """Run, print, and return the documents a minute."""
-    seconds = run()
-    rate = count / seconds * 60
-    load = os.getloadavg()[0]
-    print(
-        f"{what}: {count} documents in {seconds:.1f} s: {rate:.0f} documents and "
-        f"{rate * pages:.0f} pages a minute (load {load:.1f})",
-        flush=True,
-    )
-    return rate
+@contextmanager
+def connected(cluster: RayCluster) -> Iterator[None]:
+    """Be a driver of the cluster in the block."""
+    address = cluster.environment["RAY_ADDRESS"]
+    ray.init(address=address, namespace=NAMESPACE, log_to_driver=False)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def one_round(bench: Bench, most: int, number: int) -> list[Measured]:
+    """Return the loop's figures, then those of one worker, two, and so on."""
+    found = [bench.loop()]
+    found[0].show(f"round {number}, loop")
+    with ray_cluster(bench.aws.variables, {}) as cluster:
+        cluster.run("documents.consumer", "keeper")
+        for workers in range(1, most + 1):
+            cluster.start_worker(f"worker-{workers}", 1)
+            cluster.await_started(f"worker-{workers}")
+            bench.warm(cluster, workers)
+            found.append(bench.workers())
+            found[-1].show(f"round {number}, {workers} on Ray")
+    return found
+
+
+def spread(values: list[float]) -> str:
+    """Return the median of some values, and the least and most."""
+    return f"{median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def summarize(rounds: list[list[Measured]]) -> None:
+    """Print each way's rate, and how it compares with the loop and with one worker."""
+    for way in range(len(rounds[0])):
+        rates = [one[way].rate for one in rounds]
+        pages = [rate * rounds[0][0].pages for rate in rates]
+        words = f"{spread(rates)} documents a minute, {median(pages):.0f} pages"
+        if way:
+            words += f", {spread([one[way].rate / one[0].rate for one in rounds])} of the loop's"
+        if way > 1:
+            words += f", {spread([one[way].rate / one[1].rate for one in rounds])} of one worker's"
+        print(f"{f'{way} on Ray' if way else 'loop'}: {words}")
 
 
 def main() -> None:
-    """Measure the loop, and each number of consumers."""
+    """Measure the loop and each number of workers, round by round."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--documents", type=int, default=24)
     options.add_argument("--pages", type=int, default=8)
-    options.add_argument("--consumers", type=int, nargs="+", default=[1, 2])
+    options.add_argument("--workers", type=int, default=3)
+    options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--loop", nargs="*", default=[])
     chosen = options.parse_args()
     if chosen.loop:
@@ -131,24 +238,10 @@ def main() -> None:
         return
     os.environ.update(CREDENTIALS)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    count, pages = chosen.documents, chosen.pages
     with cloud(model_folder(checkout.cache()), consumer_memory=0, sweep_seconds=3600) as aws:
-        rounds = {}
-        for number in (0, *chosen.consumers):  # other documents each time: the same would be known
-            names = [f"round-{number}-{one}.pdf" for one in range(count)]
-            for one, name in enumerate(names):
-                content = document(10_000 * number + one, pages)
-                aws.client("s3").put_object(Bucket="bucket", Key=f"input/{name}", Body=content)
-            rounds[number] = names
-        loop = measured("loop", count, pages, lambda: loop_seconds(aws, rounds[0]))
-        for number in chosen.consumers:
-            rate = measured(
-                f"Ray, {number} consumers",
-                count,
-                pages,
-                lambda number=number: ray_seconds(aws, rounds[number], number),  # type: ignore[misc] # bound now
-            )
-            print(f"  {rate / loop:.2f} times the loop")
+        bench = Bench(aws, chosen.documents, chosen.pages)
+        numbers = range(1, chosen.rounds + 1)
+        summarize([one_round(bench, chosen.workers, number) for number in numbers])
 
 
 if __name__ == "__main__":
