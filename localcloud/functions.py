@@ -1,7 +1,8 @@
 """Lambda functions run as processes of this host, each invocation in a new one. No AWS.
 
 What a process does is in localcloud/function_runtime.py. Unlike on AWS, the timeout includes the
-interpreter's start, and no execution environment is reused.
+interpreter's start, and no execution environment is reused. As many run at once as there are CPUs,
+and the others wait: on AWS each has a CPU of its own, and none is late because of another.
 """
 
 import io
@@ -18,6 +19,7 @@ from localcloud.paths import Paths
 from localcloud.processes import run_for
 
 RUNTIME = "localcloud.function_runtime"
+AT_ONCE = os.cpu_count() or 1
 
 
 class Functions:
@@ -26,6 +28,7 @@ class Functions:
     def __init__(self, place: Paths) -> None:
         self._place = place
         self._answers: dict[str, Answer | None] = {}
+        self._free = threading.Semaphore(AT_ONCE)
 
     def invoke(self, request_id: str, work: Work) -> None:
         """Begin to run a function."""
@@ -41,7 +44,8 @@ class Functions:
 
     def _run(self, request_id: str, work: Work) -> None:
         try:
-            self._answers[request_id] = self._result(work)
+            with self._free:
+                self._answers[request_id] = self._result(work)
         except (OSError, zipfile.BadZipFile) as error:
             self._answers[request_id] = Answer(1, "", f"the function was not started: {error}\n")
 

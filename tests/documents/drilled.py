@@ -78,7 +78,7 @@ def busy(
     aws: PipelineCloud, url: str, put: Callable[[str, bytes], None] | None = None, pages: int = 1
 ) -> Iterator[BusyClient]:
     """Let a client add and ask, from before the drill until the block ends; then check it all."""
-    client = BusyClient(Served(aws, Api(url, TOKEN), put or aws.put), pages)
+    client = BusyClient(Served(aws, Api(url, TOKEN), put or aws.put), pages, add_every=1.0)
     client.start()
     try:
         await_done(client, 2)

@@ -20,7 +20,6 @@ from documents.providers.interfaces import Passage
 from documents.quality.facts import FIRST, SECOND
 from documents.quality.plain_pdf import plain_pdf
 
-EVERY = 1.0  # seconds between two documents, and two questions
 PASSAGES = 20
 
 
@@ -48,10 +47,12 @@ class Document:
 
 @dataclass
 class BusyClient:
-    """Adds and asks, in two threads; times are those of the monotonic clock."""
+    """Adds and asks, in two threads, each so many seconds; times are of the monotonic clock."""
 
     pipeline: Pipeline
     pages: int = 1
+    add_every: float = 3.0
+    ask_every: float = 1.0
     codes: dict[str, str] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
     answered: list[float] = field(default_factory=list)
@@ -105,11 +106,11 @@ class BusyClient:
         return max((later - at for at, later in pairwise(times)), default=0.0)
 
     def _add_all_along(self) -> None:
-        while not self._over.wait(EVERY):
+        while not self._over.wait(self.add_every):
             self.add(self.document(self.pages))
 
     def _ask(self) -> None:
-        while not self._over.wait(EVERY):
+        while not self._over.wait(self.ask_every):
             try:
                 if done := self.done():
                     self.check(random.choice(done))  # noqa: S311 # nothing secret

@@ -14,7 +14,6 @@ from common.waiting import SystemClock
 from deploy.documents.pipeline import Pipeline
 from documents.providers.interfaces import Passage
 from drills.documents import head_task_stopped, poison
-from drills.documents.kit import client as busy
 from drills.documents.kit import local_faults, run
 from drills.documents.kit.client import BusyClient
 from drills.documents.kit.deployer import changed
@@ -173,7 +172,7 @@ class Shelf:
     pipeline: Pipeline = field(default_factory=lambda: Pipeline(an_environment(), {}))
 
     def __post_init__(self) -> None:
-        self.client = BusyClient(self)
+        self.client = BusyClient(self, add_every=0.02, ask_every=0.02)
 
     def await_workers(self, count: int) -> None:
         pass
@@ -216,7 +215,6 @@ class Shelf:
 def test_what_is_lost_or_twice_fails_the_drill(
     monkeypatch: pytest.MonkeyPatch, keeps: int, verdict: str
 ) -> None:
-    monkeypatch.setattr(busy, "EVERY", 0.02)
     shelf = Shelf(keeps)
 
     def broken(pipeline: Shelf) -> None:
@@ -236,7 +234,6 @@ def test_what_is_lost_or_twice_fails_the_drill(
 
 
 def test_a_drill_is_over_once_other_tasks_run_and_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(busy, "EVERY", 0.02)
     shelf = Shelf(keeps=1)
 
     def lose_the_head(pipeline: Shelf) -> None:
