@@ -22,6 +22,7 @@ from commands import (
     project,
     releases,
     rollout,
+    token,
 )
 
 namespace = Collection(
@@ -48,6 +49,7 @@ namespace = Collection(
         head.head_hand_over,
     ),
     job=Collection(job.job_submit, job.job_list, job.job_logs, job.job_stop),
+    token=Collection(token.token_rotate),
     account=Collection(account.setup, account.template, account.remove),
     cloud=Collection(cloud.up, cloud.down, cloud.cloud_status, cloud.shell),
     documents=Collection(

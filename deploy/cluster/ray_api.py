@@ -35,6 +35,10 @@ class Unreachable(PipelineError):
     """Ray does not answer, or not correctly, at the moment; a later attempt may succeed."""
 
 
+class TokenRefused(Refused):
+    """Ray has another token than the secret has now."""
+
+
 @dataclass(frozen=True)
 class RayNode:
     """A node in Ray's view; amounts of memory among its total ``resources`` are bytes."""
@@ -269,9 +273,9 @@ def alive_workers(api: RayApi) -> tuple[RayNode, ...]:
 
 def _check(url: str, status: int, body: bytes) -> None:
     if status in (401, 403):
-        raise Refused(
+        raise TokenRefused(
             f"{url} refuses the token: {body[:200].decode(errors='replace')}",
-            hint="was the secret changed? Ray reads it when it starts",
+            hint="was the secret changed? Ray reads it when it starts: invoke token.rotate",
         )
     if status != 200:
         raise Unreachable(f"{url} answered {status}: {body[-500:].decode(errors='replace')}")

@@ -1,6 +1,6 @@
 """The cluster's secret: one SecureString that serves as Ray's token. Touches AWS (SSM).
 
-It is created once, by the operator's machine, and never shown, logged or changed here.
+It is created by the operator's machine, replaced only by a rotation, and never shown or logged.
 https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-securestring.html
 """
 
@@ -59,7 +59,7 @@ def _create(clients: Clients, name: str, tags: dict[str, str]) -> None:
         try:
             clients("ssm").put_parameter(
                 Name=name,
-                Description="Ray's token, made by Raykiln; rotate by overwriting",
+                Description="Ray's token, made by Raykiln; invoke token.rotate replaces it",
                 Value=secrets.token_hex(BYTES),
                 Type="SecureString",
                 Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
@@ -68,6 +68,18 @@ def _create(clients: Clients, name: str, tags: dict[str, str]) -> None:
             # Another deployer created it meanwhile: use theirs.
             if error_code(error) != "ParameterAlreadyExists":
                 raise
+
+
+def replace_secret(clients: Clients, name: str) -> None:
+    """Give the secret another value, as its next version.
+
+    Nodes take it when they next start Ray. Tags stay:
+    https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+    """
+    with translated(f"replacing the secret {name}"):
+        clients("ssm").put_parameter(
+            Name=name, Value=secrets.token_hex(BYTES), Type="SecureString", Overwrite=True
+        )
 
 
 def remove_secret(clients: Clients, name: str) -> None:

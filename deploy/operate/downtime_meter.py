@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from common.progress import Progress
 from common.waiting import Clock
 from deploy.cluster.client_downtime import Probe, longest_downtime
-from deploy.cluster.ray_api import RayApi, RayNode, Unreachable
+from deploy.cluster.ray_api import RayApi, RayNode, TokenRefused, Unreachable
 
 
 @dataclass
@@ -35,10 +35,10 @@ class DowntimeMeter:
         self.progress.end(outcome)
 
     def nodes(self) -> tuple[RayNode, ...]:
-        """Probe; return Ray's nodes, none when Ray does not answer."""
+        """Probe; return Ray's nodes, none when Ray does not answer, or refuses the token."""
         try:
             found = self.api().nodes()
-        except Unreachable:
+        except (Unreachable, TokenRefused):
             found = ()
         answered = any(node.leads for node in found)
         self._probes.append(Probe(self.clock.now(), answered))

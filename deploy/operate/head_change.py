@@ -91,13 +91,17 @@ def plan_change(action: HeadAction, heads: Heads, instance_id: str = "") -> Plan
 
 @dataclass(frozen=True)
 class HeadChange:
-    """Carries out one change. ``api`` returns Ray's API at the stable name."""
+    """Carries out one change. ``api`` returns Ray's API at the stable name.
+
+    ``first`` is done before the head is changed, once it is certain that it will be.
+    """
 
     clients: Clients
     environment: Environment
     clock: Clock
     api: Callable[[], RayApi]
     progress: Progress
+    first: Callable[[], None] = lambda: None
 
     def run(self, change: PlannedChange) -> ChangeResult | None:
         """Carry out the change and wait for recovery; None when the head was not the leader.
@@ -127,6 +131,7 @@ class HeadChange:
             self._await_group(change)
             return None
         workers = self._workers(meter)
+        self.first()
         self._begin(change)
         lease = self._await_head(change, heads.lease.epoch if heads.lease else 0, meter)
         back = await_rejoined(self._access, self.api, workers, self._seconds)

@@ -56,6 +56,7 @@ def test_the_menu_has_every_command() -> None:
         *("job.submit", "job.list", "job.logs", "job.stop"),
         *("check", "test", "thorough", "mutants", "lock"),
         *("head.id", "head.logs", "head.shell", "head.restart", "head.replace", "head.hand-over"),
+        "token.rotate",
         *("account.setup", "account.template", "account.remove"),
         *("cloud.up", "cloud.down", "cloud.status", "cloud.shell"),
         *("documents.add", "documents.ask", "documents.retry", "documents.evaluate"),

@@ -5,12 +5,21 @@ import shlex
 from dataclasses import dataclass, field
 
 from moto.ec2.models.instance_types import INSTANCE_TYPES
+from moto.ssm.models import ssm_backends
 
 from common.accelerators import RAYS_NAMES
 from common.environment import Environment
-from deploy.cluster.ray_api import Job, RayNode, Unreachable
+from deploy.cluster.ray_api import (
+    Actor,
+    Job,
+    PlacementGroup,
+    RayNode,
+    RunningJob,
+    TokenRefused,
+    Unreachable,
+)
 from deploy.verify.smoke import GROUP_TASK
-from localcloud.account import ec2_backend
+from localcloud.account import ACCOUNT, REGION, ec2_backend
 from node.identity import Identity
 from tests.simulation.cloud import Cloud
 from tests.simulation.machine import Machine
@@ -44,7 +53,21 @@ class FakeRayApi:
         head = self.cloud.rays.running(self.environment.name)
         if head is None or not head.answers or head.machine is not self._reached():
             raise Unreachable(f"{self.environment.head_dns} does not answer")
+        if head.token != self._token():
+            raise TokenRefused(f"{self.base} refuses the token")
         return tuple(self._node(raylet, raylet is head.own) for raylet in head.nodes.values())
+
+    def running_jobs(self) -> tuple[RunningJob, ...]:
+        """Return a job that runs wherever a head does."""
+        return (RunningJob("job-1", self.nodes()[0].id),)
+
+    def actors(self) -> tuple[Actor, ...]:
+        """See deploy.cluster.ray_api.RayApi."""
+        return ()
+
+    def placement_groups(self) -> tuple[PlacementGroup, ...]:
+        """See deploy.cluster.ray_api.RayApi."""
+        return ()
 
     def submit(self, entrypoint: str, submission_id: str, *, on_head: bool = False) -> None:
         """See deploy.cluster.ray_api.RayApi."""
@@ -63,6 +86,12 @@ class FakeRayApi:
         addresses = {node.labels[GROUP]: node.address for node in self.nodes() if node.labels}
         ran = [{"group": group, "address": addresses.get(group, "")} for group in command[4:]]
         return "".join(f"here: {json.dumps(one)}\n" for one in ran)
+
+    def _token(self) -> str:
+        """Return the secret's value as it is now."""
+        parameter = ssm_backends[ACCOUNT][REGION].get_parameter(self.environment.secret)
+        assert parameter
+        return str(parameter.decrypt(parameter.value))
 
     def _node(self, raylet: Raylet, is_head: bool) -> RayNode:
         """Return a node as Ray would start there: ``worker_arguments`` of node/ray."""
