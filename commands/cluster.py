@@ -1,36 +1,73 @@
 """Tasks: look at a cluster and check that it works."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
+from commands.cost import cost_of_cluster
 from commands.failures import FAILED, plain_errors
 from commands.shared import DEFAULT_ENV, ENV, JSON, YES, approve, clients_of, environment_at
 
 if TYPE_CHECKING:
     from common.environment import Environment
-    from deploy.operate.status_report import StatusReport
+    from deploy.operate.status_report import Section, StatusReport
     from deploy.verify.check import Check
     from deploy.verify.smoke import JobResult
 
+T = TypeVar("T")
+COST_SECONDS = 60.0  # between two looks at what is billed, while a person watches
 
-@task(help={"env": ENV, "json": JSON, "watch": "show it again every two seconds, until Ctrl-C"})
+
+@task(help={"env": ENV, "json": JSON, "watch": "with jobs and cost on one screen, until Ctrl-C"})
 def status(c: Context, env: str = DEFAULT_ENV, json: bool = False, watch: bool = False) -> None:
     """Show the state of ENV and its problems; exit 2 when it is unhealthy."""
     with plain_errors():
         environment = environment_at(env)
         from deploy.operate.status import read_status
-        from deploy.report.console import watch_report
 
-        clients = clients_of(environment)
         if watch:
-            watch_report(lambda: read_status(environment, clients))
-        report = read_status(environment, clients)
+            watch_cluster(environment)
+        report = read_status(environment, clients_of(environment))
         print_status(report, json)
         if not report.is_healthy:
             raise Exit("", FAILED)
+
+
+def watch_cluster(environment: "Environment") -> None:
+    """Show groups, autoscaler, jobs, cost and alarms on one screen, until Ctrl-C."""
+    import time
+
+    from common.checkout import home
+    from deploy.operate.jobs import known_jobs
+    from deploy.operate.status import read_status
+    from deploy.report.console import watch
+    from deploy.report.live_view import LiveView
+
+    clients = clients_of(environment)
+    cost, asked_at = known(lambda: cost_of_cluster(environment)), time.time()
+
+    def sections() -> "tuple[Section, ...]":
+        nonlocal cost, asked_at
+        now = time.time()
+        if now - asked_at >= COST_SECONDS:
+            cost, asked_at = known(lambda: cost_of_cluster(environment)), now
+        jobs = known(lambda: known_jobs(clients, environment, home()))
+        return LiveView(read_status(environment, clients), jobs, cost, now).sections()
+
+    watch(sections)
+
+
+def known(read: Callable[[], T]) -> "T | str":
+    """Return what is read, or why it cannot be."""
+    from common.errors import PipelineError
+
+    try:
+        return read()
+    except PipelineError as error:
+        return f"not known: {error.message}"
 
 
 def print_status(report: "StatusReport", as_json: bool) -> None:

@@ -40,12 +40,16 @@ class JobRecord:
 
 @dataclass(frozen=True)
 class JobLine:
-    """A job as a person sees it; ``again`` is the command to run it again, if it was lost."""
+    """A job as a person sees it; ``again`` is the command to run it again, if it was lost.
+
+    ``started``: seconds since the epoch; 0 before it started, and of a job that Ray has forgotten.
+    """
 
     id: str
     status: str
     entrypoint: str
     again: str = ""
+    started: float = 0.0
 
     @property
     def command(self) -> str:
@@ -101,10 +105,11 @@ def job_lines(
 def _line(record: JobRecord | None, job: SubmittedJob | None, epoch: int) -> JobLine:
     """Return the line of a job that is recorded, or known to Ray, or both."""
     id, entrypoint = (job.id, job.entrypoint) if job else (record.id if record else "", "")
+    started = job.started if job else 0.0
     if record and is_lost(record, job, epoch):
-        return JobLine(id, LOST, entrypoint, record.again)
+        return JobLine(id, LOST, entrypoint, record.again, started)
     status = job.status if job else (record.ended if record else "")
-    return JobLine(id, status or "UNKNOWN", entrypoint)
+    return JobLine(id, status or "UNKNOWN", entrypoint, started=started)
 
 
 def is_lost(record: JobRecord, job: SubmittedJob | None, epoch: int) -> bool:

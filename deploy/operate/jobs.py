@@ -94,7 +94,7 @@ class Jobs:
     def submit(self, request: JobRequest) -> str:
         """Submit a job and return its id; raises PipelineError when Ray refuses it."""
         job = f"job-{uuid4().hex[:12]}"
-        epoch = self._epoch()
+        epoch = _epoch(self._clients, self._environment)
         options = ("--no-wait", "--submission-id", job, *request.rays_options)
         if self._run("submit", *options, "--", *request.command):
             raise PipelineError("Ray did not accept the job", hint="its words are above")
@@ -127,10 +127,8 @@ class Jobs:
             raise PipelineError(f"Ray did not stop {job}", hint="its words are above")
 
     def lines(self) -> tuple[JobLine, ...]:
-        """Return all jobs that Ray knows, and those of this machine that it has forgotten."""
-        jobs = ray_api(self._clients, self._environment).submitted_jobs()
-        self._records.note_ended(jobs)
-        return job_lines(self._records.all(), jobs, self._epoch())
+        """Return what ``known_jobs`` does."""
+        return known_jobs(self._clients, self._environment, self._home)
 
     def _outcome(self, job: str) -> str:
         """Return a job's status once Ray answers."""
@@ -148,10 +146,6 @@ class Jobs:
         if not line.status:
             raise Refused(f"there is no job {job}", hint="`invoke job.list` shows all jobs")
         return line.status
-
-    def _epoch(self) -> int:
-        lease = find_lease(self._clients, self._environment)
-        return lease.epoch if lease else 0
 
     def _run(self, *arguments: str) -> int:
         """Run ``ray job``, with its words shown; return its exit code."""
@@ -172,3 +166,19 @@ class Jobs:
                 }
         finally:
             forward.close()
+
+
+def known_jobs(clients: Clients, environment: Environment, home: Path) -> tuple[JobLine, ...]:
+    """Return all jobs that Ray knows, and those of this machine that it has forgotten.
+
+    Raises PipelineError when Ray cannot be asked.
+    """
+    records = JobRecords(home, environment.name)
+    jobs = ray_api(clients, environment).submitted_jobs()
+    records.note_ended(jobs)
+    return job_lines(records.all(), jobs, _epoch(clients, environment))
+
+
+def _epoch(clients: Clients, environment: Environment) -> int:
+    lease = find_lease(clients, environment)
+    return lease.epoch if lease else 0

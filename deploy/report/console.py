@@ -16,17 +16,18 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
 from rich.spinner import Spinner
 from rich.status import Status
 from rich.table import Table
+from rich.text import Text
 
 from common.errors import PipelineError
 
 if TYPE_CHECKING:
-    from deploy.operate.status_report import StatusReport
+    from deploy.operate.status_report import Section, StatusReport
 
 console = Console(highlight=False, soft_wrap=True)
 if not console.is_terminal:
@@ -174,13 +175,37 @@ def show_report(report: "StatusReport") -> None:
         console.print(f"[red]![/red] {escape(problem)}")
 
 
-def watch_report(read: Callable[[], "StatusReport"], seconds: float = 2.0) -> None:
-    """Read and show the report every ``seconds``, until Ctrl-C."""
-    while True:
-        report = read()
-        console.clear()
-        show_report(report)
-        time.sleep(seconds)
+def watch(read: Callable[[], "tuple[Section, ...]"], seconds: float = 2.0) -> None:
+    """Read and show tables on one screen, again after ``seconds``, until Ctrl-C.
+
+    What does not fit into the terminal's columns is cut, and so is what is below its last line.
+    Without a terminal each screen follows the one before.
+    """
+    if not console.is_terminal:
+        while True:
+            console.print(one_screen(read()))
+            time.sleep(seconds)
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        while True:
+            live.update(one_screen(read()), refresh=True)
+            time.sleep(seconds)
+
+
+def one_screen(sections: "Sequence[Section]") -> Group:
+    """Return tables whose rows are a line each, however narrow the screen is."""
+    tables: list[Table | str] = []
+    for section in sections:
+        table = Table(box=None, pad_edge=False, title=section.title, title_justify="left")
+        table.show_header = any(section.columns)
+        # The last column has the words that may be long. Only a column that may wrap is made
+        # narrower than its cells, so it may, and its cells may not.
+        for name in section.columns[:-1]:
+            table.add_column(name, no_wrap=True)
+        table.add_column(section.columns[-1])
+        for *row, last in section.rows:
+            table.add_row(*map(escape, row), Text(last, no_wrap=True, overflow="ellipsis"))
+        tables += [table, ""]
+    return Group(*tables[:-1])
 
 
 def print_json(data: Any) -> None:

@@ -391,7 +391,9 @@ def test_the_examples_run_on_a_cluster(invoke: Invoke) -> None:
     assert "0 texts scored in 0 batches" in invoke(*EXAMPLE, "batch_inference.py", *IN_LAKE).stdout
 
 
-def test_training_goes_on_from_its_checkpoint_after_the_head_is_lost(invoke: Invoke) -> None:
+def test_training_goes_on_from_its_checkpoint_after_a_rotation_has_ended_it(
+    invoke: Invoke,
+) -> None:
     training = ("train.py", *IN_LAKE, "--steps", "600")
     begun = [word for word in EXAMPLE if word != "--follow"]
     job = invoke(*begun, *training, "--pause", "0.1").stdout.splitlines()[-1]
@@ -399,8 +401,11 @@ def test_training_goes_on_from_its_checkpoint_after_the_head_is_lost(invoke: Inv
         "a checkpoint", lambda: "checkpoint at step 100" in invoke("job.logs", job).stdout, 120
     )
 
-    invoke("head.restart", "--yes")
+    before = inside(READ_SECRET)
+    said = invoke("token.rotate", "--yes").stdout
 
+    assert f"1 job ends: {job}\n" in said
+    assert inside(READ_SECRET) != before
     assert f"{job} was lost with its head" in invoke("job.logs", job, code=2).stderr
     printed = invoke(*EXAMPLE, *training).stdout
     step = re.search(r"goes on from step (\d+)", printed)
