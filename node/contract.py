@@ -131,6 +131,7 @@ IDENTITY_UNIT = "ray-identity"
 STORAGE_UNIT = "ray-storage"
 METADATA_UNIT = "ray-metadata"  # of heads
 LOGS_UNIT = "ray-logs"
+LOG_LIMIT_UNIT = "ray-log-limit"
 HEAD_UNIT = "ray-head"
 WORKER_UNIT = "ray-worker"
 WATCHDOG_UNIT = "ray-watchdog"
@@ -140,6 +141,7 @@ UNITS = (
     STORAGE_UNIT,
     METADATA_UNIT,
     LOGS_UNIT,
+    LOG_LIMIT_UNIT,
     HEAD_UNIT,
     WORKER_UNIT,
     WATCHDOG_UNIT,
@@ -157,10 +159,14 @@ DRAINING_MARK = f"event={DRAINING}"
 # --- CloudWatch Logs: a group for each role, a stream for each instance, named by its id ---------
 
 LOG_GROUP = "/raykiln/{environment}/{role}"
-# Keys of a line, which is JSON.
+# What jobs print: a stream for each job and instance, JOB/INSTANCE.
+JOB_LOG_GROUP = "/raykiln/{environment}/jobs"
+# Keys of a line, which is JSON; the last two are of a job's.
 LINE_UNIT = "unit"
 LINE_PRIORITY = "priority"
 LINE_MESSAGE = "message"
+JOB_FILE = "file"  # Ray's, on the instance
+JOB_TASK = "task"  # or the actor, where Ray's file names it
 
 # --- CloudWatch metrics, in the namespace that node.yaml names -----------------------------------
 

@@ -43,7 +43,7 @@ def event_of(entry: dict[str, Any]) -> Event:
     line = {
         LINE_UNIT: str(unit).removesuffix(".service"),
         LINE_PRIORITY: int(entry.get("PRIORITY") or 6),
-        LINE_MESSAGE: _shortened(_message(entry.get("MESSAGE"))),
+        LINE_MESSAGE: shortened(_message(entry.get("MESSAGE"))),
     }
     return Event(
         int(entry["__REALTIME_TIMESTAMP"]) // 1000,
@@ -59,7 +59,8 @@ def _message(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
+    """Cut a message that is longer than MESSAGE_BYTES."""
     data = text.encode("utf-8", "replace")
     if len(data) <= MESSAGE_BYTES:
         return data.decode()

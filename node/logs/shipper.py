@@ -1,19 +1,18 @@
-"""Ship this node's logs to CloudWatch Logs, one stream for each instance. ``python -m
-node.logs.shipper`` in ray-logs.service. Writes to CloudWatch Logs.
+"""Ship this node's logs to CloudWatch Logs: the journal, one stream for each instance, and in a
+thread (job_shipper.py) what jobs print. ``python -m node.logs.shipper`` in ray-logs.service. Writes
+to CloudWatch Logs.
 
 Each batch is sent until it is accepted, and only then is its last cursor written to disk: a batch
 that was being sent when this process was killed is sent again, after an orderly stop none is.
 Nothing is read meanwhile, so memory is bounded by one batch, and the journal keeps what waits.
-
-It needs no identity.json: the logs of an instance without an identity are the most useful.
 """
 
+import os
 import random
 import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,16 @@ import yaml
 from botocore.exceptions import BotoCoreError, ClientError
 
 from node import contract
-from node.clients import error_code, make_client
-from node.identity import NODE_YAML, BadIdentity, metadata_service, required
+from node.clients import make_client
+from node.identity import BadIdentity
 from node.log import ERROR, WARNING, EventLog, Log
 from node.logs.batch import Batch
+from node.logs.job_names import Dashboard, JobNames
+from node.logs.job_shipper import POSITIONS, JobShipper, Positions, start_thread
+from node.logs.origin import Origin, find_origin
 from node.logs.progress import PROGRESS, Progress
 from node.logs.source import JournalSource, Source, journal_command
+from node.logs.stream import CloudWatchStream, Rejected
 
 # What boots an instance and what we run on it. A pattern would only match units that have logged.
 UNITS = (
@@ -40,71 +43,6 @@ RESTART_PAUSE = 10.0  # seconds until journalctl is started again
 LAST_SECONDS = 8.0  # for what is left after SIGTERM; ray-logs.service allows ten
 
 Clock = Callable[[], float]
-
-
-class Rejected(Exception):
-    """CloudWatch Logs will never accept this batch: a retry cannot help."""
-
-
-@dataclass(frozen=True)
-class Stream:
-    """Where this instance's lines go: the foundation's template has a group for each role."""
-
-    region: str
-    group: str
-    name: str
-
-
-def find_stream(node_yaml: Path = NODE_YAML) -> Stream:
-    """Return our stream; raises BadIdentity, and NoMetadata while there is no network."""
-    found = yaml.safe_load(node_yaml.read_text(encoding="utf-8"))
-    if not isinstance(found, dict) or not (
-        found.get(contract.ENVIRONMENT_KEY) and found.get(contract.ROLE_KEY)
-    ):
-        raise BadIdentity("node.yaml names no environment and role")
-    metadata = metadata_service()
-    return Stream(
-        region=required(metadata, "meta-data/placement/region"),
-        group=contract.LOG_GROUP.format(
-            environment=found[contract.ENVIRONMENT_KEY], role=found[contract.ROLE_KEY]
-        ),
-        name=required(metadata, "meta-data/instance-id"),
-    )
-
-
-class CloudWatchStream:
-    """A stream of CloudWatch Logs, created by the first write; ``logs`` is botocore's."""
-
-    def __init__(self, logs: Any, stream: Stream, log: Log) -> None:
-        self._logs, self._log = logs, log
-        self._where = {"logGroupName": stream.group, "logStreamName": stream.name}
-
-    def put(self, batch: Batch) -> None:
-        """Send a batch once; raises Rejected, and botocore's errors, which may pass."""
-        try:
-            self._put(batch)
-        except ClientError as error:
-            if error_code(error) != "ResourceNotFoundException":
-                raise
-            self._create()
-            self._put(batch)
-
-    def _put(self, batch: Batch) -> None:
-        try:
-            answer = self._logs.put_log_events(**self._where, logEvents=batch.as_request())
-        except ClientError as error:
-            if error_code(error) == "InvalidParameterException":
-                raise Rejected(str(error)) from error
-            raise
-        if rejected := answer.get("rejectedLogEventsInfo"):
-            self._log("lines rejected for their age", level=WARNING, which=rejected)
-
-    def _create(self) -> None:
-        try:
-            self._logs.create_log_stream(**self._where)
-        except ClientError as error:
-            if error_code(error) != "ResourceAlreadyExistsException":
-                raise
 
 
 class LogShipper:
@@ -206,23 +144,36 @@ class LogShipper:
         return self._deadline is not None and self._clock() >= self._deadline
 
 
-def await_stream(log: Log) -> Stream:
-    """Return our stream; waits for the metadata service without limit."""
+def await_origin(log: Log) -> Origin:
+    """Return who we are; waits for the metadata service without limit."""
     pause = FIRST_PAUSE
     while True:
         try:
-            return find_stream()
+            return find_origin()
         except (BadIdentity, OSError, ValueError, yaml.YAMLError) as error:
             log("no log stream yet", level=WARNING, error=error)
         time.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
 
 
+def ship_jobs(origin: Origin, client: Any, log: Log) -> Callable[[], None]:
+    """Begin to ship what jobs print; return what stops it."""
+
+    def open_stream(job: str) -> CloudWatchStream:
+        return CloudWatchStream(client, origin.job(job), log)
+
+    dashboard = Dashboard(origin.dashboard, Path(contract.TOKEN_FILE))
+    shipper = JobShipper(open_stream, JobNames(dashboard.job), Positions(POSITIONS), log=log)
+    return start_thread(shipper, lambda: os.kill(os.getpid(), signal.SIGTERM))
+
+
 def main() -> int:
     """Ship until SIGTERM."""
     log = EventLog()
-    stream = await_stream(log)
-    cloudwatch = CloudWatchStream(make_client("logs", stream.region), stream, log)
+    origin = await_origin(log)
+    stream = origin.journal()
+    client = make_client("logs", stream.region)
+    cloudwatch = CloudWatchStream(client, stream, log)
 
     def open_source(cursor: str, follow: bool) -> Source:
         return JournalSource(journal_command(UNITS, cursor, follow=follow), log)
@@ -230,7 +181,9 @@ def main() -> int:
     shipper = LogShipper(open_source, cloudwatch.put, Progress(PROGRESS), log=log)
     signal.signal(signal.SIGTERM, lambda *_: shipper.stop())
     log("shipping logs", group=stream.group, stream=stream.name)
+    stop_jobs = ship_jobs(origin, client, log)
     shipper.run()
+    stop_jobs()
     return 0
 
 

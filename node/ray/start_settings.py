@@ -21,6 +21,8 @@ from node.identity import RUN, Identity
 TOKEN = Path(TOKEN_FILE)
 AUTOSCALER = RUN / "autoscaler.yaml"
 LAUNCHES = Path(LAUNCHES_FILE)  # what could not be launched
+LOG_BYTES = 32 * 1024 * 1024  # of each of Ray's logs, after which it is rotated
+LOG_BACKUPS = 2
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"  # Debian, Ubuntu: update-ca-certificates(8)
 
 
@@ -28,6 +30,9 @@ def common_environment(identity: Identity) -> dict[str, str]:
     """Return what head and workers share.
 
     Autoscaler v2 matches nodes to instances by the first two; usage statistics would dial out.
+    Without RAY_ROTATION_MAX_BYTES, Ray 2.60 never rotates what a worker prints
+    (ray/_private/workers/default_worker.py), and other logs at 512 MiB, five times. What it never
+    rotates, node/logs/limit.py bounds.
     """
     return {
         "RAY_CLOUD_INSTANCE_ID": identity.instance_id,
@@ -35,6 +40,8 @@ def common_environment(identity: Identity) -> dict[str, str]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(TOKEN),
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ROTATION_MAX_BYTES": str(LOG_BYTES),
+        "RAY_ROTATION_BACKUP_COUNT": str(LOG_BACKUPS),
         "AWS_DEFAULT_REGION": identity.region,
     }
 

@@ -40,10 +40,10 @@ def file_systems(asked: str) -> list[Mount]:
 
 
 def give_to_ray(folder: Path) -> None:
-    """Make a folder that of the user ray alone."""
+    """Make a folder that of the user ray; its group, which is the log shipper's too, may read."""
     user = pwd.getpwnam(USER)
     os.chown(folder, user.pw_uid, user.pw_gid)
-    folder.chmod(0o700)
+    folder.chmod(0o750)
 
 
 def mount_all(config: dict[str, str], log: Log) -> None:

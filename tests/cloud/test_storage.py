@@ -101,7 +101,7 @@ def test_ray_starts_with_the_instance_store_mounted_and_its_own(nodes: Any, clou
     node.run("systemctl start ray-worker")
 
     assert node.mounted().split() == ["/dev/nvme1n1", "ext4"]
-    assert node.run("stat -c '%U:%G %a' /mnt/instance-store") == "ray:ray 700"
+    assert node.run("stat -c '%U:%G %a' /mnt/instance-store") == "ray:ray 750"
     assert node.run("su -s /bin/sh ray -c 'echo spilled >/mnt/instance-store/object'") == ""
     size = int(node.run("df --output=size --block-size=1G /mnt/instance-store | tail -1"))
     assert 100 <= size <= 118  # GB of an m6id.large, less the file system's own

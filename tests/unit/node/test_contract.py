@@ -116,6 +116,7 @@ VALUES = {
     "STORAGE_UNIT": "ray-storage",
     "METADATA_UNIT": "ray-metadata",
     "LOGS_UNIT": "ray-logs",
+    "LOG_LIMIT_UNIT": "ray-log-limit",
     "HEAD_UNIT": "ray-head",
     "WORKER_UNIT": "ray-worker",
     "WATCHDOG_UNIT": "ray-watchdog",
@@ -126,6 +127,7 @@ VALUES = {
             "ray-storage",
             "ray-metadata",
             "ray-logs",
+            "ray-log-limit",
             "ray-head",
             "ray-worker",
             "ray-watchdog",
@@ -140,6 +142,9 @@ VALUES = {
     "LINE_UNIT": "unit",
     "LINE_PRIORITY": "priority",
     "LINE_MESSAGE": "message",
+    "JOB_LOG_GROUP": "/raykiln/{environment}/jobs",
+    "JOB_FILE": "file",
+    "JOB_TASK": "task",
     "HEAD_READY": "HeadReady",
     "HEAD_LEADER": "HeadLeader",
     "AUTOSCALER_WORKING": "AutoscalerWorking",
@@ -280,6 +285,25 @@ def test_log_groups_are_where_the_shipper_writes(
     assert name == contract.LOG_GROUP.format(environment="${Environment}", role=role)
 
 
+def test_what_jobs_print_has_a_group_that_both_roles_write_and_that_forgets(
+    resources: dict[str, Any],
+) -> None:
+    group = resources["JobLogs"]
+    workers = {"Policies": [resources["WorkerPolicy"]]}
+    ship = [statement(role, "ShipLogs") for role in (resources["HeadRole"], workers)]
+
+    assert group["LogGroupName"] == "/raykiln/${Environment}/jobs"
+    assert group["LogGroupName"] == contract.JOB_LOG_GROUP.format(environment="${Environment}")
+    assert group["RetentionInDays"] == "LogRetentionDays"
+    assert [found["Resource"] for found in ship] == [
+        ["HeadLogs.Arn", "JobLogs.Arn"],
+        ["WorkerLogs.Arn", "JobLogs.Arn"],
+    ]
+    assert [found["Action"] for found in ship] == [
+        ["logs:CreateLogStream", "logs:PutLogEvents"]
+    ] * 2
+
+
 @pytest.mark.parametrize(
     ("alarm", "metric", "shared"),
     [
@@ -386,7 +410,7 @@ def test_roles_enable_the_contracts_units(role: str, units: set[str]) -> None:
     enabled = entries(PROVISIONERS / f"roles/{role}.units")
 
     assert enabled == {
-        f"{unit}.service" for unit in {contract.IDENTITY_UNIT, contract.LOGS_UNIT} | units
+        f"{unit}.service" for unit in {"ray-identity", "ray-logs", "ray-log-limit"} | units
     }
 
 

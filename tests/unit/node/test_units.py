@@ -18,6 +18,7 @@ MOST_EXPOSED = {
     "ray-give-up.service": 24,
     "ray-head.service": 30,
     "ray-identity.service": 16,
+    "ray-log-limit.service": 12,
     "ray-logs.service": 15,
     "ray-metadata.service": 20,
     "ray-storage.service": 26,
@@ -79,11 +80,13 @@ def test_a_unit_stays_below_its_exposure_threshold(root: Path, name: str) -> Non
 
 
 LOGS, GIVE_UP = "ray-logs.service", "ray-give-up.service"
+LOG_LIMIT = "ray-log-limit.service"
 METADATA = "ray-metadata.service"
 
 
-def test_a_failing_log_shipper_never_gives_up_a_node() -> None:
-    unit = settings_of(LOGS)
+@pytest.mark.parametrize("name", [LOGS, LOG_LIMIT])
+def test_what_only_looks_after_logs_never_gives_up_a_node(name: str) -> None:
+    unit = settings_of(name)
 
     assert unit["Unit"]["ConditionPathExists"] == "/etc/raykiln/node.yaml"
     assert "OnFailure" not in unit["Unit"]
@@ -97,7 +100,7 @@ def test_the_log_shipper_starts_before_and_stops_after_all_other_units() -> None
     assert set(before) == set(NAMES) - {LOGS}
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n not in (GIVE_UP, LOGS)])
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in (GIVE_UP, LOGS, LOG_LIMIT)])
 def test_a_unit_is_inert_without_user_data_and_gives_up_when_it_cannot_recover(name: str) -> None:
     unit = settings_of(name)["Unit"]
 

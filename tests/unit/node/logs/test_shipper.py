@@ -17,8 +17,9 @@ from node.give_up import await_shipped
 from node.logs import batch as log_batch
 from node.logs.batch import Batch, Event, event_of
 from node.logs.progress import Progress
-from node.logs.shipper import LAST_SECONDS, CloudWatchStream, LogShipper, Rejected, Stream
+from node.logs.shipper import LAST_SECONDS, LogShipper
 from node.logs.source import LINE_BYTES, JournalSource, Source, journal_command
+from node.logs.stream import CloudWatchStream, Rejected, Stream
 from tests.unit.node.fakes import silent
 
 NOW = 1_795_000_000_000

@@ -78,6 +78,8 @@ def test_ray_finds_its_token_by_path_and_its_instance_by_name(told: dict[str, ob
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": "/run/ray/token",
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ROTATION_MAX_BYTES": "33554432",
+        "RAY_ROTATION_BACKUP_COUNT": "2",
         "RAY_enable_autoscaler_v2": "1",
     }
 
