@@ -26,14 +26,14 @@ DHCP_CLIENT = {"68", "546"}
 
 def enabled_units() -> list[str]:
     """Return the enabled unit files."""
-    listing = _lines("systemctl", "list-unit-files", "--state=enabled", "--plain", "--no-legend")
+    listing = lines_of("systemctl", "list-unit-files", "--state=enabled", "--plain", "--no-legend")
     return sorted(line.split()[0] for line in listing)
 
 
 def failed_units() -> list[str]:
     """Return the units that failed since boot."""
     return sorted(
-        line.split()[0] for line in _lines("systemctl", "--failed", "--plain", "--no-legend")
+        line.split()[0] for line in lines_of("systemctl", "--failed", "--plain", "--no-legend")
     )
 
 
@@ -53,31 +53,31 @@ def open_ports() -> list[str]:
 
 def privileged_files() -> list[str]:
     """Return every file that runs with its owner's or group's rights (setuid, setgid)."""
-    return sorted(_lines("find", "/", "-xdev", "-type", "f", "-perm", "/6000", "-print"))
+    return sorted(lines_of("find", "/", "-xdev", "-type", "f", "-perm", "/6000", "-print"))
 
 
 def home_files() -> list[str]:
     """Return every file in the home folders."""
-    return sorted(_lines("find", "/root", "/home", "-xdev", "-type", "f", "-print"))
+    return sorted(lines_of("find", "/root", "/home", "-xdev", "-type", "f", "-print"))
 
 
 def private_keys() -> list[str]:
     """Return every text file with a private key where configuration and state are kept."""
     places = ("/etc", "/root", "/home", "/opt/raykiln", "/var/lib")
     # grep exits with 1 when it finds nothing, and with 2 when a file went away meanwhile.
-    return sorted(_lines("grep", "-rlsIE", PRIVATE_KEY, *places, fails_with=(1, 2)))
+    return sorted(lines_of("grep", "-rlsIE", PRIVATE_KEY, *places, fails_with=(1, 2)))
 
 
 def wheels() -> list[str]:
     """Return every Python wheel; but not our uploads, nor those that Ray's packages have inside."""
     ours = ("-not", "-path", "/opt/ray/*", "-not", "-path", f"{UPLOADS}/*")
-    return sorted(_lines("find", "/", "-xdev", "-name", "*.whl", *ours))
+    return sorted(lines_of("find", "/", "-xdev", "-name", "*.whl", *ours))
 
 
 def debian_packages() -> dict[str, str]:
     """Return every installed package with its version."""
     form = "${db:Status-Abbrev}|${binary:Package}|${Version}\n"
-    rows = (line.split("|") for line in _lines("dpkg-query", "--show", f"--showformat={form}"))
+    rows = (line.split("|") for line in lines_of("dpkg-query", "--show", f"--showformat={form}"))
     return {package: version for status, package, version in rows if status.startswith("ii")}
 
 
@@ -103,14 +103,14 @@ def port_units() -> dict[str, str]:
     """Return which unit has an open port; those of processes without one are left out."""
     found = {}
     for kind, protocol in (("t", "tcp"), ("u", "udp")):
-        for line in _lines("ss", f"-Hlnp{kind}"):
+        for line in lines_of("ss", f"-Hlnp{kind}"):
             port = line.split()[3].rpartition(":")[2]
             for pid in re.findall(r"pid=(\d+)", line):
                 if (unit := _unit_of(pid)).endswith(".service"):
                     found[f"{protocol}/{port}"] = unit
     return found | {
         f"tcp/{line.split()[0].rpartition(':')[2]}": line.split()[1]
-        for line in _lines("systemctl", "list-sockets", "--plain", "--no-legend")
+        for line in lines_of("systemctl", "list-sockets", "--plain", "--no-legend")
         if not line.startswith("/")
     }
 
@@ -158,12 +158,13 @@ def _read(path: Path) -> str:
 
 def _listening(kind: str) -> set[str]:
     """Return the ports of ``t`` (TCP) or ``u`` (UDP) that are not on the loopback interface."""
-    addresses = (line.split()[3] for line in _lines("ss", f"-Hln{kind}"))
+    addresses = (line.split()[3] for line in lines_of("ss", f"-Hln{kind}"))
     outside = (each for each in addresses if not each.startswith(("127.", "[::1]")))
     return {each.rpartition(":")[2] for each in outside}
 
 
-def _lines(*command: str, fails_with: tuple[int, ...] = ()) -> list[str]:
+def lines_of(*command: str, fails_with: tuple[int, ...] = ()) -> list[str]:
+    """Return the lines that a command prints; exits when it fails."""
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode not in (0, *fails_with):
         raise SystemExit(f"FAILED {' '.join(command)}: {done.stderr.strip()}")

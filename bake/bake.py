@@ -1,4 +1,4 @@
-"""Bake what an environment wants: from its file to verified images. Changes AWS (EC2, SSM).
+"""Bake what an environment wants: from its file to verified images. Changes AWS (EC2, S3, SSM).
 
 When there is nothing to do, neither Packer nor anything else that only a bake needs is imported.
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 from bake.catalog import Image, images
 from bake.channels import set_channel
 from bake.context import BakeContext
+from bake.image_files import check_bucket
 from bake.plan import plan_bake
 from bake.wanted import WantedImage, wanted_images
 from common.environment import Environment
@@ -60,6 +61,7 @@ def _bake(context: BakeContext, wanted: tuple[WantedImage, ...], force: bool) ->
     plan = plan_bake(context.clients, context.environment, wanted, force)
     if not (plan.missing or plan.untested):
         return BakeResult(plan.present, (), (), None)
+    check_bucket(context.clients, context.environment)
     from bake.pipeline import build_and_test
 
     verified = build_and_test(context, plan)

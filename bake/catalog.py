@@ -4,14 +4,14 @@ Tags: ``raykiln:role``, ``raykiln:image`` (NAME of ``[images.NAME]``; none for `
 ``raykiln:digest``, ``raykiln:ray-version``, ``raykiln:git``, ``raykiln:contract`` (VERSION in the
 image's node/contract.py; images from before have none) and ``raykiln:verified`` (ISO 8601, UTC)
 once the image tests have passed on a fresh instance; from then on also ``raykiln:tests`` (the
-digest of a person's own tests; none without), ``raykiln:python`` (of Ray) and the software in the
-image (software.py).
+digest of a person's own tests; none without) and ``raykiln:python`` (of Ray). What is in an image
+is kept in a bucket (image_files.py): tags are too small for it.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from bake.software import Report, Software, software_tags, tagged_software
+from bake.software import Report
 from bake.wanted import WantedImage
 from common.clients import Clients, translated
 from common.errors import PipelineError
@@ -23,10 +23,7 @@ DEPRECATED_AFTER = timedelta(days=365)
 
 @dataclass(frozen=True)
 class Image:
-    """An AMI of ours. ``created`` and ``verified`` are ISO 8601; ``verified`` may be empty.
-
-    ``software`` is None when the image's tags do not say.
-    """
+    """An AMI of ours. ``created`` and ``verified`` are ISO 8601; ``verified`` may be empty."""
 
     ami_id: str
     role: str
@@ -42,7 +39,6 @@ class Image:
     name: str = ""
     tests: str = ""
     python: str = ""  # with all three numbers
-    software: Software | None = field(default=None, repr=False)
 
 
 def images(clients: Clients) -> tuple[Image, ...]:
@@ -75,7 +71,6 @@ def _image(entry: dict[str, object]) -> Image:
         name=tags.get("raykiln:image", ""),
         tests=tags.get("raykiln:tests", ""),
         python=tags.get("raykiln:python", ""),
-        software=tagged_software(tags),
     )
 
 
@@ -119,15 +114,14 @@ def check_image_attributes(clients: Clients, ami_id: str) -> None:
 
 
 def mark_verified(clients: Clients, ami_id: str, now: datetime, report: Report, tests: str) -> None:
-    """Tag an image as verified, with what is in it; from then on deploy may use it.
+    """Tag an image as verified; from then on deploy may use it.
 
     ``tests``: the digest of a person's own tests, which it has passed too; empty without.
     """
     _tag(
         clients,
         ami_id,
-        software_tags(report.software)
-        | {"raykiln:verified": _moment(now), "raykiln:python": report.python}
+        {"raykiln:verified": _moment(now), "raykiln:python": report.python}
         | ({"raykiln:tests": tests} if tests else {}),
     )
 

@@ -1,4 +1,4 @@
-"""Build images, set their attributes, test them: the pipeline of a bake. Changes AWS (EC2).
+"""Build images, set their attributes, test them: the pipeline of a bake. Changes AWS (EC2, S3).
 
 Each image has a thread of its own, and one that fails does not stop the others. Every instance, key
 pair and security group that is created is removed again, whether the bake succeeds, fails or is
@@ -24,10 +24,12 @@ from bake.catalog import (
     set_image_attributes,
 )
 from bake.context import BakeContext
+from bake.image_files import store_files
 from bake.image_tests import ImageTestResult, our_suite, own_suites, run_image_tests
 from bake.leftovers import find_leftovers, remove_leftovers
 from bake.plan import BakePlan
 from bake.preparation import Preparation, prepare
+from bake.sbom import write_bills
 from bake.software import Report
 from bake.spec import BuildSpec, ImageSpec
 from bake.turns import Turns, turns_for
@@ -113,9 +115,11 @@ class Work:
         if not spec.template.current:
             set_image_attributes(clients, ami_id, self._context.now())
         check_image_attributes(clients, ami_id)
+        write_bills(spec)
         suites = (our_suite(spec), *own_suites(spec))
         result = run_image_tests(self._context, spec, ami_id, suites, say, self._cancellation)
         _raise_on_failures(result, spec, ami_id)
+        store_files(clients, spec.environment.images_bucket, spec.digest, ami_id, spec.folder)
         report = Report.parse((spec.folder / "software.json").read_text())
         mark_verified(clients, ami_id, self._context.now(), report, spec.additions.tests_digest)
         return ami_id, _outcome(ami_id, result, report.gpu)

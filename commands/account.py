@@ -44,14 +44,14 @@ def template(c: Context, env: str = DEFAULT_ENV, output: str = "") -> None:
 
 @task(help={"env": ENV, "yes": YES})
 def remove(c: Context, env: str = DEFAULT_ENV, yes: bool = False) -> None:
-    """Delete the roles of ENV; service-linked roles and GitHub's identity provider stay."""
+    """Delete the roles of ENV and what is known of its images; GitHub's provider stays."""
     with plain_errors():
         from common.waiting import SystemClock
         from deploy.account.account_setup import remove_account
         from deploy.report.console import live_steps
 
         environment = environment_at(env, act_as=OWNER)
-        approve(f"Delete the roles that {env} is baked, deployed and used with?", yes)
+        approve(f"Delete {env}'s roles, and what is known of its images?", yes)
         clients, clock = clients_of(environment), SystemClock()
         with live_steps() as steps:
             remove_account(clients, environment, clock=clock, progress=steps)

@@ -42,15 +42,41 @@ def show(c: Context, ami: str, env: str = DEFAULT_ENV, json: bool = False) -> No
 
 @task(
     positional=["old", "new"],
-    help={"old": "an image's id", "new": "the id to compare it with", "env": ENV, "json": JSON},
+    help={
+        "old": "an image's id",
+        "new": "the id to compare it with",
+        "env": ENV,
+        "json": JSON,
+        "page": "write it as an HTML page to this file",
+    },
 )
-def diff(c: Context, old: str, new: str, env: str = DEFAULT_ENV, json: bool = False) -> None:
-    """Show what differs between two images: facts and packages."""
+def diff(
+    c: Context, old: str, new: str, env: str = DEFAULT_ENV, json: bool = False, page: str = ""
+) -> None:
+    """Show what differs between two images: packages, units, users, files, settings, kernels."""
     with plain_errors():
         from deploy.operate.image_facts import image_difference
 
         environment = environment_at(env, act_as=BAKE)
-        show_lines(image_difference(clients_of(environment), old, new), json)
+        found = image_difference(clients_of(environment), environment.images_bucket, old, new)
+        if page:
+            write_page(found, page)
+        show_lines(found, json)
+
+
+def write_page(found: "ImageDifference", path: str) -> None:
+    """Write it as a page; raises PipelineError where that cannot be written."""
+    from pathlib import Path
+
+    from common.errors import PipelineError
+    from deploy.report.image_page import difference_page
+
+    try:
+        Path(path).write_text(difference_page(found), encoding="utf-8")
+    except OSError as error:
+        raise PipelineError(
+            f"the page was not written: {error}", hint="give --page a file in a folder that exists"
+        ) from error
 
 
 def show_lines(found: "ImageFacts | ImageDifference", as_json: bool) -> None:

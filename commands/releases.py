@@ -58,11 +58,11 @@ def diff(c: Context, old: str, new: str, env: str = DEFAULT_ENV) -> None:
 
         clients = clients_of(environment)
         one, other = (release_named(clients, environment, name) for name in (old, new))
-        for words in changes(clients, one, other):
+        for words in changes(clients, environment.images_bucket, one, other):
             console.print(words, markup=False)
 
 
-def changes(clients: "Clients", one: "Release", other: "Release") -> Iterator[str]:
+def changes(clients: "Clients", bucket: str, one: "Release", other: "Release") -> Iterator[str]:
     """Yield what differs between two releases, and then between the packages of their images."""
     from deploy.release.package_changes import image_changes
     from deploy.release.release import differences
@@ -70,5 +70,5 @@ def changes(clients: "Clients", one: "Release", other: "Release") -> Iterator[st
 
     found = differences(one, other)
     yield from map(readable, found) if found else ("they are the same",)
-    for change in image_changes(clients, one, other):
+    for change in image_changes(clients, bucket, one, other):
         yield from change.words

@@ -236,6 +236,15 @@ class Environment(Table):
         return f"raykiln-{name}-{self.account_id}-{self.region}"
 
     @cached_property
+    def images_bucket(self) -> str:
+        """The bucket of what is known of its images, which the stack of its account creates."""
+        return self.images_bucket_of(self.name)
+
+    def images_bucket_of(self, name: str) -> str:
+        """Return the name of that bucket for an environment in this account and region."""
+        return f"raykiln-{name}-bakes-{self.account_id}-{self.region}"
+
+    @cached_property
     def load_balancer(self) -> str:
         """The network load balancer before the head."""
         return self.names.load_balancer or f"ray-head-{self.name}"

@@ -93,6 +93,11 @@ build {
     source      = "/etc/raykiln/software.json"
     destination = "${var.output}/software.json"
   }
+  provisioner "file" {
+    direction   = "download"
+    source      = "/run/raykiln/inventory.json"
+    destination = "${var.output}/inventory.json"
+  }
 
   # Last, over the open connection: this removes the key that Packer uses too.
   provisioner "shell" {

@@ -22,6 +22,7 @@ from deploy.foundation.stack_changes import (
     remove_stack,
 )
 from deploy.foundation.stack_plan import StackPlan
+from deploy.release.config_bucket import remove_documents
 
 SESSION = "raykiln"
 GITHUB = "token.actions.githubusercontent.com"
@@ -86,9 +87,13 @@ def set_up_account(
 def remove_account(
     clients: Clients, environment: Environment, *, clock: Clock, progress: Progress
 ) -> bool:
-    """Delete the stack; GitHub's provider and service-linked roles stay, as others may use them."""
+    """Delete the stack, and all that is in its bucket, which it could not delete otherwise.
+
+    GitHub's provider and service-linked roles stay, as others may use them.
+    """
     name = stack_name(environment)
     progress.begin(f"stack {name}")
+    remove_documents(clients, environment.images_bucket)
     was_there = remove_stack(clients, name, clock=clock, progress=progress.say)
     progress.end("deleted" if was_there else "there was none")
     return was_there

@@ -50,6 +50,7 @@ def parameters(environment: Environment, provider_arn: str = "") -> dict[str, st
         "Environment": environment.name,
         "StackName": environment.stack,
         "BucketName": environment.bucket,
+        "ImagesBucketName": environment.images_bucket,
         "LeaseTableName": environment.lease_table,
         "LoadBalancerName": environment.load_balancer,
         "TopicName": environment.topic,
@@ -67,6 +68,7 @@ def parameters(environment: Environment, provider_arn: str = "") -> dict[str, st
         "NodeActions": ",".join(account.node_actions),
         "PromotionSource": source,
         "PromotionBucketName": environment.bucket_of(source) if source else "",
+        "PromotionImagesBucketName": environment.images_bucket_of(source) if source else "",
         "Drills": "true" if account.drills else "false",
     }
 

@@ -5,29 +5,39 @@ from datetime import datetime
 from typing import Any
 
 from bake.catalog import Image, image_by_id
-from bake.software import KINDS
+from bake.image_files import CYCLONEDX, SPDX, key_of, read_inventory
+from bake.inventory import Change, Inventory, change_words, changes
 from common.clients import Clients
 from common.environment import Environment
 from deploy.operate.image_uses import Retention, image_uses
 
 FACTS = ("role", "name", "architecture", "digest", "ray_version", "python", "git", "contract")
-# A version of a package in the old and in the new image; None: it has none.
-Versions = tuple[str | None, str | None]
+UNKNOWN = "not known: its bake kept no inventory"
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """An image of ours, and what uses it."""
+    """An image of ours, what is in it, and what uses it.
+
+    ``inventory`` is None when ``bucket`` has none: another environment baked the image, or a
+    version of Raykiln that kept none.
+    """
 
     image: Image
+    bucket: str
+    inventory: Inventory | None
     uses: tuple[str, ...]
+
+    @property
+    def bills(self) -> tuple[str, ...]:
+        """The addresses of its bills of materials; none without an inventory."""
+        keys = (key_of(self.image.digest, self.image.ami_id, name) for name in (CYCLONEDX, SPDX))
+        return tuple(f"s3://{self.bucket}/{key}" for key in keys) if self.inventory else ()
 
     @property
     def words(self) -> tuple[str, ...]:
         """Return what is known, a line each."""
         image = self.image
-        packages = image.software or {}
-        counts = ", ".join(f"{len(packages[kind])} {kind}" for kind in KINDS if kind in packages)
         return (
             f"{image.ami_id}: {f'{image.role} {image.name}'.rstrip()}, {image.architecture}",
             f"  baked: {image.created}, commit {image.git or 'unknown'}",
@@ -35,26 +45,33 @@ class ImageFacts:
             f"  verified: {image.verified or 'no'}",
             f"  own tests: {image.tests or 'none'}",
             f"  Ray {image.ray_version}, Python {image.python or 'unknown'}",
-            f"  packages: {counts or 'not known: they do not fit into its tags'}",
+            f"  in it: {_counts(self.inventory) if self.inventory else UNKNOWN}",
+            *(f"  bill of materials: {address}" for address in self.bills),
             *(f"  used: {words}" for words in self.uses or ("by nothing that is seen here",)),
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return the same as plain data, with every package."""
-        return {**vars(self.image), "uses": list(self.uses)}
+        """Return the same as plain data, with all that is in it."""
+        found = self.inventory
+        return {
+            **vars(self.image),
+            "inventory": found.parts if found else None,
+            "bills": list(self.bills),
+            "uses": list(self.uses),
+        }
 
 
 @dataclass(frozen=True)
 class ImageDifference:
-    """What differs between two images; ``packages`` is None when one of them has no list."""
+    """What differs between two images; ``changes`` is None when one of them has no inventory."""
 
     old: Image
     new: Image
-    packages: dict[str, dict[str, Versions]] | None
+    changes: dict[str, dict[str, Change]] | None
 
     @property
     def facts(self) -> dict[str, tuple[str, str]]:
-        """What differs besides packages, by name."""
+        """What differs of the images' tags, by name."""
         pairs = {key: (getattr(self.old, key), getattr(self.new, key)) for key in FACTS}
         return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
@@ -65,14 +82,14 @@ class ImageDifference:
             f"{key.replace('_', ' ')}: {old or 'none'} → {new or 'none'}"
             for key, (old, new) in self.facts.items()
         ]
-        if self.packages is None:
-            return (*facts, "packages: not known: one of the images has no list")
-        packages = [
-            f"{kind} {name}: {old or 'none'} → {new or 'none'}"
-            for kind, changes in self.packages.items()
-            for name, (old, new) in changes.items()
+        if self.changes is None:
+            return (*facts, "what is in them: not known: one of the images has no inventory")
+        found = [
+            change_words(part, name, change)
+            for part, changed in self.changes.items()
+            for name, change in changed.items()
         ]
-        return (*facts, *packages) or ("they are the same",)
+        return (*facts, *found) or ("they are the same",)
 
     def as_json(self) -> dict[str, Any]:
         """Return the same as plain data."""
@@ -80,7 +97,7 @@ class ImageDifference:
             "old": self.old.ami_id,
             "new": self.new.ami_id,
             "facts": self.facts,
-            "packages": self.packages,
+            "changes": self.changes,
         }
 
 
@@ -89,24 +106,22 @@ def image_facts(
 ) -> ImageFacts:
     """Return what is known of an image; raises PipelineError when it is none of ours."""
     image = image_by_id(clients, ami_id)
-    return ImageFacts(image, image_uses(clients, environment, retention, now).get(ami_id, ()))
+    bucket = environment.images_bucket
+    uses = image_uses(clients, environment, retention, now).get(ami_id, ())
+    return ImageFacts(image, bucket, read_inventory(clients, bucket, image), uses)
 
 
-def image_difference(clients: Clients, old: str, new: str) -> ImageDifference:
+def image_difference(clients: Clients, bucket: str, old: str, new: str) -> ImageDifference:
     """Compare two images; raises PipelineError when one is none of ours."""
-    one, other = image_by_id(clients, old), image_by_id(clients, new)
-    return ImageDifference(one, other, _package_changes(one, other))
+    pair = image_by_id(clients, old), image_by_id(clients, new)
+    before, after = (read_inventory(clients, bucket, image) for image in pair)
+    found = None if before is None or after is None else changes(before, after)
+    return ImageDifference(*pair, found)
 
 
-def _package_changes(old: Image, new: Image) -> dict[str, dict[str, Versions]] | None:
-    if old.software is None or new.software is None:
-        return None
-    found: dict[str, dict[str, Versions]] = {}
-    for kind in KINDS:
-        before, after = old.software.get(kind, {}), new.software.get(kind, {})
-        found[kind] = {
-            name: (before.get(name), after.get(name))
-            for name in sorted(before.keys() | after.keys())
-            if before.get(name) != after.get(name)
-        }
-    return found
+def _counts(inventory: Inventory) -> str:
+    distributions = sum(len(found) for found in inventory.python.values())
+    return (
+        f"{inventory.system['pretty_name']}; {len(inventory.debian)} Debian packages, "
+        f"{distributions} Python distributions, {len(inventory.files)} files of no package"
+    )

@@ -1,7 +1,7 @@
 """Promote images: what one environment serves becomes what another is deployed from.
 
-Reads AWS (EC2, S3, SSM), and changes the target's channel (SSM). No image is copied: both
-environments are of one account and region.
+Reads AWS (EC2, S3, SSM), copies what is known of an image to the target's bucket (S3), and changes
+the target's channel (SSM). No image is copied: both environments are of one account and region.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,6 +17,7 @@ from bake.channels import (
     set_channel,
     unfinished,
 )
+from bake.image_files import carry_files
 from bake.wanted import WantedImage, wanted_images
 from common.clients import Clients
 from common.environment import Environment
@@ -29,12 +30,17 @@ from deploy.release.settings import NodeImage
 
 @dataclass(frozen=True)
 class Promotion:
-    """What a channel would name, beside what it names now."""
+    """What a channel would name, beside what it names now.
+
+    ``buckets``: those of the source and of the target with what is known of their images; none on
+    the way back, as the target's has it already.
+    """
 
     target: str
     source: str
     images: Mapping[WantedImage, Image]
     before: Channel
+    buckets: tuple[str, str] | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -79,7 +85,9 @@ def plan_promotion(clients: Clients, source: Environment, target: Environment) -
             hint=f"bake and deploy {source.name}, verify it, then promote again",
         )
     chosen = {image: catalog[channel[image].ami_id] for image in wanted}
-    return Promotion(target.name, source.name, chosen, read_channel(clients, target.name, wanted))
+    before = read_channel(clients, target.name, wanted)
+    buckets = source.images_bucket, target.images_bucket
+    return Promotion(target.name, source.name, chosen, before, buckets)
 
 
 def plan_way_back(clients: Clients, target: Environment) -> Promotion:
@@ -109,7 +117,13 @@ def plan_way_back(clients: Clients, target: Environment) -> Promotion:
 
 
 def promote(clients: Clients, promotion: Promotion, now: datetime) -> None:
-    """Have the target's channel name these images; it can be run again."""
+    """Have the target's channel name these images; it can be run again.
+
+    What is known of them is in the target's bucket before.
+    """
+    if promotion.buckets:
+        for image in promotion.images.values():
+            carry_files(clients, *promotion.buckets, image)
     set_channel(clients, promotion.target, promotion.images, now, promotion.source)
 
 

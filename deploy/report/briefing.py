@@ -101,7 +101,8 @@ def brief(prepared: Prepared) -> Briefing:
     before = prepared.state.release
     software: tuple[ImageChange, ...] = ()
     if before and not plan.is_empty:
-        software = image_changes(prepared.rollout.clients, before, desired.release)
+        bucket = desired.environment.images_bucket
+        software = image_changes(prepared.rollout.clients, bucket, before, desired.release)
     found = briefing_of(plan, desired, prepared.state, running, node_ids, journals, software)
     if plan.is_empty:
         return found

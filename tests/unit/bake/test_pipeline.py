@@ -23,6 +23,7 @@ from common.errors import PipelineError
 from common.instance_types import TypeFacts
 from common.progress import Say
 from tests.unit.bake.conftest import register
+from tests.unit.bake.inventories import inventory_json
 from tests.unit.bake.test_build import a_build_spec
 from tests.unit.deploy.builders import an_environment
 
@@ -56,6 +57,8 @@ class Bench:
         for spec in self.specs.values():
             spec.folder.mkdir()
             (spec.folder / "software.json").write_text(REPORT % "skipped: no GPU")
+            (spec.folder / "inventory.json").write_text(inventory_json())
+        clients("s3").create_bucket(Bucket="raykiln-dev-bakes-123456789012-us-east-1")
         self.context = BakeContext(clients, an_environment(), folder, folder, self.lines)
         monkeypatch.setattr(pipeline, "build_image", self.build)
         monkeypatch.setattr(pipeline, "run_image_tests", self.test)

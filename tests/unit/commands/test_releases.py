@@ -24,12 +24,10 @@ def test_a_release_that_no_rollout_completed_says_so() -> None:
 
 
 def test_differences_between_releases_are_in_plain_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "deploy.release.package_changes.image_changes", lambda clients, one, other: ()
-    )
+    monkeypatch.setattr("deploy.release.package_changes.image_changes", lambda *others: ())
     old, new = a_release(), a_release(groups=(a_group(object_store_gib=4),))
 
-    assert list(changes(Clients(REGION), old, new)) == [
+    assert list(changes(Clients(REGION), "images", old, new)) == [
         "group worker, object store in GiB: Ray's own share → 4"
     ]
-    assert list(changes(Clients(REGION), old, old)) == ["they are the same"]
+    assert list(changes(Clients(REGION), "images", old, old)) == ["they are the same"]

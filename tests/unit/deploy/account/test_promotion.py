@@ -1,12 +1,14 @@
 """The bake role of an environment promotes and prunes, and reaches nothing beside."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from moto.ec2.models import ec2_backends
 
-from bake.catalog import images
+from bake.catalog import image_by_id, images
 from bake.channels import set_channel
+from bake.image_files import read_file, read_inventory, store_files
 from bake.owner import TAG
 from bake.wanted import WantedImage
 from common.clients import Clients
@@ -21,6 +23,7 @@ from localcloud.patches.iam import enforced, make_user, role_credentials, role_d
 from localcloud.patches.iam.policies import Answer
 from localcloud.world import World
 from tests.unit.bake.conftest import register
+from tests.unit.bake.inventories import keep_inventory
 from tests.unit.bake.test_leftovers import DEAD
 from tests.unit.deploy.account.conftest import EVERYTHING, CheckedClients
 from tests.unit.deploy.account.neighbours import HERE, Try
@@ -33,6 +36,7 @@ STAGING = an_environment(name="staging")
 ROLE = "raykiln-dev-bake"
 CHANNELS = f"arn:aws:ssm:{HERE}:parameter/raykiln/images"
 BUCKET = "arn:aws:s3:::raykiln-staging-123456789012-us-east-1"
+IMAGES = "arn:aws:s3:::raykiln-{}-bakes-123456789012-us-east-1"
 BESIDE = (
     Try("ssm:PutParameter", f"{CHANNELS}/staging/head"),
     Try("ssm:DeleteParameter", f"{CHANNELS}/dev/head"),
@@ -41,13 +45,22 @@ BESIDE = (
     Try("s3:GetObject", f"{BUCKET}/prod/releases/current.json"),
     Try("s3:PutObject", f"{BUCKET}/staging/releases/current.json"),
     Try("s3:GetObject", "arn:aws:s3:::raykiln-prod-123456789012-us-east-1/staging/current.json"),
+    Try("s3:PutObject", f"{IMAGES.format('staging')}/a/ami-1/inventory.json"),
+    Try("s3:GetObject", f"{IMAGES.format('prod')}/a/ami-1/inventory.json"),
+    Try("s3:ListBucket", IMAGES.format("prod")),
+    Try("s3:DeleteObject", f"{IMAGES.format('dev')}/a/ami-1/inventory.json"),
+    Try("s3:DeleteObjectVersion", f"{IMAGES.format('dev')}/a/ami-1/inventory.json"),
+    Try("s3:PutBucketPolicy", IMAGES.format("dev")),
 )
 
 
-def serve(clients: Clients, day: int) -> None:
+def serve(clients: Clients, day: int, folder: Path | None = None) -> None:
     """Have staging serve new images, as its bake and its deploy leave it."""
     ids = {role: register(clients, role) for role in ("head", "worker")}
     catalog = {image.ami_id: image for image in images(clients)}
+    if folder:
+        for ami_id in ids.values():
+            keep_inventory(clients, STAGING.images_bucket, catalog[ami_id].digest, ami_id, folder)
     found = {WantedImage(role): catalog[ami_id] for role, ami_id in ids.items()}
     set_channel(clients, "staging", found, NOW.replace(day=day))
     point_to_release(clients, STAGING.bucket, "staging", a_release(ids["head"], ids["worker"]))
@@ -61,16 +74,20 @@ def administrator(world: World, clock: FakeClock) -> Clients:
     return found
 
 
-def test_it_promotes_and_goes_back(administrator: Clients) -> None:
+def test_it_promotes_with_what_is_known_and_goes_back(
+    administrator: Clients, tmp_path: Path
+) -> None:
     clients = CheckedClients(role_credentials(ROLE, "somebody"))
 
     for day in (1, 2):
-        serve(administrator, day)
+        serve(administrator, day, tmp_path)
         with enforced():
             promote(clients, plan_promotion(clients, STAGING, DEV), NOW.replace(day=day))
     with enforced():
         promote(clients, plan_way_back(clients, DEV), NOW.replace(day=3))
         assert not plan_promotion(clients, STAGING, DEV).is_empty
+        for image in images(clients):
+            assert read_inventory(clients, DEV.images_bucket, image)
 
 
 def test_who_deploys_promotes_nothing(administrator: Clients) -> None:
@@ -79,6 +96,22 @@ def test_who_deploys_promotes_nothing(administrator: Clients) -> None:
 
     with enforced(), pytest.raises(Unanswered, match="AccessDenied"):
         plan_promotion(clients, STAGING, DEV)
+
+
+def test_who_deploys_reads_what_is_known_of_images_and_changes_none_of_it(
+    administrator: Clients, tmp_path: Path
+) -> None:
+    image = image_by_id(administrator, register(administrator, "head"))
+    keep_inventory(administrator, DEV.images_bucket, image.digest, image.ami_id, tmp_path)
+    clients = CheckedClients(role_credentials("raykiln-dev-deploy", "somebody"))
+
+    with enforced():
+        assert read_inventory(clients, DEV.images_bucket, image)
+        assert read_file(clients, DEV.images_bucket, image, "missing.json") is None
+        with pytest.raises(Unanswered, match="AccessDenied"):
+            store_files(clients, DEV.images_bucket, image.digest, image.ami_id, tmp_path)
+        with pytest.raises(Unanswered, match="AccessDenied"):
+            read_inventory(clients, STAGING.images_bucket, image)
 
 
 def test_it_prunes(administrator: Clients, clock: FakeClock) -> None:

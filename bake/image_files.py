@@ -1,0 +1,96 @@
+"""The files that are kept of an image: what is in it. Reads and changes AWS (S3).
+
+They are in the bucket that the stack of an environment's account creates, below the image's digest
+and its id: a bake that is forced makes another image of the same digest. That bucket is there
+before the first bake, and stays when a cluster is destroyed.
+"""
+
+from pathlib import Path
+
+from botocore.exceptions import ClientError
+
+from bake.catalog import Image
+from bake.inventory import Inventory
+from common.clients import Clients, error_code, translated
+from common.environment import Environment
+from common.errors import PipelineError, Refused
+
+INVENTORY, CYCLONEDX, SPDX = "inventory.json", "sbom.cdx.json", "sbom.spdx.json"
+NAMES = (INVENTORY, CYCLONEDX, SPDX)
+# Of S3 for an object, and for a bucket, that does not exist.
+MISSING = {"404", "NoSuchKey", "NoSuchBucket"}
+
+
+def key_of(digest: str, ami_id: str, name: str) -> str:
+    """Return the key of one of an image's files."""
+    return f"{digest}/{ami_id}/{name}"
+
+
+def check_bucket(clients: Clients, environment: Environment) -> None:
+    """Raise Refused when the environment's account has no bucket for such files."""
+    bucket = environment.images_bucket
+    with translated(f"looking for the bucket {bucket}"):
+        try:
+            clients("s3").head_bucket(Bucket=bucket)
+        except ClientError as error:
+            if error_code(error) in MISSING:
+                raise Refused(
+                    f"there is no bucket {bucket}, where a bake keeps what is in its images",
+                    hint=f"an administrator runs: invoke account.setup --env {environment.name}",
+                ) from error
+            raise
+
+
+def store_files(clients: Clients, bucket: str, digest: str, ami_id: str, folder: Path) -> None:
+    """Store the files of an image, which are in ``folder`` under their names."""
+    for name in NAMES:
+        key = key_of(digest, ami_id, name)
+        with translated(f"writing s3://{bucket}/{key}"):
+            clients("s3").put_object(
+                Bucket=bucket,
+                Key=key,
+                Body=(folder / name).read_bytes(),
+                ContentType="application/json",
+            )
+
+
+def carry_files(clients: Clients, source: str, target: str, image: Image) -> None:
+    """Copy what one bucket has of an image to another."""
+    for name in NAMES:
+        key = key_of(image.digest, image.ami_id, name)
+        with translated(f"copying s3://{source}/{key} to {target}"):
+            try:
+                clients("s3").copy_object(
+                    Bucket=target, Key=key, CopySource={"Bucket": source, "Key": key}
+                )
+            except ClientError as error:
+                if error_code(error) not in MISSING:
+                    raise
+
+
+def read_file(clients: Clients, bucket: str, image: Image, name: str) -> bytes | None:
+    """Return one of an image's files; None when there is none."""
+    key = key_of(image.digest, image.ami_id, name)
+    with translated(f"reading s3://{bucket}/{key}"):
+        try:
+            found: bytes = clients("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if error_code(error) in MISSING:
+                return None
+            raise
+    return found
+
+
+def read_inventory(clients: Clients, bucket: str, image: Image) -> Inventory | None:
+    """Return what is in an image; None when the bucket does not have it.
+
+    Raises PipelineError for an object that is no inventory.
+    """
+    text = read_file(clients, bucket, image, INVENTORY)
+    try:
+        return None if text is None else Inventory.parse(text.decode())
+    except (ValueError, TypeError, KeyError) as error:
+        raise PipelineError(
+            f"s3://{bucket}/{key_of(image.digest, image.ami_id, INVENTORY)} is no inventory",
+            hint="restore an earlier version of it, or bake the image again with --force",
+        ) from error
