@@ -16,6 +16,7 @@ from commands.shared import (
     clients_of,
     environment_at,
 )
+from commands.soak import soak
 
 if TYPE_CHECKING:
     from common.environment import Environment
@@ -23,17 +24,21 @@ if TYPE_CHECKING:
 
 ONCE = Count(1)
 JOB_EVERY = Seconds(0.2)
+SOAK = Seconds(30)
 
 
 @task(
     default=True,
     positional=["name"],
     help={
-        "name": "a drill, or documents for all of the document pipeline; --list shows them",
+        "name": "a drill; documents: all of the document pipeline; soak: any, again and again; "
+        "--list shows them",
         "runs": "how many times, one after the other (default: 1)",
         "env": ENV,
         "yes": YES,
         "every": "seconds between two jobs of the client (default: 0.2)",
+        "minutes": "of a soak (default: 30)",
+        "seed": "which decides the drills of a soak, and their order (default: 1)",
     },
 )
 def run(
@@ -43,11 +48,15 @@ def run(
     env: str = DEFAULT_ENV,
     yes: bool = False,
     every: float = JOB_EVERY,
+    minutes: float = SOAK,
+    seed: int = ONCE,
 ) -> None:
     """Make a failure in ENV, time the recovery, record it; exit 2 when ENV does not recover."""
     with plain_errors():
         if name == "--list":
             show_drills()
+        elif name == "soak":
+            soak(environment_at(env, inside=True), minutes, seed, every, yes)
         else:
             run_drills(environment_at(env, inside=True), name, runs, yes, every)
 

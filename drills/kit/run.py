@@ -4,22 +4,43 @@ Touches AWS and the cluster.
 """
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Protocol
 
 from common.errors import PipelineError
 from drills.kit.client import longest_gap
 from drills.kit.cluster import ClusterUnderTest, DrillFailed
 from drills.kit.end_state import await_recovered
-from drills.kit.phases import label, phases
+from drills.kit.phases import Recovery, label, phases
 from drills.kit.record import Run
-from drills.kit.registry import Drill
 
 WARM_UP = 5.0  # seconds of jobs before the fault
 COOL_DOWN = 3.0  # seconds of jobs after the recovery, so that the gap has an end
 TIMEOUT = 600.0  # seconds to observe a recovery: longer than allowed, to know how long it takes
 
 
-def run_drill(drill: Drill, cluster: ClusterUnderTest, *, job_every: float) -> Run:
+class Breaks(Protocol):
+    """What breaks a cluster: a drill, or several together."""
+
+    @property
+    def name(self) -> str:
+        """How the record names it."""
+
+    @property
+    def recovery(self) -> Recovery:
+        """What the cluster must recover."""
+
+    @property
+    def within(self) -> float:
+        """In how many seconds."""
+
+    @property
+    def run(self) -> Callable[[ClusterUnderTest], None]:
+        """The function that injects the fault."""
+
+
+def run_drill(drill: Breaks, cluster: ClusterUnderTest, *, job_every: float) -> Run:
     """Return the record of the run, failed or held; faults are repaired in every case."""
     cluster.name = drill.name
     started, failure = datetime.now(UTC), ""
@@ -37,7 +58,7 @@ def run_drill(drill: Drill, cluster: ClusterUnderTest, *, job_every: float) -> R
     return _record_of(drill, cluster, started, failure)
 
 
-def phases_reached(drill: Drill, cluster: ClusterUnderTest) -> dict[str, float]:
+def phases_reached(drill: Breaks, cluster: ClusterUnderTest) -> dict[str, float]:
     """Return the phases that were reached so far, in seconds since the fault."""
     if cluster.fault_at is None:
         return {}
@@ -50,7 +71,7 @@ def gap_of(cluster: ClusterUnderTest) -> float:
     return longest_gap(cluster.observer.observations.attempts, cluster.fault_at or 0.0)
 
 
-def _await_phases(drill: Drill, cluster: ClusterUnderTest) -> None:
+def _await_phases(drill: Breaks, cluster: ClusterUnderTest) -> None:
     expected = drill.recovery.value
 
     def words() -> str:
@@ -67,21 +88,21 @@ def _await_phases(drill: Drill, cluster: ClusterUnderTest) -> None:
         )
 
 
-def _raise_if_late(drill: Drill, cluster: ClusterUnderTest) -> None:
+def _raise_if_late(drill: Breaks, cluster: ClusterUnderTest) -> None:
     """Raise DrillFailed when there was no fault, or when the recovery took too long."""
     if cluster.fault_at is None:
-        raise DrillFailed("no fault was injected", hint=f"see drills/{drill.name}.py")
+        raise DrillFailed("no fault was injected", hint=f"see the drill: {drill.name}")
     took = {**phases_reached(drill, cluster), "a job accepted again": gap_of(cluster)}
     late = {name: seconds for name, seconds in took.items() if seconds > drill.within}
     if late:
         words = ", ".join(f"{label(name)} after {seconds:.0f} s" for name, seconds in late.items())
         raise DrillFailed(
             f"not within {drill.within:.0f} s: {words}",
-            hint=f"see the runbook that drills/{drill.name}.py names",
+            hint=f"see the runbook that the drill names: {drill.name}",
         )
 
 
-def _record_of(drill: Drill, cluster: ClusterUnderTest, started: datetime, failure: str) -> Run:
+def _record_of(drill: Breaks, cluster: ClusterUnderTest, started: datetime, failure: str) -> Run:
     return Run(
         started=started.isoformat(timespec="seconds"),
         drill=drill.name,

@@ -1,0 +1,236 @@
+"""A soak: which drills it draws, what it calls growth, and when it ends."""
+
+import json
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
+
+import pytest
+
+from common.errors import PipelineError, Refused
+from common.progress import Silent
+from drills.kit.phases import Recovery
+from drills.kit.record import Run
+from drills.kit.registry import Drill, drills
+from drills.soak import readings as readings_module
+from drills.soak import soak as module
+from drills.soak.growth import Growth, Reading, grown
+from drills.soak.report import html_report, plot
+from drills.soak.soak import run_soak
+from drills.soak.turns import NOT_SOAKED, Turn, soaked, turns
+from tests.simulation.cloud import simulated_cloud
+from tests.unit.deploy.builders import an_environment
+from tests.unit.drills.test_run import a_cluster
+
+
+def a_drill(name: str, recovery: Recovery = Recovery.HEAD, run: Any = None) -> Drill:
+    found = ModuleType(f"drills.{name}", "An example.")
+    vars(found).update(run=run or (lambda cluster: None), RECOVERY=recovery)
+    return Drill(found)
+
+
+HEADS = tuple(a_drill(f"head_{number}") for number in range(10))
+WORKER = a_drill("worker", Recovery.WORKERS)
+
+
+def first(count: int, seed: int) -> list[Turn]:
+    return list(islice(turns((*HEADS, WORKER), seed), count))
+
+
+def test_a_seed_draws_the_same_turns_and_another_seed_others() -> None:
+    assert first(40, seed=7) == first(40, seed=7)
+    assert first(40, seed=7) != first(40, seed=8)
+
+
+def test_every_drill_comes_once_before_any_comes_again() -> None:
+    names = [turn.first.name for turn in first(22, seed=3)]
+
+    assert len(set(names[:11])) == len(set(names[11:])) == 11
+    assert names[:11] != names[11:]
+
+
+def test_now_and_then_a_worker_is_broken_on_top_of_the_head() -> None:
+    pairs = [turn for turn in first(220, seed=1) if turn.second]
+
+    assert 20 <= len(pairs) <= 60
+    assert {turn.second.name for turn in pairs if turn.second} == {"worker"}
+    assert {turn.recovery for turn in pairs} == {Recovery.HEAD}
+    assert all(0 <= turn.apart <= 10 for turn in pairs)
+    assert pairs[0].name.endswith("+worker")
+    assert pairs[0].within == pytest.approx(360 + pairs[0].apart)
+
+
+def test_both_faults_of_a_pair_are_injected_and_the_second_one_later() -> None:
+    cluster = a_cluster()
+    begun = cluster.clock.now()
+    at: list[tuple[str, float]] = []
+    head = a_drill("head", run=lambda c: at.append(("head", begun)))
+    worker = a_drill("worker", run=lambda c: at.append(("worker", c.clock.now())))
+
+    Turn(head, worker, 4.0).run(cluster)
+
+    assert sorted(at) == [("head", begun), ("worker", begun + 4.0)]
+
+
+def test_a_second_drill_that_fails_fails_the_turn() -> None:
+    def fail(cluster: object) -> None:
+        raise PipelineError("no raylet")
+
+    with pytest.raises(PipelineError, match="no raylet"):
+        Turn(a_drill("head"), a_drill("worker", run=fail)).run(a_cluster())
+
+
+def test_what_deploys_is_left_out_and_every_name_is_a_drills() -> None:
+    names = {drill.name for drill in drills()}
+    local = soaked(drills(), an_environment(provider="localcloud"))
+    on_aws = soaked(drills(), an_environment(provider="aws"))
+
+    assert names >= NOT_SOAKED
+    assert {"gcs_killed", "head_terminated", "worker_killed", "power_lost"} <= {
+        drill.name for drill in local
+    }
+    assert {"deployer_killed", "ten_losses_in_a_row"} & {drill.name for drill in local} == set()
+    assert {"power_lost"} & {drill.name for drill in on_aws} == set()
+    assert {drill.name for drill in on_aws} < {drill.name for drill in local}
+
+
+def over_time(**values: Sequence[float]) -> list[Reading]:
+    return [
+        Reading(60.0 * number, dict(zip(values, row, strict=True)))
+        for number, row in enumerate(zip(*values.values(), strict=True))
+    ]
+
+
+def test_what_grows_after_the_warm_up_is_named() -> None:
+    found = grown(
+        over_time(
+            leak=[1, 2, 30, 32, 40, 42, 50, 52],
+            steady=[1, 9, 30, 32, 31, 30, 32, 31],
+            volumes=[8, 8, 8, 8, 9, 9, 9, 9],
+            shrinks=[90, 80, 70, 60, 50, 40, 30, 20],
+        )
+    )
+
+    assert found == (Growth("leak", 31.0, 51.0), Growth("volumes", 8.0, 9.0))
+    assert str(found[1]) == "volumes grew from 8 to 9"
+
+
+def test_of_few_readings_nothing_is_said_and_log_streams_may_grow() -> None:
+    assert grown(over_time(leak=[1, 2, 3, 4, 5, 6, 7])) == ()
+    assert grown(over_time(**{"log streams": [1, 2, 3, 4, 5, 6, 7, 8]})) == ()
+
+
+def test_the_page_has_a_plot_of_each_value_and_every_turn() -> None:
+    readings = over_time(disk=[100, 150, 120], alarms=[3, 3, 3])
+    runs = (a_run("gcs_killed"), a_run("power_lost", "failed", "no <leader>"))
+
+    page = html_report("dev", 5, runs, readings)
+
+    assert page.count("<polyline") == 2
+    assert "disk: 100 to 150" in page
+    assert "seed 5" in page
+    assert "no &lt;leader&gt;" in page
+    assert 'class="verdict failed"' in page
+    assert "Nothing grew." in page
+    assert "grows with each launch" in plot("log streams", over_time(**{"log streams": [1.0]}))
+
+
+def a_run(drill: str, verdict: str = "held", seen: str = "") -> Run:
+    return Run("2026-11-29T12:00:00+00:00", drill, "dev", ("a fault",), {}, 1.0, 0.5, verdict, seen)
+
+
+class Minutes:
+    """A clock on which each drill takes ten minutes."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+
+    def now(self) -> float:
+        return self.at
+
+
+@pytest.fixture
+def soak(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Run a soak whose drills are not run, and whose readings are given."""
+
+    def run(minutes: float, *, values: Any = lambda number: {"disk": 1.0}, fails: int = 0) -> Path:
+        clock, ran = Minutes(), list[str]()
+
+        def drilled(turn: Turn, cluster: object, *, job_every: float) -> Run:
+            clock.at += 600
+            ran.append(turn.name)
+            if len(ran) == fails:
+                return a_run(turn.name, "failed", "no leader")
+            return a_run(turn.name)
+
+        monkeypatch.setattr(module, "ensure_deployed", lambda *given: None)
+        monkeypatch.setattr(module, "ray_api", lambda *given: None)
+        monkeypatch.setattr(module, "SystemClock", lambda: clock)
+        monkeypatch.setattr(module, "await_healthy", lambda *given: None)
+        monkeypatch.setattr(module, "run_drill", drilled)
+        monkeypatch.setattr(module, "read_values", lambda cluster: values(len(ran)))
+        return run_soak(
+            an_environment(),
+            cast(Any, None),
+            Silent(),
+            home=tmp_path,
+            minutes=minutes,
+            seed=1,
+            job_every=0.2,
+        )
+
+    return run
+
+
+def test_a_soak_ends_with_the_turn_in_which_its_time_is_up(soak: Any) -> None:
+    record = json.loads(soak(45).with_suffix(".json").read_text())
+
+    assert [len(record["runs"]), len(record["readings"])] == [5, 6]
+    assert [reading["at"] for reading in record["readings"]] == [0, 600, 1200, 1800, 2400, 3000]
+
+
+def test_a_turn_that_fails_ends_it_and_is_on_record(soak: Any, tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match=r"turn 3, .*: no leader") as failed:
+        soak(100, fails=3)
+
+    assert "--seed 1" in failed.value.hint
+    (page,) = (tmp_path / "drills").glob("soak-*.html")
+    record = json.loads(page.with_suffix(".json").read_text())
+    assert [run["verdict"] for run in record["runs"]] == ["held", "held", "failed"]
+    assert len(record["readings"]) == 3
+
+
+def test_what_grew_fails_a_soak_whose_drills_held(soak: Any) -> None:
+    with pytest.raises(PipelineError, match="AMIs grew from 12 to 18"):
+        soak(80, values=lambda number: {"AMIs": 10.0 + number})
+
+
+def test_no_time_is_refused(soak: Any) -> None:
+    with pytest.raises(Refused, match="--minutes 0 is no time"):
+        soak(0)
+
+
+def test_what_aws_has_is_counted_over_all_pages() -> None:
+    with simulated_cloud() as cloud:
+        for number in range(12):
+            cloud.clients("ssm").put_parameter(Name=f"/{number}", Value="1", Type="String")
+        for name, query in readings_module.asked(an_environment()).items():
+            for service, operation, key, arguments in query:
+                assert cloud.clients(service).can_paginate(operation), name
+                assert key in output_of(cloud.clients(service), operation)
+                assert arguments.keys() <= input_of(cloud.clients(service), operation)
+        count = readings_module.count
+        assert count(cloud.clients, "ssm", "describe_parameters", "Parameters", {}) == 12
+        assert count(cloud.clients, "ec2", "describe_images", "Images", {"Owners": ["self"]}) == 0
+
+
+def output_of(client: Any, operation: str) -> set[str]:
+    model = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation])
+    return set(model.output_shape.members)
+
+
+def input_of(client: Any, operation: str) -> set[str]:
+    model = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation])
+    return set(model.input_shape.members)
