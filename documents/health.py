@@ -1,14 +1,17 @@
 """A container's health check: ``python3 -m documents.health head`` or ``worker``. Exits 1 if ill.
 
-The head is healthy while its GCS and the answers are, a worker while its raylet is. Needs only the
-standard library, so that a check costs 0.1 s of CPU.
+The head is healthy while its GCS and the answers are, a worker while its raylet is, and while it
+has no head to join: another worker would wait for that one too. Needs only the standard library, so
+that a check costs 0.1 s of CPU.
 """
 
 import http.client
+import os
 import socket
 import sys
 import urllib.request
 
+GCS_PORT = 6379
 RAYLET = 52365
 DASHBOARD = 8265
 ANSWERS = 8000
@@ -29,12 +32,22 @@ def answers(url: str) -> bool:
         return False
 
 
+def has_head(name: str) -> bool:
+    """Say whether the GCS of the head of this name takes connections."""
+    try:
+        socket.create_connection((name, GCS_PORT), timeout=SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
 def is_healthy(role: str) -> bool:
     """Say whether this container does what its role asks."""
     address = socket.gethostbyname(socket.gethostname())
     if role == "head":
         return answers(head_url(address)) and answers(f"http://{address}:{ANSWERS}/healthz")
-    return answers(f"http://{address}:{RAYLET}/api/local_raylet_healthz")
+    raylet = f"http://{address}:{RAYLET}/api/local_raylet_healthz"
+    return answers(raylet) or not has_head(os.environ.get("HEAD_NAME", ""))
 
 
 if __name__ == "__main__":

@@ -19,10 +19,10 @@ from types import FrameType
 from common.clients import Clients
 from common.errors import PipelineError, Refused
 from documents.errors import Unavailable
-from documents.health import RAYLET, answers, head_url, is_healthy
+from documents.health import GCS_PORT, RAYLET, answers, head_url, is_healthy
 from documents.log import JsonLog
 from documents.program import run
-from documents.ray_start import GCS_PORT, ray_arguments, ray_variables
+from documents.ray_start import ray_arguments, ray_variables
 from documents.reporting import report_failure
 from documents.task import Task, this_task
 

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 
 from common.errors import Refused
-from documents.health import DASHBOARD, RAYLET
+from documents.health import DASHBOARD, GCS_PORT, RAYLET
 from documents.task import Task
 
-GCS_PORT = 6379
 # All that other nodes connect to, for the rules of a security group.
 PORTS = {
     "--node-manager-port": 6380,
