@@ -191,7 +191,8 @@ class PipelineUnderTest:
             left = [one for one in self._described(list(self.lost)) if one["lastStatus"] != STOPPED]
             if left or not all(one.is_steady for one in found):
                 return False
-            alive = sum(node.works for node in ray.nodes())
+            running = self._addresses(WORKERS)
+            alive = sum(node.works and node.address in running for node in ray.nodes())
             seen[0] += f"; {alive} workers alive in Ray"
             return alive >= found[1].desired >= workers
 
@@ -205,6 +206,11 @@ class PipelineUnderTest:
         """Raise DrillFailed unless something holds."""
         if not holds:
             raise DrillFailed(words, hint="invoke documents.status")
+
+    def _addresses(self, service: str) -> set[str]:
+        """Return the addresses of a service's running tasks: Ray knows lost ones for a while."""
+        containers = [one for t in self._described(self.tasks(service)) for one in t["containers"]]
+        return {i["privateIpv4Address"] for one in containers for i in one["networkInterfaces"]}
 
     def _described(self, tasks: Sequence[str]) -> list[Any]:
         """Return what ECS says of tasks; it knows those that stopped for an hour."""

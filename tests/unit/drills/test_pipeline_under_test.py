@@ -1,6 +1,6 @@
 """What drills do to a deployed pipeline, on the local cloud's services in this process."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -99,19 +99,20 @@ def test_the_function_may_not_run_or_fails_until_the_repair(drilled: PipelineUnd
 
 
 class Ray:
-    """Ray's API, where so many workers are alive."""
+    """Ray's API, where workers at these addresses are alive."""
 
-    def __init__(self, alive: int) -> None:
-        self._alive = alive
+    def __init__(self, addresses: Callable[[], set[str]]) -> None:
+        self._addresses = addresses
 
     def nodes(self) -> list[RayNode]:
-        return [RayNode(str(n), "", is_head=False, state="ALIVE") for n in range(self._alive)]
+        return [RayNode(one, one, is_head=False, state="ALIVE") for one in self._addresses()]
 
 
 def test_other_tasks_are_awaited_for_those_that_were_lost(
     drilled: PipelineUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(under_test, "ray_of", lambda clients, outputs: Ray(1))
+    ray = Ray(lambda: drilled._addresses(WORKERS))
+    monkeypatch.setattr(under_test, "ray_of", lambda clients, outputs: ray)
     before = drilled.tasks(WORKERS)
     drilled.stop(before)
 
@@ -125,7 +126,8 @@ def test_other_tasks_are_awaited_for_those_that_were_lost(
 def test_tasks_that_are_not_in_ray_are_not_back(
     drilled: PipelineUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(under_test, "ray_of", lambda clients, outputs: Ray(0))
+    ray = Ray(lambda: {"10.78.1.250"})  # of a task that was lost before
+    monkeypatch.setattr(under_test, "ray_of", lambda clients, outputs: ray)
 
     with pytest.raises(PipelineError, match="1 of 1 tasks run; 0 workers alive in Ray"):
         drilled.await_tasks(120.0)
