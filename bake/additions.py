@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bake.documents import application_of, requirements_of
 from bake.files import LOCK
 from bake.ray_lock import Pin, Target, pins_for
 from bake.requirements import added_pins, lock_mistakes
@@ -88,28 +89,50 @@ class Additions:
 
 
 def read_additions(
-    environment: Environment, images: Iterable[WantedImage], repository: Path = REPOSITORY
+    environment: Environment,
+    images: Iterable[WantedImage],
+    repository: Path = REPOSITORY,
+    model: Path | None = None,
 ) -> dict[WantedImage, Additions]:
-    """Return what is added to each image; raises Refused with all mistakes, each with its key."""
+    """Return what is added to each image; raises Refused with all mistakes, each with its key.
+
+    ``model`` is the folder of the embedding model, for the images that hold the documents'
+    application.
+    """
     lock = (repository / LOCK).read_text()
-    found: dict[str, Additions] = {}
+    found: dict[WantedImage, Additions] = {}
     mistakes: list[str] = []
     for image in images:
-        if image.name not in found:
-            settings = environment.image_named(image.name)
-            place = f"  {environment.name}.toml: {image.place}"
-            try:
-                found[image.name] = Additions(dict(_files(settings, repository)))
-                words = _mistakes(settings, found[image.name], lock, repository)
-                mistakes += [f"{place}.{each}" for each in words]
-            except OSError as error:
-                mistakes.append(f"{place}: {error.filename}: {error.strerror}")
+        settings = environment.image_named(image.name)
+        place = f"  {environment.name}.toml: {image.place}"
+        try:
+            files = dict(_files(settings, repository))
+            if settings.documents:
+                files |= dict(_of_documents(image, repository, model))
+            found[image] = Additions(files)
+            words = _mistakes(settings, found[image], lock, repository)
+            mistakes += [f"{place}.{each}" for each in words]
+        except OSError as error:
+            mistakes.append(f"{place}: {error.filename}: {error.strerror}")
     if mistakes:
         raise Refused(
-            "what is added to the images is not right:\n" + "\n".join(mistakes),
+            "what is added to the images is not right:\n" + "\n".join(dict.fromkeys(mistakes)),
             hint="correct these files; nothing was baked",
         )
-    return {image: found[image.name] for image in images}
+    return found
+
+
+def _of_documents(
+    image: WantedImage, repository: Path, model: Path | None
+) -> Iterator[tuple[str, bytes]]:
+    """Yield what an image has of the documents' application: on heads only its packages.
+
+    Serve's controller, which is always on the head, needs them; the application does not change
+    them, and so no head is replaced for a change of it.
+    """
+    yield REQUIREMENTS, requirements_of(repository)
+    if image.role == "worker":
+        yield from application_of(repository, model)
 
 
 def _files(settings: ImageSettings, repository: Path) -> Iterator[tuple[str, bytes]]:

@@ -58,7 +58,7 @@ def check_bakes(environment: Environment) -> None:
 
 
 def _bake(context: BakeContext, wanted: tuple[WantedImage, ...], force: bool) -> BakeResult:
-    plan = plan_bake(context.clients, context.environment, wanted, force)
+    plan = plan_bake(context.clients, context.environment, wanted, force, context.model)
     if not (plan.missing or plan.untested):
         return BakeResult(plan.present, (), (), None)
     check_bucket(context.clients, context.environment)

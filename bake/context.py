@@ -24,6 +24,7 @@ class BakeContext:
     cache: Path
     lines: Lines = field(default_factory=NoLines)
     clock: Clock = field(default_factory=SystemClock)
+    model: Path | None = None  # the documents' embedding model, where an image holds it
 
     def now(self) -> datetime:
         """Return the clock's time, in UTC."""

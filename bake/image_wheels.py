@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bake.additions import Additions
+from bake.documents import LOCK as DOCUMENTS_LOCK
 from bake.files import LOCK
 from bake.ray_lock import Pin, Target, pins_for
 from bake.requirements import unmet_requirements
@@ -61,12 +62,13 @@ class Fetch:
         added = additions.pins(target, rays)
         if not added:
             return ImageWheels(self._rays[target], None)
-        folder = self._checked(added, target, settings.requirements)
+        lock = settings.requirements or str(DOCUMENTS_LOCK)
+        folder = self._checked(added, target, lock)
         unmet = list(unmet_requirements([folder / "wheels"], [*rays, *added], target))
         if unmet:
             place = f"{self.environment.name}.toml: {image.place}.requirements"
             raise Refused(
-                "\n".join(f"{place}: {settings.requirements}: {words}" for words in unmet),
+                "\n".join(f"{place}: {lock}: {words}" for words in unmet),
                 hint="lock it with the packages of ami-provisioners/ray.lock as constraints",
             )
         return ImageWheels(self._rays[target], folder)

@@ -5,6 +5,7 @@ person's own tests are others than those that it has passed.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from bake.additions import Additions, read_additions
 from bake.base_image import BaseImage, resolve_base_image
@@ -35,14 +36,15 @@ def plan_bake(
     environment: Environment,
     wanted: tuple[WantedImage, ...] = (),
     force: bool = False,
+    model: Path | None = None,
 ) -> BakePlan:
     """Find which images exist and which are missing; with ``force`` all are. Reads only.
 
-    ``wanted`` is by default every image of the environment. Raises Refused when what a person adds
-    to one is not right.
+    ``wanted`` is by default every image of the environment; ``model`` as in ``read_additions``.
+    Raises Refused when what a person adds to one is not right.
     """
     wanted = wanted or wanted_images(environment)
-    additions = read_additions(environment, wanted)
+    additions = read_additions(environment, wanted, model=model)
     bases = _bases(clients, environment, wanted)
     digests = {image: _digest(environment, image, bases, additions) for image in wanted}
     catalog = () if force else images(clients)

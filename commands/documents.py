@@ -113,19 +113,10 @@ def destroy(c: Context, env: str = DEFAULT_ENV, name: str = "", keep_data: bool 
 def pipeline_environment_at(name: str, builds: bool = False) -> "Environment":
     """Return the environment, with this process in its network; see ``environment_at``.
 
-    ``builds``: before that, fetch what an image is made of. Raises Refused where the pipeline does
-    not run on Fargate.
+    ``builds``: before that, fetch what an image is made of.
     """
-    from common.errors import Refused
-
     fetch = prepare if builds else lambda environment: None
-    environment = environment_at(name, fetch, inside=True)  # where the head answers
-    if environment.documents.runs_on != "fargate":
-        raise Refused(
-            f"{name}: documents.runs_on = {environment.documents.runs_on!r} is not deployed yet",
-            hint='set runs_on = "fargate"',
-        )
-    return environment
+    return environment_at(name, fetch, inside=True)  # where the head answers
 
 
 def prepare(environment: "Environment") -> None:
@@ -133,6 +124,8 @@ def prepare(environment: "Environment") -> None:
     from common.checkout import cache
     from deploy.report.console import step
 
+    if environment.documents.on_cluster:
+        return  # its image is one of the cluster's, which invoke bake makes
     if environment.provider == "localcloud":
         from localcloud import control
         from localcloud.containers.base import ensure_base
@@ -158,7 +151,7 @@ def images_of(environment: "Environment") -> "Images":
     from deploy.documents.context import Ingredients, fetch_wheels
     from deploy.documents.image import BuiltImage, GivenImage
 
-    if environment.documents.image:
+    if environment.documents.on_cluster or environment.documents.image:
         return GivenImage(environment.documents.image)
     wheels = fetch_wheels(cache(), lambda words: None)
     made = Ingredients(wheels, model_folder(cache()), environment.documents.base)

@@ -42,13 +42,15 @@ def write(file: str, env: str) -> None:
     if environment:
         beside = write_parameters(path, environment, cluster_of(environment))
         told = f"{beside} has its parameters; it creates {environment.documents_stack}."
-    console.print(str(write_template(path)), markup=False, soft_wrap=True)
+    runs_on = environment.documents.runs_on if environment else "fargate"
+    console.print(str(write_template(path, runs_on)), markup=False, soft_wrap=True)
     console.print(told, markup=False, soft_wrap=True)
 
 
 def cluster_of(environment: "Environment") -> "Foundation | None":
-    """Return the cluster whose network the documents use; None where they have their own."""
-    if environment.documents.network == "own":
+    """Return the cluster that the documents run on, or use the network of; None for neither."""
+    documents = environment.documents
+    if documents.network == "own" and not documents.on_cluster:
         return None
     from deploy.foundation.stack import find_foundation
 

@@ -18,6 +18,7 @@ from commands.shared import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from bake.bake import BakeResult
     from bake.catalog import Image
@@ -64,10 +65,20 @@ def fetch_wheels(environment: "Environment", wanted: "tuple[WantedImage, ...]") 
     from deploy.report.console import live_steps
 
     check_bakes(environment)
-    additions = read_additions(environment, wanted)
+    additions = read_additions(environment, wanted, model=model_of(environment, wanted))
     with live_steps() as steps:
         steps.begin("wheels")
         fetch(environment, additions.items(), REPOSITORY, cache(), steps.say)
+
+
+def model_of(environment: "Environment", wanted: "tuple[WantedImage, ...]") -> "Path | None":
+    """Return the documents' embedding model, made if an image holds it; None where none does."""
+    if not any(environment.image_named(image.name).documents for image in wanted):
+        return None
+    from commands.documents_runtime import model_folder
+    from common.checkout import cache
+
+    return model_folder(cache())
 
 
 def bake_images(
@@ -80,7 +91,14 @@ def bake_images(
     from deploy.report.console import live_lines
 
     with live_lines() as lines:
-        context = BakeContext(clients_of(environment), environment, home(), cache(), lines)
+        context = BakeContext(
+            clients_of(environment),
+            environment,
+            home(),
+            cache(),
+            lines,
+            model=model_of(environment, wanted),
+        )
         return bake(context, wanted=wanted, force=force)
 
 

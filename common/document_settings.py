@@ -33,6 +33,10 @@ RETENTIONS = (
 QUARTER = (512, GIB, 2 * GIB)
 
 
+# What describes tasks of Fargate and their network.
+ONLY_FARGATE = ("network", "cidr", "nat", "endpoints", "head", "worker", "base", "image")
+
+
 class TaskSize(Table):
     """What one task has: ``cpu`` in CPU units (1024 are one vCPU), ``memory`` in MiB."""
 
@@ -69,8 +73,9 @@ class DocumentWorkers(TaskSize):
 class Documents(Table):
     """The document pipeline of an environment."""
 
-    # fargate: a stack with tasks of ECS. ec2: the environment's own cluster.
+    # fargate: a stack with tasks of ECS. ec2: a group of the environment's own cluster.
     runs_on: Literal["fargate", "ec2"] = "fargate"
+    group: Text = "documents"
     # own: the stack makes a VPC. cluster: that of the environment's cluster.
     network: Literal["own", "cluster"] = "own"
     cidr: IPv4Network = IPv4Network("10.78.0.0/16")
@@ -102,13 +107,37 @@ class Documents(Table):
             raise ValueError(f"log_days must be one of {', '.join(map(str, RETENTIONS))}")
         return self
 
+    @property
+    def calls_others(self) -> bool:
+        """Whether it calls OpenAI or Pinecone."""
+        return "openai" in (self.embeddings, self.answers) or self.index == "pinecone"
+
+    @property
+    def on_cluster(self) -> bool:
+        """Whether it runs on the environment's own cluster."""
+        return self.runs_on == "ec2"
+
+    @model_validator(mode="after")
+    def _says_nothing_of_what_it_has_not(self) -> Self:
+        fields = type(self).model_fields
+        given = [key for key in ONLY_FARGATE if getattr(self, key) != fields[key].default]
+        if self.on_cluster and given:
+            raise ValueError(
+                f'{", ".join(given)}: remove it, as runs_on = "ec2" has no tasks of Fargate; '
+                "[workers.NAME] describes its instances"
+            )
+        if not self.on_cluster and self.group != fields["group"].default:
+            raise ValueError('group: only runs_on = "ec2" has one')
+        return self
+
     @model_validator(mode="after")
     def _has_a_way_out(self) -> Self:
-        calls = "openai" in (self.embeddings, self.answers) or self.index == "pinecone"
-        if self.network == "own" and not (self.nat or self.endpoints):
-            raise ValueError("tasks in private subnets need nat = true or endpoints = true")
-        if self.network == "own" and calls and not self.nat:
-            raise ValueError("OpenAI and Pinecone are reached through a NAT: set nat = true")
         if self.index == "pinecone" and not self.pinecone_host:
             raise ValueError('index = "pinecone" needs pinecone_host, the index\'s host')
+        if self.on_cluster:
+            return self
+        if self.network == "own" and not (self.nat or self.endpoints):
+            raise ValueError("tasks in private subnets need nat = true or endpoints = true")
+        if self.network == "own" and self.calls_others and not self.nat:
+            raise ValueError("OpenAI and Pinecone are reached through a NAT: set nat = true")
         return self

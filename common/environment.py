@@ -102,6 +102,24 @@ class Environment(Table):
         return self
 
     @model_validator(mode="after")
+    def _documents_have_their_nodes(self) -> "Environment":
+        """Serve's controller runs on the head (serve/_private/default_impl.py, Ray 2.60)."""
+        if not self.documents.on_cluster:
+            return self
+        name = self.documents.group
+        if name not in self.workers:
+            raise ValueError(f"documents.group: there is no [workers.{name}]")
+        if not self.workers[name].min:
+            raise ValueError(
+                f"workers.{name}.min = 0: documents are answered by one worker at least"
+            )
+        for place, table in (("head", self.head), (f"workers.{name}", self.workers[name])):
+            if not self.image_named(table.image).documents:
+                image = f"images.{table.image}" if table.image else "image"
+                raise ValueError(f"{place} is launched from [{image}]: set documents = true there")
+        return self
+
+    @model_validator(mode="after")
     def _volumes_have_their_iops(self) -> "Environment":
         for place, table in self._tables_of_nodes.items():
             try:

@@ -63,6 +63,8 @@ class ImageSettings(Table):
     tests: RepositoryPath = ""
     # A folder of systemd units; those with an [Install] section are enabled.
     units: RepositoryPath = ""
+    # The application of the document pipeline, and on heads what Ray Serve needs for it.
+    documents: bool = False
     # Environment variables of Ray and its workers; never secrets, as images hold none.
     env: dict[VariableName, str] = Field(default={})
 
@@ -72,6 +74,12 @@ class ImageSettings(Table):
             raise ValueError("give either base_id, or base_name with base_owner")
         if self.base_name and not self.base_owner:
             raise ValueError("base_owner is missing: base_name alone would match anyone's images")
+        return self
+
+    @model_validator(mode="after")
+    def _documents_bring_their_requirements(self) -> "ImageSettings":
+        if self.documents and self.requirements:
+            raise ValueError("documents = true brings its own requirements: leave them empty")
         return self
 
     @field_validator("env")

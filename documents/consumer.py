@@ -19,7 +19,7 @@ from ray.exceptions import GetTimeoutError, RayError
 from common.clients import Clients
 from common.errors import PipelineError
 from documents.access import access
-from documents.entry import NAMESPACE, connect
+from documents.entry import NAMESPACE, connect, nodes_of, selector
 from documents.errors import Unavailable
 from documents.log import JsonLog
 from documents.program import run
@@ -33,6 +33,7 @@ from documents.worker import Worker
 EVERY = 5.0  # seconds between two looks at the cluster
 ANSWERS_WITHIN = 5.0
 STOPS_WITHIN = 30.0
+PREFIX = "consumer-"
 
 
 class Consumer:
@@ -65,16 +66,22 @@ class Consumer:
 
 
 class Keeper:
-    """Sees to the number of consumers."""
+    """Sees to the number of consumers; those of another ``version`` of the settings are stopped."""
 
-    def __init__(self, settings: Settings, log: JsonLog) -> None:
+    def __init__(self, settings: Settings, log: JsonLog, version: str = "") -> None:
         self._settings, self._log = settings, log
+        self._prefix = f"{PREFIX}{version}-" if version else PREFIX
 
     def step(self) -> None:
         """Start the consumers that are missing, and stop those that are too many."""
-        wanted = self._settings.consumers or max(1, int(ray.cluster_resources().get("CPU", 0)))
-        there = _names()
-        missing = [name for n in range(wanted) if (name := f"consumer-{n}") not in there]
+        nodes = nodes_of(self._settings.group)
+        cpus = sum(node["Resources"].get("CPU", 0) for node in nodes)
+        wanted = self._settings.consumers or max(1, int(cpus))
+        if others := [name for name in names() if not name.startswith(self._prefix)]:
+            self._log("stopping", consumers=others)
+            stop(others)
+        there = [name for name in names() if name.startswith(self._prefix)]
+        missing = [name for n in range(wanted) if (name := f"{self._prefix}{n}") not in there]
         for name in missing[: max(0, wanted - len(there))]:
             self._log("starting", consumer=name)
             self._start(name)
@@ -83,7 +90,11 @@ class Keeper:
             stop([name])
 
     def _start(self, name: str) -> None:
-        options = {"num_cpus": 1, "memory": self._settings.consumer_memory}
+        options = {
+            "num_cpus": 1,
+            "memory": self._settings.consumer_memory,
+            "label_selector": selector(self._settings.group),
+        }
         ray.remote(Consumer).options(
             name=name,
             namespace=NAMESPACE,
@@ -95,23 +106,19 @@ class Keeper:
         ).remote(name)
 
 
-def _names() -> list[str]:
+def names() -> list[str]:
+    """Return the names of all consumers."""
     listed = ray.util.list_named_actors(all_namespaces=True)
     return sorted(
         one["name"]
         for one in listed
-        if one["namespace"] == NAMESPACE and one["name"].startswith("consumer-")
+        if one["namespace"] == NAMESPACE and one["name"].startswith(PREFIX)
     )
-
-
-def _workers() -> int:
-    """Return how many nodes are alive that consumers can be on."""
-    return sum(node["Alive"] and node["Resources"].get("CPU", 0) > 0 for node in ray.nodes())
 
 
 def states() -> dict[str, dict[str, Any]]:
     """Return the state of each consumer, by name; empty for one that is not running."""
-    return {name: _state(name) for name in _names()}
+    return {name: _state(name) for name in names()}
 
 
 def _state(name: str) -> dict[str, Any]:
@@ -149,23 +156,30 @@ def stop(names: list[str], seconds: float = STOPS_WITHIN) -> None:
 
 def main() -> None:
     """Run until SIGTERM; consumers stay."""
-    settings, log = load_settings(), JsonLog("keeper")
-    over = threading.Event()
+    settings, over = load_settings(), threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
         over.set()
 
     signal.signal(signal.SIGTERM, stop)
     connect()
+    keep(settings, os.environ.get("ENVIRONMENT_NAME", ""), over)
+
+
+def keep(settings: Settings, environment: str, over: threading.Event, version: str = "") -> None:
+    """Keep consumers, sweep and report until ``over`` is set; consumers stay.
+
+    ``environment`` is the dimension of what is reported; empty: nothing is.
+    """
+    log = JsonLog("keeper")
     clients = Clients(settings.region)
     found, index = access(settings, clients), choose.index(settings, clients)
-    keeper, swept_at = Keeper(settings, log), 0.0
-    environment = os.environ.get("ENVIRONMENT_NAME", "")
+    keeper, swept_at = Keeper(settings, log, version), 0.0
     reporter = Reporter(clients("cloudwatch"), found, environment)
     while not over.is_set():
         try:
             keeper.step()
-            reporter.step(_workers())
+            reporter.step(len(nodes_of(settings.group)))
             if time.monotonic() - swept_at >= settings.sweep_seconds:
                 swept_at = time.monotonic()
                 done = sweep(found, index, settings)

@@ -11,14 +11,14 @@ from ray import serve
 
 from common.clients import Clients
 from common.errors import Refused
-from documents.entry import connect
+from documents.entry import connect, selector
 from documents.log import JsonLog
 from documents.program import run
 from documents.settings import Settings, load_settings
 from documents.web.app import make_api, make_app
 
 NAME = "documents"
-HEAD = "node:__internal_head__"  # a resource of the head alone (ray_constants.py, 2.60)
+HEAD = {"node:__internal_head__": 0.001}  # the head alone has it (ray_constants.py, 2.60)
 
 
 def build() -> Any:
@@ -27,7 +27,7 @@ def build() -> Any:
     return make_app(make_api(settings, Clients(settings.region)))
 
 
-def deploy(settings: Settings, replicas: int = 1) -> None:
+def deploy(settings: Settings, replicas: int = 1, name: str = NAME) -> None:
     """Deploy to the cluster that Ray is connected to, and wait until it answers.
 
     Raises Refused without a token: what is served holds the content of documents.
@@ -35,16 +35,18 @@ def deploy(settings: Settings, replicas: int = 1) -> None:
     if not settings.token.get_secret_value():
         raise Refused("there is no token", hint="set DOCUMENTS_TOKEN, from a secret")
     serve.start(http_options={"host": "0.0.0.0", "port": settings.port})  # noqa: S104 # in its VPC
-    # A replica mostly waits, and must start on a cluster whose consumers take every CPU. It is on
-    # the head, which stays when workers come and go, and may search.
+    # A replica mostly waits, and must start on a cluster whose consumers take every CPU. Where the
+    # cluster is the pipeline's own, it is on the head, which stays when workers come and go, and
+    # may search.
+    place = {"label_selector": selector(settings.group)} if settings.group else {"resources": HEAD}
     deployment = serve.deployment(
         serve.ingress(build)(),
         name="answers",
         num_replicas=replicas,
         max_ongoing_requests=32,
-        ray_actor_options={"num_cpus": 0, "resources": {HEAD: 0.001}},
+        ray_actor_options={"num_cpus": 0, **place},
     )
-    serve.run(deployment.bind(), name=NAME, route_prefix="/")
+    serve.run(deployment.bind(), name=name, route_prefix="/")
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from common.errors import Refused
+from documents.stored_settings import PARAMETER, completed
 
 PREFIX = "DOCUMENTS_"
 FILE = "DOCUMENTS_SETTINGS"
@@ -55,7 +56,9 @@ class Settings(BaseModel):
     pinecone_api_key: SecretStr = SecretStr("")
     token: SecretStr = SecretStr("")
 
-    # One consumer for each CPU of the cluster, unless a number is set.
+    # Where it shares a cluster: the value of the label ray.io/node-group of the nodes that it uses.
+    group: str = ""
+    # One consumer for each CPU of these nodes, unless a number is set.
     consumers: int | None = Field(default=None, ge=1)
     consumer_memory: int = Field(default=1536 * 2**20, ge=0)
     port: int = Field(default=8000, ge=1, le=65535)
@@ -93,7 +96,11 @@ class Settings(BaseModel):
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Return the settings; raises Refused with every mistake, each with its key."""
+    """Return the settings; raises Refused with every mistake, each with its key.
+
+    Raises Unavailable where they are stored (stored_settings.py), and cannot be read now.
+    """
+    environ = completed(environ)
     values = {**_from_file(environ.get(FILE, "")), **_from_environment(environ)}
     try:
         return Settings.model_validate(values)
@@ -129,6 +136,6 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, object]:
     plain = {
         name.removeprefix(PREFIX).lower(): value
         for name, value in environ.items()
-        if name.startswith(PREFIX) and name != FILE and name not in SECRETS and value
+        if name.startswith(PREFIX) and name not in (FILE, PARAMETER, *SECRETS) and value
     }
     return {**plain, **{SECRETS[name]: environ[name] for name in SECRETS if environ.get(name)}}

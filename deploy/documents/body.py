@@ -1,7 +1,7 @@
 """The document pipeline's template: its pieces in one, with the function's code. Pure: no AWS.
 
-Each piece has sections of a template; no name is in two pieces. What is made of them is complete in
-itself, and fits into a request (51,200 bytes, CloudFormation quotas).
+Each piece has sections of a template; no name is in two pieces of one template. What is made of
+them is complete in itself, and fits into a request (51,200 bytes, CloudFormation quotas).
 """
 
 from functools import cache
@@ -15,18 +15,22 @@ from deploy.foundation.body import shortened
 
 PIECES = Path(__file__).with_name("template")
 FUNCTION = REPOSITORY / "documents" / "events.py"
-# In the order in which a person reads them.
-ORDER = (
-    *("parameters", "network", "storage", "queue", "function", "registry", "tasks", "roles"),
-    *("secrets", "vectors", "monitoring", "outputs"),
-)
+# What the pipeline has wherever it runs, around what only Fargate or only a cluster needs; in the
+# order in which a person reads them.
+FIRST = ("parameters",)
+RUN_BY = {
+    "fargate": ("network", "registry", "tasks", "roles"),
+    "ec2": ("instances",),
+}
+SHARED = ("storage", "queue", "function", "secrets", "vectors", "monitoring", "outputs")
 
 
 @cache
-def template_body() -> str:
+def template_body(runs_on: str = "fargate") -> str:
     """Return the template as it is sent, and as a person may give it to CloudFormation."""
     pieces = [
-        yaml.compose((PIECES / f"{name}.yaml").read_text(), yaml.CSafeLoader) for name in ORDER
+        yaml.compose((PIECES / f"{name}.yaml").read_text(), yaml.CSafeLoader)
+        for name in (*FIRST, *RUN_BY[runs_on], *SHARED)
     ]
     return shortened(_merged(pieces), FUNCTION)
 

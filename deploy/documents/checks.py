@@ -14,7 +14,7 @@ from common.environment import Environment
 from common.errors import Refused
 from common.progress import Say, say_nothing
 from common.waiting import Clock
-from deploy.documents.in_use import api_answer, ray_of
+from deploy.documents.in_use import api_answer, ray_of_pipeline, workers_in
 from deploy.documents.pipeline import Pipeline, find_pipeline, plainly, service_url
 from deploy.documents.question import Api
 from deploy.documents.services import services_of
@@ -80,7 +80,8 @@ class Checks:
     def of_the_cluster(self) -> Iterator[Check]:
         """Check that head and workers run, and are used."""
         seconds = float(self.pipeline.environment.limits.workers_ready_seconds)
-        yield self._check("services", self._services, seconds)
+        if not self.pipeline.on_cluster:
+            yield self._check("services", self._services, seconds)
         yield self._check("Ray", self._ray, seconds)
         yield self._check("API", self._api, seconds)
 
@@ -139,9 +140,9 @@ class Checks:
         return Verdict(bool(found) and all(service.is_steady for service in found), words)
 
     def _ray(self) -> Verdict:
-        nodes = ray_of(self.clients, self.pipeline.outputs).nodes()
-        workers, (_, least) = sum(node.works for node in nodes), self.pipeline.least_tasks
-        leads = any(node.leads for node in nodes)
+        ray = ray_of_pipeline(self.clients, self.pipeline)
+        workers, (_, least) = workers_in(ray, self.pipeline), self.pipeline.least_tasks
+        leads = any(node.leads for node in ray.nodes())
         words = f"{'the head' if leads else 'no head'} and {workers} workers are alive"
         return Verdict(leads and workers >= least, words)
 

@@ -11,26 +11,32 @@ from deploy.release.config_bucket import MISSING
 from documents.control.claims import DONE, FAILED, OPEN
 from documents.control.listing import Listing
 
+REPOSITORY = "ECRRepositoryUri"
+
 
 @dataclass(frozen=True)
 class Contents:
-    """``documents`` are counts by status; ``versions`` and ``bytes`` those of the bucket."""
+    """``documents`` are counts by status; ``versions`` and ``bytes`` those of the bucket.
+
+    ``images`` is None where the pipeline has no repository of its own.
+    """
 
     documents: Mapping[str, int]
     versions: int
     bytes: int
-    images: int
+    images: int | None
 
     @property
     def words(self) -> tuple[str, ...]:
         """Return a line for each kind of thing that a destroy deletes for good."""
         by_status = ", ".join(f"{count} {status}" for status, count in self.documents.items())
         size = self.bytes / 2**20
+        images = (f"images in the repository: {self.images}",) if self.images is not None else ()
         return (
             f"documents in the tables: {by_status or 'none'}; with their audit and metrics",
             f"objects in the bucket: {self.versions} versions, {size:.1f} MiB",
             "every vector of the index",
-            f"images in the repository: {self.images}",
+            *images,
             "the log groups, the queues with what waits in them, and the secrets",
         )
 
@@ -45,7 +51,7 @@ def contents_of(clients: Clients, outputs: Mapping[str, str]) -> Contents:
         {status: count for status, count in counts.items() if count},
         versions,
         size,
-        _images(clients, outputs["ECRRepositoryUri"]),
+        _images(clients, outputs[REPOSITORY]) if REPOSITORY in outputs else None,
     )
 
 

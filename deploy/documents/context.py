@@ -13,16 +13,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from bake.documents import LOCK, application_files
 from bake.ray_lock import Target, pins_for
 from bake.wheelhouse import check_wheels, fetch_wheelhouse
 from common.checkout import REPOSITORY
 from common.progress import Say
 
-APPLICATION = Path("documents")
-CONTAINERFILE = APPLICATION / "Containerfile"
-LOCK = APPLICATION / "requirements.lock"
-PACKAGES = (APPLICATION, Path("common"))
-SHIPPED = (".py", ".html", ".css", ".js")
+CONTAINERFILE = Path("documents/Containerfile")
 PLATFORM = Target("3.11", "x86_64")  # Debian 12's Python; Fargate's default processor
 DIGITS = 24  # of the digest, in the tag
 
@@ -57,10 +54,8 @@ class Ingredients:
         yield "requirements.txt", self.wheels / "requirements.txt"
         for path in sorted(self.model.iterdir()):
             yield f"model/{path.name}", path
-        for package in PACKAGES:
-            for path in sorted((self.repository / package).rglob("*")):
-                if path.suffix in SHIPPED and "__pycache__" not in path.parts:
-                    yield f"app/{path.relative_to(self.repository)}", path
+        for path in application_files(self.repository):
+            yield f"app/{path}", self.repository / path
 
 
 def fetch_wheels(cache: Path, progress: Say, repository: Path = REPOSITORY) -> Path:

@@ -62,6 +62,8 @@ def costs(environment: Environment) -> tuple[Cost, ...]:
         )
     documents = environment.documents
     chosen = _cost("as it is", documents, prices)
+    if documents.on_cluster:
+        return (chosen,)
     others = [replace(chosen, choice="paused", head=0.0, least=0.0, most=0.0)]
     for choice, changed in _alternatives(documents):
         others.append(_cost(choice, changed, prices))
@@ -94,21 +96,22 @@ def _alternatives(documents: Documents) -> list[tuple[str, Documents]]:
 
 
 def _cost(choice: str, documents: Documents, prices: PipelinePrices) -> Cost:
+    resources = _resources(documents.runs_on)
+    alarms = sum(one["Type"] == "AWS::CloudWatch::Alarm" for one in resources)
+    kept = sum(one["Type"] == "AWS::SecretsManager::Secret" for one in resources)
+    rest = alarms * prices.alarm_month + kept * prices.secret_month + METRICS * prices.metric_month
+    if documents.on_cluster:  # its instances are the cluster's, in `invoke cost`
+        return Cost(choice, head=0.0, least=0.0, most=0.0, network=0.0, rest=rest)
     worker = documents.worker
     spot = worker.spot_percent / 100 * prices.spot_discount
     each = _task(worker, prices) * (1 - spot)
-    resources = _resources()
-    alarms = sum(one["Type"] == "AWS::CloudWatch::Alarm" for one in resources)
-    kept = sum(one["Type"] == "AWS::SecretsManager::Secret" for one in resources)
     return Cost(
         choice,
         head=_task(documents.head, prices),
         least=worker.min * each,
         most=worker.max * each,
         network=_network(documents, prices),
-        rest=alarms * prices.alarm_month
-        + kept * prices.secret_month
-        + METRICS * prices.metric_month,
+        rest=rest,
     )
 
 
@@ -125,21 +128,21 @@ def _network(documents: Documents, prices: PipelinePrices) -> float:
     interfaces = sum(
         one["Type"] == "AWS::EC2::VPCEndpoint"
         and one["Properties"]["VpcEndpointType"] == "Interface"
-        for one in _resources()
+        for one in _resources(documents.runs_on)
     )
     endpoints = interfaces * ZONES * prices.endpoint_hour if documents.endpoints else 0.0
     return (nat + endpoints) * HOURS
 
 
 @cache
-def _resources() -> tuple[dict[str, Any], ...]:
+def _resources(runs_on: str) -> tuple[dict[str, Any], ...]:
     """Return the template's resources; CloudFormation's functions are left out."""
 
     class Loader(yaml.SafeLoader):
         pass
 
     Loader.add_multi_constructor("!", lambda *_: None)
-    return tuple(yaml.load(template_body(), Loader)["Resources"].values())  # noqa: S506 # safe
+    return tuple(yaml.load(template_body(runs_on), Loader)["Resources"].values())  # noqa: S506 # safe
 
 
 def _dollars(amount: float) -> str:

@@ -47,6 +47,11 @@ class Deployment:
 
         Raises Refused with all that would make it fail later.
         """
+        if self.force and self._on_cluster:
+            raise Refused(
+                "--force replaces tasks, and on the cluster there are none",
+                hint=f"invoke deploy --env {self.environment.name} replaces its instances",
+            )
         stack = self._stack()
         findings = preflight(self.clients, self.environment, stack, self._cluster())
         outputs = stack.outputs if stack else {}
@@ -54,7 +59,7 @@ class Deployment:
         return DeployPlan(
             stack=plan_stack(self.clients, self._desired(stack, image), clock=self.clock),
             image=self.images.words,
-            is_built=bool(image) and "@" in image,
+            is_built=self._on_cluster or "@" in image,
             is_paused=_is_paused(stack),
             keys=missing_keys(self.clients, self.environment.documents, outputs),
             force=self.force,
@@ -82,6 +87,8 @@ class Deployment:
                 f"there is no value for {', '.join(sorted(absent))}",
                 hint="deploy on a terminal, which asks for it",
             )
+        if self._on_cluster:
+            return self._on_the_group(plan, given, progress)
         stack = self._stack()
         if stack is None:
             progress.begin(f"stack {self.environment.documents_stack}")
@@ -92,6 +99,27 @@ class Deployment:
         image = self.images.ensure(stack.outputs[REPOSITORY], progress.say)
         progress.end(image.partition("@")[2] or image)
         return self._start(stack, image, plan, progress)
+
+    @property
+    def _on_cluster(self) -> bool:
+        return self.environment.documents.on_cluster
+
+    def _on_the_group(
+        self, plan: DeployPlan, keys: Mapping[str, str], progress: Progress
+    ) -> Pipeline:
+        """Bring the stack to its desired state; the group's instances do the rest."""
+        progress.begin(f"stack {self.environment.documents_stack}")
+        stack = self._apply(self._stack(), "", plan, progress)
+        progress.end("as it should be")
+        store_keys(self.clients, stack.outputs, keys)
+        pipeline = find_pipeline(self.clients, self.environment)
+        progress.begin("in use")
+        if pipeline.paused:
+            progress.end("paused")
+            return pipeline
+        seen = self.in_use(pipeline, self.clients, clock=self.clock, progress=progress.say)
+        progress.end(seen)
+        return pipeline
 
     def _start(self, stack: Stack, image: str, plan: DeployPlan, progress: Progress) -> Pipeline:
         """Let head and workers run this image, and wait until they are used."""
@@ -157,7 +185,8 @@ class Deployment:
         )
 
     def _cluster(self) -> Foundation | None:
-        if self.environment.documents.network == "own":
+        documents = self.environment.documents
+        if documents.network == "own" and not documents.on_cluster:
             return None
         return find_foundation(self.clients, self.environment)
 

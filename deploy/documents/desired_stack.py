@@ -25,12 +25,11 @@ def desired_stack(
     """Return the stack of an environment's document pipeline.
 
     ``image`` is its URI in ECR, by digest; empty: no tasks yet. ``cluster`` is the foundation whose
-    VPC is used where ``[documents] network = "cluster"``. Raises Refused when the template cannot
-    express it.
+    network it shares, or which it runs on. Raises Refused when the template cannot express it.
     """
     return DesiredStack(
         name=environment.documents_stack,
-        template=template_body(),
+        template=template_body(environment.documents.runs_on),
         parameters=parameters(environment, image=image, paused=paused, cluster=cluster),
         tags=stack_tags(environment),
     )
@@ -45,21 +44,45 @@ def parameters(
 ) -> dict[str, str]:
     """Return every parameter of the template; see ``desired_stack``."""
     documents = environment.documents
-    return (
-        _network(environment, cluster)
+    place = (
+        _group(environment, cluster)
+        if documents.on_cluster
+        else _network(environment, cluster)
         | _sizes(documents)
+        | {"RayDockerImageUri": image or documents.image}
+    )
+    return (
+        place
         | _providers(documents)
         | {
             "EnvironmentName": environment.name,
             "ProjectName": PROJECT,
             "S3BucketName": environment.documents_bucket,
-            "RayDockerImageUri": image or documents.image,
+            "OperatorCidrs": _operators(environment),
             "NotificationEmail": documents.email,
             "Paused": _flag(paused),
             "LogRetentionDays": str(documents.log_days),
             "PermissionsBoundary": environment.nodes.permissions_boundary,
         }
     )
+
+
+def _group(environment: Environment, cluster: Foundation | None) -> dict[str, str]:
+    """Return what the group's instances are, and how the cluster's balancer reaches them."""
+    if cluster is None:
+        raise Refused(
+            f"{environment.name}: the cluster that the documents run on is not deployed",
+            hint="invoke bake, then invoke deploy",
+        )
+    return {
+        "VpcId": cluster.vpc_id,
+        "HeadName": cluster.head_name,
+        "GroupName": environment.documents.group,
+        "GroupRoleName": cluster.documents_role(environment.documents.group),
+        "WorkerSecurityGroupId": cluster.worker_security_group_id,
+        "LoadBalancerArn": cluster.load_balancer_arn,
+        "LoadBalancerSecurityGroupId": cluster.load_balancer_security_group_id,
+    }
 
 
 def _network(environment: Environment, cluster: Foundation | None) -> dict[str, str]:
@@ -72,7 +95,6 @@ def _network(environment: Environment, cluster: Foundation | None) -> dict[str, 
         "NatGateway": _flag(documents.nat),
         "VpcEndpoints": _flag(documents.endpoints),
         "EndpointSecurityGroupId": "",
-        "OperatorCidrs": _operators(environment),
     }
     if documents.network == "cluster":
         return found | _of_cluster(environment, cluster)

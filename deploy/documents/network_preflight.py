@@ -43,12 +43,11 @@ def _names(clients: Clients, cluster: Foundation) -> Iterator[Finding]:
 
 def _ways_out(clients: Clients, environment: Environment, cluster: Foundation) -> Iterator[Finding]:
     documents = environment.documents
-    calls = "openai" in (documents.embeddings, documents.answers) or documents.index == "pinecone"
-    closed = [one for one in cluster.private_subnet_ids if not _has_way_out(clients, cluster, one)]
+    closed = [one for one in cluster.private_subnet_ids if not has_way_out(clients, cluster, one)]
     if not closed:
         return
     subnets = ", ".join(closed)
-    if calls:
+    if documents.calls_others:
         words = f"{subnets}: there is no route to OpenAI or Pinecone"
         yield Finding(words, "set network.nat = true and deploy the cluster", fatal=True)
     elif not documents.endpoints:
@@ -57,7 +56,7 @@ def _ways_out(clients: Clients, environment: Environment, cluster: Foundation) -
         yield Finding(words, hint, fatal=True)
 
 
-def _has_way_out(clients: Clients, cluster: Foundation, subnet: str) -> bool:
+def has_way_out(clients: Clients, cluster: Foundation, subnet: str) -> bool:
     """Say whether a subnet has a default route; without a table of its own, the VPC's main one."""
     for filters in (
         [{"Name": "association.subnet-id", "Values": [subnet]}],
@@ -89,13 +88,8 @@ def _endpoints(
     if not environment.documents.endpoints:
         return
     makes = ADDED if has_shared_endpoints(environment) else (*ADDED, *SHARED_ENDPOINTS)
-    filters = [{"Name": "vpc-id", "Values": [cluster.vpc_id]}]
-    with translated(f"looking for endpoints in {cluster.vpc_id}"):
-        pages = clients("ec2").get_paginator("describe_vpc_endpoints").paginate(Filters=filters)
-        found = [one for page in pages for one in page["VpcEndpoints"]]
-    for one in found:
+    for service, one in endpoints_in(clients, environment, cluster):
         tags = {tag["Key"]: tag["Value"] for tag in one.get("Tags", [])}
-        service = one["ServiceName"].removeprefix(f"com.amazonaws.{environment.region}.")
         if (
             service in makes
             and one.get("PrivateDnsEnabled")
@@ -103,3 +97,15 @@ def _endpoints(
         ):
             words = f"{cluster.vpc_id} has an endpoint of {service}, {one['VpcEndpointId']}"
             yield Finding(words, "set documents.endpoints = false, and use those", fatal=True)
+
+
+def endpoints_in(
+    clients: Clients, environment: Environment, cluster: Foundation
+) -> list[tuple[str, dict[str, Any]]]:
+    """Return the endpoints of the cluster's VPC, each with the short name of its service."""
+    filters = [{"Name": "vpc-id", "Values": [cluster.vpc_id]}]
+    with translated(f"looking for endpoints in {cluster.vpc_id}"):
+        pages = clients("ec2").get_paginator("describe_vpc_endpoints").paginate(Filters=filters)
+        found = [one for page in pages for one in page["VpcEndpoints"]]
+    prefix = f"com.amazonaws.{environment.region}."
+    return [(one["ServiceName"].removeprefix(prefix), one) for one in found]

@@ -45,8 +45,17 @@ class Pipeline:
 
     @property
     def least_tasks(self) -> tuple[int, int]:
-        """How many tasks of head and workers there must be, unless it is paused."""
-        return 1, self.environment.documents.worker.min
+        """How many heads and workers there must be, unless it is paused."""
+        documents = self.environment.documents
+        if self.on_cluster:
+            group = self.environment.workers.get(documents.group)
+            return 1, group.min if group else 1
+        return 1, documents.worker.min
+
+    @property
+    def on_cluster(self) -> bool:
+        """Whether it runs on the environment's own cluster, as it is deployed."""
+        return "ECSClusterName" not in self.outputs
 
     @property
     def bucket(self) -> str:

@@ -59,7 +59,7 @@ class DeployPlan:
         if self.is_paused:
             return ("the pipeline is paused, and stays so",) if not self.is_empty else ()
         if self.stack.is_new:
-            return ("start head and workers",)
+            return ("start what answers and what reads documents",)
         changed = {change.name for change in self.stack.changes if change.action != "add"}
         words = []
         if self.force or changed & set(HEAD):

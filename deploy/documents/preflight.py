@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from common.clients import Clients, error_code, translated
 from common.environment import Environment
 from common.errors import Refused
+from deploy.documents.cluster_preflight import cluster_findings
 from deploy.documents.network_preflight import network_findings
 from deploy.documents.quota_preflight import quota_findings
 from deploy.foundation.stack import Foundation, Stack
@@ -34,13 +35,12 @@ def preflight(
     """Return the findings; raises Refused with all that would make the deploy fail.
 
     ``stack`` is that of the pipeline, if there is one; ``cluster`` the foundation whose network it
-    uses.
+    uses, or that it runs on.
     """
     findings = (
         *_bucket(clients, environment, stack),
         *_secrets(clients, environment),
-        *network_findings(clients, environment, cluster),
-        *(quota_findings(clients, environment) if stack is None else ()),
+        *_place(clients, environment, stack, cluster),
     )
     if fatal := [finding for finding in findings if finding.fatal]:
         raise Refused(
@@ -49,6 +49,15 @@ def preflight(
             hint="; ".join(dict.fromkeys(finding.hint for finding in fatal)),
         )
     return findings
+
+
+def _place(
+    clients: Clients, environment: Environment, stack: Stack | None, cluster: Foundation | None
+) -> tuple[Finding, ...]:
+    if environment.documents.on_cluster:
+        return cluster_findings(clients, environment, cluster)
+    quotas = quota_findings(clients, environment) if stack is None else ()
+    return (*network_findings(clients, environment, cluster), *quotas)
 
 
 def _bucket(clients: Clients, environment: Environment, stack: Stack | None) -> Iterator[Finding]:

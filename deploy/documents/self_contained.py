@@ -10,12 +10,12 @@ from deploy.documents.desired_stack import parameters
 from deploy.foundation.stack import Foundation
 
 
-def write_template(path: Path) -> Path:
+def write_template(path: Path, runs_on: str = "fargate") -> Path:
     """Write the one template, which needs no other file; return where.
 
     Raises Refused when the file cannot be written.
     """
-    return _written(path, template_body())
+    return _written(path, template_body(runs_on))
 
 
 def write_parameters(

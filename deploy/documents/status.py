@@ -13,7 +13,7 @@ from common.environment import Environment
 from common.errors import PipelineError
 from common.waiting import Clock
 from deploy.documents.failures import stopped_tasks
-from deploy.documents.in_use import ray_of
+from deploy.documents.in_use import ray_of_pipeline, workers_in
 from deploy.documents.pipeline import Pipeline, find_pipeline, plainly, service_url
 from deploy.documents.services import CLUSTER, Service, services_of
 from deploy.operate.status_report import Section
@@ -35,6 +35,7 @@ class DocumentsStatus:
     environment: str
     url: str
     image: str
+    runs_on: str  # a group of the cluster, or Fargate with an image
     is_paused: bool
     services: tuple[Service, ...]
     ray: str  # the nodes that are alive in Ray, or why that is not known
@@ -58,7 +59,7 @@ class DocumentsStatus:
         """Return the status as tables."""
         summary = (
             ("answers at", self.url),
-            ("image", self.image or "none yet"),
+            ("runs on", self.runs_on),
             ("Ray", self.ray),
             ("health", "healthy" if self.is_healthy else "; ".join(self.problems)),
         )
@@ -83,7 +84,7 @@ def read_documents_status(
     """Return how the environment's pipeline is; raises Refused when there is none."""
     pipeline = find_pipeline(clients, environment)
     outputs = pipeline.outputs
-    services = services_of(clients, outputs)
+    services = () if pipeline.on_cluster else services_of(clients, outputs)
     alarms, messages = _alarms(clients, environment.documents_stack), _messages(clients, outputs)
     found = pipeline.access(clients)
     with plainly("counting documents"):
@@ -94,6 +95,7 @@ def read_documents_status(
         environment=environment.name,
         url=service_url(outputs),
         image=pipeline.image,
+        runs_on=_place(pipeline),
         is_paused=pipeline.paused,
         services=services,
         ray=ray,
@@ -101,12 +103,18 @@ def read_documents_status(
         messages=messages,
         alarms=alarms,
         today=today,
-        stopped=tuple(task.words for task in stopped_tasks(clients, outputs[CLUSTER])[:5]),
+        stopped=_stopped(clients, pipeline),
         problems=(
             *([] if is_up or pipeline.paused else [ray]),
             *_problems(pipeline, services, messages, alarms),
         ),
     )
+
+
+def _place(pipeline: Pipeline) -> str:
+    if pipeline.on_cluster:
+        return f"the group {pipeline.environment.documents.group} of the cluster"
+    return f"Fargate, {pipeline.image or 'no image yet'}"
 
 
 def _problems(
@@ -115,7 +123,7 @@ def _problems(
     messages: Mapping[str, int],
     alarms: Mapping[str, str],
 ) -> tuple[str, ...]:
-    found = [] if services else ["no image is deployed yet"]
+    found = [] if services or pipeline.on_cluster else ["no image is deployed yet"]
     found += [
         one.words if not one.failure else f"{one.name}: {one.failure}"
         for one in services
@@ -129,13 +137,20 @@ def _problems(
 
 def _ray(clients: Clients, pipeline: Pipeline, services: tuple[Service, ...]) -> tuple[str, bool]:
     """Return the nodes in Ray in words, and whether Ray answers."""
-    if not services or not services[0].running:
+    if not pipeline.on_cluster and (not services or not services[0].running):
         return "the head does not run", False
     try:
-        nodes = ray_of(clients, pipeline.outputs).nodes()
+        workers = workers_in(ray_of_pipeline(clients, pipeline), pipeline)
     except PipelineError as error:
         return f"Ray does not answer: {error.message}", False
-    return f"the head and {sum(node.works for node in nodes)} workers are alive", True
+    return f"the head and {workers} workers are alive", True
+
+
+def _stopped(clients: Clients, pipeline: Pipeline) -> tuple[str, ...]:
+    if pipeline.on_cluster:
+        return ()
+    found = stopped_tasks(clients, pipeline.outputs[CLUSTER])
+    return tuple(task.words for task in found[:5])
 
 
 def _alarms(clients: Clients, stack: str) -> dict[str, str]:

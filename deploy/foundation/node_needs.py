@@ -24,11 +24,12 @@ class NodeNeeds:
     efa: bool = False
     is_placed: bool = False
     capacity_reservation_ids: tuple[str, ...] = ()
+    runs_documents: bool = False
 
     @property
     def has_role(self) -> bool:
         """Its workers may do more than every worker: they have a role of their own."""
-        return bool(self.policy_arns or self.s3_read or self.s3_write)
+        return bool(self.policy_arns or self.s3_read or self.s3_write or self.runs_documents)
 
     @property
     def has_security_group(self) -> bool:
@@ -81,6 +82,7 @@ def group_needs(group: Group) -> NodeNeeds:
         efa=group.efa,
         is_placed=bool(group.placement),
         capacity_reservation_ids=(reservation,) if reservation else (),
+        runs_documents=group.runs_documents,
     )
 
 

@@ -232,9 +232,7 @@ def _outputs(resources: Resources) -> dict[str, Any]:
         for name, resource in sorted(resources.items())
         if resource["Type"] in attributes
     }
-    names = [
-        name
-        for name, resource in sorted(resources.items())
-        if resource["Type"] == "AWS::EC2::PlacementGroup"
-    ]
+    # The document pipeline's stack adds to the role of the group that it runs on.
+    by_name = ("AWS::EC2::PlacementGroup", "AWS::IAM::Role")
+    names = [name for name, resource in sorted(resources.items()) if resource["Type"] in by_name]
     return found | {name: {"Value": {"Ref": name}} for name in (*names, TAG_KEYS)}

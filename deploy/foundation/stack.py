@@ -56,6 +56,7 @@ class Foundation:
     head_role_name: str = ""
     worker_policy_arn: str = ""
     endpoint_security_group_id: str = ""  # empty without endpoints
+    load_balancer_security_group_id: str = ""  # empty in a foundation from before it was an output
     zone_id: str = ""  # of the private zone with the stable name
     tag_keys: tuple[str, ...] = ()  # of all tags that the environment has or had
     is_paused: bool = False
@@ -79,6 +80,10 @@ class Foundation:
         """Return the security groups of the heads, the foundation's first."""
         own = self._security_groups(HEAD, access_needs(settings.head_access))
         return (self.head_security_group_id, *own)
+
+    def documents_role(self, group: str) -> str:
+        """Return the name of the role of the group that the documents run on; empty for none."""
+        return self.nodes.get(logical_id(group, "Role"), "")
 
     def placement_group(self, group: Group) -> str:
         """Return the name of the placement group of a group's workers; empty for none."""
@@ -202,6 +207,7 @@ def foundation_of(stack: Stack, nodes: Stack | None = None) -> Foundation:
             head_role_name=outputs.get("HeadRoleName", ""),
             worker_policy_arn=outputs.get("WorkerPolicyArn", ""),
             endpoint_security_group_id=outputs.get("EndpointSecurityGroupId", ""),
+            load_balancer_security_group_id=outputs.get("LoadBalancerSecurityGroupId", ""),
             zone_id=outputs.get("ZoneId", ""),
             tag_keys=tuple(outputs.get("TagKeys", "").split()),
             is_paused=stack.is_paused,

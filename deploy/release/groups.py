@@ -102,6 +102,7 @@ def _group(
         capacity_reservation_id=group.capacity_reservation_id,
         access=access_of(environment.nodes, group),
         rebalance_seconds=_rebalance_seconds(environment, group),
+        runs_documents=environment.documents.on_cluster and environment.documents.group == name,
     )
 
 

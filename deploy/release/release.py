@@ -47,6 +47,10 @@ class Release:
 def _stored(release: Release) -> dict[str, Any]:
     found = asdict(release)
     del found["settings"]["before_groups"]
+    for group in found["settings"]["groups"]:
+        # A release without them is the one that it was before groups could run them.
+        if not group["runs_documents"]:
+            del group["runs_documents"]
     return found
 
 

@@ -71,6 +71,8 @@ class Group:
     capacity_reservation_id: str = ""
     access: Access = Access()
     rebalance_seconds: int = 0
+    # The document pipeline runs on it, whose stack gives more to the role of its workers.
+    runs_documents: bool = False
 
     @property
     def efa(self) -> bool:

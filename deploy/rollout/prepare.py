@@ -10,6 +10,7 @@ from pathlib import Path
 
 from common.clients import Clients
 from common.environment import FOLDER, Environment
+from common.errors import Refused
 from common.waiting import Clock
 from deploy.cluster.ray_access import ray_api
 from deploy.cluster.ray_api import RayApi
@@ -18,7 +19,7 @@ from deploy.foundation.changes import plan_foundation
 from deploy.foundation.node_needs import Needs, needs_of
 from deploy.foundation.nodes_stack import plan_nodes
 from deploy.foundation.pause import paused_error
-from deploy.foundation.stack import with_zones
+from deploy.foundation.stack import find_stack, with_zones
 from deploy.plan.desired_state import DesiredState
 from deploy.plan.destroy_plan import plan_destroy
 from deploy.plan.finding import Finding
@@ -30,6 +31,8 @@ from deploy.release.release import Release
 from deploy.rollout.destroy import DestroyOperation
 from deploy.rollout.rollout import Rollout, Verifier
 from deploy.verify.acceptance import verifier
+
+ROLE_OF_GROUP = "GroupRoleName"  # a parameter of the documents' stack, where it runs on a cluster
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,24 @@ def prepare_deploy(
 def prepare_destroy(
     environment: Environment, clients: Clients, *, clock: Clock
 ) -> DestroyOperation:
-    """Plan the deletion of everything that exists."""
+    """Plan the deletion of everything that exists.
+
+    Raises Refused while a document pipeline runs on the cluster.
+    """
     check_credentials(clients, environment)
+    _refuse_documents(clients, environment)
     plan = plan_destroy(environment, read_state(clients, environment))
     return DestroyOperation(plan, environment, clients, clock)
+
+
+def _refuse_documents(clients: Clients, environment: Environment) -> None:
+    """Refuse while the documents' stack adds to a role of the cluster's, which IAM keeps then.
+
+    docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html: DeleteConflict
+    """
+    stack = find_stack(clients, environment.documents_stack)
+    if stack and stack.parameters.get(ROLE_OF_GROUP):
+        raise Refused(
+            f"the documents of {environment.name} run on its cluster: {stack.name} is there",
+            hint=f"invoke documents.destroy --env {environment.name}, then this again",
+        )

@@ -26,6 +26,7 @@ from localcloud.patches.cloudformation import (  # noqa: F401 - importing a modu
     types_secretsmanager,
     types_servicediscovery,
     types_sqs,
+    types_ssm,
     types_vpc,
 )
 from localcloud.patches.cloudformation.stack import Stack

@@ -32,6 +32,9 @@ def test_other_sizes_are_refused(cpu: int, memory: int) -> None:
         ({"worker": {"min": 4, "max": 3}}, "min = 4 is more than max = 3"),
         ({"worker": {"spot_percent": 101}}, "spot_percent"),
         ({"runs_on": "lambda"}, "runs_on"),
+        ({"runs_on": "ec2", "nat": False, "base": "x"}, "nat, base: remove it"),
+        ({"runs_on": "ec2", "worker": {"max": 3}}, r"\[workers.NAME\] describes its instances"),
+        ({"group": "gpu"}, 'only runs_on = "ec2" has one'),
         ({"log_days": 31}, "log_days must be one of 1, 3, 5, 7, 14, 30"),
     ],
 )

@@ -97,6 +97,8 @@ max = 8
 resources = { big_disk = 1 }
 labels = { team = "search" }
 """
+ON_EC2 = '\n[documents]\nruns_on = "ec2"\n'
+GROUP_OF_DOCUMENTS = '[workers.documents]\ninstance_types = ["m6i.large"]\nmin = 1\nmax = 2\n'
 ONE_ZONE = '\nzones = ["us-east-1a"]'
 
 
@@ -136,6 +138,12 @@ def test_a_group_has_several_types_and_markets_in_order_of_preference(tmp_path: 
         (
             GROUP + 'image = "gpu"\n[images.gpu]\npython = "3.12"',
             "workers.gpu.image has Python 3.12, the head's image 3.11: Ray needs the same",
+        ),
+        (GROUP + ON_EC2, "documents.group: there is no [workers.documents]"),
+        (GROUP + ON_EC2 + GROUP_OF_DOCUMENTS, "head is launched from [image]: set documents = tr"),
+        (
+            GROUP + ON_EC2 + GROUP_OF_DOCUMENTS.replace("min = 1", "min = 0"),
+            "workers.documents.min = 0: documents are answered by one worker at least",
         ),
         (
             GROUP

@@ -28,6 +28,7 @@ DOCUMENTS = {
     *("AWS::ECS::Cluster", "AWS::ECS::ClusterCapacityProviderAssociations", "AWS::ECS::Service"),
     *("AWS::ECS::TaskDefinition", "AWS::ECR::Repository", "AWS::Lambda::EventInvokeConfig"),
     *("AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "AWS::SecretsManager::Secret"),
+    "AWS::SSM::Parameter",
     *("AWS::S3Vectors::VectorBucket", "AWS::S3Vectors::Index"),
     *("AWS::ServiceDiscovery::PrivateDnsNamespace", "AWS::ServiceDiscovery::Service"),
     *("AWS::ApplicationAutoScaling::ScalableTarget", "AWS::ApplicationAutoScaling::ScalingPolicy"),

@@ -22,6 +22,18 @@ def with_documents(**documents: Any) -> Environment:
     return an_environment(documents=documents, network=OPERATOR)
 
 
+def on_cluster(**documents: Any) -> Environment:
+    """Return the environment ``dev`` whose group ``documents`` runs the pipeline."""
+    image = {"base_name": "debian-12-*", "base_owner": "136693071363", "documents": True}
+    kind = {"instance_types": ["m6i.large"], "min": 1, "max": 3}
+    return an_environment(
+        documents={"runs_on": "ec2", **documents},
+        image=image,
+        workers={"documents": kind},
+        network=OPERATOR | {"nat": True},
+    )
+
+
 class Pipeline:
     """One environment's stack; its tasks run as soon as they are launched."""
 

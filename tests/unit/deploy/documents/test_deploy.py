@@ -115,7 +115,7 @@ def test_a_first_deploy_creates_builds_and_starts(operator: Operator) -> None:
     assert plan.words == (
         f"create the stack {STACK}: {len(plan.stack.changes)} resources",
         "build and push the image v1",
-        "start head and workers",
+        "start what answers and what reads documents",
     )
     assert find_stack(operator.aws.clients, STACK) is None
 

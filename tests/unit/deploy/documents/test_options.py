@@ -286,7 +286,7 @@ def test_the_bucket_waits_until_s3_may_invoke_the_function(
     """S3 looks at the function's policy when it is given the notification."""
     hasty = template_body().replace("DependsOn: FunctionPermission, ", "")
     assert hasty != template_body()
-    monkeypatch.setattr("deploy.documents.desired_stack.template_body", lambda: hasty)
+    monkeypatch.setattr("deploy.documents.desired_stack.template_body", lambda runs_on: hasty)
 
     with pytest.raises(
         PipelineError, match=r"Bucket.*Unable to validate the following destination"

@@ -46,7 +46,7 @@ def operator(pipeline: Pipeline) -> Operator:
 def ray(monkeypatch: pytest.MonkeyPatch) -> Ray:
     ray = Ray()
     for module in (status_module, checks_module):
-        monkeypatch.setattr(module, "ray_of", lambda clients, outputs: ray)
+        monkeypatch.setattr(module, "ray_of_pipeline", lambda clients, pipeline: ray)
     return ray
 
 

@@ -5,9 +5,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cfnlint import lint_file
 
-from deploy.documents.body import FUNCTION, ORDER, PIECES, template_body
+from deploy.documents.body import FIRST, FUNCTION, PIECES, RUN_BY, SHARED, template_body
 from deploy.documents.desired_stack import parameters
 from localcloud.patches.cloudformation.template import parse
 from tests.unit.deploy.documents.pipeline import with_documents
@@ -25,8 +26,9 @@ OUTPUTS = {
 }
 
 
-def pieces() -> list[dict[str, Any]]:
-    return [yaml_of(path) for path in sorted(PIECES.glob("*.yaml"))]
+def pieces(runs_on: str) -> list[dict[str, Any]]:
+    names = (*FIRST, *RUN_BY[runs_on], *SHARED)
+    return [yaml_of(PIECES / f"{name}.yaml") for name in names]
 
 
 def yaml_of(path: Path) -> dict[str, Any]:
@@ -47,13 +49,19 @@ def test_it_fits_into_a_request() -> None:
     assert len(template_body().encode()) <= 51_200
 
 
-def test_every_piece_is_in_it_and_no_name_is_in_two() -> None:
-    assert {path.stem for path in PIECES.glob("*.yaml")} == set(ORDER)
+def test_every_piece_is_in_a_template() -> None:
+    used = {*FIRST, *SHARED, *RUN_BY["fargate"], *RUN_BY["ec2"]}
 
+    assert {path.stem for path in PIECES.glob("*.yaml")} == used
+
+
+@pytest.mark.parametrize("runs_on", ["fargate", "ec2"])
+def test_no_name_is_in_two_pieces(runs_on: str) -> None:
     for section in ("Parameters", "Conditions", "Mappings", "Outputs", "Resources"):
-        names = [name for piece in pieces() for name in piece.get(section, {}) if name != "x"]
+        found = pieces(runs_on)
+        names = [name for piece in found for name in piece.get(section, {}) if name != "x"]
         assert [name for name, count in Counter(names).items() if count > 1] == []
-        assert set(parse(template_body())[section]) == set(names)
+        assert set(parse(template_body(runs_on))[section]) == set(names)
 
 
 def test_the_function_is_that_of_the_application_and_below_4_kib() -> None:

@@ -320,7 +320,7 @@ def test_what_running_instances_use_is_removed_last(ground: Ground) -> None:
         "remove headPolicy",
     }
     assert ground.widen(before, after).nodes == made
-    assert set(ground.narrow(after).nodes) == {"gpuProfile", "TagKeys"}
+    assert set(ground.narrow(after).nodes) == {"gpuProfile", "gpuRole", "TagKeys"}
     assert is_empty(ground.plan(after, after))
 
 

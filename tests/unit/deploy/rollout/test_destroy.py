@@ -1,6 +1,7 @@
 """Destroy: leaves nothing of a cluster, even if killed, and everything of others."""
 
 import contextlib
+import json
 from dataclasses import dataclass, field
 
 import pytest
@@ -177,3 +178,18 @@ def test_the_plan_names_what_stays() -> None:
     words = plan_destroy(environment, serving(a_desired_state())).words
 
     assert words[-1] == "- stack raykiln-dev: zone Z1 stay"
+
+
+def test_a_cluster_that_documents_run_on_is_not_destroyed(cluster: Cluster) -> None:
+    queue = {"Type": "AWS::SQS::Queue", "Properties": {}}
+    template = {"Parameters": {"GroupRoleName": {"Type": "String"}}, "Resources": {"Q": queue}}
+    cluster.clients("cloudformation").create_stack(
+        StackName="ray-documents-dev",
+        TemplateBody=json.dumps(template),
+        Parameters=[{"ParameterKey": "GroupRoleName", "ParameterValue": "role"}],
+    )
+
+    with pytest.raises(Refused, match="the documents of dev run on its cluster") as refused:
+        cluster.prepare_destroy()
+
+    assert "invoke documents.destroy --env dev" in refused.value.hint
