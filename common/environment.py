@@ -24,6 +24,7 @@ from common.environment_tables import (
     Dns,
     Head,
     Limits,
+    Metrics,
     NameOverrides,
     Promotion,
     Rollout,
@@ -66,6 +67,7 @@ class Environment(Table):
     dns: Dns
     alarms: Alarms = Alarms()
     budget: Budget = Budget()
+    metrics: Metrics = Metrics()
     limits: Limits = Limits()
     rollout: Rollout = Rollout()
     names: NameOverrides = NameOverrides()

@@ -1,5 +1,6 @@
 """The tables of an environment's file that describe the cluster as a whole. No AWS."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -9,6 +10,12 @@ from common.nodes import Access, Volume
 from common.table import Table, Text
 from common.worker_groups import InstanceType
 
+GRAFANA = r"^(https?://[a-z0-9.-]+(:\d{1,5})?(/[\w./-]+)?)?$"
+# docs.aws.amazon.com/prometheus/latest/userguide/AMP-APIReference.html, RemoteWrite
+WORKSPACE = (
+    r"https://aps-workspaces\.(?P<region>[a-z]{2}(-[a-z]+)+-\d)\.amazonaws\.com"
+    r"/workspaces/(?P<id>ws-[a-z0-9-]+)/api/v1/remote_write"
+)
 # docs.aws.amazon.com/sns/latest/dg/sns-email-notifications.html
 EMAIL = r"^([^@\s]+@[^@\s]+\.[^@\s.]+)?$"
 
@@ -104,6 +111,25 @@ class Budget(Table):
         if bool(self.dollars_per_month) != bool(self.emails):
             raise ValueError("give dollars_per_month and emails, or neither")
         return self
+
+
+class Metrics(Table):
+    """Where Ray's metrics can be looked at, besides Prometheus on a head whose image has it."""
+
+    # A Grafana, as heads and browsers reach it: Ray's dashboard shows its graphs.
+    grafana: Annotated[Text, Field(pattern=GRAFANA)] = ""
+    # A workspace of Amazon Managed Prometheus, to which Prometheus on the head sends all metrics.
+    remote_write: Annotated[Text, Field(pattern=rf"^({WORKSPACE})?$")] = ""
+
+    def workspace_arn(self, account_id: str) -> str:
+        """Return the workspace's ARN, in its own region and this account; empty without one.
+
+        https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonmanagedserviceforprometheus.html
+        """
+        found = re.fullmatch(WORKSPACE, self.remote_write)
+        if not found:
+            return ""
+        return f"arn:aws:aps:{found['region']}:{account_id}:workspace/{found['id']}"
 
 
 class Limits(Table):

@@ -64,6 +64,9 @@ RAY_PORTS = (GCS_PORT, CLIENT_PORT, DASHBOARD_PORT)  # the endpoint; a standby r
 GUARD_PORT = 8479  # HTTP, by the guard
 LEADER_PATH = "/leader"  # 200 while this head takes traffic, else 503
 STATUS_PATH = "/status"  # JSON; keys that deployers read are below
+# Ray's metrics on every node, for Prometheus; security groups admit heads alone.
+METRICS_PORT = 8480
+PROMETHEUS_PORT = 9090  # on a head, loopback alone
 
 # --- /status of a leader: what its guard knows of Ray's autoscaler -------------------------------
 
@@ -110,6 +113,8 @@ OBJECT_STORE_KEY = "object_store_bytes"  # of a worker's memory; without it, Ray
 INSTANCE_STORE_KEY = "instance_store"
 EFS_KEY = "efs"  # file systems and where they are mounted: fs-1:/shared,fs-2:/data
 SPILL = "spill"  # the instance store holds Ray's sessions and spilled objects
+GRAFANA_KEY = "grafana"  # of a head: the URL of a person's Grafana
+REMOTE_WRITE_KEY = "remote_write"  # of a head: where Prometheus sends metrics, a workspace's URL
 HEAD_ONLY_KEYS = frozenset({LIFECYCLE_HOOK_KEY})
 OPTIONAL_KEYS = frozenset(
     {
@@ -122,6 +127,8 @@ OPTIONAL_KEYS = frozenset(
         OBJECT_STORE_KEY,
         INSTANCE_STORE_KEY,
         EFS_KEY,
+        GRAFANA_KEY,
+        REMOTE_WRITE_KEY,
     }
 )
 
@@ -135,6 +142,7 @@ LOG_LIMIT_UNIT = "ray-log-limit"
 HEAD_UNIT = "ray-head"
 WORKER_UNIT = "ray-worker"
 WATCHDOG_UNIT = "ray-watchdog"
+PROMETHEUS_UNIT = "ray-prometheus"  # of heads
 GIVE_UP_UNIT = "ray-give-up"
 UNITS = (
     IDENTITY_UNIT,
@@ -145,6 +153,7 @@ UNITS = (
     HEAD_UNIT,
     WORKER_UNIT,
     WATCHDOG_UNIT,
+    PROMETHEUS_UNIT,
     GIVE_UP_UNIT,
 )
 

@@ -64,6 +64,8 @@ class Identity:
     object_store_bytes: str = ""  # of a worker's memory; empty: Ray's own share
     instance_store: str = ""  # what a worker's own NVMe disks are used for
     efs: str = ""  # file systems and where they are mounted: fs-1:/shared,fs-2:/data
+    grafana: str = ""  # of a head: the URL of a Grafana
+    remote_write: str = ""  # of a head: where Prometheus sends metrics
 
     @classmethod
     def read(cls, path: Path = RUN / "identity.json") -> "Identity":

@@ -101,6 +101,7 @@ def parameters(
         | _health(environment)
         | {
             "HeadPolicyArns": ",".join(policy_arns),
+            "MetricsWorkspaceArn": environment.metrics.workspace_arn(environment.account_id),
             "PermissionsBoundary": environment.nodes.permissions_boundary,
             TAG_KEYS: tag_keys(environment),
             PAUSED: "false",  # what is deployed runs

@@ -37,7 +37,12 @@ def head_user_data(environment: Environment, redis: str = "", access: Access | N
     """
     own = {contract.LIFECYCLE_HOOK_KEY: environment.names.lifecycle_hook}
     common = _common(environment, contract.HEAD, redis)
-    return _written(common | own | _file_systems(access or Access()))
+    metrics = {
+        contract.GRAFANA_KEY: environment.metrics.grafana,
+        contract.REMOTE_WRITE_KEY: environment.metrics.remote_write,
+    }
+    given = {key: value for key, value in metrics.items() if value}
+    return _written(common | own | given | _file_systems(access or Access()))
 
 
 def worker_user_data(environment: Environment, group: Group, redis: str = "") -> str:

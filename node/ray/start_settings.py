@@ -13,6 +13,8 @@ from node.contract import (
     GCS_PORT,
     INSTANCE_STORE,
     LAUNCHES_FILE,
+    METRICS_PORT,
+    PROMETHEUS_PORT,
     SPILL,
     TOKEN_FILE,
 )
@@ -51,8 +53,15 @@ def head_environment(identity: Identity) -> dict[str, str]:
 
     With Redis the GCS keeps its tables there, under the environment's name; redis_password.py
     passes the password. With TLS it trusts the machine's authorities; by default it trusts none.
+    The dashboard shows graphs of a Grafana that reaches a Prometheus; DISABLED keeps it from
+    looking for one (ray/dashboard/modules/metrics/metrics_head.py, Ray 2.60).
     """
-    environment = {**common_environment(identity), "RAY_enable_autoscaler_v2": "1"}
+    environment = {
+        **common_environment(identity),
+        "RAY_enable_autoscaler_v2": "1",
+        "RAY_PROMETHEUS_HOST": f"http://127.0.0.1:{PROMETHEUS_PORT}",
+        "RAY_GRAFANA_HOST": identity.grafana or "DISABLED",
+    }
     if identity.redis:
         environment["RAY_REDIS_ADDRESS"] = identity.redis
         environment["RAY_external_storage_namespace"] = identity.environment
@@ -74,6 +83,7 @@ def head_arguments(identity: Identity) -> list[str]:
         f"--port={GCS_PORT}",
         "--no-monitor",
         "--dashboard-host=0.0.0.0",
+        f"--metrics-export-port={METRICS_PORT}",
         "--disable-usage-stats",
         "--log-color=false",
     ]
@@ -121,6 +131,7 @@ def worker_arguments(identity: Identity) -> list[str]:
         "--block",
         f"--address={identity.head_name}:{GCS_PORT}",
         f"--node-ip-address={identity.address}",
+        f"--metrics-export-port={METRICS_PORT}",
         "--disable-usage-stats",
         "--log-color=false",
         *(f"{option}={value}" for option, value in group.items() if value),

@@ -96,6 +96,11 @@ def launched(worker: dict[str, str]) -> Report:
     return dict(json.loads(inside(DESCRIBE, worker["id"], worker["group"])))
 
 
+def job_lines(job: str) -> dict[str, dict[str, str]]:
+    """Return what a job printed, by instance: the task that did by line, or an empty name."""
+    return dict(json.loads(inside(JOB_LINES, job)))
+
+
 def inside(script: str, *arguments: str) -> str:
     """Run Python as an operator; return what it prints."""
     command = operator_command([sys.executable, "-c", script, *arguments])
@@ -114,6 +119,20 @@ import boto3
 ssm = boto3.client("ssm", region_name="us-east-1")
 name = "/ray/local/redis_password"
 print(ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
+"""
+# Of each instance what a job printed there, with the task that did.
+JOB_LINES = """
+import json, sys
+import boto3
+logs = boto3.client("logs", region_name="us-east-1")
+group, found = "/raykiln/local/jobs", {}
+streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=sys.argv[1] + "/")
+for stream in streams["logStreams"]:
+    name = stream["logStreamName"]
+    events = logs.get_log_events(logGroupName=group, logStreamName=name, startFromHead=True)
+    lines = [json.loads(event["message"]) for event in events["events"]]
+    found[name.partition("/")[2]] = {line["message"]: line.get("task", "") for line in lines}
+print(json.dumps(found))
 """
 DESCRIBE = """
 import json, sys

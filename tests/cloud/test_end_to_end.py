@@ -28,6 +28,7 @@ from tests.cloud.cluster_facts import (
     environments,
     ids,
     inside,
+    job_lines,
     launched,
     leader_address,
     one_of,
@@ -169,6 +170,18 @@ def test_a_job_of_ones_own_runs_with_its_folder_and_its_log_comes_back(
     assert "epochs: ['3 times']" in invoke("job.logs", job[0]).stdout
     listed = json.loads(invoke("job.list", "--json").stdout)
     assert {line["id"]: line["status"] for line in listed}[job[0]] == "SUCCEEDED"
+
+
+def test_what_a_job_prints_is_in_cloudwatch_by_its_name(invoke: Invoke) -> None:
+    printed = invoke("job.submit", "--follow", "--", "python", "-c", PRINTS).stdout
+    (job,) = re.findall(r"^job-[0-9a-f]{12}$", printed, re.MULTILINE)
+    (worker,) = ids(json.loads(invoke("status", "--json").stdout)["workers"])
+
+    eventually("its lines in CloudWatch", lambda: len(job_lines(job).get(worker, {})) > 1)
+
+    lines = job_lines(job)[worker]
+    assert lines["the driver says so"] == ""
+    assert lines["a task says so"] == "say"
 
 
 def test_a_jobs_driver_runs_on_a_worker_unless_a_person_says_otherwise(invoke: Invoke) -> None:
@@ -346,6 +359,19 @@ def test_groups_are_added_and_their_workers_are_what_they_promise(
     assert launched(worker)["opens"] == []
 
 
+def test_rays_metrics_are_at_one_port_of_each_node_for_heads_alone(invoke: Invoke) -> None:
+    report = json.loads(invoke("status", "--json").stdout)
+    worker, tools = (one_of(report, group) for group in ("worker", "tools"))
+
+    for address in (leader_address(report), worker["address"], tools["address"]):
+        assert "ray_node_cpu_utilization{" in metrics_of(address, seen_by=report["leader"])
+    assert metrics_of(tools["address"], seen_by=worker["id"]) == ""
+    assert metrics_of(leader_address(report), seen_by=worker["id"]) == ""
+    named = on(report["leader"], "cat /tmp/ray/prom_metrics_service_discovery.json")
+    for address in (leader_address(report), worker["address"], tools["address"]):
+        assert f'"{address}:8480"' in named
+
+
 def test_a_task_runs_in_the_group_that_has_what_it_wants(invoke: Invoke) -> None:
     printed = inside(RUN_JOB, TASKS)
 
@@ -457,6 +483,17 @@ def test_destroy_leaves_nothing_but_the_images(invoke: Invoke) -> None:
     assert ami_ids(invoke("images").stdout) == images
 
 
+def on(machine: str, script: str) -> str:
+    """Run a script on a machine; return what it prints, whether or not it succeeds."""
+    command = control.shell_command(machine, ["bash", "-c", script])
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+def metrics_of(address: str, *, seen_by: str) -> str:
+    """Return a node's metrics as another machine sees them; empty when it cannot."""
+    return on(seen_by, f"curl --silent --max-time 5 http://{address}:8480/metrics")
+
+
 def where(printed: str) -> str:
     """Return the address that a job printed."""
     return str(re.findall(r"^ran on (\S+)$", printed, re.MULTILINE)[0])
@@ -467,6 +504,15 @@ def attempts(printed: str) -> dict[str, str]:
     return dict(json.loads(re.findall(r"^tried: (.+)$", printed, re.MULTILINE)[0]))
 
 
+# A driver and a task, which both print.
+PRINTS = """
+import ray
+@ray.remote
+def say():
+    print("a task says so")
+ray.get(say.remote())
+print("the driver says so")
+"""
 # Whether the leader's address can be connected to, and whether the stable name resolves.
 LINES = """
 import socket, sys

@@ -61,6 +61,8 @@ VALUES = {
     "GUARD_PORT": 8479,
     "LEADER_PATH": "/leader",
     "STATUS_PATH": "/status",
+    "METRICS_PORT": 8480,
+    "PROMETHEUS_PORT": 9090,
     "STATUS_AUTOSCALER": "autoscaler",
     "STATUS_WORKING": "working",
     "STATUS_ROUNDS": "rounds",
@@ -100,6 +102,8 @@ VALUES = {
     "INSTANCE_STORE_KEY": "instance_store",
     "EFS_KEY": "efs",
     "SPILL": "spill",
+    "GRAFANA_KEY": "grafana",
+    "REMOTE_WRITE_KEY": "remote_write",
     "HEAD_ONLY_KEYS": {"lifecycle_hook"},
     "OPTIONAL_KEYS": {
         "redis",
@@ -111,6 +115,8 @@ VALUES = {
         "object_store_bytes",
         "instance_store",
         "efs",
+        "grafana",
+        "remote_write",
     },
     "IDENTITY_UNIT": "ray-identity",
     "STORAGE_UNIT": "ray-storage",
@@ -120,6 +126,7 @@ VALUES = {
     "HEAD_UNIT": "ray-head",
     "WORKER_UNIT": "ray-worker",
     "WATCHDOG_UNIT": "ray-watchdog",
+    "PROMETHEUS_UNIT": "ray-prometheus",
     "GIVE_UP_UNIT": "ray-give-up",
     "UNITS": (
         *(
@@ -132,7 +139,7 @@ VALUES = {
             "ray-worker",
             "ray-watchdog",
         ),
-        "ray-give-up",
+        *("ray-prometheus", "ray-give-up"),
     ),
     "GIVING_UP": "giving up",
     "DRAINING": "draining",
@@ -186,6 +193,7 @@ def statement(role: dict[str, Any], sid: str) -> dict[str, Any]:
     [found] = [
         one
         for policy in role["Policies"]
+        if isinstance(policy, dict)
         for one in policy["PolicyDocument"]["Statement"]
         if one["Sid"] == sid
     ]
@@ -273,6 +281,34 @@ def test_workers_reach_rays_ports_of_the_load_balancer(resources: dict[str, Any]
     ports = {rule["FromPort"] for name, rule in resources.items() if "WorkerToLoadBalancer" in name}
 
     assert ports == {6379, 10001, 8265} == {*contract.RAY_PORTS}
+
+
+def test_nodes_take_all_tcp_from_each_other_but_metrics_only_from_heads(
+    resources: dict[str, Any],
+) -> None:
+    def ports(*names: str) -> set[int]:
+        ranges = [(resources[n]["FromPort"], resources[n]["ToPort"]) for n in names]
+        return {port for first, last in ranges for port in range(first, last + 1)}
+
+    every = set(range(65_536))
+    for to in ("Head", "Worker"):
+        assert every - ports(f"{to}FromWorkers", f"{to}FromWorkersAbove") == {8480}
+        assert ports(f"{to}FromHeads") == every
+    assert contract.METRICS_PORT == 8480
+
+
+def test_a_head_may_send_metrics_to_the_one_workspace_alone(resources: dict[str, Any]) -> None:
+    condition, policy, nothing = resources["HeadRole"]["Policies"][-1]
+
+    assert (condition, nothing) == ("SendsMetrics", "AWS::NoValue")
+    assert policy["PolicyDocument"]["Statement"] == [
+        {
+            "Sid": "SendMetrics",
+            "Effect": "Allow",
+            "Action": "aps:RemoteWrite",
+            "Resource": "MetricsWorkspaceArn",
+        }
+    ]
 
 
 @pytest.mark.parametrize(("resource", "role"), [("HeadLogs", "head"), ("WorkerLogs", "worker")])
@@ -402,7 +438,7 @@ def test_units_have_the_contracts_names() -> None:
 @pytest.mark.parametrize(
     ("role", "units"),
     [
-        ("head", {contract.HEAD_UNIT, contract.METADATA_UNIT}),
+        ("head", {contract.HEAD_UNIT, contract.METADATA_UNIT, "ray-prometheus"}),
         ("worker", {contract.WORKER_UNIT, contract.WATCHDOG_UNIT}),
     ],
 )

@@ -21,6 +21,7 @@ MOST_EXPOSED = {
     "ray-log-limit.service": 12,
     "ray-logs.service": 15,
     "ray-metadata.service": 20,
+    "ray-prometheus.service": 15,
     "ray-storage.service": 26,
     "ray-watchdog.service": 23,
     "ray-worker.service": 26,
@@ -33,7 +34,7 @@ def root(tmp_path: Path) -> Path:
     shutil.copytree("/usr/lib/systemd/system", tmp_path / "usr/lib/systemd/system", symlinks=True)
     shutil.copytree(UNITS, tmp_path / "etc/systemd/system")
     (tmp_path / "opt/raykiln").mkdir(parents=True)
-    for command in ("opt/ray/bin/python", "usr/bin/grep", "usr/sbin/nft"):
+    for command in ("opt/ray/bin/python", "usr/bin/grep", "usr/sbin/nft", "usr/bin/prometheus"):
         (tmp_path / command).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / command).write_text("#!/bin/sh\n")
         (tmp_path / command).chmod(0o755)
@@ -80,15 +81,16 @@ def test_a_unit_stays_below_its_exposure_threshold(root: Path, name: str) -> Non
 
 
 LOGS, GIVE_UP = "ray-logs.service", "ray-give-up.service"
-LOG_LIMIT = "ray-log-limit.service"
+LOG_LIMIT, PROMETHEUS = "ray-log-limit.service", "ray-prometheus.service"
+OPTIONAL = (LOGS, LOG_LIMIT, PROMETHEUS)
 METADATA = "ray-metadata.service"
 
 
-@pytest.mark.parametrize("name", [LOGS, LOG_LIMIT])
-def test_what_only_looks_after_logs_never_gives_up_a_node(name: str) -> None:
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_what_only_observes_never_gives_up_a_node(name: str) -> None:
     unit = settings_of(name)
 
-    assert unit["Unit"]["ConditionPathExists"] == "/etc/raykiln/node.yaml"
+    assert "ConditionPathExists=/etc/raykiln/node.yaml\n" in (UNITS / name).read_text()
     assert "OnFailure" not in unit["Unit"]
     assert unit["Unit"]["StartLimitIntervalSec"] == "0"
     assert unit["Service"]["Restart"] == "always"
@@ -100,12 +102,22 @@ def test_the_log_shipper_starts_before_and_stops_after_all_other_units() -> None
     assert set(before) == set(NAMES) - {LOGS}
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n not in (GIVE_UP, LOGS, LOG_LIMIT)])
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in (GIVE_UP, *OPTIONAL)])
 def test_a_unit_is_inert_without_user_data_and_gives_up_when_it_cannot_recover(name: str) -> None:
     unit = settings_of(name)["Unit"]
 
     assert unit["ConditionPathExists"] == "/etc/raykiln/node.yaml"
     assert unit["OnFailure"] == "ray-give-up.service"
+
+
+def test_prometheus_listens_on_loopback_and_is_bounded_in_time_disk_and_memory() -> None:
+    unit = settings_of(PROMETHEUS)["Service"]
+    start = " ".join(unit["ExecStart"].split("\\\n"))
+
+    assert "--web.listen-address=127.0.0.1:9090 " in start
+    assert "--storage.tsdb.retention.time=7d " in start
+    assert "--storage.tsdb.retention.size=2GB " in start
+    assert unit["MemoryMax"] == "512M"
 
 
 def test_no_head_runs_unless_the_metadata_service_is_closed_for_jobs() -> None:
@@ -142,6 +154,6 @@ def test_a_guard_that_hangs_is_dead_before_its_lease_can_be_taken() -> None:
 
 def test_every_unit_runs_a_module_that_exists() -> None:
     for name in set(NAMES) - {METADATA}:
-        module = re.search(r"^ExecStart=.* -m (node[.\w]+)$", (UNITS / name).read_text(), re.M)
+        module = re.search(r"^ExecStart(?:Pre)?=.* -m (node[.\w]+)$", (UNITS / name).read_text(), re.M)
         assert module, name
         assert (UNITS.parent / (module[1].replace(".", "/") + ".py")).is_file(), name

@@ -47,6 +47,19 @@ def test_a_head_s_user_data_names_its_lifecycle_hook() -> None:
     assert facts["lifecycle_hook"] == "ray-head-ready"
 
 
+def test_only_a_head_is_told_where_metrics_are_looked_at() -> None:
+    url = "https://aps-workspaces.us-east-1.amazonaws.com/workspaces/ws-1/api/v1/remote_write"
+    environment = an_environment(
+        metrics={"grafana": "https://grafana.example.com", "remote_write": url}
+    )
+
+    head = node_file(head_user_data(environment))
+    assert (head["grafana"], head["remote_write"]) == ("https://grafana.example.com", url)
+    assert not {"grafana", "remote_write"} & set(
+        node_file(worker_user_data(environment, a_group()))
+    )
+
+
 def test_names_are_read_as_text() -> None:
     environment = an_environment(names={"lease_table": "0123", "metric_namespace": "Ray: #1"})
 

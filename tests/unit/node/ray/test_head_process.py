@@ -81,6 +81,8 @@ def test_ray_finds_its_token_by_path_and_its_instance_by_name(told: dict[str, ob
         "RAY_ROTATION_MAX_BYTES": "33554432",
         "RAY_ROTATION_BACKUP_COUNT": "2",
         "RAY_enable_autoscaler_v2": "1",
+        "RAY_PROMETHEUS_HOST": "http://127.0.0.1:9090",
+        "RAY_GRAFANA_HOST": "DISABLED",
     }
 
 

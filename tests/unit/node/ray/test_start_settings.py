@@ -33,6 +33,26 @@ def test_a_redis_with_tls_is_trusted_by_the_machines_authorities() -> None:
     assert "RAY_REDIS_CA_CERT" not in plain
 
 
+def test_every_node_has_its_metrics_at_the_port_that_heads_alone_reach() -> None:
+    for arguments in (head_arguments(an_identity()), worker_arguments(an_identity(role="worker"))):
+        assert "--metrics-export-port=8480" in arguments
+
+
+def test_the_dashboard_shows_graphs_of_a_grafana_that_is_given_and_looks_for_no_other() -> None:
+    without = head_environment(an_identity())
+    given = head_environment(an_identity(grafana="https://grafana.example.com"))
+
+    assert without["RAY_GRAFANA_HOST"] == "DISABLED"
+    assert given["RAY_GRAFANA_HOST"] == "https://grafana.example.com"
+    assert given["RAY_PROMETHEUS_HOST"] == "http://127.0.0.1:9090"
+
+
+def test_logs_rotate_also_those_of_workers() -> None:
+    for environment in (head_environment(an_identity()), worker_environment(an_identity())):
+        assert environment["RAY_ROTATION_MAX_BYTES"] == "33554432"
+        assert environment["RAY_ROTATION_BACKUP_COUNT"] == "2"
+
+
 def test_no_argument_or_variable_holds_a_password() -> None:
     identity = an_identity(redis=REDIS)
     told = [*head_arguments(identity), *head_environment(identity)]
