@@ -32,7 +32,7 @@ class JobNames:
         self._asked: dict[tuple[str, str], float] = {}  # when first
 
     def name(self, session: str, job_id: str) -> str:
-        """Return the submission, or Ray's id of a job that nobody submitted; empty: not yet known.
+        """Return the submission, or Ray's id of a job that no one submitted; empty: not yet known.
 
         A driver that was not submitted, such as that of a Ray client, has only Ray's id.
         """

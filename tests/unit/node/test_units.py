@@ -154,6 +154,7 @@ def test_a_guard_that_hangs_is_dead_before_its_lease_can_be_taken() -> None:
 
 def test_every_unit_runs_a_module_that_exists() -> None:
     for name in set(NAMES) - {METADATA}:
-        module = re.search(r"^ExecStart(?:Pre)?=.* -m (node[.\w]+)$", (UNITS / name).read_text(), re.M)
+        text = (UNITS / name).read_text()
+        module = re.search(r"^ExecStart(?:Pre)?=.* -m (node[.\w]+)$", text, re.M)
         assert module, name
         assert (UNITS.parent / (module[1].replace(".", "/") + ".py")).is_file(), name

@@ -109,7 +109,7 @@ def test_a_worker_that_was_started_ahead_says_its_job_itself(node: Node) -> None
     assert [line["message"] for line in node.lines["train"]] == ["first", "second"]
 
 
-def test_a_driver_that_nobody_submitted_has_rays_id(node: Node) -> None:
+def test_a_driver_that_no_one_submitted_has_rays_id(node: Node) -> None:
     node.prints(f"{WORKER}-05000000-7.out", "hello\n")
     node.ship()
 

@@ -38,7 +38,7 @@ def test_it_is_written_into_the_units_folder(
     identity = an_identity()
     write_identity(identity, tmp_path)
     read = Identity.read
-    monkeypatch.setattr(prometheus.Identity, "read", lambda: read(tmp_path / "identity.json"))
+    monkeypatch.setattr(Identity, "read", lambda: read(tmp_path / "identity.json"))
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
 
     assert prometheus.main() == 0
