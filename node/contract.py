@@ -174,7 +174,7 @@ JOB_LOG_GROUP = "/raykiln/{environment}/jobs"
 LINE_UNIT = "unit"
 LINE_PRIORITY = "priority"
 LINE_MESSAGE = "message"
-JOB_FILE = "file"  # Ray's, on the instance
+JOB_FILE = "file"  # Ray's name, without its long ids
 JOB_TASK = "task"  # or the actor, where Ray's file names it
 
 # --- CloudWatch metrics, in the namespace that node.yaml names -----------------------------------

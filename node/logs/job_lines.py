@@ -127,7 +127,7 @@ def _add(news: News, file: JobFile, line: bytes) -> None:
 
 
 def _line(file: JobFile, task: str, message: str) -> str:
-    line = {JOB_FILE: file.source} | ({JOB_TASK: task} if task else {})
+    line = {JOB_FILE: file.label} | ({JOB_TASK: task} if task else {})
     return json.dumps(line | {LINE_MESSAGE: shortened(message)}, ensure_ascii=False)
 
 

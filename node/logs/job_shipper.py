@@ -96,9 +96,9 @@ class JobShipper:
             self._store(moved, files)
 
     def _by_job(self, files: Iterable[JobFile]) -> dict[str, list[JobFile]]:
-        """Return the files with something new, of each job whose name is known."""
+        """Return the files with something new, old ones first, of each job with a known name."""
         jobs: dict[str, list[JobFile]] = {}
-        for file in files:
+        for file in sorted(files, key=lambda file: (file.source, -file.age)):
             position = self._positions.of(file)
             position.fit(file.size)
             if file.size == position.offset:

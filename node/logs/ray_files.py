@@ -22,7 +22,8 @@ ROOTS = (Path("/tmp/ray"), Path(INSTANCE_STORE, "ray"))  # noqa: S108 (Ray's, no
 DRIVER = re.compile(r"job-driver-(?P<job>.+)\.log")
 WORKER = re.compile(r"worker-[0-9a-f]{56}-(?P<job>[0-9a-f]{8})-\d+\.(out|err)(\.\d+)?")
 SETUP = re.compile(r"runtime_env_setup-(?P<job>[0-9a-f]{8})\.log")
-INDEX = re.compile(r"\.\d+$")  # of a rotated file
+INDEX = re.compile(r"\.(\d+)$")  # of a rotated file: the higher, the older
+LONG_IDS = re.compile(r"-[0-9a-f]{56}-[0-9a-f]{8}")  # of a worker and its job, before its pid
 NO_JOB = "ffffffff"  # a worker that was started before there was work for it
 
 
@@ -31,7 +32,8 @@ class JobFile:
     """A file with what a job prints.
 
     ``job`` is the submission's name for a driver, else Ray's id of the job, or NO_JOB. ``source``
-    is the name without a rotated file's number, so that it is the same before and after.
+    is the name without a rotated file's number, so that it is the same before and after, and
+    ``age`` that number, or 0.
     """
 
     path: Path
@@ -39,8 +41,14 @@ class JobFile:
     job: str
     is_submission: bool
     source: str
+    age: int
     inode: int
     size: int
+
+    @property
+    def label(self) -> str:
+        """What each of its lines says: its name, but of a worker's long ids, only the pid."""
+        return LONG_IDS.sub("", self.source)
 
     @property
     def key(self) -> str:
@@ -83,12 +91,14 @@ def _job_file(session: str, entry: os.DirEntry[str]) -> JobFile | None:
         stat = entry.stat(follow_symlinks=False)
     except OSError:  # deleted or moved meanwhile
         return None
+    index = None if driver else INDEX.search(entry.name)
     return JobFile(
         Path(entry.path),
         session,
         match["job"],
         driver is not None,
-        entry.name if driver else INDEX.sub("", entry.name),
+        INDEX.sub("", entry.name) if index else entry.name,
+        int(index[1]) if index else 0,
         stat.st_ino,
         stat.st_size,
     )
