@@ -174,9 +174,9 @@ class Bench:
         return document(self._made, pages)
 
     def _measured(self, run: Callable[[], float]) -> Measured:
-        cpu, began = time.process_time(), time.monotonic()
+        before = time.process_time()
         seconds = run()
-        share = (time.process_time() - cpu) / (time.monotonic() - began)
+        share = (time.process_time() - before) / seconds
         return Measured(self._documents, self._pages, seconds, share)
 
 
