@@ -14,7 +14,6 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from itertools import islice, pairwise
 
 from commands.documents_runtime import model_folder
@@ -25,19 +24,12 @@ from documents.access import access
 from documents.providers import choose
 from documents.providers.interfaces import Stored
 from documents.settings import load_settings
-from drills.kit.record import quantile
 from tests.bench.documents import CREDENTIALS, SECONDS, document
+from tests.bench.figures import show
 from tests.documents.cloud import PipelineCloud, cloud
 
 DOCUMENT = "bench"
 AT_ONCE = 500
-
-
-def show(what: str, values: Sequence[float]) -> None:
-    """Print the median, the 95th percentile and the load."""
-    p50, p95 = quantile(values, 0.5), quantile(values, 0.95)
-    load = os.getloadavg()[0]
-    print(f"{what}: p50 {p50:.0f} ms, p95 {p95:.0f} ms of {len(values)} (load {load:.1f})")
 
 
 def add_to_answerable(aws: PipelineCloud, count: int) -> list[float]:

@@ -20,7 +20,7 @@ from common.waiting import Seen, SystemClock, wait_for
 from deploy.documents.in_use import ray_of
 from drills.documents.kit.under_test import HEAD, WORKERS, PipelineUnderTest, pipeline_under_test
 from localcloud.paths import paths
-from tests.bench.answers import show
+from tests.bench.figures import show
 from tests.bench.hand_over import arguments, enter_vpc
 
 SECONDS = 300.0
