@@ -25,6 +25,7 @@ from documents.entry import NAMESPACE, connect, selector
 from documents.errors import Unavailable
 from documents.log import JsonLog
 from documents.program import run
+from documents.reporting import report_failure
 from documents.serve import NAME, deploy
 from documents.settings import load_settings
 from documents.stored_settings import PARAMETER, REGION, StoredSettings, completed, read_stored
@@ -65,7 +66,17 @@ class Keeper:
         except BaseException as error:
             # Ray restarts an actor whose process ends, not one whose thread does.
             JsonLog("keeper")("failed", error=f"{type(error).__name__}: {error}")
+            _report()
             os._exit(1)
+
+
+def _report() -> None:
+    """Report that a keeper has failed, whether CloudWatch knows or not."""
+    try:
+        cloudwatch = Clients(os.environ[REGION])("cloudwatch")
+        report_failure(cloudwatch, os.environ[ENVIRONMENT])
+    except Unavailable as error:
+        log("not reported", reason=str(error))
 
 
 def keepers() -> list[int]:

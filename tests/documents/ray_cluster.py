@@ -52,8 +52,9 @@ class RayCluster:
             "head", "--head", f"--port={self.port}", "--num-cpus=0", "--include-dashboard=false"
         )
 
-    def start_worker(self, name: str, cpus: int) -> None:
-        self._start(name, f"--address=127.0.0.1:{self.port}", f"--num-cpus={cpus}")
+    def start_worker(self, name: str, cpus: int, group: str = "") -> None:
+        arguments = (f"--address=127.0.0.1:{self.port}", f"--num-cpus={cpus}")
+        self._start(name, *arguments, RAY_NODE_TYPE_NAME=group)
 
     def await_started(self, name: str) -> None:
         """Wait until ``ray start`` says so: a worker that cannot join in time gives up."""
@@ -64,9 +65,9 @@ class RayCluster:
 
         wait_for(f"Ray on {name}", look, clock=SystemClock(), seconds=STARTS_WITHIN)
 
-    def run(self, module: str, name: str) -> None:
+    def run(self, module: str, name: str, **variables: str) -> None:
         """Start one of the application's entry points."""
-        self._spawn(name, [sys.executable, "-m", module])
+        self._spawn(name, [sys.executable, "-m", module], variables)
 
     def kill(self, name: str) -> None:
         """Kill a process and all that it started, as the loss of a task does."""
@@ -87,7 +88,7 @@ class RayCluster:
         for name in list(self.processes):
             self.kill(name)
 
-    def _start(self, name: str, *arguments: str) -> None:
+    def _start(self, name: str, *arguments: str, **variables: str) -> None:
         self._spawn(
             name,
             [
@@ -95,14 +96,15 @@ class RayCluster:
                 *("--object-store-memory=80000000", "--disable-usage-stats"),
                 f"--temp-dir={self.folder}/ray",
             ],
+            variables,
         )
 
-    def _spawn(self, name: str, command: list[str]) -> None:
+    def _spawn(self, name: str, command: list[str], variables: dict[str, str]) -> None:
         with (self.folder / f"{name}.log").open("wb") as log:
             self.processes[name] = subprocess.Popen(
                 command,
                 cwd=REPOSITORY,
-                env=self.environment,
+                env={**self.environment, **variables},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
