@@ -1,7 +1,7 @@
 """The pipeline's processes on the environment's own cluster, as Ray knows them. Touches both.
 
 The instances of its group start and stop them by what the stack's settings say
-(documents/group.py); no command does.
+(documents/instance.py); no command does.
 """
 
 from common.clients import Clients, translated

@@ -65,7 +65,7 @@ class Group:
     def start_unit(self) -> None:
         """Start what systemd starts on the instance of the group."""
         known = {"RAYKILN_ENVIRONMENT": "dev", "RAY_CLOUD_INSTANCE_ID": "i-1"}
-        self.cluster.run("documents.group", "unit", AWS_REGION="us-east-1", **known)
+        self.cluster.run("documents.instance", "unit", AWS_REGION="us-east-1", **known)
 
     def ask(self, question: str) -> list[str]:
         """Return the sources of the first passage."""

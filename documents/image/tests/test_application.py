@@ -4,7 +4,7 @@ from testinfra.host import Host
 
 
 def test_the_application_and_its_packages_can_be_imported(host: Host) -> None:
-    command = "PYTHONPATH=/opt/documents/app /opt/ray/bin/python -c 'import documents.group'"
+    command = "PYTHONPATH=/opt/documents/app /opt/ray/bin/python -c 'import documents.instance'"
 
     done = host.run(command)
 
