@@ -9,6 +9,7 @@ from deploy.cluster.instances import Instance
 from deploy.cluster.state import Alarm, ClusterState
 from deploy.operate.group_status import GroupStatus, group_statuses, strangers
 from deploy.operate.pause import left_running
+from deploy.release.config_bucket import rotation_folder
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,8 @@ def problems(
     found += [f"alarm {alarm.name}" for alarm in alarms if alarm.state == "ALARM"]
     if state.release is None:
         found.append("no deploy has finished yet")
+    if any(key.startswith(f"{rotation_folder(environment.name)}/") for key in state.keys):
+        found.append("a rotation of the token is not finished: invoke token.rotate continues it")
     return tuple(found)
 
 

@@ -26,7 +26,13 @@ from deploy.cluster.secret import find_secret, replace_secret
 from deploy.foundation.stack import find_foundation
 from deploy.operate.head_change import ChangeResult, HeadChange, PlannedChange, plan_change
 from deploy.plan.interruptions import interrupted_by, what_runs
-from deploy.release.config_bucket import Document, remove_documents, store_document, stored_keys
+from deploy.release.config_bucket import (
+    Document,
+    remove_documents,
+    rotation_folder,
+    store_document,
+    stored_keys,
+)
 from deploy.rollout.cluster_access import ClusterAccess
 from deploy.rollout.lock import deploy_lock
 from deploy.rollout.workers_wait import await_rejoined
@@ -191,4 +197,4 @@ class TokenRotation:
 
     @property
     def _folder(self) -> str:
-        return f"{self.environment.name}/token"
+        return rotation_folder(self.environment.name)

@@ -39,6 +39,11 @@ def release_document(environment: str, release: Release) -> Document:
     return Document(f"{environment}/releases/{release.id}.json", release.to_json())
 
 
+def rotation_folder(environment: str) -> str:
+    """Return the folder of the mark of a rotation of the token; it is empty but for one."""
+    return f"{environment}/token"
+
+
 def stored_keys(clients: Clients, bucket: str, folder: str) -> frozenset[str]:
     """Return all keys in a folder; each environment has a folder of its name."""
     with translated(f"listing s3://{bucket}/{folder}/"):

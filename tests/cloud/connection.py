@@ -1,5 +1,6 @@
 """A running `invoke connect`."""
 
+import os
 import re
 import signal
 import subprocess
@@ -9,8 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from commands.ray_runtime import ray_command
+from common.checkout import cache
 from tests.cloud.cluster_facts import ROOT
 from tests.cloud.harness import eventually
+
+TASK = """
+import sys, ray
+ray.init(sys.argv[1])
+print("ran on", ray.get(ray.remote(ray.util.get_node_ip_address).remote()))
+"""
 
 
 class Connection:
@@ -23,11 +32,23 @@ class Connection:
         eventually("a connection", lambda: any(": connected to " in line for line in self.said))
         text = "\n".join(self.said)
         self.dashboard = re.findall(r"RAY_API_SERVER_ADDRESS=(\S+)", text)[0]
+        self.client = re.findall(r"RAY_ADDRESS=(\S+)", text)[0]
         self.token_file = Path(re.findall(r"RAY_AUTH_TOKEN_PATH=(\S+)", text)[0])
 
     def _read(self) -> None:
         for line in self.process.stdout or ():
             self.said.append(line.rstrip("\n"))
+
+    def ran_on(self) -> str:
+        """Run a task through Ray client; return the address of the node that it ran on."""
+        python = ray_command(cache()).with_name("python")
+        variables = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(self.token_file)}
+        command = [python, "-c", TASK, self.client]
+        done = subprocess.run(
+            command, env=os.environ | variables, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return done.stdout.split()[-1]
 
     def matching(self, pattern: re.Pattern[str]) -> list[re.Match[str]]:
         """Return what was said that fits a pattern."""

@@ -117,6 +117,9 @@ def test_one_that_was_killed_before_the_restart_is_continued_with_the_same_token
     task = rotation(single)
     task._replace(1)
     token, life = value(single), single.life
+    assert single.status().problems == (
+        "a rotation of the token is not finished: invoke token.rotate continues it",
+    )
 
     planned = rotate(single)
 
@@ -124,6 +127,7 @@ def test_one_that_was_killed_before_the_restart_is_continued_with_the_same_token
         "continues: another token replaces version 1 of /ray/dev/redis_password"
     )
     assert planned.change
+    assert single.status().problems == ()
     assert value(single) == token
     assert single.life is not life
 
