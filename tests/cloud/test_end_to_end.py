@@ -35,12 +35,14 @@ from tests.cloud.cluster_facts import (
     running,
 )
 from tests.cloud.connection import connected
+from tests.cloud.first_job import write_scripts
 from tests.cloud.harness import eventually, home, require_machines
 
 HOSTILE = Path(__file__).with_name("hostile") / "job.py"
 WHERE = ("python", "-c", "import os; print('ran on', os.environ['RAYKILN_ADDRESS'])")
 CALLS = ("read the lease", "write the lease", "launch", "terminate", "the secret's parameter")
-# What a hostile job gets wherever it runs; the token is what lets it use Ray at all.
+# What a hostile job gets wherever it runs; the token is what lets it use Ray at all. systemd takes
+# what is sent to it from anyone, and heeds no one but the guard.
 NOTHING = {
     "the identity": "PermissionError",
     "the autoscaler's YAML": "PermissionError",
@@ -49,6 +51,13 @@ NOTHING = {
     "the guard's code": "PermissionError",
     "environment of others": "got 0",
     "the guard": "PermissionError",
+    "the guard's watchdog": "sent",
+    "the guard's unit": "refused",
+    "the worker's unit": "refused",
+    "systemd": "PermissionError",
+    "another job's log": "got it",
+    "Ray's raylet": "got it",
+    "Ray's object store": "got it",
     "the token": "got it",
 }
 TOKEN_FIELD = "input[type=password]"
@@ -184,6 +193,30 @@ def test_what_a_job_prints_is_in_cloudwatch_by_its_name(invoke: Invoke) -> None:
     assert lines["a task says so"] == "say"
 
 
+@pytest.fixture(scope="module")
+def first_job(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that docs/first-job.md fills."""
+    return write_scripts(tmp_path_factory.mktemp("first-job"))
+
+
+def test_the_first_jobs_of_the_page_print_what_it_says(invoke: Invoke, first_job: Path) -> None:
+    submit = ("job.submit", "--working-dir", str(first_job), "--follow", "--")
+    assert re.search(r"^\[\(0, '10\.", invoke(*submit, "python", "hello.py").stdout, re.MULTILINE)
+
+    env = ("--runtime-env", str(first_job.parent / "env.yaml"))
+    packed = ("job.submit", *env, *submit[1:], "python", "greet_all.py")
+    assert "\nhello, Ray\n" in invoke(*packed).stdout
+
+
+def test_a_job_is_stopped(invoke: Invoke) -> None:
+    job = invoke("job.submit", "--", "sleep", "600").stdout.splitlines()[-1]
+
+    invoke("job.stop", job)
+
+    listed = json.loads(invoke("job.list", "--json").stdout)
+    assert {line["id"]: line["status"] for line in listed}[job] == "STOPPED"
+
+
 def test_a_jobs_driver_runs_on_a_worker_unless_a_person_says_otherwise(invoke: Invoke) -> None:
     report = json.loads(invoke("status", "--json").stdout)
     workers = {worker["address"] for worker in report["workers"]}
@@ -205,10 +238,14 @@ def test_a_hostile_job_gets_neither_the_heads_role_nor_at_its_guard(invoke: Invo
 
     assert on_head == NOTHING | {
         "metadata": "ConnectionRefusedError",
+        "the guard's port": "answered 501",
+        "ports of others": "saw 22 8479",
         **dict.fromkeys(CALLS, "NoCredentialsError"),
     }
     assert on_worker == NOTHING | {
         "metadata": "got a role",
+        "the guard's port": "ConnectionRefusedError",
+        "ports of others": "saw 22",
         **dict.fromkeys(CALLS, "AccessDeniedException"),
         "read the lease": "got it",
         "launch": "UnauthorizedOperation",
@@ -218,7 +255,8 @@ def test_a_hostile_job_gets_neither_the_heads_role_nor_at_its_guard(invoke: Invo
         "the autoscaler's YAML": "FileNotFoundError",
         "the autoscaler's folder": "FileNotFoundError",
     }
-    assert json.loads(invoke("status", "--json").stdout)["leader"] == report["leader"]
+    after = json.loads(invoke("status", "--json").stdout)
+    assert (after["leader"], after["epoch"]) == (report["leader"], report["epoch"])
 
 
 def test_a_job_that_fails_fails_the_command(invoke: Invoke) -> None:
@@ -308,11 +346,14 @@ def test_the_cluster_survives_the_loss_of_its_head(invoke: Invoke) -> None:
     job = invoke("job.submit", "--", "sleep", "600").stdout.splitlines()[-1]
 
     with connected() as lines:
+        assert lines.ran_on() in {worker["address"] for worker in before["workers"]}
         checks = json.loads(invoke("verify", "--destructive", "--yes", "--json").stdout)
         again = re.compile(r"local: connected to (\S+) through Session Manager after ([\d.]+) s")
         eventually("another connection", lambda: len(lines.matching(again)) > 1)
+        ran_on = lines.ran_on()
 
     after = json.loads(invoke("status", "--json").stdout)
+    assert ran_on in {worker["address"] for worker in after["workers"]}
     assert lines.matching(again)[-1][1] == after["leader"]
     assert float(lines.matching(again)[-1][2]) < 60
     lost = invoke("job.logs", job, code=2).stderr
@@ -372,7 +413,7 @@ def test_rays_metrics_are_at_one_port_of_each_node_for_heads_alone(invoke: Invok
         assert f'"{address}:8480"' in named
 
 
-def test_a_task_runs_in_the_group_that_has_what_it_wants(invoke: Invoke) -> None:
+def test_a_task_runs_in_the_group_that_has_what_it_wants(invoke: Invoke, first_job: Path) -> None:
     printed = inside(RUN_JOB, TASKS)
 
     ran = dict(re.findall(r"^(\w+) ran on (\S+)$", printed, re.MULTILINE))
@@ -381,6 +422,8 @@ def test_a_task_runs_in_the_group_that_has_what_it_wants(invoke: Invoke) -> None
     assert ran == {"resource": tools["address"], "label": tools["address"], "gpu": gpu["address"]}
     assert gpu["type"] == "g6.xlarge"
     assert int(re.findall(r"^(\d+) bytes spilled$", printed, re.MULTILINE)[0]) > 100 * 1024**2
+    gpu_job = ("job.submit", "--working-dir", str(first_job), "--follow", "--", "python", "gpu.py")
+    assert "\n[0]\n" in invoke(*gpu_job).stdout
     assert after["problems"] == []
 
 

@@ -7,12 +7,18 @@ The answer to each attempt is what it got, or the name of what stopped it.
 
 import json
 import os
+import socket
+import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 METADATA = "http://169.254.169.254/latest"
+GUARD = "http://127.0.0.1:8479"
+SESSION = Path("/tmp/ray/session_latest")
+LISTENS = "0A"  # proc(5), /proc/net/tcp: TCP_LISTEN
 REGION = "us-east-1"
 
 
@@ -85,6 +91,78 @@ def kill_the_guard() -> str:
     return "got it"
 
 
+def posted(path: str) -> Callable[[], str]:
+    """Return an attempt to have the guard do something."""
+
+    def post() -> str:
+        ask = urllib.request.Request(f"{GUARD}{path}", data=b"{}", method="POST")  # noqa: S310
+        try:
+            urllib.request.urlopen(ask, timeout=3)  # noqa: S310
+        except urllib.error.HTTPError as error:
+            return f"answered {error.code}"
+        return "got it"
+
+    return post
+
+
+def told(message: bytes) -> Callable[[], str]:
+    """Return an attempt to speak to systemd in the name of the unit that we run in (sd_notify(3)).
+
+    It takes any datagram, and tells no one whether it heeded it.
+    """
+
+    def tell() -> str:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.sendto(message, "/run/systemd/notify")
+        return "sent"
+
+    return tell
+
+
+def connected(path: Path) -> Callable[[], str]:
+    """Return an attempt to connect to a socket in the file system."""
+
+    def connect() -> str:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
+            stream.connect(str(path))
+        return "got it"
+
+    return connect
+
+
+def stopped(unit: str) -> Callable[[], str]:
+    """Return an attempt to have systemd stop a unit."""
+
+    def stop() -> str:
+        command = ["systemctl", "--no-ask-password", "stop", unit]
+        done = subprocess.run(command, capture_output=True, check=False, timeout=20)
+        return "got it" if done.returncode == 0 else "refused"
+
+    return stop
+
+
+def ports_of_others() -> str:
+    """Return the TCP ports on which processes of other users listen."""
+    lines = [
+        line.split()
+        for name in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
+    ]
+    others = {
+        int(words[1].rpartition(":")[2], 16)
+        for words in lines
+        if words[3] == LISTENS and int(words[7]) != os.getuid()
+    }
+    return f"saw {' '.join(map(str, sorted(others))) or 'none'}"
+
+
+def log_of_another_job() -> str:
+    """Read what another job has printed."""
+    own = os.environ.get("RAY_JOB_SUBMISSION_ID", "")
+    logs = [p for p in SESSION.glob("logs/job-driver-*.log") if not own or own not in p.name]
+    return "got it" if any(log.read_bytes() for log in logs) else "none"
+
+
 def tried(attempt: Callable[[], str]) -> str:
     """Return what an attempt got, or what stopped it."""
     try:
@@ -113,6 +191,15 @@ def main(environment: str, table: str, worker: str) -> None:
         "the guard's code": written("/opt/raykiln/node/head/guard.py"),
         "environment of others": of_others("environ"),
         "the guard": kill_the_guard,
+        "the guard's port": posted("/status"),
+        "the guard's watchdog": told(b"WATCHDOG=trigger\nSTOPPING=1"),
+        "the guard's unit": stopped("ray-head.service"),
+        "the worker's unit": stopped("ray-worker.service"),
+        "systemd": connected(Path("/run/systemd/private")),
+        "ports of others": ports_of_others,
+        "another job's log": log_of_another_job,
+        "Ray's raylet": connected(SESSION / "sockets/raylet"),
+        "Ray's object store": connected(SESSION / "sockets/plasma_store"),
         "the token": lambda: "got it" if Path("/run/ray/token").read_text() else "empty",
     }
     print("tried:", json.dumps({what: tried(attempt) for what, attempt in attempts.items()}))
