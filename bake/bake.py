@@ -63,7 +63,9 @@ def _bake(context: BakeContext, wanted: tuple[WantedImage, ...], force: bool) ->
         return BakeResult(plan.present, (), (), None)
     check_bucket(context.clients, context.environment)
     from bake.pipeline import build_and_test
+    from bake.signing import public_key
 
+    public_key(context.clients, context.environment.name)
     verified = build_and_test(context, plan)
     by_id = {image.ami_id: image for image in images(context.clients)}
     ami_ids = {image: existing.ami_id for image, existing in plan.present.items()}

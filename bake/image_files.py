@@ -1,4 +1,4 @@
-"""The files that are kept of an image: what is in it. Reads and changes AWS (S3).
+"""The files that are kept of an image: what is in it, what is attested. Reads and changes AWS (S3).
 
 They are in the bucket that the stack of an environment's account creates, below the image's digest
 and its id: a bake that is forced makes another image of the same digest. That bucket is there
@@ -17,6 +17,8 @@ from common.errors import PipelineError, Refused
 
 INVENTORY, CYCLONEDX, SPDX = "inventory.json", "sbom.cdx.json", "sbom.spdx.json"
 NAMES = (INVENTORY, CYCLONEDX, SPDX)
+# Signed in an envelope (DSSE).
+TESTS, BILLS, ORIGIN = "tests.dsse.json", "sbom.dsse.json", "provenance.dsse.json"
 # Of S3 for an object, and for a bucket, that does not exist.
 MISSING = {"404", "NoSuchKey", "NoSuchBucket"}
 
@@ -44,19 +46,23 @@ def check_bucket(clients: Clients, environment: Environment) -> None:
 def store_files(clients: Clients, bucket: str, digest: str, ami_id: str, folder: Path) -> None:
     """Store the files of an image, which are in ``folder`` under their names."""
     for name in NAMES:
-        key = key_of(digest, ami_id, name)
-        with translated(f"writing s3://{bucket}/{key}"):
-            clients("s3").put_object(
-                Bucket=bucket,
-                Key=key,
-                Body=(folder / name).read_bytes(),
-                ContentType="application/json",
-            )
+        store(clients, bucket, digest, ami_id, name, (folder / name).read_bytes())
+
+
+def store(
+    clients: Clients, bucket: str, digest: str, ami_id: str, name: str, content: bytes
+) -> None:
+    """Store one file of an image, over an earlier one."""
+    key = key_of(digest, ami_id, name)
+    with translated(f"writing s3://{bucket}/{key}"):
+        clients("s3").put_object(
+            Bucket=bucket, Key=key, Body=content, ContentType="application/json"
+        )
 
 
 def carry_files(clients: Clients, source: str, target: str, image: Image) -> None:
     """Copy what one bucket has of an image to another."""
-    for name in NAMES:
+    for name in (*NAMES, TESTS, BILLS, ORIGIN):
         key = key_of(image.digest, image.ami_id, name)
         with translated(f"copying s3://{source}/{key} to {target}"):
             try:

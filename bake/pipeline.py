@@ -1,4 +1,5 @@
-"""Build images, set their attributes, test them: the pipeline of a bake. Changes AWS (EC2, S3).
+"""Build images, set their attributes, test them: the pipeline of a bake. Changes AWS (EC2, S3),
+and signs there (KMS).
 
 Each image has a thread of its own, and one that fails does not stop the others. Every instance, key
 pair and security group that is created is removed again, whether the bake succeeds, fails or is
@@ -32,6 +33,7 @@ from bake.preparation import Preparation, prepare
 from bake.sbom import write_bills
 from bake.software import Report
 from bake.spec import BuildSpec, ImageSpec
+from bake.statements import attest_build, attest_tests
 from bake.turns import Turns, turns_for
 from bake.wanted import WantedImage
 from common.checkout import REPOSITORY
@@ -120,6 +122,8 @@ class Work:
         result = run_image_tests(self._context, spec, ami_id, suites, say, self._cancellation)
         _raise_on_failures(result, spec, ami_id)
         store_files(clients, spec.environment.images_bucket, spec.digest, ami_id, spec.folder)
+        finished = self._context.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+        attest_build(clients, spec.environment, spec, ami_id, finished)
         report = Report.parse((spec.folder / "software.json").read_text())
         mark_verified(clients, ami_id, self._context.now(), report, spec.additions.tests_digest)
         return ami_id, _outcome(ami_id, result, report.gpu)
@@ -132,6 +136,7 @@ class Work:
         if result.failures:
             mark_unverified(clients, ami_id)
         _raise_on_failures(result, spec, ami_id)
+        attest_tests(clients, spec.environment, spec, existing)
         mark_tested(clients, ami_id, self._context.now(), spec.additions.tests_digest)
         return ami_id, _outcome(ami_id, result, "")
 

@@ -1,7 +1,8 @@
-"""Decide which images to bake, and which only to test again. Reads AWS (EC2).
+"""Decide which images to bake, and which only to test again. Reads AWS (EC2, KMS, S3).
 
 An image that is verified with the current digest is not baked again; it is only tested again when a
-person's own tests are others than those that it has passed.
+person's own tests are others than those that it has passed. One that lacks what ``[images]
+require`` lists, as it was baked for another environment, is baked again.
 """
 
 from dataclasses import dataclass
@@ -49,7 +50,11 @@ def plan_bake(
     digests = {image: _digest(environment, image, bases, additions) for image in wanted}
     catalog = () if force else images(clients)
     found = {image: find_verified(catalog, image, digest) for image, digest in digests.items()}
-    present = {image: existing for image, existing in found.items() if existing}
+    present = {
+        image: existing
+        for image, existing in found.items()
+        if existing and _is_attested(clients, environment, existing)
+    }
     return BakePlan(
         bases,
         additions,
@@ -59,8 +64,16 @@ def plan_bake(
             for image, existing in present.items()
             if additions[image].tests_digest not in ("", existing.tests)
         },
-        {image: digests[image] for image, existing in found.items() if not existing},
+        {image: digest for image, digest in digests.items() if image not in present},
     )
+
+
+def _is_attested(clients: Clients, environment: Environment, image: Image) -> bool:
+    if not environment.images_require:
+        return True
+    from bake.attestations import lacking
+
+    return not any(lacking(clients, environment, image))
 
 
 def _bases(

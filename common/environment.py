@@ -57,6 +57,8 @@ class Environment(Table):
     network: Network
     image: ImageSettings
     images: dict[str, ImageSettings] = Field(default={})
+    # `require` of [images]: what must be attested of an image that is deployed.
+    images_require: tuple[str, ...] = ()
     # Without it, what is baked here is deployed here.
     promotion: Promotion | None = None
     nodes: Nodes = Nodes()

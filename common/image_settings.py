@@ -16,6 +16,9 @@ from common.table import Table, Text
 
 DEFAULT_IMAGE = ""  # the name of [image]
 IMAGE_NAME = re.compile(r"[a-z][a-z0-9-]{0,20}")
+# What may be attested of an image (bake/attestations.py).
+ATTESTED = ("tests", "sbom", "provenance")
+REQUIRE = "images_require"
 _BASE = ("base_id", "base_name", "base_owner")
 _CHOSEN = ("head_id", "worker_id")
 # Names of Debian packages: https://www.debian.org/doc/debian-policy/ch-controlfields.html#source
@@ -100,11 +103,16 @@ class ImageSettings(Table):
 def completed_images(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return a file's content with each ``[images.NAME]`` completed by ``[image]``.
 
-    Raises ValueError for names that no image may have.
+    ``require`` of ``[images]`` is no image: it becomes ``images_require``. Raises ValueError for
+    names that no image may have.
     """
     common, named = content.get("image"), content.get("images")
+    if REQUIRE in content:
+        raise ValueError(f"{REQUIRE}: write it as `require`, below [images]")
     if not isinstance(common, dict) or not isinstance(named, dict):
         return dict(content)
+    required = _required(named)
+    named = {name: own for name, own in named.items() if name != "require"}
     for name, own in named.items():
         if not IMAGE_NAME.fullmatch(name):
             raise ValueError(
@@ -114,8 +122,17 @@ def completed_images(content: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(own, dict):
             raise ValueError(f"images.{name}: a table is needed, [images.{name}]")
     return dict(content) | {
-        "images": {name: _inherited(common, own) | own for name, own in named.items()}
+        "images": {name: _inherited(common, own) | own for name, own in named.items()},
+        REQUIRE: required,
     }
+
+
+def _required(named: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return ``require`` of ``[images]``, which stands beside the images' names."""
+    found = named.get("require", [])
+    if not isinstance(found, list) or not set(map(str, found)) <= set(ATTESTED):
+        raise ValueError(f"images.require: a list of some of {', '.join(ATTESTED)}")
+    return tuple(found)
 
 
 def _inherited(common: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 
 from common.environment import Environment
-from deploy.foundation.body import shortened
+from deploy.foundation.body import leave_out_descriptions, shortened
 from deploy.foundation.desired_stack import DesiredStack, stack_tags
 
 TEMPLATE = Path(__file__).with_name("template.yaml")
@@ -30,9 +30,11 @@ def boundary_arn(environment: Environment) -> str:
 
 def desired_account(environment: Environment, provider_arn: str = "") -> DesiredStack:
     """Return the stack; ``provider_arn`` is GitHub's identity provider if it exists without it."""
+    root = yaml.compose(TEMPLATE.read_text(), yaml.CSafeLoader)
+    leave_out_descriptions(root)
     return DesiredStack(
         name=stack_name(environment),
-        template=shortened(yaml.compose(TEMPLATE.read_text(), yaml.CSafeLoader)),
+        template=shortened(root),
         parameters=parameters(environment, provider_arn),
         tags=stack_tags(environment),
         capability="CAPABILITY_NAMED_IAM",

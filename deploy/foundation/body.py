@@ -37,11 +37,11 @@ def _body(generated: str) -> str:
     for key, section in more.value:
         (own,) = (value for name, value in root.value if name.value == key.value)
         own.value += section.value
-    _leave_out_descriptions(root)
+    leave_out_descriptions(root)
     return shortened(root, FUNCTION)
 
 
-def _leave_out_descriptions(root: Any) -> None:
+def leave_out_descriptions(root: Any) -> None:
     """Remove what the parameters say of themselves to who reads the template."""
     (parameters,) = (value for name, value in root.value if name.value == "Parameters")
     for _, parameter in parameters.value:

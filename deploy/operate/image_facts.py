@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bake.attestations import Attestation, read_attestations
 from bake.catalog import Image, image_by_id
 from bake.image_files import CYCLONEDX, SPDX, key_of, read_inventory
 from bake.inventory import Change, Inventory, change_words, changes
@@ -26,6 +27,7 @@ class ImageFacts:
     image: Image
     bucket: str
     inventory: Inventory | None
+    attestations: tuple[Attestation, ...]
     uses: tuple[str, ...]
 
     @property
@@ -47,6 +49,7 @@ class ImageFacts:
             f"  Ray {image.ray_version}, Python {image.python or 'unknown'}",
             f"  in it: {_counts(self.inventory) if self.inventory else UNKNOWN}",
             *(f"  bill of materials: {address}" for address in self.bills),
+            *(f"  {one.words}" for one in self.attestations),
             *(f"  used: {words}" for words in self.uses or ("by nothing that is seen here",)),
         )
 
@@ -57,6 +60,7 @@ class ImageFacts:
             **vars(self.image),
             "inventory": found.parts if found else None,
             "bills": list(self.bills),
+            "attestations": [vars(one) for one in self.attestations],
             "uses": list(self.uses),
         }
 
@@ -108,7 +112,9 @@ def image_facts(
     image = image_by_id(clients, ami_id)
     bucket = environment.images_bucket
     uses = image_uses(clients, environment, retention, now).get(ami_id, ())
-    return ImageFacts(image, bucket, read_inventory(clients, bucket, image), uses)
+    inventory = read_inventory(clients, bucket, image)
+    attestations = read_attestations(clients, environment, image)
+    return ImageFacts(image, bucket, inventory, attestations, uses)
 
 
 def image_difference(clients: Clients, bucket: str, old: str, new: str) -> ImageDifference:

@@ -1,11 +1,12 @@
 """Decide which release an environment asks for: images of its channel, settings from its file.
 
-Reads AWS (EC2, SSM). Only verified images are deployed. An image that the file names by its id
-comes first. One that the channel lacks is the newest that was verified, but for an environment
-whose images are promoted: that has no others.
+Reads AWS: EC2, SSM; KMS and S3 where attestations are required. Only verified images are deployed.
+An image that the file names by its id comes first. One that the channel lacks is the newest that
+was verified, but for an environment whose images are promoted: that has no others.
 """
 
 import json
+from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
@@ -32,15 +33,18 @@ from node import contract
 
 
 def requested_release(clients: Clients, environment: Environment, folder: Path = FOLDER) -> Release:
-    """Return the release; raises Refused without verified images that match, for a channel that was
-    set in part, for more user data than EC2 takes, or with all mistakes of ``autoscaler_file``, as
-    the head image's Ray sees them.
+    """Return the release.
+
+    Raises Refused without verified images that match, for images that lack what must be attested of
+    them, for a channel that was set in part, for more user data than EC2 takes, or with all
+    mistakes of ``autoscaler_file``, as the head image's Ray sees them.
     """
     path = folder / environment.autoscaler_file if environment.autoscaler_file else None
     override = read_override(path) if path else {}
     catalog = images(clients)
     channel = whole_channel(clients, environment)
     head, workers = choose_images(catalog, environment, channel)
+    refuse_unattested(clients, environment, catalog, (head, *workers.values()))
     groups = groups_of(environment, type_facts(clients, type_names(environment)), workers)
     settings = settings_of(environment, groups, json.dumps(override, sort_keys=True))
     if path:
@@ -49,6 +53,28 @@ def requested_release(clients: Clients, environment: Environment, folder: Path =
         refuse(path, chain(useless_keys(override, environment.workers), wrong))
     check_sizes(environment, settings)
     return Release(head, settings)
+
+
+def refuse_unattested(
+    clients: Clients,
+    environment: Environment,
+    catalog: tuple[Image, ...],
+    chosen: Iterable[NodeImage],
+) -> None:
+    """Raise Refused with all that the images lack of what ``[images] require`` lists."""
+    if not environment.images_require:
+        return
+    from bake.attestations import lacking
+
+    ids = {image.ami_id for image in chosen}
+    found = sorted((image for image in catalog if image.ami_id in ids), key=lambda i: i.ami_id)
+    if missing := [words for image in found for words in lacking(clients, environment, image)]:
+        how = "promote them again" if environment.promotion else "invoke bake makes others"
+        raise Refused(
+            f"{environment.name} requires attestations that its images lack\n"
+            + "\n".join(f"  {words}" for words in missing),
+            hint=f"{how}; invoke images.show AMI --env {environment.name} shows what there is",
+        )
 
 
 def whole_channel(clients: Clients, environment: Environment) -> Channel:

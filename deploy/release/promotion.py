@@ -1,10 +1,11 @@
 """Promote images: what one environment serves becomes what another is deployed from.
 
-Reads AWS (EC2, S3, SSM), copies what is known of an image to the target's bucket (S3), and changes
-the target's channel (SSM). No image is copied: both environments are of one account and region.
+Reads AWS (EC2, KMS, S3, SSM), copies what is known of an image to the target's bucket (S3), and
+changes the target's channel (SSM). No image is copied: both environments are of one account and
+region.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -78,6 +79,7 @@ def plan_promotion(clients: Clients, source: Environment, target: Environment) -
     served = current_release(clients, source.bucket, source.name)
     wrong = [*unfinished(channel), *_mistakes(source, target, channel, catalog)]
     wrong += _not_served(source, channel, served)
+    wrong += _unattested(clients, source, target, (catalog.get(e.ami_id) for e in channel.values()))
     if wrong:
         raise Refused(
             f"nothing can be promoted from {source.name} to {target.name}\n"
@@ -156,6 +158,19 @@ def _mistakes(
                 f"{wanted}: {entry.ami_id} is not a verified image for {architecture}, baked by "
                 "this version of Raykiln"
             )
+
+
+def _unattested(
+    clients: Clients, source: Environment, target: Environment, found: Iterable[Image | None]
+) -> Iterator[str]:
+    """Yield what images lack of what the target requires, in the source's bucket."""
+    if not target.images_require:
+        return
+    from bake.attestations import lacking
+
+    for image in found:
+        if image:
+            yield from lacking(clients, target, image, source.images_bucket)
 
 
 def _not_served(source: Environment, channel: Channel, served: Release | None) -> Iterator[str]:

@@ -18,6 +18,7 @@ from localcloud.patches.cloudformation import (  # noqa: F401 - importing a modu
     types_ecs,
     types_elasticache,
     types_iam,
+    types_kms,
     types_lambda,
     types_monitoring,
     types_network,

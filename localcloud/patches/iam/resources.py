@@ -10,6 +10,7 @@ from typing import Any
 
 from moto.autoscaling.models import autoscaling_backends
 from moto.ec2.models import ec2_backends
+from moto.kms.models import kms_backends
 
 from localcloud.patches.autoscaling import records
 from localcloud.patches.iam import resources_ecs, resources_iam, resources_stack
@@ -163,11 +164,21 @@ def _logs(where: Where, action: str, parameters: Tree) -> list[Named]:
 
 
 def _keys(where: Where, action: str, parameters: Tree) -> list[Named]:
-    """DescribeKey takes a key too, unlike what describes in other services."""
-    key = parameters.get("KeyId") or ""
-    if not key or key.startswith("alias/"):
+    """DescribeKey takes a key too, unlike what describes in other services.
+
+    An alias stands for its key, whose ARN policies name:
+    https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
+    """
+    given = str(parameters.get("KeyId") or "")
+    backend = kms_backends[where[0]][where[1]]
+    name = given.rpartition(":")[2]
+    if name.startswith("alias/"):
+        given = backend.get_key_id_from_alias(name) or ""
+    if not given:
         return []
-    return [(key if key.startswith("arn:") else _arn("kms", where, f"key/{key}"), {})]
+    arn = given if given.startswith("arn:") else _arn("kms", where, f"key/{given}")
+    tags = backend.tagger.get_tag_dict_for_resource(arn.rpartition("/")[2])
+    return [(arn, {f"aws:ResourceTag/{key}": value for key, value in tags.items()})]
 
 
 def _file_systems(where: Where, action: str, parameters: Tree) -> list[Named]:

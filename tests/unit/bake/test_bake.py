@@ -15,6 +15,7 @@ from common.checkout import REPOSITORY
 from common.clients import Clients
 from common.environment import Environment
 from tests.unit.bake.conftest import register
+from tests.unit.bake.test_attestations import make_key
 from tests.unit.deploy.builders import an_environment
 
 HEAD, WORKER = WantedImage("head"), WantedImage("worker")
@@ -50,6 +51,17 @@ def test_a_verified_image_with_the_digest_is_not_baked_again(
 
     assert plan.present[HEAD].ami_id == head
     assert list(plan.missing) == [WORKER]
+
+
+def test_an_image_that_lacks_what_is_required_is_baked_again(clients: Clients) -> None:
+    make_key(clients, "dev")
+    required = an_environment(image={"base_id": "ami-1"}, images={"require": ["tests"]})
+    register_as(clients, HEAD, plan_bake(clients, required).missing[HEAD])
+
+    plan = plan_bake(clients, required)
+
+    assert HEAD in plan.missing
+    assert plan.present == {}
 
 
 def test_force_bakes_an_image_that_is_verified(clients: Clients, environment: Environment) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from bake import pipeline
 from bake.additions import Additions
+from bake.attestations import lacking
 from bake.cancellation import Cancellation, Cancelled
 from bake.catalog import images
 from bake.context import BakeContext
@@ -24,12 +25,14 @@ from common.instance_types import TypeFacts
 from common.progress import Say
 from tests.unit.bake.conftest import register
 from tests.unit.bake.inventories import inventory_json
+from tests.unit.bake.test_attestations import make_key
 from tests.unit.bake.test_build import a_build_spec
 from tests.unit.deploy.builders import an_environment
 
 HEAD, WORKER, GPU = WantedImage("head"), WantedImage("worker"), WantedImage("worker", "gpu")
 KIND = TypeFacts("m6i.large", 2, 0, ("x86_64",))
 REPORT = '{"debian": {}, "python": {}, "python_version": "3.11.2", "gpu": {"words": "%s"}}'
+TESTS = '<testsuite timestamp="2026-11-22T12:05:00"><testcase name="test_ray"/></testsuite>'
 
 
 class Lines:
@@ -58,7 +61,9 @@ class Bench:
             spec.folder.mkdir()
             (spec.folder / "software.json").write_text(REPORT % "skipped: no GPU")
             (spec.folder / "inventory.json").write_text(inventory_json())
+            (spec.folder / "image-tests.xml").write_text(TESTS)
         clients("s3").create_bucket(Bucket="raykiln-dev-bakes-123456789012-us-east-1")
+        make_key(clients, "dev")
         self.context = BakeContext(clients, an_environment(), folder, folder, self.lines)
         monkeypatch.setattr(pipeline, "build_image", self.build)
         monkeypatch.setattr(pipeline, "run_image_tests", self.test)
@@ -66,7 +71,9 @@ class Bench:
     def build(self, clients: Clients, spec: Any, say: Say, cancellation: Cancellation) -> str:
         if spec.image in self.build_failures:
             raise self.build_failures[spec.image]
-        self.ids[spec.image] = register(clients, spec.image.role, verified=False)
+        self.ids[spec.image] = register(
+            clients, spec.image.role, verified=False, digest=spec.digest
+        )
         return self.ids[spec.image]
 
     def test(self, context: BakeContext, spec: Any, *others: Any) -> ImageTestResult:
@@ -96,6 +103,10 @@ def test_every_image_is_built_tested_and_verified_with_a_line_of_its_own(bench: 
 
     assert found == bench.ids
     assert bench.verified() == sorted(bench.ids.values())
+    environment = an_environment(images={"require": ["tests", "sbom", "provenance"]})
+    assert [
+        one for i in images(bench.clients) for one in lacking(bench.clients, environment, i)
+    ] == []
     assert bench.lines.ended["worker gpu"] == (
         f"{bench.ids[GPU]}, 5 tests passed; GPU: skipped: no GPU",
         False,

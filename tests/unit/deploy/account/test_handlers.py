@@ -124,8 +124,8 @@ def granted() -> list[str]:
     for name, resource in resources.items():
         if resource["Type"] == "AWS::IAM::ManagedPolicy" and name not in NOT_THE_DEPLOY_ROLES:
             for statement in resource["Properties"]["PolicyDocument"]["Statement"]:
-                given = statement["Action"]
                 if statement["Effect"] == "Allow":
+                    given = statement["Action"]
                     found += given if isinstance(given, list) else [given]
     return found
 

@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 from moto.ec2.models import ec2_backends
 
+from bake.attestations import lacking
 from bake.catalog import image_by_id, images
 from bake.channels import set_channel
 from bake.image_files import read_file, read_inventory, store_files
 from bake.owner import TAG
+from bake.signing import KmsSigner, public_key, sign
 from bake.wanted import WantedImage
 from common.clients import Clients
-from common.errors import Unanswered
+from common.errors import Refused, Unanswered
 from common.progress import Silent
 from deploy.account.account_setup import set_up_account
 from deploy.operate.image_prune import plan_prune, prune
@@ -24,6 +26,7 @@ from localcloud.patches.iam.policies import Answer
 from localcloud.world import World
 from tests.unit.bake.conftest import register
 from tests.unit.bake.inventories import keep_inventory
+from tests.unit.bake.test_attestations import bake_one
 from tests.unit.bake.test_leftovers import DEAD
 from tests.unit.deploy.account.conftest import EVERYTHING, CheckedClients
 from tests.unit.deploy.account.neighbours import HERE, Try
@@ -51,6 +54,8 @@ BESIDE = (
     Try("s3:DeleteObject", f"{IMAGES.format('dev')}/a/ami-1/inventory.json"),
     Try("s3:DeleteObjectVersion", f"{IMAGES.format('dev')}/a/ami-1/inventory.json"),
     Try("s3:PutBucketPolicy", IMAGES.format("dev")),
+    Try("kms:Sign", f"arn:aws:kms:{HERE}:key/another"),
+    Try("kms:UpdateAlias", f"arn:aws:kms:{HERE}:alias/raykiln-dev-images"),
 )
 
 
@@ -112,6 +117,51 @@ def test_who_deploys_reads_what_is_known_of_images_and_changes_none_of_it(
             store_files(clients, DEV.images_bucket, image.digest, image.ami_id, tmp_path)
         with pytest.raises(Unanswered, match="AccessDenied"):
             read_inventory(clients, STAGING.images_bucket, image)
+
+
+def test_only_a_bake_signs_and_whoever_deploys_verifies(
+    administrator: Clients, clock: FakeClock, tmp_path: Path
+) -> None:
+    set_up_account(administrator, STAGING, clock=clock, progress=Silent())
+    baker = CheckedClients(role_credentials(ROLE, "somebody"))
+    deployer = CheckedClients(role_credentials("raykiln-dev-deploy", "somebody"))
+    required = an_environment(images={"require": ["tests", "sbom", "provenance"]})
+
+    with enforced():
+        image = bake_one(administrator, tmp_path, required, baker)
+        assert list(lacking(deployer, required, image)) == []
+        with pytest.raises(Unanswered, match="AccessDenied"):
+            sign(KmsSigner(deployer, DEV), {})
+        # Of another environment only the public half.
+        for clients in (baker, deployer):
+            assert public_key(clients, "staging")
+            with pytest.raises(Unanswered, match="AccessDenied"):
+                sign(KmsSigner(clients, STAGING), {})
+
+
+def test_what_staging_attested_holds_in_prod_and_only_what_it_did_is_promoted(
+    administrator: Clients, clock: FakeClock, tmp_path: Path
+) -> None:
+    set_up_account(administrator, STAGING, clock=clock, progress=Silent())
+    target = an_environment(promotion={"source": "staging"}, images={"require": ["tests"]})
+    clients = CheckedClients(role_credentials(ROLE, "somebody"))
+    serve(administrator, 1, tmp_path)
+    with enforced(), pytest.raises(Refused, match="tests: not attested"):
+        plan_promotion(clients, STAGING, target)
+
+    found = {
+        image.role: bake_one(administrator, tmp_path / image.role, STAGING, image=image)
+        for image in images(administrator)
+    }
+    with enforced():
+        promote(clients, plan_promotion(clients, STAGING, target), NOW)
+
+    deployer = CheckedClients(role_credentials("raykiln-dev-deploy", "somebody"))
+    with enforced():
+        for image in found.values():
+            assert list(lacking(deployer, target, image)) == []
+            (words,) = lacking(deployer, an_environment(images={"require": ["tests"]}), image)
+            assert words == f"{image.ami_id}: tests: does not hold: none of the keys has signed it"
 
 
 def test_it_prunes(administrator: Clients, clock: FakeClock) -> None:

@@ -8,9 +8,11 @@ from bake.catalog import Image
 from bake.channels import Entry
 from bake.wanted import WantedImage
 from common.errors import Refused
-from deploy.release.choice import choose_image, choose_images
+from deploy.release.choice import choose_image, choose_images, requested_release
 from node.contract import VERSION
+from tests.unit.bake.test_attestations import make_key
 from tests.unit.deploy.builders import an_environment
+from tests.unit.deploy.conftest import Cluster, bake
 
 VERIFIED = "2026-11-22T00:00:00Z"
 IMAGE = {"base_name": "debian-12-*", "base_owner": "136693071363"}
@@ -152,3 +154,26 @@ def test_each_group_gets_the_image_of_its_name() -> None:
         "": "ami-plain",
         "gpu": "ami-gpu",
     }
+
+
+def test_images_that_lack_what_is_required_are_refused_with_all_that_they_lack(
+    cluster: Cluster,
+) -> None:
+    make_key(cluster.clients, "dev")
+    head, worker = (bake(cluster.clients, role) for role in ("head", "worker"))
+    requested_release(cluster.clients, an_environment())
+
+    with pytest.raises(Refused) as refused:
+        requested_release(
+            cluster.clients, an_environment(images={"require": ["sbom", "provenance"]})
+        )
+
+    assert refused.value.message.splitlines() == [
+        "dev requires attestations that its images lack",
+        *(
+            f"  {ami_id}: {kind}: not attested"
+            for ami_id in sorted((head, worker))
+            for kind in ("sbom", "provenance")
+        ),
+    ]
+    assert "invoke images.show AMI --env dev" in refused.value.hint

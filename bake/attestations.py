@@ -1,0 +1,144 @@
+"""What is attested of an image, and whether that holds. Reads AWS (KMS, S3).
+
+Each attestation is a statement that was signed when the image was baked (statements.py), and is
+kept beside the image's other files.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from securesystemslib.signer import Key  # type: ignore[attr-defined] # its own name
+
+from bake.catalog import Image
+from bake.image_files import BILLS, ORIGIN, TESTS, read_file
+from bake.signing import opened, public_key
+from common.clients import Clients
+from common.environment import Environment
+
+# https://slsa.dev/spec/v1.0/provenance
+PROVENANCE = "https://slsa.dev/provenance/v1"
+# https://github.com/in-toto/attestation/tree/main/spec/predicates: reference.md, test-result.md
+REFERENCE = "https://in-toto.io/attestation/reference/v0.1"
+TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
+DIGEST = "raykilnDigest"
+
+Statement = dict[str, Any]
+
+# The word of [images] require: file, type of the predicate.
+KINDS = {
+    "tests": (TESTS, TEST_RESULT),
+    "sbom": (BILLS, REFERENCE),
+    "provenance": (ORIGIN, PROVENANCE),
+}
+
+
+@dataclass(frozen=True)
+class Attestation:
+    """One attestation of an image; ``problem`` says why it does not hold, empty if it does."""
+
+    kind: str
+    problem: str
+    predicate: dict[str, Any]
+
+    @property
+    def words(self) -> str:
+        """Return it as a line."""
+        return f"{self.kind}: {self.problem or _SUMMARIES[self.kind](self.predicate)}"
+
+
+def read_attestations(
+    clients: Clients,
+    environment: Environment,
+    image: Image,
+    kinds: Iterable[str] = KINDS,
+    bucket: str = "",
+) -> tuple[Attestation, ...]:
+    """Return what is attested of an image in a bucket, by default the environment's own.
+
+    Trusted are the keys of the environment and of the one that its images are promoted from.
+    """
+    bucket = bucket or environment.images_bucket
+    texts = {kind: read_file(clients, bucket, image, KINDS[kind][0]) for kind in kinds}
+    keys = trusted_keys(clients, environment) if any(texts.values()) else []
+    return tuple(
+        _attestation(clients, bucket, image, kind, text, keys) for kind, text in texts.items()
+    )
+
+
+def lacking(
+    clients: Clients, environment: Environment, image: Image, bucket: str = ""
+) -> Iterator[str]:
+    """Yield what an image lacks of what ``[images] require`` lists."""
+    if environment.images_require:
+        required = environment.images_require
+        for one in read_attestations(clients, environment, image, required, bucket):
+            if one.problem:
+                yield f"{image.ami_id}: {one.words}"
+
+
+def trusted_keys(clients: Clients, environment: Environment) -> list[Key]:
+    """Return the public keys whose signatures count."""
+    promoted = [environment.promotion.source] if environment.promotion else []
+    return [public_key(clients, name) for name in (*promoted, environment.name)]
+
+
+def _attestation(
+    clients: Clients, bucket: str, image: Image, kind: str, text: bytes | None, keys: list[Key]
+) -> Attestation:
+    if text is None:
+        return Attestation(kind, "not attested", {})
+    try:
+        predicate = _predicate(opened(text, keys), image, KINDS[kind][1])
+        if kind == "sbom":
+            _check_bills(clients, bucket, image, predicate)
+    except (ValueError, KeyError, TypeError) as error:
+        return Attestation(kind, f"does not hold: {error}", {})
+    return Attestation(kind, "", predicate)
+
+
+def _predicate(statement: Statement, image: Image, kind: str) -> dict[str, Any]:
+    """Return what a statement says of this image; raises ValueError when it is of another."""
+    subject = {"name": image.ami_id, "digest": {DIGEST: image.digest}}
+    if subject not in statement["subject"]:
+        raise ValueError("it is of another image")
+    if statement["predicateType"] != kind:
+        raise ValueError(f"it says {statement['predicateType']}")
+    predicate: dict[str, Any] = statement["predicate"]
+    if kind == TEST_RESULT and (predicate["result"] != "PASSED" or not predicate["passedTests"]):
+        raise ValueError("the tests did not pass")
+    return predicate
+
+
+def _check_bills(clients: Clients, bucket: str, image: Image, predicate: dict[str, Any]) -> None:
+    """Raise ValueError unless the bills are those that were signed for."""
+    for one in predicate["references"]:
+        text = read_file(clients, bucket, image, one["name"]) or b""
+        if hashlib.sha256(text).hexdigest() != one["digest"]["sha256"]:
+            raise ValueError(f"{one['name']} is missing or was changed")
+
+
+def _tests_words(predicate: dict[str, Any]) -> str:
+    when = max(one["annotations"]["startedOn"] for one in predicate["configuration"])
+    skipped = len(predicate["warnedTests"])
+    more = f", {skipped} skipped" if skipped else ""
+    return f"{len(predicate['passedTests'])} passed{more}, {when[:19]}Z"
+
+
+def _sbom_words(predicate: dict[str, Any]) -> str:
+    found = (f"{one['name']} sha256 {one['digest']['sha256']}" for one in predicate["references"])
+    return "; ".join(found)
+
+
+def _provenance_words(predicate: dict[str, Any]) -> str:
+    definition, run = predicate["buildDefinition"], predicate["runDetails"]
+    found = {one["name"]: one for one in definition["resolvedDependencies"]}
+    return (
+        f"commit {found['source']['digest']['gitCommit']}, {found['base image']['uri']}, "
+        f"baked by {run['builder']['id']} for {definition['externalParameters']['environment']}, "
+        f"{run['metadata']['finishedOn']}"
+    )
+
+
+_SUMMARIES = {"tests": _tests_words, "sbom": _sbom_words, "provenance": _provenance_words}
