@@ -12,6 +12,7 @@ from bake.additions import Additions, read_additions
 from bake.base_image import BaseImage, resolve_base_image
 from bake.catalog import Image, find_verified, images
 from bake.digest import DigestInputs, image_digest
+from bake.source_lock import filter_of, locked, read_lock
 from bake.wanted import WantedImage, wanted_images
 from common.clients import Clients
 from common.environment import Environment
@@ -80,16 +81,15 @@ def _bases(
     clients: Clients, environment: Environment, wanted: tuple[WantedImage, ...]
 ) -> dict[WantedImage, BaseImage]:
     """Resolve each base once: heads and workers have the same one as a rule."""
+    lock = read_lock(environment)
     found: dict[tuple[str, ...], BaseImage] = {}
     bases = {}
     for image in wanted:
         settings = environment.image_named(image.name)
-        key = (
-            *(settings.base_id, settings.base_name, settings.base_owner),
-            settings.architecture,
-        )
+        key = (settings.base_id, *filter_of(settings))
         if key not in found:
-            found[key] = resolve_base_image(clients, settings, image.place)
+            entry = locked(lock, settings, environment.name)
+            found[key] = resolve_base_image(clients, settings, image.place, entry)
         bases[image] = found[key]
     return bases
 

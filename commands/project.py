@@ -167,17 +167,42 @@ LOCKS = (
 )
 
 
-@task
-def lock(c: Context) -> None:
-    """Upgrade and re-pin every lock, with hashes."""
+@task(help={"env": "move the lock of this environment's base images instead"})
+def lock(c: Context, env: str = "") -> None:
+    """Upgrade and re-pin every lock of packages, with hashes; or the base images of ENV."""
     with plain_errors():
-        from deploy.report.console import run_timed
+        if env:
+            lock_base_images(env)
+        else:
+            lock_packages()
 
-        for wanted, pinned, python in LOCKS:
-            run_timed(
-                [
-                    *(".venv/bin/uv", "pip", "compile", "--quiet", "--upgrade", "--universal"),
-                    *("--generate-hashes", "--no-emit-index-url", "--python-version", python),
-                    *(wanted, "--output-file", pinned),
-                ]
-            )
+
+def lock_packages() -> None:
+    """Compile every lock of packages anew."""
+    from deploy.report.console import run_timed
+
+    for wanted, pinned, python in LOCKS:
+        run_timed(
+            [
+                *(".venv/bin/uv", "pip", "compile", "--quiet", "--upgrade", "--universal"),
+                *("--generate-hashes", "--no-emit-index-url", "--python-version", python),
+                *(wanted, "--output-file", pinned),
+            ]
+        )
+
+
+def lock_base_images(env: str) -> None:
+    """Move an environment's lock to the newest base images, and say what moved."""
+    from bake.source_lock import moves, newest_lock, read_lock, write_lock
+    from commands.shared import BAKE, clients_of, environment_at
+    from deploy.report.console import console
+
+    environment = environment_at(env, act_as=BAKE)
+    old, new = read_lock(environment), newest_lock(clients_of(environment), environment)
+    lines = list(moves(old, new))
+    for words in lines:
+        console.print(words, markup=False)
+    if not lines:
+        console.print(f"{env}: no base image has moved", markup=False)
+    else:
+        console.print(f"{write_lock(new, environment)}: commit it", markup=False)

@@ -4,11 +4,13 @@ The preflight of a deploy is part of it, as it is: one implementation of each ch
 """
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from bake.base_image import resolve_base_image
+from bake.source_lock import locked, read_lock
 from bake.subnet import resolve_subnet
 from common.clients import Clients
 from common.environment import Environment
@@ -125,9 +127,17 @@ def _linked_roles(clients: Clients, environment: Environment) -> Iterator[Diagno
 
 
 def _base_images(clients: Clients, environment: Environment) -> Iterator[Diagnosis]:
+    lock = read_lock(environment)
     for place, settings in _images(environment):
-        found = resolve_base_image(clients, settings, place)
-        yield Diagnosis("base image", "pass", f"[{place}] {found.ami_id} {found.name}".rstrip())
+        entry = locked(lock, settings, environment.name)
+        found = resolve_base_image(clients, settings, place, entry)
+        words = f"[{place}] {found.ami_id} {found.name}".rstrip()
+        if found.is_deprecated(datetime.now(UTC)):
+            why = f"{words}: its owner has deprecated it, on {found.deprecated[:10]}"
+            hint = f"invoke lock --env {environment.name}, or another base_id; then bake"
+            yield Diagnosis("base image", "warning", why, hint)
+        else:
+            yield Diagnosis("base image", "pass", words + (", locked" if entry else ""))
 
 
 def _build_subnets(clients: Clients, environment: Environment) -> Iterator[Diagnosis]:

@@ -9,6 +9,7 @@ none of its rules keeps an image: ListImagesInRecycleBin finds nothing. moto acc
 every image available at once, allows a name twice, forgets the root device, and keeps snapshots.
 """
 
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -145,7 +146,10 @@ def _run_instances(run: Any, self: Any, image_id: str, *rest: Any, **more: Any) 
 def _enable_image_deprecation(self: Any) -> ActionResult:
     ami = self.ec2_backend.describe_images(ami_ids=[self._get_param("ImageId")])[0]
     self.error_on_dryrun()
-    ami.deprecation_time = self._get_param("DeprecateAt")
+    # As EC2 writes it: a text, in UTC.
+    at = self._get_param("DeprecateAt")
+    moment = at if isinstance(at, datetime) else datetime.fromisoformat(at)
+    ami.deprecation_time = moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
     return ActionResult({"Return": True})
 
 

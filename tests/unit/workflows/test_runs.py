@@ -1,6 +1,8 @@
 """The workflows, run with act on a clone whose run.sh only writes down how it is called."""
 
+import os
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -110,6 +112,71 @@ def test_a_promotion_by_hand_is_undone_by_the_same_workflow(clone: Clone, back: 
     assert ran(done.of("run")) == [
         ["deploy", "images.promote", "--to", "prod", *option, "--yes"],
     ]
+
+
+LOCK_SH = """#!/usr/bin/env bash
+printf 'run %s\\n' "$(printf '%q ' "${RAYKILN_ONLY}" "$@")" >>"${RECORD}"
+[[ -f moves ]] || exit "$(cat code)"
+cp moves environments/staging.lock
+echo '~ debian-12-*: ami-1 → ami-2'
+"""
+# Writes down what it is asked for; there is a pull request once `open` exists.
+GH = """#!/usr/bin/env bash
+[[ "$*" == "auth token" ]] || echo "gh $*" >>"${RECORD}" # act asks for that itself
+[[ "$1 $2" != 'pr list' ]] || if [[ -f "${RECORD}.open" ]]; then echo 1; else echo 0; fi
+"""
+
+
+@pytest.fixture
+def locking(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> Clone:
+    """A clone with a remote repository, and a gh that writes down what it is asked for."""
+    tools = clone.folder.parent / "tools"
+    tools.mkdir()
+    (tools / "gh").write_text(GH)
+    (tools / "gh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    remote = clone.folder.parent / "remote"
+    subprocess.run(["git", "init", "--quiet", "--bare", remote], check=True)
+    subprocess.run(["git", "-C", clone.folder, "remote", "add", "origin", remote], check=True)
+    clone.add("run.sh", LOCK_SH, executable=True)
+    clone.add("environments/staging.lock", "old")
+    clone.commit()
+    return clone
+
+
+def pushed(clone: Clone) -> str:
+    remote = clone.folder.parent / "remote"
+    shown = ["git", "-C", str(remote), "show", "lock-staging:environments/staging.lock"]
+    return subprocess.run(shown, capture_output=True, text=True, check=False).stdout
+
+
+@pytest.mark.parametrize("there_is_one", [False, True])
+def test_base_images_that_moved_become_a_pull_request(locking: Clone, there_is_one: bool) -> None:
+    locking.add("moves", "new")
+    if there_is_one:
+        locking.record.with_name("record.open").touch()
+
+    done = locking.run("lock", "schedule")
+
+    assert done.code == 0, done.log
+    assert ran(done.of("run")) == [["deploy", "lock", "--env", "staging"]]
+    assert done.of("assume") == [f"assume {BAKE_ROLE} us-east-1 3600"]
+    assert pushed(locking) == "new"
+    last = done.of("gh")[-1]
+    assert last.startswith("gh pr edit" if there_is_one else "gh pr create --head lock-staging")
+    assert last.endswith("--body-file moved.txt")
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_without_a_move_or_when_it_fails_there_is_no_pull_request(
+    locking: Clone, code: int
+) -> None:
+    locking.add("code", str(code))
+
+    done = locking.run("lock", "schedule")
+
+    assert done.code == code
+    assert (done.of("gh"), pushed(locking)) == ([], "")
 
 
 def test_a_prune_by_hand_keeps_what_the_person_says(clone: Clone) -> None:
