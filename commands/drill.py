@@ -53,12 +53,19 @@ def run(
 ) -> None:
     """Make a failure in ENV, time the recovery, record it; exit 2 when ENV does not recover."""
     with plain_errors():
-        if name == "--list":
-            show_drills()
-        elif name == "soak":
-            soak(environment_at(env, inside=True), minutes, seed, every, yes)
-        else:
-            run_drills(environment_at(env, inside=True), name, runs, yes, every)
+        begin(name, env, runs, yes, every, minutes, seed)
+
+
+def begin(
+    name: str, env: str, runs: int, yes: bool, every: float, minutes: float, seed: int
+) -> None:
+    """Show the drills, soak, or run those that a name stands for."""
+    if name == "--list":
+        show_drills()
+    elif name == "soak":
+        soak(environment_at(env, inside=True), minutes, seed, every, yes)
+    else:
+        run_drills(environment_at(env, inside=True), name, runs, yes, every)
 
 
 def show_drills() -> None:

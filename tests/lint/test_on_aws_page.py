@@ -27,8 +27,8 @@ def commands() -> dict[str, set[str]]:
 
 def test_the_page_walks_the_whole_way() -> None:
     assert set(commands()) == {
-        *("account.setup", "account.template", "account.remove", "doctor", "bake", "images"),
-        *("images.promote", "images.prune"),
+        *("account.setup", "account.template", "account.remove", "doctor", "probe", "bake"),
+        *("images", "images.promote", "images.prune"),
         *("plan", "deploy", "verify", "status", "smoke", "rollback", "destroy", "connect"),
     }
 
