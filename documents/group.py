@@ -25,7 +25,7 @@ from documents.stored_settings import REGION, StoredSettings, completed
 
 KEEPER = "keeper-"
 FINISHES_WITHIN = 90.0  # a consumer, what it has, before a pause
-ENVIRONMENT = "RAYKILN_ENVIRONMENT"  # of every process of a node (node/identity.py)
+ENVIRONMENT = "RAYKILN_ENVIRONMENT"
 
 log = JsonLog("group")
 

@@ -26,8 +26,8 @@ from documents.stored_settings import PARAMETER, REGION, read_stored
 
 EVERY = 5.0  # seconds between two looks
 INSTANCE = "RAY_CLOUD_INSTANCE_ID"
-# What actors on other instances must be told; their nodes have the rest.
-HANDED_ON = (PARAMETER, "PYTHONPATH")
+# What the processes of actors are told: the rest is in the parameter.
+HANDED_ON = (PARAMETER, REGION, ENVIRONMENT, "PYTHONPATH")
 
 log = JsonLog("instance")
 
