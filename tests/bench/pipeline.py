@@ -92,18 +92,18 @@ def start_of_a_worker(pipeline: PipelineUnderTest) -> dict[str, float]:
     """Have one worker more; return the seconds until it runs, and until it is ALIVE in Ray."""
     ray, ecs = ray_of(pipeline.clients, pipeline.pipeline.outputs), pipeline.clients("ecs")
     before = set(pipeline.tasks(WORKERS))
-    alive = sum(node.works for node in ray.nodes())
+
+    def joined_one() -> Seen[str]:
+        new = sorted(set(pipeline.tasks(WORKERS)) - before)
+        there = pipeline.addresses(new)
+        is_alive = any(node.works and node.address in there for node in ray.nodes())
+        return Seen(new[0] if is_alive else None, f"{len(new)} new tasks")
+
     _set_workers(pipeline, len(before) + 1)
     try:
-        wait_for(
-            "one worker more",
-            lambda: Seen(sum(node.works for node in ray.nodes()) > alive or None, f"{alive} alive"),
-            clock=SystemClock(),
-            seconds=SECONDS,
-            every=LOOK_EVERY,
-        )
+        clock = SystemClock()
+        task = wait_for("a worker", joined_one, clock=clock, seconds=SECONDS, every=LOOK_EVERY)
         joined = time.time()
-        (task,) = set(pipeline.tasks(WORKERS)) - before
         cluster = pipeline.pipeline.outputs["ECSClusterName"]
         (found,) = ecs.describe_tasks(cluster=cluster, tasks=[task])["tasks"]
         created = found["createdAt"].timestamp()

@@ -160,6 +160,13 @@ class PipelineUnderTest:
         found = {t["taskArn"]: t.get("capacityProviderName") for t in self._described(tasks)}
         return [task for task in tasks if found.get(task) == "FARGATE_SPOT"]
 
+    def addresses(self, tasks: Sequence[str]) -> set[str]:
+        """Return the addresses of tasks; Ray knows those of lost ones for a while."""
+        containers = [one for task in self._described(tasks) for one in task["containers"]]
+        return {
+            i["privateIpv4Address"] for one in containers for i in one.get("networkInterfaces", ())
+        }
+
     def stop(self, tasks: Sequence[str]) -> None:
         """Stop tasks; ECS sends SIGTERM, and SIGKILL when they take too long."""
         self.record_loss("stopped", tasks)
@@ -191,7 +198,7 @@ class PipelineUnderTest:
             left = [one for one in self._described(list(self.lost)) if one["lastStatus"] != STOPPED]
             if left or not all(one.is_steady for one in found):
                 return False
-            running = self._addresses(WORKERS)
+            running = self.addresses(self.tasks(WORKERS))
             alive = sum(node.works and node.address in running for node in ray.nodes())
             seen[0] += f"; {alive} workers alive in Ray"
             return alive >= found[1].desired >= workers
@@ -206,11 +213,6 @@ class PipelineUnderTest:
         """Raise DrillFailed unless something holds."""
         if not holds:
             raise DrillFailed(words, hint="invoke documents.status")
-
-    def _addresses(self, service: str) -> set[str]:
-        """Return the addresses of a service's running tasks: Ray knows lost ones for a while."""
-        containers = [one for t in self._described(self.tasks(service)) for one in t["containers"]]
-        return {i["privateIpv4Address"] for one in containers for i in one["networkInterfaces"]}
 
     def _described(self, tasks: Sequence[str]) -> list[Any]:
         """Return what ECS says of tasks; it knows those that stopped for an hour."""

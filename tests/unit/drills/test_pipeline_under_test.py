@@ -111,7 +111,7 @@ class Ray:
 def test_other_tasks_are_awaited_for_those_that_were_lost(
     drilled: PipelineUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ray = Ray(lambda: drilled._addresses(WORKERS))
+    ray = Ray(lambda: drilled.addresses(drilled.tasks(WORKERS)))
     monkeypatch.setattr(under_test, "ray_of", lambda clients, outputs: ray)
     before = drilled.tasks(WORKERS)
     drilled.stop(before)
