@@ -37,6 +37,7 @@ from common.table import Table, Text
 from common.worker_groups import ONLY_GROUP, WorkerGroup, named_groups
 
 FOLDER = REPOSITORY / "environments"
+PROMETHEUS = "prometheus"  # Debian's and Ubuntu's package
 DEFAULT_ENV = os.environ.get("RAYKILN_ENV", "local")
 
 
@@ -151,6 +152,16 @@ class Environment(Table):
         for name, image in {"image": self.image, **self.images}.items():
             if self.nodes.kms_key and not image.encrypted:
                 raise ValueError(f"{name}: encrypted = false, but nodes.kms_key is given")
+        return self
+
+    @model_validator(mode="after")
+    def _something_sends_metrics(self) -> "Environment":
+        image = self.head.image
+        if self.metrics.remote_write and PROMETHEUS not in self.image_named(image).packages:
+            place = f"images.{image}" if image else "image"
+            raise ValueError(
+                f'metrics.remote_write needs Prometheus: add "{PROMETHEUS}" to {place}.packages'
+            )
         return self
 
     @model_validator(mode="after")

@@ -4,6 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from common.environment_tables import Metrics
+from common.errors import Refused
+from tests.unit.deploy.builders import an_environment
 
 HOST = "https://aps-workspaces.eu-west-1.amazonaws.com"
 WORKSPACE = f"{HOST}/workspaces/ws-0a1b-2c/api/v1/remote_write"
@@ -20,6 +22,14 @@ def test_a_workspace_is_of_its_own_region_and_this_account() -> None:
     assert found.workspace_arn("123456789012") == (
         "arn:aws:aps:eu-west-1:123456789012:workspace/ws-0a1b-2c"
     )
+
+
+def test_a_head_without_prometheus_would_send_nothing() -> None:
+    image = {"base_id": "ami-1", "packages": ["prometheus"]}
+
+    with pytest.raises((Refused, ValidationError), match=r'add "prometheus" to image\.packages'):
+        an_environment(metrics={"remote_write": WORKSPACE})
+    assert an_environment(metrics={"remote_write": WORKSPACE}, image=image)
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,8 @@ def test_a_head_s_user_data_names_its_lifecycle_hook() -> None:
 def test_only_a_head_is_told_where_metrics_are_looked_at() -> None:
     url = "https://aps-workspaces.us-east-1.amazonaws.com/workspaces/ws-1/api/v1/remote_write"
     environment = an_environment(
-        metrics={"grafana": "https://grafana.example.com", "remote_write": url}
+        image={"base_id": "ami-1", "packages": ["prometheus"]},
+        metrics={"grafana": "https://grafana.example.com", "remote_write": url},
     )
 
     head = node_file(head_user_data(environment))
