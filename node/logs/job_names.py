@@ -15,6 +15,7 @@ from pathlib import Path
 from node.contract import DASHBOARD_PORT
 
 SECONDS = 2.0  # for one answer
+PAUSE = 5.0  # seconds after a failure in which it is not asked again
 PATIENCE = 30.0  # seconds until a job that no dashboard knows keeps Ray's id
 
 Fetch = Callable[[str], "dict[str, object] | None"]
@@ -30,6 +31,7 @@ class JobNames:
         self._fetch, self._clock = fetch, clock
         self._known: dict[tuple[str, str], str] = {}
         self._asked: dict[tuple[str, str], float] = {}  # when first
+        self._quiet_until = 0.0
 
     def name(self, session: str, job_id: str) -> str:
         """Return the submission, or Ray's id of a job that no one submitted; empty: not yet known.
@@ -39,12 +41,21 @@ class JobNames:
         key = (session, job_id)
         if key not in self._known:
             since = self._asked.setdefault(key, self._clock())
-            try:
-                found = self._fetch(job_id) or {}
-            except (OSError, ValueError):  # no leader, no token yet, or no answer of Ray's
+            if not self._ask(key):
                 return "" if self._clock() - since < PATIENCE else job_id
-            self._known[key] = str(found.get("submission_id") or job_id)
         return self._known[key]
+
+    def _ask(self, key: tuple[str, str]) -> bool:
+        """Ask, unless that has just failed; say whether there was an answer."""
+        if self._clock() < self._quiet_until:
+            return False
+        try:
+            found = self._fetch(key[1]) or {}
+        except (OSError, ValueError):  # no leader, no token yet, or no answer of Ray's
+            self._quiet_until = self._clock() + PAUSE
+            return False
+        self._known[key] = str(found.get("submission_id") or key[1])
+        return True
 
 
 class Dashboard:

@@ -242,16 +242,20 @@ def test_positions_that_cannot_be_read_are_those_of_a_first_boot(node: Node) -> 
 
 
 def test_a_name_that_no_dashboard_gives_is_awaited_for_a_while() -> None:
-    time = [0.0]
+    time, asked = [100.0], []
 
-    def unreachable(_: str) -> None:
+    def unreachable(job: str) -> None:
+        asked.append(job)
         raise OSError
 
     names = JobNames(unreachable, clock=lambda: time[0])
 
-    assert names.name("s", "02000000") == ""
-    time[0] = 30.0
+    for _ in range(16):
+        assert names.name("s", "02000000") == ""
+    assert asked == ["02000000"]
+    time[0] = 130.0
     assert names.name("s", "02000000") == "02000000"
+    assert len(asked) == 2
 
 
 def test_a_new_session_has_other_jobs() -> None:
