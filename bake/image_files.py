@@ -63,15 +63,9 @@ def store(
 def carry_files(clients: Clients, source: str, target: str, image: Image) -> None:
     """Copy what one bucket has of an image to another."""
     for name in (*NAMES, TESTS, BILLS, ORIGIN):
-        key = key_of(image.digest, image.ami_id, name)
-        with translated(f"copying s3://{source}/{key} to {target}"):
-            try:
-                clients("s3").copy_object(
-                    Bucket=target, Key=key, CopySource={"Bucket": source, "Key": key}
-                )
-            except ClientError as error:
-                if error_code(error) not in MISSING:
-                    raise
+        content = read_file(clients, source, image, name)
+        if content is not None:
+            store(clients, target, image.digest, image.ami_id, name, content)
 
 
 def read_file(clients: Clients, bucket: str, image: Image, name: str) -> bytes | None:
