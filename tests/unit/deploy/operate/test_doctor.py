@@ -2,16 +2,19 @@
 
 import socket
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from bake.source_lock import newest_lock
 from common.clients import Clients
 from common.errors import Unanswered
 from deploy.operate import doctor, doctor_machine
 from deploy.operate.diagnosis import Diagnosis, examine
+from localcloud.account import ec2_backend
 from localcloud.patches.iam import enforced
 from localcloud.patches.iam.record import decisions
 from tests.unit.deploy.account.conftest import Account, account  # noqa: F401 - a fixture
@@ -67,6 +70,25 @@ def test_an_account_without_roles_is_a_warning_that_says_what_to_do(
     assert roles.state == "warning"
     assert roles.hint == "an administrator runs invoke account.setup --env dev"
     assert [one.state for one in found["service-linked role"]] == ["warning", "warning"]
+
+
+def test_a_deprecated_base_image_is_a_warning_and_a_locked_one_that_is_gone_fails(
+    world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clients = Clients(REGION)
+    lock = newest_lock(clients, an_environment())
+    monkeypatch.setattr(doctor, "read_lock", lambda environment: lock)
+    (entry,) = lock.values()
+    past = datetime(2020, 1, 1, tzinfo=UTC)
+    ec2_backend().amis[entry.id].deprecation_time = past.isoformat()
+
+    (deprecated,) = diagnosed(clients, tmp_path)["base image"]
+    del ec2_backend().amis[entry.id]
+    (gone,) = diagnosed(clients, tmp_path)["base image"]
+
+    assert (deprecated.state, gone.state) == ("warning", "fail")
+    assert deprecated.hint.startswith("invoke lock --env dev")
+    assert f"{entry.id} ({entry.name}, {entry.created[:10]}) was deregistered" in gone.seen
 
 
 def test_the_deploy_role_needs_the_boundary_in_the_file(
