@@ -10,10 +10,12 @@ systemd starts it again.
 import os
 import signal
 import threading
+from contextlib import suppress
 from types import FrameType
 
 import ray
 from botocore.exceptions import BotoCoreError, ClientError
+from ray.exceptions import RayError
 
 from common.clients import Clients
 from common.errors import PipelineError, Refused
@@ -54,8 +56,9 @@ class Instance:
 
     def leave(self) -> None:
         """Take no questions any more."""
-        if self._registered:
-            self._targets("deregister_targets", self._registered)
+        with suppress(Unavailable):  # its health check fails, then
+            if self._registered:
+                self._targets("deregister_targets", self._registered)
 
     def _register(self, target_group: str) -> None:
         if target_group != self._registered:
@@ -99,12 +102,23 @@ def main() -> None:
             return
     connect(variables={key: environ[key] for key in HANDED_ON if key in environ})
     log("joined")
-    instance = Instance(clients, environ[INSTANCE], parameter)
+    look_after(Instance(clients, environ[INSTANCE], parameter), over)
+
+
+def look_after(instance: Instance, over: threading.Event) -> None:
+    """Do what the settings say until ``over`` is set; raises PipelineError when Ray is lost."""
+    last = ""
     while not over.is_set():
+        reason = ""
         try:
             instance.step()
         except Unavailable as error:
-            log("waiting", reason=str(error))
+            reason = str(error)
+        except RayError as error:
+            raise PipelineError(f"Ray is lost: {error}", hint="it joins the next head") from error
+        if reason and reason != last:
+            log("waiting", reason=reason)
+        last = reason
         over.wait(EVERY)
     instance.leave()
 
