@@ -49,13 +49,20 @@ def with_change(environment: Environment, change: str, **limits: int) -> Environ
 
     ``head``: heads of the next size; ``tag``: a tag that heads and workers are launched with.
     """
-    desired = environment.model_dump(mode="json")
+    desired = content_of(environment)
     if change == "head":
         desired["head"]["instance_type"] = next_size(environment.head.instance_type)
     elif change == "tag":
         desired["tags"][TAG] = "under way"
     desired["limits"] |= limits
     return Environment.model_validate(desired)
+
+
+def content_of(environment: Environment) -> dict[str, Any]:
+    """Return an environment as its file would have it, which can be changed and validated again."""
+    content = environment.model_dump(mode="json")
+    content["images"]["require"] = content.pop("images_require")
+    return content
 
 
 def next_size(instance_type: str) -> str:

@@ -16,12 +16,12 @@ from common.errors import PipelineError
 from common.waiting import SystemClock
 from deploy.documents.deploy import Deployment
 from deploy.documents.image import GivenImage
-from drills.kit.deployer import StepPrinter, print_event
+from drills.kit.deployer import StepPrinter, content_of, print_event
 
 
 def changed(environment: Environment, image: str, worker_memory: int) -> Environment:
     """Return the environment with this image, and workers of so many MiB unless it is 0."""
-    desired = environment.model_dump(mode="json")
+    desired = content_of(environment)
     desired["documents"]["image"] = image
     if worker_memory:
         desired["documents"]["worker"]["memory"] = worker_memory

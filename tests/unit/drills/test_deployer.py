@@ -12,7 +12,7 @@ from drills.kit.deployer import next_size, shifted_clock, with_change
 from drills.kit.deploys import ANOTHER_DEPLOYER, AWAIT_STANDBY, HAND_OVER
 from drills.kit.registry import drill_named
 from drills.kit.series import warning
-from tests.unit.deploy.builders import the_settings
+from tests.unit.deploy.builders import an_environment, the_settings
 
 LOCAL = load_environment("local")
 
@@ -42,6 +42,13 @@ def test_another_limit_is_not_another_release() -> None:
 
     assert other.limits.hand_over_seconds == 60
     assert the_settings(other) == the_settings(LOCAL)
+
+
+def test_what_must_be_attested_of_images_stays() -> None:
+    found = an_environment(images={"require": ["tests"]})
+
+    assert with_change(found, "none") == found
+    assert with_change(found, "tag").images_require == ("tests",)
 
 
 def test_the_next_size_is_of_the_same_family() -> None:
