@@ -239,7 +239,7 @@ def test_a_hostile_job_gets_neither_the_heads_role_nor_at_its_guard(invoke: Invo
     assert on_head == NOTHING | {
         "metadata": "ConnectionRefusedError",
         "the guard's port": "answered 501",
-        "ports of others": "saw 22 8479",
+        "ports of others": "saw 22 8479 44217",
         **dict.fromkeys(CALLS, "NoCredentialsError"),
     }
     assert on_worker == NOTHING | {
