@@ -19,6 +19,7 @@ INVENTORY, CYCLONEDX, SPDX = "inventory.json", "sbom.cdx.json", "sbom.spdx.json"
 NAMES = (INVENTORY, CYCLONEDX, SPDX)
 # Signed in an envelope (DSSE).
 TESTS, BILLS, ORIGIN = "tests.dsse.json", "sbom.dsse.json", "provenance.dsse.json"
+DRILLS = "drills.dsse.json"
 # Of S3 for an object, and for a bucket, that does not exist.
 MISSING = {"404", "NoSuchKey", "NoSuchBucket"}
 
@@ -60,12 +61,21 @@ def store(
         )
 
 
+def uncarried(clients: Clients, source: str, target: str, image: Image) -> dict[str, bytes]:
+    """Return what one bucket has of an image and another has not, or otherwise, by name."""
+    names = (*NAMES, TESTS, BILLS, ORIGIN, DRILLS)
+    found = {name: read_file(clients, source, image, name) for name in names}
+    return {
+        name: content
+        for name, content in found.items()
+        if content is not None and content != read_file(clients, target, image, name)
+    }
+
+
 def carry_files(clients: Clients, source: str, target: str, image: Image) -> None:
     """Copy what one bucket has of an image to another."""
-    for name in (*NAMES, TESTS, BILLS, ORIGIN):
-        content = read_file(clients, source, image, name)
-        if content is not None:
-            store(clients, target, image.digest, image.ami_id, name, content)
+    for name, content in uncarried(clients, source, target, image).items():
+        store(clients, target, image.digest, image.ami_id, name, content)
 
 
 def read_file(clients: Clients, bucket: str, image: Image, name: str) -> bytes | None:

@@ -6,7 +6,7 @@ region.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from bake.catalog import Image, images
@@ -18,7 +18,7 @@ from bake.channels import (
     set_channel,
     unfinished,
 )
-from bake.image_files import carry_files
+from bake.image_files import carry_files, uncarried
 from bake.wanted import WantedImage, wanted_images
 from common.clients import Clients
 from common.environment import Environment
@@ -34,7 +34,8 @@ class Promotion:
     """What a channel would name, beside what it names now.
 
     ``buckets``: those of the source and of the target with what is known of their images; none on
-    the way back, as the target's has it already.
+    the way back, as the target's has it already. ``files``: what the target's bucket lacks, by
+    image.
     """
 
     target: str
@@ -42,19 +43,22 @@ class Promotion:
     images: Mapping[WantedImage, Image]
     before: Channel
     buckets: tuple[str, str] | None = None
+    files: Mapping[WantedImage, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
-        """The channel names these images already."""
-        return all(
+        """The channel names these images already, and what is known of them is there."""
+        return not any(self.files.values()) and all(
             wanted in self.before and self.before[wanted].ami_id == image.ami_id
             for wanted, image in self.images.items()
         )
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Return a line for each image."""
-        return tuple(self._line(wanted, image) for wanted, image in self.images.items())
+        """Return a line for each image, and for the files that are copied."""
+        copied = (f"+ {one}: {', '.join(names)}" for one, names in self.files.items() if names)
+        lines = (self._line(wanted, image) for wanted, image in self.images.items())
+        return (*lines, *copied)
 
     def _line(self, wanted: WantedImage, image: Image) -> str:
         entry = self.before.get(wanted)
@@ -89,7 +93,8 @@ def plan_promotion(clients: Clients, source: Environment, target: Environment) -
     chosen = {image: catalog[channel[image].ami_id] for image in wanted}
     before = read_channel(clients, target.name, wanted)
     buckets = source.images_bucket, target.images_bucket
-    return Promotion(target.name, source.name, chosen, before, buckets)
+    files = {one: tuple(uncarried(clients, *buckets, image)) for one, image in chosen.items()}
+    return Promotion(target.name, source.name, chosen, before, buckets, files)
 
 
 def plan_way_back(clients: Clients, target: Environment) -> Promotion:

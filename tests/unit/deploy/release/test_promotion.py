@@ -1,11 +1,13 @@
 """Promotion: what one environment serves is what another is deployed from, and nothing else."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from bake.catalog import images
+from bake.catalog import image_by_id, images
 from bake.channels import read_channel, set_channel
+from bake.image_files import read_inventory
 from bake.wanted import WantedImage
 from common.clients import Clients
 from common.errors import Refused
@@ -17,6 +19,7 @@ from deploy.release.release import Release
 from deploy.release.settings import NodeImage
 from localcloud.world import World
 from tests.unit.bake.conftest import register
+from tests.unit.bake.inventories import keep_inventory
 from tests.unit.deploy.builders import REGION, a_release, an_environment
 from tests.unit.localcloud.conftest import clock, driver, world  # noqa: F401 - fixtures
 
@@ -230,3 +233,22 @@ def test_a_plan_says_that_an_image_is_named_in_the_file(clients: Clients) -> Non
     assert origins(clients, environment, release)[0] == (
         f"head: {named}, named in the environment's file"
     )
+
+
+def test_what_the_target_lost_of_what_is_known_is_promoted_again(
+    clients: Clients, tmp_path: Path
+) -> None:
+    ids = promoted(clients)
+    assert plan_promotion(clients, STAGING, PROD).is_empty
+    image = image_by_id(clients, ids[HEAD])
+    for bucket in (STAGING.images_bucket, PROD.images_bucket):
+        clients("s3").create_bucket(Bucket=bucket)
+    keep_inventory(clients, STAGING.images_bucket, image.digest, image.ami_id, tmp_path)
+
+    plan = plan_promotion(clients, STAGING, PROD)
+    promote(clients, plan, NOW)
+
+    assert not plan.is_empty
+    assert plan.words[-1] == "+ head: inventory.json, sbom.cdx.json, sbom.spdx.json"
+    assert read_inventory(clients, PROD.images_bucket, image)
+    assert plan_promotion(clients, STAGING, PROD).is_empty
