@@ -38,6 +38,7 @@ namespace = Collection(
         images.promote,
         images_kept.show,
         images_kept.diff,
+        images_kept.attest,
         images_kept.prune,
     ),
     head=Collection(

@@ -1,7 +1,7 @@
 """What is attested of an image, and whether that holds. Reads AWS (KMS, S3).
 
-Each attestation is a statement that was signed when the image was baked (statements.py), and is
-kept beside the image's other files.
+Each attestation is a statement that was signed when the image was baked, or once drills have passed
+on a cluster of it (statements.py), and is kept beside the image's other files.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from typing import Any
 from securesystemslib.signer import Key  # type: ignore[attr-defined] # its own name
 
 from bake.catalog import Image
-from bake.image_files import BILLS, ORIGIN, TESTS, read_file
+from bake.image_files import BILLS, DRILLS, ORIGIN, TESTS, read_file
 from bake.signing import opened, public_key
 from common.clients import Clients
 from common.environment import Environment
@@ -22,6 +22,8 @@ PROVENANCE = "https://slsa.dev/provenance/v1"
 # https://github.com/in-toto/attestation/tree/main/spec/predicates: reference.md, test-result.md
 REFERENCE = "https://in-toto.io/attestation/reference/v0.1"
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
+# As a test result, but of drills: what is said of one must not pass for the other.
+DRILL_RESULT = "urn:raykiln:drills:v1"
 DIGEST = "raykilnDigest"
 
 Statement = dict[str, Any]
@@ -31,6 +33,7 @@ KINDS = {
     "tests": (TESTS, TEST_RESULT),
     "sbom": (BILLS, REFERENCE),
     "provenance": (ORIGIN, PROVENANCE),
+    "drills": (DRILLS, DRILL_RESULT),
 }
 
 
@@ -106,7 +109,8 @@ def _predicate(statement: Statement, image: Image, kind: str) -> dict[str, Any]:
     if statement["predicateType"] != kind:
         raise ValueError(f"it says {statement['predicateType']}")
     predicate: dict[str, Any] = statement["predicate"]
-    if kind == TEST_RESULT and (predicate["result"] != "PASSED" or not predicate["passedTests"]):
+    is_result = kind in (TEST_RESULT, DRILL_RESULT)
+    if is_result and (predicate["result"] != "PASSED" or not predicate["passedTests"]):
         raise ValueError("the tests did not pass")
     return predicate
 
@@ -141,4 +145,9 @@ def _provenance_words(predicate: dict[str, Any]) -> str:
     )
 
 
-_SUMMARIES = {"tests": _tests_words, "sbom": _sbom_words, "provenance": _provenance_words}
+_SUMMARIES = {
+    "tests": _tests_words,
+    "sbom": _sbom_words,
+    "provenance": _provenance_words,
+    "drills": _tests_words,
+}

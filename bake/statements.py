@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 
 from bake.attestations import (
     DIGEST,
+    DRILL_RESULT,
     KINDS,
     PROVENANCE,
     REFERENCE,
@@ -58,6 +59,32 @@ def attest_tests(clients: Clients, environment: Environment, spec: ImageSpec, im
     ours = [name for name in before.predicate["passedTests"] if name.startswith("tests.image.")]
     made["predicate"]["passedTests"] = [*ours, *made["predicate"]["passedTests"]]
     _keep(clients, environment, {"tests": made}, image.digest, image.ami_id)
+
+
+def attest_drills(
+    clients: Clients,
+    environment: Environment,
+    image: Image,
+    release: str,
+    drills: Mapping[str, str],
+) -> None:
+    """Sign and keep which drills have passed on a cluster of an image, beside earlier ones.
+
+    ``drills``: when the last run of each began, ISO 8601, by name.
+    """
+    before = read_attestations(clients, environment, image, ("drills",))[0]
+    names = {*before.predicate.get("passedTests", ()), *drills}
+    earlier = before.predicate.get("configuration", ())
+    now = {"name": f"release {release}", "annotations": {"startedOn": max(drills.values())}}
+    predicate = {
+        "result": "PASSED",
+        "configuration": [*earlier, now],
+        "passedTests": sorted(names),
+        "warnedTests": [],
+        "failedTests": [],
+    }
+    made = statement(image.ami_id, image.digest, DRILL_RESULT, predicate)
+    _keep(clients, environment, {"drills": made}, image.digest, image.ami_id)
 
 
 def statement(ami_id: str, digest: str, kind: str, predicate: Mapping[str, Any]) -> Statement:

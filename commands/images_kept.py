@@ -1,4 +1,4 @@
-"""Tasks images.*: what is known of an image, what differs between two, which ones go."""
+"""Tasks images.*: what is known of one, what differs between two, which drills passed, which go."""
 
 from typing import TYPE_CHECKING
 
@@ -77,6 +77,19 @@ def write_page(found: "ImageDifference", path: str) -> None:
         raise PipelineError(
             f"the page was not written: {error}", hint="give --page a file in a folder that exists"
         ) from error
+
+
+@task(help={"env": ENV})
+def attest(c: Context, env: str = DEFAULT_ENV) -> None:
+    """Sign which drills have passed on ENV, for the images that it serves."""
+    with plain_errors():
+        environment = environment_at(env, act_as=BAKE)
+        from common.checkout import home
+        from deploy.report.console import console
+        from drills.kit.attest import attest as sign
+
+        for words in sign(clients_of(environment), environment, home()):
+            console.print(words, markup=False)
 
 
 def show_lines(found: "ImageFacts | ImageDifference", as_json: bool) -> None:

@@ -17,7 +17,7 @@ from common.table import Table, Text
 DEFAULT_IMAGE = ""  # the name of [image]
 IMAGE_NAME = re.compile(r"[a-z][a-z0-9-]{0,20}")
 # What may be attested of an image (bake/attestations.py).
-ATTESTED = ("tests", "sbom", "provenance")
+ATTESTED = ("tests", "sbom", "provenance", "drills")
 REQUIRE = "images_require"
 _BASE = ("base_id", "base_name", "base_owner")
 _CHOSEN = ("head_id", "worker_id")

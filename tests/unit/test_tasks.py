@@ -52,6 +52,7 @@ def test_the_menu_has_every_command() -> None:
         *("bake", "plan", "deploy", "rollback", "destroy", "releases", "diff"),
         *("pause", "resume", "cost", "prices"),
         *("images.list", "images.promote", "images.show", "images.diff", "images.prune"),
+        "images.attest",
         *("status", "verify", "smoke", "connect", "demo", "doctor", "probe"),
         *("job.submit", "job.list", "job.logs", "job.stop"),
         *("check", "test", "thorough", "mutants", "lock"),

@@ -13,7 +13,7 @@ from bake.catalog import Image, image_by_id
 from bake.image_files import read_file, store, store_files
 from bake.sbom import write_bills
 from bake.signing import KmsSigner, public_key, sign
-from bake.statements import attest_build, attest_tests
+from bake.statements import attest_build, attest_drills, attest_tests
 from bake.wanted import WantedImage
 from common.clients import Clients
 from common.environment import Environment
@@ -92,7 +92,7 @@ def envelope(clients: Clients, image: Image, name: str) -> dict[str, Any]:
 
 def test_a_bake_attests_tests_bills_and_provenance(clients: Clients, image: Image) -> None:
     assert missing(clients, image) == []
-    tests, sbom, provenance = read_attestations(clients, requiring(), image)
+    tests, sbom, provenance, drills = read_attestations(clients, requiring(), image)
 
     assert tests.words == "tests: 2 passed, 2026-11-22T12:05:00Z"
     assert tests.predicate["passedTests"] == [
@@ -103,6 +103,7 @@ def test_a_bake_attests_tests_bills_and_provenance(clients: Clients, image: Imag
         "sbom.cdx.json",
         "sbom.spdx.json",
     ]
+    assert drills.problem == "not attested"
     definition = provenance.predicate["buildDefinition"]
     assert definition["externalParameters"]["role"] == "worker"
     assert definition["resolvedDependencies"][:2] == [
@@ -221,6 +222,25 @@ def test_new_tests_of_a_person_are_attested_beside_ours(
     assert tests.predicate["passedTests"][-1] == "test_apps::test_apps"
 
 
+def test_drills_are_attested_beside_earlier_ones_and_tests_do_not_pass_for_them(
+    clients: Clients, image: Image
+) -> None:
+    change(clients, image, "drills.dsse.json", envelope(clients, image, "tests.dsse.json"))
+    assert missing(clients, image, "drills") == [
+        f"{image.ami_id}: drills: does not hold: "
+        "it says https://in-toto.io/attestation/test-result/v0.1"
+    ]
+
+    for name, day in (("gcs_killed", 22), ("head_terminated", 23)):
+        when = {name: f"2026-11-{day}T10:00:00+00:00"}
+        attest_drills(clients, requiring(), image, "0123456789abcdef", when)
+
+    (drills,) = read_attestations(clients, requiring(), image, ("drills",))
+    assert drills.words == "drills: 2 passed, 2026-11-23T10:00:00Z"
+    assert drills.predicate["passedTests"] == ["gcs_killed", "head_terminated"]
+    assert drills.predicate["configuration"][0]["name"] == "release 0123456789abcdef"
+
+
 def test_an_environment_without_a_key_is_told_how_to_get_one(clients: Clients) -> None:
     with pytest.raises(Refused, match="there is no key alias/raykiln-dev-images") as refused:
         public_key(clients, "dev")
@@ -231,7 +251,7 @@ def test_an_environment_without_a_key_is_told_how_to_get_one(clients: Clients) -
 def test_require_takes_what_can_be_attested_and_nothing_else() -> None:
     assert requiring("tests").images_require == ("tests",)
     assert set(requiring("tests").images) == {"gpu"}
-    for wrong in ("tests", ["drills"], {"python": "3.12"}):
+    for wrong in ("tests", ["scan"], {"python": "3.12"}):
         with pytest.raises(Refused, match=r"images\.require: a list of some of tests, sbom, prov"):
             an_environment(images={"require": wrong})
     with pytest.raises(Refused, match=r"below \[images\]"):

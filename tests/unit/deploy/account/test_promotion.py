@@ -21,6 +21,9 @@ from deploy.operate.image_prune import plan_prune, prune
 from deploy.operate.image_uses import Retention
 from deploy.release.config_bucket import point_to_release
 from deploy.release.promotion import plan_promotion, plan_way_back, promote
+from deploy.release.rollout_journal import begin_journal, write_journal
+from drills.kit.attest import attest
+from drills.kit.record import Run, append
 from localcloud.patches.iam import enforced, make_user, role_credentials, role_decides
 from localcloud.patches.iam.policies import Answer
 from localcloud.world import World
@@ -162,6 +165,29 @@ def test_what_staging_attested_holds_in_prod_and_only_what_it_did_is_promoted(
             assert list(lacking(deployer, target, image)) == []
             (words,) = lacking(deployer, an_environment(images={"require": ["tests"]}), image)
             assert words == f"{image.ami_id}: tests: does not hold: none of the keys has signed it"
+
+
+def test_it_attests_the_drills_of_what_is_served(administrator: Clients, tmp_path: Path) -> None:
+    administrator("s3").create_bucket(Bucket=DEV.bucket)
+    ids = [register(administrator, role) for role in ("head", "worker")]
+    release = a_release(*ids)
+    point_to_release(administrator, DEV.bucket, "dev", release)
+    clients = CheckedClients(role_credentials(ROLE, "somebody"))
+    append(tmp_path, Run("2026-11-22T14:00:00+00:00", "gcs_killed", "dev", (), {}, 0, 0, "held"))
+    with enforced(), pytest.raises(Refused, match="dev serves no release whose rollout is known"):
+        attest(clients, DEV, tmp_path)
+    began = NOW.timestamp()
+    journal = begin_journal(
+        "dev", "deploy", from_release="", to_release=release.id, plan=(), now=began
+    )
+    write_journal(administrator, DEV.bucket, journal.closed("done", began + 60))
+
+    with enforced():
+        words = attest(clients, DEV, tmp_path)
+
+    assert sorted(words) == sorted(f"{ami_id}: gcs_killed" for ami_id in ids)
+    required = an_environment(images={"require": ["drills"]})
+    assert [one for i in images(clients) for one in lacking(clients, required, i)] == []
 
 
 def test_it_prunes(administrator: Clients, clock: FakeClock) -> None:

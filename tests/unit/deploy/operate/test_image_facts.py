@@ -72,6 +72,7 @@ def test_an_image_is_shown_with_all_that_uses_it(clients: Clients, tmp_path: Pat
         "  tests: not attested",
         "  sbom: not attested",
         "  provenance: not attested",
+        "  drills: not attested",
         "  used: in the channel prod/head",
         "  used: in the channel staging/head",
         "  used: one of the last 3 of the channel prod/head",
@@ -87,11 +88,12 @@ def test_an_image_that_nothing_uses_is_shown_as_that(clients: Clients, tmp_path:
 
     words = image_facts(clients, an_environment(), ami_id, Retention(3, 30), NOW).words
 
-    assert words[-5:] == (
+    assert words[-6:] == (
         "  in it: not known: its bake kept no inventory",
         "  tests: not attested",
         "  sbom: not attested",
         "  provenance: not attested",
+        "  drills: not attested",
         "  used: by nothing that is seen here",
     )
 
