@@ -1,10 +1,14 @@
 """The boundary takes nothing from the nodes that they need, and adds nothing."""
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from common.clients import Clients
+from localcloud.patches.cloudformation.template import parse
 from localcloud.patches.iam import enforced, role_credentials
 from localcloud.patches.internal import call
 from tests.unit.deploy.account.conftest import Account
@@ -21,6 +25,7 @@ from tests.unit.deploy.foundation.privileges import (
 from tests.unit.deploy.foundation.test_privileges import HEAD_MUST, WORKER_MUST
 from tests.unit.localcloud.fakes import FakeClock
 
+ROOT = Path(__file__).resolve().parents[4] / "deploy"
 EVERYTHING = (
     '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
 )
@@ -39,6 +44,43 @@ def as_head(place: Place) -> Iterator[Place]:
 @pytest.fixture
 def as_worker(place: Place) -> Iterator[Place]:
     yield from acting_as(place, made_by_the_stack("WorkerRole"))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        path
+        for path in (ROOT / "foundation/template.yaml", *(ROOT / "documents/template").glob("*"))
+        if "AWS::IAM::" in path.read_text()
+    ],
+    ids=lambda path: f"{path.parent.name}/{path.name}",
+)
+def test_it_admits_every_action_that_a_role_of_ours_may_call(path: Path) -> None:
+    account = parse((ROOT / "account/template.yaml").read_text())
+    within = set(actions_of(account["Resources"]["Boundary"]))
+    resources = parse(path.read_text())["Resources"]
+    ours = [one for one in resources.values() if one["Type"].startswith("AWS::IAM::")]
+
+    beyond = {
+        action
+        for action in actions_of(ours)
+        if not any(fnmatchcase(action.lower(), pattern.lower()) for pattern in within)
+    }
+
+    assert beyond == set()
+
+
+def actions_of(part: Any) -> Iterator[str]:
+    """Yield the actions of every statement that allows some to whoever has the policy."""
+    if isinstance(part, list):
+        for one in part:
+            yield from actions_of(one)
+    if isinstance(part, dict):
+        if part.get("Effect") == "Allow" and "Principal" not in part:
+            named = part["Action"]
+            yield from [named] if isinstance(named, str) else named
+        for one in part.values():
+            yield from actions_of(one)
 
 
 def test_a_head_can_do_its_work_within_it(as_head: Place) -> None:
