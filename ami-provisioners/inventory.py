@@ -16,9 +16,11 @@ from facts import UPLOADS, lines_of, users
 
 # Where a base image, we and a person put files that are of no package.
 PLACES = ("/etc", "/opt", "/srv", "/usr/local")
-# What 90-clean.sh removes or empties, what says when the image was built, and passwords.
+# What 90-clean.sh removes or empties, what cloud-init and DHCP write at each boot, what says when
+# the image was built, and passwords.
 NOT_OF_THE_IMAGE = (
     *("/etc/ssh/ssh_host_*", "/etc/machine-id", "/etc/hostname", "/etc/netplan/50-cloud-init.yaml"),
+    *("/etc/hosts", "/etc/resolv.conf"),
     *("/etc/network/interfaces.d/50-cloud-init", "/etc/udev/rules.d/70-persistent-net.rules"),
     *("/etc/raykiln/image.json", "/etc/raykiln/software.json"),
     *("/etc/shadow*", "/etc/gshadow*"),
@@ -66,9 +68,10 @@ def environments() -> list[str]:
 
 
 def units() -> dict[str, str]:
-    """Return the state of every unit file, as systemd names it."""
+    """Return the state of every unit file, as systemd names it; those of sessions are no files."""
     listing = lines_of("systemctl", "list-unit-files", "--plain", "--no-legend")
-    return {line.split()[0]: line.split()[1] for line in listing}
+    found = (line.split()[:2] for line in listing)
+    return {name: state for name, state in found if state != "transient"}
 
 
 def settings() -> dict[str, str]:

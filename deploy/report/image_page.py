@@ -26,7 +26,7 @@ def difference_page(found: ImageDifference) -> str:
     parts = [
         f"<h1>What differs between two images</h1><p><code>{escape(title)}</code></p>",
         f"<dl>{_image('Old', found.old)}{_image('New', found.new)}</dl>",
-        f'<p class="reason">{escape(_summary(found))}</p>',
+        f"<p>{escape(_summary(found))}</p>",
         section("Images", _table(facts)),
     ]
     for part, changed in (found.changes or {}).items():
