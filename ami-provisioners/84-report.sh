@@ -3,7 +3,7 @@
 # Record what this image is, and all that is in it.
 #
 # Needs   UPLOADS ROLE DIGEST RAY_VERSION GIT BUILT
-# Leaves  /etc/raykiln/image.json, /etc/raykiln/software.json, and /run/raykiln/inventory.json, which
+# Leaves  /etc/raykiln/image.json and software.json there, and /run/raykiln/inventory.json, which
 #         Packer copies into the image's folder
 # Proof   tests/image/test_identity.py, tests/image/test_sbom.py
 

@@ -21,6 +21,7 @@ WORDS = {
     "access.security_group_ids": "security groups",
     "access.egress": "egress",
     "kms_key": "KMS key",
+    "runs_documents": "the document pipeline",
 }
 NONE = {"", "None"}
 # What no value, or 0, stands for.
@@ -31,6 +32,7 @@ DEFAULTS = {
     "volume.iops": {"0": "gp3's own"},
     "volume.throughput": {"0": "gp3's own"},
     "efa_interfaces": {"0": "none"},
+    "runs_documents": {"False": "none", "True": "runs here"},
 }
 
 

@@ -188,7 +188,9 @@ def test_a_released_address_is_not_reused_at_once(ec2: Ec2, clock: FakeClock) ->
 
 def test_the_reserved_addresses_of_a_subnet_are_not_used(ec2: Ec2) -> None:
     vpc = ec2.api.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
-    subnet = ec2.api.create_subnet(VpcId=vpc, CidrBlock="10.77.8.0/28")["Subnet"]["SubnetId"]
+    subnet = ec2.api.create_subnet(
+        VpcId=vpc, CidrBlock="10.77.8.0/28", AvailabilityZone="us-east-1a"
+    )["Subnet"]["SubnetId"]
 
     given = [ec2.describe(ec2.launch(SubnetId=subnet))["PrivateIpAddress"] for _ in range(11)]
 

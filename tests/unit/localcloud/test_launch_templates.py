@@ -167,7 +167,9 @@ def test_listings_continue_after_one_page(ec2: Any) -> None:
 
 def test_run_instances_takes_everything_from_the_template(ec2: Any, aws: Clients) -> None:
     vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
-    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.77.1.0/24")["Subnet"]["SubnetId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.77.1.0/24", AvailabilityZone="us-east-1a")[
+        "Subnet"
+    ]["SubnetId"]
     group = ec2.create_security_group(GroupName="w", Description="w", VpcId=vpc)["GroupId"]
     iam = aws("iam")
     profile = iam.create_instance_profile(InstanceProfileName="worker")["InstanceProfile"]

@@ -56,6 +56,7 @@ def test_differences_are_in_plain_words(role: str) -> None:
         ({"volume": Volume(40)}, "volume in GiB: 20 → 40"),
         ({"volume": Volume(20, 6000)}, "IOPS of the volume: gp3's own → 6000"),
         ({"volume": Volume(20, 0, 500)}, "throughput of the volume in MiB/s: gp3's own → 500"),
+        ({"runs_documents": True}, "the document pipeline: none → runs here"),
         ({"access": Access(policy_arns=("arn:p",))}, "policies: none → arn:p"),
         ({"access": Access(s3_read=("b/*", "c/*"))}, "S3 objects to read: none → b/*, c/*"),
         ({"access": Access(s3_write=("b/*",))}, "S3 objects to write: none → b/*"),
@@ -81,7 +82,7 @@ def test_every_setting_of_a_group_has_a_difference_of_its_own() -> None:
             "capacity_reservation_id",
             "access",
         ),
-        "rebalance_seconds",
+        *("rebalance_seconds", "runs_documents"),
     }
 
 
