@@ -2,9 +2,9 @@
 
 A head that takes the lease starts a new GCS, which knows nothing of the previous one: every node
 joins again, and what ran is lost. If Redis keeps Ray's state, the nodes stay, and only what ran on
-the head is lost: the drivers of most jobs. A worker that is drained accepts no new work; what still
-runs on it at the deadline ends with its instance. Ray then retries a task elsewhere, and restarts
-an actor that may be restarted.
+the head is lost: drivers that a person asked for there. A worker that is drained accepts no new
+work; what still runs on it at the deadline ends with its instance. Ray then retries a task
+elsewhere, and restarts an actor that may be restarted.
 """
 
 from collections import Counter
