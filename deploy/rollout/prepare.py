@@ -57,8 +57,8 @@ def prepare_deploy(
 ) -> Prepared:
     """Plan the way to ``release``, or to the release that the environment asks for.
 
-    Raises Refused if it cannot be deployed; a paused cluster is deployed to only with ``resumes``.
-    ``folder`` holds the environment's other files;
+    Raises Refused if it cannot be deployed, or lacks the group that documents run in; a paused
+    cluster is deployed to only with ``resumes``. ``folder`` holds the environment's other files;
     ``verify`` replaces the acceptance list, and ``api`` Ray on the leader, with the road there.
     """
     check_credentials(clients, environment)
@@ -66,6 +66,11 @@ def prepare_deploy(
     state = read_state(clients, environment)
     if state.foundation and state.foundation.is_paused and not resumes:
         raise paused_error(environment.name)
+    if state.release and documents_group(state.release) not in (
+        "",
+        documents_group(desired.release),
+    ):
+        _refuse_documents(clients, environment)
     if desired.has_zones and state.foundation:
         state = replace(state, foundation=with_zones(clients, state.foundation))
     settings = desired.release.settings
@@ -105,6 +110,11 @@ def prepare_destroy(
     _refuse_documents(clients, environment)
     plan = plan_destroy(environment, read_state(clients, environment))
     return DestroyOperation(plan, environment, clients, clock)
+
+
+def documents_group(release: Release) -> str:
+    """Return the group that documents run in; empty where they do not run on the cluster."""
+    return next((group.name for group in release.settings.groups if group.runs_documents), "")
 
 
 def _refuse_documents(clients: Clients, environment: Environment) -> None:

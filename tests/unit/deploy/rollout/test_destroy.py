@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -11,7 +11,13 @@ from common.progress import Silent
 from deploy.cluster.state import ClusterState
 from deploy.plan.destroy_plan import plan_destroy
 from deploy.rollout.lock import deploy_lock, find_lock
-from tests.unit.deploy.builders import a_desired_state, an_environment, serving
+from tests.unit.deploy.builders import (
+    a_desired_state,
+    a_group,
+    a_release,
+    an_environment,
+    serving,
+)
 from tests.unit.deploy.conftest import Cluster, Killed
 
 pytestmark = pytest.mark.slow
@@ -180,7 +186,8 @@ def test_the_plan_names_what_stays() -> None:
     assert words[-1] == "- stack raykiln-dev: zone Z1 stay"
 
 
-def test_a_cluster_that_documents_run_on_is_not_destroyed(cluster: Cluster) -> None:
+def deploy_documents(cluster: Cluster) -> None:
+    """Create a stack that is the documents' in what a cluster looks at."""
     queue = {"Type": "AWS::SQS::Queue", "Properties": {}}
     template = {"Parameters": {"GroupRoleName": {"Type": "String"}}, "Resources": {"Q": queue}}
     cluster.clients("cloudformation").create_stack(
@@ -189,7 +196,24 @@ def test_a_cluster_that_documents_run_on_is_not_destroyed(cluster: Cluster) -> N
         Parameters=[{"ParameterKey": "GroupRoleName", "ParameterValue": "role"}],
     )
 
+
+def test_a_cluster_that_documents_run_on_is_not_destroyed(cluster: Cluster) -> None:
+    deploy_documents(cluster)
+
     with pytest.raises(Refused, match="the documents of dev run on its cluster") as refused:
         cluster.prepare_destroy()
 
     assert "invoke documents.destroy --env dev" in refused.value.hint
+
+
+def test_a_group_that_documents_run_in_is_removed_only_after_them(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = a_group(name="documents", runs_documents=True)
+    served = replace(cluster.state(), release=a_release(groups=(group,)))
+    monkeypatch.setattr("deploy.rollout.prepare.read_state", lambda *given: served)
+    cluster.prepare()
+    deploy_documents(cluster)
+
+    with pytest.raises(Refused, match="the documents of dev run on its cluster"):
+        cluster.prepare()
