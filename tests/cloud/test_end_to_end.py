@@ -199,15 +199,6 @@ def first_job(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_scripts(tmp_path_factory.mktemp("first-job"))
 
 
-def test_the_first_jobs_of_the_page_print_what_it_says(invoke: Invoke, first_job: Path) -> None:
-    submit = ("job.submit", "--working-dir", str(first_job), "--follow", "--")
-    assert re.search(r"^\[\(0, '10\.", invoke(*submit, "python", "hello.py").stdout, re.MULTILINE)
-
-    env = ("--runtime-env", str(first_job.parent / "env.yaml"))
-    packed = ("job.submit", *env, *submit[1:], "python", "greet_all.py")
-    assert "\nhello, Ray\n" in invoke(*packed).stdout
-
-
 def test_a_job_is_stopped(invoke: Invoke) -> None:
     job = invoke("job.submit", "--", "sleep", "600").stdout.splitlines()[-1]
 
@@ -458,6 +449,15 @@ def test_the_examples_run_on_a_cluster(invoke: Invoke) -> None:
     scored = invoke(*EXAMPLE, "batch_inference.py", *IN_LAKE).stdout
     assert f"{TEXTS} texts scored in 2 batches" in scored
     assert "0 texts scored in 0 batches" in invoke(*EXAMPLE, "batch_inference.py", *IN_LAKE).stdout
+
+
+def test_the_first_jobs_of_the_page_print_what_it_says(invoke: Invoke, first_job: Path) -> None:
+    submit = ("job.submit", "--working-dir", str(first_job), "--follow", "--")
+    assert re.search(r"^\[\(0, '10\.", invoke(*submit, "python", "hello.py").stdout, re.MULTILINE)
+
+    env = ("--runtime-env", str(first_job.parent / "env.yaml"))
+    packed = ("job.submit", *env, *submit[1:], "python", "greet_all.py")
+    assert "\nhello, Ray\n" in invoke(*packed).stdout
 
 
 def test_training_goes_on_from_its_checkpoint_after_a_rotation_has_ended_it(
