@@ -73,6 +73,11 @@ def ids(machines: list[dict[str, str]]) -> set[str]:
     return {machine["id"] for machine in machines}
 
 
+def running_heads(report: Report) -> list[dict[str, str]]:
+    """Return the heads that run; one that a deploy has terminated shuts down for a while."""
+    return [head for head in report["heads"] if head["state"] == "running"]
+
+
 def running(report: Report) -> dict[str, int]:
     """Return how many workers of each group run."""
     return {group["name"]: group["running"] for group in report["groups"]}
