@@ -12,8 +12,9 @@ from pathlib import Path
 
 from commands.ray_runtime import ray_command
 from common.checkout import cache
+from common.waiting import Seen
 from tests.cloud.cluster_facts import ROOT
-from tests.cloud.harness import eventually
+from tests.cloud.harness import TIMEOUT_SECONDS, eventually, until
 
 TASK = """
 import sys, ray
@@ -40,15 +41,24 @@ class Connection:
             self.said.append(line.rstrip("\n"))
 
     def ran_on(self) -> str:
-        """Run a task through Ray client; return the address of the node that it ran on."""
+        """Run a task through Ray client; return the address of the node that it ran on.
+
+        Just after a head has come up, its Ray may give up to start a server for a client, which
+        takes longer than the 30 s that it waits (ray/util/client/server/proxier.py).
+        """
         python = ray_command(cache()).with_name("python")
         variables = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(self.token_file)}
         command = [python, "-c", TASK, self.client]
-        done = subprocess.run(
-            command, env=os.environ | variables, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-        return done.stdout.split()[-1]
+
+        def look() -> Seen[str]:
+            done = subprocess.run(
+                command, env=os.environ | variables, capture_output=True, text=True, check=False
+            )
+            if done.returncode:
+                return Seen(None, done.stderr[-2000:])
+            return Seen(done.stdout.split()[-1], "")
+
+        return str(until("a task through Ray client", look))
 
     def matching(self, pattern: re.Pattern[str]) -> list[re.Match[str]]:
         """Return what was said that fits a pattern."""
@@ -64,4 +74,4 @@ def connected() -> Iterator[Connection]:
             yield Connection(process)
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(30)
+            process.wait(TIMEOUT_SECONDS)
