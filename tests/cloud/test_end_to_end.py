@@ -467,9 +467,7 @@ def test_training_goes_on_from_its_checkpoint_after_a_rotation_has_ended_it(
     training = ("train.py", *IN_LAKE, "--steps", "600")
     begun = [word for word in EXAMPLE if word != "--follow"]
     job = invoke(*begun, *training, "--pause", "0.1").stdout.splitlines()[-1]
-    eventually(
-        "a checkpoint", lambda: "checkpoint at step 100" in invoke("job.logs", job).stdout, 120
-    )
+    eventually("a checkpoint", lambda: "checkpoint at step 100" in invoke("job.logs", job).stdout)
 
     before = inside(READ_SECRET)
     said = invoke("token.rotate", "--yes").stdout
