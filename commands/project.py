@@ -57,7 +57,7 @@ def run_shown(arguments: str) -> float:
 
 # One worker for each core, up to eight: a worker takes about 400 MB.
 PARALLEL = ("--numprocesses=logical", "--maxprocesses=8", "--dist=worksteal")
-# Two files at a time, each on a local cloud or a Ray cluster of its own, which mostly wait.
+# Two files at a time: the machines and tasks that each starts mostly wait.
 TWO_FILES = (
     *("--numprocesses=logical", "--maxprocesses=2"),
     *("--dist=loadfile", "--no-loadscope-reorder"),

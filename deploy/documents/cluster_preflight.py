@@ -4,7 +4,11 @@ from collections.abc import Iterator
 
 from common.clients import Clients
 from common.environment import Environment
-from deploy.documents.network_preflight import endpoints_in, has_way_out
+from deploy.documents.network_preflight import (
+    endpoints_in,
+    no_route_to_others,
+    without_way_out,
+)
 from deploy.foundation.stack import Foundation
 from deploy.plan.finding import Finding
 from deploy.release.config_bucket import current_release
@@ -48,13 +52,11 @@ def _endpoints(
     clients: Clients, environment: Environment, cluster: Foundation
 ) -> Iterator[Finding]:
     documents = environment.documents
-    closed = [one for one in cluster.private_subnet_ids if not has_way_out(clients, cluster, one)]
-    if not closed:
+    subnets = without_way_out(clients, cluster)
+    if not subnets:
         return
-    subnets = ", ".join(closed)
     if documents.calls_others:
-        words = f"{subnets}: there is no route to OpenAI or Pinecone"
-        yield Finding(words, "set network.nat = true and deploy the cluster", fatal=True)
+        yield no_route_to_others(subnets)
         return
     called = (*CALLED, *(("s3vectors",) if documents.index == "s3vectors" else ()))
     there = {service for service, _ in endpoints_in(clients, environment, cluster)}

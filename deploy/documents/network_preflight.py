@@ -43,17 +43,27 @@ def _names(clients: Clients, cluster: Foundation) -> Iterator[Finding]:
 
 def _ways_out(clients: Clients, environment: Environment, cluster: Foundation) -> Iterator[Finding]:
     documents = environment.documents
-    closed = [one for one in cluster.private_subnet_ids if not has_way_out(clients, cluster, one)]
-    if not closed:
+    subnets = without_way_out(clients, cluster)
+    if not subnets:
         return
-    subnets = ", ".join(closed)
     if documents.calls_others:
-        words = f"{subnets}: there is no route to OpenAI or Pinecone"
-        yield Finding(words, "set network.nat = true and deploy the cluster", fatal=True)
+        yield no_route_to_others(subnets)
     elif not documents.endpoints:
         words = f"{subnets}: there is no route to the image's registry"
         hint = "set documents.endpoints = true, or network.nat = true"
         yield Finding(words, hint, fatal=True)
+
+
+def without_way_out(clients: Clients, cluster: Foundation) -> str:
+    """Return the private subnets that have no default route; empty when each has one."""
+    subnets = cluster.private_subnet_ids
+    return ", ".join(one for one in subnets if not has_way_out(clients, cluster, one))
+
+
+def no_route_to_others(subnets: str) -> Finding:
+    """Return that the providers outside of AWS would not be reached."""
+    words = f"{subnets}: there is no route to OpenAI or Pinecone"
+    return Finding(words, "set network.nat = true and deploy the cluster", fatal=True)
 
 
 def has_way_out(clients: Clients, cluster: Foundation, subnet: str) -> bool:
