@@ -21,12 +21,25 @@ TOKEN = "DOCUMENTS_TOKEN"  # noqa: S105 # the key of the token in its secret
 IMAGE = "RayDockerImageUri"
 
 
+class Outputs(dict[str, str]):
+    """A stack's outputs by name; one that is not there, after a deploy that failed, says so."""
+
+    def __init__(self, stack: str, outputs: Mapping[str, str]) -> None:
+        super().__init__(outputs)
+        self._stack = stack
+
+    def __missing__(self, name: str) -> str:
+        raise PipelineError(
+            f"the stack {self._stack} has no output {name}", hint="invoke documents.deploy"
+        )
+
+
 @dataclass(frozen=True)
 class Pipeline:
     """A pipeline's parts, by the names of its stack's outputs."""
 
     environment: Environment
-    outputs: Mapping[str, str]
+    outputs: Outputs
     paused: bool = False
     image: str = ""  # by digest; empty before the first one is deployed
 
@@ -35,11 +48,11 @@ class Pipeline:
         """The application's settings, as far as its users need them: no command asks the index."""
         return Settings(
             region=self.environment.region,
-            bucket=self._output("S3BucketName"),
-            queue_url=self._output("QueueUrl"),
-            control_table=self._output("ControlTableName"),
-            audit_table=self._output("AuditTableName"),
-            metrics_table=self._output("MetricsTableName"),
+            bucket=self.outputs["S3BucketName"],
+            queue_url=self.outputs["QueueUrl"],
+            control_table=self.outputs["ControlTableName"],
+            audit_table=self.outputs["AuditTableName"],
+            metrics_table=self.outputs["MetricsTableName"],
             vector_bucket=self.outputs.get("VectorBucketName") or "none",
         )
 
@@ -60,7 +73,7 @@ class Pipeline:
     @property
     def bucket(self) -> str:
         """The bucket that documents are put into."""
-        return self._output("S3BucketName")
+        return self.outputs["S3BucketName"]
 
     def access(self, clients: Clients) -> Access:
         """Return access to its tables, bucket and queue."""
@@ -68,7 +81,7 @@ class Pipeline:
 
     def token(self, clients: Clients) -> str:
         """Return the token that its API asks for, from Secrets Manager."""
-        arn = self._output("TokenSecretArn")
+        arn = self.outputs["TokenSecretArn"]
         with translated("reading the token of the document pipeline"):
             found = clients("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
         try:
@@ -76,15 +89,6 @@ class Pipeline:
         except (ValueError, KeyError, TypeError) as error:
             raise PipelineError(
                 f"the secret {arn} holds no {TOKEN}", hint="deploy the pipeline again"
-            ) from error
-
-    def _output(self, name: str) -> str:
-        try:
-            return self.outputs[name]
-        except KeyError as error:
-            raise PipelineError(
-                f"the stack {self.environment.documents_stack} has no output {name}",
-                hint="invoke documents.deploy",
             ) from error
 
 
@@ -102,8 +106,8 @@ def find_pipeline(clients: Clients, environment: Environment) -> Pipeline:
             f"the stack {name} is {stack.status}: {stack.reason or 'no reason is given'}",
             hint=f"invoke documents.deploy --env {environment.name}",
         )
-    is_paused = stack.is_paused
-    return Pipeline(environment, stack.outputs, is_paused, stack.parameters.get(IMAGE, ""))
+    outputs = Outputs(name, stack.outputs)
+    return Pipeline(environment, outputs, stack.is_paused, stack.parameters.get(IMAGE, ""))
 
 
 def service_url(outputs: Mapping[str, str]) -> str:

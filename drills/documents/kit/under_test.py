@@ -36,10 +36,20 @@ STOPPED = "STOPPED"
 def pipeline_under_test(
     environment: Environment, clients: Clients, say: Say = say_nothing
 ) -> "PipelineUnderTest":
-    """Return the environment's pipeline; raises Refused when there is none, or it is paused."""
+    """Return the environment's pipeline; raises Refused when it is none whose tasks can be lost."""
     pipeline = find_pipeline(clients, environment)
     if pipeline.paused:
         raise Refused("the pipeline is paused", hint="invoke documents.resume")
+    if pipeline.on_cluster:
+        raise Refused(
+            "the drills of documents end tasks on Fargate, and these run on the cluster",
+            hint="invoke drill --list has those of the cluster",
+        )
+    if WORKERS not in pipeline.outputs:
+        raise Refused(
+            f"the stack {environment.documents_stack} has no services yet",
+            hint=f"invoke documents.deploy --env {environment.name}",
+        )
     api = Api(service_url(pipeline.outputs), pipeline.token(clients))
     return PipelineUnderTest(pipeline, clients, SystemClock(), api, say)
 

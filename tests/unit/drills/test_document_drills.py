@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
+from common.clients import Clients
 from common.errors import Refused, Unanswered
 from common.waiting import SystemClock
-from deploy.documents.pipeline import Pipeline
+from deploy.documents.pipeline import Outputs, Pipeline
 from documents.providers.interfaces import Passage
 from drills.documents import head_task_stopped, poison
 from drills.documents.kit import local_faults, run
 from drills.documents.kit.client import BusyClient
 from drills.documents.kit.deployer import changed
 from drills.documents.kit.poison import poison as poisonous
-from drills.documents.kit.under_test import PipelineUnderTest
+from drills.documents.kit.under_test import PipelineUnderTest, pipeline_under_test
 from drills.kit.cluster import DrillFailed
 from tests.unit.deploy.builders import an_environment
 
@@ -81,7 +82,36 @@ class Ecs:
 def under_test(clients: Any, **outputs: str) -> PipelineUnderTest:
     """A pipeline with these outputs, whose API is never asked."""
     api: Any = None
-    return PipelineUnderTest(Pipeline(an_environment(), outputs), clients, SystemClock(), api)
+    return PipelineUnderTest(pipeline_of(outputs), clients, SystemClock(), api)
+
+
+def pipeline_of(outputs: dict[str, str]) -> Pipeline:
+    """A pipeline whose stack has these outputs."""
+    return Pipeline(an_environment(), Outputs("ray-documents-dev", outputs))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "words", "hint"),
+    [
+        (
+            {"ECSClusterName": "cluster"},  # the first deploy ended before there were services
+            "the stack ray-documents-dev has no services yet",
+            "invoke documents.deploy --env dev",
+        ),
+        ({"HeadName": "ray-head"}, "these run on the cluster", "invoke drill --list"),
+    ],
+)
+def test_a_pipeline_without_tasks_is_not_broken(
+    monkeypatch: pytest.MonkeyPatch, outputs: dict[str, str], words: str, hint: str
+) -> None:
+    monkeypatch.setattr(
+        "drills.documents.kit.under_test.find_pipeline", lambda *_: pipeline_of(outputs)
+    )
+
+    with pytest.raises(Refused, match=words) as caught:
+        pipeline_under_test(an_environment(), Clients("us-east-1"))
+
+    assert hint in caught.value.hint
 
 
 def test_a_drill_stops_the_tasks_that_it_says() -> None:
@@ -169,7 +199,9 @@ class Shelf:
     removed: int = 0
     cleanup: ExitStack = field(default_factory=ExitStack)
     client: BusyClient = field(init=False)
-    pipeline: Pipeline = field(default_factory=lambda: Pipeline(an_environment(), {}))
+    pipeline: Pipeline = field(
+        default_factory=lambda: Pipeline(an_environment(), Outputs("ray-documents-dev", {}))
+    )
 
     def __post_init__(self) -> None:
         self.client = BusyClient(self, add_every=0.02, ask_every=0.02)

@@ -8,7 +8,7 @@ import pytest
 from common.clients import Clients
 from common.errors import PipelineError, Refused
 from deploy.documents.failed import bring_back, failed_documents
-from deploy.documents.pipeline import Pipeline, find_pipeline, service_url
+from deploy.documents.pipeline import Outputs, Pipeline, find_pipeline, service_url
 from tests.unit.deploy.builders import an_environment
 from tests.unit.documents.conftest import SetClock
 from tests.unit.documents.pipeline import QUEUE
@@ -98,8 +98,12 @@ def test_a_secret_without_a_token_is_named_and_not_shown(clients: Here, secret: 
 
 
 def test_an_output_that_is_missing_is_named() -> None:
-    with pytest.raises(PipelineError, match="has no output QueueUrl"):
-        Pipeline(an_environment(), {"S3BucketName": "bucket"}).settings  # noqa: B018
+    found = Pipeline(an_environment(), Outputs("ray-documents-dev", {"S3BucketName": "bucket"}))
+
+    for use in (lambda: found.settings, lambda: service_url(found.outputs)):
+        with pytest.raises(PipelineError, match="stack ray-documents-dev has no output") as caught:
+            use()
+        assert caught.value.hint == "invoke documents.deploy"
 
 
 def test_what_failed_is_listed_and_brought_back_by_name(
@@ -108,7 +112,7 @@ def test_what_failed_is_listed_and_brought_back_by_name(
     application = Application(clients, clock)
     for name in ("a.txt", "b.txt"):
         application.add(name, f"encrypted {name}")
-    pipeline = Pipeline(an_environment(), OUTPUTS)
+    pipeline = Pipeline(an_environment(), Outputs("ray-documents-dev", OUTPUTS))
 
     failed = failed_documents(pipeline, clients)
     with pytest.raises(Refused, match=r"no document c\.txt has failed"):
