@@ -2,23 +2,28 @@
 
 from typing import Annotated
 
-from pydantic import Field
-
-from common.table import Table, Text
+from common.table import Table, Text, like
 
 # An owner and a repository of GitHub.
 Repository = Annotated[
-    Text, Field(pattern=r"^([A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/[A-Za-z0-9._-]{1,100})?$")
+    Text, like(r"([A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/[A-Za-z0-9._-]{1,100})?", "owner/name")
 ]
 ProviderArn = Annotated[
     Text,
-    Field(
-        pattern=r"^(arn:[a-z-]+:iam::\d{12}:oidc-provider/token\.actions\.githubusercontent\.com)?$"
+    like(
+        r"(arn:[a-z-]+:iam::[0-9]{12}:oidc-provider/token\.actions\.githubusercontent\.com)?",
+        "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com",
     ),
 ]
 # A user, a role or a root; * and ? stand for letters, as in ArnLike.
-Principal = Annotated[Text, Field(pattern=r"^arn:[a-z-]+:iam::\d{12}:(root|(user|role)/[^\s,]+)$")]
-Action = Annotated[Text, Field(pattern=r"^[a-z0-9-]+:[A-Za-z0-9*]+$")]
+Principal = Annotated[
+    Text,
+    like(
+        r"arn:[a-z-]+:iam::[0-9]{12}:(root|(user|role)/[^\s,]+)",
+        "arn:aws:iam::123456789012:role/engineers",
+    ),
+]
+Action = Annotated[Text, like(r"[a-z0-9-]+:[A-Za-z0-9*]+", "s3:GetObject")]
 
 
 class AccountAccess(Table):

@@ -31,9 +31,10 @@ from common.environment_tables import (
 )
 from common.errors import Refused
 from common.image_settings import ImageSettings, completed_images
+from common.mistakes import mistakes_in
 from common.network import Network
 from common.nodes import Nodes
-from common.table import Table, Text
+from common.table import Table, Text, like
 from common.worker_groups import ONLY_GROUP, WorkerGroup, named_groups
 
 FOLDER = REPOSITORY / "environments"
@@ -51,8 +52,8 @@ class Environment(Table):
     """The desired configuration of one cluster."""
 
     name: Annotated[str, Field(min_length=1), follows(ENVIRONMENT)]
-    region: Text = Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
-    account_id: Annotated[Text, Field(pattern=r"^\d{12}$")]
+    region: Annotated[Text, like(r"[a-z]{2}(-[a-z]+)+-[0-9]", "us-east-1")]
+    account_id: Annotated[Text, like(r"[0-9]{12}", "123456789012")]
     # The real AWS, or the local cloud. Read by commands/ and drills/ only.
     provider: Literal["aws", "localcloud"] = "aws"
     network: Network
@@ -87,100 +88,83 @@ class Environment(Table):
         return completed_images(content) if isinstance(content, dict) else content
 
     @model_validator(mode="after")
-    def _images_exist(self) -> "Environment":
-        for place, table in self._tables_of_nodes.items():
-            if table.image and table.image not in self.images:
-                raise ValueError(f"{place}.image: there is no [images.{table.image}]")
+    def _tables_agree(self) -> "Environment":
+        if mistakes := list(self._mistakes()):
+            raise ValueError("\n".join(mistakes))
         return self
 
-    @model_validator(mode="after")
-    def _pythons_agree(self) -> "Environment":
+    def _mistakes(self) -> Iterator[str]:
+        """Yield what tables say that does not go together."""
+        unknown = list(self._unknown_images())
+        yield from unknown
+        if not unknown:
+            yield from self._other_pythons()
+            yield from self._documents_without_nodes()
+            yield from self._too_many_iops()
+            yield from self._missing_prometheus()
+        yield from self._mounted_twice()
+        for name, image in {"image": self.image, **self.images}.items():
+            if self.nodes.kms_key and not image.encrypted:
+                yield f"{name}: encrypted = false, but nodes.kms_key is given"
+        if self.promotion and self.promotion.source == self.name:
+            yield f"promotion.source: {self.name} is this environment itself"
+        if self.existing_bucket and not self.names.bucket:
+            yield "existing_bucket needs names.bucket"
+        yield from self._name_mistakes()
+
+    def _unknown_images(self) -> Iterator[str]:
+        for place, table in self._tables_of_nodes.items():
+            if table.image and table.image not in self.images:
+                yield f"{place}.image: there is no [images.{table.image}]"
+
+    def _other_pythons(self) -> Iterator[str]:
         """Ray refuses a node whose Python is not the head's (node.check_version_info, Ray 2.60)."""
         wanted = self.image_named(self.head.image).python
         for name, group in self.workers.items():
             found = self.image_named(group.image).python
             if found != wanted:
-                raise ValueError(
+                yield (
                     f"workers.{name}.image has Python {found}, the head's image {wanted}: "
                     "Ray needs the same on all nodes"
                 )
-        return self
 
-    @model_validator(mode="after")
-    def _documents_have_their_nodes(self) -> "Environment":
+    def _documents_without_nodes(self) -> Iterator[str]:
         """Serve's controller runs on the head (serve/_private/default_impl.py, Ray 2.60)."""
         if not self.documents.on_cluster:
-            return self
+            return
         name = self.documents.group
         if name not in self.workers:
-            raise ValueError(f"documents.group: there is no [workers.{name}]")
+            yield f"documents.group: there is no [workers.{name}]"
+            return
         if not self.workers[name].min:
-            raise ValueError(
-                f"workers.{name}.min = 0: documents are answered by one worker at least"
-            )
+            yield f"workers.{name}.min = 0: documents are answered by one worker at least"
         for place, table in (("head", self.head), (f"workers.{name}", self.workers[name])):
             if not self.image_named(table.image).documents:
                 image = f"images.{table.image}" if table.image else "image"
-                raise ValueError(f"{place} is launched from [{image}]: set documents = true there")
-        return self
+                yield f"{place} is launched from [{image}]: set documents = true there"
 
-    @model_validator(mode="after")
-    def _volumes_have_their_iops(self) -> "Environment":
+    def _too_many_iops(self) -> Iterator[str]:
         for place, table in self._tables_of_nodes.items():
             try:
                 table.volume.check_iops(
                     table.volume.gib or self.image_named(table.image).volume_gib
                 )
             except ValueError as error:
-                raise ValueError(f"{place}.volume: {error}") from error
-        return self
+                yield f"{place}.volume: {error}"
 
-    @model_validator(mode="after")
-    def _mounts_are_apart(self) -> "Environment":
+    def _mounted_twice(self) -> Iterator[str]:
         for place, table in self._tables_of_nodes.items():
             mounted: dict[str, str] = {}
             for one in (*self.nodes.efs, *table.efs):
                 first = mounted.setdefault(one.mount, one.id)
                 if first != one.id:
-                    raise ValueError(
-                        f"{place}: {first} and {one.id} are both mounted at {one.mount}"
-                    )
-        return self
+                    yield f"{place}: {first} and {one.id} are both mounted at {one.mount}"
 
-    @model_validator(mode="after")
-    def _a_key_encrypts(self) -> "Environment":
-        for name, image in {"image": self.image, **self.images}.items():
-            if self.nodes.kms_key and not image.encrypted:
-                raise ValueError(f"{name}: encrypted = false, but nodes.kms_key is given")
-        return self
-
-    @model_validator(mode="after")
-    def _something_sends_metrics(self) -> "Environment":
+    def _missing_prometheus(self) -> Iterator[str]:
         image = self.head.image
         if self.metrics.remote_write and PROMETHEUS not in self.image_named(image).packages:
             place = f"images.{image}" if image else "image"
-            raise ValueError(
-                f'metrics.remote_write needs Prometheus: add "{PROMETHEUS}" to {place}.packages'
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _images_come_from_another_environment(self) -> "Environment":
-        if self.promotion and self.promotion.source == self.name:
-            raise ValueError(f"promotion.source: {self.name} is this environment itself")
-        return self
-
-    @model_validator(mode="after")
-    def _existing_bucket_is_named(self) -> "Environment":
-        if self.existing_bucket and not self.names.bucket:
-            raise ValueError("existing_bucket needs names.bucket")
-        return self
-
-    @model_validator(mode="after")
-    def _names_are_as_aws_takes_them(self) -> "Environment":
-        if mistakes := list(self._name_mistakes()):
-            raise ValueError("\n".join(mistakes))
-        return self
+            yield f'metrics.remote_write needs Prometheus: add "{PROMETHEUS}" to {place}.packages'
 
     def _name_mistakes(self) -> Iterator[str]:
         for key, name in self._names():
@@ -319,11 +303,7 @@ def environment_from(content: dict[str, Any], path: Path) -> Environment:
     try:
         return Environment.model_validate({"name": path.stem, **content})
     except ValidationError as error:
-        mistakes = [
-            f"  {path.name}: {_place(e['loc'])}: {words}"
-            for e in error.errors()
-            for words in _words(e).splitlines()
-        ]
+        mistakes = [f"  {path.name}: {mistake}" for mistake in mistakes_in(error, Environment)]
         raise Refused(
             f"{path}: {len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''}\n"
             + "\n".join(mistakes),
@@ -347,11 +327,3 @@ def _parsed(path: Path, name: str, folder: Path) -> dict[str, Any]:
         raise Refused(f"{path} is not UTF-8: {place}", hint="save it as UTF-8") from error
     except (ValueError, RecursionError) as error:  # TOMLDecodeError, a number of 5000 digits
         raise Refused(f"{path} is not TOML: {error}", hint="correct that line") from error
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location) or "(the whole file)"
-
-
-def _words(error: Any) -> str:
-    return str(error["msg"]).removeprefix("Value error, ")

@@ -7,17 +7,19 @@ from pydantic import Field, model_validator
 
 from common.aws_rules import DOMAIN, ENVIRONMENT, HOSTED_ZONE_ID, follows
 from common.nodes import Access, Volume
-from common.table import Table, Text
+from common.table import Table, Text, like
 from common.worker_groups import InstanceType
 
-GRAFANA = r"^(https?://[a-z0-9.-]+(:\d{1,5})?(/[\w./-]+)?)?$"
+GRAFANA = r"(https?://[a-z0-9.-]+(:\d{1,5})?(/[\w./-]+)?)?"
+REDIS = r"((rediss://)?[a-z0-9][a-z0-9.-]*:\d{1,5})?"
 # docs.aws.amazon.com/prometheus/latest/userguide/AMP-APIReference.html, RemoteWrite
 WORKSPACE = (
     r"https://aps-workspaces\.(?P<region>[a-z]{2}(-[a-z]+)+-\d)\.amazonaws\.com"
     r"/workspaces/(?P<id>ws-[a-z0-9-]+)/api/v1/remote_write"
 )
+AMP = "https://aps-workspaces.us-east-1.amazonaws.com/workspaces"
 # docs.aws.amazon.com/sns/latest/dg/sns-email-notifications.html
-EMAIL = r"^([^@\s]+@[^@\s]+\.[^@\s.]+)?$"
+EMAIL, ADDRESS = r"([^@\s]+@[^@\s]+\.[^@\s.]+)?", "on-call@example.com"
 
 
 class Head(Access):
@@ -32,8 +34,8 @@ class Head(Access):
     # an ElastiCache of that type; or redis, the address of a Redis whose password is the cluster's
     # secret (rediss://host:port is TLS).
     state: Literal["none", "redis"] = "none"
-    redis_node_type: Annotated[Text, Field(pattern=r"^(cache\.[a-z0-9.-]+)?$")] = ""
-    redis: Annotated[Text, Field(pattern=r"^((rediss://)?[a-z0-9][a-z0-9.-]*:\d{1,5})?$")] = ""
+    redis_node_type: Annotated[Text, like(r"(cache\.[a-z0-9.-]+)?", "cache.t4g.small")] = ""
+    redis: Annotated[Text, like(REDIS, "redis.example.com:6379 or rediss://host:6379")] = ""
 
     @model_validator(mode="after")
     def _state_has_an_address(self) -> "Head":
@@ -73,7 +75,7 @@ class Rollout(Table):
     # first: launch the new head before terminating the old one. after: where capacity is scarce.
     launch: Literal["first", "after"] = "first"
     # Workers that may be replaced at once: a number, or a percentage (at least one worker).
-    max_unavailable: Annotated[str, Field(pattern=r"^[1-9]\d*$|^([1-9]\d?|100)%$")] = "10%"
+    max_unavailable: Annotated[str, like(r"[1-9][0-9]*|([1-9][0-9]?|100)%", "5 or 10%")] = "10%"
     # Seconds that a worker's tasks get to end before the worker is terminated.
     drain_seconds: int = Field(default=300, ge=0, le=86400)
     # The bake time: seconds without an alarm in ALARM before a rollout counts as successful.
@@ -90,7 +92,7 @@ class Rollout(Table):
 class Alarms(Table):
     """Who is notified of alarms, after how long, and whether a head is replaced."""
 
-    email: Annotated[Text, Field(pattern=EMAIL)] = ""
+    email: Annotated[Text, like(EMAIL, ADDRESS)] = ""
     head_missing_minutes: int = Field(default=3, ge=1, le=60)
     # Replace a head when an alarm goes to ALARM and there is no leader.
     remediate: bool = False
@@ -102,7 +104,7 @@ class Budget(Table):
     # 0: there is no budget.
     dollars_per_month: int = Field(default=0, ge=0)
     # At most ten: docs.aws.amazon.com/cost-management/latest/userguide/budgets-controls.html
-    emails: tuple[Annotated[Text, Field(min_length=1, pattern=EMAIL)], ...] = Field(
+    emails: tuple[Annotated[Text, Field(min_length=1), like(EMAIL, ADDRESS)], ...] = Field(
         default=(), max_length=10
     )
 
@@ -117,9 +119,9 @@ class Metrics(Table):
     """Where Ray's metrics can be looked at, besides Prometheus on a head whose image has it."""
 
     # A Grafana, as heads and browsers reach it: Ray's dashboard shows its graphs.
-    grafana: Annotated[Text, Field(pattern=GRAFANA)] = ""
+    grafana: Annotated[Text, like(GRAFANA, "https://grafana.example.com")] = ""
     # A workspace of Amazon Managed Prometheus, to which Prometheus on the head sends all metrics.
-    remote_write: Annotated[Text, Field(pattern=rf"^({WORKSPACE})?$")] = ""
+    remote_write: Annotated[Text, like(rf"({WORKSPACE})?", f"{AMP}/ws-…/api/v1/remote_write")] = ""
 
     def workspace_arn(self, account_id: str) -> str:
         """Return the workspace's ARN, in its own region and this account; empty without one.

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from common.image_environment import refusal
-from common.table import Table, Text
+from common.table import Table, Text, like
+from common.worker_groups import InstanceType
 
 DEFAULT_IMAGE = ""  # the name of [image]
 IMAGE_NAME = re.compile(r"[a-z][a-z0-9-]{0,20}")
@@ -23,9 +24,10 @@ _BASE = ("base_id", "base_name", "base_owner")
 _CHOSEN = ("head_id", "worker_id")
 # Names of Debian packages: https://www.debian.org/doc/debian-policy/ch-controlfields.html#source
 # To apt-get(8) a hyphen at the end means: remove the package.
-PackageName = Annotated[Text, Field(pattern=r"^[a-z0-9][a-z0-9+.-]*[a-z0-9+]$")]
+PackageName = Annotated[Text, like(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+]", "libgl1")]
+ImageId = Annotated[Text, like(r"(ami-[0-9a-z-]+)?", "ami-0123456789abcdef0")]
 # Names that a shell and systemd's EnvironmentFile accept.
-VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+VariableName = Annotated[str, like(r"[A-Za-z_][A-Za-z0-9_]*", "HF_HOME")]
 
 
 def _below_the_repository(value: str) -> str:
@@ -41,21 +43,23 @@ RepositoryPath = Annotated[Text, AfterValidator(_below_the_repository)]
 class ImageSettings(Table):
     """One image, for heads and workers."""
 
-    base_id: Text = ""
-    base_name: str = ""
+    base_id: ImageId = ""
+    base_name: Text = ""
     base_owner: Text = ""
     architecture: Literal["x86_64", "arm64"] = "x86_64"
     python: Literal["3.10", "3.11", "3.12", "3.13"] = "3.11"
-    ssh_username: str = "admin"
-    build_instance_type: str = "m6i.large"
+    ssh_username: Annotated[Text, like(r"[a-z_][a-z0-9_-]{0,31}", "ubuntu")] = "admin"
+    build_instance_type: InstanceType = "m6i.large"
     # Empty: the account's default VPC.
-    build_subnet_id: Text = ""
+    build_subnet_id: Annotated[
+        Text, like(r"(subnet-[0-9a-f]{8,17})?", "subnet-0123456789abcdef0")
+    ] = ""
     volume_gib: int = Field(default=20, ge=8, le=1000)
     encrypted: bool = True
     ssm_agent_required: bool = True
     # Empty: the image of the environment's channel.
-    head_id: Text = ""
-    worker_id: Text = ""
+    head_id: ImageId = ""
+    worker_id: ImageId = ""
     # A lock with hashes, whose packages are installed beside Ray. Paths are the repository's.
     requirements: RepositoryPath = ""
     # Of the base's package manager.

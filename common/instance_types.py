@@ -33,6 +33,7 @@ class TypeFacts:
     disk_gb: int = 0
     efa_interfaces: int = 0  # at most, one for each network card; 0: no EFA
     placements: tuple[str, ...] = ()  # strategies of placement groups
+    markets: tuple[str, ...] = ("on-demand", "spot")
 
 
 def type_facts(clients: Clients, names: Iterable[str]) -> dict[str, TypeFacts]:
@@ -80,6 +81,7 @@ def _facts(entry: dict[str, Any]) -> TypeFacts:
         disk_gb=min((int(disk["SizeInGB"]) for disk in disks), default=0),
         efa_interfaces=int(efa.get("MaximumEfaInterfaces", 0)),
         placements=tuple(entry.get("PlacementGroupInfo", {}).get("SupportedStrategies", [])),
+        markets=tuple(entry["SupportedUsageClasses"]),
     )
 
 

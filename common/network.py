@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from common.table import Table, Text
+from common.table import Table, Text, like
 
 InterfaceService = Literal["autoscaling", "ec2", "logs", "monitoring", "ssm", "ssmmessages"]
 GatewayService = Literal["dynamodb", "s3"]
@@ -34,6 +34,15 @@ def _written_out(value: Any) -> Any:
     return value
 
 
+def _services(value: Any) -> Any:
+    """Check the whole, as of several kinds each would be a mistake."""
+    known = (*INTERFACES, *GATEWAYS)
+    listed = isinstance(value, list | tuple) and all(name in known for name in value)
+    if not listed and not isinstance(value, bool | None):
+        raise ValueError(f"{value!r} is not true, false, or a list of some of {', '.join(known)}")
+    return value
+
+
 def _vpc_range(cidr: IPv4Network) -> IPv4Network:
     if not LARGEST <= cidr.prefixlen <= SMALLEST:
         raise ValueError(
@@ -50,9 +59,10 @@ def _not_everyone(cidr: IPv4Network) -> IPv4Network:
 
 
 Range = Annotated[IPv4Network, BeforeValidator(_written_out)]
-VpcId = Annotated[Text, Field(pattern=r"^(vpc-([0-9a-f]{8}|[0-9a-f]{17}))?$")]
-SubnetId = Annotated[Text, Field(pattern=r"^subnet-([0-9a-f]{8}|[0-9a-f]{17})$")]
-RouteTableId = Annotated[Text, Field(pattern=r"^rtb-([0-9a-f]{8}|[0-9a-f]{17})$")]
+_ID = "([0-9a-f]{8}|[0-9a-f]{17})"
+VpcId = Annotated[Text, like(rf"(vpc-{_ID})?", "vpc-0123456789abcdef0")]
+SubnetId = Annotated[Text, like(rf"subnet-{_ID}", "subnet-0123456789abcdef0")]
+RouteTableId = Annotated[Text, like(rf"rtb-{_ID}", "rtb-0123456789abcdef0")]
 
 
 class Network(Table):
@@ -62,7 +72,9 @@ class Network(Table):
     zones: int = Field(default=2, ge=2, le=3)
     nat: bool = False
     # True: all that nodes need, in a VPC that is created; the default there. Names: these alone.
-    endpoints: bool | tuple[InterfaceService | GatewayService, ...] | None = None
+    endpoints: Annotated[
+        bool | tuple[InterfaceService | GatewayService, ...] | None, BeforeValidator(_services)
+    ] = None
     # Who may reach the cluster's endpoint, the build instances and the image tests.
     operator_cidrs: tuple[Annotated[Range, AfterValidator(_not_everyone)], ...] = Field(
         min_length=1

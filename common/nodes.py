@@ -7,11 +7,11 @@ their own.
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from common.table import Table, Text
+from common.table import Table, Text, like
 
 # What gp3 offers: https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html
 BASE_IOPS, MOST_IOPS = 3_000, 80_000
@@ -20,21 +20,31 @@ IOPS_FOR_EACH_GIB = 500
 IOPS_FOR_EACH_MIB = 4  # a throughput of 1 MiB/s needs 4 IOPS
 MOST_GIB = 65_536
 
-PolicyArn = Annotated[Text, Field(pattern=r"^arn:[a-z-]+:iam::(\d{12}|aws):policy/[\w+=,.@/-]+$")]
-SecurityGroupId = Annotated[Text, Field(pattern=r"^sg-[0-9a-f]{8,17}$")]
+_POLICY_ARN = r"arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[A-Za-z0-9_+=,.@/-]+"
+_A_POLICY = "arn:aws:iam::123456789012:policy/read-models"
+PolicyArn = Annotated[Text, like(_POLICY_ARN, _A_POLICY)]
+Boundary = Annotated[Text, like(rf"({_POLICY_ARN})?", _A_POLICY)]
+SecurityGroupId = Annotated[Text, like(r"sg-[0-9a-f]{8,17}", "sg-0123456789abcdef0")]
 # A bucket, then a key or the beginning of keys: bucket/prefix/*
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-OBJECTS = re.compile(r"(?![^/]*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^\s?$\"{}*]*\*?")
+OBJECTS = re.compile(r"(?![^/]*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^?$\"{}*]*\*?")
+# What a policy may hold of it:
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_PutRolePolicy.html
+IN_POLICIES = re.compile(r"[ -~\u00a0-\u00ff]+")
 # The protocol and its port or ports, then the range.
 EGRESS = re.compile(r"(tcp|udp)/(\d{1,5})(?:-(\d{1,5}))? to (\d{1,3}(?:\.\d{1,3}){3}/\d{1,2})")
 MOST_PORT = 65_535
 # As launch templates take it: the key's ARN, whose id may be that of a key in several regions.
 KmsKey = Annotated[
-    Text, Field(pattern=r"^(arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/(mrk-)?[0-9a-f-]{32,36})?$")
+    Text,
+    like(
+        r"(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/(mrk-)?[0-9a-f-]{32,36})?",
+        "arn:aws:kms:us-east-1:123456789012:key/12345678-90ab-cdef-1234-567890abcdef",
+    ),
 ]
 # Directories of the system and all below them, Raykiln's own, and those that hold them.
 RESERVED_MOUNTS = re.compile(
-    r"/((bin|boot|dev|etc|lib|lib32|lib64|libx32|proc|root|run|sbin|sys|tmp|usr|var)(/.*)?"
+    r"/((bin|boot|dev|etc|lib|lib32|lib64|libx32|proc|root|run|sbin|snap|sys|tmp|usr|var)(/.*)?"
     r"|opt(/ray(kiln)?(/.*)?)?|mnt(/instance-store(/.*)?)?)"
 )
 
@@ -83,8 +93,8 @@ class Volume(Table):
 class FileSystem(Table):
     """An EFS file system, and where nodes mount it."""
 
-    id: Annotated[Text, Field(pattern=r"^fs-[0-9a-f]{8,17}$")]
-    mount: Annotated[str, Field(pattern=r"^(/[\w.-]+)+$")]
+    id: Annotated[Text, like(r"fs-[0-9a-f]{8,17}", "fs-0123456789abcdef0")]
+    mount: Annotated[str, like(r"(/[\w.-]+)+", "/shared")]
 
     @field_validator("mount")
     @classmethod
@@ -125,6 +135,10 @@ def _egress(rule: str) -> str:
 def _objects(value: str) -> str:
     if not OBJECTS.fullmatch(value):
         raise ValueError(f"{value!r} is not like 'bucket/prefix/*', 'bucket/key' or 'bucket/*'")
+    if not IN_POLICIES.fullmatch(value):
+        raise ValueError(f"{value!r} has characters that IAM takes in no policy: name less of it")
+    if value.endswith("/"):
+        raise ValueError(f"{value!r} holds none of the objects below it: write '{value}*'")
     return value
 
 
@@ -147,6 +161,6 @@ class Nodes(Access):
     """What all nodes have."""
 
     # Of the roles that are created, for accounts that demand one.
-    permissions_boundary: Literal[""] | PolicyArn = ""
+    permissions_boundary: Boundary = ""
     # Of volumes and images; empty: the account's default key for EBS.
     kms_key: KmsKey = ""

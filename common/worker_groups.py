@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from common.nodes import Access, Volume
-from common.table import Text
+from common.table import Text, like
 
 Market = Literal["on-demand", "spot"]
 
@@ -23,6 +23,7 @@ HEAD = "head"  # the head's node type
 # Keys of a group that are tables themselves.
 TABLES = ("resources", "labels", "volume")
 
+RESERVATION = "(cr-[0-9a-f]{8,17})?"
 INSTANCE_TYPE = re.compile(r"[a-z0-9-]+\.[a-z0-9-]+")
 RESOURCE_NAME = re.compile(r"[!-~]([ -~]{0,98}[!-~])?")
 # What a node offers of these is looked up; Ray refuses the names as custom resources.
@@ -44,7 +45,7 @@ def _instance_type(value: str) -> str:
     return value
 
 
-Zone = Annotated[Text, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d[a-z]$")]
+Zone = Annotated[Text, like(r"[a-z]{2}(-[a-z]+)+-[0-9](-[a-z]+-[0-9])?[a-z]", "us-east-1a")]
 InstanceType = Annotated[str, AfterValidator(_instance_type)]
 Quantity = Annotated[int, Field(ge=0, le=MOST_OF_A_RESOURCE, strict=True)]
 
@@ -78,7 +79,7 @@ class WorkerGroup(Access):
     # cluster: instances close to each other in one zone, for the fastest network.
     placement: Literal["", "cluster"] = ""
     efa: bool = False
-    capacity_reservation_id: Annotated[Text, Field(pattern=r"^(cr-[0-9a-f]{8,17})?$")] = ""
+    capacity_reservation_id: Annotated[Text, like(RESERVATION, "cr-0123456789abcdef0")] = ""
 
     @property
     def markets(self) -> tuple[Market, ...]:

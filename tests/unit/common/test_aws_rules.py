@@ -176,7 +176,7 @@ def test_all_names_are_refused_at_once_with_their_keys() -> None:
         names={"load_balancer": "l" * 33, "secret": "no-slash", "bucket": "UPPER", "stack": "1"}
     )
 
-    assert [line.split(": ")[1] for line in found] == [
+    assert [line.split(": ")[0] for line in found] == [
         "names.stack",
         "names.secret",
         "names.bucket",
@@ -188,9 +188,7 @@ def test_all_names_are_refused_at_once_with_their_keys() -> None:
 def test_one_name_for_both_launch_templates_is_refused() -> None:
     names = {"head_template": "ray", "worker_template": "ray"}
 
-    assert mistakes(names=names) == [
-        "(the whole file): names: two launch templates would be called ray"
-    ]
+    assert mistakes(names=names) == ["names: two launch templates would be called ray"]
 
 
 def test_a_group_s_launch_template_may_not_be_another_s() -> None:
@@ -198,13 +196,13 @@ def test_a_group_s_launch_template_may_not_be_another_s() -> None:
     names = {"head_template": "ray.gpu", "worker_template": "ray"}
 
     assert mistakes(names=names, workers={"gpu": group}) == [
-        "(the whole file): names: two launch templates would be called ray.gpu"
+        "names: two launch templates would be called ray.gpu"
     ]
 
 
 def test_the_stable_name_is_within_its_zone() -> None:
     assert mistakes(names={"head_dns": "ray.example.com"}) == [
-        "(the whole file): names.head_dns: ray.example.com is not within dns.zone, ray.internal"
+        "names.head_dns: ray.example.com is not within dns.zone, ray.internal"
     ]
 
 
