@@ -44,6 +44,10 @@ def _policies(clients: Clients, environment: Environment, release: Release) -> I
             words = f"{place}: {arn} belongs to another account"
             yield Finding(words, "roles take policies of their own account, and AWS's", fatal=True)
             continue
+        if arn.split(":")[1] != (partition := clients("ec2").meta.partition):
+            words = f"{place}: {arn} is not of the partition {partition}"
+            yield Finding(words, f"begin it with arn:{partition}:", fatal=True)
+            continue
         yield from _policy(clients, arn, place)
 
 

@@ -14,7 +14,7 @@ from deploy.release.release import Release
 from deploy.release.settings import Group
 
 UNKNOWN = ("InvalidCapacityReservationId.NotFound", "InvalidCapacityReservationId.Malformed")
-ACTIVE = "active"
+ACTIVE, DEFAULT = "active", "default"
 
 
 def reservation_findings(clients: Clients, release: Release) -> tuple[Finding, ...]:
@@ -32,11 +32,13 @@ def _findings(clients: Clients, group: Group) -> Iterator[Finding]:
             hint="correct the group or the reservation",
             fatal=True,
         )
-    if reservation and int(reservation["TotalInstanceCount"]) < group.max:
-        room = reservation["TotalInstanceCount"]
+    if reservation and (room := int(reservation["TotalInstanceCount"])) < group.max:
+        least = f", {group.min} at least" if room < group.min else ""
         yield Finding(
-            f"{name} has room for {room} instances, and workers.{group.name} may have {group.max}",
+            f"{name} has room for {room} instances, and workers.{group.name} may have "
+            f"{group.max}{least}",
             hint="lower max, or enlarge the reservation",
+            fatal=room < group.min,
         )
 
 
@@ -55,6 +57,11 @@ def _mismatches(group: Group, reservation: dict[str, Any]) -> Iterator[str]:
     name, kind = group.capacity_reservation_id, reservation["InstanceType"]
     if (state := reservation["State"]) != ACTIVE:
         yield f"{name} is {state}"
+    # A Capacity Block is a market of its own, for which launches would have to ask:
+    # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/capacity-blocks-launch.html
+    for key in ("ReservationType", "Tenancy"):
+        if (theirs := reservation.get(key, DEFAULT)) != DEFAULT:
+            yield f"{name} has the {key} {theirs}, and workers are launched with {DEFAULT}"
     if group.instance_types != (kind,):
         yield f"{name} is of {kind}, and instance_types are {', '.join(group.instance_types)}"
     if (zone := reservation["AvailabilityZone"]) not in group.zones:

@@ -52,6 +52,7 @@ def _different(place: str, types: list[TypeFacts]) -> Iterator[str]:
 def _of_group(
     place: str, group: WorkerGroup, types: list[TypeFacts], image: ImageSettings
 ) -> Iterator[str]:
+    yield from _no_market(f"{place}.market", group, types)
     yield from _too_little_memory(f"{place}.object_store_gib", group.object_store_gib, types)
     if group.instance_store == "spill":
         yield from _no_disks(f"{place}.instance_store", types, image)
@@ -59,6 +60,19 @@ def _of_group(
         yield from _no_placement(f"{place}.placement", group.placement, types)
     if group.efa:
         yield from _no_efa(f"{place}.efa", types)
+
+
+def _no_market(place: str, group: WorkerGroup, types: list[TypeFacts]) -> Iterator[str]:
+    """EC2 sells some types on demand alone, or only as blocks of capacity (SupportedUsageClasses).
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceTypeInfo.html
+    """
+    for kind in types:
+        for market in group.markets:
+            if market not in kind.markets:
+                yield f"{place}: {kind.name} is not to be had as {market}, but as " + (
+                    " and ".join(kind.markets)
+                )
 
 
 def _too_little_memory(place: str, gib: int, types: list[TypeFacts]) -> Iterator[str]:

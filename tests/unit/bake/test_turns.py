@@ -45,6 +45,7 @@ class FakeAws:
                 "InstanceType": kind,
                 "VCpuInfo": {"DefaultVCpus": VCPUS[kind]},
                 "ProcessorInfo": {"SupportedArchitectures": ["x86_64"]},
+                "SupportedUsageClasses": ["on-demand", "spot"],
             }
             for kind in InstanceTypes
         ]

@@ -105,6 +105,14 @@ def test_a_policy_that_may_not_be_looked_for_is_no_reason_to_stop(world: World) 
     ]
 
 
+def test_a_policy_of_another_partition_is_refused(world: World) -> None:
+    theirs = "arn:aws-cn:iam::aws:policy/AmazonS3ReadOnlyAccess"
+
+    assert findings(nodes={"policy_arns": [theirs]}) == [
+        f"!nodes.policy_arns: {theirs} is not of the partition aws"
+    ]
+
+
 def test_what_only_an_earlier_release_had_is_named_by_the_release(world: World) -> None:
     missing = f"arn:aws:iam::{HERE}:policy/missing"
     earlier = a_release_of(an_environment(nodes={"policy_arns": [missing]}))

@@ -71,6 +71,7 @@ class FakeAws:
                     "InstanceType": kind,
                     "VCpuInfo": {"DefaultVCpus": self.vcpus},
                     "ProcessorInfo": {"SupportedArchitectures": [self.architecture]},
+                    "SupportedUsageClasses": ["on-demand", "spot"],
                 }
                 for kind in wanted["InstanceTypes"]
             ]

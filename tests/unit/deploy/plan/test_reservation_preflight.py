@@ -1,6 +1,7 @@
 """Capacity reservations that do not fit their groups are found before a deploy."""
 
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -62,6 +63,40 @@ def test_a_reservation_of_another_type_or_zone_is_refused(
 
     assert finding.fatal
     assert finding.words == f"workers.worker.capacity_reservation_id: {reservation} {words}"
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"), [("ReservationType", "capacity-block"), ("Tenancy", "dedicated")]
+)
+def test_a_reservation_that_launches_do_not_ask_for_is_refused(key: str, kind: str) -> None:
+    reservation = {
+        "InstanceType": "m6i.large",
+        "AvailabilityZone": "us-east-1a",
+        "TotalInstanceCount": 3,
+        "State": "active",
+        key: kind,
+    }
+    ec2 = Mock()
+    ec2.describe_capacity_reservations.return_value = {"CapacityReservations": [reservation]}
+
+    (finding,) = found(Mock(return_value=ec2), "cr-0123456789abcdef0")
+
+    assert finding.fatal
+    assert finding.words == (
+        "workers.worker.capacity_reservation_id: cr-0123456789abcdef0 has the "
+        f"{key} {kind}, and workers are launched with default"
+    )
+
+
+def test_a_reservation_below_the_minimum_is_refused(clients: Clients) -> None:
+    reservation = reserved(clients, InstanceCount=1)
+
+    (finding,) = found(clients, reservation, min=2)
+
+    assert finding.fatal
+    assert finding.words == (
+        f"{reservation} has room for 1 instances, and workers.worker may have 3, 2 at least"
+    )
 
 
 def test_a_reservation_that_is_not_active_is_refused(clients: Clients) -> None:

@@ -17,6 +17,7 @@ FACTS = {
         TypeFacts("m6id.large", 2, 0, INTEL, memory_mib=8192, disks=1, placements=ANYWHERE),
         TypeFacts("t3.large", 2, 0, INTEL, memory_mib=8192, placements=("partition", "spread")),
         TypeFacts("p4d.24xlarge", 96, 8, INTEL, disks=8, efa_interfaces=4, placements=ANYWHERE),
+        TypeFacts("hpc6a.48xlarge", 96, 0, INTEL, markets=("on-demand",)),
         TypeFacts("p4de.24xlarge", 96, 8, INTEL, disks=8, efa_interfaces=4, placements=ANYWHERE),
         TypeFacts("p5.48xlarge", 96, 8, INTEL, disks=8, efa_interfaces=32, placements=ANYWHERE),
     )
@@ -51,6 +52,14 @@ def test_several_disks_need_a_package_of_the_image() -> None:
         "its image"
     ]
     assert found("p4d.24xlarge", instance_store="spill", packages=("btrfs-progs",)) == []
+
+
+@pytest.mark.parametrize("market", ["spot", "spot-then-on-demand"])
+def test_a_type_that_is_never_on_spot_is_refused_there(market: str) -> None:
+    assert found("hpc6a.48xlarge") == []
+    assert found("hpc6a.48xlarge", market=market) == [
+        "workers.gpu.market: hpc6a.48xlarge is not to be had as spot, but as on-demand"
+    ]
 
 
 def test_efa_needs_types_that_have_it_and_as_much_of_it() -> None:
