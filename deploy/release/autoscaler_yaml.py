@@ -160,12 +160,17 @@ def _launches_none(most: int) -> dict[str, object]:
 
 
 def _group_type(group: Group, node_config: dict[str, Any]) -> dict[str, object]:
-    """Return a group's node type; memory is left out, as each node measures its own."""
+    """Return a group's node type; memory is left out, as each node measures its own.
+
+    Ray gives each node the label of its group by itself (RAY_NODE_TYPE_NAME), but launches one for
+    work that asks for it only where the node type says so (``_satisfies_label_constraints``,
+    autoscaler/v2/scheduler.py, Ray 2.60).
+    """
     gpus = {"GPU": group.gpus} if group.gpus else {}
     return {
         "node_config": node_config,
         "resources": {"CPU": group.cpus, **gpus, **dict(group.resources)} | DRIVERS,
-        **({"labels": dict(group.labels)} if group.labels else {}),
+        "labels": {contract.NODE_GROUP_LABEL: group.name} | dict(group.labels),
         "min_workers": group.min,
         "max_workers": group.max,
     }

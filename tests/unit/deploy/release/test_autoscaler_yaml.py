@@ -64,7 +64,7 @@ def test_a_group_offers_what_its_types_have_and_what_it_is_given() -> None:
 
     found = config["available_node_types"]["gpu"]
     assert found["resources"] == {"CPU": 4, "GPU": 1, "big_disk": 1, "driver": 1000}
-    assert found["labels"] == {"team": "search"}
+    assert found["labels"] == {"ray.io/node-group": "gpu", "team": "search"}
     assert found["node_config"]["InstanceTypes"] == ["g6.xlarge", "g5.xlarge"]
     assert found["node_config"]["Markets"] == ["spot", "on-demand"]
     assert mistakes(config, "2.60.0") == ()
