@@ -3,7 +3,8 @@
 A consumer is a detached actor: it outlives this process, and Ray restarts it for ever, on another
 node if need be (docs.ray.io/en/latest/ray-core/actors/named-actors.html, fault-tolerance.html). It
 works from its start on, so a restarted one needs no one to call it. This process only sees to their
-number, one for each CPU of the cluster, and to the sweep; it may be killed and started at any time.
+number, one for each CPU of the nodes in use (nodes.py) as far as their memory goes, and to the
+sweep; it may be killed and started at any time.
 """
 
 import os
@@ -22,6 +23,7 @@ from documents.access import access
 from documents.entry import NAMESPACE, connect, nodes_of, selector
 from documents.errors import Unavailable
 from documents.log import JsonLog
+from documents.nodes import Nodes
 from documents.program import run
 from documents.providers import choose
 from documents.reporting import Reporter
@@ -50,6 +52,8 @@ class Consumer:
     def _run(self) -> None:
         try:
             self._worker.run()
+            # It was stopped. Only a killed actor ends for good: one that exits is restarted.
+            ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
         except BaseException as error:
             # Ray restarts an actor whose process ends, not one whose thread does.
             self._log("failed", error=f"{type(error).__name__}: {error}")
@@ -59,24 +63,26 @@ class Consumer:
         """Return what it is working on, how many objects it has finished, and on which node."""
         return {**self._worker.state, "node": ray.get_runtime_context().get_node_id()}
 
-    def stop(self) -> None:
-        """Finish the object that it is working on, and take no other."""
+    def stop(self, seconds: float) -> None:
+        """Finish the object that it is working on, take no other, and end; return sooner or then.
+
+        Returns after so many seconds at most: each call that waits takes one of its threads.
+        """
         self._worker.stop()
-        self._thread.join()
+        self._thread.join(seconds)
 
 
 class Keeper:
     """Sees to the number of consumers; those of another ``version`` of the settings are stopped."""
 
-    def __init__(self, settings: Settings, log: JsonLog, version: str = "") -> None:
-        self._settings, self._log = settings, log
+    def __init__(self, settings: Settings, nodes: Nodes, log: JsonLog, version: str = "") -> None:
+        self._settings, self._nodes, self._log = settings, nodes, log
         self._prefix = f"{PREFIX}{version}-" if version else PREFIX
 
     def step(self) -> None:
         """Start the consumers that are missing, and stop those that are too many."""
-        nodes = nodes_of(self._settings.group)
-        cpus = sum(node["Resources"].get("CPU", 0) for node in nodes)
-        wanted = self._settings.consumers or max(1, int(cpus))
+        nodes = self._nodes.in_use()
+        wanted = self._settings.consumers or max(1, sum(map(self._room, nodes)))
         if others := [name for name in names() if not name.startswith(self._prefix)]:
             self._log("stopping", consumers=others)
             stop(others)
@@ -85,9 +91,17 @@ class Keeper:
         for name in missing[: max(0, wanted - len(there))]:
             self._log("starting", consumer=name)
             self._start(name)
-        for name in sorted(there, key=_is_working)[: max(0, len(there) - wanted)]:
-            self._log("stopping", consumer=name)
-            stop([name])
+        if len(there) > wanted:
+            used = {node["NodeID"] for node in nodes}
+            ends = sorted(there, key=lambda name: _worth(name, used))[: len(there) - wanted]
+            self._log("stopping", consumers=ends)
+            stop(ends)
+
+    def _room(self, node: dict[str, Any]) -> int:
+        """Return how many consumers a node has room for."""
+        found, each = node["Resources"], self._settings.consumer_memory
+        cpus = int(found.get("CPU", 0))
+        return min(cpus, int(found.get("memory", 0) // each)) if each else cpus
 
     def _start(self, name: str) -> None:
         options = {
@@ -129,29 +143,29 @@ def _state(name: str) -> dict[str, Any]:
         return {}
 
 
-def _is_working(name: str) -> tuple[bool, bool]:
-    """Order consumers by what is lost with them: those that wait for a node come first."""
+def _worth(name: str, used: set[str]) -> tuple[bool, bool, bool]:
+    """Order consumers by what is lost with them: those that wait for a node come first.
+
+    Then come those on nodes that are not used any more, whatever they work on: they finish it.
+    """
     state = _state(name)
-    return bool(state), bool(state.get("at"))
+    return bool(state), state.get("node") in used, bool(state.get("at"))
 
 
 def stop(names: list[str], seconds: float = STOPS_WITHIN) -> None:
     """End consumers once they have finished what they have; those that take longer go on."""
-    stopping = {}
+    stopping = []
     for name in names:
         try:
             actor = ray.get_actor(name, namespace=NAMESPACE)
             if not _state(name):  # it waits for a node
                 ray.kill(actor, no_restart=True)
                 continue
-            stopping[actor.stop.remote()] = actor
+            stopping.append(actor.stop.remote(seconds))
         except (RayError, ValueError):
             continue  # it is gone, or whoever asks tries again
-    if not stopping:
-        return
-    done, _ = ray.wait(list(stopping), num_returns=len(stopping), timeout=seconds)
-    for one in done:
-        ray.kill(stopping[one], no_restart=True)
+    if stopping:
+        ray.wait(stopping, num_returns=len(stopping), timeout=seconds + ANSWERS_WITHIN)
 
 
 def main() -> None:
@@ -174,7 +188,8 @@ def keep(settings: Settings, environment: str, over: threading.Event, version: s
     log = JsonLog("keeper")
     clients = Clients(settings.region)
     found, index = access(settings, clients), choose.index(settings, clients)
-    keeper, swept_at = Keeper(settings, log, version), 0.0
+    keeper = Keeper(settings, Nodes(settings, found.queue.waiting, log), log, version)
+    swept_at = 0.0
     reporter = Reporter(clients("cloudwatch"), found, environment)
     while not over.is_set():
         try:

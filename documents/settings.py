@@ -58,6 +58,13 @@ class Settings(BaseModel):
 
     # Where it shares a cluster: the value of the label ray.io/node-group of the nodes that it uses.
     group: str = ""
+    # There: how many of these nodes there may be; the group grows and shrinks between the two by
+    # what waits for each, seen for so many seconds. Without a most it is left as it is.
+    workers_min: int = Field(default=1, ge=1)
+    workers_max: int | None = Field(default=None, ge=1)
+    backlog_per_worker: int = Field(default=10, ge=1)
+    grow_seconds: float = Field(default=60.0, ge=0)
+    shrink_seconds: float = Field(default=900.0, ge=0)
     # One consumer for each CPU of these nodes, unless a number is set.
     consumers: int | None = Field(default=None, ge=1)
     consumer_memory: int = Field(default=1536 * 2**20, ge=0)
@@ -84,6 +91,8 @@ class Settings(BaseModel):
         wrong = []
         if self.chunk_overlap >= self.chunk_tokens:
             wrong.append("chunk_overlap must be less than chunk_tokens")
+        if self.workers_max is not None and self.workers_min > self.workers_max:
+            wrong.append("workers_min must be at most workers_max")
         if self.index == "s3vectors" and not self.vector_bucket:
             wrong.append("vector_bucket is needed where index is s3vectors")
         if self.index == "pinecone" and not (self.pinecone_host and self.pinecone_api_key):

@@ -74,10 +74,13 @@ def _group(environment: Environment, cluster: Foundation | None) -> dict[str, st
             f"{environment.name}: the cluster that the documents run on is not deployed",
             hint="invoke bake, then invoke deploy",
         )
+    group = environment.workers[environment.documents.group]
     return {
         "VpcId": cluster.vpc_id,
         "HeadName": cluster.head_name,
         "GroupName": environment.documents.group,
+        "RayWorkersMin": str(group.min),
+        "RayWorkersMax": str(group.max),
         "GroupRoleName": cluster.documents_role(environment.documents.group),
         "WorkerSecurityGroupId": cluster.worker_security_group_id,
         "LoadBalancerArn": cluster.load_balancer_arn,

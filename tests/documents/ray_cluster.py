@@ -47,14 +47,13 @@ class RayCluster:
             "PYTHONPATH": str(REPOSITORY),
         }
 
-    def start_head(self) -> None:
-        self._start(
-            "head", "--head", f"--port={self.port}", "--num-cpus=0", "--include-dashboard=false"
-        )
+    def start_head(self, *arguments: str, **variables: str) -> None:
+        head = ("--head", f"--port={self.port}", "--num-cpus=0", "--include-dashboard=false")
+        self._spawn("head", [*_command(self.folder), *head, *arguments], variables)
 
     def start_worker(self, name: str, cpus: int, group: str = "") -> None:
-        arguments = (f"--address=127.0.0.1:{self.port}", f"--num-cpus={cpus}")
-        self._start(name, *arguments, RAY_NODE_TYPE_NAME=group)
+        command = worker_command(f"127.0.0.1:{self.port}", cpus, self.folder)
+        self._spawn(name, command, {"RAY_NODE_TYPE_NAME": group})
 
     def await_started(self, name: str) -> None:
         """Wait until ``ray start`` says so: a worker that cannot join in time gives up."""
@@ -88,17 +87,6 @@ class RayCluster:
         for name in list(self.processes):
             self.kill(name)
 
-    def _start(self, name: str, *arguments: str, **variables: str) -> None:
-        self._spawn(
-            name,
-            [
-                *(RAY, "start", "--block", "--node-ip-address=127.0.0.1", *arguments),
-                *("--object-store-memory=80000000", "--disable-usage-stats"),
-                f"--temp-dir={self.folder}/ray",
-            ],
-            variables,
-        )
-
     def _spawn(self, name: str, command: list[str], variables: dict[str, str]) -> None:
         with (self.folder / f"{name}.log").open("wb") as log:
             self.processes[name] = subprocess.Popen(
@@ -111,23 +99,42 @@ class RayCluster:
             )
 
 
+def worker_command(address: str, cpus: int, folder: Path | str) -> list[str]:
+    """Return what starts a worker that joins the head at this address."""
+    return [*_command(folder), f"--address={address}", f"--num-cpus={cpus}"]
+
+
+def _command(folder: Path | str) -> list[str]:
+    return [
+        *(RAY, "start", "--block", "--node-ip-address=127.0.0.1", "--disable-usage-stats"),
+        *("--object-store-memory=80000000", f"--temp-dir={folder}/ray"),
+    ]
+
+
 @contextmanager
-def ray_cluster(variables: dict[str, str], workers: dict[str, int]) -> Iterator[RayCluster]:
-    """Run a cluster with these workers, by their CPUs, and the consumers' keeper and Serve."""
+def ray_folder(variables: dict[str, str]) -> Iterator[RayCluster]:
+    """Yield a cluster of which nothing runs yet; stop what does after the block."""
     # Ray's sockets are below it, and their paths may have 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="rk-docs-", dir="/tmp"))
     cluster = RayCluster(variables, folder)
     try:
+        yield cluster
+    finally:
+        cluster.show()
+        cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def ray_cluster(variables: dict[str, str], workers: dict[str, int]) -> Iterator[RayCluster]:
+    """Run a cluster with these workers, by their CPUs, and the consumers' keeper and Serve."""
+    with ray_folder(variables) as cluster:
         cluster.start_head()
         cluster.await_started("head")
         for name, cpus in workers.items():
             cluster.start_worker(name, cpus)
             cluster.await_started(name)
         yield cluster
-    finally:
-        cluster.show()
-        cluster.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def await_served(port: int, seconds: float) -> None:

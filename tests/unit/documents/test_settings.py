@@ -54,6 +54,7 @@ def test_all_mistakes_are_named_at_once() -> None:
         ({"DOCUMENTS_INDEX": "pinecone"}, "PINECONE_API_KEY are needed"),
         ({"DOCUMENTS_VECTOR_BUCKET": ""}, "vector_bucket is needed"),
         ({"DOCUMENTS_CHUNK_OVERLAP": "160"}, "chunk_overlap must be less"),
+        ({"DOCUMENTS_WORKERS_MIN": "2", "DOCUMENTS_WORKERS_MAX": "1"}, "workers_min must be at"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(variables: dict[str, str], says: str) -> None:

@@ -86,6 +86,7 @@ def test_the_settings_name_everything_and_hold_no_secret(
     assert variables["DOCUMENTS_BUCKET"] == BUCKET
     assert variables["DOCUMENTS_QUEUE_URL"].endswith(f"/{STACK}")
     assert variables["DOCUMENTS_VECTOR_INDEX"] == "documents-local"
+    assert (variables["DOCUMENTS_WORKERS_MIN"], variables["DOCUMENTS_WORKERS_MAX"]) == ("1", "3")
     assert found["secrets"]["DOCUMENTS_TOKEN"].startswith("arn:aws:secretsmanager:")
     assert found["secrets"]["OPENAI_API_KEY"] == ""
 
