@@ -31,6 +31,9 @@ RETENTIONS = (
 )
 # Memory for 256 CPU units doubles instead of growing in steps.
 QUARTER = (512, GIB, 2 * GIB)
+# The smallest in which Ray has room for a consumer (consumer_memory, documents/settings.py) beside
+# its object store.
+LEAST_OF_WORKER = 2 * GIB
 
 
 # What describes tasks of Fargate and their network.
@@ -67,6 +70,15 @@ class DocumentWorkers(TaskSize):
     def _is_a_range(self) -> Self:
         if self.min > self.max:
             raise ValueError(f"min = {self.min} is more than max = {self.max}")
+        return self
+
+    @model_validator(mode="after")
+    def _has_room_for_a_document(self) -> Self:
+        if self.memory < LEAST_OF_WORKER:
+            raise ValueError(
+                f"memory = {self.memory} has no room for what reads a document: "
+                f"a worker needs {LEAST_OF_WORKER} MiB"
+            )
         return self
 
 

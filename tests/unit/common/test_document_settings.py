@@ -31,6 +31,7 @@ def test_other_sizes_are_refused(cpu: int, memory: int) -> None:
         ({"index": "pinecone"}, "pinecone_host"),
         ({"worker": {"min": 4, "max": 3}}, "min = 4 is more than max = 3"),
         ({"worker": {"spot_percent": 101}}, "spot_percent"),
+        ({"worker": {"cpu": 256, "memory": 1024}}, "a worker needs 2048 MiB"),
         ({"runs_on": "lambda"}, "runs_on"),
         ({"runs_on": "ec2", "nat": False, "base": "x"}, "nat, base: remove it"),
         ({"runs_on": "ec2", "worker": {"max": 3}}, r"\[workers.NAME\] describes its instances"),
