@@ -41,9 +41,7 @@ class Answerer:
 
         Raises Unavailable, OverBudget among it.
         """
-        tokens = self.embeddings.count([question])
-        if tokens:
-            self.metrics.spend(tokens, self.settings.tokens_per_day)
+        self._spend(self.embeddings.count([question]), self.settings.openai_embedding_dollars)
         (vector,) = self.embeddings.embed([question])
         left_out: set[str] = set()
         for _ in range(SEARCHES):
@@ -56,11 +54,23 @@ class Answerer:
         raise Unavailable("the documents change faster than they can be searched", retry_after=1)
 
     def answer(self, question: str, passages: Sequence[Passage]) -> Iterator[str]:
-        """Yield the answer, piece by piece; raises Unavailable or Refused, also half-way."""
-        if self.answers.kind != "extractive":
-            tokens = self.embeddings.count([question, *(one.text for one in passages)])
-            self.metrics.spend(tokens, self.settings.tokens_per_day)
-        yield from self.answers.answer(question, passages)
+        """Yield the answer, piece by piece; raises Unavailable or Refused, also half-way.
+
+        How long it becomes is not known before: what is written may overspend a day's budget.
+        """
+        asked = self.answers.asked(question, passages)
+        self._spend(asked, self.settings.openai_question_dollars)
+        said = list[str]()
+        try:
+            for piece in self.answers.answer(question, passages):
+                said.append(piece)
+                yield piece
+        finally:
+            tokens = self.answers.written("".join(said)) if asked else 0
+            self.metrics.spend(tokens, self.settings.openai_answer_dollars, None)
+
+    def _spend(self, tokens: int, dollars: float) -> None:
+        self.metrics.spend(tokens, dollars, self.settings.tokens_per_day)
 
 
 def _serves(hit: Hit, serving: Serving) -> bool:

@@ -128,8 +128,7 @@ def _embed(
     budget = work.settings.tokens_per_day
     if budget is not None and counts.tokens > budget:
         raise Unreadable(f"too big: it takes more than the {budget} tokens of a day's budget")
-    if tokens:
-        work.metrics.spend(tokens, budget)
+    work.metrics.spend(tokens, work.settings.openai_embedding_dollars, budget)
     stored = [
         Stored(name, chunk.number, fetched.sha256, chunk.page, chunk.heading, chunk.text)
         for chunk in batch
@@ -148,14 +147,7 @@ def _done(
     work.claims.settle(claim, status=DONE, note=counts.note, text=text, **fetched.described)
     if counts.chunks:
         words = f"indexed {counts.pages} pages as {counts.chunks} chunks"
-        dollars = counts.tokens * work.settings.dollars_per_million_tokens / 1e6
-        work.metrics.add(
-            documents=1,
-            pages=counts.pages,
-            chunks=counts.chunks,
-            seconds=seconds,
-            dollars=dollars,
-        )
+        work.metrics.add(documents=1, pages=counts.pages, chunks=counts.chunks, seconds=seconds)
     else:
         words = "its content is indexed already"
     work.audit.add(claim.ref.id, work.who, DONE, words=words, version=fetched.version)

@@ -71,7 +71,11 @@ class Settings(BaseModel):
     port: int = Field(default=8000, ge=1, le=65535)
 
     tokens_per_day: int | None = Field(default=None, ge=1)
-    dollars_per_million_tokens: float = Field(default=0.0, ge=0)
+    # Dollars for a million tokens of the models above, sent and written
+    # (developers.openai.com/api/docs/pricing, 2026-11).
+    openai_embedding_dollars: float = Field(default=0.02, ge=0)
+    openai_question_dollars: float = Field(default=0.15, ge=0)
+    openai_answer_dollars: float = Field(default=0.60, ge=0)
     chunk_tokens: int = Field(default=160, ge=20, le=250)
     chunk_overlap: int = Field(default=30, ge=0)
     batch_chunks: int = Field(default=32, ge=1, le=500)

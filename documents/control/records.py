@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -15,6 +15,7 @@ from documents.control.tables import TTL
 from documents.errors import OverBudget
 
 DAY = 86_400
+MILLIONTH = Decimal("0.000001")
 
 
 class Audit:
@@ -62,7 +63,9 @@ class Metrics:
 
     def add(self, **counts: float) -> None:
         """Add to the counters of today."""
-        adds = {name: Decimal(str(round(count, 6))) for name, count in counts.items()}
+        self._add({name: Decimal(str(round(count, 6))) for name, count in counts.items()})
+
+    def _add(self, adds: dict[str, Any]) -> None:
         with expecting():
             self._dynamodb.update_item(
                 TableName=self._table, Key=self._today(), **arguments(adds=adds)
@@ -75,15 +78,20 @@ class Metrics:
         found = from_item(item.get("Item", {}))
         return {name: float(value) for name, value in found.items() if name != "day"}
 
-    def spend(self, tokens: int, per_day: int | None) -> None:
-        """Take tokens from today's budget before they are used.
+    def spend(self, tokens: int, dollars: float, per_day: int | None) -> None:
+        """Take tokens from today's budget before they are used; ``dollars`` is for a million.
 
+        What they cost is rounded up to a millionth of a dollar.
         Raises OverBudget, and takes none, when fewer are left.
         """
+        if not tokens:
+            return None
+        cost = (Decimal(str(dollars)) * tokens / 1_000_000).quantize(MILLIONTH, ROUND_UP)
+        adds: dict[str, Any] = {"tokens": tokens, "dollars": cost}
         if per_day is None:
-            return self.add(tokens=tokens)
+            return self._add(adds)
         update = arguments(
-            adds={"tokens": tokens},
+            adds=adds,
             condition="attribute_not_exists(#tokens) OR #tokens <= :most",
             most=per_day - tokens,
         )

@@ -32,4 +32,6 @@ def answers(settings: Settings) -> Answers:
     """Return what writes answers."""
     from documents.providers.answers import ExtractiveAnswers, OpenAIAnswers
 
-    return OpenAIAnswers(settings) if settings.answers == "openai" else ExtractiveAnswers()
+    if settings.answers == "openai":
+        return OpenAIAnswers(settings, SpanTokenizer(settings.model_folder))
+    return ExtractiveAnswers()

@@ -101,5 +101,11 @@ class Answers(Protocol):
 
     kind: str
 
+    def asked(self, question: str, passages: Sequence[Passage]) -> int:
+        """Return how many tokens it takes to ask this; 0 where nothing is charged."""
+
+    def written(self, answer: str) -> int:
+        """Return how many tokens an answer is charged as; 0 where nothing is."""
+
     def answer(self, question: str, passages: Sequence[Passage]) -> Iterator[str]:
         """Yield the answer, piece by piece."""

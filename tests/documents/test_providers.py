@@ -49,7 +49,12 @@ def settings(server: StandIn, key: str = KEY, **others: Any) -> Settings:
 
 
 def embedder(server: StandIn, key: str = KEY) -> OpenAIEmbeddings:
-    return OpenAIEmbeddings(settings(server, key), lambda text: [(0, 1)] * len(text.split()))
+    return OpenAIEmbeddings(settings(server, key), words)
+
+
+def words(text: str) -> list[tuple[int, int]]:
+    """Take each word for a token, as the server does."""
+    return [(0, 1)] * len(text.split())
 
 
 def pinecone(server: StandIn, key: str = KEY) -> PineconeIndex:
@@ -106,9 +111,10 @@ def test_a_dimension_that_changed_is_refused_before_anything_is_written(server: 
 
 
 def test_openai_answers_from_the_passages_piece_by_piece(server: StandIn) -> None:
-    answers = OpenAIAnswers(settings(server))
+    answers = OpenAIAnswers(settings(server), words)
 
     assert list(answers.answer("When does it end?", [PASSAGE])) == ["Thirty ", "days ", "[1]."]
+    assert answers.asked("When does it end?", [PASSAGE]) == server.tokens
     asked = server.requests[0][1]["messages"][1]["content"]
     assert "[1] contract.pdf, page 2:\nThe contract ends after thirty days." in asked
     server.failures.append(Failure(429, {"Retry-After": "2"}))
@@ -117,8 +123,10 @@ def test_openai_answers_from_the_passages_piece_by_piece(server: StandIn) -> Non
 
 
 def test_without_passages_no_model_is_asked(server: StandIn) -> None:
-    assert "No passage" in "".join(OpenAIAnswers(settings(server)).answer("When?", []))
-    assert server.requests == []
+    answers = OpenAIAnswers(settings(server), words)
+
+    assert "No passage" in "".join(answers.answer("When?", []))
+    assert (answers.asked("When?", []), server.requests) == (0, [])
 
 
 def test_an_extractive_answer_says_that_it_is_one_and_quotes() -> None:

@@ -1,12 +1,15 @@
 """Questions that come while documents change: exactly one version answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from documents.errors import Unavailable
-from documents.providers.interfaces import Hit, Stored, Vector
+from documents.answering import Answerer
+from documents.control.records import Metrics
+from documents.errors import OverBudget, Unavailable
+from documents.providers.interfaces import Hit, Passage, Stored, Vector
 from tests.unit.documents.conftest import Clients, SetClock
 from tests.unit.documents.pipeline import Pipeline
 
@@ -76,3 +79,50 @@ def test_vectors_that_do_not_serve_yet_are_not_answered_from(pipeline: Pipeline)
     work.index.put(list(zip(stored, vectors, strict=True)))
 
     assert pipeline.texts("contract") == {OLD}
+
+
+class WrittenAnswers:
+    """Answers that are charged: ten tokens for a question, one for each word of the answer."""
+
+    kind = "openai"
+
+    def asked(self, question: str, passages: Sequence[Passage]) -> int:
+        return 10 if passages else 0
+
+    def written(self, answer: str) -> int:
+        return len(answer.split())
+
+    def answer(self, question: str, passages: Sequence[Passage]) -> Iterator[str]:
+        yield from ("In ", "May ", "[1].")
+
+
+@pytest.fixture
+def writer(pipeline: Pipeline) -> Answerer:
+    """An answerer whose embeddings cost nothing, with 15 tokens a day."""
+    found = pipeline.answerer()
+    limited = found.settings.model_copy(update={"tokens_per_day": 15})
+    return replace(found, answers=WrittenAnswers(), settings=limited)
+
+
+def test_what_a_model_reads_and_writes_is_counted_and_stops_at_the_budget(
+    writer: Answerer, metrics: Metrics
+) -> None:
+    passages = [Passage(("a.txt",), 1, "", OLD, 0.9)]
+
+    assert list(writer.answer("When?", passages)) == ["In ", "May ", "[1]."]
+    # 10 at 0.15 and 3 at 0.60 dollars a million, each rounded up.
+    assert metrics.of_day("2026-11-29") == {"tokens": 13, "dollars": 0.000004}
+    with pytest.raises(OverBudget):
+        next(writer.answer("When?", passages))
+    assert list(writer.answer("When?", [])) == ["In ", "May ", "[1]."]
+    assert metrics.of_day("2026-11-29")["tokens"] == 13
+
+
+def test_an_answer_that_breaks_off_is_charged_as_far_as_it_came(
+    writer: Answerer, metrics: Metrics
+) -> None:
+    answer = writer.answer("When?", [Passage(("a.txt",), 1, "", OLD, 0.9)])
+    next(answer)
+    del answer  # as where its client has gone
+
+    assert metrics.of_day("2026-11-29")["tokens"] == 11

@@ -199,6 +199,7 @@ def test_a_budget_that_is_used_up_is_waited_for_and_is_no_attempt(
     clock.sleep(43_200)
     assert pipeline.ingest(ObjectRef("bucket", "input/b.txt")).finished
     assert metrics.of_day("2026-11-30")["tokens"] == 60
+    assert metrics.of_day("2026-11-30")["dollars"] == 0.000002
 
 
 def test_a_document_above_a_whole_days_budget_fails(aws: Clients, clock: SetClock) -> None:
