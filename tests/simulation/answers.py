@@ -2,8 +2,8 @@
 
 That is which operations a service has, and the names under which moto's objects may hold an
 attribute of an answer (both depend on classes alone); which moment a text names; and how a name
-is spelt in a User-Agent header. XML is written in a simpler way. All of it took more than a third
-of a rollout's time.
+is spelt in a User-Agent header. XML is written in a simpler way, and DynamoDB's expressions are
+walked in one. All of it took more than half of a rollout's time.
 """
 
 from functools import cache, lru_cache
@@ -13,10 +13,11 @@ from typing import Any
 import botocore.useragent
 import botocore.utils
 from moto.core import responses, serialize
+from moto.core.base_backend import BackendDict
 from moto.core.serialize import AttributePickerContext, XFormedAttributePicker
 from moto.core.utils import method_names_from_class
 
-from tests.simulation import xml
+from tests.simulation import expressions, xml
 
 Names = tuple[str, ...]
 
@@ -42,3 +43,14 @@ def install() -> None:
         (botocore.useragent, "sanitize_user_agent_string_component"),
     ):
         setattr(module, name, lru_cache(10_000)(getattr(module, name)))
+    setattr(BackendDict, "__getitem__", _of_account)  # noqa: B010
+    expressions.install()
+
+
+def _of_account(self: BackendDict[Any], account: str) -> Any:
+    """Return an account's backends; one that is there needs no search among all services' ones."""
+    found = self.get(account)
+    if found is None:
+        self._create_account_specific_backend(account)
+        found = self.get(account)
+    return found

@@ -39,6 +39,7 @@ THOROUGH = "RAYKILN_THOROUGH" in os.environ
 ROOT = Path(__file__).resolve().parents[3]
 CODE = ("common", "deploy", "node", "localcloud", "tests/simulation", "tests/unit/simulation")
 STANDBY: dict[str, Any] = {"instance_type": "m6i.large", "standby": 1}
+SHORT = {"watch_seconds": 60}
 
 
 @dataclass
@@ -254,6 +255,6 @@ def results(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def sized(workers: int, **changes: Any) -> Environment:
-    """Return an environment with so many workers, at least and at most."""
+    """Return an environment with so many workers, at least and at most, and a short bake time."""
     kind = {"instance_type": "m6i.large", "min": workers, "max": max(workers, 1)}
-    return an_environment(workers=kind, **changes)
+    return an_environment(workers=kind, **{"rollout": SHORT} | changes)
