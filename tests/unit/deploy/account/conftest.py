@@ -65,6 +65,11 @@ def an_environment_within(**changes: Any) -> Environment:
 
 @pytest.fixture
 def account(world: World, clock: FakeClock) -> Account:  # noqa: F811 - fixtures
+    return an_account(clock)
+
+
+def an_account(clock: FakeClock) -> Account:  # noqa: F811 - a fixture's name
+    """Set the account up in the world that is installed."""
     environment = an_environment_within()
     administrator = CheckedClients(make_user("administrator", EVERYTHING))
     set_up_account(administrator, environment, clock=clock, progress=Silent())

@@ -9,12 +9,10 @@ import pytest
 
 from common.clients import Clients
 from localcloud.patches.cloudformation.template import parse
-from localcloud.patches.iam import enforced, role_credentials
 from localcloud.patches.internal import call
-from tests.unit.deploy.account.conftest import Account
+from tests.unit.deploy.account.conftest import an_account
 from tests.unit.deploy.builders import REGION
 from tests.unit.deploy.foundation.privileges import (
-    SESSION,
     Place,
     a_place,
     acting_as,
@@ -23,7 +21,8 @@ from tests.unit.deploy.foundation.privileges import (
     wrong_results,
 )
 from tests.unit.deploy.foundation.test_privileges import HEAD_MUST, WORKER_MUST
-from tests.unit.localcloud.fakes import FakeClock
+from tests.unit.localcloud.conftest import a_world
+from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
 ROOT = Path(__file__).resolve().parents[4] / "deploy"
 EVERYTHING = (
@@ -31,14 +30,27 @@ EVERYTHING = (
 )
 
 
-@pytest.fixture
-def place(account: Account, clock: FakeClock) -> Place:
-    return a_place(account.environment, Clients(REGION), clock)
+@pytest.fixture(scope="module")
+def place() -> Iterator[Place]:
+    """One for all tests of this module: what a node may do leaves the others what they need."""
+    clock = FakeClock()
+    with a_world(clock, FakeDriver(clock)):
+        yield a_place(an_account(clock).environment, Clients(REGION), clock)
 
 
 @pytest.fixture
 def as_head(place: Place) -> Iterator[Place]:
     yield from acting_as(place, made_by_the_stack("HeadRole"))
+
+
+@pytest.fixture
+def as_allowed_all(place: Place) -> Iterator[Place]:
+    """A head whose role has, beside its own policies, one that allows everything."""
+    head = made_by_the_stack("HeadRole")
+    policy = {"RoleName": head, "PolicyName": "x"}
+    call("iam", "put_role_policy", **policy, PolicyDocument=EVERYTHING)
+    yield from acting_as(place, head)
+    call("iam", "delete_role_policy", **policy)
 
 
 @pytest.fixture
@@ -107,11 +119,13 @@ def test_a_worker_can_do_its_work_within_it(as_worker: Place) -> None:
     ],
 )
 def test_not_even_with_a_policy_for_everything_may_a_node(
-    place: Place, service: str, operation: str, arguments: dict[str, str]
+    as_allowed_all: Place, service: str, operation: str, arguments: dict[str, str]
 ) -> None:
-    head = made_by_the_stack("HeadRole")
-    call("iam", "put_role_policy", RoleName=head, PolicyName="x", PolicyDocument=EVERYTHING)
-    client = SESSION.client(service, **role_credentials(head))
+    def request(place: Place) -> Any:
+        return getattr(place.aws(service), operation)(**arguments)
 
-    with enforced():
-        assert is_refused(lambda _: getattr(client, operation)(**arguments), place)
+    assert is_refused(request, as_allowed_all)
+
+
+def test_what_the_boundary_admits_a_policy_for_everything_allows(as_allowed_all: Place) -> None:
+    assert not is_refused(lambda place: place.aws("ec2").describe_instances(), as_allowed_all)
