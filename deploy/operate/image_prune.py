@@ -1,8 +1,10 @@
-"""Prune images: decide which go and which stay, and delete those that go. Changes AWS (EC2).
+"""Prune images: decide which go and which stay, and delete those that go. Changes AWS (EC2, S3).
 
 EC2 deletes an image and its snapshots in one request, so no death leaves one without the other:
 DeleteAssociatedSnapshots in
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeregisterImage.html
+Its files go after it: no death leaves an image without them, and the next prune finds those whose
+image is gone.
 """
 
 from collections import Counter
@@ -18,10 +20,12 @@ from common.environment import Environment
 from common.progress import Say
 from common.waiting import Clock
 from deploy.operate.image_uses import Retention, image_uses
+from deploy.operate.stored_files import StoredFiles, delete_files, stored_files, without_image
 from deploy.operate.stored_images import (
     StoredImage,
     StoredSnapshot,
     orphans,
+    recycled_images,
     shared_with,
     stored_images,
     stored_snapshots,
@@ -40,13 +44,14 @@ class Prune:
     goes: tuple[StoredImage, ...] = ()
     stays: Mapping[StoredImage, str] = field(default_factory=dict)
     snapshots: tuple[StoredSnapshot, ...] = ()  # whose images are gone
+    files: tuple[StoredFiles, ...] = ()  # whose images go or are gone
     leftovers: Leftovers = field(default_factory=Leftovers)
     gib: int = 0  # of all snapshots that go
 
     @property
     def is_empty(self) -> bool:
         """There is nothing to delete."""
-        return not (self.goes or self.snapshots or self.leftovers.count)
+        return not (self.goes or self.snapshots or self.files or self.leftovers.count)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -56,6 +61,7 @@ class Prune:
             *(f"  {image.words}: {why}" for image, why in self.stays.items()),
             *(f"- {image.words}" for image in self.goes),
             *(f"- snapshot {one.id}: its image is gone" for one in self.snapshots),
+            *(f"- {one.words}" for one in self.files),
             *(f"- instance {name} of a killed bake" for name in left.instance_ids),
             *(f"- security group {name} of a killed bake" for name in left.group_ids),
             *(f"- key pair {name} of a killed bake" for name in left.key_names),
@@ -75,6 +81,8 @@ def plan_prune(
     clients: Clients, environment: Environment, retention: Retention, now: datetime
 ) -> Prune:
     """Decide what goes. Reads only."""
+    # Before the images: one that is baked meanwhile has no files here yet.
+    files = stored_files(clients, environment.images_bucket)
     found = stored_images(clients)
     uses = image_uses(clients, environment, retention, now)
     stays = dict(_kept(found, uses, retention, now))
@@ -82,8 +90,8 @@ def plan_prune(
         if image not in stays and (accounts := shared_with(clients, image)):
             stays[image] = f"shared with {', '.join(accounts)}, whose instances cannot be seen"
     goes = tuple(image for image in found if image not in stays)
-    snapshots = stored_snapshots(clients)
-    alone = orphans(clients, snapshots, found, now)
+    snapshots, recycled = stored_snapshots(clients), recycled_images(clients)
+    alone = orphans(snapshots, found, recycled, now)
     going = {name for image in goes for name in image.snapshot_ids}
     going |= {one.id for one in alone}
     return Prune(
@@ -91,6 +99,7 @@ def plan_prune(
         goes,
         stays,
         alone,
+        without_image(files, stays, recycled, now),
         find_leftovers(clients, now),
         sum(one.gib for one in snapshots if one.id in going),
     )
@@ -141,6 +150,11 @@ def prune(
     for snapshot in approved.snapshots:
         if snapshot in current.snapshots:
             _delete_snapshot(clients, snapshot.id)
+    recycled = recycled_images(clients)  # where a retention rule keeps what was deregistered
+    for files in approved.files:
+        if files in current.files and files.ami_id not in recycled:
+            say(f"deleting the files of {files.ami_id}")
+            delete_files(clients, files)
     remove_leftovers(clients, current.leftovers, clock, say)
     return tuple(left)
 

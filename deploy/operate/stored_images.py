@@ -21,6 +21,7 @@ class StoredImage:
     ami_id: str
     role: str
     name: str
+    digest: str
     architecture: str
     verified: str
     state: str
@@ -65,6 +66,7 @@ def _image(entry: dict[str, Any]) -> StoredImage:
         ami_id=entry["ImageId"],
         role=tags.get("raykiln:role", ""),
         name=tags.get("raykiln:image", ""),
+        digest=tags.get("raykiln:digest", ""),
         architecture=entry.get("Architecture", ""),
         verified=tags.get("raykiln:verified", ""),
         state=entry["State"],
@@ -103,10 +105,17 @@ def _snapshot(entry: dict[str, Any]) -> StoredSnapshot:
     )
 
 
+def recycled_images(clients: Clients) -> set[str]:
+    """Return the ids of the images in the Recycle Bin, which can be restored."""
+    with translated("reading the Recycle Bin"):
+        pages = clients("ec2").get_paginator("list_images_in_recycle_bin").paginate()
+        return {entry["ImageId"] for page in pages for entry in page["Images"]}
+
+
 def orphans(
-    clients: Clients,
     snapshots: Iterable[StoredSnapshot],
     found: Iterable[StoredImage],
+    recycled: set[str],
     now: datetime,
 ) -> tuple[StoredSnapshot, ...]:
     """Return the snapshots that no image has any more.
@@ -115,10 +124,8 @@ def orphans(
     new one, whose image may be in the making.
     """
     used = {name for image in found for name in image.snapshot_ids}
-    alone = [one for one in snapshots if one.id not in used and now - one.started > TOO_OLD]
-    if not alone:
-        return ()
-    with translated("reading the Recycle Bin"):
-        pages = clients("ec2").get_paginator("list_images_in_recycle_bin").paginate()
-        kept = {entry["ImageId"] for page in pages for entry in page["Images"]}
-    return tuple(one for one in alone if one.image not in kept)
+    return tuple(
+        one
+        for one in snapshots
+        if one.id not in used and one.image not in recycled and now - one.started > TOO_OLD
+    )

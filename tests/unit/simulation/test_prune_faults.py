@@ -1,7 +1,7 @@
 """It must not matter where a prune dies, nor which of its calls to AWS goes wrong.
 
 As test_faults.py, with its samples and its exhaustive runs. At every call, no snapshot of ours is
-without its image, and no image without its snapshot's tag.
+without its image, and no image without its snapshot's tag or its files.
 """
 
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ import pytest
 
 from bake.catalog import images
 from bake.channels import set_channel
+from bake.image_files import NAMES, store
 from bake.owner import TAG
 from bake.wanted import WantedImage
 from deploy.operate.image_prune import plan_prune, prune
@@ -33,11 +34,12 @@ LATER = timedelta(days=400)
 
 @dataclass
 class PruneWatch(Watch):
-    """Checks before every call that images and snapshots have each other."""
+    """Checks before every call that images, snapshots and files have each other."""
 
     def sends(self, call: Call, *, faulty: bool) -> None:
         """A call is about to be sent."""
-        self.broken += [words for words in alone() if words not in self.broken]
+        bucket = self.cluster.environment.images_bucket
+        self.broken += [words for words in alone(bucket) if words not in self.broken]
 
 
 def tagged_snapshots() -> set[str]:
@@ -46,12 +48,25 @@ def tagged_snapshots() -> set[str]:
     return {one["SnapshotId"] for one in answer["Snapshots"]}
 
 
-def alone() -> list[str]:
-    """Say which snapshots have no image, and which images have no tagged snapshot."""
+def kept_files(bucket: str) -> list[str]:
+    """Return the keys of all files that are kept of images."""
+    answer = unseen_client("s3").list_objects_v2(Bucket=bucket)
+    return [entry["Key"] for entry in answer.get("Contents", [])]
+
+
+def alone(bucket: str) -> list[str]:
+    """Say which snapshots have no image, and which images have no tagged snapshot or no files."""
     backend = ec2_backend()
     ours = [ami for ami in backend.amis.values() if ami.get_tags()]
     snapshots, used = tagged_snapshots(), {ami.ebs_snapshot.id for ami in ours}
+    keys = kept_files(bucket)
     return [
+        *(
+            f"{ami.id} lacks {name}"
+            for ami in ours
+            for name in NAMES
+            if not any(key.endswith(f"/{ami.id}/{name}") for key in keys)
+        ),
         *(f"{name} is without its image" for name in sorted(snapshots - used)),
         *(f"the snapshot {name} is not tagged" for name in sorted(used - snapshots)),
     ]
@@ -66,7 +81,11 @@ def bake_old_images(cluster: Watched) -> None:
     for day, ami_id in enumerate(made[:2], start=1):
         chosen = {WantedImage("head"): catalog[ami_id]}
         set_channel(cluster.cloud.clients, "prod", chosen, datetime(2026, 11, day, tzinfo=UTC))
+    bucket = cluster.environment.images_bucket
+    unseen_client("s3").create_bucket(Bucket=bucket)
     for image in catalog.values():
+        for name in NAMES:
+            store(cluster.cloud.clients, bucket, image.digest, image.ami_id, name, b"{}")
         tags = [{"Key": "raykiln:digest", "Value": image.digest}]
         snapshot = ec2_backend().amis[image.ami_id].ebs_snapshot.id
         unseen_client("ec2").create_tags(Resources=[snapshot], Tags=tags)
@@ -95,12 +114,13 @@ def prune_all(cluster: Watched) -> None:
 
 def ending(cluster: Watched) -> dict[str, object]:
     """Return all that is left, and what a prune would still do."""
-    now = datetime.now(UTC) + LATER
+    now, bucket = datetime.now(UTC) + LATER, cluster.environment.images_bucket
     plan = plan_prune(cluster.cloud.clients, cluster.environment, RETENTION, now)
     return {
         "the images": sorted(image.ami_id for image in images(cluster.cloud.clients)),
         "the snapshots": sorted(tagged_snapshots()),
-        "what is alone": alone(),
+        "the files": kept_files(bucket),
+        "what is alone": alone(bucket),
         "what would go": [words for words in plan.words if words.startswith("-")],
     }
 
@@ -114,6 +134,7 @@ def test_a_prune_survives_every_fault(deployed: Deployed, results: Path) -> None
     story = Story(lambda: prune_all(cluster), lambda: prune_all(cluster), lambda: ending(cluster))
     sample = Sample(
         DeregisterImage="killed after",
+        DeleteObjects="killed",
         DescribeLaunchTemplates="throttled",
         GetParameterHistory="denied",
         DeleteKeyPair="timed out",
@@ -121,6 +142,7 @@ def test_a_prune_survives_every_fault(deployed: Deployed, results: Path) -> None
 
     try_all(cluster, story, sample, results)
 
+    assert len(kept_files(cluster.environment.images_bucket)) == len(NAMES) * (before - 3)
     # Two of the six are of a channel; the newest of them and the cluster's are the newest two.
     assert len(images(cluster.cloud.clients)) == before - 3
     assert ending(cluster)["what would go"] == []

@@ -54,7 +54,7 @@ BESIDE = (
     Try("s3:PutObject", f"{IMAGES.format('staging')}/a/ami-1/inventory.json"),
     Try("s3:GetObject", f"{IMAGES.format('prod')}/a/ami-1/inventory.json"),
     Try("s3:ListBucket", IMAGES.format("prod")),
-    Try("s3:DeleteObject", f"{IMAGES.format('dev')}/a/ami-1/inventory.json"),
+    Try("s3:DeleteObject", f"{IMAGES.format('staging')}/a/ami-1/inventory.json"),
     Try("s3:DeleteObjectVersion", f"{IMAGES.format('dev')}/a/ami-1/inventory.json"),
     Try("s3:PutBucketPolicy", IMAGES.format("dev")),
     Try("kms:Sign", f"arn:aws:kms:{HERE}:key/another"),
@@ -190,7 +190,7 @@ def test_it_attests_the_drills_of_what_is_served(administrator: Clients, tmp_pat
     assert [one for i in images(clients) for one in lacking(clients, required, i)] == []
 
 
-def test_it_prunes(administrator: Clients, clock: FakeClock) -> None:
+def test_it_prunes(administrator: Clients, clock: FakeClock, tmp_path: Path) -> None:
     administrator("s3").create_bucket(Bucket=DEV.bucket)
     for day in (1, 2, 3):
         serve(administrator, day)
@@ -206,6 +206,7 @@ def test_it_prunes(administrator: Clients, clock: FakeClock) -> None:
         digest = [{"Key": "raykiln:digest", "Value": first.digest}]
         administrator("ec2").create_tags(Resources=[snapshot], Tags=digest)
     administrator("ec2").deregister_image(ImageId=alone.ami_id)
+    keep_inventory(administrator, DEV.images_bucket, first.digest, first.ami_id, tmp_path)
     point_to_release(administrator, DEV.bucket, "dev", a_release("ami-1", "ami-2"))
     clients, retention = CheckedClients(role_credentials(ROLE, "somebody")), Retention(1, 30)
     now = NOW.replace(year=2028)
@@ -217,6 +218,7 @@ def test_it_prunes(administrator: Clients, clock: FakeClock) -> None:
 
     assert first.ami_id in [image.ami_id for image in plan.goes]
     assert len(plan.snapshots) == 1
+    assert [len(one.keys) for one in plan.files] == [3]
     assert plan.leftovers.key_names == ("raykiln-killed",)
 
 

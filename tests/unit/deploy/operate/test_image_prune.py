@@ -10,11 +10,13 @@ from moto.ec2.responses.amis import AmisResponse
 
 from bake.catalog import images
 from bake.channels import set_channel
+from bake.image_files import store
 from bake.wanted import WantedImage
 from common.clients import Clients
-from common.errors import Refused
+from common.errors import PipelineError, Refused
 from deploy.operate.image_prune import Prune, plan_prune, prune
 from deploy.operate.image_uses import Retention, retention_of
+from deploy.operate.stored_files import stored_files
 from deploy.release.config_bucket import point_to_release, release_document, store_document
 from deploy.release.rollout_journal import begin_journal, write_journal
 from localcloud.world import World
@@ -33,7 +35,8 @@ KEEP_ONE = Retention(count=1, days=30)
 @pytest.fixture
 def clients(world: World) -> Clients:  # noqa: F811 - a fixture
     found = Clients(REGION)
-    found("s3").create_bucket(Bucket=DEV.bucket)
+    for bucket in (DEV.bucket, DEV.images_bucket):
+        found("s3").create_bucket(Bucket=bucket)
     return found
 
 
@@ -306,18 +309,133 @@ def test_the_snapshot_of_an_image_in_the_recycle_bin_stays(
     words = f"Created by CreateImage(i-1) for {old}"
     backend.amis[old].ebs_snapshot.description = words
     orphaned(clients, old)
+    recycle(clients, monkeypatch, *([old] if kept else []))
+
+    assert (plan(clients).snapshots == ()) is kept
+
+
+def keep_files(clients: Clients, digest: str, ami_id: str) -> str:
+    """Keep files of an image; return where."""
+    for name in ("inventory.json", "tests.dsse.json"):
+        store(clients, DEV.images_bucket, digest, ami_id, name, b"{}")
+    return f"s3://{DEV.images_bucket}/{digest}/{ami_id}/"
+
+
+def files(clients: Clients) -> list[str]:
+    """Return the folders of the bucket that have files."""
+    return [one.words.split(" in ")[1] for one in stored_files(clients, DEV.images_bucket)]
+
+
+def digest_of(clients: Clients, ami_id: str) -> str:
+    (found,) = (image.digest for image in images(clients) if image.ami_id == ami_id)
+    return found
+
+
+def test_the_files_of_an_image_go_with_it_and_no_others(
+    clients: Clients,
+    old: str,
+    clock: FakeClock,  # noqa: F811
+) -> None:
+    newer = images(clients)[0]
+    going = keep_files(clients, digest_of(clients, old), old)
+    staying = keep_files(clients, newer.digest, newer.ami_id)
+    clients("s3").put_object(Bucket=DEV.images_bucket, Key="notes/of/a/person.txt", Body=b"x")
+    found = plan(clients)
+
+    assert f"- 2 files in {going}" in found.words
+    assert carry_out(clients, clock, found) == ()
+
+    assert files(clients) == [staying]
+    assert plan(clients).is_empty
+    kept = clients("s3").list_objects_v2(Bucket=DEV.images_bucket, Prefix="notes/")
+    assert kept["KeyCount"] == 1
+
+
+def test_files_go_when_a_person_deregistered_their_image(
+    clients: Clients,
+    old: str,
+    clock: FakeClock,  # noqa: F811
+) -> None:
+    keep_files(clients, digest_of(clients, old), old)
+    orphaned(clients, old)
+    written = datetime.now(UTC)
+
+    assert plan(clients, now=written + timedelta(hours=5)).files == ()
+    carry_out(clients, clock, plan(clients))
+    assert files(clients) == []
+
+
+def test_files_stay_while_a_copy_of_their_image_is_there(clients: Clients, old: str) -> None:
+    digest = digest_of(clients, old)
+    keep_files(clients, digest, old)
+    copy = baked(clients, digest=digest)
+
+    assert (going(clients)[-1], plan(clients).files) == (old, ())
+    assert copy not in going(clients)
+
+
+def test_the_files_of_an_image_that_is_used_since_the_plan_was_shown_stay(
+    clients: Clients,
+    old: str,
+    clock: FakeClock,  # noqa: F811
+) -> None:
+    where = keep_files(clients, digest_of(clients, old), old)
+    approved = plan(clients)
+    put_into_channel(clients, "prod", old)
+
+    carry_out(clients, clock, approved)
+
+    assert files(clients) == [where]
+
+
+def recycle(clients: Clients, monkeypatch: pytest.MonkeyPatch, *ids: str) -> None:
+    """Have the Recycle Bin keep these images."""
     ec2 = clients("ec2")
-    found = {"Images": [{"ImageId": old}] if kept else []}
     paginator: Callable[[str], Any] = ec2.get_paginator
 
     class Bin:
         def paginate(self) -> list[dict[str, Any]]:
-            return [found]
+            return [{"Images": [{"ImageId": ami_id} for ami_id in ids]}]
 
     bin_name = "list_images_in_recycle_bin"
     monkeypatch.setattr(ec2, "get_paginator", lambda n: Bin() if n == bin_name else paginator(n))
 
-    assert (plan(clients).snapshots == ()) is kept
+
+def test_the_files_of_an_image_that_the_recycle_bin_keeps_stay(
+    clients: Clients,
+    old: str,
+    clock: FakeClock,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    where = keep_files(clients, digest_of(clients, old), old)
+    approved = plan(clients)
+    recycle(clients, monkeypatch, old)
+
+    carry_out(clients, clock, approved)
+
+    assert files(clients) == [where]
+    assert plan(clients).is_empty
+
+
+def test_without_a_bucket_there_are_no_files(clients: Clients, old: str) -> None:
+    clients("s3").delete_bucket(Bucket=DEV.images_bucket)
+
+    assert (going(clients), plan(clients).files) == ([old], ())
+
+
+def test_a_file_that_s3_does_not_delete_is_named(
+    clients: Clients,
+    old: str,
+    clock: FakeClock,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    where = keep_files(clients, digest_of(clients, old), old)
+    key = where.partition(f"{DEV.images_bucket}/")[2] + "inventory.json"
+    refused = {"Errors": [{"Key": key, "Code": "AccessDenied"}]}
+    monkeypatch.setattr(clients("s3"), "delete_objects", lambda **_: refused)
+
+    with pytest.raises(PipelineError, match=r"inventory\.json was not deleted: AccessDenied"):
+        carry_out(clients, clock, plan(clients))
 
 
 def test_what_killed_bakes_left_goes_too(
