@@ -40,6 +40,16 @@ def test_a_command_exists_with_its_options(name: str) -> None:
     assert commands()[name] <= {option.replace("_", "-") for option in known}
 
 
+def test_the_variables_that_it_sets_are_those_that_run_sh_reads() -> None:
+    """What a value is, tests/unit/test_run_sh.py tests."""
+    named = re.findall(r"`(RAYKILN_\w+)=(\w+)[ `]", PAGE)
+    script = (ROOT / "run.sh").read_text("utf-8")
+
+    assert named
+    assert [name for name, _ in named if f"${{{name}" not in script] == []
+    assert [value for _, value in named if f"\n{value})" not in script] == []
+
+
 def test_the_keys_of_account_are_those_of_the_file() -> None:
     rows = re.findall(r"^\| (`[a-z_`, ]+`) \|", PAGE, re.MULTILINE)
     named = {key for row in rows for key in re.findall(r"`([a-z_]+)`", row)}

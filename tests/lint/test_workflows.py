@@ -65,6 +65,18 @@ def test_deploys_and_rollbacks_of_an_environment_take_turns_and_none_is_cut_off(
         assert {jobs[name]["uses"] for name in deploying} == {"./.github/workflows/deploy-one.yml"}
 
 
+def test_only_a_bake_needs_a_runner_in_a_network_of_ones_own() -> None:
+    """It connects to its build instances; a deploy goes through Session Manager (record 19)."""
+    runners = {
+        path.stem: job["runs-on"]
+        for path in WORKFLOWS
+        for job in workflow(path)["jobs"].values()
+        if "runs-on" in job and job["runs-on"] != "ubuntu-24.04"
+    }
+
+    assert runners == {"bake": ["self-hosted", "in-vpc"]}
+
+
 def test_prod_is_deployed_from_what_is_promoted_once_staging_is_deployed() -> None:
     jobs = workflow(FOLDER / "deploy.yml")["jobs"]
 
