@@ -1,6 +1,6 @@
 """The mistakes in an environment's file, in words: what is wrong, and what would be right. No AWS.
 
-pydantic speaks of Python, in which nobody writes such a file.
+pydantic speaks of Python's types; the file is TOML.
 """
 
 from collections.abc import Callable, Iterator
