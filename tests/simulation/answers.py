@@ -13,7 +13,6 @@ from typing import Any
 import botocore.useragent
 import botocore.utils
 from moto.core import responses, serialize
-from moto.core.base_backend import BackendDict
 from moto.core.serialize import AttributePickerContext, XFormedAttributePicker
 from moto.core.utils import method_names_from_class
 
@@ -43,14 +42,4 @@ def install() -> None:
         (botocore.useragent, "sanitize_user_agent_string_component"),
     ):
         setattr(module, name, lru_cache(10_000)(getattr(module, name)))
-    setattr(BackendDict, "__getitem__", _of_account)  # noqa: B010
     expressions.install()
-
-
-def _of_account(self: BackendDict[Any], account: str) -> Any:
-    """Return an account's backends; one that is there needs no search among all services' ones."""
-    found = self.get(account)
-    if found is None:
-        self._create_account_specific_backend(account)
-        found = self.get(account)
-    return found
