@@ -1,4 +1,4 @@
-"""DynamoDB's update expressions do in the simulation what AWS's documentation says.
+"""DynamoDB's update expressions, as tests walk them, do what AWS's documentation says.
 
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.UpdateExpressions.html
 """
@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.simulation.cloud import simulated_cloud
-from tests.simulation.node_aws import client
+from tests.unit.localcloud.conftest import Clients
 
 Item = dict[str, Any]
 BEFORE: Item = {
@@ -28,17 +27,16 @@ VALUES: Item = {
 }
 
 
-@pytest.fixture(scope="module")
-def table() -> Any:
-    with simulated_cloud():
-        dynamodb = client("dynamodb")
-        dynamodb.create_table(
-            TableName="products",
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        yield dynamodb
+@pytest.fixture
+def table(aws: Clients) -> Any:
+    dynamodb = aws("dynamodb")
+    dynamodb.create_table(
+        TableName="products",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return dynamodb
 
 
 def updated(table: Any, expression: str) -> Item:
