@@ -42,7 +42,7 @@ TOOLS = {
     "nsenter": "util-linux",
     "losetup": "mount",
 }
-READY_SECONDS = 60.0
+READY_SECONDS = 240.0  # is reached only on a machine that does much else
 STOP_SECONDS = 15.0
 
 Progress = Callable[[str], None]
