@@ -6,7 +6,7 @@ When there is nothing to do, neither Packer nor anything else that only a bake n
 from dataclasses import dataclass
 from pathlib import Path
 
-from bake.catalog import Image, images
+from bake.catalog import Image, images, put_into_use
 from bake.channels import set_channel
 from bake.context import BakeContext
 from bake.image_files import check_bucket
@@ -43,6 +43,8 @@ def bake(
     check_bakes(context.environment)
     wanted = wanted or wanted_images(context.environment)
     result = _bake(context, wanted, force)
+    for image in result.images.values():
+        put_into_use(context.clients, image, context.now())
     set_channel(context.clients, context.environment.name, result.images, context.now())
     return result
 

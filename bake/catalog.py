@@ -19,11 +19,17 @@ from common.errors import PipelineError
 # The owner can still launch a deprecated image, but EC2 does not list it for other accounts. A year
 # without a bake is a year without security updates.
 DEPRECATED_AFTER = timedelta(days=365)
+# EC2 takes no date in the past, and rounds to minutes: EnableImageDeprecation.
+AT_ONCE = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
 class Image:
-    """An AMI of ours. ``created`` and ``verified`` are ISO 8601; ``verified`` may be empty."""
+    """An AMI of ours.
+
+    ``created``, ``verified`` and ``deprecated`` (when EC2 deprecates it) are ISO 8601; the latter
+    two may be empty. ``state`` is EC2's.
+    """
 
     ami_id: str
     role: str
@@ -39,17 +45,25 @@ class Image:
     name: str = ""
     tests: str = ""
     python: str = ""  # with all three numbers
+    state: str = "available"
+    deprecated: str = ""
+
+    def is_deprecated(self, now: datetime) -> bool:
+        """EC2 has deprecated it, or will at once."""
+        return bool(self.deprecated) and datetime.fromisoformat(self.deprecated) <= now + AT_ONCE
 
 
-def images(clients: Clients) -> tuple[Image, ...]:
-    """Return every image of ours that is available, newest first."""
+def images(clients: Clients, *, disabled: bool = False) -> tuple[Image, ...]:
+    """Return every image of ours that is available, or disabled if asked for; newest first."""
+    states = ["available", "disabled"] if disabled else ["available"]
     with translated("looking for baked images"):
         answer = clients("ec2").describe_images(
             Owners=["self"],
             Filters=[
                 {"Name": "tag-key", "Values": ["raykiln:role"]},
-                {"Name": "state", "Values": ["available"]},
+                {"Name": "state", "Values": states},
             ],
+            IncludeDisabled=disabled,
         )
     found = (_image(entry) for entry in answer["Images"])
     return tuple(sorted(found, key=lambda image: image.created, reverse=True))
@@ -71,6 +85,8 @@ def _image(entry: dict[str, object]) -> Image:
         name=tags.get("raykiln:image", ""),
         tests=tags.get("raykiln:tests", ""),
         python=tags.get("raykiln:python", ""),
+        state=str(entry["State"]),
+        deprecated=str(entry.get("DeprecationTime", "")),
     )
 
 
@@ -85,7 +101,7 @@ def find_verified(catalog: tuple[Image, ...], image: WantedImage, digest: str) -
 
 def image_by_id(clients: Clients, ami_id: str) -> Image:
     """Return one image of ours; raises PipelineError when there is none with that id."""
-    for image in images(clients):
+    for image in images(clients, disabled=True):
         if image.ami_id == ami_id:
             return image
     raise PipelineError(f"{ami_id} is not an image of ours", hint="invoke images lists them")
@@ -111,6 +127,32 @@ def check_image_attributes(clients: Clients, ami_id: str) -> None:
         raise PipelineError(
             f"{ami_id} does not require IMDSv2 although EC2 accepted the change", hint="bake again"
         )
+
+
+def deprecate(clients: Clients, ami_id: str, now: datetime) -> None:
+    """Deprecate an image at once; whoever has its id can still launch it."""
+    with translated(f"deprecating {ami_id}"):
+        clients("ec2").enable_image_deprecation(ImageId=ami_id, DeprecateAt=now + AT_ONCE)
+
+
+def disable(clients: Clients, ami_id: str) -> None:
+    """Disable an image: no instance can be launched from it, and no account shares it any more.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/disable-an-ami.html
+    """
+    with translated(f"disabling {ami_id}"):
+        clients("ec2").disable_image(ImageId=ami_id)
+
+
+def put_into_use(clients: Clients, image: Image, now: datetime) -> None:
+    """Enable an image that is disabled; one that was deprecated early is as its bake left it."""
+    with translated(f"enabling {image.ami_id}"):
+        if image.state == "disabled":
+            clients("ec2").enable_image(ImageId=image.ami_id)
+        if image.is_deprecated(now):
+            at = datetime.fromisoformat(image.created) + DEPRECATED_AFTER
+            if at > now + AT_ONCE:
+                clients("ec2").enable_image_deprecation(ImageId=image.ami_id, DeprecateAt=at)
 
 
 def mark_verified(clients: Clients, ami_id: str, now: datetime, report: Report, tests: str) -> None:

@@ -18,6 +18,7 @@ from commands.shared import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from bake.bake import BakeResult
@@ -118,18 +119,23 @@ def images(c: Context, env: str = DEFAULT_ENV) -> None:
     """List the images, newest first."""
     with plain_errors():
         environment = environment_at(env, act_as=BAKE)
+        from datetime import UTC, datetime
+
         from bake.catalog import images as baked_images
         from deploy.report.console import show_table
 
-        columns = ("AMI", "role", "image", "digest", "Ray", "git", "created", "verified")
-        rows = [row_of(image) for image in baked_images(clients_of(environment))]
+        columns = ("AMI", "role", "image", "digest", "Ray", "git", "created", "state", "verified")
+        found = baked_images(clients_of(environment), disabled=True)
+        rows = [row_of(image, datetime.now(UTC)) for image in found]
         show_table(f"Images of {env}", columns, rows)
 
 
-def row_of(image: "Image") -> tuple[str, ...]:
+def row_of(image: "Image", now: "datetime") -> tuple[str, ...]:
     """Return the columns of an image."""
+    deprecated = image.state == "available" and image.is_deprecated(now)
+    state = "deprecated" if deprecated else image.state
     what = (image.ami_id, image.role, image.name or "-", image.digest[:12], image.ray_version)
-    return (*what, image.git, image.created, image.verified or "no")
+    return (*what, image.git, image.created, state, image.verified or "no")
 
 
 @task(

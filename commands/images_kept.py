@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from deploy.operate.image_facts import ImageDifference, ImageFacts
     from deploy.operate.image_uses import Retention
 
-KEEP, DAYS = Count(3), Count(30)
+KEEP, DAYS, DELETE_DAYS = Count(3), Count(30), Count(180)
 
 
 @task(positional=["ami"], help={"ami": "an image's id", "env": ENV, "json": JSON})
@@ -36,7 +36,7 @@ def show(c: Context, ami: str, env: str = DEFAULT_ENV, json: bool = False) -> No
         from deploy.operate.image_uses import retention_of
 
         environment = environment_at(env, act_as=BAKE)
-        retention, now = retention_of(KEEP, DAYS), datetime.now(UTC)
+        retention, now = retention_of(KEEP, DAYS, DELETE_DAYS), datetime.now(UTC)
         show_lines(image_facts(clients_of(environment), environment, ami, retention, now), json)
 
 
@@ -107,23 +107,29 @@ def show_lines(found: "ImageFacts | ImageDifference", as_json: bool) -> None:
     help={
         "env": ENV,
         "keep": "how many images of each kind and of each channel stay (default: 3)",
-        "days": "images and releases that are younger stay (default: 30)",
+        "days": "what was baked, of a channel or served within them is untouched (default: 30)",
+        "delete_days": "verified images are deleted once unused for so long (default: 180)",
         "yes": YES,
     }
 )
 def prune(
-    c: Context, env: str = DEFAULT_ENV, keep: int = KEEP, days: int = DAYS, yes: bool = False
+    c: Context,
+    env: str = DEFAULT_ENV,
+    keep: int = KEEP,
+    days: int = DAYS,
+    delete_days: int = DELETE_DAYS,
+    yes: bool = False,
 ) -> None:
-    """Delete the images of the account that nothing needs, and what killed bakes left."""
+    """Deprecate, disable, at last delete the images that nothing needs; sweep killed bakes."""
     with plain_errors():
         from deploy.operate.image_uses import retention_of
 
-        retention = retention_of(keep, days)
+        retention = retention_of(keep, days, delete_days)
         prune_images(environment_at(env, act_as=BAKE), retention, yes)
 
 
 def prune_images(environment: "Environment", retention: "Retention", yes: bool) -> None:
-    """Show what goes and what stays, ask, and delete what goes."""
+    """Show what goes, what changes and what stays, ask, and carry it out."""
     from datetime import UTC, datetime
 
     from common.errors import PipelineError
@@ -139,11 +145,11 @@ def prune_images(environment: "Environment", retention: "Retention", yes: bool) 
     if plan.is_empty:
         console.print("nothing to prune")
         return
-    approve("Delete these?", yes)
+    approve("Change and delete these?", yes)
     with live_steps() as steps:
         steps.begin("prune")
         left = delete(clients, environment, retention, plan, SystemClock(), steps.say, now)
-        steps.end(f"saved {plan.saving}")
+        steps.end(f"saved {plan.saving}" if plan.gib else "")
     if left:
         raise PipelineError(
             "some snapshots were not deleted\n" + "\n".join(f"  {words}" for words in left),

@@ -53,7 +53,7 @@ def missing_images(release: Release, found: Iterable[str]) -> tuple[str, ...]:
     """Describe each image of a release that is not among those that were found."""
     existing = set(found)
     return tuple(
-        f"the {role} image {image.ami_id} does not exist any more"
+        f"the {role} image {image.ami_id} does not exist any more, or is disabled"
         for role, image in release.images
         if image.ami_id not in existing
     )

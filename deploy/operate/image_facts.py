@@ -6,11 +6,12 @@ from typing import Any
 
 from bake.attestations import Attestation, read_attestations
 from bake.catalog import Image, image_by_id
+from bake.channels import channel_histories
 from bake.image_files import CYCLONEDX, SPDX, key_of, read_inventory
 from bake.inventory import Change, Inventory, change_words, changes
 from common.clients import Clients
 from common.environment import Environment
-from deploy.operate.image_uses import Retention, image_uses
+from deploy.operate.image_uses import Retention, image_uses, last_of_channels
 
 FACTS = ("role", "name", "architecture", "digest", "ray_version", "python", "git", "contract")
 UNKNOWN = "not known: its bake kept no inventory"
@@ -43,6 +44,7 @@ class ImageFacts:
         return (
             f"{image.ami_id}: {f'{image.role} {image.name}'.rstrip()}, {image.architecture}",
             f"  baked: {image.created}, commit {image.git or 'unknown'}",
+            f"  {image.state}; deprecated from {image.deprecated[:10] or 'no date'} on",
             f"  digest: {image.digest}",
             f"  verified: {image.verified or 'no'}",
             f"  own tests: {image.tests or 'none'}",
@@ -111,7 +113,9 @@ def image_facts(
     """Return what is known of an image; raises PipelineError when it is none of ours."""
     image = image_by_id(clients, ami_id)
     bucket = environment.images_bucket
-    uses = image_uses(clients, environment, retention, now).get(ami_id, ())
+    histories = channel_histories(clients)
+    uses = image_uses(clients, environment, retention, histories, now).get(ami_id, ())
+    uses += last_of_channels(histories, retention).get(ami_id, ())
     inventory = read_inventory(clients, bucket, image)
     attestations = read_attestations(clients, environment, image)
     return ImageFacts(image, bucket, inventory, attestations, uses)

@@ -1,4 +1,4 @@
-"""Prune images: decide which go and which stay, and delete those that go. Changes AWS (EC2, S3).
+"""Prune images: decide which go and which stay, and in which state. Changes AWS (EC2, S3).
 
 EC2 deletes an image and its snapshots in one request, so no death leaves one without the other:
 DeleteAssociatedSnapshots in
@@ -10,16 +10,18 @@ image is gone.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from botocore.exceptions import ClientError
 
+from bake.channels import channel_histories
 from bake.leftovers import Leftovers, find_leftovers, remove_leftovers
 from common.clients import Clients, error_code, translated
 from common.environment import Environment
 from common.progress import Say
 from common.waiting import Clock
-from deploy.operate.image_uses import Retention, image_uses
+from deploy.operate.image_states import Idle, StateChanges, change_states, state_changes
+from deploy.operate.image_uses import Retention, image_uses, last_of_channels, left_channels
 from deploy.operate.stored_files import StoredFiles, delete_files, stored_files, without_image
 from deploy.operate.stored_images import (
     StoredImage,
@@ -38,11 +40,12 @@ NO_SNAPSHOT = {"InvalidSnapshot.NotFound"}
 
 @dataclass(frozen=True)
 class Prune:
-    """What goes, and what stays with the reason; sizes in GiB."""
+    """What goes, what changes its state, and what stays with the reason; sizes in GiB."""
 
     region: str
     goes: tuple[StoredImage, ...] = ()
     stays: Mapping[StoredImage, str] = field(default_factory=dict)
+    changes: StateChanges = field(default_factory=StateChanges)
     snapshots: tuple[StoredSnapshot, ...] = ()  # whose images are gone
     files: tuple[StoredFiles, ...] = ()  # whose images go or are gone
     leftovers: Leftovers = field(default_factory=Leftovers)
@@ -50,8 +53,9 @@ class Prune:
 
     @property
     def is_empty(self) -> bool:
-        """There is nothing to delete."""
-        return not (self.goes or self.snapshots or self.files or self.leftovers.count)
+        """There is nothing to do."""
+        going = (*self.goes, *self.snapshots, *self.files)
+        return not (going or self.changes.count or self.leftovers.count)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -59,6 +63,7 @@ class Prune:
         left = self.leftovers
         return (
             *(f"  {image.words}: {why}" for image, why in self.stays.items()),
+            *self.changes.words,
             *(f"- {image.words}" for image in self.goes),
             *(f"- snapshot {one.id}: its image is gone" for one in self.snapshots),
             *(f"- {one.words}" for one in self.files),
@@ -84,11 +89,14 @@ def plan_prune(
     # Before the images: one that is baked meanwhile has no files here yet.
     files = stored_files(clients, environment.images_bucket)
     found = stored_images(clients)
-    uses = image_uses(clients, environment, retention, now)
-    stays = dict(_kept(found, uses, retention, now))
-    for image in found:
-        if image not in stays and (accounts := shared_with(clients, image)):
-            stays[image] = f"shared with {', '.join(accounts)}, whose instances cannot be seen"
+    kept = tuple(_kept(clients, environment, found, retention, now))
+    stays = {image: why for image, why, _ in kept}
+    idle = [Idle(image, since) for image, _, since in kept if since]
+    changes = state_changes(idle, retention.age, now)
+    for image in (*found, *changes.images):
+        if (image not in stays or image in changes.images) and (to := shared_with(clients, image)):
+            stays[image] = f"shared with {', '.join(to)}, whose instances cannot be seen"
+            changes = changes.without(image)
     goes = tuple(image for image in found if image not in stays)
     snapshots, recycled = stored_snapshots(clients), recycled_images(clients)
     alone = orphans(snapshots, found, recycled, now)
@@ -98,6 +106,7 @@ def plan_prune(
         clients.region,
         goes,
         stays,
+        changes,
         alone,
         without_image(files, stays, recycled, now),
         find_leftovers(clients, now),
@@ -105,27 +114,51 @@ def plan_prune(
     )
 
 
+Kept = tuple[StoredImage, str, datetime | None]  # an image, why it stays, since when it is idle
+
+
 def _kept(
+    clients: Clients,
+    environment: Environment,
     found: Iterable[StoredImage],
-    uses: Mapping[str, tuple[str, ...]],
     retention: Retention,
     now: datetime,
-) -> Iterator[tuple[StoredImage, str]]:
-    """Yield what stays, and why; images come newest first."""
+) -> Iterator[Kept]:
+    """Yield what stays; images come newest first."""
+    histories = channel_histories(clients)
+    uses = image_uses(clients, environment, retention, histories, now)
+    last, left = last_of_channels(histories, retention), left_channels(histories)
     seen: Counter[tuple[str, str, str]] = Counter()
     for image in found:
         kind = (image.role, image.name, image.architecture)
         seen[kind] += bool(image.verified)
+        newest = seen[kind] if image.verified else 0
+        since = max(image.created, left.get(image.ami_id, image.created))
+        newest_words = f"one of the newest {retention.count} of its kind"
         if image.ami_id in uses:
-            yield image, uses[image.ami_id][0]
-        elif image.is_protected:
-            yield image, "protected from deregistration"
-        elif image.state == "pending":
-            yield image, "being created"
-        elif now - image.created < retention.age:
-            yield image, f"younger than {retention.days} days"
-        elif image.verified and seen[kind] <= retention.count:
-            yield image, f"one of the newest {retention.count} of its kind"
+            yield image, uses[image.ami_id][0], None
+        elif why := _untouched(image, since, retention, now):
+            yield image, why, None
+        elif image.ami_id in last:
+            yield image, last[image.ami_id][0], since
+        elif newest == 1:  # that of a deploy without a channel
+            yield image, newest_words, None
+        elif 0 < newest <= retention.count:
+            yield image, newest_words, since
+        elif image.verified and now - since < timedelta(days=retention.delete_days):
+            yield image, f"verified, and unused for less than {retention.delete_days} days", since
+
+
+def _untouched(image: StoredImage, since: datetime, retention: Retention, now: datetime) -> str:
+    """Say why an image is left as it is though nothing uses it; empty: it is not."""
+    if image.is_protected:
+        return "protected from deregistration"
+    if image.state == "pending":
+        return "being created"
+    if now - since >= retention.age:
+        return ""
+    days = f"{retention.days} days"
+    return f"younger than {days}" if since == image.created else f"left its channel within {days}"
 
 
 def prune(
@@ -137,11 +170,12 @@ def prune(
     say: Say,
     now: datetime,
 ) -> tuple[str, ...]:
-    """Delete what was approved and still goes; return what could not be deleted, and why.
+    """Do what was approved and is still due; return what could not be deleted, and why.
 
     What is used since the plan was shown stays. It can be run again after a failure.
     """
     current = plan_prune(clients, environment, retention, now)
+    change_states(clients, approved.changes, current.changes, now)
     left: list[str] = []
     for image in reversed(approved.goes):  # the oldest first
         if image in current.goes:

@@ -1,15 +1,16 @@
-"""Who uses which image: what must never be pruned, with the reason. Reads AWS.
+"""Who uses which image: what must never be pruned nor disabled, with the reason. Reads AWS.
 
 Instances, launch templates, launch configurations and channels are those of the whole account;
 releases are those of one environment. Who else an image is shared with cannot be seen into.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
-from bake.channels import ROOT, channel_histories
+from bake.channels import ROOT, Entry
 from common.clients import Clients, translated
 from common.environment import Environment
 from common.errors import Refused
@@ -18,17 +19,21 @@ from deploy.release.rollout_journal import Journal, previous_release_id, read_jo
 
 LIVE = ["pending", "running", "stopping", "stopped"]
 Use = tuple[str, str]  # an image, and what it is used for
+Histories = Mapping[str, list[Entry]]  # of the channels' parameters, each newest first
 
 
 @dataclass(frozen=True)
 class Retention:
-    """What stays though nothing uses it: the newest ``count``, and all younger than ``days``.
+    """What stays though nothing uses it: the newest ``count``, and what left use lately.
 
-    Releases that were served within ``days`` count as used.
+    ``days``: what was baked, left its channel or was served within them is not touched.
+    ``delete_days``: a verified image is deleted only then; see image_states.py for what comes
+    before.
     """
 
     count: int
     days: int
+    delete_days: int
 
     @property
     def age(self) -> timedelta:
@@ -36,32 +41,67 @@ class Retention:
         return timedelta(days=self.days)
 
 
-def retention_of(count: int, days: int) -> Retention:
+def retention_of(count: int, days: int, delete_days: int) -> Retention:
     """Return a retention; raises Refused for one that would keep less than nothing."""
     if count < 1 or days < 1:
         raise Refused(
             f"--keep {count} and --days {days} would keep nothing to go back to",
             hint="give at least 1 for each",
         )
-    return Retention(count, days)
+    if delete_days < days:
+        raise Refused(
+            f"--delete-days {delete_days} is less than --days {days}, in which nothing is touched",
+            hint="give at least as many",
+        )
+    return Retention(count, days, delete_days)
 
 
 def image_uses(
-    clients: Clients, environment: Environment, retention: Retention, now: datetime
+    clients: Clients,
+    environment: Environment,
+    retention: Retention,
+    histories: Histories,
+    now: datetime,
 ) -> dict[str, tuple[str, ...]]:
     """Return all that each image is used for."""
     found: dict[str, tuple[str, ...]] = {}
     with translated("looking for what uses the images"):
-        for ami_id, words in _uses(clients, environment, retention, now):
+        for ami_id, words in _uses(clients, environment, retention, histories, now):
             found[ami_id] = (*found.get(ami_id, ()), words)
     return found
 
 
+def last_of_channels(histories: Histories, retention: Retention) -> dict[str, tuple[str, ...]]:
+    """Return which images channels named last, to go back to; what they name now is among them."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, entries in histories.items():
+        words = f"one of the last {retention.count} of the channel {name.removeprefix(f'{ROOT}/')}"
+        for ami_id in list(dict.fromkeys(entry.ami_id for entry in entries))[: retention.count]:
+            found[ami_id] = (*found.get(ami_id, ()), words)
+    return found
+
+
+def left_channels(histories: Histories) -> dict[str, datetime]:
+    """Return when the last channel that named an image began to name another."""
+    found: dict[str, datetime] = {}
+    for entries in histories.values():
+        for later, earlier in pairwise(entries):
+            left = datetime.fromisoformat(later.since)
+            if later.ami_id != earlier.ami_id:
+                found[earlier.ami_id] = max(left, found.get(earlier.ami_id, left))
+    return found
+
+
 def _uses(
-    clients: Clients, environment: Environment, retention: Retention, now: datetime
+    clients: Clients,
+    environment: Environment,
+    retention: Retention,
+    histories: Histories,
+    now: datetime,
 ) -> Iterator[Use]:
     yield from _instances(clients("ec2"))
-    yield from _channels(clients, retention)
+    for name, entries in histories.items():
+        yield entries[0].ami_id, f"in the channel {name.removeprefix(f'{ROOT}/')}"
     yield from _releases(clients, environment, retention, now)
     yield from _launch_templates(clients("ec2"))
     yield from _launch_configurations(clients("autoscaling"))
@@ -96,18 +136,6 @@ def _launch_configurations(autoscaling: Any) -> Iterator[Use]:
     for page in autoscaling.get_paginator("describe_launch_configurations").paginate():
         for one in page["LaunchConfigurations"]:
             yield one["ImageId"], f"launch configuration {one['LaunchConfigurationName']}"
-
-
-def _channels(clients: Clients, retention: Retention) -> Iterator[Use]:
-    """Yield what channels name, and then what they named last before that."""
-    histories = channel_histories(clients)
-    for name, entries in histories.items():
-        yield entries[0].ami_id, f"in the channel {name.removeprefix(f'{ROOT}/')}"
-    for name, entries in histories.items():
-        ids = list(dict.fromkeys(entry.ami_id for entry in entries))
-        for ami_id in ids[: retention.count]:
-            words = f"one of the last {retention.count} of the channel"
-            yield ami_id, f"{words} {name.removeprefix(f'{ROOT}/')}"
 
 
 def _releases(

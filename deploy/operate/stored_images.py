@@ -16,7 +16,7 @@ OF_IMAGE = re.compile(r"\bfor (ami-[0-9a-f]+)")
 
 @dataclass(frozen=True)
 class StoredImage:
-    """An AMI of ours; ``verified`` as in the catalog."""
+    """An AMI of ours; ``verified`` as in the catalog, ``deprecated`` when EC2 deprecates it."""
 
     ami_id: str
     role: str
@@ -26,6 +26,7 @@ class StoredImage:
     verified: str
     state: str
     created: datetime
+    deprecated: datetime | None
     is_protected: bool
     snapshot_ids: tuple[str, ...]
 
@@ -71,6 +72,9 @@ def _image(entry: dict[str, Any]) -> StoredImage:
         verified=tags.get("raykiln:verified", ""),
         state=entry["State"],
         created=datetime.fromisoformat(entry["CreationDate"]),
+        deprecated=datetime.fromisoformat(entry["DeprecationTime"])
+        if entry.get("DeprecationTime")
+        else None,
         is_protected=entry.get("DeregistrationProtection", "disabled") != "disabled",
         snapshot_ids=tuple(one["SnapshotId"] for one in mappings if "SnapshotId" in one),
     )

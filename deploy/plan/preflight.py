@@ -97,7 +97,11 @@ def _images(
     """Find images that are gone, and those that do not fit what is launched from them."""
     found = find_images(clients, [release, *([previous] if previous else [])])
     gone = [
-        Finding(words, "bake and deploy, or choose a release whose images exist", fatal=True)
+        Finding(
+            words,
+            "bake and deploy, enable it in EC2, or choose a release whose images exist",
+            fatal=True,
+        )
         for words in missing_images(release, found)
     ]
     lost = missing_images(previous, found) if previous and previous.id != release.id else ()

@@ -1,15 +1,15 @@
 """Promote images: what one environment serves becomes what another is deployed from.
 
-Reads AWS (EC2, KMS, S3, SSM), copies what is known of an image to the target's bucket (S3), and
-changes the target's channel (SSM). No image is copied: both environments are of one account and
-region.
+Reads AWS (EC2, KMS, S3, SSM), copies what is known of an image to the target's bucket (S3),
+enables images (EC2), and changes the target's channel (SSM). No image is copied: both environments
+are of one account and region.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bake.catalog import Image, images
+from bake.catalog import Image, images, put_into_use
 from bake.channels import (
     Channel,
     entry_before,
@@ -49,7 +49,9 @@ class Promotion:
     def is_empty(self) -> bool:
         """The channel names these images already, and what is known of them is there."""
         return not any(self.files.values()) and all(
-            wanted in self.before and self.before[wanted].ami_id == image.ami_id
+            wanted in self.before
+            and self.before[wanted].ami_id == image.ami_id
+            and image.state == "available"
             for wanted, image in self.images.items()
         )
 
@@ -63,6 +65,8 @@ class Promotion:
     def _line(self, wanted: WantedImage, image: Image) -> str:
         entry = self.before.get(wanted)
         what = f"{image.ami_id} (digest {image.digest[:12]}, commit {image.git})"
+        if image.state == "disabled":
+            what += ", disabled: it is enabled again"
         if entry is None:
             return f"+ {wanted}: {what}"
         if entry.ami_id == image.ami_id:
@@ -83,7 +87,8 @@ def plan_promotion(clients: Clients, source: Environment, target: Environment) -
     served = current_release(clients, source.bucket, source.name)
     wrong = [*unfinished(channel), *_mistakes(source, target, channel, catalog)]
     wrong += _not_served(source, channel, served)
-    wrong += _unattested(clients, source, target, (catalog.get(e.ami_id) for e in channel.values()))
+    found = [catalog[e.ami_id] for e in channel.values() if e.ami_id in catalog]
+    wrong += _unattested(clients, source, target, found)
     if wrong:
         raise Refused(
             f"nothing can be promoted from {source.name} to {target.name}\n"
@@ -103,7 +108,7 @@ def plan_way_back(clients: Clients, target: Environment) -> Promotion:
     Raises Refused when it named nothing else, or what it named does not suit the target any more.
     """
     channel = read_channel(clients, target.name, wanted_images(target))
-    catalog = {image.ami_id: image for image in images(clients)}
+    catalog = {image.ami_id: image for image in images(clients, disabled=True)}
     found = {image: entry_before(clients, target.name, image) for image in last_change(channel)}
     before = {image: entry for image, entry in found.items() if entry}
     if not before:
@@ -126,11 +131,13 @@ def plan_way_back(clients: Clients, target: Environment) -> Promotion:
 def promote(clients: Clients, promotion: Promotion, now: datetime) -> None:
     """Have the target's channel name these images; it can be run again.
 
-    What is known of them is in the target's bucket before.
+    Before that, what is known of them is in the target's bucket, and all are enabled.
     """
     if promotion.buckets:
         for image in promotion.images.values():
             carry_files(clients, *promotion.buckets, image)
+    for image in promotion.images.values():
+        put_into_use(clients, image, now)
     set_channel(clients, promotion.target, promotion.images, now, promotion.source)
 
 
@@ -166,7 +173,7 @@ def _mistakes(
 
 
 def _unattested(
-    clients: Clients, source: Environment, target: Environment, found: Iterable[Image | None]
+    clients: Clients, source: Environment, target: Environment, found: Iterable[Image]
 ) -> Iterator[str]:
     """Yield what images lack of what the target requires, in the source's bucket."""
     if not target.images_require:
@@ -174,8 +181,7 @@ def _unattested(
     from bake.attestations import lacking
 
     for image in found:
-        if image:
-            yield from lacking(clients, target, image, source.images_bucket)
+        yield from lacking(clients, target, image, source.images_bucket)
 
 
 def _not_served(source: Environment, channel: Channel, served: Release | None) -> Iterator[str]:

@@ -1,15 +1,15 @@
 """Images made of real disks, with the calls that moto lacks.
 
 Follows, in the EC2 API reference, CreateImage (unique names, reboot of a running instance unless
-NoReboot), EnableImageDeprecation, ModifyImageAttribute (ImdsSupport) and RunInstances (an image
-must be available), and "Configure instance metadata options for new instances" in the user guide
-(an image with imds-support v2.0 makes tokens required). DeregisterImage deletes the image's
-snapshots where it is asked to, but for one that another image has too. There is no Recycle Bin, so
-none of its rules keeps an image: ListImagesInRecycleBin finds nothing. moto accepts any image, has
-every image available at once, allows a name twice, forgets the root device, and keeps snapshots.
+NoReboot), ModifyImageAttribute (ImdsSupport) and RunInstances (an image must be available), and
+"Configure instance metadata options for new instances" in the user guide (an image with
+imds-support v2.0 makes tokens required). DeregisterImage deletes the image's snapshots where it is
+asked to, but for one that another image has too. There is no Recycle Bin, so none of its rules
+keeps an image: ListImagesInRecycleBin finds nothing. moto accepts any image, has every image
+available at once, allows a name twice, forgets the root device, and keeps snapshots. Deprecated and
+disabled images are in image_states.py.
 """
 
-from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -143,23 +143,6 @@ def _run_instances(run: Any, self: Any, image_id: str, *rest: Any, **more: Any) 
     return run(self, image_id, *rest, **(more | {"metadata_options": options}))
 
 
-def _enable_image_deprecation(self: Any) -> ActionResult:
-    ami = self.ec2_backend.describe_images(ami_ids=[self._get_param("ImageId")])[0]
-    self.error_on_dryrun()
-    # As EC2 writes it: a text, in UTC.
-    at = self._get_param("DeprecateAt")
-    moment = at if isinstance(at, datetime) else datetime.fromisoformat(at)
-    ami.deprecation_time = moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
-    return ActionResult({"Return": True})
-
-
-def _disable_image_deprecation(self: Any) -> ActionResult:
-    ami = self.ec2_backend.describe_images(ami_ids=[self._get_param("ImageId")])[0]
-    self.error_on_dryrun()
-    ami.deprecation_time = None
-    return ActionResult({"Return": True})
-
-
 def _modify_image_attribute(modify: Any, self: Any) -> Any:
     """ImdsSupport and Description are set here; launch permissions are moto's."""
     support = self._get_param("ImdsSupport.Value")
@@ -242,8 +225,6 @@ def install() -> None:
     register = AmisResponse.register_image
     AmisResponse.register_image = lambda self: _register_image(register, self)
     AmisResponse.create_image = _create_image
-    AmisResponse.enable_image_deprecation = _enable_image_deprecation
-    AmisResponse.disable_image_deprecation = _disable_image_deprecation
     AmisResponse.modify_image_attribute = lambda self: _modify_image_attribute(modify, self)
     AmiBackend.deregister_image = lambda self, ami_id: _deregister_image(deregister, self, ami_id)
     answer = AmisResponse.deregister_image

@@ -1,5 +1,7 @@
 """What a person reads after a bake, and of the images that there are."""
 
+import dataclasses
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +13,8 @@ from commands.images import lines_of, promotion_to, row_of
 from common.errors import Refused
 from deploy.release import promotion
 from tests.unit.deploy.builders import an_environment
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 def an_image(ami_id: str, name: str = "", verified: str = "2026-11-22T00:00:00Z") -> Image:
@@ -35,9 +39,24 @@ def test_each_image_has_a_line_that_says_what_was_done() -> None:
 
 
 def test_a_row_names_the_image_and_whether_it_is_verified() -> None:
-    assert row_of(an_image("ami-1", verified=""))[1:3] == ("worker", "-")
-    assert row_of(an_image("ami-1", verified=""))[-1] == "no"
-    assert row_of(an_image("ami-2", "gpu"))[2] == "gpu"
+    assert row_of(an_image("ami-1", verified=""), NOW)[1:3] == ("worker", "-")
+    assert row_of(an_image("ami-1", verified=""), NOW)[-1] == "no"
+    assert row_of(an_image("ami-2", "gpu"), NOW)[2] == "gpu"
+
+
+@pytest.mark.parametrize(
+    ("fields", "state"),
+    [
+        ({}, "available"),
+        ({"deprecated": "2027-11-22T00:00:00Z"}, "available"),
+        ({"deprecated": "2026-11-20T00:00:00Z"}, "deprecated"),
+        ({"deprecated": "2026-11-20T00:00:00Z", "state": "disabled"}, "disabled"),
+    ],
+)
+def test_a_row_says_whether_the_image_is_deprecated_or_disabled(
+    fields: dict[str, str], state: str
+) -> None:
+    assert row_of(dataclasses.replace(an_image("ami-1"), **fields), NOW)[-2] == state
 
 
 def promotion_of(monkeypatch: pytest.MonkeyPatch, back: bool, source: str, **tables: Any) -> str:

@@ -31,7 +31,7 @@ def test_a_plan_says_that_the_release_before_it_cannot_be_restored(single: Clust
     words = [finding.words for finding in single.prepare().findings]
 
     assert (
-        f"the worker image {first.settings.groups[0].image.ami_id} does not exist any more: "
+        f"the worker image {first.settings.groups[0].image.ami_id} does not exist any more, or is disabled: "
         f"this deploy cannot be rolled back to {first.id}"
     ) in words
 
@@ -40,7 +40,9 @@ def test_status_names_an_image_of_the_served_release_that_is_gone(single: Cluste
     ami_id = single.prepare().rollout.desired.release.head.ami_id
     call("ec2", "deregister_image", ImageId=ami_id)
 
-    assert single.status().problems == (f"the head image {ami_id} does not exist any more",)
+    assert single.status().problems == (
+        f"the head image {ami_id} does not exist any more, or is disabled",
+    )
 
 
 def test_workers_of_another_architecture_than_their_image_are_refused(single: Cluster) -> None:

@@ -27,7 +27,7 @@ from tests.unit.simulation.trials import Story
 from tests.unit.simulation.watch import Watch
 
 pytestmark = pytest.mark.thorough
-RETENTION = Retention(count=2, days=30)
+RETENTION = Retention(count=2, days=30, delete_days=180)
 OURS = [{"Name": "tag-key", "Values": ["raykiln:digest"]}]
 LATER = timedelta(days=400)
 
@@ -119,6 +119,10 @@ def ending(cluster: Watched) -> dict[str, object]:
     return {
         "the images": sorted(image.ami_id for image in images(cluster.cloud.clients)),
         "the snapshots": sorted(tagged_snapshots()),
+        "the states": sorted(
+            (image.ami_id, image.state, image.is_deprecated(now))
+            for image in images(cluster.cloud.clients, disabled=True)
+        ),
         "the files": kept_files(bucket),
         "what is alone": alone(bucket),
         "what would go": [words for words in plan.words if words.startswith("-")],
@@ -135,6 +139,8 @@ def test_a_prune_survives_every_fault(deployed: Deployed, results: Path) -> None
     sample = Sample(
         DeregisterImage="killed after",
         DeleteObjects="killed",
+        EnableImageDeprecation="killed after",
+        DisableImage="timed out",
         DescribeLaunchTemplates="throttled",
         GetParameterHistory="denied",
         DeleteKeyPair="timed out",
@@ -144,5 +150,8 @@ def test_a_prune_survives_every_fault(deployed: Deployed, results: Path) -> None
 
     assert len(kept_files(cluster.environment.images_bucket)) == len(NAMES) * (before - 3)
     # Two of the six are of a channel; the newest of them and the cluster's are the newest two.
-    assert len(images(cluster.cloud.clients)) == before - 3
+    assert len(images(cluster.cloud.clients, disabled=True)) == before - 3
+    # Kept to go back to, and so disabled: the one that the channel named before, and the second
+    # newest.
+    assert len(images(cluster.cloud.clients)) == before - 5
     assert ending(cluster)["what would go"] == []

@@ -180,11 +180,16 @@ def test_without_a_move_or_when_it_fails_there_is_no_pull_request(
 
 
 def test_a_prune_by_hand_keeps_what_the_person_says(clone: Clone) -> None:
-    done = clone.run("prune", "workflow_dispatch", env="prod", keep="5", days="$(id)")
+    done = clone.run(
+        "prune", "workflow_dispatch", env="prod", keep="5", days="$(id)", delete_days="90"
+    )
 
     assert done.of("assume") == [f"assume {BAKE_ROLE} us-east-1 3600"]
     assert ran(done.of("run")) == [
-        ["deploy", "images.prune", "--env", "prod", "--keep", "5", "--days", "$(id)", "--yes"],
+        [
+            *("deploy", "images.prune", "--env", "prod", "--keep", "5"),
+            *("--days", "$(id)", "--delete-days", "90", "--yes"),
+        ],
     ]
 
 

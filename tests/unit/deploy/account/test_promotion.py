@@ -208,7 +208,7 @@ def test_it_prunes(administrator: Clients, clock: FakeClock, tmp_path: Path) -> 
     administrator("ec2").deregister_image(ImageId=alone.ami_id)
     keep_inventory(administrator, DEV.images_bucket, first.digest, first.ami_id, tmp_path)
     point_to_release(administrator, DEV.bucket, "dev", a_release("ami-1", "ami-2"))
-    clients, retention = CheckedClients(role_credentials(ROLE, "somebody")), Retention(1, 30)
+    clients, retention = CheckedClients(role_credentials(ROLE, "somebody")), Retention(1, 30, 180)
     now = NOW.replace(year=2028)
 
     with enforced():

@@ -56,11 +56,12 @@ def test_an_image_is_shown_with_all_that_uses_it(clients: Clients, tmp_path: Pat
     for name in ("prod", "staging"):
         set_channel(clients, name, {WantedImage("head"): image}, NOW)
 
-    found = image_facts(clients, an_environment(), ami_id, Retention(3, 30), NOW)
+    found = image_facts(clients, an_environment(), ami_id, Retention(3, 30, 180), NOW)
 
     assert found.words == (
         f"{ami_id}: head, x86_64",
         f"  baked: {image.created}, commit abc",
+        "  available; deprecated from no date on",
         f"  digest: {0:064}",
         "  verified: 2026-11-22T12:00:00Z",
         "  own tests: none",
@@ -86,7 +87,7 @@ def test_an_image_is_shown_with_all_that_uses_it(clients: Clients, tmp_path: Pat
 def test_an_image_that_nothing_uses_is_shown_as_that(clients: Clients, tmp_path: Path) -> None:
     ami_id = register(clients, "head")
 
-    words = image_facts(clients, an_environment(), ami_id, Retention(3, 30), NOW).words
+    words = image_facts(clients, an_environment(), ami_id, Retention(3, 30, 180), NOW).words
 
     assert words[-6:] == (
         "  in it: not known: its bake kept no inventory",

@@ -29,7 +29,7 @@ from tests.unit.localcloud.fakes import FakeClock
 DEV = an_environment()
 # Half a year after every image that the tests register.
 NOW = datetime(2027, 5, 1, tzinfo=UTC)
-KEEP_ONE = Retention(count=1, days=30)
+KEEP_ONE = Retention(count=1, days=30, delete_days=30)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_of_each_kind_the_newest_stay(clients: Clients) -> None:
     worker, gpu = baked(clients, "worker"), baked(clients, "worker", image="gpu")
 
     assert going(clients) == [heads[1], heads[0]]
-    assert going(clients, retention=Retention(2, 30)) == [heads[0]]
+    assert going(clients, retention=Retention(2, 30, 30)) == [heads[0]]
     assert why(clients, worker) == why(clients, gpu) == "one of the newest 1 of its kind"
 
 
@@ -137,11 +137,11 @@ def test_the_image_of_a_launch_configuration_stays(clients: Clients, old: str) -
     assert why(clients, old) == "launch configuration theirs"
 
 
-def put_into_channel(clients: Clients, environment: str, *ids: str) -> None:
+def put_into_channel(clients: Clients, environment: str, *ids: str, days_ago: int = 0) -> None:
     """Set a channel to these heads, one after the other."""
     catalog = {image.ami_id: image for image in images(clients)}
     for hours, ami_id in enumerate(ids):
-        now = NOW + timedelta(hours=hours)
+        now = NOW + timedelta(hours=hours) - timedelta(days=days_ago)
         set_channel(clients, environment, {WantedImage("head"): catalog[ami_id]}, now)
 
 
@@ -153,10 +153,10 @@ def test_what_a_channel_of_any_environment_names_stays(clients: Clients, old: st
 
 def test_what_a_channel_named_last_stays_to_go_back_to(clients: Clients) -> None:
     first, second, third = (baked(clients) for _ in range(3))
-    put_into_channel(clients, "prod", first, second, third)
+    put_into_channel(clients, "prod", first, second, third, days_ago=31)
 
-    assert going(clients, retention=Retention(2, 30)) == [first]
-    assert plan(clients, Retention(2, 30)).words[1] == (
+    assert going(clients, retention=Retention(2, 30, 30)) == [first]
+    assert plan(clients, Retention(2, 30, 30)).words[1] == (
         f"  {second} (head of 2026-11-02): one of the last 2 of the channel prod/head"
     )
 
@@ -472,4 +472,9 @@ def test_where_nothing_goes_nothing_is_saved(clients: Clients) -> None:
 @pytest.mark.parametrize(("keep", "days"), [(0, 30), (3, 0), (-1, 30)])
 def test_a_retention_that_keeps_nothing_is_refused(keep: int, days: int) -> None:
     with pytest.raises(Refused, match="would keep nothing to go back to"):
-        retention_of(keep, days)
+        retention_of(keep, days, 180)
+
+
+def test_a_retention_that_deletes_what_is_untouched_is_refused() -> None:
+    with pytest.raises(Refused, match="--delete-days 20 is less than --days 30"):
+        retention_of(3, 30, 20)

@@ -175,7 +175,7 @@ def test_names_a_previous_release_that_cannot_be_restored() -> None:
     (found,) = preflight(aws, an_environment(), a_foundation(), a_release(), before)
 
     assert found.words == (
-        "the head image ami-before does not exist any more: "
+        "the head image ami-before does not exist any more, or is disabled: "
         f"this deploy cannot be rolled back to {before.id}"
     )
     assert not found.fatal
