@@ -20,7 +20,7 @@ from common.errors import PipelineError
 # without a bake is a year without security updates.
 DEPRECATED_AFTER = timedelta(days=365)
 # EC2 takes no date in the past, and rounds to minutes: EnableImageDeprecation.
-AT_ONCE = timedelta(minutes=2)
+AT_ONCE, ROUNDED = timedelta(minutes=2), timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,9 @@ class Image:
 
     def is_deprecated(self, now: datetime) -> bool:
         """EC2 has deprecated it, or will at once."""
-        return bool(self.deprecated) and datetime.fromisoformat(self.deprecated) <= now + AT_ONCE
+        if not self.deprecated:
+            return False
+        return datetime.fromisoformat(self.deprecated) <= now + AT_ONCE + ROUNDED
 
 
 def images(clients: Clients, *, disabled: bool = False) -> tuple[Image, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bake.catalog import AT_ONCE, deprecate, disable
+from bake.catalog import AT_ONCE, ROUNDED, deprecate, disable
 from common.clients import Clients
 from deploy.operate.stored_images import StoredImage
 
@@ -67,7 +67,7 @@ def state_changes(idle: Iterable[Idle], untouched: timedelta, now: datetime) -> 
             one
             for one in available
             if now - one.since >= max(DEPRECATE_AFTER, untouched)
-            and not (one.image.deprecated and one.image.deprecated <= now + AT_ONCE)
+            and not (one.image.deprecated and one.image.deprecated <= now + AT_ONCE + ROUNDED)
         ),
         tuple(one for one in available if now - one.since >= max(DISABLE_AFTER, untouched)),
     )

@@ -31,7 +31,8 @@ def test_a_plan_says_that_the_release_before_it_cannot_be_restored(single: Clust
     words = [finding.words for finding in single.prepare().findings]
 
     assert (
-        f"the worker image {first.settings.groups[0].image.ami_id} does not exist any more, or is disabled: "
+        f"the worker image {first.settings.groups[0].image.ami_id} does not exist any more, or is "
+        "disabled: "
         f"this deploy cannot be rolled back to {first.id}"
     ) in words
 
