@@ -16,6 +16,7 @@ from commands import (
     head,
     images,
     images_kept,
+    images_scan,
     job,
     pause,
     probe,
@@ -40,6 +41,7 @@ namespace = Collection(
         images_kept.diff,
         images_kept.attest,
         images_kept.prune,
+        images_scan.scan,
     ),
     head=Collection(
         head.head_id,

@@ -45,8 +45,9 @@ def kernels() -> list[str]:
 
 
 def debian() -> dict[str, list[str]]:
-    """Return version, architecture and source of every installed package."""
-    fields = ("db:Status-Abbrev", "binary:Package", "Version", "Architecture", "source:Package")
+    """Return version, architecture, source and its version of every installed package."""
+    named = ("db:Status-Abbrev", "binary:Package", "Version", "Architecture")
+    fields = (*named, "source:Package", "source:Version")
     form = "|".join(f"${{{name}}}" for name in fields) + "\n"
     rows = (line.split("|") for line in lines_of("dpkg-query", "--show", f"--showformat={form}"))
     return {package: rest for status, package, *rest in rows if status.startswith("ii")}

@@ -11,11 +11,15 @@ Parts = dict[str, dict[str, str]]
 
 @dataclass(frozen=True)
 class Package:
-    """A Debian package, with the name of the source package that it was built from."""
+    """A Debian package, with the source package that it was built from.
+
+    ``source_version`` is empty in inventories from before it was recorded.
+    """
 
     version: str
     architecture: str
     source: str
+    source_version: str = ""
 
 
 @dataclass(frozen=True)

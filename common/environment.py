@@ -30,7 +30,7 @@ from common.environment_tables import (
     Rollout,
 )
 from common.errors import Refused
-from common.image_settings import ImageSettings, completed_images
+from common.image_settings import OSV, SCANS, ImageSettings, completed_images
 from common.mistakes import mistakes_in
 from common.network import Network
 from common.nodes import Nodes
@@ -61,6 +61,10 @@ class Environment(Table):
     images: dict[str, ImageSettings] = Field(default={})
     # `require` of [images]: what must be attested of an image that is deployed.
     images_require: tuple[str, ...] = ()
+    # `scan` and `osv` of [images]: from which severity on a vulnerability refuses an image, and
+    # the database of vulnerabilities.
+    images_scan: str = SCANS[0]
+    images_osv: str = OSV
     # Without it, what is baked here is deployed here.
     promotion: Promotion | None = None
     nodes: Nodes = Nodes()

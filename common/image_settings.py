@@ -19,7 +19,12 @@ DEFAULT_IMAGE = ""  # the name of [image]
 IMAGE_NAME = re.compile(r"[a-z][a-z0-9-]{0,20}")
 # What may be attested of an image (bake/attestations.py).
 ATTESTED = ("tests", "sbom", "provenance", "drills")
-REQUIRE = "images_require"
+# From which severity on a vulnerability keeps an image from being deployed (bake/findings.py).
+SCANS = ("none", "low", "medium", "high", "critical")
+# The public database of vulnerabilities: https://google.github.io/osv.dev/api/
+OSV = "https://api.osv.dev"
+# What stands in [images] beside the images' names, and the key of the environment that it becomes.
+BESIDE = {"require": "images_require", "scan": "images_scan", "osv": "images_osv"}
 _BASE = ("base_id", "base_name", "base_owner")
 _CHOSEN = ("head_id", "worker_id")
 # Names of Debian packages: https://www.debian.org/doc/debian-policy/ch-controlfields.html#source
@@ -107,16 +112,18 @@ class ImageSettings(Table):
 def completed_images(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return a file's content with each ``[images.NAME]`` completed by ``[image]``.
 
-    ``require`` of ``[images]`` is no image: it becomes ``images_require``. Raises ValueError for
-    names that no image may have.
+    What ``[images]`` has besides images becomes keys of the environment (``BESIDE``). Raises
+    ValueError for names that no image may have.
     """
     common, named = content.get("image"), content.get("images")
-    if REQUIRE in content:
-        raise ValueError(f"{REQUIRE}: write it as `require`, below [images]")
+    for name, key in BESIDE.items():
+        if key in content:
+            raise ValueError(f"{key}: write it as `{name}`, below [images]")
     if not isinstance(common, dict) or not isinstance(named, dict):
         return dict(content)
-    required = _required(named)
-    named = {name: own for name, own in named.items() if name != "require"}
+    beside = {BESIDE[name]: named[name] for name in BESIDE if name in named}
+    _check_beside(named)
+    named = {name: own for name, own in named.items() if name not in BESIDE}
     for name, own in named.items():
         if not IMAGE_NAME.fullmatch(name):
             raise ValueError(
@@ -127,16 +134,19 @@ def completed_images(content: Mapping[str, Any]) -> dict[str, Any]:
             raise ValueError(f"images.{name}: a table is needed, [images.{name}]")
     return dict(content) | {
         "images": {name: _inherited(common, own) | own for name, own in named.items()},
-        REQUIRE: required,
+        **beside,
     }
 
 
-def _required(named: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return ``require`` of ``[images]``, which stands beside the images' names."""
-    found = named.get("require", [])
-    if not isinstance(found, list) or not set(map(str, found)) <= set(ATTESTED):
+def _check_beside(named: Mapping[str, Any]) -> None:
+    """Raise ValueError for a value of ``[images]`` that none of its keys may have."""
+    required = named.get("require", [])
+    if not isinstance(required, list) or not set(map(str, required)) <= set(ATTESTED):
         raise ValueError(f"images.require: a list of some of {', '.join(ATTESTED)}")
-    return tuple(found)
+    if named.get("scan", SCANS[0]) not in SCANS:
+        raise ValueError(f"images.scan: one of {', '.join(SCANS)}")
+    if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", str(named.get("osv", OSV))):
+        raise ValueError(f"images.osv: an address such as {OSV}")
 
 
 def _inherited(common: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from bake.wanted import WantedImage, wanted_images
 from common.clients import Clients
 from common.environment import FOLDER, Environment
 from common.errors import Refused
-from common.image_settings import ImageSettings
+from common.image_settings import SCANS, ImageSettings
 from common.instance_types import type_facts
 from deploy.release.autoscaler_override import (
     read_override,
@@ -45,6 +45,7 @@ def requested_release(clients: Clients, environment: Environment, folder: Path =
     channel = whole_channel(clients, environment)
     head, workers = choose_images(catalog, environment, channel)
     refuse_unattested(clients, environment, catalog, (head, *workers.values()))
+    refuse_vulnerable(clients, environment, catalog, (head, *workers.values()))
     groups = groups_of(environment, type_facts(clients, type_names(environment)), workers)
     settings = settings_of(environment, groups, json.dumps(override, sort_keys=True))
     if path:
@@ -74,6 +75,28 @@ def refuse_unattested(
             f"{environment.name} requires attestations that its images lack\n"
             + "\n".join(f"  {words}" for words in missing),
             hint=f"{how}; invoke images.show AMI --env {environment.name} shows what there is",
+        )
+
+
+def refuse_vulnerable(
+    clients: Clients,
+    environment: Environment,
+    catalog: tuple[Image, ...],
+    chosen: Iterable[NodeImage],
+) -> None:
+    """Raise Refused with the vulnerabilities of the images that ``[images] scan`` refuses."""
+    if environment.images_scan == SCANS[0]:
+        return
+    from bake.scan import vulnerable
+
+    ids = {image.ami_id for image in chosen}
+    found = sorted((image for image in catalog if image.ami_id in ids), key=lambda i: i.ami_id)
+    if wrong := [words for image in found for words in vulnerable(clients, environment, image)]:
+        raise Refused(
+            f"{environment.name} refuses images with known vulnerabilities that have a fix "
+            f"(images.scan = {environment.images_scan})\n"
+            + "\n".join(f"  {words}" for words in wrong),
+            hint="move the locks (invoke lock), bake again; or change images.scan for this deploy",
         )
 
 

@@ -23,6 +23,7 @@ from bake.wanted import WantedImage, wanted_images
 from common.clients import Clients
 from common.environment import Environment
 from common.errors import Refused
+from common.image_settings import SCANS
 from deploy.release.choice import fits
 from deploy.release.config_bucket import current_release
 from deploy.release.release import Release
@@ -89,6 +90,7 @@ def plan_promotion(clients: Clients, source: Environment, target: Environment) -
     wrong += _not_served(source, channel, served)
     found = [catalog[e.ami_id] for e in channel.values() if e.ami_id in catalog]
     wrong += _unattested(clients, source, target, found)
+    wrong += _vulnerable(clients, source, target, found)
     if wrong:
         raise Refused(
             f"nothing can be promoted from {source.name} to {target.name}\n"
@@ -182,6 +184,18 @@ def _unattested(
 
     for image in found:
         yield from lacking(clients, target, image, source.images_bucket)
+
+
+def _vulnerable(
+    clients: Clients, source: Environment, target: Environment, found: Iterable[Image]
+) -> Iterator[str]:
+    """Yield the vulnerabilities of images that ``[images] scan`` of the target refuses."""
+    if target.images_scan == SCANS[0]:
+        return
+    from bake.scan import vulnerable
+
+    for image in found:
+        yield from vulnerable(clients, target, image, source.images_bucket)
 
 
 def _not_served(source: Environment, channel: Channel, served: Release | None) -> Iterator[str]:

@@ -19,6 +19,7 @@ from unittest.mock import patch
 from common.clients import Clients
 from common.environment import Environment, load_environment
 from common.errors import PipelineError, Refused
+from common.image_settings import BESIDE
 from common.waiting import Clock, SystemClock
 from deploy.release.release import Release
 from deploy.rollout.operation import Operation
@@ -61,7 +62,7 @@ def with_change(environment: Environment, change: str, **limits: int) -> Environ
 def content_of(environment: Environment) -> dict[str, Any]:
     """Return an environment as its file would have it, which can be changed and validated again."""
     content = environment.model_dump(mode="json")
-    content["images"]["require"] = content.pop("images_require")
+    content["images"] |= {name: content.pop(key) for name, key in BESIDE.items()}
     return content
 
 

@@ -45,7 +45,7 @@ def test_another_limit_is_not_another_release() -> None:
 
 
 def test_what_must_be_attested_of_images_stays() -> None:
-    found = an_environment(images={"require": ["tests"]})
+    found = an_environment(images={"require": ["tests"], "scan": "high"})
 
     assert with_change(found, "none") == found
     assert with_change(found, "tag").images_require == ("tests",)

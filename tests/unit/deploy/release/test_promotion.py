@@ -20,6 +20,8 @@ from deploy.release.settings import NodeImage
 from localcloud.world import World
 from tests.unit.bake.conftest import register
 from tests.unit.bake.inventories import keep_inventory
+from tests.unit.bake.osv_server import osv_server
+from tests.unit.bake.test_scan import RECORD
 from tests.unit.deploy.builders import REGION, a_release, an_environment
 from tests.unit.localcloud.conftest import clock, driver, world  # noqa: F401 - fixtures
 
@@ -233,6 +235,27 @@ def test_a_plan_says_that_an_image_is_named_in_the_file(clients: Clients) -> Non
     assert origins(clients, environment, release)[0] == (
         f"head: {named}, named in the environment's file"
     )
+
+
+def test_images_with_vulnerabilities_that_the_target_refuses_are_not_promoted(
+    clients: Clients, tmp_path: Path
+) -> None:
+    serve(clients, baked(clients))
+    for image in images(clients):
+        keep_inventory(clients, STAGING.images_bucket, image.digest, image.ami_id, tmp_path)
+    known = {("Debian:12", "openssl", "3.0.17-1"): [RECORD["id"]]}
+    with osv_server(known, RECORD) as osv:
+        refusing, taking = (
+            an_environment(
+                name="prod",
+                promotion={"source": "staging"},
+                images={"scan": severity, "osv": osv.address},
+            )
+            for severity in ("high", "critical")
+        )
+        with pytest.raises(Refused, match="high CVE-2024-6119: openssl"):
+            plan_promotion(clients, STAGING, refusing)
+        assert not plan_promotion(clients, STAGING, taking).is_empty
 
 
 def test_what_the_target_lost_of_what_is_known_is_promoted_again(
