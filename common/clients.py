@@ -11,8 +11,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from common.error_hints import hint_for
-from common.errors import Refused, Unanswered
+from common.error_hints import PERMISSIONS, hint_for
+from common.errors import Denied, Refused, Unanswered
 
 CONFIG = Config(
     connect_timeout=5,
@@ -76,9 +76,8 @@ def translated(doing: str) -> Iterator[None]:
         ) from error
     except ClientError as error:
         words = error.response.get("Error", {}).get("Message", "")
-        raise Unanswered(
-            f"{doing}: AWS answered {error_code(error)}: {words}",
-            hint=hint_for(error_code(error)),
-        ) from error
+        hint = hint_for(error_code(error))
+        kind = Denied if hint == PERMISSIONS else Unanswered
+        raise kind(f"{doing}: AWS answered {error_code(error)}: {words}", hint=hint) from error
     except BotoCoreError as error:
         raise Unanswered(f"{doing}: {error}", hint="check the network and the region") from error

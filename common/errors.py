@@ -32,6 +32,10 @@ class Unanswered(PipelineError):
     """AWS refused a call or did not answer; the cluster may still be healthy."""
 
 
+class Denied(Unanswered):
+    """AWS refused a call to these credentials, and will refuse the next one."""
+
+
 class Unhealthy(PipelineError):
     """The cluster did not reach its desired state; a rollback may help."""
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from common.errors import PipelineError
+from common.errors import Denied, PipelineError
 from deploy.cluster.autoscaler_health import RefusedLaunch, autoscaler_health
 from deploy.cluster.state import find_lease
 from deploy.rollout.cluster_access import ClusterAccess
@@ -30,12 +30,17 @@ class LaunchRefusals:
         return "".join(f"; {one.brief}" for one in known if one.is_recent)
 
     def _ask(self) -> tuple[RefusedLaunch, ...]:
-        """Return what the leader's guard knows; nothing while it does not answer."""
+        """Return what the leader's guard knows; nothing while it does not answer.
+
+        Raises Denied: workers are drained by the same calls, and none should be in vain.
+        """
         clients, clock = self._access.clients, self._access.clock
         try:
             lease = find_lease(clients, self._access.environment)
             if lease is None or lease.released:
                 return ()
             return autoscaler_health(clients, lease.holder, clock=clock).refused
+        except Denied:
+            raise
         except PipelineError:
             return ()

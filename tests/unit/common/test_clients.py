@@ -6,10 +6,11 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from common.clients import Clients, translated
-from common.errors import PipelineError, Refused
+from common.errors import Denied, PipelineError, Refused, Unanswered
 
 
 def test_missing_credentials_are_refused_with_a_hint(
@@ -56,3 +57,21 @@ def test_aws_s_time_is_known_when_the_machine_s_clock_is_off(off: float) -> None
 
         assert time.time() + clients.ahead == pytest.approx(right(), abs=2.0)
         assert clients.ahead == pytest.approx(-off, abs=2.0)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("AccessDeniedException", Denied),
+        ("UnauthorizedOperation", Denied),
+        ("InternalError", Unanswered),
+        ("ExpiredToken", Unanswered),
+    ],
+)
+def test_what_these_credentials_may_not_do_is_denied(code: str, kind: type[Unanswered]) -> None:
+    error = ClientError({"Error": {"Code": code, "Message": "no"}}, "GetItem")
+
+    with pytest.raises(Unanswered) as caught, translated("reading the table"):
+        raise error
+
+    assert type(caught.value) is kind
