@@ -69,11 +69,12 @@ def resume(c: Context, env: str = DEFAULT_ENV, yes: bool = False) -> None:
         set_paused(pipeline_environment_at(env), False, yes)
 
 
-@task(help={"env": ENV, "json": JSON})
-def status(c: Context, env: str = DEFAULT_ENV, json: bool = False) -> None:
+@task(help={"env": ENV, "json": JSON, "document": "show who did what to this document instead"})
+def status(c: Context, env: str = DEFAULT_ENV, json: bool = False, document: str = "") -> None:
     """Show tasks, documents, backlog, alarms and today's numbers; exit 2 when unhealthy."""
     with plain_errors():
-        show_status(pipeline_environment_at(env), json)
+        environment = pipeline_environment_at(env)
+        show_history(environment, document, json) if document else show_status(environment, json)
 
 
 @task(help={"env": ENV, "json": JSON})
@@ -246,6 +247,18 @@ def show_status(environment: "Environment", as_json: bool) -> None:
             console.print(f"! {problem}", markup=False)
     if not found.is_healthy:
         raise Exit("", FAILED)
+
+
+def show_history(environment: "Environment", name: str, as_json: bool) -> None:
+    """Print what was done to a document."""
+    from deploy.documents.history import read_history
+    from deploy.report.console import print_json, show_table
+
+    found = read_history(environment, clients_of(environment), name)
+    if as_json:
+        print_json(list(found.entries))
+    else:
+        show_table(found.section.title, found.section.columns, found.section.rows)
 
 
 def verify_pipeline(environment: "Environment", as_json: bool) -> None:

@@ -1,12 +1,11 @@
-"""The Lambda function that S3 notifies: a control record and a message for each event.
+"""The Lambda function that S3 notifies: a control record, an entry in the audit and a message each.
 
 It is inline in a template, so it is one file below 4 KiB that needs boto3 alone
 (docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-lambda-function-
 code.html, ZipFile). Events come at least once and in any order; ``sequencer`` orders those of one
 key, padded with zeros at its right (docs.aws.amazon.com/AmazonS3/latest/userguide/notification-
 content-structure.html). The message is sent in any case: the record may be all that a first try
-reached. Workers look the object up themselves, so a message more does no harm, and a removed
-object needs no record of its event.
+reached. Workers look the object up themselves, so a message more does no harm.
 """
 
 import json
@@ -19,6 +18,8 @@ from urllib.parse import unquote_plus
 import boto3
 
 INPUT = "input/"
+# Seconds, of an entry in the audit: audit_days of settings.py.
+KEPT = 400 * 86_400
 
 
 @cache
@@ -37,6 +38,7 @@ def handler(event: dict[str, Any], context: object = None) -> None:
         if key.startswith(INPUT) and not key.endswith("/"):
             if record["eventName"].startswith("ObjectCreated"):
                 note(dynamodb, table, bucket, key, record)
+            witness(dynamodb, os.environ["AUDIT_TABLE"], f"object/{bucket}/{key}", record)
             body = json.dumps({"bucket": bucket, "key": key})
             sqs.send_message(QueueUrl=queue, MessageBody=body)
 
@@ -56,7 +58,7 @@ def note(dynamodb: Any, table: str, bucket: str, key: str, record: dict[str, Any
         "received_at": now,
         "updated_at": now,
         "day": now[:10],
-        "uploaded_by": record.get("userIdentity", {}).get("principalId", "unknown"),
+        "uploaded_by": record["userIdentity"]["principalId"],
     }
     fresh = "#sequencer < :sequencer" if item.get("sequencer") else "#version <> :version"
     try:
@@ -76,3 +78,21 @@ def note(dynamodb: Any, table: str, bucket: str, key: str, record: dict[str, Any
     except dynamodb.exceptions.ConditionalCheckFailedException:
         return False
     return True
+
+
+def witness(dynamodb: Any, table: str, object_id: str, record: dict[str, Any]) -> None:
+    """Add who did what to an object; an event that comes again is the same entry."""
+    at, item = record["eventTime"], record["s3"]["object"]
+    until = int(datetime.fromisoformat(at).timestamp()) + KEPT
+    said = {
+        "object": object_id,
+        "at": f"{at}#{item.get('sequencer', '')}",
+        "who": record["userIdentity"]["principalId"],
+        "what": record["eventName"],
+        "version": item.get("versionId") or "null",
+    }
+    dynamodb.put_item(
+        TableName=table,
+        Item={name: {"S": value} for name, value in said.items()}
+        | {"expires_at": {"N": str(until)}},
+    )

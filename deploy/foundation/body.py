@@ -59,6 +59,8 @@ def _shorten(node: Any, name: str, code: str, depth: int = 0) -> None:
     if isinstance(node, yaml.ScalarNode):
         if name and node.value == name:
             node.value, node.style = code, '"'
+        elif node.style == ">" and "\n" not in node.value:
+            node.style = "'"  # JSON, in which each quote would be escaped
         return
     node.flow_style = depth >= BLOCK_DEPTH
     is_mapping = isinstance(node, yaml.MappingNode)

@@ -55,6 +55,14 @@ class Audit:
                 yield from map(from_item, page["Items"])
 
 
+def shown(entry: dict[str, Any]) -> dict[str, str]:
+    """Return an entry for a person: when, who and what, and all else as ``details``."""
+    known = ("object", "at", "who", "what", TTL)
+    details = ", ".join(str(value) for name, value in entry.items() if name not in known)
+    at = str(entry["at"]).partition("#")[0]
+    return {"at": at, "who": str(entry["who"]), "what": str(entry["what"]), "details": details}
+
+
 class Metrics:
     """Counters by day (UTC): documents, failed, pages, chunks, tokens, seconds, dollars."""
 

@@ -23,8 +23,9 @@ from common.clients import Clients
 from common.errors import PipelineError
 from documents.access import Access, access
 from documents.answering import LONGEST_QUESTION, Answerer
+from documents.control.records import shown
 from documents.errors import Unavailable
-from documents.identity import INPUT, object_of
+from documents.identity import INPUT, ObjectRef, object_of
 from documents.parsing.formats import ENDINGS
 from documents.providers import choose
 from documents.settings import Settings
@@ -64,6 +65,7 @@ class Api:
             Route("/status", self.status),
             Route("/documents", self.documents),
             Route("/documents/{name:path}", self.put, methods=["PUT"]),
+            Route("/history/{name:path}", self.history),
         ]
 
     async def healthz(self, request: Request) -> Response:
@@ -110,11 +112,21 @@ class Api:
         today, listed = datetime.now(UTC), list[dict[str, Any]]()
         for ago in range(DAYS):
             for record in self._access.listing.of_day(f"{today - timedelta(days=ago):%Y-%m-%d}"):
-                shown = {name: _plain(record[name]) for name in SHOWN if name in record}
-                listed.append({"name": object_of(record["id"]).name, **shown})
+                said = {name: _plain(record[name]) for name in SHOWN if name in record}
+                listed.append({"name": object_of(record["id"]).name, **said})
                 if len(listed) == LISTED:
                     return listed
         return listed
+
+    async def history(self, request: Request) -> Response:
+        """Answer with what was done to a document, and by whom, oldest first."""
+        self._check(request)
+        ref = ObjectRef(self._settings.bucket, INPUT + request.path_params["name"])
+
+        def found() -> list[dict[str, str]]:
+            return [shown(entry) for entry in self._access.audit.entries(ref.id)]
+
+        return JSONResponse({"entries": await run_in_threadpool(found)}, headers=HEADERS)
 
     async def put(self, request: Request) -> Response:
         """Take a document into ``input/``; S3 notifies of it as of any other."""

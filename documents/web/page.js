@@ -2,6 +2,7 @@
 const at = (id) => document.getElementById(id);
 const WATCH_EVERY = 3000; // milliseconds
 const COLUMNS = ["name", "status", "pages"];
+const COUNTED = ["documents", "failed", "pages", "chunks", "tokens", "seconds", "dollars"];
 
 at("token").value = sessionStorage.getItem("token") ?? "";
 
@@ -102,6 +103,27 @@ async function look() {
   const text = counts.join(", ");
   // A live region that is set to the same text is read aloud again.
   if (at("counts").textContent !== text) at("counts").textContent = text;
+  at("days").replaceChildren(...Object.entries(status.days).map(day));
+}
+
+function day([name, counts]) {
+  const made = document.createElement("tr");
+  const number = (count = 0) => String(Number(count.toFixed(6)));
+  made.append(...[name, ...COUNTED.map((one) => number(counts[one]))].map((text) => element("td", text)));
+  return made;
+}
+
+async function trace(event) {
+  event.preventDefault();
+  try {
+    const path = at("traced").value.split("/").map(encodeURIComponent).join("/");
+    const { entries } = await (await call(`history/${path}`)).json();
+    const said = entries.map((one) => `${one.at} ${one.who}: ${one.what} ${one.details}`);
+    const none = "Nothing is known of a document of this name.";
+    at("history").replaceChildren(...(said.length ? said : [none]).map((text) => element("li", text)));
+  } catch (error) {
+    show(error.message);
+  }
 }
 
 async function watch() {
@@ -118,4 +140,5 @@ at("access").addEventListener("submit", (event) => {
 });
 at("ask").addEventListener("submit", ask);
 at("add").addEventListener("submit", add);
+at("trace").addEventListener("submit", trace);
 watch();

@@ -162,6 +162,12 @@ def test_by_keyboard_a_document_is_uploaded_watched_and_asked_about(
     await_text(browser, "answer", "No language model is set up")
     passages = await_text(browser, "passages", "9:40")
     assert passages.text.startswith("boat <i>1.pdf, page 2")
+
+    tab_to(browser, "traced")
+    press(browser, "boat <i>1.pdf", Keys.ENTER)
+    await_text(browser, "history", "worker: DONE indexed 2 pages as 2 chunks")
+    today = browser.find_element(By.CSS_SELECTOR, "#days tr").text.split()
+    assert today[1:6] == ["1", "0", "2", "2", "0"]
     severe = [one for one in browser.get_log("browser") if one["level"] == "SEVERE"]
     assert severe == []
 
@@ -181,8 +187,9 @@ def test_at_a_phones_width_nothing_is_cut_and_everything_can_be_touched(
         width = browser.execute_script("return document.documentElement.scrollWidth")
         assert width <= 320
         touched = browser.find_elements(By.CSS_SELECTOR, "input, textarea, button")
-        assert len(touched) == 6
-        assert {one.accessible_name for one in touched} >= {"Token", "Question", "Ask", "Upload"}
+        assert len(touched) == 8
+        names = {one.accessible_name for one in touched}
+        assert names >= {"Token", "Question", "Ask", "Upload", "History of a document", "Show"}
         for one in touched:
             assert one.size["height"] >= TARGET
             assert one.rect["x"] >= 0

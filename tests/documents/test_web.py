@@ -129,7 +129,10 @@ def test_what_is_no_question_is_refused(web: TestClient, body: bytes) -> None:
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", TOKEN])
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "/ask"), ("GET", "/status"), ("GET", "/documents"), ("PUT", "/documents/a.txt")],
+    [
+        *(("POST", "/ask"), ("GET", "/status"), ("GET", "/documents")),
+        *(("PUT", "/documents/a.txt"), ("GET", "/history/a.txt")),
+    ],
 )
 def test_only_the_right_token_opens_anything(
     web: TestClient, aws: PipelineCloud, method: str, path: str, header: str
@@ -138,6 +141,22 @@ def test_only_the_right_token_opens_anything(
 
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert TOKEN not in answer.text
+
+
+def test_who_did_what_to_a_document_is_told(web: TestClient, clients: Clients) -> None:
+    audit = access(load_settings(), clients).audit
+    audit.add("object/bucket/input/plans/a b.txt", "AWS:ada", "ObjectCreated:Put", version="v1")
+    audit.add("object/bucket/input/plans/a b.txt", "consumer-1", "DONE", words="indexed 1 pages")
+    audit.add("object/bucket/input/other.txt", "AWS:bob", "ObjectCreated:Put")
+
+    entries = web.get("/history/plans/a%20b.txt").json()["entries"]
+
+    assert [(one["who"], one["what"], one["details"]) for one in entries] == [
+        ("AWS:ada", "ObjectCreated:Put", "v1"),
+        ("consumer-1", "DONE", "indexed 1 pages"),
+    ]
+    assert all("#" not in one["at"] for one in entries)
+    assert web.get("/history/unknown.txt").json() == {"entries": []}
 
 
 @pytest.mark.parametrize("path", ["/", "/page.js", "/page.css", "/healthz"])

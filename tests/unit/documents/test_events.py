@@ -8,6 +8,7 @@ import pytest
 
 from documents import events
 from documents.control.claims import Claims
+from documents.control.records import Audit
 from documents.identity import ObjectRef
 from tests.unit.documents.conftest import Clients
 
@@ -18,6 +19,7 @@ QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/documents"
 def _function(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "client", aws)
     monkeypatch.setenv("CONTROL_TABLE", "control")
+    monkeypatch.setenv("AUDIT_TABLE", "audit")
     monkeypatch.setenv("QUEUE_URL", QUEUE)
 
 
@@ -27,6 +29,7 @@ def an_event(key: str = "input/report.pdf", **item: Any) -> dict[str, Any]:
         "Records": [
             {
                 "eventName": name,
+                "eventTime": item.pop("at", "2026-11-29T12:00:00.000Z"),
                 "userIdentity": {"principalId": "AWS:AIDAEXAMPLE"},
                 "s3": {"bucket": {"name": "bucket"}, "object": {"key": key, **item}},
             }
@@ -86,6 +89,33 @@ def test_a_new_version_starts_anew_after_a_failure(claims: Claims, report: Objec
     record = claims.find(report) or {}
     assert (record["status"], record["attempts"]) == ("RECEIVED", 0)
     assert not {"reason", "moved_to"} & record.keys()
+
+
+def test_the_audit_says_who_did_what_and_an_event_that_comes_again_is_one_entry(
+    aws: Clients, audit: Audit, report: ObjectRef
+) -> None:
+    first = an_event(versionId="v1", sequencer="0A")
+    later = "2026-11-29T12:00:01.000Z"
+    gone = an_event(name="ObjectRemoved:Delete", versionId="v2", sequencer="0B", at=later)
+    for event in (first, gone, first):
+        events.handler(event)
+
+    entries = [
+        {name: one[name] for name in ("who", "what", "version", "expires_at")}
+        for one in audit.entries(report.id)
+    ]
+    assert entries == [
+        {
+            "who": "AWS:AIDAEXAMPLE",
+            "what": what,
+            "version": version,
+            "expires_at": 1_795_953_600 + 400 * 86_400 + after,
+        }
+        for what, version, after in (
+            ("ObjectCreated:Put", "v1", 0),
+            ("ObjectRemoved:Delete", "v2", 1),
+        )
+    ]
 
 
 def test_keys_are_decoded(claims: Claims) -> None:

@@ -216,6 +216,7 @@ def test_the_function_knows_where_to_write_and_where_its_failures_go(made: Pipel
 
     assert found["Environment"]["Variables"] == {
         "CONTROL_TABLE": f"{STACK}-control",
+        "AUDIT_TABLE": f"{STACK}-audit",
         "QUEUE_URL": f"https://sqs.us-east-1.amazonaws.com/123456789012/{STACK}",
     }
     assert (found["Runtime"], found["Handler"]) == ("python3.13", "index.handler")

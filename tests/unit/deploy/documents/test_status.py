@@ -9,6 +9,7 @@ from deploy.cluster.ray_api import RayNode, Unreachable
 from deploy.documents import checks as checks_module
 from deploy.documents import status as status_module
 from deploy.documents.checks import run_document_checks
+from deploy.documents.history import read_history
 from deploy.documents.status import DocumentsStatus, read_documents_status
 from documents.control.claims import DONE
 from tests.unit.deploy.documents.pipeline import STACK, Pipeline
@@ -109,6 +110,21 @@ def test_without_a_pipeline_it_says_how_to_make_one(operator: Operator) -> None:
     with pytest.raises(Refused, match="has no document pipeline") as refusal:
         read(operator)
     assert refusal.value.hint == "invoke documents.deploy --env dev"
+
+
+def test_who_did_what_to_a_document_is_shown_by_its_name(operator: Operator) -> None:
+    deployed = operator.deploy()
+    key = f"object/{deployed.bucket}/input/plans/a.txt"
+    audit = deployed.access(operator.aws.clients).audit
+    audit.add(key, "AWS:ada", "ObjectCreated:Put", version="v1")
+
+    found = read_history(operator.environment, operator.aws.clients, "plans/a.txt")
+
+    assert found.section.title == "History of plans/a.txt"
+    ((when, *rest),) = found.section.rows
+    assert ("#" in when, rest) == (False, ["AWS:ada", "ObjectCreated:Put", "v1"])
+    with pytest.raises(Refused, match=r"nothing is known of a document b\.txt"):
+        read_history(operator.environment, operator.aws.clients, "input/b.txt")
 
 
 class Answers:

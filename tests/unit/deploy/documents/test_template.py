@@ -89,6 +89,11 @@ def test_the_bucket_s_name_is_all_that_a_person_has_to_give() -> None:
     declared = parse(template_body())["Parameters"]
 
     assert [name for name, one in declared.items() if "Default" not in one] == ["S3BucketName"]
+    # Those of the deployment guide that this stack replaces.
+    assert set(declared) >= {
+        *("EnvironmentName", "ProjectName", "S3BucketName", "NotificationEmail"),
+        *("OpenAIApiKeySecretArn", "PineconeApiKeySecretArn", "RayDockerImageUri"),
+    }
     assert declared["ProjectName"]["Default"] == "ray-document-pipeline"
 
 
