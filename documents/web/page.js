@@ -127,7 +127,8 @@ async function trace(event) {
 }
 
 async function watch() {
-  if (at("token").value && !document.hidden) {
+  // Not with half a token, while it is typed.
+  if (at("token").value === sessionStorage.getItem("token") && !document.hidden) {
     await look().catch((error) => show(error.message));
   }
   setTimeout(watch, WATCH_EVERY);
