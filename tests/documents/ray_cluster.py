@@ -17,7 +17,7 @@ from pathlib import Path
 from common.checkout import REPOSITORY
 from common.waiting import Seen, SystemClock, wait_for
 
-STARTS_WITHIN = 120.0
+STARTS_WITHIN = 240.0
 RAY = str(Path(sys.executable).with_name("ray"))
 
 

@@ -27,7 +27,7 @@ from tests.unit.deploy.builders import an_environment, the_settings
 from tests.unit.documents.test_settings import NEEDED
 
 GROUP = "documents"
-SECONDS = 90.0
+SECONDS = 240.0
 
 
 def config(groups: dict[str, tuple[int, int]]) -> dict[str, Any]:
