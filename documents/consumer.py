@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -52,24 +53,26 @@ class Consumer:
     def _run(self) -> None:
         try:
             self._worker.run()
-            # It was stopped. Only a killed actor ends for good: one that exits is restarted.
-            ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
         except BaseException as error:
             # Ray restarts an actor whose process ends, not one whose thread does.
             self._log("failed", error=f"{type(error).__name__}: {error}")
             os._exit(1)
+        # It was stopped. Only a killed actor ends for good: one that exits is restarted.
+        with suppress(RayError):  # or whoever has stopped it kills it
+            ray.kill(ray.get_runtime_context().current_actor, no_restart=True)
 
     def state(self) -> dict[str, Any]:
         """Return what it is working on, how many objects it has finished, and on which node."""
         return {**self._worker.state, "node": ray.get_runtime_context().get_node_id()}
 
-    def stop(self, seconds: float) -> None:
-        """Finish the object that it is working on, take no other, and end; return sooner or then.
+    def stop(self, seconds: float) -> bool:
+        """Finish the object that it is working on, and take no other; say whether it has ended.
 
         Returns after so many seconds at most: each call that waits takes one of its threads.
         """
         self._worker.stop()
         self._thread.join(seconds)
+        return not self._thread.is_alive()
 
 
 class Keeper:
@@ -154,18 +157,29 @@ def _worth(name: str, used: set[str]) -> tuple[bool, bool, bool]:
 
 def stop(names: list[str], seconds: float = STOPS_WITHIN) -> None:
     """End consumers once they have finished what they have; those that take longer go on."""
-    stopping = []
+    stopping = {}
     for name in names:
         try:
             actor = ray.get_actor(name, namespace=NAMESPACE)
             if not _state(name):  # it waits for a node
                 ray.kill(actor, no_restart=True)
                 continue
-            stopping.append(actor.stop.remote(seconds))
+            stopping[actor.stop.remote(seconds)] = actor
         except (RayError, ValueError):
             continue  # it is gone, or whoever asks tries again
-    if stopping:
-        ray.wait(stopping, num_returns=len(stopping), timeout=seconds + ANSWERS_WITHIN)
+    if not stopping:
+        return
+    refs, longest = list(stopping), seconds + ANSWERS_WITHIN
+    for one in ray.wait(refs, num_returns=len(refs), timeout=longest)[0]:
+        if _has_ended(one):
+            ray.kill(stopping[one], no_restart=True)
+
+
+def _has_ended(stopped: Any) -> bool:
+    try:
+        return bool(ray.get(stopped))
+    except RayError:
+        return True  # it ended before it could say so
 
 
 def main() -> None:
