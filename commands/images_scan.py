@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 
 @task(
-    positional=["ami"],
     help={
         "ami": "an image's id (default: those of the channel of ENV)",
         "role": "head or worker: those of the channel alone",
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 def scan(
     c: Context, ami: str = "", role: str = "", env: str = DEFAULT_ENV, json: bool = False
 ) -> None:
-    """Show an image's known vulnerabilities; fail where [images] scan of ENV refuses one."""
+    """Show images' known vulnerabilities; fail where [images] scan of ENV refuses one."""
     with plain_errors():
         from bake.scan import scan as scanned
 

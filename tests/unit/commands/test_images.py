@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from invoke.parser import Parser
 
 from bake.bake import BakeResult
 from bake.catalog import Image
@@ -12,6 +13,7 @@ from bake.wanted import WantedImage
 from commands.images import lines_of, promotion_to, row_of
 from common.errors import Refused
 from deploy.release import promotion
+from tasks import namespace
 from tests.unit.deploy.builders import an_environment
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -77,6 +79,22 @@ def test_images_come_from_the_source_of_the_file_unless_another_is_given(
     assert promotion_of(monkeypatch, True, "", **promoting) == "back"
     with pytest.raises(Refused, match="dev names no environment to promote images from"):
         promotion_of(monkeypatch, False, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "values"),
+    [
+        (["images.show", "ami-1"], {"ami": "ami-1"}),
+        (["images.diff", "ami-1", "ami-2"], {"old": "ami-1", "new": "ami-2"}),
+        (["images.scan", "--ami", "ami-1"], {"ami": "ami-1", "role": ""}),
+        (["images.scan", "--role", "head", "--json"], {"ami": "", "role": "head", "json": True}),
+        (["images.prune", "--delete-days", "90"], {"days": 30, "delete_days": 90}),
+    ],
+)
+def test_a_command_takes_what_the_page_says(words: list[str], values: dict[str, Any]) -> None:
+    (found,) = Parser(contexts=namespace.to_contexts()).parse_argv(words)
+
+    assert {name: found.args[name.replace("_", "-")].value for name in values} == values
 
 
 def test_an_environment_does_not_promote_to_itself() -> None:
