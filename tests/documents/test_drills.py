@@ -28,6 +28,7 @@ from tests.documents.drilled import (
     retried,
 )
 from tests.documents.served import served
+from tests.marks import THOROUGH_ONLY
 
 # What each service answers when it is throttled or down, as its own protocol has it.
 FAULTS = {
@@ -100,7 +101,9 @@ def workers(aws: PipelineCloud) -> Iterator[Workers]:
     found.kill(len(found.running))
 
 
-@pytest.mark.parametrize("count", [1, 2], ids=["half", "all"])
+@pytest.mark.parametrize(
+    "count", [pytest.param(1, id="half", marks=THOROUGH_ONLY), pytest.param(2, id="all")]
+)
 def test_workers_are_killed_in_the_middle_of_documents(
     aws: PipelineCloud, url: str, workers: Workers, count: int
 ) -> None:

@@ -102,10 +102,11 @@ def thorough_parts() -> list[tuple[str, str]]:
 
 
 def test_the_thorough_workflow_has_every_file_with_thorough_tests() -> None:
-    tests = FOLDER.parents[1] / "tests/unit"
+    tests = FOLDER.parents[1] / "tests"
     marked = {
         str(path.relative_to(FOLDER.parents[1]))
-        for path in tests.rglob("test_*.py")
+        for folder in ("documents", "unit")
+        for path in (tests / folder).rglob("test_*.py")
         if re.search(r"pytest\.mark\.thorough|THOROUGH_ONLY", path.read_text())
     }
     places = {place for place, _ in thorough_parts()}

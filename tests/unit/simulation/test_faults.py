@@ -171,6 +171,8 @@ class Sample:
         return True
 
 
+# A sample of the deaths of a first deploy is in test_killed.py.
+@THOROUGH_ONLY
 def test_a_first_deploy_survives_every_fault(deployed: Deployed, results: Path) -> None:
     cluster = Watched(deployed.cloud, sized(1, name="fresh", **QUICK), deployed.doubled)
     cluster.watch = Watch(cluster, floor=0, serves=False)

@@ -108,16 +108,12 @@ def test_a_roll_of_two_groups_survives_every_fault(serving: Watched, results: Pa
     try_all(serving, story, Sample(SendCommand="sent twice"), results)
 
 
+# A sample of a rollback is in test_faults.py.
+@THOROUGH_ONLY
 @pytest.mark.parametrize(
     ("before", "after", "sample"),
     [
-        pytest.param(
-            ALONE,
-            BOTH,
-            Sample(SendCommand="killed after"),
-            id="of an added group",
-            marks=THOROUGH_ONLY,
-        ),
+        pytest.param(ALONE, BOTH, Sample(SendCommand="killed after"), id="of an added group"),
         pytest.param(
             BOTH, ALONE, Sample(CreateLaunchTemplate="killed after"), id="of a removed group"
         ),
