@@ -117,6 +117,7 @@ def used_types() -> set[str]:
     return set(re.findall(r"Type: (AWS::\w+::\w+)", FOUNDATION.read_text())) | GENERATED | DOCUMENTS
 
 
+@cache
 def granted() -> list[str]:
     """Return the patterns of the actions that the deploy role is allowed."""
     resources = parse(TEMPLATE.read_text())["Resources"]
@@ -152,7 +153,8 @@ def test_nothing_is_called_unused_that_is_granted_or_that_no_handler_takes() -> 
         for verb in handlers()[kind].values()
         for action in verb.get("permissions", [])
     }
-    left = {a for a in taken if not any(fnmatchcase(a, pattern) for pattern in granted())}
+    allowed = granted()
+    left = {a for a in taken if not any(fnmatchcase(a, pattern) for pattern in allowed)}
     idle = {
         pattern
         for patterns in UNUSED.values()
