@@ -10,12 +10,15 @@ from tasks import namespace
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("boto3", "botocore", "moto", "pydantic", "ray", "rich")
-# Runs a task as invoke does, on an environment on AWS that refuses every call; then prints which of
-# the packages that are its arguments were imported.
+# Runs tasks as invoke does, on an environment on AWS that refuses every call, each in a copy of a
+# process that has imported what all of them need and nothing of the local cloud. Leaves in a folder
+# what each printed, at the end which modules of the package that is the first argument it imported.
 ON_AWS = """
+import os
 import sys
 from unittest.mock import patch
 
+import common.clients
 from common.errors import Refused
 from deploy.release.rollout_journal import begin_journal
 from invoke.program import Program
@@ -29,16 +32,40 @@ def refuse(*arguments):
     raise Refused("AWS refuses")
 
 
+def run(task):
+    with (
+        patch("common.environment.load_environment", lambda name: environment),
+        patch("botocore.client.BaseClient._make_api_call", refuse),
+    ):
+        Program(namespace=tasks.namespace).run(["invoke", *task.split()], exit=False)
+    print_report(begin_journal("dev", "deploy", from_release="", to_release="a", plan=(), now=0))
+    print("imported:", *(m for m in sys.modules if m.partition(".")[0] == package))
+
+
 environment = an_environment()
 assert environment.provider == "aws"
-with (
-    patch("common.environment.load_environment", lambda name: environment),
-    patch("botocore.client.BaseClient._make_api_call", refuse),
-):
-    Program(namespace=tasks.namespace).run(["invoke", *sys.argv[2].split()], exit=False)
-print_report(begin_journal("dev", "deploy", from_release="", to_release="a", plan=(), now=0))
-print("imported:", *(m for m in sys.modules if m.partition(".")[0] == sys.argv[1]))
+package, folder, *wanted = sys.argv[1:]
+for number, task in enumerate(wanted):
+    if os.fork() == 0:
+        for stream, name in ((1, "out"), (2, "err")):
+            os.dup2(os.open(f"{folder}/{number}.{name}", os.O_CREAT | os.O_WRONLY), stream)
+        run(task)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+    _, status = os.wait()
+    assert status == 0, task
 """
+TASKS = (
+    *("deploy --env dev --yes", "rollback --env dev --yes", "destroy --env dev --yes"),
+    *("plan --env dev", "status --env dev", "verify --env dev", "bake --env dev"),
+    *("releases --env dev", "images --env dev", "smoke --env dev"),
+    *("images.promote --to dev --back", "images.prune --env dev"),
+    *("images.show --env dev ami-1", "images.diff --env dev ami-1 ami-2"),
+    *("documents.add --env dev --file x", "documents.ask --env dev why"),
+    *("documents.retry --env dev", "connect --env dev --dashboard 0 --client 0"),
+    *("head.id --env dev", "head.logs --env dev", "head.replace --env dev --yes"),
+)
 
 
 def python(code: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -85,29 +112,19 @@ def test_the_menu_imports_nothing_heavy() -> None:
     assert python(listing).stdout.split() == []
 
 
-@pytest.mark.parametrize(
-    "task",
-    [
-        *("deploy --env dev --yes", "rollback --env dev --yes", "destroy --env dev --yes"),
-        *("plan --env dev", "status --env dev", "verify --env dev", "bake --env dev"),
-        *("releases --env dev", "images --env dev", "smoke --env dev"),
-        *("images.promote --to dev --back", "images.prune --env dev"),
-        *("images.show --env dev ami-1", "images.diff --env dev ami-1 ami-2"),
-        *(
-            "documents.add --env dev --file x",
-            "documents.ask --env dev why",
-            "documents.retry --env dev",
-        ),
-        "connect --env dev --dashboard 0 --client 0",
-        *("head.id --env dev", "head.logs --env dev", "head.replace --env dev --yes"),
-    ],
-)
-def test_on_aws_nothing_of_the_local_cloud_is_imported(
-    task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("RAYKILN_HOME", str(tmp_path))
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of what each task printed."""
+    folder = tmp_path_factory.mktemp("printed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAYKILN_HOME", str(tmp_path_factory.mktemp("home")))
+        python(ON_AWS, "localcloud", str(folder), *TASKS)
+    return folder
 
-    done = python(ON_AWS, "localcloud", task)
 
-    assert done.stderr in ("AWS refuses\n", "")  # verify reports it as checks that failed
-    assert done.stdout.splitlines()[-1] == "imported:"
+@pytest.mark.parametrize("task", TASKS)
+def test_on_aws_nothing_of_the_local_cloud_is_imported(task: str, printed: Path) -> None:
+    said, refused = (printed / f"{TASKS.index(task)}.{name}" for name in ("out", "err"))
+
+    assert refused.read_text() in ("AWS refuses\n", "")  # verify reports it as checks that failed
+    assert said.read_text().splitlines()[-1] == "imported:"
