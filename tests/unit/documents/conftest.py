@@ -13,6 +13,7 @@ from documents.control.tables import AUDIT, CONTROL, METRICS
 from documents.control.vector_sets import VectorSets
 from documents.identity import ObjectRef
 from localcloud.patches import s3vectors
+from tests.simulation import answers
 
 Clients = Callable[[str], Any]
 NOON = 1_795_953_600.0  # 2026-11-29 12:00:00 UTC
@@ -65,6 +66,7 @@ def make_resources() -> dict[str, Any]:
 def aws() -> Iterator[Clients]:
     """Clients of an account that has the pipeline's tables, queue and bucket."""
     s3vectors.install()
+    answers.install()
     with mock_aws():
         yield make_resources().__getitem__
 

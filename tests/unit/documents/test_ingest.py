@@ -1,6 +1,7 @@
 """An object's way through ingestion, whatever it holds, and whenever its worker dies."""
 
 import json
+import os
 from itertools import count
 
 import pytest
@@ -19,6 +20,8 @@ FIRST = "The contract ends after thirty days."
 SECOND = "The contract ends after sixty days."
 
 
+# Every third call; all of them in thorough.
+STEP = 1 if "RAYKILN_THOROUGH" in os.environ else 3
 BEFORE_OR_AFTER = [
     pytest.param(False, id="before", marks=THOROUGH_ONLY),
     pytest.param(True, id="after"),
@@ -240,13 +243,14 @@ def dies(pipeline: Pipeline, ref: ObjectRef, number: int, after: bool) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("after", BEFORE_OR_AFTER)
 @pytest.mark.parametrize("text", [f"{FIRST}\f{SECOND}\f{FIRST}", "encrypted"])
 def test_whenever_a_worker_dies_one_version_answers_and_the_next_attempt_completes_it(
     pipeline: Pipeline, clock: SetClock, text: str, after: bool
 ) -> None:
     new = set() if text == "encrypted" else set(text.split("\f"))
-    for number in count(1):
+    for number in count(1, STEP):
         pipeline.add("contract.txt", "The former contract.")
         ref = pipeline.put("contract.txt", text)
         died = dies(pipeline, ref, number, after)
@@ -267,11 +271,12 @@ def test_whenever_a_worker_dies_one_version_answers_and_the_next_attempt_complet
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("after", BEFORE_OR_AFTER)
 def test_whenever_a_worker_dies_a_removal_completes(
     pipeline: Pipeline, clock: SetClock, after: bool
 ) -> None:
-    for number in count(1):
+    for number in count(1, STEP):
         pipeline.add("a.txt", FIRST)
         ref = pipeline.delete("a.txt")
         died = dies(pipeline, ref, number, after)
@@ -289,12 +294,13 @@ def test_whenever_a_worker_dies_a_removal_completes(
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_whichever_call_fails_one_version_answers_and_no_attempt_is_lost(
     pipeline: Pipeline, clock: SetClock
 ) -> None:
     throttled = {"Error": {"Code": "ThrottlingException", "Message": "later"}}
     error = ClientError(throttled, "Operation")
-    for number in count(1):
+    for number in count(1, STEP):
         pipeline.add("contract.txt", FIRST)
         ref = pipeline.put("contract.txt", SECOND)
         mortal = Mortal(pipeline.aws, number, error=error)
