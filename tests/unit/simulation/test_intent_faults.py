@@ -1,0 +1,256 @@
+"""It must not matter where a deployer dies, nor what people do about it.
+
+They rarely run the same command again: they correct the cause and deploy a third release, go back,
+destroy the cluster, or want a standby or stored state meanwhile. As in test_faults.py each fault
+happens in a copy of the process; then comes something else, and the cluster must be as if the first
+command had never gone wrong. See test_another_intent.py for single cases of it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from common.environment import Environment
+from deploy.release.release import Release
+from deploy.rollout.lock import find_lock
+from tests.marks import THOROUGH_ONLY
+from tests.unit.deploy.builders import an_environment
+from tests.unit.simulation.conftest import Deployed, sized
+from tests.unit.simulation.test_faults import (
+    FLOOR,
+    QUICK,
+    SETTLES,
+    WORKERS,
+    Bake,
+    Sample,
+    Watched,
+    another_ray,
+    both_new,
+    new_head,
+    new_workers,
+    try_all,
+)
+from tests.unit.simulation.test_group_faults import BOTH
+from tests.unit.simulation.trials import Story
+from tests.unit.simulation.watch import Watch
+
+pytestmark = pytest.mark.thorough
+REDIS = "cache.t4g.small"
+
+
+class Unwatched(Watch):
+    """Of a cluster that is to be destroyed, whose heads end without a successor."""
+
+    def _head_ends(self, instance_id: str) -> None:
+        """See Watch."""
+
+
+@dataclass
+class TwoDeploys(Watch):
+    """Of two deploys: a head that neither leads nor was there before may make room."""
+
+    first: frozenset[str] = frozenset()
+
+    def _head_ends(self, instance_id: str) -> None:
+        """See Watch."""
+        lease = self._lease()
+        if instance_id in self.first or lease is None or lease.holder == instance_id:
+            super()._head_ends(instance_id)
+
+
+def settled(cluster: Watched) -> dict[str, object]:
+    """Return what a cluster that serves what is wanted, and nothing else, looks like."""
+    cluster.cloud.clock.sleep(SETTLES)
+    plan, state = cluster.prepare().rollout.plan, cluster.state()
+    assert state.group is not None
+    assert state.lease is not None
+    return {
+        "the plan is empty": plan.is_empty,
+        "what fails": cluster.failed_checks(),
+        "the problems": list(cluster.status().problems),
+        "the heads": [(m.state, m.healthy) for m in state.group.members],
+        "the roles": sorted(i.role for i in state.instances),
+        "the contents": len({(i.role, i.content) for i in state.instances}),
+        "the successor": state.lease.successor,
+        "a lock that is held": held(cluster),
+    }
+
+
+def held(cluster: Watched) -> bool:
+    """Say whether somebody renews the lock; that of a deployer that was killed lapses."""
+    clients, clock = cluster.cloud.clients, cluster.cloud.clock
+    lock = find_lock(clients, cluster.environment)
+    clock.sleep(6)
+    return lock is not None and find_lock(clients, cluster.environment) != lock
+
+
+def serves(heads: int, workers: int = WORKERS) -> dict[str, object]:
+    """Return what ``settled`` does of a whole cluster with so many heads and workers."""
+    return {
+        "the plan is empty": True,
+        "what fails": [],
+        "the problems": [],
+        "the heads": [("InService", True)] * heads,
+        "the roles": ["head"] * heads + ["worker"] * workers,
+        "the contents": 2,
+        "the successor": "",
+        "a lock that is held": False,
+    }
+
+
+def gone(cluster: Watched) -> dict[str, object]:
+    """Return what is left of a cluster that was destroyed."""
+    cluster.cloud.clock.sleep(SETTLES)
+    state = cluster.state()
+    return {
+        "heads": cluster.head_ids,
+        "workers": sorted(cluster.worker_ids),
+        "the group": state.group is not None,
+        "the templates": [t for t in (state.head_template, *state.worker_templates) if t],
+        "the instances": len(state.instances),
+    }
+
+
+NOTHING: dict[str, object] = {
+    "heads": [],
+    "workers": [],
+    "the group": False,
+    "the templates": [],
+    "the instances": 0,
+}
+
+
+@pytest.fixture
+def serving(deployed: Deployed) -> Watched:
+    """The cluster with one head and two workers, which is rolled quickly."""
+    return Watched(deployed.cloud, sized(WORKERS, **QUICK), deployed.doubled)
+
+
+def with_head(environment: Environment, **changes: object) -> Environment:
+    """Return the environment with a head that is changed so."""
+    head = environment.head.model_copy(update=changes)
+    return environment.model_copy(update={"head": head})
+
+
+Intent = Callable[[Watched, Release], None]
+
+
+def a_third_release(cluster: Watched, first: Release) -> None:
+    """Deploy images that were baked after the deploy went wrong."""
+    both_new(cluster)
+    cluster.deploy()
+
+
+def back_to_the_first(cluster: Watched, first: Release) -> None:
+    """Serve what was served before all of it."""
+    cluster.deploy(first, "rollback")
+
+
+def a_standby(cluster: Watched, first: Release) -> None:
+    """Want a standby meanwhile."""
+    cluster.environment = with_head(cluster.environment, standby=1)
+    cluster.deploy()
+
+
+def stored_state(cluster: Watched, first: Release) -> None:
+    """Want stored state meanwhile."""
+    cluster.environment = with_head(cluster.environment, state="redis", redis_node_type=REDIS)
+    cluster.deploy()
+
+
+def another_group(cluster: Watched) -> None:
+    """Have the file ask for a second group, which has one worker."""
+    cluster.environment = an_environment(workers=BOTH, **QUICK)
+
+
+@pytest.mark.parametrize(
+    ("intent", "heads"),
+    [
+        (a_third_release, 1),
+        pytest.param(back_to_the_first, 1, marks=THOROUGH_ONLY),
+        pytest.param(a_standby, 2, marks=THOROUGH_ONLY),
+        pytest.param(stored_state, 1, marks=THOROUGH_ONLY),
+    ],
+)
+@pytest.mark.parametrize(
+    ("bake", "sample"),
+    [
+        (both_new, Sample(UpdateAutoScalingGroup="killed after")),
+        pytest.param(new_head, Sample(UpdateAutoScalingGroup="killed"), marks=THOROUGH_ONLY),
+        pytest.param(new_workers, Sample(SendCommand="killed after"), marks=THOROUGH_ONLY),
+        pytest.param(another_ray, Sample(UpdateItem="killed after"), marks=THOROUGH_ONLY),
+    ],
+)
+def test_something_else_is_deployed_after_every_fault(
+    serving: Watched, results: Path, bake: Bake, sample: Sample, intent: Intent, heads: int
+) -> None:
+    first = serving.prepare().rollout.desired.release
+    bake(serving)
+    floor = 0 if bake is another_ray or intent is stored_state else FLOOR
+    there = frozenset(serving.head_ids)
+    serving.watch = TwoDeploys(serving, floor, serves=True, first=there)
+
+    story = Story(
+        serving.deploy, lambda: intent(serving, first), lambda: settled(serving), another=True
+    )
+    try_all(serving, story, sample, results)
+
+    assert settled(serving) == serves(heads)
+
+
+@pytest.mark.parametrize(
+    ("bake", "sample"),
+    [
+        pytest.param(both_new, Sample(SendCommand="killed after"), marks=THOROUGH_ONLY),
+        pytest.param(
+            another_group, Sample(CreateLaunchTemplate="killed after"), marks=THOROUGH_ONLY
+        ),
+    ],
+)
+def test_a_cluster_is_destroyed_after_every_fault(
+    serving: Watched, results: Path, bake: Bake, sample: Sample
+) -> None:
+    bake(serving)
+    serving.watch = Unwatched(serving, floor=0, serves=False)
+
+    story = Story(serving.deploy, serving.destroy, lambda: gone(serving), another=True)
+    try_all(serving, story, sample, results)
+
+    assert gone(serving) == NOTHING
+
+
+@THOROUGH_ONLY
+def test_a_group_that_was_being_added_is_not_wanted_after_every_fault(
+    serving: Watched, results: Path
+) -> None:
+    before = serving.environment
+    another_group(serving)
+    serving.watch = Watch(serving, FLOOR, serves=True)
+
+    def without() -> None:
+        serving.environment = before
+        serving.deploy()
+
+    story = Story(serving.deploy, without, lambda: settled(serving), another=True)
+    try_all(serving, story, Sample(CreateLaunchTemplate="killed after"), results)
+
+    assert settled(serving) == serves(1)
+
+
+@THOROUGH_ONLY
+def test_a_first_deploy_is_followed_by_another_release_after_every_fault(
+    deployed: Deployed, results: Path
+) -> None:
+    cluster = Watched(deployed.cloud, sized(1, name="fresh", **QUICK), deployed.doubled)
+    cluster.watch = Watch(cluster, floor=0, serves=False)
+
+    def third() -> None:
+        both_new(cluster)
+        cluster.deploy()
+
+    story = Story(cluster.deploy, third, lambda: settled(cluster), another=True)
+    try_all(cluster, story, Sample(CreateAutoScalingGroup="timed out"), results)
+
+    assert settled(cluster) == serves(1, workers=1)
