@@ -20,8 +20,8 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from localcloud.driver import Power
 from localcloud.patches.ssm.sessions import KEEPALIVE_SECONDS, Session, find
+from localcloud.patches.ssm.targets import is_connected
 from localcloud.world import World
 
 PORT = 443
@@ -86,9 +86,9 @@ class Channel(socketserver.BaseRequestHandler):
                 return
 
     def _forward(self, connection: ssl.SSLSocket, session: Session) -> None:
-        """Pass bytes on, both ways; a lost instance says nothing, so what it held hangs."""
+        """Pass bytes on, both ways; a lost target says nothing, so what it held hangs."""
         try:
-            there = self.server.world.driver.dial(session.instance_id, session.host, session.port)
+            there = self.server.world.driver.dial(session.target, session.host, session.port)
         except OSError as error:
             log.info("%s: %s:%d: %s", session.id, session.host, session.port, error)
             self._hang(session)
@@ -104,7 +104,8 @@ class Channel(socketserver.BaseRequestHandler):
             time.sleep(LOOK_EVERY)
 
     def _is_lost(self, session: Session) -> bool:
-        return self.server.world.driver.power(session.instance_id) is not Power.UP
+        with self.server.world.lock:
+            return not is_connected(self.server.world, session.target)
 
 
 def _line(connection: ssl.SSLSocket) -> str:

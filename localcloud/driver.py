@@ -106,9 +106,9 @@ class Driver(Protocol):
     def answer(self, command_id: str, instance_id: str) -> Answer | None:
         """Return the script's result, or None while it runs."""
 
-    def dial(self, instance_id: str, host: str, port: int) -> socket.socket:
-        """Connect from the machine to a port, as its SSM agent does; raises OSError. It may wait,
-        so it is called outside of the world's lock.
+    def dial(self, target: str, host: str, port: int) -> socket.socket:
+        """Connect from a machine or a task to a port, as its SSM agent does; raises OSError. It may
+        wait, so it is called outside of the world's lock.
         """
 
     def console(self, instance_id: str) -> str:

@@ -13,10 +13,13 @@ from contextlib import suppress
 
 from localcloud import disks, nspawn
 from localcloud.cgroups import EVEN, Group, Limits
+from localcloud.containers.container import command_in
+from localcloud.containers.task import host_of
 from localcloud.driver import Answer, Copying, Host, Power, Probed, Work
 from localcloud.functions import Functions
 from localcloud.images import Images
 from localcloud.network import Network, entered
+from localcloud.patches.ssm.targets import task_in
 from localcloud.paths import Paths, namespace_path
 from localcloud.probes import Probes
 from localcloud.processes import run_for
@@ -268,17 +271,25 @@ class Machines:
     def answer(self, command_id: str, instance_id: str) -> Answer | None:
         return self._answers[command_id, instance_id]
 
-    def dial(self, instance_id: str, host: str, port: int) -> socket.socket:
-        machine = self._machines.get(instance_id)
-        leader = machine.leader if machine else None
-        if leader is None:
-            raise ConnectionError(f"{instance_id} is not running")
-        asked = nspawn.command_inside(leader, ["getent", "ahostsv4", host])
+    def dial(self, target: str, host: str, port: int) -> socket.socket:
+        task_id = task_in(target)
+        asked = self._inside(target, task_id, ["getent", "ahostsv4", host])
+        if asked is None:
+            raise ConnectionError(f"{target} is not running")
         found = run_for(asked, "", DIAL_SECONDS).stdout.split()
         if not found:
-            raise ConnectionError(f"{host} does not resolve on {instance_id}")
-        with entered(namespace_path(self._network.space_of(instance_id))):
+            raise ConnectionError(f"{host} does not resolve on {target}")
+        space = self._network.space_of(host_of(task_id) if task_id else target)
+        with entered(namespace_path(space)):
             return socket.create_connection((found[0], port), DIAL_SECONDS)
+
+    def _inside(self, target: str, task_id: str, command: list[str]) -> list[str] | None:
+        """Return a command that runs ``command`` in a task or on a machine, if it runs."""
+        if task_id:
+            return command_in(self._paths, task_id, command)
+        machine = self._machines.get(target)
+        leader = machine.leader if machine else None
+        return nspawn.command_inside(leader, command) if leader else None
 
     def probe(
         self, from_ip: str, ip: str, port: int, http_path: str | None, seconds: float

@@ -14,9 +14,8 @@ from common.environment import Environment
 from common.errors import Refused
 from common.progress import Say, say_nothing
 from common.waiting import Clock
-from deploy.documents.in_use import api_answer, ray_of_pipeline, workers_in
+from deploy.documents.in_use import api_of_pipeline, ray_of_pipeline, workers_in
 from deploy.documents.pipeline import Pipeline, find_pipeline, plainly, service_url
-from deploy.documents.question import Api
 from deploy.documents.services import services_of
 from deploy.release.config_bucket import remove_documents
 from deploy.verify.check import Check, Verdict, check
@@ -148,7 +147,7 @@ class Checks:
 
     def _api(self) -> Verdict:
         url = service_url(self.pipeline.outputs)
-        answered = api_answer(url, self.pipeline.token(self.clients))
+        answered = api_of_pipeline(self.clients, self.pipeline).answered()
         return Verdict(answered == "200", f"{url} answers {answered}")
 
     def _uploaded(self, document: Document) -> Verdict:
@@ -165,7 +164,7 @@ class Checks:
         return Verdict(status == DONE, words)
 
     def _answers(self, document: Document, wanted: bool) -> Verdict:
-        api = Api(service_url(self.pipeline.outputs), self.pipeline.token(self.clients))
+        api = api_of_pipeline(self.clients, self.pipeline)
         try:
             passages = api.ask(document.text, PASSAGES).passages
         except Refused as refusal:

@@ -13,10 +13,14 @@ from urllib3.exceptions import HTTPError
 
 from common.errors import PipelineError, Refused, Unanswered
 from common.progress import say_nothing
+from deploy.documents.pipeline import PORT
+from deploy.reach.plugin import NotReached
+from deploy.reach.road import Road
 from documents.providers.interfaces import Passage
 
 EXTRACTIVE = "extractive"
 TIMEOUT = urllib3.Timeout(connect=5.0, read=60.0)
+LOOK = urllib3.Timeout(connect=5.0, read=30.0)
 
 
 @dataclass(frozen=True)
@@ -34,10 +38,11 @@ class Answer:
 
 
 class Api:
-    """The API of one pipeline, at a URL, with its token."""
+    """The API of one pipeline, at a URL, with its token; a ``road`` leads there from outside."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, road: Road | None = None) -> None:
         self._url, self._headers = url, {"Authorization": f"Bearer {token}"}
+        self._road = road
         self._http = urllib3.PoolManager(timeout=TIMEOUT, retries=False)
 
     def ask(
@@ -71,12 +76,28 @@ class Api:
             raise self._unreachable("the connection ended before the answer did")
         return Answer(question, kind, tuple(found), text)
 
+    def answered(self) -> str:
+        """Return how a request that takes its tables is answered: an HTTP status, or why not."""
+        try:
+            url = f"{self._base()}/status"
+            answer = self._http.request("GET", url, headers=self._headers, timeout=LOOK)
+        except (HTTPError, NotReached) as error:
+            return f"nothing: {error}"
+        return str(answer.status)
+
+    def _base(self) -> str:
+        """Return where the API is reached from here; raises NotReached."""
+        if self._road is None:
+            return self._url
+        host, port = self._road.address(PORT)
+        return f"http://{host}:{port}"
+
     def _lines(self, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield what the API says, line by line."""
         try:
             answer = self._http.request(
                 "POST",
-                f"{self._url}/ask",
+                f"{self._base()}/ask",
                 headers=self._headers,
                 body=json.dumps(asked).encode(),
                 preload_content=False,
@@ -84,7 +105,7 @@ class Api:
             if answer.status != 200:
                 raise _refusal(answer.status, answer.data, answer.headers.get("Retry-After"))
             yield from _json_lines(answer.stream())
-        except HTTPError as error:
+        except (HTTPError, NotReached) as error:
             raise self._unreachable(str(error)) from error
 
     def _unreachable(self, why: str) -> PipelineError:

@@ -9,7 +9,8 @@ from common.errors import Unhealthy
 from common.progress import Say
 from common.waiting import Clock, Seen, wait_for
 
-SERVICES = ("RayHeadServiceName", "RayWorkerServiceName")
+HEAD = "RayHeadServiceName"  # the output with its name
+SERVICES = (HEAD, "RayWorkerServiceName")
 CLUSTER = "ECSClusterName"
 STEADY_SECONDS = 1200.0
 

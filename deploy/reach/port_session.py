@@ -1,4 +1,4 @@
-"""A port of an instance, or of a host that it reaches, as a port of this machine. Touches AWS.
+"""A port of an instance or task, or of a host that it reaches, as one of this machine. Touches AWS.
 
 Session Manager starts the session, and AWS's session-manager-plugin carries its data, called as the
 AWS CLI calls it (github.com/aws/aws-cli, awscli/customizations/sessionmanager.py).
@@ -38,7 +38,7 @@ class PortSession:
 
     clients: Clients
     id: str
-    instance_id: str
+    target: str
     port: int
     process: "subprocess.Popen[str]"
 
@@ -54,28 +54,29 @@ class PortSession:
         _end(self.process)
 
 
-def open_session(clients: Clients, instance_id: str, port: int, host: str = "") -> PortSession:
-    """Open a session to a port of the instance, or of a ``host`` that the instance reaches.
+def open_session(clients: Clients, target: str, port: int, host: str = "") -> PortSession:
+    """Open a session to a port of the target, or of a ``host`` that the target reaches.
 
-    Raises NotReached without the plugin, when the instance's agent is not connected or the session
+    The target is an instance's id, or ``ecs:CLUSTER_TASK_RUNTIME`` for a container of a task.
+    Raises NotReached without the plugin, when the target's agent is not connected or the session
     does not open; Unanswered when AWS refuses.
     """
     plugin = find_plugin()
     parameters = {"portNumber": [str(port)]} | ({"host": [host]} if host else {})
     request = {
-        "Target": instance_id,
+        "Target": target,
         "DocumentName": TO_HOST if host else TO_INSTANCE,
         "Parameters": parameters,
         "Reason": "raykiln",
     }
     ssm = clients("ssm")
-    with translated(f"starting a session with {instance_id}"):
+    with translated(f"starting a session with {target}"):
         try:
             started = ssm.start_session(**request)
         except ClientError as error:
             if error_code(error) != "TargetNotConnected":
                 raise
-            words = f"{instance_id} is not connected to Systems Manager"
+            words = f"{target} is not connected to Systems Manager"
             raise NotReached(words, hint=HINT) from error
     response = {key: started[key] for key in ("SessionId", "TokenValue", "StreamUrl")}
     profile = os.environ.get("AWS_PROFILE", "")
@@ -91,13 +92,13 @@ def open_session(clients: Clients, instance_id: str, port: int, host: str = "") 
         env=os.environ | {RESPONSE: json.dumps(response)},
         start_new_session=True,  # Ctrl-C is for us alone
     )
-    opened = PortSession(clients, started["SessionId"], instance_id, 0, process)
+    opened = PortSession(clients, started["SessionId"], target, 0, process)
     try:
         local = _opened_port(process)
     except BaseException:
         opened.close()
         raise
-    return PortSession(clients, opened.id, instance_id, local, process)
+    return PortSession(clients, opened.id, target, local, process)
 
 
 def _opened_port(process: "subprocess.Popen[str]") -> int:

@@ -18,6 +18,7 @@ from deploy.reach.port_session import PortSession, open_session
 LOCALHOST = "127.0.0.1"
 CONNECT_SECONDS = 3.0
 FRESH_SECONDS = 1.0  # for which the leader is not looked up again
+NOBODY = "no instance holds the head lease"
 
 Address = tuple[str, int]  # host and port
 
@@ -25,12 +26,15 @@ Address = tuple[str, int]  # host and port
 class Road:
     """How ports of whoever leads are reached.
 
-    ``name`` is the stable name; ``leader`` looks up the instance id of the leader, empty when there
-    is none. Threads may share a road.
+    ``name`` is the stable name; ``leader`` looks up the target of sessions with the leader, for an
+    instance its id, empty when there is none, which ``nobody`` says in words. Threads may share a
+    road.
     """
 
-    def __init__(self, clients: Clients, name: str, leader: Callable[[], str]) -> None:
-        self._clients, self._name, self._leader = clients, name, leader
+    def __init__(
+        self, clients: Clients, name: str, leader: Callable[[], str], nobody: str = NOBODY
+    ) -> None:
+        self._clients, self._name, self._leader, self._nobody = clients, name, leader, nobody
         self._direct: bool | None = None
         self._sessions: dict[int, PortSession] = {}
         self._led_by, self._looked = "", float("-inf")
@@ -45,7 +49,7 @@ class Road:
 
     @property
     def led_by(self) -> str:
-        """The instance id of the leader; empty when there is none."""
+        """The target of sessions with the leader; empty when there is none."""
         return self._current_leader()
 
     def check(self, port: int) -> None:
@@ -78,10 +82,10 @@ class Road:
         """Return this machine's port of a session with whoever leads now."""
         leader = self._current_leader()
         session = self._sessions.get(port)
-        if session and session.is_open and session.instance_id == leader:
+        if session and session.is_open and session.target == leader:
             return session.port
         if not leader:
-            raise NotReached("no instance holds the head lease")
+            raise NotReached(self._nobody)
         if session:
             del self._sessions[port]
             session.close()
@@ -109,7 +113,7 @@ def reach(
         return
     instance = by_way_of()
     if not instance:
-        raise NotReached(f"{host} is not reached from here, and no instance holds the head lease")
+        raise NotReached(f"{host} is not reached from here, and {NOBODY}")
     session = open_session(clients, instance, port, host)
     try:
         yield LOCALHOST, session.port

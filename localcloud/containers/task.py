@@ -36,6 +36,11 @@ class Failed(Exception):
     """The task cannot be started; the text is its stoppedReason."""
 
 
+def host_of(task_id: str) -> str:
+    """Return the name of a task's host in the VPC's network."""
+    return f"task-{task_id[:12]}"
+
+
 class RunningTask:
     """A task on this host."""
 
@@ -47,7 +52,7 @@ class RunningTask:
         self._world, self._place = world, place
         self._network, self._images = network, images
         self._folder = place.tasks / plan.task_id
-        self._host = f"task-{plan.task_id[:12]}"
+        self._host = host_of(plan.task_id)
         self._group = Group(place.name, self._host)
         self._checks: list[HealthCheck] = []
         self._measured: tuple[float, float] | None = None

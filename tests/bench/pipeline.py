@@ -17,7 +17,7 @@ from pathlib import Path
 
 from common.clients import Clients
 from common.waiting import Seen, SystemClock, wait_for
-from deploy.documents.in_use import ray_of
+from deploy.documents.in_use import ray_of_pipeline
 from drills.documents.kit.under_test import HEAD, WORKERS, PipelineUnderTest, pipeline_under_test
 from localcloud.paths import paths
 from tests.bench.figures import show
@@ -90,7 +90,7 @@ def memory_at_work(pipeline: PipelineUnderTest) -> dict[str, float]:
 
 def start_of_a_worker(pipeline: PipelineUnderTest) -> dict[str, float]:
     """Have one worker more; return the seconds until it runs, and until it is ALIVE in Ray."""
-    ray, ecs = ray_of(pipeline.clients, pipeline.pipeline.outputs), pipeline.clients("ecs")
+    ray, ecs = ray_of_pipeline(pipeline.clients, pipeline.pipeline), pipeline.clients("ecs")
     before = set(pipeline.tasks(WORKERS))
 
     def joined_one() -> Seen[str]:

@@ -15,8 +15,8 @@ from common.environment import Environment
 from common.errors import PipelineError, Refused, Unanswered
 from common.progress import Say, say_nothing
 from common.waiting import Clock, Seen, SystemClock, wait_for
-from deploy.documents.in_use import ray_of
-from deploy.documents.pipeline import Pipeline, find_pipeline, plainly, service_url
+from deploy.documents.in_use import api_of_pipeline, ray_of_pipeline
+from deploy.documents.pipeline import Pipeline, find_pipeline, plainly
 from deploy.documents.question import Api
 from deploy.documents.services import services_of
 from documents.control.claims import DONE, FAILED
@@ -50,7 +50,7 @@ def pipeline_under_test(
             f"the stack {environment.documents_stack} has no services yet",
             hint=f"invoke documents.deploy --env {environment.name}",
         )
-    api = Api(service_url(pipeline.outputs), pipeline.token(clients))
+    api = api_of_pipeline(clients, pipeline)
     return PipelineUnderTest(pipeline, clients, SystemClock(), api, say)
 
 
@@ -200,7 +200,7 @@ class PipelineUnderTest:
 
         Raises DrillFailed when that takes longer.
         """
-        ray, seen = ray_of(self.clients, self.pipeline.outputs), [""]
+        ray, seen = ray_of_pipeline(self.clients, self.pipeline), [""]
 
         def holds() -> bool:
             found = services_of(self.clients, self.pipeline.outputs)

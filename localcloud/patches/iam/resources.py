@@ -16,6 +16,7 @@ from localcloud.patches.autoscaling import records
 from localcloud.patches.iam import resources_ecs, resources_iam, resources_stack
 from localcloud.patches.iam.resources_ec2 import Namer, pass_roles
 from localcloud.patches.iam.resources_launch import Tree, request_tags
+from localcloud.patches.ssm.targets import task_in
 
 Named = tuple[str, dict[str, Any]]  # ARN, condition keys
 Where = tuple[str, str]  # account, region
@@ -76,6 +77,8 @@ def _ssm(where: Where, action: str, parameters: Tree) -> list[Named]:
 def _session(where: Where, parameters: Tree) -> list[Named]:
     """Without a document a session is a shell, whose document is the account's own:
     https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-sessiondocumentaccesscheck.html
+    A session with a container is one with its task:
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-exec.html
     """
     namer, target = Namer(*where), str(parameters.get("Target"))
     tags = namer.tags(target)
@@ -84,6 +87,9 @@ def _session(where: Where, parameters: Tree) -> list[Named]:
     account = "" if name.startswith("AWS-") else where[0]
     document = f"arn:aws:ssm:{where[1]}:{account}:document/{name}"
     keys = {"ssm:SessionDocumentAccessCheck": "true"}
+    if task_id := task_in(target):
+        cluster = target.removeprefix("ecs:").partition(f"_{task_id}")[0]
+        return [(_arn("ecs", where, f"task/{cluster}/{task_id}"), keys), (document, keys)]
     return [(namer.arn("instance", target), {**tags, **keys}), (document, keys)]
 
 

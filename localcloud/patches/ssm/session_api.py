@@ -15,8 +15,8 @@ from localcloud import world
 from localcloud.account import ACCOUNT
 from localcloud.patches.iam import signatures
 from localcloud.patches.iam.principals import find_principal
-from localcloud.patches.ssm.api import managed
 from localcloud.patches.ssm.sessions import Session, sessions_of
+from localcloud.patches.ssm.targets import is_connected
 from localcloud.resolver import SESSIONS_NAME
 from localcloud.times import naive
 
@@ -36,7 +36,7 @@ def _start_session(self: Any) -> ActionResult:
         raise SSMException("InvalidDocument", f"The local cloud has only {known} for sessions")
     if unknown := given.keys() - PARAMETERS[document]:
         raise SSMException("InvalidParameters", f"{', '.join(sorted(unknown))} is not a parameter")
-    if target not in {one.id for one in managed(self.current_account, self.region)}:
+    if not is_connected(world.current(), target):
         raise SSMException("TargetNotConnected", f"{target} is not connected.")
     port = given.get("portNumber", ["80"])[0]
     host = given.get("host", ["localhost"])[0]
@@ -45,7 +45,7 @@ def _start_session(self: Any) -> ActionResult:
     owner, name = _caller(self)
     session = Session(
         id=f"{name}-{secrets.token_hex(9)[:17]}",
-        instance_id=target,
+        target=target,
         document=document,
         host=host,
         port=int(port),
@@ -85,7 +85,7 @@ def _describe_sessions(self: Any) -> ActionResult:
 def _shown(session: Session) -> dict[str, Any]:
     shown = {
         "SessionId": session.id,
-        "Target": session.instance_id,
+        "Target": session.target,
         "Status": "Connected" if session.ended is None else "Terminated",
         "StartDate": naive(session.started),
         "DocumentName": session.document,

@@ -2,7 +2,7 @@
 
 Follows "Session Manager" in the Systems Manager user guide: a session ends when it is terminated,
 when nothing was sent for 20 minutes ("Specify an idle session timeout value", .../userguide/
-session-preferences-timeout.html), and when its instance is lost. A lost instance says nothing: the
+session-preferences-timeout.html), and when its target is lost. A lost one says nothing: the
 plugin notices by the keepalive of its multiplexer, after 30 s (xtaci/smux, DefaultConfig).
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 from moto.ssm.models import ssm_backends
 
 from localcloud.account import ACCOUNT, REGION
-from localcloud.driver import Power
+from localcloud.patches.ssm.targets import is_connected
 from localcloud.world import World
 
 IDLE_SECONDS = 20 * 60.0
@@ -22,10 +22,10 @@ KEEPALIVE_SECONDS = 30.0
 
 @dataclass
 class Session:
-    """One session; ``used`` is when something was sent last, ``lost`` when its instance was."""
+    """One session; ``used`` is when something was sent last, ``lost`` when its target was."""
 
     id: str
-    instance_id: str
+    target: str
     document: str
     host: str
     port: int
@@ -58,13 +58,13 @@ def find(session_id: str, token: str) -> Session | None:
 
 
 def end_old(world: World, now: float) -> None:
-    """End the sessions that were idle for too long, or whose instance was lost."""
+    """End the sessions that were idle for too long, or whose target was lost."""
     for session in list(sessions_of(ssm_backends[ACCOUNT][REGION]).values()):
         if session.ended is not None:
             continue
-        if world.driver.power(session.instance_id) is not Power.UP:
+        if not is_connected(world, session.target):
             session.lost = session.lost or now
         if session.lost is not None and now - session.lost >= KEEPALIVE_SECONDS:
-            session.end(now, "the instance was lost")
+            session.end(now, "its target was lost")
         elif now - session.used >= IDLE_SECONDS:
             session.end(now, "the session was idle")

@@ -112,7 +112,7 @@ def test_other_tasks_are_awaited_for_those_that_were_lost(
     drilled: PipelineUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ray = Ray(lambda: drilled.addresses(drilled.tasks(WORKERS)))
-    monkeypatch.setattr(under_test, "ray_of", lambda clients, outputs: ray)
+    monkeypatch.setattr(under_test, "ray_of_pipeline", lambda clients, pipeline: ray)
     before = drilled.tasks(WORKERS)
     drilled.stop(before)
 
@@ -127,7 +127,7 @@ def test_tasks_that_are_not_in_ray_are_not_back(
     drilled: PipelineUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ray = Ray(lambda: {"10.78.1.250"})  # of a task that was lost before
-    monkeypatch.setattr(under_test, "ray_of", lambda clients, outputs: ray)
+    monkeypatch.setattr(under_test, "ray_of_pipeline", lambda clients, pipeline: ray)
 
     with pytest.raises(PipelineError, match="1 of 1 tasks run; 0 workers alive in Ray"):
         drilled.await_tasks(120.0)

@@ -130,8 +130,11 @@ def test_who_did_what_to_a_document_is_shown_by_its_name(operator: Operator) -> 
 class Answers:
     """The API: it finds what is in the bucket and not removed."""
 
-    def __init__(self, operator: Operator) -> None:
-        self.operator = operator
+    def __init__(self, operator: Operator, status: str) -> None:
+        self.operator, self.status = operator, status
+
+    def answered(self) -> str:
+        return self.status
 
     def ask(self, question: str, passages: int) -> Any:
         bucket = {"Bucket": self.operator.environment.documents_bucket}
@@ -149,8 +152,8 @@ def test_verify_takes_a_document_all_the_way_and_leaves_nothing_of_it(
     operator: Operator, ray: Ray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operator.deploy()
-    monkeypatch.setattr(checks_module, "Api", lambda url, token: Answers(operator))
-    monkeypatch.setattr(checks_module, "api_answer", lambda url, token: "200")
+    answers = Answers(operator, "200")
+    monkeypatch.setattr(checks_module, "api_of_pipeline", lambda *_: answers)
     index(operator)
 
     aws = operator.aws
@@ -192,8 +195,8 @@ def test_a_document_that_is_never_indexed_fails_and_is_removed(
     operator: Operator, ray: Ray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operator.deploy()
-    monkeypatch.setattr(checks_module, "Api", lambda url, token: Answers(operator))
-    monkeypatch.setattr(checks_module, "api_answer", lambda url, token: "503")
+    answers = Answers(operator, "503")
+    monkeypatch.setattr(checks_module, "api_of_pipeline", lambda *_: answers)
 
     aws = operator.aws
     found = run_document_checks(operator.environment, aws.clients, clock=aws.clock)
