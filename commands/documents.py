@@ -112,16 +112,16 @@ def destroy(c: Context, env: str = DEFAULT_ENV, name: str = "", keep_data: bool 
 
 
 def pipeline_environment_at(name: str, builds: bool = False) -> "Environment":
-    """Return the environment, with this process in its network; see ``environment_at``.
+    """Return the environment, with this process where its AWS is; see ``environment_at``.
 
     ``builds``: before that, fetch what an image is made of.
     """
     fetch = prepare if builds else lambda environment: None
-    return environment_at(name, fetch, inside=True)  # where the head answers
+    return environment_at(name, fetch)
 
 
 def prepare(environment: "Environment") -> None:
-    """Fetch wheels, the model and the base: none can be reached from inside a closed VPC."""
+    """Fetch wheels, the model and the base, which are reached from this machine's network alone."""
     from common.checkout import cache
     from deploy.report.console import step
 

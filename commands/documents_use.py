@@ -109,7 +109,7 @@ def ask(
 ) -> None:
     """Ask about the documents; print the answer with its sources."""
     with plain_errors():
-        show_answer(environment_at(env, inside=True), question, passages, json)
+        show_answer(environment_at(env), question, passages, json)
 
 
 def show_answer(environment: "Environment", question: str, passages: int, as_json: bool) -> None:
@@ -207,7 +207,7 @@ def evaluate(
 ) -> None:
     """Measure answers: recall@5, MRR, the fact, the right page; with documents of known facts."""
     with plain_errors():
-        evaluate_pipeline(environment_at(env, inside=True), documents, keep, json, yes)
+        evaluate_pipeline(environment_at(env), documents, keep, json, yes)
 
 
 def evaluate_pipeline(

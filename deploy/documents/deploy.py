@@ -19,7 +19,7 @@ from deploy.documents.failures import explained, log_groups
 from deploy.documents.image import Images
 from deploy.documents.in_use import await_in_use
 from deploy.documents.keys import missing_keys, store_keys
-from deploy.documents.pipeline import Pipeline, find_pipeline
+from deploy.documents.pipeline import PORT, Pipeline, find_pipeline
 from deploy.documents.plan import DeployPlan
 from deploy.documents.preflight import preflight
 from deploy.documents.services import CLUSTER, await_steady, start_anew, start_tasks
@@ -27,6 +27,8 @@ from deploy.foundation.desired_stack import DesiredStack
 from deploy.foundation.stack import Foundation, Stack, find_foundation, find_stack
 from deploy.foundation.stack_changes import apply_stack, plan_stack, usable_stack
 from deploy.foundation.stack_plan import StackPlan
+from deploy.plan.finding import Finding
+from deploy.plan.road_preflight import way_findings
 
 REPOSITORY = "ECRRepositoryUri"
 
@@ -53,7 +55,8 @@ class Deployment:
                 hint=f"invoke deploy --env {self.environment.name} replaces its instances",
             )
         stack = self._stack()
-        findings = preflight(self.clients, self.environment, stack, self._cluster())
+        cluster, ways = self._cluster(), self._ways(stack)
+        findings = preflight(self.clients, self.environment, stack, cluster, ways)
         outputs = stack.outputs if stack else {}
         image = self._image(outputs)
         return DeployPlan(
@@ -65,6 +68,15 @@ class Deployment:
             force=self.force,
             findings=findings,
         )
+
+    def _ways(self, stack: Stack | None) -> tuple[Finding, ...]:
+        """Return what keeps this machine from what will answer, if it is to look."""
+        if self.in_use is not await_in_use:
+            return ()
+        if self._on_cluster:
+            return way_findings(self.environment.head_dns, PORT, creates_vpc=False)
+        creates = stack is None and self.environment.documents.network == "own"
+        return way_findings(f"head.{self.environment.documents_stack}.internal", PORT, creates)
 
     def run(
         self,

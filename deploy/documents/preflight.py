@@ -31,8 +31,9 @@ def preflight(
     environment: Environment,
     stack: Stack | None,
     cluster: Foundation | None = None,
+    others: tuple[Finding, ...] = (),
 ) -> tuple[Finding, ...]:
-    """Return the findings; raises Refused with all that would make the deploy fail.
+    """Return the findings, with ``others``; raises Refused with all that would make it fail.
 
     ``stack`` is that of the pipeline, if there is one; ``cluster`` the foundation whose network it
     uses, or that it runs on.
@@ -41,6 +42,7 @@ def preflight(
         *_bucket(clients, environment, stack),
         *_secrets(clients, environment),
         *_place(clients, environment, stack, cluster),
+        *others,
     )
     if fatal := [finding for finding in findings if finding.fatal]:
         raise Refused(

@@ -27,10 +27,10 @@ def _road(clients: Clients, pipeline: Pipeline, name: str) -> Road:
     if pipeline.on_cluster:
         instance = partial(_answering_instance, clients, pipeline)
         return Road(clients, name, instance, nobody="no instance of the group answers yet")
-    return Road(clients, name, partial(_head_task, clients, pipeline), nobody="no head task runs")
+    return Road(clients, name, partial(head_task, clients, pipeline), nobody="no head task runs")
 
 
-def _head_task(clients: Clients, pipeline: Pipeline) -> str:
+def head_task(clients: Clients, pipeline: Pipeline) -> str:
     """Return the target of a session with the head's task; empty when none runs.
 
     Its form is that of ``aws ecs execute-command``: github.com/aws/aws-cli,

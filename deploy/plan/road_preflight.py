@@ -9,14 +9,19 @@ from node.contract import DASHBOARD_PORT
 
 
 def road_findings(environment: Environment, foundation: Foundation | None) -> tuple[Finding, ...]:
-    """Return what keeps this machine from the cluster.
+    """Return what keeps this machine from the cluster; see ``way_findings``."""
+    creates = foundation is None and not environment.network.vpc_id
+    return way_findings(environment.head_dns, DASHBOARD_PORT, creates)
 
-    No machine is in a VPC that is still to be created. In one that exists, the stable name may be
-    reached from here as soon as a head serves, so that is only a warning.
+
+def way_findings(host: str, port: int, creates_vpc: bool) -> tuple[Finding, ...]:
+    """Return what keeps this machine from a host of the VPC.
+
+    No machine is in a VPC that is still to be created. In one that exists, the host may be reached
+    from here as soon as it serves, so that is only a warning.
     """
     try:
-        can_reach(environment.head_dns, DASHBOARD_PORT)
+        can_reach(host, port)
     except NotReached as error:
-        creates = foundation is None and not environment.network.vpc_id
-        return (Finding(error.message, error.hint, fatal=creates),)
+        return (Finding(error.message, error.hint, fatal=creates_vpc),)
     return ()

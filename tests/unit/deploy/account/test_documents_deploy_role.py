@@ -18,7 +18,9 @@ from deploy.documents.failed import failed_documents
 from deploy.documents.image import GivenImage, find_image
 from deploy.documents.pause import change_pause
 from deploy.documents.pipeline import find_pipeline
+from deploy.documents.road import head_task
 from deploy.documents.status import read_documents_status
+from deploy.reach.port_session import TO_INSTANCE
 from documents.identity import ObjectRef
 from localcloud.patches.iam import enforced, role_decides
 from localcloud.patches.iam.policies import Answer, Check
@@ -75,6 +77,11 @@ class Life:
         pipeline.access(self.clients).listing.records([ref])
         failed_documents(pipeline, self.clients)
         s3.delete_object(Bucket=pipeline.bucket, Key=key)
+        self.clients("ssm").start_session(
+            Target=head_task(self.clients, pipeline),
+            DocumentName=TO_INSTANCE,
+            Parameters={"portNumber": ["8000"]},
+        )
         cluster = pipeline.outputs["ECSClusterName"]
         names = {"cluster": cluster, "serviceName": pipeline.outputs["RayWorkerServiceName"]}
         (task,) = self.clients("ecs").list_tasks(**names)["taskArns"]

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -21,6 +22,7 @@ from deploy.foundation.stack import find_stack
 from documents.control.claims import DONE
 from localcloud.patches.ecs import records, runtime
 from tests.unit.deploy.documents.pipeline import STACK, Pipeline, run_tasks, with_documents
+from tests.unit.deploy.reach.plugins import install_plugin
 
 URI = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/{STACK}"
 
@@ -374,3 +376,17 @@ def test_an_image_whose_tasks_end_is_rolled_back_and_says_why(operator: Operator
     stack = find_stack(operator.aws.clients, STACK)
     assert stack
     assert stack.parameters["RayDockerImageUri"].endswith("1")
+
+
+def test_a_deploy_into_a_new_vpc_needs_a_way_there(
+    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    given = (with_documents(), pipeline.clients, pipeline.clock, Images())
+
+    with pytest.raises(Refused, match="`session-manager-plugin` is not installed") as caught:
+        Deployment(*given).plan()
+    install_plugin(tmp_path)
+
+    assert "install-plugin.html" in caught.value.hint
+    assert Deployment(*given).plan().words[0].startswith(f"create the stack {STACK}")
