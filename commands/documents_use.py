@@ -129,15 +129,11 @@ def show_answer(environment: "Environment", question: str, passages: int, as_jso
 
 def api_of(environment: "Environment") -> "Api":
     """Return the API of the environment's pipeline; raises Refused while it is paused."""
-    from common.errors import Refused
     from deploy.documents.in_use import api_of_pipeline
-    from deploy.documents.pipeline import find_pipeline
+    from deploy.documents.pipeline import usable_pipeline
 
     clients = clients_of(environment)
-    pipeline = find_pipeline(clients, environment)
-    if pipeline.paused:
-        raise Refused("the pipeline is paused: it answers nothing", hint="invoke documents.resume")
-    return api_of_pipeline(clients, pipeline)
+    return api_of_pipeline(clients, usable_pipeline(clients, environment))
 
 
 def show_sources(answer: "Answer") -> None:

@@ -110,6 +110,14 @@ def find_pipeline(clients: Clients, environment: Environment) -> Pipeline:
     return Pipeline(environment, outputs, stack.is_paused, stack.parameters.get(IMAGE, ""))
 
 
+def usable_pipeline(clients: Clients, environment: Environment) -> Pipeline:
+    """Return the environment's pipeline; raises Refused when there is none, or it is paused."""
+    pipeline = find_pipeline(clients, environment)
+    if pipeline.paused:
+        raise Refused("the pipeline is paused: it answers nothing", hint="invoke documents.resume")
+    return pipeline
+
+
 def service_url(outputs: Mapping[str, str]) -> str:
     """Return where the API answers: at the head's name, inside of its VPC."""
     return f"http://{outputs['HeadName']}:{PORT}"

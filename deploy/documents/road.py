@@ -26,8 +26,8 @@ def road_to_pipeline(clients: Clients, pipeline: Pipeline) -> Road:
 def _road(clients: Clients, pipeline: Pipeline, name: str) -> Road:
     if pipeline.on_cluster:
         instance = partial(_answering_instance, clients, pipeline)
-        return Road(clients, name, instance, nobody="no instance of the group answers yet")
-    return Road(clients, name, partial(head_task, clients, pipeline), nobody="no head task runs")
+        return Road(clients, name, instance, missing="no instance of the group answers yet")
+    return Road(clients, name, partial(head_task, clients, pipeline), missing="no head task runs")
 
 
 def head_task(clients: Clients, pipeline: Pipeline) -> str:

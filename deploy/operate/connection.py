@@ -11,23 +11,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import urllib3
-from urllib3.exceptions import HTTPError
-
 from common.clients import Clients
 from common.environment import Environment
-from common.errors import PipelineError, Refused
+from common.errors import Refused
 from common.waiting import Clock
 from deploy.cluster.ray_access import cluster_token, open_road
 from deploy.reach.forward import Forward, listen
 from deploy.reach.road import LOCALHOST, Road
+from deploy.reach.watch import RoadWatch
 from node.contract import CLIENT_PORT, DASHBOARD_PORT
 
-EVERY = 1.0  # seconds between two looks
 # Ray's dashboard answers it without a look at the cluster (dashboard/http_server_head.py).
 ALIVE_PATH = "/api/version"
-CLOSE = {"Connection": "close"}
-TIMEOUT = urllib3.Timeout(connect=2.0, read=5.0)
 
 
 @dataclass(frozen=True)
@@ -40,16 +35,17 @@ class Ports:
     @classmethod
     def listening(cls, dashboard: int, client: int) -> "Ports":
         """Open both; raises Refused when one is taken."""
-        return cls(_listen(dashboard), _listen(client))
+        return cls(listening(dashboard), listening(client))
 
 
-def _listen(port: int) -> socket.socket:
+def listening(port: int, others: str = "--dashboard, --client") -> socket.socket:
+    """Listen on a port of this machine; raises Refused, naming the options, when it is taken."""
     try:
         return listen(port)
     except (OSError, OverflowError) as error:
         raise Refused(
             f"port {port} of this machine cannot be opened: {error}",
-            hint="is another `invoke connect` open? choose another port: --dashboard, --client",
+            hint=f"is another `connect` open? choose another port: {others}",
         ) from error
 
 
@@ -60,7 +56,6 @@ class Connection:
         self._road = open_road(clients, environment)
         self._dashboard = Forward(ports.dashboard, self._road, DASHBOARD_PORT)
         self._client = Forward(ports.client, self._road, CLIENT_PORT)
-        self._pool = urllib3.PoolManager(retries=False, timeout=TIMEOUT)
 
     def __enter__(self) -> "Connection":
         return self
@@ -87,32 +82,7 @@ class Connection:
 
         Raises NotReached when there can be no road from here.
         """
-        self._road.check(DASHBOARD_PORT)
-        said, answered_at = "connecting", clock.now()
-        say(said)
-        while True:
-            problem = self._problem()
-            if problem and problem != said:
-                say(problem)
-            elif not problem:
-                if said:
-                    gap = clock.now() - answered_at
-                    say(f"connected to {self._road.led_by} {self._road.words} after {gap:.1f} s")
-                answered_at = clock.now()
-            said = problem
-            clock.sleep(EVERY)
-
-    def _problem(self) -> str:
-        """Return why the leader does not answer; empty when it does."""
-        try:
-            host, port = self._road.address(DASHBOARD_PORT)
-            self._road.address(CLIENT_PORT)
-            self._pool.request("GET", f"http://{host}:{port}{ALIVE_PATH}", headers=CLOSE)
-        except PipelineError as error:
-            return error.message
-        except HTTPError:
-            return "the leader does not answer"
-        return ""
+        RoadWatch(self._road, ALIVE_PATH, DASHBOARD_PORT, CLIENT_PORT).run(clock, say)
 
 
 @contextmanager

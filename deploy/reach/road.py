@@ -18,7 +18,7 @@ from deploy.reach.port_session import PortSession, open_session
 LOCALHOST = "127.0.0.1"
 CONNECT_SECONDS = 3.0
 FRESH_SECONDS = 1.0  # for which the leader is not looked up again
-NOBODY = "no instance holds the head lease"
+NONE_LEADS = "no instance holds the head lease"
 
 Address = tuple[str, int]  # host and port
 
@@ -27,14 +27,14 @@ class Road:
     """How ports of whoever leads are reached.
 
     ``name`` is the stable name; ``leader`` looks up the target of sessions with the leader, for an
-    instance its id, empty when there is none, which ``nobody`` says in words. Threads may share a
+    instance its id, empty when there is none, which ``missing`` says in words. Threads may share a
     road.
     """
 
     def __init__(
-        self, clients: Clients, name: str, leader: Callable[[], str], nobody: str = NOBODY
+        self, clients: Clients, name: str, leader: Callable[[], str], missing: str = NONE_LEADS
     ) -> None:
-        self._clients, self._name, self._leader, self._nobody = clients, name, leader, nobody
+        self._clients, self._name, self._leader, self._missing = clients, name, leader, missing
         self._direct: bool | None = None
         self._sessions: dict[int, PortSession] = {}
         self._led_by, self._looked = "", float("-inf")
@@ -85,7 +85,7 @@ class Road:
         if session and session.is_open and session.target == leader:
             return session.port
         if not leader:
-            raise NotReached(self._nobody)
+            raise NotReached(self._missing)
         if session:
             del self._sessions[port]
             session.close()
@@ -113,7 +113,7 @@ def reach(
         return
     instance = by_way_of()
     if not instance:
-        raise NotReached(f"{host} is not reached from here, and {NOBODY}")
+        raise NotReached(f"{host} is not reached from here, and {NONE_LEADS}")
     session = open_session(clients, instance, port, host)
     try:
         yield LOCALHOST, session.port

@@ -1,4 +1,4 @@
-"""A running `invoke connect`."""
+"""A running `invoke connect`, or one to the documents."""
 
 import os
 import re
@@ -23,22 +23,29 @@ print("ran on", ray.get(ray.remote(ray.util.get_node_ip_address).remote()))
 """
 
 
-class Connection:
-    """A running `invoke connect`, and what it has said."""
+class Said:
+    """What a running command that connects has said."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.process = process
         self.said: list[str] = []
         threading.Thread(target=self._read, daemon=True).start()
         eventually("a connection", lambda: any(": connected to " in line for line in self.said))
-        text = "\n".join(self.said)
-        self.dashboard = re.findall(r"RAY_API_SERVER_ADDRESS=(\S+)", text)[0]
-        self.client = re.findall(r"RAY_ADDRESS=(\S+)", text)[0]
-        self.token_file = Path(re.findall(r"RAY_AUTH_TOKEN_PATH=(\S+)", text)[0])
 
     def _read(self) -> None:
         for line in self.process.stdout or ():
             self.said.append(line.rstrip("\n"))
+
+
+class Connection(Said):
+    """A running `invoke connect`, and what it has said."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        super().__init__(process)
+        text = "\n".join(self.said)
+        self.dashboard = re.findall(r"RAY_API_SERVER_ADDRESS=(\S+)", text)[0]
+        self.client = re.findall(r"RAY_ADDRESS=(\S+)", text)[0]
+        self.token_file = Path(re.findall(r"RAY_AUTH_TOKEN_PATH=(\S+)", text)[0])
 
     def ran_on(self) -> str:
         """Run a task through Ray client; return the address of the node that it ran on.
@@ -68,10 +75,24 @@ class Connection:
 @contextmanager
 def connected() -> Iterator[Connection]:
     """Run `invoke connect`, on ports that are free, and end it with Ctrl-C."""
-    command = [sys.executable, "-m", "invoke", "connect", "--dashboard", "0", "--client", "0"]
+    with running("connect", "--dashboard", "0", "--client", "0") as process:
+        yield Connection(process)
+
+
+@contextmanager
+def connected_to_documents() -> Iterator[Said]:
+    """Run `invoke documents.connect` likewise."""
+    with running("documents.connect", "--page", "0", "--dashboard", "0") as process:
+        yield Said(process)
+
+
+@contextmanager
+def running(*task: str) -> Iterator["subprocess.Popen[str]"]:
+    """Run a task, and end it with Ctrl-C."""
+    command = [sys.executable, "-m", "invoke", *task]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield Connection(process)
+            yield process
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(TIMEOUT_SECONDS)

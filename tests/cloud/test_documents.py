@@ -4,6 +4,7 @@ Each test continues where the one before it stopped.
 """
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 
 from documents.quality.plain_pdf import plain_pdf
 from localcloud import control
+from tests.cloud.connection import connected_to_documents
 from tests.cloud.harness import home, require_machines
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,6 +104,18 @@ def test_documents_are_added_and_answered_from(invoke: Invoke, files: Path) -> N
     assert said["passages"][0]["sources"] == [f"{files.name}/lighthouse.pdf"]
     assert "41 metres" in said["text"]
     assert status(invoke)["documents"]["DONE"] == 3
+
+
+def test_the_page_and_the_dashboard_are_opened_on_this_machine(invoke: Invoke) -> None:
+    with connected_to_documents() as connection:
+        text = "\n".join(connection.said)
+        page, dashboard = re.findall(r"http://127\.0\.0\.1:\d+", text)
+        assert re.search(r"connected to ecs:\S+ through Session Manager after", text)
+
+        http = urllib3.PoolManager(retries=False, timeout=30)
+        assert b"<title>Documents</title>" in http.request("GET", f"{page}/").data
+        # Ray's token is asked for.
+        assert http.request("GET", f"{dashboard}/api/version").status == 401
 
 
 def test_new_tasks_answer_from_the_same_documents(invoke: Invoke) -> None:
