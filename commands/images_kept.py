@@ -108,7 +108,7 @@ def show_lines(found: "ImageFacts | ImageDifference", as_json: bool) -> None:
         "env": ENV,
         "keep": "how many images of each kind and of each channel stay (default: 3)",
         "days": "what was baked, of a channel or served within them is untouched (default: 30)",
-        "delete_days": "verified images are deleted when unused for as many (default: 180)",
+        "delete-days": "verified images are deleted when unused for as many (default: 180)",
         "yes": YES,
     }
 )

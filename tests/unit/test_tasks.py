@@ -79,7 +79,7 @@ def test_the_menu_has_every_command() -> None:
         *("bake", "plan", "deploy", "rollback", "destroy", "releases", "diff"),
         *("pause", "resume", "cost", "prices"),
         *("images.list", "images.promote", "images.show", "images.diff", "images.prune"),
-        "images.attest",
+        *("images.attest", "images.scan"),
         *("status", "verify", "smoke", "connect", "demo", "doctor", "probe"),
         *("job.submit", "job.list", "job.logs", "job.stop"),
         *("check", "test", "thorough", "mutants", "lock"),
@@ -89,7 +89,7 @@ def test_the_menu_has_every_command() -> None:
         *("cloud.up", "cloud.down", "cloud.status", "cloud.shell"),
         *("documents.add", "documents.ask", "documents.retry", "documents.evaluate"),
         *("documents.plan", "documents.deploy", "documents.destroy", "documents.template"),
-        *("documents.pause", "documents.resume"),
+        *("documents.pause", "documents.resume", "documents.connect"),
         *("documents.status", "documents.verify", "documents.cost"),
         *("drill.run", "drill.report"),
     }
