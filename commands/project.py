@@ -2,13 +2,17 @@
 
 import os
 import shlex
+import subprocess
 import sys
 from functools import partial
 
 from invoke.context import Context
+from invoke.exceptions import Exit
 from invoke.tasks import task
 
 from commands.failures import plain_errors
+from commands.shared import YES
+from common.errors import Refused
 
 DEMO = (
     ("start the local cloud", "cloud.up"),
@@ -107,6 +111,32 @@ def run_all_tests() -> None:
         run_tests(*TWO_FILES, "tests/cloud")
 
 
+def run_in_account(only: str, env: str, sweep: str, yes: bool) -> None:
+    """Run the tests on machines in an environment's account, or delete what a run of them left.
+
+    Raises Refused for other tests, and Exit with the code of the run.
+    """
+    if only not in ("cloud", "tests/cloud"):
+        raise Refused(
+            "only the tests of tests/cloud can be pointed at an account",
+            hint=f"./run.sh test --only cloud --env {env}",
+        )
+    options = [*(["--sweep", sweep] if sweep else []), *(["--yes"] if yes else [])]
+    command = [sys.executable, "-m", "tests.cloud", "--env", env, *options]
+    if code := patiently(command):
+        raise Exit("", code)
+
+
+def patiently(command: list[str]) -> int:
+    """Run a command to its end and return its code: it has Ctrl-C too, and something to delete."""
+    with subprocess.Popen(command) as process:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue
+
+
 @task
 def check(c: Context) -> None:
     """Run the linters and the quick tests."""
@@ -115,11 +145,20 @@ def check(c: Context) -> None:
         run_tests(*PARALLEL, "-m", quick, "tests/lint", "tests/unit")
 
 
-@task(help={"only": ONLY})
-def test(c: Context, only: str = "") -> None:
+@task(
+    help={
+        "only": f"{ONLY}; with --env: cloud",
+        "env": "run those that can in the account of this file in environments/",
+        "sweep": "only delete what the run with this id created there",
+        "yes": YES,
+    }
+)
+def test(c: Context, only: str = "", env: str = "", sweep: str = "", yes: bool = False) -> None:
     """Run the linters and all tests; those in tests/cloud start local clouds of their own."""
     with plain_errors():
-        if only.startswith(DOCUMENTS):
+        if env:
+            run_in_account(only, env, sweep, yes)
+        elif only.startswith(DOCUMENTS):
             run_documents_tests(*only.split())
         elif only:
             run_tests(*only.split())

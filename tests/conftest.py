@@ -21,8 +21,8 @@ FAKE_CREDENTIALS = {
 }
 # What every test of a folder is; a single test has its mark on itself.
 MARKS = {Path(__file__).parent / "cloud": pytest.mark.machines}
-# Inside the local cloud's VPC the operator's own credentials for it are in use.
-if "RAYKILN_INSIDE" not in os.environ:
+# Inside the local cloud's VPC, and where `test --env` points at AWS, the operator's own are in use.
+if not {"RAYKILN_INSIDE", "RAYKILN_TEST_ENV"} & os.environ.keys():
     os.environ.update(FAKE_CREDENTIALS)
     os.environ.pop("AWS_PROFILE", None)
 # A suite started in the background ignores Ctrl-C, and so would all that it starts and interrupts.

@@ -1,29 +1,32 @@
 """A cluster on machines as its operator sees it: the report of status, AWS, and jobs on Ray."""
 
 import json
+import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from localcloud.session import operator_command
+from tests.cloud.suite_run import SuiteRun
 
 ROOT = Path(__file__).resolve().parents[2]
 Report = dict[str, Any]
 
-# Of environments/local.toml, and what a test has instead.
+# Of environments/local.toml.
 ONE_GROUP = """[workers]
 instance_type = "m6i.large"
 min = 1
 max = 3
 """
-THREE_GROUPS = """[workers.worker]
+THREE_GROUPS = """[worker]
 instance_types = ["m6i.large"]
 min = 1
 max = 3
 
-[workers.tools]
+[tools]
 instance_types = ["m6i.large", "m6a.large"]
 min = 1
 max = 2
@@ -34,15 +37,14 @@ s3_read = ["lake/*"]
 s3_write = ["lake/*"]
 volume = { gib = 24, iops = 4000, throughput = 250 }
 
-[workers.gpu]
+[gpu]
 instance_types = ["g6.xlarge"]
 min = 0
 max = 1
 instance_store = "spill"
 object_store_gib = 1
 """
-IMAGE = "[image]\n"
-SLOW_DRAIN, QUICK_DRAIN = "drain_seconds = 30", "drain_seconds = 10"
+QUICK = {"drain_seconds": 10, "watch_seconds": 10}
 
 
 class Groups(NamedTuple):
@@ -52,20 +54,17 @@ class Groups(NamedTuple):
     three: str
 
 
-def environments(folder: Path, head_image: str) -> Groups:
-    """Write the environment local with these heads, and with one group of workers or three."""
-    text = (ROOT / "environments/local.toml").read_text()
-    held = f'{IMAGE}head_id = "{head_image}"\n'
-    for before, after in ((SLOW_DRAIN, QUICK_DRAIN), (IMAGE, held)):
-        assert text.count(before) == 1
-        text = text.replace(before, after)
-    assert text.count(ONE_GROUP) == 1
-    made = []
-    for kind, workers in (("one", ONE_GROUP), ("three", THREE_GROUPS)):
-        path = folder / kind / "local.toml"
-        path.parent.mkdir()
-        path.write_text(text.replace(ONE_GROUP, workers))
-        made.append(str(path.with_suffix("")))
+def environments(run: SuiteRun, folder: Path, head_image: str) -> Groups:
+    """Write the run's environment with these heads, and with one group of workers or three."""
+    held = {run.name: {"head_id": head_image}}
+    three = {
+        name: group | {"image": run.name} for name, group in tomllib.loads(THREE_GROUPS).items()
+    }
+    one = run.content()["workers"]
+    made = (
+        run.write(folder / kind, images=held, workers=workers, rollout=QUICK)
+        for kind, workers in (("one", one), ("three", three))
+    )
     return Groups(*made)
 
 
@@ -108,7 +107,8 @@ def job_lines(job: str) -> dict[str, dict[str, str]]:
 
 def inside(script: str, *arguments: str) -> str:
     """Run Python as an operator; return what it prints."""
-    command = operator_command([sys.executable, "-c", script, *arguments])
+    named = f"NAME = {Path(os.environ['RAYKILN_ENV']).name!r}\n{script}"
+    command = operator_command([sys.executable, "-c", named, *arguments])
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -119,10 +119,11 @@ def ami_ids(listed: str) -> set[str]:
     return set(re.findall(r"\bami-[0-9a-f]{17}\b", listed))
 
 
+# NAME is the environment's name, which `inside` sets.
 READ_SECRET = """
 import boto3
 ssm = boto3.client("ssm", region_name="us-east-1")
-name = "/ray/local/redis_password"
+name = f"/ray/{NAME}/redis_password"
 print(ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
 """
 # Of each instance what a job printed there, with the task that did.
@@ -130,7 +131,7 @@ JOB_LINES = """
 import json, sys
 import boto3
 logs = boto3.client("logs", region_name="us-east-1")
-group, found = "/raykiln/local/jobs", {}
+group, found = f"/raykiln/{NAME}/jobs", {}
 streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=sys.argv[1] + "/")
 for stream in streams["logStreams"]:
     name = stream["logStreamName"]
@@ -146,7 +147,7 @@ ec2 = boto3.client("ec2", region_name="us-east-1")
 instance_id, group = sys.argv[1:]
 found = ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"][0]
 volume = found["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
-name = "ray-worker-local" + ("" if group == "worker" else "." + group)
+name = "ray-worker-" + NAME + ("" if group == "worker" else "." + group)
 template = ec2.describe_launch_template_versions(LaunchTemplateName=name, Versions=["$Default"])
 asked = template["LaunchTemplateVersions"][0]["LaunchTemplateData"]["BlockDeviceMappings"][0]["Ebs"]
 groups = [group["GroupId"] for group in found["SecurityGroups"]]
@@ -173,13 +174,13 @@ for number in range({TEXTS}):
     s3.put_object(Bucket="lake", Key=f"texts/{{number:02}}.txt", Body=b"a good day")
 """
 RUN_JOB = """
-import shlex, sys
+import os, shlex, sys
 from common.clients import Clients
 from common.environment import load_environment
 from common.waiting import SystemClock
 from deploy.cluster.ray_access import ray_api
 from deploy.verify.smoke import PYTHON, run_job
-environment = load_environment("local")
+environment = load_environment(os.environ["RAYKILN_ENV"])
 api = ray_api(Clients(environment.region), environment)
 print(run_job(api, shlex.join([PYTHON, "-c", sys.argv[1]]), clock=SystemClock()).logs)
 """

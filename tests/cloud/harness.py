@@ -17,6 +17,7 @@ from localcloud import control, session
 from localcloud.cgroups import Group
 from localcloud.network import DEVICE, namespaces
 from localcloud.paths import Paths, paths
+from tests.cloud.suite_run import is_local
 
 TIMEOUT_SECONDS = 240.0  # is reached only by what fails, on however slow a machine
 REPOSITORY = Path(__file__).parents[2]
@@ -213,7 +214,9 @@ def eventually(what: str, holds: Callable[[], Any], seconds: float = TIMEOUT_SEC
 
 
 def require_machines() -> None:
-    """Skip where the local cloud cannot run."""
+    """Skip where the local cloud cannot run, and where the tests are pointed at AWS."""
+    if not is_local():
+        pytest.skip("needs the local cloud's own means")
     try:
         control.check_host()
     except Refused as refusal:
@@ -233,6 +236,7 @@ def home(folder: Path) -> Iterator[Paths]:
 @contextmanager
 def running_cloud(folder: Path) -> Iterator[Cloud]:
     """Start a local cloud whose home is ``folder``, and take it down afterwards."""
+    require_machines()
     with home(folder) as place:
         control.up()
         here = Cloud(place)

@@ -1,6 +1,7 @@
 """The whole way, with the commands an operator types: bake, deploy, use, lose the head, destroy.
 
-Each test continues where the one before it stopped.
+Each test continues where the one before it stopped. All but those with the mark LOCAL run on an
+account of AWS too: ``invoke test --only cloud --env NAME``.
 """
 
 import json
@@ -8,7 +9,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,8 @@ from tests.cloud.cluster_facts import (
 )
 from tests.cloud.connection import connected
 from tests.cloud.first_job import write_scripts
-from tests.cloud.harness import eventually, home, require_machines
+from tests.cloud.harness import eventually, require_machines
+from tests.cloud.invocation import Invoke, invoking
 
 HOSTILE = Path(__file__).with_name("hostile") / "job.py"
 WHERE = ("python", "-c", "import os; print('ran on', os.environ['RAYKILN_ADDRESS'])")
@@ -62,7 +64,6 @@ NOTHING = {
     "the token": "got it",
 }
 TOKEN_FIELD = "input[type=password]"
-Invoke = Callable[..., "subprocess.CompletedProcess[str]"]
 JOB = ("job.submit", "--", "true")
 EXAMPLE = ("job.submit", "--working-dir", str(ROOT / "examples"), "--follow", "--", "python")
 IN_LAKE = ("--bucket", "lake", "--group", "tools")
@@ -70,38 +71,39 @@ IN_LAKE = ("--bucket", "lake", "--group", "tools")
 REMOVAL = ("drain the ", "autoscaler configuration without ")
 
 
+LOCAL = pytest.mark.usefixtures("local_means")
+
+
 @pytest.fixture(scope="module")
 def invoke(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Invoke]:
-    """Invoke in its own local cloud, as ./run.sh does."""
+    """Invoke on an environment of this run alone."""
+    with invoking(tmp_path_factory.mktemp("e2e")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def local_means() -> None:
+    """Skip on AWS what needs the local cloud's machines, or an account that has nothing else."""
     require_machines()
-    with home(tmp_path_factory.mktemp("e2e") / "home"):
-        control.up()
-
-        def run(*arguments: str, code: int = 0) -> "subprocess.CompletedProcess[str]":
-            command = [sys.executable, "-m", "invoke", *arguments]
-            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-            assert done.returncode == code, f"{arguments}:\n{done.stdout[-4000:]}{done.stderr}"
-            return done
-
-        try:
-            yield run
-        finally:
-            control.down()
 
 
 def test_without_images_a_deploy_is_refused_and_says_what_to_do(invoke: Invoke) -> None:
+    before = ami_ids(invoke("images").stdout)
+
     done = invoke("deploy", "--yes", code=1)
 
     assert "invoke bake" in done.stderr
-    assert ami_ids(invoke("images").stdout) == set()
+    assert ami_ids(invoke("images").stdout) == before
 
 
 def test_a_bake_makes_a_verified_image_of_each_role(invoke: Invoke) -> None:
-    invoke("bake")
+    before = ami_ids(invoke("images").stdout)
 
-    listed = invoke("images").stdout
-    assert len(ami_ids(listed)) == 2
-    assert " no" not in listed
+    done = invoke("bake").stdout
+
+    made = ami_ids(invoke("images").stdout) - before
+    assert len(made) == done.count("baked and verified") == 2
+    assert made == ami_ids(done)
 
 
 def test_the_same_content_is_not_baked_twice(invoke: Invoke) -> None:
@@ -116,9 +118,9 @@ def test_the_same_content_is_not_baked_twice(invoke: Invoke) -> None:
 def test_a_plan_changes_nothing(invoke: Invoke) -> None:
     first, second = invoke("plan").stdout, invoke("plan").stdout
 
-    assert "+ group ray-head-asg-local" in first
+    assert f"+ group ray-head-asg-{invoke.run.name}" in first
     assert first == second
-    assert "instances" not in invoke("cloud.status").stdout
+    assert "not deployed" in invoke("status", code=2).stdout
 
 
 def test_without_a_terminal_a_deploy_is_refused_and_changes_nothing(invoke: Invoke) -> None:
@@ -150,9 +152,10 @@ def test_a_job_runs_on_the_head_and_on_every_worker(invoke: Invoke) -> None:
     assert {node for node in nodes if f"{node} " in printed} == nodes
 
 
+@LOCAL
 def test_all_of_that_was_done_without_a_line_into_the_vpc(invoke: Invoke) -> None:
     names = [
-        "ray-head.local.ray.internal",
+        invoke.run.environment().head_dns,
         leader_address(json.loads(invoke("status", "--json").stdout)),
     ]
     asked = operator_command([sys.executable, "-c", LINES, *names])
@@ -182,6 +185,7 @@ def test_a_job_of_ones_own_runs_with_its_folder_and_its_log_comes_back(
     assert {line["id"]: line["status"] for line in listed}[job[0]] == "SUCCEEDED"
 
 
+@LOCAL
 def test_what_a_job_prints_is_in_cloudwatch_by_its_name(invoke: Invoke) -> None:
     printed = invoke("job.submit", "--follow", "--", "python", "-c", PRINTS).stdout
     (job,) = re.findall(r"^job-[0-9a-f]{12}$", printed, re.MULTILINE)
@@ -218,11 +222,13 @@ def test_a_jobs_driver_runs_on_a_worker_unless_a_person_says_otherwise(invoke: I
     assert where(on_head) == leader_address(report)
 
 
+@LOCAL
 def test_a_hostile_job_gets_neither_the_heads_role_nor_at_its_guard(invoke: Invoke) -> None:
     report = json.loads(invoke("status", "--json").stdout)
     worker = report["workers"][0]["id"]
     submit = ("job.submit", "--working-dir", str(HOSTILE.parent), "--follow")
-    job = ("--", "python", HOSTILE.name, "local", "raykiln-lease-local", worker)
+    name = invoke.run.name
+    job = ("--", "python", HOSTILE.name, name, f"raykiln-lease-{name}", worker)
 
     on_head, on_worker = (
         attempts(invoke(*submit, *place, *job).stdout) for place in (("--on-head",), ())
@@ -257,6 +263,7 @@ def test_a_job_that_fails_fails_the_command(invoke: Invoke) -> None:
     assert done.stdout.endswith("the job has failed\n")
 
 
+@LOCAL
 def test_connect_opens_the_dashboard_in_a_browser_and_ends_cleanly(invoke: Invoke) -> None:
     with connected() as lines, browser() as window:
         window.open(lines.dashboard)
@@ -270,9 +277,10 @@ def test_connect_opens_the_dashboard_in_a_browser_and_ends_cleanly(invoke: Invok
     assert mode & 0o777 == 0o600
     assert not lines.token_file.exists()
     assert lines.process.returncode == 0
-    eventually("its last words", lambda: lines.said[-1] == "local: closed")
+    eventually("its last words", lambda: lines.said[-1] == f"{invoke.run.name}: closed")
 
 
+@LOCAL
 def test_the_secret_is_only_where_it_belongs(invoke: Invoke) -> None:
     secret = inside(READ_SECRET).strip()
     assert re.fullmatch(r"[0-9a-f]{64}", secret)
@@ -340,17 +348,20 @@ def test_the_cluster_survives_the_loss_of_its_head(invoke: Invoke) -> None:
     with connected() as lines:
         assert lines.ran_on() in {worker["address"] for worker in before["workers"]}
         checks = json.loads(invoke("verify", "--destructive", "--yes", "--json").stdout)
-        again = re.compile(r"local: connected to (\S+) through Session Manager after ([\d.]+) s")
+        again = re.compile(
+            rf"{invoke.run.name}: connected to (\S+) through Session Manager after ([\d.]+) s"
+        )
         eventually("another connection", lambda: len(lines.matching(again)) > 1)
         ran_on = lines.ran_on()
 
     after = json.loads(invoke("status", "--json").stdout)
     assert ran_on in {worker["address"] for worker in after["workers"]}
     assert lines.matching(again)[-1][1] == after["leader"]
-    assert float(lines.matching(again)[-1][2]) < 60
+    assert float(lines.matching(again)[-1][2]) < (60 if invoke.run.is_local else 300)
     lost = invoke("job.logs", job, code=2).stderr
     assert f"{job} was lost with its head" in lost
-    assert "run it again: invoke job.submit --env local -- sleep 600" in lost
+    again_by = f"run it again: invoke job.submit --env {invoke.run.name} -- sleep 600"
+    assert again_by in lost
     last = invoke("head.logs", "--id", before["leader"], "--lines", "500").stdout
     assert "now=leading" in last
     assert "stopping Ray" in last
@@ -368,9 +379,10 @@ def groups(invoke: Invoke, tmp_path_factory: pytest.TempPathFactory) -> Groups:
     """
     inside(FILL_LAKE)
     (head,) = running_heads(json.loads(invoke("status", "--json").stdout))
-    return environments(tmp_path_factory.mktemp("environments"), head["image"])
+    return environments(invoke.run, tmp_path_factory.mktemp("environments"), head["image"])
 
 
+@LOCAL
 def test_groups_are_added_and_their_workers_are_what_they_promise(
     invoke: Invoke, groups: Groups
 ) -> None:
@@ -392,6 +404,7 @@ def test_groups_are_added_and_their_workers_are_what_they_promise(
     assert launched(worker)["opens"] == []
 
 
+@LOCAL
 def test_rays_metrics_are_at_one_port_of_each_node_for_heads_alone(invoke: Invoke) -> None:
     report = json.loads(invoke("status", "--json").stdout)
     worker, tools = (one_of(report, group) for group in ("worker", "tools"))
@@ -405,6 +418,7 @@ def test_rays_metrics_are_at_one_port_of_each_node_for_heads_alone(invoke: Invok
         assert f'"{address}:8480"' in named
 
 
+@LOCAL
 def test_a_task_runs_in_the_group_that_has_what_it_wants(invoke: Invoke, first_job: Path) -> None:
     printed = inside(RUN_JOB, TASKS)
 
@@ -419,6 +433,7 @@ def test_a_task_runs_in_the_group_that_has_what_it_wants(invoke: Invoke, first_j
     assert after["problems"] == []
 
 
+@LOCAL
 def test_removed_groups_are_drained_before_the_heads_forget_them(
     invoke: Invoke, groups: Groups
 ) -> None:
@@ -434,6 +449,7 @@ def test_removed_groups_are_drained_before_the_heads_forget_them(
     assert drained < forgotten
 
 
+@LOCAL
 def test_a_rollback_restores_the_groups(invoke: Invoke, groups: Groups) -> None:
     invoke("rollback", "--yes", "--env", groups.one)
 
@@ -443,6 +459,7 @@ def test_a_rollback_restores_the_groups(invoke: Invoke, groups: Groups) -> None:
     assert launched(one_of(after, "tools"))["gib"] == 24
 
 
+@LOCAL
 def test_the_examples_run_on_a_cluster(invoke: Invoke) -> None:
     mapped = invoke(*EXAMPLE, "parallel_map.py").stdout
     assert "148933 primes below 2000000" in mapped
@@ -452,6 +469,7 @@ def test_the_examples_run_on_a_cluster(invoke: Invoke) -> None:
     assert "0 texts scored in 0 batches" in invoke(*EXAMPLE, "batch_inference.py", *IN_LAKE).stdout
 
 
+@LOCAL
 def test_the_first_jobs_of_the_page_print_what_it_says(invoke: Invoke, first_job: Path) -> None:
     submit = ("job.submit", "--working-dir", str(first_job), "--follow", "--")
     assert re.search(r"^\[\(0, '10\.", invoke(*submit, "python", "hello.py").stdout, re.MULTILINE)
@@ -461,6 +479,7 @@ def test_the_first_jobs_of_the_page_print_what_it_says(invoke: Invoke, first_job
     assert "\nhello, Ray\n" in invoke(*packed).stdout
 
 
+@LOCAL
 def test_training_goes_on_from_its_checkpoint_after_a_rotation_has_ended_it(
     invoke: Invoke,
 ) -> None:
@@ -487,6 +506,7 @@ def costs(invoke: Invoke) -> set[str]:
     return {line["what"] for line in json.loads(invoke("cost", "--json").stdout)["lines"]}
 
 
+@LOCAL
 def test_a_paused_cluster_has_no_instance_and_is_whole_again_after_a_resume(
     invoke: Invoke, groups: Groups
 ) -> None:
@@ -502,7 +522,7 @@ def test_a_paused_cluster_has_no_instance_and_is_whole_again_after_a_resume(
     assert costs(invoke) == {"load balancer", "VPC endpoints"}
     refused = (("deploy", "--yes", "--env", groups.three), ("verify",), ("head.id",), JOB)
     for command in refused:
-        assert "local is paused" in invoke(*command, code=1).stderr
+        assert f"{invoke.run.name} is paused" in invoke(*command, code=1).stderr
 
     began = time.monotonic()
     invoke("resume", "--yes")
@@ -519,8 +539,8 @@ def test_destroy_leaves_nothing_but_the_images(invoke: Invoke) -> None:
 
     invoke("destroy", "--yes")
 
-    assert control.status().machines == ()
     assert "not deployed" in invoke("status", code=2).stdout
+    assert control.status().machines == ()
     assert "nothing to change" in invoke("destroy", "--yes").stdout
     assert ami_ids(invoke("images").stdout) == images
 

@@ -27,7 +27,7 @@ def commands() -> dict[str, set[str]]:
 
 def test_the_page_walks_the_whole_way() -> None:
     assert set(commands()) == {
-        *("account.setup", "account.template", "account.remove", "doctor", "probe", "bake"),
+        *("account.setup", "account.template", "account.remove", "doctor", "probe", "test", "bake"),
         *("images", "images.promote", "images.prune"),
         *("plan", "deploy", "verify", "status", "smoke", "rollback", "destroy", "connect"),
     }

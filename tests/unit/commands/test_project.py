@@ -3,11 +3,12 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
 from invoke.context import Context
+from invoke.exceptions import Exit
 
 from commands import documents_runtime, project
 from deploy.report import console
@@ -89,3 +90,27 @@ def test_thorough_runs_the_marked_tests_at_full_size(
     (command,) = commands
     assert command[-3:] == ["-m", "thorough", "tests/unit"]
     assert os.environ["RAYKILN_THOROUGH"] == expected
+
+
+def test_only_tests_on_machines_are_pointed_at_an_account() -> None:
+    for only in ("", "tests/unit", "cloud -x"):
+        with pytest.raises(Exit, match="only the tests of tests/cloud") as refused:
+            project.test(Context(), only, env="prod")
+        assert refused.value.code == 1
+
+
+@pytest.mark.parametrize("code", [0, 2])
+def test_the_account_the_answer_and_the_sweep_are_passed_on(
+    monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    ran: list[list[str]] = []
+
+    def patiently(command: list[str]) -> int:
+        ran.append(command[1:])
+        return code
+
+    monkeypatch.setattr(project, "patiently", patiently)
+    with pytest.raises(Exit) if code else nullcontext():
+        project.test(Context(), "cloud", env="prod", sweep="3fa9c1", yes=True)
+
+    assert ran == [["-m", "tests.cloud", "--env", "prod", "--sweep", "3fa9c1", "--yes"]]

@@ -1,0 +1,118 @@
+"""Delete all that a run of the suite has created, whatever became of it, and name what is left.
+
+It can be run again. Changes AWS.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from bake.channels import ROOT
+from bake.leftovers import LIVE_STATES, Leftovers, find_leftovers, remove_leftovers
+from common.clients import Clients, translated
+from common.environment import Environment
+from common.errors import PipelineError
+from common.progress import Progress
+from common.waiting import Clock
+from deploy.account.account_setup import remove_account
+from deploy.account.desired_account import stack_name
+from deploy.foundation.stack import find_stack, nodes_stack_name
+from deploy.rollout.prepare import prepare_destroy
+from tests.cloud.suite_run import TAG, SuiteRun
+
+# Of EC2: what DescribeX is called, its list, and the id of one.
+KINDS = (
+    ("images", "Images", "ImageId"),
+    ("snapshots", "Snapshots", "SnapshotId"),
+    ("volumes", "Volumes", "VolumeId"),
+    ("key_pairs", "KeyPairs", "KeyName"),
+    ("security_groups", "SecurityGroups", "GroupId"),
+    ("launch_templates", "LaunchTemplates", "LaunchTemplateId"),
+    ("addresses", "Addresses", "AllocationId"),
+    ("vpcs", "Vpcs", "VpcId"),
+)
+
+
+def sweep(run: SuiteRun, clients: Clients, *, clock: Clock, progress: Progress) -> tuple[str, ...]:
+    """Delete it; return what is left, and why, a line each."""
+    environment = run.environment()
+    left: list[str] = []
+
+    def cluster() -> None:
+        found = prepare_destroy(environment, clients, clock=clock)
+        if not found.plan.is_empty:
+            found.run_locked(progress, break_lock=True)
+
+    def images() -> None:
+        progress.begin("images")
+        remove_leftovers(clients, leftovers(clients, run.id), clock, progress.say)
+        delete_images(clients, run.id)
+        delete_channel(clients, run.name)
+        progress.end("deleted")
+
+    def account() -> None:
+        remove_account(clients, environment, clock=clock, progress=progress)
+
+    for what, delete in (("cluster", cluster), ("images", images), ("account", account)):
+        try:
+            delete()
+        except PipelineError as error:  # the rest must go all the same
+            left.append(f"{what}: {error}")
+    return (*left, *found_of(clients, environment, run.id))
+
+
+def tagged(run_id: str) -> list[dict[str, Any]]:
+    """Return EC2's filter for what has a run's tag."""
+    return [{"Name": f"tag:{TAG}", "Values": [run_id]}]
+
+
+def leftovers(clients: Clients, run_id: str) -> Leftovers:
+    """Return what killed bakes of this machine left, and what of the run's own is left of bakes."""
+    dead = find_leftovers(clients, datetime.now(UTC))
+    with translated("looking for what bakes left"):
+        ec2, ours = clients("ec2"), tagged(run_id)
+        live = [*ours, {"Name": "instance-state-name", "Values": LIVE_STATES}]
+        found = ec2.describe_instances(Filters=live)["Reservations"]
+        groups = ec2.describe_security_groups(Filters=ours)["SecurityGroups"]
+        keys = ec2.describe_key_pairs(Filters=ours)["KeyPairs"]
+    instances = (one["InstanceId"] for each in found for one in each["Instances"])
+    return Leftovers(
+        tuple({*dead.instance_ids, *instances}),
+        tuple({*dead.group_ids, *(group["GroupId"] for group in groups)}),
+        tuple({*dead.key_names, *(key["KeyName"] for key in keys)}),
+    )
+
+
+def delete_images(clients: Clients, run_id: str) -> None:
+    """Delete the run's images with their snapshots, and snapshots of images that never came."""
+    ec2 = clients("ec2")
+    with translated("deleting the images of the run"):
+        for image in ec2.describe_images(Owners=["self"], Filters=tagged(run_id))["Images"]:
+            ec2.deregister_image(ImageId=image["ImageId"], DeleteAssociatedSnapshots=True)
+        left = ec2.describe_snapshots(OwnerIds=["self"], Filters=tagged(run_id))["Snapshots"]
+        for snapshot in left:
+            ec2.delete_snapshot(SnapshotId=snapshot["SnapshotId"])
+
+
+def delete_channel(clients: Clients, name: str) -> None:
+    """Delete the parameters of an environment's channel."""
+    ssm = clients("ssm")
+    with translated(f"deleting the channel {ROOT}/{name}"):
+        for page in ssm.get_paginator("get_parameters_by_path").paginate(Path=f"{ROOT}/{name}"):
+            for parameter in page["Parameters"]:
+                ssm.delete_parameter(Name=parameter["Name"])
+
+
+def found_of(clients: Clients, environment: Environment, run_id: str) -> Iterator[str]:
+    """Yield what AWS still has of the run; what is in a VPC goes before it does."""
+    with translated("looking for what is left of the run"):
+        ec2, ours = clients("ec2"), tagged(run_id)
+        live = [*ours, {"Name": "instance-state-name", "Values": LIVE_STATES}]
+        for reservation in ec2.describe_instances(Filters=live)["Reservations"]:
+            yield from (f"instance {one['InstanceId']}" for one in reservation["Instances"])
+        for kind, key, name in KINDS:
+            found = getattr(ec2, f"describe_{kind}")(Filters=ours)[key]
+            yield from (f"{key} {one[name]}" for one in found)
+    for name in (environment.stack, nodes_stack_name(environment), stack_name(environment)):
+        if find_stack(clients, name):
+            yield f"stack {name}"
