@@ -1,4 +1,4 @@
-"""The environment of a run of the suite: a name and a tag of its own, and nobody's else."""
+"""The environment of a run of the suite: a name and a tag of its own."""
 
 from pathlib import Path
 
