@@ -139,7 +139,8 @@ def test_events_come_twice_out_of_order_or_not_at_all(
         aws.put(name, plain_pdf(["An older version."]), notified=False)
         aws.put(name, content)
         aws.put(name, content)
-        late = {"s3": {"object": {"key": f"input/{name}", "versionId": "1", "sequencer": "00"}}}
+        item = {"key": f"input/{name}", "versionId": "1", "sequencer": "00"}
+        late = {"s3": {"object": item}, "userIdentity": {"principalId": "test"}}
         note(aws.client("dynamodb"), "control", "bucket", f"input/{name}", late)
         aws.send(f"input/{name}")
 
