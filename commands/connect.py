@@ -1,14 +1,12 @@
 """Task: Ray's dashboard, jobs API and client on this machine."""
 
-import signal
-import sys
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
 from invoke.tasks import task
 
 from commands.failures import plain_errors
-from commands.shared import DEFAULT_ENV, ENV, Count, clients_of, environment_at
+from commands.shared import DEFAULT_ENV, ENV, Count, clients_of, environment_at, until_stopped
 
 if TYPE_CHECKING:
     from common.environment import Environment
@@ -47,16 +45,15 @@ def hold(environment: "Environment", ports: "Ports") -> None:
         console.print(f"{environment.name}: {words}", markup=False)
 
     clients = clients_of(environment)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with token_file(clients, environment, home()) as token:
-        try:
-            with Connection(clients, environment, ports) as connection:
-                paste, server, client = connection.lines(token)
-                console.print("In another terminal:", paste, server, client, sep="\n", markup=False)
-                console.print(
-                    f"The dashboard, {server.partition('=')[2]}, asks for the token in {token}",
-                    markup=False,
-                )
-                connection.watch(SystemClock(), say)
-        except KeyboardInterrupt:
-            say("closed")
+    with (
+        until_stopped(say),
+        token_file(clients, environment, home()) as token,
+        Connection(clients, environment, ports) as connection,
+    ):
+        paste, server, client = connection.lines(token)
+        console.print("In another terminal:", paste, server, client, sep="\n", markup=False)
+        console.print(
+            f"The dashboard, {server.partition('=')[2]}, asks for the token in {token}",
+            markup=False,
+        )
+        connection.watch(SystemClock(), say)

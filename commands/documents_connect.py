@@ -1,14 +1,12 @@
 """Task documents.connect: a pipeline's page, and the dashboard of its Ray, on this machine."""
 
-import signal
-import sys
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
 from invoke.tasks import task
 
 from commands.failures import plain_errors
-from commands.shared import DEFAULT_ENV, ENV, Count, clients_of, environment_at
+from commands.shared import DEFAULT_ENV, ENV, Count, clients_of, environment_at, until_stopped
 
 if TYPE_CHECKING:
     import socket
@@ -54,18 +52,15 @@ def hold(environment: "Environment", page: "socket.socket", dashboard: "socket.s
     clients = clients_of(environment)
     pipeline = usable_pipeline(clients, environment)
     road = road_to_pipeline(clients, pipeline)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     forwards = [(page, PORT)] + ([] if pipeline.on_cluster else [(dashboard, DASHBOARD_PORT)])
-    opened = [Forward(listener, road, port) for listener, port in forwards]
-    try:
-        names = ("page", "dashboard")
-        for name, forward in zip(names, opened, strict=False):
-            say(f"the {name} is http://127.0.0.1:{forward.local_port}")
-        say(f"the page asks for the token in the secret {pipeline.outputs['TokenSecretArn']}")
-        RoadWatch(road, "/healthz", PORT).run(SystemClock(), say)
-    except KeyboardInterrupt:
-        say("closed")
-    finally:
-        for forward in opened:
-            forward.close()
-        road.close()
+    with until_stopped(say):
+        opened = [Forward(listener, road, port) for listener, port in forwards]
+        try:
+            for name, forward in zip(("page", "dashboard"), opened, strict=False):
+                say(f"the {name} is http://127.0.0.1:{forward.local_port}")
+            say(f"the page asks for the token in the secret {pipeline.outputs['TokenSecretArn']}")
+            RoadWatch(road, "/healthz", PORT).run(SystemClock(), say)
+        finally:
+            for forward in opened:
+                forward.close()
+            road.close()

@@ -1,7 +1,10 @@
 """What the tasks share: their options, the way to an environment's AWS, and questions."""
 
 import os
-from collections.abc import Callable
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from invoke.exceptions import ParseError
@@ -70,6 +73,16 @@ def environment_at(
             session.enter(inside=True)
             become(environment, act_as)
     return environment
+
+
+@contextmanager
+def until_stopped(say: Callable[[str], object]) -> Iterator[None]:
+    """Go on until Ctrl-C, which is no failure, or SIGTERM, which ends the process in order."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("closed")
 
 
 def become(environment: "Environment", role: str) -> None:

@@ -35,17 +35,18 @@ class Ports:
     @classmethod
     def listening(cls, dashboard: int, client: int) -> "Ports":
         """Open both; raises Refused when one is taken."""
-        return cls(listening(dashboard), listening(client))
+        options = "--dashboard, --client"
+        return cls(listening(dashboard, options), listening(client, options))
 
 
-def listening(port: int, others: str = "--dashboard, --client") -> socket.socket:
-    """Listen on a port of this machine; raises Refused, naming the options, when it is taken."""
+def listening(port: int, options: str) -> socket.socket:
+    """Listen on a port of this machine; raises Refused with the options for it when it is taken."""
     try:
         return listen(port)
     except (OSError, OverflowError) as error:
         raise Refused(
             f"port {port} of this machine cannot be opened: {error}",
-            hint=f"is another `connect` open? choose another port: {others}",
+            hint=f"is another `connect` open? choose another port: {options}",
         ) from error
 
 

@@ -101,7 +101,9 @@ def test_a_bake_makes_a_verified_image_of_each_role(invoke: Invoke) -> None:
 
     done = invoke("bake").stdout
 
-    made = ami_ids(invoke("images").stdout) - before
+    listed = invoke("images").stdout
+    made = ami_ids(listed) - before
+    assert not any(" no" in line for line in listed.splitlines() if ami_ids(line) & made)
     assert len(made) == done.count("baked and verified") == 2
     assert made == ami_ids(done)
 

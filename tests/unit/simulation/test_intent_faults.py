@@ -79,7 +79,7 @@ def settled(cluster: Watched, release: Release | None = None) -> dict[str, objec
 
 
 def held(cluster: Watched) -> bool:
-    """Say whether somebody renews the lock; that of a deployer that was killed lapses."""
+    """Say whether a deployer renews the lock; that of a deployer that was killed lapses."""
     clients, clock = cluster.cloud.clients, cluster.cloud.clock
     lock = find_lock(clients, cluster.environment)
     clock.sleep(6)
