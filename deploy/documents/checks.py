@@ -1,50 +1,22 @@
 """The acceptance list of a pipeline: what was created, whether it runs, a document all the way.
 
-Touches AWS and the API. Its document is one of its own, below ``input/verify/``; it is removed
-afterwards, with all its versions, however the checks end.
+Touches AWS and the API.
 """
 
-import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from common.clients import Clients, translated
 from common.environment import Environment
-from common.errors import Refused
 from common.progress import Say, say_nothing
 from common.waiting import Clock
+from deploy.documents.document_checks import DocumentChecks
 from deploy.documents.in_use import api_of_pipeline, ray_of_pipeline, workers_in
-from deploy.documents.pipeline import Pipeline, find_pipeline, plainly, service_url
+from deploy.documents.pipeline import Pipeline, find_pipeline, service_url
 from deploy.documents.services import services_of
-from deploy.release.config_bucket import remove_documents
 from deploy.verify.check import Check, Verdict, check
-from documents.control.claims import DONE, FAILED
-from documents.control.vector_sets import REMOVED
-from documents.identity import INPUT, ObjectRef
 
-FOLDER = f"{INPUT}verify/"
 TABLES = ("ControlTableName", "AuditTableName", "MetricsTableName")
-DOCUMENT_SECONDS = 300.0  # the first document of a worker that has just started takes longest
-PASSAGES = 20
-
-
-@dataclass
-class Document:
-    """The document of one run: what it says is in no other."""
-
-    bucket: str
-    name: str = field(default_factory=lambda: secrets.token_hex(6))
-
-    @property
-    def ref(self) -> ObjectRef:
-        """Its object."""
-        return ObjectRef(self.bucket, f"{FOLDER}{self.name}.txt")
-
-    @property
-    def text(self) -> str:
-        """What it says, and the question that it answers."""
-        return f"The tower of verification {self.name} was measured by its keeper."
 
 
 def run_document_checks(
@@ -57,7 +29,10 @@ def run_document_checks(
     pipeline = find_pipeline(clients, environment)
     checks = Checks(pipeline, clients, clock, progress)
     found = tuple(checks.of_the_stack())
-    return found if pipeline.paused else (*found, *checks.of_the_cluster(), *checks.of_a_document())
+    if pipeline.paused:
+        return found
+    of_a_document = DocumentChecks(pipeline, clients, clock, progress).run()
+    return (*found, *checks.of_the_cluster(), *of_a_document)
 
 
 @dataclass(frozen=True)
@@ -83,16 +58,6 @@ class Checks:
             yield self._check("services", self._services, seconds)
         yield self._check("Ray", self._ray, seconds)
         yield self._check("API", self._api, seconds)
-
-    def of_a_document(self) -> Iterator[Check]:
-        """Upload a document, find it, remove it."""
-        document = Document(self.pipeline.bucket)
-        with self._removing(document):
-            yield self._check("upload", lambda: self._uploaded(document))
-            yield self._check("document", lambda: self._indexed(document), DOCUMENT_SECONDS)
-            yield self._check("answer", lambda: self._answers(document, True))
-        yield self._check("removal", lambda: self._removed(document), DOCUMENT_SECONDS)
-        yield self._check("no answer", lambda: self._answers(document, False))
 
     def _check(self, name: str, look: Callable[[], Verdict], seconds: float = 0.0) -> Check:
         return check(name, look, clock=self.clock, timeout=seconds, progress=self.progress)
@@ -149,43 +114,3 @@ class Checks:
         url = service_url(self.pipeline.outputs)
         answered = api_of_pipeline(self.clients, self.pipeline).answered()
         return Verdict(answered == "200", f"{url} answers {answered}")
-
-    def _uploaded(self, document: Document) -> Verdict:
-        key = document.ref.key
-        with translated(f"uploading {key}"):
-            body = document.text.encode()
-            self.clients("s3").put_object(Bucket=document.bucket, Key=key, Body=body)
-        return Verdict(True, key)
-
-    def _indexed(self, document: Document) -> Verdict:
-        record = self._record(document)
-        status = record.get("status", "not recorded yet")
-        words = f"{status}: {record['reason']}" if status == FAILED else str(status)
-        return Verdict(status == DONE, words)
-
-    def _answers(self, document: Document, wanted: bool) -> Verdict:
-        api = api_of_pipeline(self.clients, self.pipeline)
-        try:
-            passages = api.ask(document.text, PASSAGES).passages
-        except Refused as refusal:
-            # So an empty index answers, which the removal of the only document leaves.
-            return Verdict(not wanted, refusal.message)
-        name = document.ref.name
-        places = [at for at, one in enumerate(passages, 1) if name in one.sources]
-        words = f"passage {places[0]} of {len(passages)}" if places else "not among the passages"
-        return Verdict(bool(places) == wanted, words)
-
-    def _removed(self, document: Document) -> Verdict:
-        status = self._record(document).get("status", "no record")
-        return Verdict(status in (REMOVED, "no record"), str(status))
-
-    def _record(self, document: Document) -> dict[str, object]:
-        with plainly("reading the control table"):
-            return self.pipeline.access(self.clients).claims.find(document.ref) or {}
-
-    @contextmanager
-    def _removing(self, document: Document) -> Iterator[None]:
-        try:
-            yield
-        finally:
-            remove_documents(self.clients, document.bucket, document.ref.key)

@@ -15,9 +15,9 @@ from common.errors import PipelineError, Refused, RolledBack
 from common.progress import Progress
 from common.waiting import Clock
 from deploy.documents.desired_stack import desired_stack
+from deploy.documents.document_checks import await_use
 from deploy.documents.failures import explained, log_groups
 from deploy.documents.image import Images
-from deploy.documents.in_use import await_in_use
 from deploy.documents.keys import missing_keys, store_keys
 from deploy.documents.pipeline import PORT, Pipeline, find_pipeline
 from deploy.documents.plan import DeployPlan
@@ -42,7 +42,8 @@ class Deployment:
     clock: Clock
     images: Images
     force: bool = False
-    in_use: Callable[..., str] = field(default=await_in_use)
+    in_use: Callable[..., str] = field(default=await_use)
+    way: Callable[..., tuple[Finding, ...]] = field(default=way_findings)
 
     def plan(self) -> DeployPlan:
         """Return what would be done; changes nothing.
@@ -70,13 +71,11 @@ class Deployment:
         )
 
     def _ways(self, stack: Stack | None) -> tuple[Finding, ...]:
-        """Return what keeps this machine from what will answer, if it is to look."""
-        if self.in_use is not await_in_use:
-            return ()
+        """Return what keeps this machine from what will answer."""
         if self._on_cluster:
-            return way_findings(self.environment.head_dns, PORT, creates_vpc=False)
+            return self.way(self.environment.head_dns, PORT, False)
         creates = stack is None and self.environment.documents.network == "own"
-        return way_findings(f"head.{self.environment.documents_stack}.internal", PORT, creates)
+        return self.way(f"head.{self.environment.documents_stack}.internal", PORT, creates)
 
     def run(
         self,

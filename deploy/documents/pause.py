@@ -12,8 +12,8 @@ from common.errors import PipelineError, Refused
 from common.progress import Progress
 from common.waiting import Clock
 from deploy.documents import on_cluster
+from deploy.documents.document_checks import await_use
 from deploy.documents.failures import explained, log_groups
-from deploy.documents.in_use import await_in_use
 from deploy.documents.pipeline import Pipeline, find_pipeline
 from deploy.documents.services import CLUSTER, await_steady, await_stopped, start_tasks, stop_tasks
 from deploy.foundation.pause import set_paused
@@ -29,7 +29,7 @@ def change_pause(
     *,
     clock: Clock,
     progress: Progress,
-    in_use: Callable[..., str] = await_in_use,
+    in_use: Callable[..., str] = await_use,
 ) -> Pipeline:
     """Pause or resume; a resumed pipeline is in use when this returns.
 

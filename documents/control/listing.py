@@ -39,13 +39,13 @@ class Listing:
             ScanIndexForward=False,
         )
 
-    def count(self, status: str) -> int:
-        """Return how many records have this status."""
+    def count(self, status: str, since: str = "0") -> int:
+        """Return how many records have this status, last changed at this time or later."""
         pages = self._pages(
             IndexName=BY_STATUS,
-            KeyConditionExpression="#status = :status",
+            KeyConditionExpression="#status = :status AND updated_at >= :since",
             ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues=to_item({":status": status}),
+            ExpressionAttributeValues=to_item({":status": status, ":since": since}),
             Select="COUNT",
         )
         return sum(page["Count"] for page in pages)

@@ -74,7 +74,9 @@ def test_a_deploy_from_nothing_is_in_use(invoke: Invoke) -> None:
     done = invoke("documents.deploy", "--yes")
 
     assert "create the stack ray-documents-local" in done.stdout
-    assert "1 workers alive in Ray, the API answers 200" in done.stdout
+    assert (
+        "1 workers alive in Ray, the API answers 200; a document was answered from" in done.stdout
+    )
     found = status(invoke)
     assert [(one["running"], one["desired"]) for one in found["services"]] == [(1, 1), (1, 1)]
     assert found["ray"] == "the head and 1 workers are alive"

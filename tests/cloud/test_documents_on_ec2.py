@@ -81,7 +81,9 @@ def test_it_is_deployed_to_a_group_and_answers(invoke: Invoke, tmp_path: Path) -
 
     done = invoke("documents.deploy", "--yes")
 
-    assert "1 workers alive in Ray, the API answers 200" in done.stdout
+    assert (
+        "1 workers alive in Ray, the API answers 200; a document was answered from" in done.stdout
+    )
     (tmp_path / "lighthouse.pdf").write_bytes(
         plain_pdf(["The lighthouse of Norvik was built in 1887 and is 41 metres high."])
     )

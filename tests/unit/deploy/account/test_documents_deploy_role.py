@@ -61,7 +61,7 @@ class Life:
 
     def deploy(self, *, force: bool = False) -> None:
         made = (self.environment, self.clients, self.clock, GivenImage(IMAGE), force)
-        deployment = Deployment(*made, in_use=in_use)
+        deployment = Deployment(*made, in_use=in_use, way=lambda *_: ())
         deployment.run(deployment.plan(), Silent())
 
     def use(self) -> None:

@@ -68,8 +68,8 @@ class Operator:
     environment: Environment = field(default_factory=with_documents)
 
     def deployment(self, force: bool = False) -> Deployment:
-        aws = self.aws
-        return Deployment(self.environment, aws.clients, aws.clock, self.images, force, in_use=used)
+        given = (self.environment, self.aws.clients, self.aws.clock, self.images, force)
+        return Deployment(*given, in_use=used, way=lambda *_: ())
 
     def deploy(self, force: bool = False, **given: Any) -> Deployed:
         deployment = self.deployment(force)

@@ -56,8 +56,9 @@ class Operator:
         point_to_release(self.aws.clients, bucket, "dev", release)
 
     def deployment(self, **given: Any) -> Deployment:
+        given |= {"in_use": used, "way": lambda *_: ()}
         aws, images = self.aws, GivenImage("")
-        return Deployment(ENVIRONMENT, aws.clients, aws.clock, images, in_use=used, **given)
+        return Deployment(ENVIRONMENT, aws.clients, aws.clock, images, **given)
 
     def deploy(self) -> Deployed:
         deployment = self.deployment()
