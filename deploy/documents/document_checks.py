@@ -134,8 +134,10 @@ def await_use(pipeline: Pipeline, clients: Clients, *, clock: Clock, progress: S
     in_use = await_in_use(pipeline, clients, clock=clock, progress=progress)
     checks = list(DocumentChecks(pipeline, clients, clock, progress).run())
     if failed := [one for one in checks if not one.passed]:
+        seen = "; ".join(f"{one.name}: {one.seen}" for one in failed)
         raise Unhealthy(
-            "; ".join(f"{one.name}: {one.seen}" for one in failed), hint="invoke documents.verify"
+            f"a document of its own did not go all the way: {seen}",
+            hint="invoke documents.status",
         )
     found = {one.name: one for one in checks}
     if "answer" not in found:

@@ -31,6 +31,9 @@ class LocalProvider(NodeProvider):  # type: ignore[misc] # Ray has no types
         self._processes = dict[str, subprocess.Popen[bytes]]()
 
     def non_terminated_nodes(self, tag_filters: dict[str, str]) -> list[str]:
+        for name, process in self._processes.items():
+            if process.poll() is not None:  # Ray gives up where it takes longer than 30 s to start
+                self._tags.pop(name, None)
         return [name for name, tags in self._tags.items() if tag_filters.items() <= tags.items()]
 
     def is_running(self, node_id: str) -> bool:
@@ -72,5 +75,5 @@ class LocalProvider(NodeProvider):  # type: ignore[misc] # Ray has no types
         self._tags[name] = tags
 
     def terminate_node(self, node_id: str) -> None:
-        del self._tags[node_id]
+        self._tags.pop(node_id, None)
         self._processes[node_id].terminate()

@@ -126,7 +126,15 @@ def cluster() -> Iterator[RayCluster]:
             yield found
         finally:
             ray.shutdown()
-            print((found.folder / "ray/session_latest/logs/monitor.log").read_text()[-6000:])
+            print(said_by_the_autoscaler(found))
+
+
+def said_by_the_autoscaler(cluster: RayCluster) -> str:
+    """Return its log, without what it says of every configuration, and those of its nodes."""
+    log = (cluster.folder / "ray/session_latest/logs/monitor.log").read_text().splitlines()
+    lines = [line for line in log if "empty legacy field" not in line]
+    nodes = [path.read_text()[-1000:] for path in sorted(cluster.folder.glob("node-*.log"))]
+    return "\n".join([*lines[-60:], *nodes])
 
 
 @pytest.fixture

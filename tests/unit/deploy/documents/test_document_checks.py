@@ -16,6 +16,8 @@ from tests.unit.deploy.documents.pipeline import STACK, Pipeline
 from tests.unit.deploy.documents.test_deploy import Operator
 from tests.unit.deploy.documents.test_status import Ray
 
+NOT_USED = "a document of its own did not go all the way"
+
 
 class Answers:
     """The API: it finds what is in the bucket and not removed."""
@@ -132,7 +134,7 @@ def test_a_pipeline_is_in_use_when_a_document_of_its_own_was_answered_from(
 
     seen = use(operator)
 
-    assert unhealthy.value.message == "document: not recorded yet"
+    assert unhealthy.value.message == f"{NOT_USED}: document: not recorded yet"
     assert seen.startswith("1 workers alive in Ray, the API answers 200; a document was answered")
     assert left_of(operator) == []
 
