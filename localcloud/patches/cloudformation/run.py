@@ -56,6 +56,15 @@ def _needs(template: Template, name: str, body: Tree) -> frozenset[str]:
     return frozenset(explicit | {name for name, _ in template.references(body.get("Properties"))})
 
 
+def _ready(unready: dict[str, Iterator[bool]], wanted: frozenset[str]) -> Iterator[bool]:
+    """Go on with all that are not ready until those that are wanted are, or any has failed."""
+    while wanted & set(unready):
+        for name, steps in list(unready.items()):
+            if next(steps, None) is None:
+                del unready[name]
+        yield False
+
+
 @dataclass
 class Run:
     """One create or update: the desired state, and how to undo what was done so far."""
@@ -73,16 +82,31 @@ class Run:
         self.template = template_of(self.stack, self.desired, values)
 
     def resources(self) -> Iterator[bool]:
-        """Create or change every desired resource; raises Failed at the first failure."""
+        """Create or change every desired resource; raises Failed at the first failure.
+
+        Only what needs a resource waits until it is ready; all else goes on meanwhile
+        (TemplateReference/aws-attribute-dependson.html).
+        """
+        unready = dict[str, Iterator[bool]]()
         for name, needs in dependency_order(self.template).items():
-            body = self.template.tree["Resources"][name]
-            try:
-                yield from self._resource(name, body, needs)
-            except TROUBLE as error:
-                doing = "UPDATE" if name in self.before else "CREATE"
-                physical = self.stack.states[name].physical_id if name in self.stack.states else ""
-                self.stack.note(name, body["Type"], physical, f"{doing}_FAILED", reason(error))
-                raise Failed(f"{doing.lower()}: [{name}]") from error
+            yield from _ready(unready, needs)
+            steps = self._tried(name, needs)
+            for step in steps:
+                yield step
+                if not step:
+                    unready[name] = steps
+                    break
+        yield from _ready(unready, frozenset(unready))
+
+    def _tried(self, name: str, needs: frozenset[str]) -> Iterator[bool]:
+        body = self.template.tree["Resources"][name]
+        try:
+            yield from self._resource(name, body, needs)
+        except TROUBLE as error:
+            doing = "UPDATE" if name in self.before else "CREATE"
+            physical = self.stack.states[name].physical_id if name in self.stack.states else ""
+            self.stack.note(name, body["Type"], physical, f"{doing}_FAILED", reason(error))
+            raise Failed(f"{doing.lower()}: [{name}]") from error
 
     def _resource(self, name: str, body: Tree, needs: frozenset[str]) -> Iterator[bool]:
         properties = self.template.resolve(body.get("Properties") or {}, lookup(self.stack))

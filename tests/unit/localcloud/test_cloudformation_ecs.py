@@ -87,6 +87,25 @@ def test_a_stack_is_complete_once_its_service_is_steady(stack: Stack) -> None:
     assert len(stack.ecs.listed()) == 1
 
 
+@pytest.mark.parametrize("ordered", [False, True])
+def test_only_what_depends_on_a_service_waits_until_that_is_steady(
+    stack: Stack, ordered: bool
+) -> None:
+    tree = json.loads(stack.template("serve"))
+    first = tree["Resources"]["Service"]
+    second = {**first, "Properties": {**first["Properties"], "ServiceName": "more"}}
+    tree["Resources"]["More"] = {**second, "DependsOn": "Service"} if ordered else second
+    stack.create(json.dumps(tree))
+    stack.ecs.clock.advance(30)
+
+    arns = stack.ecs.api.list_services(cluster="c")["serviceArns"]
+    stack.ecs.settle()
+
+    assert len(arns) == (1 if ordered else 2)
+    assert stack.status == "CREATE_COMPLETE"
+    assert len(stack.ecs.listed("more")) == 1
+
+
 def test_an_update_waits_for_the_new_deployment(made: Stack) -> None:
     made.update(made.template("other", DeploymentConfiguration=BREAKER))
     made.ecs.clock.advance(30)
