@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from types import FrameType
 
 from common.clients import Clients
@@ -31,7 +32,7 @@ DEPARTS_WITHIN = 95.0  # Fargate kills 120 s after SIGTERM at the latest
 STOPS_WITHIN = 15.0
 TRIES = 5  # of a worker to join, in a row
 EVERY = 2.0
-SILENT = 5  # looks in a row at which a raylet does not answer: it is gone
+SILENT = 5  # looks in a row at which a raylet, or the head, does not answer: it is gone
 
 log = JsonLog("node")
 
@@ -72,13 +73,6 @@ class Node:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-
-    def wait(self, name: str, seconds: float) -> None:
-        """Wait until a process ends; kill it after so many seconds."""
-        try:
-            self._children[name].wait(seconds)
-        except subprocess.TimeoutExpired:
-            self.stop(name, 0)
 
 
 def head(node: Node) -> None:
@@ -170,12 +164,29 @@ def await_ray(node: Node, url: str) -> None:
     )
 
 
+def await_departure(node: Node) -> None:
+    """Wait until the consumers have finished, as long as there is a head that they are asked by."""
+    deadline, silent = time.monotonic() + DEPARTS_WITHIN, 0
+    while node.has("departure") and silent < SILENT and time.monotonic() < deadline:
+        time.sleep(EVERY)
+        silent = 0 if takes_connections(node.environment["RAY_ADDRESS"]) else silent + 1
+    node.stop("departure", EVERY)
+
+
+def takes_connections(address: str) -> bool:
+    """Say whether anything listens at ``HOST:PORT``."""
+    host, _, port = address.rpartition(":")
+    with suppress(OSError), socket.create_connection((host, int(port)), timeout=EVERY):
+        return True
+    return False
+
+
 def leave(node: Node, role: str) -> None:
     """Stop the processes, the consumers of a worker first."""
     log("leaving", role=role)
     if role == "worker" and node.has("ray"):
         node.start("departure", sys.executable, "-m", "documents.departure")
-        node.wait("departure", DEPARTS_WITHIN)
+        await_departure(node)
     for name in ("answers", "keeper", "ray"):
         node.stop(name)
 

@@ -1,6 +1,7 @@
 """What a container runs: Ray with the task's own facts, and what becomes of its processes."""
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ import pytest
 
 from common.errors import PipelineError, Refused
 from documents import node
-from documents.node import Node, await_end, head, leave, worker
+from documents.node import Node, await_end, head, leave, takes_connections, worker
 from documents.ray_start import ray_arguments, ray_variables
 from documents.task import Task, task_from
 
@@ -144,7 +145,7 @@ def joining(here: Node, monkeypatch: pytest.MonkeyPatch, codes: list[int | None]
         if said[-1:] == ["joined"]:
             here.stop("ray", 0)
         if not stays:
-            here.wait("ray", 60)
+            here._children["ray"].wait(60)
         return here.has("ray")
 
     here.environment["HEAD_NAME"] = "head.internal"
@@ -204,6 +205,38 @@ def test_a_raylet_that_is_silent_for_a_moment_is_not_given_up(
     assert len(asked) == 4 + 1 + 5
     assert set(asked) == {"http://10.78.1.5:52365/api/local_raylet_healthz"}
     here.stop("ray")
+
+
+def test_a_worker_does_not_wait_for_a_head_that_is_gone(
+    here: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands(monkeypatch, {"ray": None, "departure": None})
+    here.start("ray")
+    with socket.create_server(("127.0.0.1", 0)) as gcs:
+        here.environment["RAY_ADDRESS"] = f"127.0.0.1:{gcs.getsockname()[1]}"
+        assert takes_connections(here.environment["RAY_ADDRESS"])
+    began = time.monotonic()
+
+    leave(here, "worker")
+
+    assert time.monotonic() - began < 30
+    assert here.code("departure") == -signal.SIGTERM
+    assert here.code("ray") == -signal.SIGTERM
+
+
+def test_a_worker_waits_for_its_consumers_while_there_is_a_head(
+    here: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Node.start
+    lasts = [sys.executable, "-c", "import time; time.sleep(1)"]
+    monkeypatch.setattr(Node, "start", lambda self, name, *command: real(self, name, *lasts))
+    here.start("ray")
+    with socket.create_server(("127.0.0.1", 0)) as gcs:
+        here.environment["RAY_ADDRESS"] = f"127.0.0.1:{gcs.getsockname()[1]}"
+
+        leave(here, "worker")
+
+    assert here.code("departure") == 0
 
 
 def test_who_ignores_sigterm_is_killed(here: Node, tmp_path: Path) -> None:
