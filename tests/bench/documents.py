@@ -2,16 +2,20 @@
 
     $(.venv/bin/python -m commands.documents_runtime | head -1) -m tests.bench.documents
 
-Same files, same model, one run: each round has the loop, then one worker of Ray, two, three. A
-worker is a node with one CPU, as a worker task is, and so one consumer. The loop fetches, parses,
-chunks, embeds and writes, and does nothing else: no queue, no claims, no process for the parser.
-The consumers do all of their work; their start, and Ray's, is not counted. AWS is moto in this
+Same files, same model, one run: each round has the loop, then a consumer's work in a process
+without Ray, then one worker of Ray, two, three. A worker is a node with one CPU, as a worker task
+is, and so one consumer. The loop fetches, parses, chunks, embeds and writes, and does nothing else:
+no queue, no claims, no process for the parser. So "without Ray" beside the loop is what it costs
+that no document is lost, and "1 on Ray" beside that is what Ray costs.
+The consumers do all of their work, until the last record says DONE; their start, and Ray's, is not
+counted. AWS is moto in this
 process, on the same cores: what it takes of one is printed too.
 """
 
 import argparse
 import logging
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,6 +33,7 @@ from commands.documents_runtime import model_folder
 from common import checkout
 from common.checkout import REPOSITORY
 from common.waiting import Seen, SystemClock, wait_for
+from documents.access import access
 from documents.chunking import chunks
 from documents.consumer import states
 from documents.entry import NAMESPACE
@@ -39,6 +44,7 @@ from documents.quality.facts import FILLER
 from documents.quality.plain_pdf import plain_pdf
 from documents.settings import load_settings
 from documents.work import make_work
+from documents.worker import Worker
 from tests.documents.cloud import PipelineCloud, cloud
 from tests.documents.ray_cluster import RayCluster, ray_cluster
 
@@ -83,6 +89,18 @@ def plain_loop(keys: list[str]) -> None:
                 ]
                 work.index.put(list(zip(stored, vectors, strict=True)))
     print(time.monotonic() - began)
+
+
+def without_ray() -> None:
+    """Do a consumer's work in this process until SIGTERM."""
+    from common.clients import Clients
+
+    settings = load_settings()
+    clients = Clients(settings.region)
+    work = make_work(settings, clients, "alone")
+    worker = Worker(work, access(settings, clients).queue, lambda *words, **fields: None)
+    signal.signal(signal.SIGTERM, lambda number, frame: worker.stop())
+    worker.run()
 
 
 def loop_seconds(aws: PipelineCloud, names: list[str]) -> float:
@@ -139,13 +157,30 @@ class Bench:
         names = self._files()
 
         def run() -> float:
-            began = time.monotonic()
+            began = time.time()
             for name in names:
                 self.aws.send(f"input/{name}")
-            self.aws.wait(dict.fromkeys(names, "DONE"), SECONDS)
-            return time.monotonic() - began
+            wait_for(
+                "an empty queue", self._emptied, clock=SystemClock(), seconds=SECONDS, every=0.5
+            )
+            return self.aws.done_at([f"input/{name}" for name in names]) - began
 
         return self._measured(run)
+
+    @contextmanager
+    def one_without_ray(self) -> Iterator[None]:
+        """Have a process that does a consumer's work in the block."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.bench.documents", "--alone"],
+            cwd=REPOSITORY,
+            env={**self.aws.variables, "PYTHONPATH": str(REPOSITORY)},
+        )
+        try:
+            self._read_a_few(1)
+            yield
+        finally:
+            process.terminate()
+            process.wait()
 
     def warm(self, cluster: RayCluster, workers: int) -> None:
         """Wait until so many consumers run, and let them read a few documents."""
@@ -156,10 +191,17 @@ class Bench:
 
         with connected(cluster):
             wait_for("the consumers", look, clock=SystemClock(), seconds=SECONDS)
+        self._read_a_few(workers)
+
+    def _read_a_few(self, workers: int) -> None:
         names = [f"warm-{time.monotonic_ns()}.pdf" for _ in range(4 * workers)]
         for name in names:
             self.aws.put(name, self._document(1))
         self.aws.wait(dict.fromkeys(names, "DONE"), SECONDS)
+
+    def _emptied(self) -> Seen[bool]:
+        left = self.aws.left()
+        return Seen(left == 0 or None, f"{left} messages")
 
     def _files(self) -> list[str]:
         names = [f"bench-{time.monotonic_ns()}.pdf" for _ in range(self._documents)]
@@ -195,6 +237,9 @@ def one_round(bench: Bench, most: int, number: int) -> list[Measured]:
     """Return the loop's figures, then those of one worker, two, and so on."""
     found = [bench.loop()]
     found[0].show(f"round {number}, loop")
+    with bench.one_without_ray():
+        found.append(bench.workers())
+    found[1].show(f"round {number}, without Ray")
     with ray_cluster(bench.aws.variables, {}) as cluster:
         cluster.run("documents.consumer", "keeper")
         for workers in range(1, most + 1):
@@ -212,29 +257,33 @@ def spread(values: list[float]) -> str:
 
 
 def summarize(rounds: list[list[Measured]]) -> None:
-    """Print each way's rate, and how it compares with the loop and with one worker."""
-    for way in range(len(rounds[0])):
+    """Print each way's rate, and how it compares with the ways before the first on two workers."""
+    names = ["loop", "without Ray", *(f"{n} on Ray" for n in range(1, len(rounds[0]) - 1))]
+    for way, name in enumerate(names):
         rates = [one[way].rate for one in rounds]
         pages = [rate * rounds[0][0].pages for rate in rates]
         words = f"{spread(rates)} documents a minute, {median(pages):.0f} pages"
-        if way:
-            words += f", {spread([one[way].rate / one[0].rate for one in rounds])} of the loop's"
-        if way > 1:
-            words += f", {spread([one[way].rate / one[1].rate for one in rounds])} of one worker's"
-        print(f"{f'{way} on Ray' if way else 'loop'}: {words}")
+        for other in range(min(way, 3)):
+            ratios = [one[way].rate / one[other].rate for one in rounds]
+            words += f"; {names[other]} times {spread(ratios)}"
+        print(f"{name}: {words}")
 
 
 def main() -> None:
     """Measure the loop and each number of workers, round by round."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--documents", type=int, default=24)
+    options.add_argument("--documents", type=int, default=48)
     options.add_argument("--pages", type=int, default=8)
     options.add_argument("--workers", type=int, default=3)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--loop", nargs="*", default=[])
+    options.add_argument("--alone", action="store_true")
     chosen = options.parse_args()
     if chosen.loop:
         plain_loop(chosen.loop)
+        return
+    if chosen.alone:
+        without_ray()
         return
     os.environ.update(CREDENTIALS)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)

@@ -3,9 +3,10 @@
 import json
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from moto.dynamodb.responses import DynamoHandler
 from moto.server import ThreadedMotoServer
 
 from common.waiting import Seen, SystemClock, wait_for
+from documents.control.listing import Listing
 from documents.control.tables import AUDIT, CONTROL, METRICS
 from documents.events import note
+from documents.identity import ObjectRef
 from documents.providers.s3vectors_index import NON_FILTERABLE
 from localcloud.patches import dynamodb_transactions, s3vectors
 
@@ -68,6 +71,23 @@ class PipelineCloud:
             for item in page["Items"]
             if item["id"]["S"].startswith("object/") and "claim" not in item
         }
+
+    def left(self) -> int:
+        """Return how many messages wait or are worked on."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        found = self.client("sqs").get_queue_attributes(
+            QueueUrl=self.variables["DOCUMENTS_QUEUE_URL"], AttributeNames=names
+        )
+        return sum(map(int, found["Attributes"].values()))
+
+    def done_at(self, keys: Sequence[str]) -> float:
+        """Return when the last of these objects was done, in seconds of Unix time."""
+        records = Listing(self.client("dynamodb"), "control").records(
+            [ObjectRef("bucket", key) for key in keys]
+        )
+        found = list(records.values())
+        assert [one["status"] for one in found] == ["DONE"] * len(keys)
+        return max(datetime.fromisoformat(one["updated_at"]).timestamp() for one in found)
 
     def wait(self, expected: Mapping[str, str], seconds: float) -> None:
         """Wait until these objects have these statuses; a reason need only begin so."""
