@@ -22,6 +22,7 @@ from localcloud.base_image import base_images
 from localcloud.certificates import certificates
 from localcloud.cgroups import Group, joining
 from localcloud.containers.container import command_in
+from localcloud.deletion import delete_folder
 from localcloud.images import mount_overlay, unmount
 from localcloud.network import Network, namespaces
 from localcloud.paths import Paths, paths
@@ -223,7 +224,7 @@ def _clean(place: Paths, progress: Progress) -> None:
         Network(place.name).down()
     nspawn.forget(path.name for path in place.machines.glob("i-*"))
     for folder in (place.machines, place.images, place.tasks, place.run):
-        shutil.rmtree(folder, ignore_errors=True)
+        delete_folder(folder)
 
 
 def _stop_server(place: Paths) -> None:

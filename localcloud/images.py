@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from localcloud.deletion import delete_folder
 from localcloud.processes import run
 
 # Layers must be self-contained, since a machine's becomes an image's.
@@ -74,7 +75,7 @@ class Images:
     def destroy(self, instance_id: str) -> None:
         """Remove a machine's disk."""
         with self._lock:
-            shutil.rmtree(self.machines / instance_id, ignore_errors=True)
+            delete_folder(self.machines / instance_id)
             self._remove_unused()
 
     def _remove_unused(self) -> None:
@@ -82,7 +83,7 @@ class Images:
         used = {layer for path in lists for layer in _read_list(path)}
         for layer in self._layers.iterdir():
             if layer not in used:
-                shutil.rmtree(layer)
+                delete_folder(layer)
 
 
 def mount_overlay(layers: Sequence[Path], disk: Path) -> None:

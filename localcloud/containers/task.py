@@ -5,7 +5,6 @@ of containers, ContainerDependency of the ECS API. Reports to localcloud/patches
 """
 
 import logging
-import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from localcloud.containers import oci
 from localcloud.containers.container import Container, NotStarted
 from localcloud.containers.health import HealthCheck
 from localcloud.containers.images import CannotPull, ContainerImages, Image
+from localcloud.deletion import delete_folder
 from localcloud.images import mount_overlay, unmount
 from localcloud.network import Network
 from localcloud.patches import ecr, iam
@@ -256,4 +256,4 @@ class RunningTask:
         self._network.detach(self._host)
         for name in self.containers:
             unmount(self._folder / name / "root")
-        shutil.rmtree(self._folder, ignore_errors=True)
+        delete_folder(self._folder)
