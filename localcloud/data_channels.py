@@ -6,7 +6,9 @@ pkg/sessionmanagerplugin/session/portsession/muxportforwarding.go; on the instan
 github.com/aws/amazon-ssm-agent, agent/session/plugins/port/port_mux.go). Nothing of ours sees what
 is inside, so the stand-in does without: its plugin (localcloud/session_plugin.py) opens one TLS
 connection that stands for the web socket, and one for each connection that is forwarded. Both begin
-with the request line of a data channel and the JSON that opens it, with the session's token.
+with the request line of a data channel and the JSON that opens it, with the session's token; the
+answer names what the session is for, as the agent's handshake does. A shell's bytes are on the
+first of them.
 """
 
 import json
@@ -22,6 +24,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from localcloud.patches.ssm.sessions import KEEPALIVE_SECONDS, Session, find
 from localcloud.patches.ssm.targets import is_connected
+from localcloud.shell_channel import ShellChannel
 from localcloud.world import World
 
 PORT = 443
@@ -67,17 +70,37 @@ class Channel(socketserver.BaseRequestHandler):
         path = _line(connection).split()[1]
         opened = json.loads(_line(connection))
         asked = urlsplit(path)
-        with self.server.world.lock:
-            session = find(asked.path.removeprefix(PREFIX), opened["TokenValue"])
+        session = self._opened(asked.path.removeprefix(PREFIX), opened["TokenValue"])
         if session is None:
             connection.sendall(b"refused\n")
             return
-        connection.sendall(b"open\n")
+        connection.sendall(b"open InteractiveCommands\n" if session.command else b"open Port\n")
         connection.settimeout(None)
-        if "forward" in parse_qs(asked.query):
+        if session.command:
+            self._shell(connection, session)
+        elif "forward" in parse_qs(asked.query):
             self._forward(connection, session)
         else:
             self._hold(connection, session)
+
+    def _opened(self, session_id: str, token: str) -> Session | None:
+        """Return the session that a token opens; a shell is opened once."""
+        with self.server.world.lock:
+            session = find(session_id, token)
+            if session is None or session.begun:
+                return None
+            session.begun = bool(session.command)
+            return session
+
+    def _shell(self, connection: ssl.SSLSocket, session: Session) -> None:
+        """Run the session's command on a terminal, which ends the session."""
+        world = self.server.world
+        try:
+            terminal = world.driver.shell(session.target, session.command)
+            ShellChannel(world, session, connection, terminal).serve()
+        finally:
+            with world.lock:
+                session.end(world.clock.now(), "its command has ended")
 
     def _hold(self, connection: ssl.SSLSocket, session: Session) -> None:
         """Stay open for as long as the session is."""

@@ -1,10 +1,12 @@
 """What the control plane needs from the driver of its machines, real or simulated."""
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
+
+from localcloud.terminal import Terminal
 
 
 class Power(Enum):
@@ -109,6 +111,11 @@ class Driver(Protocol):
     def dial(self, target: str, host: str, port: int) -> socket.socket:
         """Connect from a machine or a task to a port, as its SSM agent does; raises OSError. It may
         wait, so it is called outside of the world's lock.
+        """
+
+    def shell(self, target: str, command: Sequence[str]) -> Terminal:
+        """Run a command as root on a terminal in a container, as its SSM agent does; raises
+        OSError. Called as ``dial`` is.
         """
 
     def console(self, instance_id: str) -> str:

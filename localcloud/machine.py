@@ -8,21 +8,22 @@ import os
 import socket
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from localcloud import disks, nspawn
 from localcloud.cgroups import EVEN, Group, Limits
-from localcloud.containers.container import command_in
+from localcloud.containers.container import command_in, shell_in
 from localcloud.containers.task import host_of
 from localcloud.driver import Answer, Copying, Host, Power, Probed, Work
 from localcloud.functions import Functions
 from localcloud.images import Images
 from localcloud.network import Network, entered
-from localcloud.patches.ssm.targets import task_in
+from localcloud.patches.ssm.targets import container_in, task_in
 from localcloud.paths import Paths, namespace_path
 from localcloud.probes import Probes
 from localcloud.processes import run_for
+from localcloud.terminal import Terminal
 
 BOOT_SECONDS = 60.0
 STOP_SECONDS = 60.0
@@ -282,6 +283,9 @@ class Machines:
         space = self._network.space_of(host_of(task_id) if task_id else target)
         with entered(namespace_path(space)):
             return socket.create_connection((found[0], port), DIAL_SECONDS)
+
+    def shell(self, target: str, command: Sequence[str]) -> Terminal:
+        return Terminal(shell_in(self._paths, container_in(target), command))
 
     def _inside(self, target: str, task_id: str, command: list[str]) -> list[str] | None:
         """Return a command that runs ``command`` in a task or on a machine, if it runs."""

@@ -1,10 +1,11 @@
 """The stand-in for AWS's session-manager-plugin: what its callers see of it. No AWS.
 
 Arguments, environment and words are the plugin's (github.com/aws/session-manager-plugin:
-pkg/sessionmanagerplugin/session/session.go, portsession/muxportforwarding.go), as the AWS CLI calls
-it (github.com/aws/aws-cli: awscli/customizations/sessionmanager.py). What it sends is described in
-localcloud/data_channels.py. Like the plugin, it listens on localhost, exits when its session ends,
-and ends its session on SIGINT.
+pkg/sessionmanagerplugin/session/session.go, portsession/muxportforwarding.go, shellsession/), as
+the AWS CLI calls it (github.com/aws/aws-cli: awscli/customizations/sessionmanager.py,
+ecs/executecommand.py). What it sends is described in localcloud/data_channels.py. Like the plugin,
+it listens on localhost, exits when its session ends, and ends its session on SIGINT; or it is the
+terminal of a shell (localcloud/plugin_shell.py).
 """
 
 import json
@@ -19,8 +20,11 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
+from localcloud.plugin_shell import shell
+
 VERSION = "1.2.707.0"
 PIECE = 65_536
+SHELL = "InteractiveCommands"  # the agent's name of sessions that are a command on a terminal
 LOOK_EVERY = 0.2
 
 
@@ -38,13 +42,16 @@ def main(arguments: list[str]) -> int:
     session = json.loads(response)
     asked = json.loads(parameters).get("Parameters", {})
     print(f"\nStarting session with SessionId: {session['SessionId']}", flush=True)
-    return forward(session, int(asked.get("localPortNumber", ["0"])[0]))
+    channel, kind = opened(session, "role=publish_subscribe")
+    with channel:
+        if kind == SHELL:
+            return shell(session["SessionId"], channel)
+        return forward(session, channel, int(asked.get("localPortNumber", ["0"])[0]))
 
 
-def forward(session: dict[str, str], local_port: int) -> int:
+def forward(session: dict[str, str], channel: ssl.SSLSocket, local_port: int) -> int:
     """Listen, and pass every connection on, while the data channel is open."""
-    channel = opened(session, "role=publish_subscribe")
-    with channel, socket.create_server(("localhost", local_port)) as listener:
+    with socket.create_server(("localhost", local_port)) as listener:
         signal.signal(signal.SIGINT, lambda *_: sys.exit(_leave(session["SessionId"])))
         port = listener.getsockname()[1]
         print(f"Port {port} opened for sessionId {session['SessionId']}.", end="", flush=True)
@@ -65,23 +72,27 @@ def _leave(session_id: str) -> int:
     return 0
 
 
-def opened(session: dict[str, str], query: str) -> ssl.SSLSocket:
-    """Return an open data channel; exits when it is refused."""
+def opened(session: dict[str, str], query: str) -> tuple[ssl.SSLSocket, str]:
+    """Return an open data channel, and what its session is for; exits when it is refused."""
     url = urlsplit(session["StreamUrl"])
     host = url.hostname or ""
     plain = socket.create_connection((host, url.port or 443), 10)
     channel = ssl.create_default_context().wrap_socket(plain, server_hostname=host)
     opening: dict[str, Any] = {"MessageSchemaVersion": "1.0", "TokenValue": session["TokenValue"]}
     channel.sendall(f"GET {url.path}?{query} HTTP/1.1\n{json.dumps(opening)}\n".encode())
-    if channel.recv(5) != b"open\n":
+    answer = b""
+    while not answer.endswith(b"\n") and (piece := channel.recv(1)):
+        answer += piece
+    state, _, kind = answer.decode().strip().partition(" ")
+    if state != "open":
         sys.exit(f"Cannot perform start session: {session['SessionId']} is not open")
     channel.settimeout(None)
-    return channel
+    return channel, kind
 
 
 def carry(session: dict[str, str], near: socket.socket) -> None:
     """Pass one connection on, both ways."""
-    with suppress(OSError, SystemExit), near, opened(session, "forward=1") as far:
+    with suppress(OSError, SystemExit), near, opened(session, "forward=1")[0] as far:
         ways: dict[Any, Any] = {near: far, far: near}
         while True:
             ready = [far] if far.pending() else select.select(list(ways), [], [])[0]

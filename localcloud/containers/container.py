@@ -10,7 +10,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from localcloud.containers.oci import Tree
@@ -147,3 +147,14 @@ def command_in(place: Paths, task_id: str, command: list[str]) -> list[str] | No
     if not names:
         return None
     return ["runc", "--root", str(state), "exec", names[0], *command]
+
+
+def shell_in(place: Paths, name: str, command: Sequence[str]) -> list[str]:
+    """Return a command that runs ``command`` in a container on the caller's terminal, as root.
+
+    With the variables that the SSM agent adds to the container's (github.com/aws/amazon-ssm-agent,
+    agent/session/shell/shell_unix.go).
+    """
+    added = ("--env", "TERM=xterm-256color", "--env", "HOME=/root")
+    state = ("--root", str(place.run / "runc"))
+    return ["runc", *state, "exec", "--tty", "--user", "0:0", *added, name, *command]

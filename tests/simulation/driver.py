@@ -3,10 +3,11 @@ the simulation's clock, and fails on request.
 """
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from localcloud.driver import Answer, Copying, Host, Power, Probed, Work
+from localcloud.terminal import Terminal
 from tests.simulation.machine import Machine
 from tests.simulation.network import Network, NobodyListens, Silence
 from tests.simulation.settings import Settings
@@ -95,6 +96,9 @@ class SimulatedDriver:
 
     def dial(self, instance_id: str, host: str, port: int) -> socket.socket:
         raise NotImplementedError("simulated machines have no sockets")
+
+    def shell(self, target: str, command: Sequence[str]) -> Terminal:
+        raise NotImplementedError("simulated machines have no containers")
 
     def console(self, instance_id: str) -> str:
         return "\n".join(self._logs.get(instance_id, [])[-CONSOLE_LINES:])

@@ -13,7 +13,7 @@ from moto.ecs.exceptions import EcsClientException, InvalidParameterException
 from moto.ecs.responses import EC2ContainerServiceResponse
 
 from localcloud import world
-from localcloud.patches.ecs import lifecycle, spot
+from localcloud.patches.ecs import lifecycle, managed_agents, spot
 from localcloud.patches.ecs.records import (
     STOPPED,
     Container,
@@ -105,7 +105,8 @@ def active_definition(response: Any) -> Any:
     return found
 
 
-def _found(cluster: Any, reference: str) -> Task:
+def find_task(cluster: Any, reference: str) -> Task:
+    """Return a cluster's task; raises AWS's error."""
     task = task_of(reference)
     if task is None or task.cluster != cluster.name:
         raise InvalidParameterException("The referenced task was not found.")
@@ -113,7 +114,7 @@ def _found(cluster: Any, reference: str) -> Task:
 
 
 def _stop_task(self: Any) -> ActionResult:
-    task = _found(cluster_of(self), self._get_param("task"))
+    task = find_task(cluster_of(self), self._get_param("task"))
     reason = self._get_param("reason") or "Task stopped by user"
     lifecycle.stop(task, "UserInitiated", reason)
     return ActionResult({"task": shown(task)})
@@ -154,7 +155,7 @@ def _update_task_protection(self: Any) -> ActionResult:
     if not 1 <= minutes <= LONGEST_PROTECTION:
         raise InvalidParameterException("expiresInMinutes must be from 1 to 2880.")
     until = world.now() + minutes * 60 if self._get_param("protectionEnabled") else 0.0
-    found = [_found(cluster_of(self), reference) for reference in self._get_param("tasks")]
+    found = [find_task(cluster_of(self), reference) for reference in self._get_param("tasks")]
     for task in found:
         if not task.deployment:
             raise InvalidParameterException("Task protection is only for tasks of a service.")
@@ -163,7 +164,7 @@ def _update_task_protection(self: Any) -> ActionResult:
 
 
 def _get_task_protection(self: Any) -> ActionResult:
-    found = [_found(cluster_of(self), one) for one in self._get_param("tasks", [])]
+    found = [find_task(cluster_of(self), one) for one in self._get_param("tasks", [])]
     return ActionResult({"protectedTasks": [protection(task) for task in found], "failures": []})
 
 
@@ -249,6 +250,7 @@ def _container(task: Task, container: Container) -> Tree:
         reason=container.reason,
         imageDigest=container.digest,
         runtimeId=container.runtime_id,
+        managedAgents=managed_agents.shown(task, container),
     )
 
 

@@ -45,6 +45,7 @@ class Container:
     digest: str = ""
     health: str = "UNKNOWN"
     runtime_id: str = ""
+    started: float = 0.0
 
     @property
     def name(self) -> str:

@@ -63,6 +63,7 @@ def container_started(task_id: str, name: str, runtime_id: str, digest: str) -> 
     """A container's process runs."""
     if found := _container(task_id, name):
         found.last_status, found.runtime_id, found.digest = "RUNNING", runtime_id, digest
+        found.started = world.now()
 
 
 def running(task_id: str) -> None:

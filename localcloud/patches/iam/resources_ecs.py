@@ -13,7 +13,7 @@ Where = tuple[str, str]  # account, region
 
 ON_A_SERVICE = ("CreateService", "UpdateService", "DeleteService", "DescribeServices")
 ON_TASKS = (
-    *("StopTask", "DescribeTasks", "ExecuteCommand"),
+    *("StopTask", "DescribeTasks"),
     *("GetTaskProtection", "UpdateTaskProtection"),
 )
 PASSED_TO = {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
@@ -28,7 +28,7 @@ def named(where: Where, action: str, parameters: Tree) -> list[tuple[str, Tree]]
         return f"arn:aws:ecs:{where[1]}:{where[0]}:{kind}/{reference}"
 
     cluster = str(parameters.get("cluster") or "default").rpartition("/")[2]
-    keys = {"ecs:cluster": arn("cluster", cluster)}
+    keys: Tree = {"ecs:cluster": arn("cluster", cluster)}
     if action in ON_A_SERVICE:
         one = parameters.get("serviceName") or parameters.get("service")
         found = parameters.get("services") or [one]
@@ -36,6 +36,11 @@ def named(where: Where, action: str, parameters: Tree) -> list[tuple[str, Tree]]
     if action in ON_TASKS:
         found = parameters.get("tasks") or [parameters.get("task")]
         return [(arn("task", f"{cluster}/{name.rpartition('/')[2]}"), keys) for name in found]
+    if action == "ExecuteCommand":
+        # Both have to be allowed: github.com/aws/containers-roadmap/issues/1050.
+        task = arn("task", f"{cluster}/{str(parameters.get('task')).rpartition('/')[2]}")
+        keys |= {"ecs:task": task, "ecs:container-name": parameters.get("container")}
+        return [(arn("cluster", cluster), keys), (task, keys)]
     if action == "RunTask":
         return [(arn("task-definition", parameters["taskDefinition"]), keys)]
     if action in ("ListTasks", "ListServices"):

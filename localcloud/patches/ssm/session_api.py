@@ -5,7 +5,6 @@ parameters are those of AWS's own documents (DescribeDocument of AWS-StartPortFo
 AWS-StartPortForwardingSessionToRemoteHost).
 """
 
-import secrets
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -15,9 +14,8 @@ from localcloud import world
 from localcloud.account import ACCOUNT
 from localcloud.patches.iam import signatures
 from localcloud.patches.iam.principals import find_principal
-from localcloud.patches.ssm.sessions import Session, sessions_of
+from localcloud.patches.ssm.sessions import Session, sessions_of, start
 from localcloud.patches.ssm.targets import is_connected
-from localcloud.resolver import SESSIONS_NAME
 from localcloud.times import naive
 
 TO_INSTANCE = "AWS-StartPortForwardingSession"
@@ -42,30 +40,19 @@ def _start_session(self: Any) -> ActionResult:
     host = given.get("host", ["localhost"])[0]
     if not port.isdigit():
         raise SSMException("InvalidParameters", f"portNumber {port} is not a port")
-    owner, name = _caller(self)
-    session = Session(
-        id=f"{name}-{secrets.token_hex(9)[:17]}",
-        target=target,
-        document=document,
-        host=host,
-        port=int(port),
-        owner=owner,
-        token=secrets.token_urlsafe(96),
-        started=world.now(),
-        used=world.now(),
-    )
-    sessions_of(self.ssm_backend)[session.id] = session
-    url = f"wss://{SESSIONS_NAME}/v1/data-channel/{session.id}?role=publish_subscribe"
-    return ActionResult({"SessionId": session.id, "TokenValue": session.token, "StreamUrl": url})
+    owner = caller(self)
+    name = owner.split(":")[-1].split("/")[-1]
+    made = start(name, target, document, owner, host=host, port=int(port))
+    found = {"SessionId": made.id, "TokenValue": made.token, "StreamUrl": made.url}
+    return ActionResult(found)
 
 
-def _caller(self: Any) -> tuple[str, str]:
-    """Return who starts a session, and the name that the session's id begins with."""
-    signed = signatures.read(self.headers.get("Authorization", ""))
-    token = self.headers.get("X-Amz-Security-Token")
+def caller(response: Any) -> str:
+    """Return the ARN of who starts a session."""
+    signed = signatures.read(response.headers.get("Authorization", ""))
+    token = response.headers.get("X-Amz-Security-Token")
     who = find_principal(ACCOUNT, signed.key_id, token) if signed else None
-    arn = who.arn if who else f"arn:aws:iam::{ACCOUNT}:root"
-    return arn, arn.split(":")[-1].split("/")[-1]
+    return who.arn if who else f"arn:aws:iam::{ACCOUNT}:root"
 
 
 def _terminate_session(self: Any) -> ActionResult:

@@ -1,4 +1,4 @@
-"""Session Manager's sessions: which are open, for how long, and to which port.
+"""Session Manager's sessions: which are open, for how long, and to which port or command.
 
 Follows "Session Manager" in the Systems Manager user guide: a session ends when it is terminated,
 when nothing was sent for 20 minutes ("Specify an idle session timeout value", .../userguide/
@@ -12,8 +12,10 @@ from typing import Any
 
 from moto.ssm.models import ssm_backends
 
+from localcloud import world
 from localcloud.account import ACCOUNT, REGION
 from localcloud.patches.ssm.targets import is_connected
+from localcloud.resolver import SESSIONS_NAME
 from localcloud.world import World
 
 IDLE_SECONDS = 20 * 60.0
@@ -22,20 +24,30 @@ KEEPALIVE_SECONDS = 30.0
 
 @dataclass
 class Session:
-    """One session; ``used`` is when something was sent last, ``lost`` when its target was."""
+    """One session; ``used`` is when something was sent last, ``lost`` when its target was.
+
+    It forwards a port of a host, or runs a command on a terminal.
+    """
 
     id: str
     target: str
     document: str
-    host: str
-    port: int
     owner: str
     token: str
     started: float
     used: float
+    host: str = ""
+    port: int = 0
+    command: tuple[str, ...] = ()
+    begun: bool = False  # its command was started
     lost: float | None = None
     ended: float | None = None
     reason: str = ""
+
+    @property
+    def url(self) -> str:
+        """Where its data channel is opened."""
+        return f"wss://{SESSIONS_NAME}/v1/data-channel/{self.id}?role=publish_subscribe"
 
     def end(self, now: float, reason: str) -> None:
         """End it; its connections are closed."""
@@ -47,6 +59,23 @@ def sessions_of(backend: Any) -> dict[str, Session]:
     """Return a region's sessions by id; moto's reset forgets them."""
     held: dict[str, Session] = vars(backend).setdefault("port_sessions", {})
     return held
+
+
+def start(name: str, target: str, document: str, owner: str, **what: Any) -> Session:
+    """Start a session, whose id begins with a name."""
+    now = world.now()
+    session = Session(
+        id=f"{name}-{secrets.token_hex(9)[:17]}",
+        target=target,
+        document=document,
+        owner=owner,
+        token=secrets.token_urlsafe(96),
+        started=now,
+        used=now,
+        **what,
+    )
+    sessions_of(ssm_backends[ACCOUNT][REGION])[session.id] = session
+    return session
 
 
 def find(session_id: str, token: str) -> Session | None:

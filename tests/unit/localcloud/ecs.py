@@ -51,6 +51,12 @@ class Ecs:
         }
         return self.register(family, [one])
 
+    def with_exec(self, *allowed: dict[str, Any], **container: Any) -> str:
+        """Register a definition whose task role is ECS Exec's, or may what is given instead."""
+        role = self.role("exec", *(allowed or [{"Action": "ssmmessages:*", "Resource": "*"}]))
+        one = {"name": "ray", "image": IMAGE, **container}
+        return self.register("exec", [one], taskRoleArn=role)
+
     def register(self, family: str, containers: list[dict[str, Any]], **more: Any) -> str:
         wanted: dict[str, Any] = {
             "networkMode": "awsvpc",

@@ -1,10 +1,11 @@
 """A clock that tests move, and machines that are entries in a dictionary."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from localcloud.driver import Answer, Copying, Host, Power, Probed, Work
+from localcloud.terminal import Terminal
 
 
 class FakeClock:
@@ -146,6 +147,10 @@ class FakeDriver:
         if self.power(instance_id) is not Power.UP:
             raise ConnectionError(f"{instance_id} is not running")
         return socket.create_connection(("127.0.0.1", port), 5.0)
+
+    def shell(self, target: str, command: Sequence[str]) -> Terminal:
+        """Run the command on the test's own machine."""
+        return Terminal(command)
 
     def invoke(self, request_id: str, work: Work) -> None:
         self.works.append(work)

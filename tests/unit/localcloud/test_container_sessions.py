@@ -21,7 +21,7 @@ def ecs(aws: Clients, clock: FakeClock) -> Ecs:
 
 def running(ecs: Ecs, *, enabled: bool = True) -> str:
     """Run a task; return the target of a session with its container."""
-    arn = ecs.run(ecs.definition(), enableExecuteCommand=enabled)
+    arn = ecs.run(ecs.with_exec(), enableExecuteCommand=enabled)
     task_id = arn.rpartition("/")[2]
     ecs.clock.advance(1)
     runtime.container_started(task_id, "ray", "run-1", "sha256:1")

@@ -224,18 +224,22 @@ socket.create_connection = lambda address, *rest: real(("127.0.0.1", address[1])
 from localcloud.session_plugin import main
 sys.exit(main(sys.argv[1:]))
 """
+ON_IT = ("setsid", "--ctty")  # Ctrl-C on its terminal reaches it
 
 
 @contextmanager
-def plugin(started: dict[str, Any], url: str) -> Iterator["subprocess.Popen[str]"]:
-    """Run the stand-in for AWS's plugin, as the AWS CLI does."""
+def plugin(
+    started: dict[str, Any], url: str, stdin: int | None = None, terminal: int | None = None
+) -> Iterator["subprocess.Popen[str]"]:
+    """Run the stand-in for AWS's plugin, as the AWS CLI does, perhaps on a terminal."""
     stream = started["StreamUrl"].replace("wss://ssmmessages.us-east-1.amazonaws.com", url)
     response = {"SessionId": started["SessionId"], "TokenValue": started["TokenValue"]}
     name = "AWS_SSM_START_SESSION_RESPONSE"
     arguments = [name, "us-east-1", "StartSession", "", "{}", "https://ssm.us-east-1.amazonaws.com"]
     process = subprocess.Popen(
-        [sys.executable, "-c", HERE, *arguments],
-        stdout=subprocess.PIPE,
+        [*([] if terminal is None else ON_IT), sys.executable, "-c", HERE, *arguments],
+        stdin=stdin if terminal is None else terminal,
+        stdout=subprocess.PIPE if terminal is None else terminal,
         text=True,
         env=os.environ | {name: json.dumps(response | {"StreamUrl": stream})},
     )
