@@ -9,7 +9,8 @@ from weakref import WeakKeyDictionary
 
 from common.clients import Clients, translated
 from deploy.documents.pipeline import Pipeline
-from deploy.documents.services import CLUSTER, HEAD
+from deploy.documents.services import HEAD
+from deploy.documents.tasks import running_tasks
 from deploy.reach.road import Road
 
 _roads: WeakKeyDictionary[Clients, dict[str, Road]] = WeakKeyDictionary()
@@ -31,24 +32,9 @@ def _road(clients: Clients, pipeline: Pipeline, name: str) -> Road:
 
 
 def head_task(clients: Clients, pipeline: Pipeline) -> str:
-    """Return the target of a session with the head's task; empty when none runs.
-
-    Its form is that of ``aws ecs execute-command``: github.com/aws/aws-cli,
-    awscli/customizations/ecs/executecommand.py.
-    """
-    cluster, service = pipeline.outputs[CLUSTER], pipeline.outputs.get(HEAD)
-    if not service:
-        return ""
-    with translated("looking for the head's task"):
-        ecs = clients("ecs")
-        arns = ecs.list_tasks(cluster=cluster, serviceName=service)["taskArns"]
-        tasks = ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
-    for task in tasks:
-        task_id = task["taskArn"].rpartition("/")[2]
-        for container in task["containers"]:
-            if container["lastStatus"] == "RUNNING":
-                return f"ecs:{cluster}_{task_id}_{container['runtimeId']}"
-    return ""
+    """Return the target of a session with the head's task; empty when none runs."""
+    found = running_tasks(clients, pipeline.outputs, HEAD)
+    return found[0].target if found else ""
 
 
 def _answering_instance(clients: Clients, pipeline: Pipeline) -> str:

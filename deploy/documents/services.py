@@ -10,7 +10,8 @@ from common.progress import Say
 from common.waiting import Clock, Seen, wait_for
 
 HEAD = "RayHeadServiceName"  # the output with its name
-SERVICES = (HEAD, "RayWorkerServiceName")
+WORKER = "RayWorkerServiceName"
+SERVICES = (HEAD, WORKER)
 CLUSTER = "ECSClusterName"
 STEADY_SECONDS = 1200.0
 

@@ -1,11 +1,8 @@
 """A port of an instance or task, or of a host that it reaches, as one of this machine. Touches AWS.
 
-Session Manager starts the session, and AWS's session-manager-plugin carries its data, called as the
-AWS CLI calls it (github.com/aws/aws-cli, awscli/customizations/sessionmanager.py).
+Session Manager starts the session, and AWS's session-manager-plugin carries its data.
 """
 
-import json
-import os
 import queue
 import re
 import signal
@@ -18,13 +15,12 @@ from dataclasses import dataclass
 from botocore.exceptions import BotoCoreError, ClientError
 
 from common.clients import Clients, error_code, translated
-from deploy.reach.plugin import NotReached, find_plugin
+from deploy.reach.plugin import NotReached, find_plugin, plugin_call
 
 # https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-
 # sessions-start.html#sessions-start-port-forwarding
 TO_INSTANCE = "AWS-StartPortForwardingSession"
 TO_HOST = "AWS-StartPortForwardingSessionToRemoteHost"
-RESPONSE = "AWS_SSM_START_SESSION_RESPONSE"
 # As the plugin says it (portsession/muxportforwarding.go).
 OPENED = re.compile(r"Port (\d+) opened for sessionId")
 OPEN_SECONDS = 30.0
@@ -69,27 +65,23 @@ def open_session(clients: Clients, target: str, port: int, host: str = "") -> Po
         "Parameters": parameters,
         "Reason": "raykiln",
     }
-    ssm = clients("ssm")
     with translated(f"starting a session with {target}"):
         try:
-            started = ssm.start_session(**request)
+            started = clients("ssm").start_session(**request)
         except ClientError as error:
             if error_code(error) != "TargetNotConnected":
                 raise
             words = f"{target} is not connected to Systems Manager"
             raise NotReached(words, hint=HINT) from error
-    response = {key: started[key] for key in ("SessionId", "TokenValue", "StreamUrl")}
-    profile = os.environ.get("AWS_PROFILE", "")
+    session = {key: started[key] for key in ("SessionId", "TokenValue", "StreamUrl")}
+    call = plugin_call(clients, plugin, request, session)
     process = subprocess.Popen(
-        [
-            *(plugin, RESPONSE, clients.region, "StartSession", profile),
-            *(json.dumps(request), ssm.meta.endpoint_url),
-        ],
+        call.command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=os.environ | {RESPONSE: json.dumps(response)},
+        env=call.environment,
         start_new_session=True,  # Ctrl-C is for us alone
     )
     opened = PortSession(clients, started["SessionId"], target, 0, process)

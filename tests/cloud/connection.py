@@ -1,11 +1,13 @@
-"""A running `invoke connect`, or one to the documents."""
+"""A running `invoke connect`, or one to the documents, or a shell in one of their tasks."""
 
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 from commands.ray_runtime import ray_command
 from common.checkout import cache
 from common.waiting import Seen
+from localcloud.terminal import Terminal
 from tests.cloud.cluster_facts import ROOT
 from tests.cloud.harness import TIMEOUT_SECONDS, eventually, until
 
@@ -84,6 +87,45 @@ def connected_to_documents() -> Iterator[Said]:
     """Run `invoke documents.connect` likewise."""
     with running("documents.connect", "--page", "0", "--dashboard", "0") as process:
         yield Said(process)
+
+
+class Shell:
+    """A running `invoke documents.shell` on a terminal, and what was printed there."""
+
+    def __init__(self, *options: str) -> None:
+        command = [sys.executable, "-m", "invoke", "documents.shell", *options]
+        self._terminal = Terminal(["env", "--chdir", str(ROOT), *command])
+        self.printed = ""
+
+    def types(self, line: str) -> None:
+        """Type a line."""
+        self._terminal.write(f"{line}\n".encode())
+
+    def sees(self, text: str = "") -> None:
+        """Wait until a text is printed, or without one until nothing more comes."""
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while not (text and text in self.printed):
+            assert time.monotonic() < deadline, self.printed
+            if not select.select([self._terminal], [], [], 1.0)[0]:
+                continue
+            if not (piece := self._terminal.read()):
+                assert not text, self.printed
+                return
+            self.printed += piece.decode()
+
+    def close(self) -> None:
+        """End it, if it has not ended."""
+        self._terminal.close()
+
+
+def printed_by(*command: str) -> str:
+    """Run a command in the head's task; return what was printed until the shell has ended."""
+    shell = Shell("--", *command)
+    try:
+        shell.sees()
+    finally:
+        shell.close()
+    return shell.printed.replace("\r\n", "\n")
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import urllib3
 
 from documents.quality.plain_pdf import plain_pdf
 from localcloud import control
-from tests.cloud.connection import connected_to_documents
+from tests.cloud.connection import Shell, connected_to_documents, printed_by
 from tests.cloud.harness import home, require_machines
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +26,16 @@ FACTS = {
     "bridge.pdf": "The bridge of Aldmere has seven arches and was opened by a queen.",
     "mill.pdf": "The mill of Torsby grinds oats and rye, and closes on Sundays.",
 }
+# In the head's container, with its role.
+NO_SHELL = """
+import boto3
+from botocore.exceptions import ClientError
+asked = {"cluster": "ray-documents-local", "task": "0" * 32, "command": "sh", "interactive": True}
+try:
+    boto3.client("ecs").execute_command(**asked)
+except ClientError as error:
+    print("answered", error.response["Error"]["Code"])
+"""
 LATER = "The harbour of Selje freezes in February, and a ship breaks the ice."
 
 
@@ -118,6 +128,28 @@ def test_the_page_and_the_dashboard_are_opened_on_this_machine(invoke: Invoke) -
         assert b"<title>Documents</title>" in http.request("GET", f"{page}/").data
         # Ray's token is asked for.
         assert http.request("GET", f"{dashboard}/api/version").status == 401
+
+
+def test_a_shell_is_one_in_the_heads_container(invoke: Invoke) -> None:
+    printed = printed_by("sh", "-c", "id -un; tr '\\0' ' ' </proc/1/cmdline; uname -n; tty")
+
+    assert "root\ntini -- python3 -m documents.node head ip-" in printed
+    assert re.search(r"\n/dev/pts/\d+\n", printed)
+    assert "Exiting session with sessionId: ecs-execute-command-" in printed
+
+
+def test_a_shell_takes_what_is_typed_and_the_heads_role_may_open_none(invoke: Invoke) -> None:
+    shell = Shell()
+    try:
+        shell.sees("# ")
+        shell.types("echo $((6 * 7)) $ENVIRONMENT_NAME")
+        shell.sees("42 local")
+        shell.types(f"python3 -c '{NO_SHELL}'")
+        shell.sees("answered AccessDeniedException")
+        shell.types("exit")
+        shell.sees("Exiting session")
+    finally:
+        shell.close()
 
 
 def test_new_tasks_answer_from_the_same_documents(invoke: Invoke) -> None:

@@ -93,7 +93,7 @@ def test_the_menu_has_every_command() -> None:
         *("cloud.up", "cloud.down", "cloud.status", "cloud.shell"),
         *("documents.add", "documents.ask", "documents.retry", "documents.evaluate"),
         *("documents.plan", "documents.deploy", "documents.destroy", "documents.template"),
-        *("documents.pause", "documents.resume", "documents.connect"),
+        *("documents.pause", "documents.resume", "documents.connect", "documents.shell"),
         *("documents.status", "documents.verify", "documents.cost"),
         *("drill.run", "drill.report"),
     }

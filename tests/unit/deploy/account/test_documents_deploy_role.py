@@ -19,6 +19,7 @@ from deploy.documents.image import GivenImage, find_image
 from deploy.documents.pause import change_pause
 from deploy.documents.pipeline import find_pipeline
 from deploy.documents.road import head_task
+from deploy.documents.shell import ShellRequest, open_shell, task_for
 from deploy.documents.status import read_documents_status
 from deploy.reach.port_session import TO_INSTANCE
 from documents.identity import ObjectRef
@@ -82,6 +83,8 @@ class Life:
             DocumentName=TO_INSTANCE,
             Parameters={"portNumber": ["8000"]},
         )
+        shell = task_for(self.clients, pipeline, ShellRequest())
+        open_shell(self.clients, "plugin", shell, ["id"])
         cluster = pipeline.outputs["ECSClusterName"]
         names = {"cluster": cluster, "serviceName": pipeline.outputs["RayWorkerServiceName"]}
         (task,) = self.clients("ecs").list_tasks(**names)["taskArns"]

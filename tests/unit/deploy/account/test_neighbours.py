@@ -178,6 +178,8 @@ MAY: dict[str, tuple[Try, ...]] = {
         ),
         Try("ecr:PutImage", f"arn:aws:ecr:{HERE}:repository/ray-documents-dev"),
         Try("ecs:UpdateService", f"arn:aws:ecs:{HERE}:service/ray-documents-dev/web"),
+        Try("ecs:ExecuteCommand", f"arn:aws:ecs:{HERE}:cluster/ray-documents-dev"),
+        Try("ecs:ExecuteCommand", f"arn:aws:ecs:{HERE}:task/ray-documents-dev/0a1b"),
         Try("sqs:SendMessage", f"arn:aws:sqs:{HERE}:ray-documents-dev"),
     ),
     "scientist": (
@@ -280,6 +282,8 @@ MAY_NOT: dict[str, tuple[Try, ...]] = {
         Try("sns:Publish", f"arn:aws:sns:{HERE}:raykiln-prod"),
         Try("logs:DeleteLogGroup", f"{LOGS}:/raykiln/dev/head"),
         Try("ecr:PutImage", f"arn:aws:ecr:{HERE}:repository/ray-documents-prod"),
+        Try("ecs:ExecuteCommand", f"arn:aws:ecs:{HERE}:cluster/ray-documents-prod"),
+        Try("ecs:ExecuteCommand", f"arn:aws:ecs:{HERE}:task/ray-documents-prod/0a1b"),
         Try("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{HERE}:secret:db-abcdef"),
     ),
     "scientist": (
@@ -293,6 +297,7 @@ MAY_NOT: dict[str, tuple[Try, ...]] = {
         Try("s3:PutObject", f"{BUCKET}/dev/token/1"),
         Try("ssm:SendCommand", INSTANCE, HEADS),
         Try("ssm:SendCommand", f"{SSM}:document/AWS-RunShellScript"),
+        Try("ecs:ExecuteCommand", f"arn:aws:ecs:{HERE}:task/ray-documents-dev/0a1b"),
         Try("ssm:StartSession", INSTANCE, HEADS | {"ssm:resourceTag/raykiln:role": "worker"}),
         Try("ssm:StartSession", INSTANCE, HEADS | {"ssm:SessionDocumentAccessCheck": "false"}),
         Try("ssm:StartSession", f"{ACCOUNTS_SSM}:document/SSM-SessionManagerRunShell", HEADS),

@@ -188,6 +188,10 @@ MATRIX: dict[str, tuple[Request, set[str]]] = {
         ask("ecs", "update_service", cluster=STACK, service="x", desiredCount=9),
         set(),
     ),
+    "open a shell": (
+        ask("ecs", "execute_command", cluster=STACK, task="0" * 32, command="sh", interactive=True),
+        set(),
+    ),
     "list the roles": (ask("iam", "list_roles"), set()),
 }
 
