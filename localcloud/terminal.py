@@ -42,7 +42,12 @@ class Terminal:
 
     def write(self, typed: bytes) -> int:
         """Type; return how many bytes the terminal has taken. When it may be written to."""
-        return os.write(self._side, typed)
+        try:
+            return os.write(self._side, typed)
+        except BlockingIOError:
+            return 0
+        except OSError:  # EIO: as above; no one reads it any more
+            return len(typed)
 
     def resize(self, columns: int, rows: int) -> None:
         """Set its size."""

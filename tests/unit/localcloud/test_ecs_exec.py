@@ -279,6 +279,20 @@ def test_its_size_follows(ecs: Ecs, channels: str) -> None:  # noqa: F811
         person.sees("50 132")
 
 
+def test_what_is_typed_waits_for_a_command_that_does_not_read(
+    ecs: Ecs,
+    channels: str,  # noqa: F811
+) -> None:
+    slow = "stty raw -echo; echo ready; sleep 0.5; head --bytes 100000 | wc --bytes"
+    made = execute(ecs, started(ecs, ecs.with_exec()), shlex.join(["sh", "-c", slow]))
+
+    with sitting(made["session"], channels) as person:
+        person.sees("ready")
+        person.types("x" * 100_000)
+        person.sees("100000")
+        assert person.ended() == 0
+
+
 def test_a_session_that_is_terminated_ends_its_command(
     ecs: Ecs,
     aws: Clients,
