@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     }
 )
 def shell(c: Context, env: str = DEFAULT_ENV, worker: bool = False, task: str = "") -> None:
-    """Open a shell in the head's task on Fargate, or run what follows --: documents.shell -- ps."""
+    """Open a shell in the head's task on Fargate, or run what follows --: documents.shell -- ls."""
     with plain_errors():
         from deploy.documents.shell import ShellRequest
 
