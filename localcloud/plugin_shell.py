@@ -32,8 +32,9 @@ def shell(session_id: str, channel: ssl.SSLSocket) -> int:
         signal.signal(number, lambda *_, key=key: keys.extend(key))
     with unbuffered():
         ended = _exchange(channel, keys)
-    print("Cannot perform start session: EOF" if not ended else "", flush=True)
-    print(f"\nExiting session with sessionId: {session_id}.\n", flush=True)
+    if not ended:
+        print("\nCannot perform start session: EOF")
+    print(f"\n\nExiting session with sessionId: {session_id}.\n", flush=True)
     return 0
 
 
@@ -44,9 +45,9 @@ def _exchange(channel: ssl.SSLSocket, keys: bytearray) -> bool:
         if (now := _size()) != shown:
             shown = now
             channel.sendall(frames.size(*now))
-        if keys:
-            channel.sendall(frames.typed(bytes(keys)))
-            keys.clear()
+        if pressed := bytes(keys):
+            channel.sendall(frames.typed(pressed))
+            del keys[: len(pressed)]
         ready = [channel] if channel.pending() else _ready(channel)
         if channel in ready:
             if not (printed := channel.recv(PIECE)):

@@ -1,7 +1,9 @@
 """The agent's end of a shell: between a data channel and a terminal in a container. No AWS."""
 
 import select
+import socket
 import ssl
+from contextlib import suppress
 
 from localcloud.frames import SIZE, TYPED, Frames, read_size
 from localcloud.patches.ssm.sessions import Session
@@ -9,6 +11,7 @@ from localcloud.terminal import Terminal
 from localcloud.world import World
 
 LOOK_EVERY = 0.2
+PART_SECONDS = 5.0
 PIECE = 65_536
 
 
@@ -31,6 +34,17 @@ class ShellChannel:
                 self._step()
         finally:
             self._terminal.close()
+        self._part()
+
+    def _part(self) -> None:
+        """Say that nothing more comes, and take what still does: a socket that is closed with
+        something unread resets its connection, and what was printed last would be lost.
+        """
+        self._channel.settimeout(PART_SECONDS)
+        with suppress(OSError):
+            self._channel.shutdown(socket.SHUT_WR)
+            while self._channel.recv(PIECE):
+                continue
 
     def _step(self) -> None:
         """Wait a moment for either side; nothing is read that the terminal has no room for."""
