@@ -125,7 +125,7 @@ def printed_by(*command: str) -> str:
         shell.sees()
     finally:
         shell.close()
-    return shell.printed.replace("\r\n", "\n")
+    return shell.printed.replace("\r", "")
 
 
 @contextmanager
