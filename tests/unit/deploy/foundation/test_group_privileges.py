@@ -17,7 +17,6 @@ from deploy.foundation.node_needs import Needs, needs_of
 from deploy.foundation.nodes_stack import widen_nodes
 from deploy.foundation.stack import Foundation
 from deploy.release.settings import Group
-from localcloud.world import World
 from tests.unit.deploy.builders import an_environment, the_settings
 from tests.unit.deploy.foundation.privileges import (
     Place,
@@ -36,7 +35,8 @@ from tests.unit.deploy.foundation.privileges import (
     write_item,
     wrong_results,
 )
-from tests.unit.localcloud.fakes import FakeClock
+from tests.unit.localcloud.conftest import a_world
+from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
 TYPE = {"instance_types": ["m6i.large"], "min": 0, "max": 2}
 NAMED = "sg-0123456789abcdef0"
@@ -155,8 +155,19 @@ HEAD_MUST_NOT: dict[str, Request] = {
 }
 
 
-@pytest.fixture
-def place(world: World, clock: FakeClock) -> Place:
+@pytest.fixture(scope="module")
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(scope="module")
+def place(clock: FakeClock) -> Iterator[Place]:
+    """One for all tests of this module: what a role may do leaves the others what they need."""
+    with a_world(clock, FakeDriver(clock)):
+        yield groups_with_access(clock)
+
+
+def groups_with_access(clock: FakeClock) -> Place:
     environment = an_environment(workers=GROUPS, head=HEAD)
     release, clients = the_settings(environment), Clients("us-east-1")
     a_policy("sns", "sns:Publish")
@@ -335,14 +346,21 @@ def test_a_head_may_use_the_key_of_volumes_for_launches_alone(key: str, as_head:
 
 def test_the_boundary_of_an_account_limits_a_group_s_role(place: Place, clock: FakeClock) -> None:
     boundary = a_policy("boundary", "s3:Get*")
-    environment = an_environment(
-        workers=GROUPS, head=HEAD, nodes={"permissions_boundary": boundary}
-    )
-    needs = needs_of(the_settings(environment))
-    clients = Clients("us-east-1")
-    widen_nodes(clients, environment, place.foundation, needs, needs, clock=clock)
+    have_boundary(place, clock, {"permissions_boundary": boundary})
 
     for acting in acting_as(place, made_by_the_stack(*ROLES["gpu"])):
         assert not is_refused(read_object("training/x"), acting)
         assert is_refused(write_object("results/y"), acting)
         assert is_refused(read_item(), acting)
+
+    have_boundary(place, clock, {})
+    for acting in acting_as(place, made_by_the_stack(*ROLES["gpu"])):
+        assert not is_refused(read_item(), acting)
+
+
+def have_boundary(place: Place, clock: FakeClock, nodes: dict[str, str]) -> None:
+    """Give the nodes' roles what their environment says."""
+    environment = an_environment(workers=GROUPS, head=HEAD, nodes=nodes)
+    needs = needs_of(the_settings(environment))
+    clients = Clients("us-east-1")
+    widen_nodes(clients, environment, place.foundation, needs, needs, clock=clock)
