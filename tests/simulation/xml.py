@@ -7,15 +7,18 @@ from xml.sax.saxutils import escape, quoteattr
 import xmltodict
 
 DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\n'
+# With a declaration; AWS's query protocol has none.
 USED_BY_MOTO = {"full_document": True, "pretty": False, "short_empty_elements": True}
+USED_FOR_QUERIES = USED_BY_MOTO | {"full_document": False}
 
 
 def unparse(body: Mapping[str, Any], **options: Any) -> str:
     """Return what ``xmltodict.unparse`` returns."""
     (name, *others), (value, *_) = body.keys(), body.values()
-    if options != USED_BY_MOTO or others or isinstance(value, list | tuple):
+    is_used = options in (USED_BY_MOTO, USED_FOR_QUERIES)
+    if not is_used or others or isinstance(value, list | tuple):
         return str(xmltodict.unparse(body, **options))
-    parts = [DECLARATION]
+    parts = [DECLARATION] if options == USED_BY_MOTO else []
     _element(parts, name, value)
     return "".join(parts)
 

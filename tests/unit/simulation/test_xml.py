@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import xmltodict
 
-from tests.simulation.xml import USED_BY_MOTO, unparse
+from tests.simulation.xml import USED_BY_MOTO, USED_FOR_QUERIES, unparse
 
 
 @pytest.mark.parametrize(
@@ -33,4 +33,5 @@ from tests.simulation.xml import USED_BY_MOTO, unparse
 def test_an_answer_is_written_as_xmltodict_writes_it(value: Any) -> None:
     body = {"Response": value}
 
-    assert unparse(body, **USED_BY_MOTO) == xmltodict.unparse(body, **USED_BY_MOTO)
+    for options in (USED_BY_MOTO, USED_FOR_QUERIES):
+        assert unparse(body, **options) == xmltodict.unparse(body, **options)
