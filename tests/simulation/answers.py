@@ -9,33 +9,18 @@ the library requests, which nothing here asks AWS with: that was half of the tim
 
 from functools import cache, lru_cache
 from types import SimpleNamespace
-from typing import Any
 
 import botocore.useragent
 import botocore.utils
 from moto.core import models, responses, serialize
-from moto.core.serialize import AttributePickerContext, XFormedAttributePicker
 from moto.core.utils import method_names_from_class
 
-from tests.simulation import expressions, xml
-
-Names = tuple[str, ...]
+from tests.simulation import attributes, expressions, xml
 
 
 @cache
 def install() -> None:
     """Install this before moto's own functions; call after the patches, which add operations."""
-    find = XFormedAttributePicker.get_possible_keys
-    known: dict[tuple[Any, ...], Names] = {}
-
-    def possible_keys(self: XFormedAttributePicker, context: AttributePickerContext) -> Names:
-        shape = context.shape
-        about = (type(context.obj), context.key, shape, getattr(shape, "parent", None))
-        if about not in known:
-            known[about] = tuple(dict.fromkeys(find(self, context)))
-        return known[about]
-
-    setattr(XFormedAttributePicker, "get_possible_keys", possible_keys)  # noqa: B010
     setattr(responses, "method_names_from_class", cache(method_names_from_class))  # noqa: B010
     setattr(serialize, "xmltodict", SimpleNamespace(unparse=xml.unparse))  # noqa: B010
     for module, name in (
@@ -44,4 +29,5 @@ def install() -> None:
     ):
         setattr(module, name, lru_cache(10_000)(getattr(module, name)))
     setattr(models, "RESPONSES_METHODS", [])  # noqa: B010
+    attributes.install()
     expressions.install()
