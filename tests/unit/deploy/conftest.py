@@ -64,23 +64,24 @@ class FakeNodes:
 
     def step(self) -> None:
         """Let every node do what it does next."""
-        for instance in self._running("head"):
-            self._head(instance["InstanceId"])
+        heads = self._running("head")
+        for instance in heads:
+            self._head(instance, {one["InstanceId"] for one in heads})
 
-    def _head(self, instance_id: str) -> None:
+    def _head(self, instance: dict[str, Any], alive: set[str]) -> None:
         scaling = self.aws("autoscaling")
-        members = scaling.describe_auto_scaling_instances(InstanceIds=[instance_id])
+        members = scaling.describe_auto_scaling_instances(InstanceIds=[instance["InstanceId"]])
         for member in members["AutoScalingInstances"]:
             if member["LifecycleState"] == "Pending:Wait" and not self.heads_hang:
-                self._bootstrap(member)
+                self._bootstrap(member, instance, alive)
             elif member["LifecycleState"] == "InService":
-                self._lead(instance_id)
+                self._lead(instance, alive)
 
-    def _bootstrap(self, member: dict[str, Any]) -> None:
+    def _bootstrap(self, member: dict[str, Any], instance: dict[str, Any], alive: set[str]) -> None:
         if self.heads_give_up:
             self.driver.consoles[member["InstanceId"]] = "the secret cannot be read"
         else:
-            self._lead(member["InstanceId"])
+            self._lead(instance, alive)
         self.aws("autoscaling").complete_lifecycle_action(
             LifecycleHookName=self._node(member["InstanceId"])["lifecycle_hook"],
             AutoScalingGroupName=member["AutoScalingGroupName"],
@@ -88,12 +89,12 @@ class FakeNodes:
             LifecycleActionResult="ABANDON" if self.heads_give_up else "CONTINUE",
         )
 
-    def _lead(self, instance_id: str) -> None:
+    def _lead(self, instance: dict[str, Any], alive: set[str]) -> None:
+        instance_id = instance["InstanceId"]
         node, table = self._node(instance_id), self.aws("dynamodb")
         where = {"TableName": node["lease_table"], "Key": {"cluster": {"S": node["environment"]}}}
         item = table.get_item(**where).get("Item", {})
         holder = item.get("holder", {}).get("S", "")
-        alive = {instance["InstanceId"] for instance in self._running("head")}
         named = item.get("successor", {}).get("S", "") == instance_id
         self.driver.serve(instance_id, GUARD, "/leader")
         for port in (6379, 10001, 8265):
@@ -113,26 +114,28 @@ class FakeNodes:
                 "released": {"BOOL": False},
             }
             table.put_item(TableName=node["lease_table"], Item=taken)
-        uri = self._tag(instance_id, "raykiln:autoscaler")
-        table.update_item(
-            **where,
-            UpdateExpression="SET autoscaler = :uri",
-            ExpressionAttributeValues={":uri": {"S": uri}},
-        )
+            item = taken
+        tags = {tag["Key"]: tag["Value"] for tag in instance["Tags"]}
+        uri = tags.get("raykiln:autoscaler", "")
+        if item.get("autoscaler", {}).get("S") != uri:
+            table.update_item(
+                **where,
+                UpdateExpression="SET autoscaler = :uri",
+                ExpressionAttributeValues={":uri": {"S": uri}},
+            )
         self._scale(uri)
 
     def ray(self) -> "FakeRay":
         """Return Ray at the stable name: the leader, and every worker that runs."""
         return FakeRay(self)
 
-    def _tag(self, instance_id: str, key: str) -> str:
-        (found,) = (i for i in self._running("head") if i["InstanceId"] == instance_id)
-        return next((tag["Value"] for tag in found["Tags"] if tag["Key"] == key), "")
-
     def _scale(self, uri: str) -> None:
         """Launch workers up to the minimum, as Ray's autoscaler does from the head's YAML."""
-        bucket, _, key = uri.removeprefix("s3://").partition("/")
-        config = yaml.safe_load(self.aws("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
+        if uri not in self.reads:  # never changes: a release's are named by its content
+            bucket, _, key = uri.removeprefix("s3://").partition("/")
+            body = self.aws("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+            self.reads[uri] = yaml.safe_load(body)
+        config = self.reads[uri]
         running = [
             tag["Value"]
             for worker in self._running("worker")
