@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,14 +16,17 @@ from deploy.cluster.instances import find_instances
 from deploy.cluster.ray_instances import ray_instances
 from deploy.cluster.run_command import run_command
 from deploy.cluster.state import find_lease
-from deploy.verify.acceptance import run_checks
+from deploy.verify.acceptance import CHECKS, run_checks
 from deploy.verify.alarm_delivery import deliver_alarm
 from deploy.verify.check import Check, Verdict, check
+from deploy.verify.checked_cluster import CheckedCluster
+from deploy.verify.group_checks import group_checks
 from deploy.verify.head_loss import JOB, LAUNCHED, LEASE, READY, WORKERS, check_head_loss, watch
 from localcloud.driver import Answer
 from localcloud.world import World
-from tests.unit.deploy.conftest import Cluster, bake
+from tests.unit.deploy.conftest import Cluster, a_cluster, bake
 from tests.unit.deploy.ray_stub import RayStub, serving
+from tests.unit.localcloud.conftest import a_world
 from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
 pytestmark = pytest.mark.slow
@@ -44,10 +48,10 @@ Recent failures:
 class HealthyCluster:
     """A deployed cluster whose Ray answers, and whose head sends its heartbeat."""
 
-    def __init__(
-        self, cluster: Cluster, ray: RayStub, driver: FakeDriver, names: dict[str, list[str]]
-    ) -> None:
-        self.cluster, self.ray, self.driver, self.names = cluster, ray, driver, names
+    def __init__(self, cluster: Cluster, ray: RayStub, driver: FakeDriver) -> None:
+        self.cluster, self.ray, self.driver = cluster, ray, driver
+        # What the VPC's resolver returns: the addresses of each name that it knows.
+        self.names: dict[str, list[str]] = {}
         self.clients = Clients("us-east-1")
         self.due = self.next_beat = 0.0
         self.ready: set[str] = set()
@@ -66,6 +70,12 @@ class HealthyCluster:
             self.clients, self.cluster.environment, clock=self.cluster.clock, timeout=timeout
         )
         return {one.name: one for one in found}
+
+    def check_named(self, name: str) -> Check:
+        """Return one check of the list, without waiting."""
+        cluster = CheckedCluster(self.clients, self.cluster.environment, self.cluster.clock)
+        looks = {name: partial(look, cluster) for name, look in CHECKS.items()}
+        return check(name, (looks | group_checks(cluster))[name], clock=self.cluster.clock)
 
     def live(self) -> None:
         """Act as the nodes, every five seconds: renew, send heartbeats, join."""
@@ -135,34 +145,32 @@ class HealthyCluster:
         self.clients("cloudwatch").put_metric_data(Namespace="Ray/Head", MetricData=metrics)
 
 
-@pytest.fixture
-def ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[RayStub]:
-    with serving(RayStub()) as stub:
-        monkeypatch.setattr(
+@contextmanager
+def a_ray() -> Iterator[RayStub]:
+    """Ray at the stable name of whichever cluster is checked."""
+    with serving(RayStub()) as stub, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
             "deploy.verify.checked_cluster.ray_api", lambda clients, environment: stub.api()
         )
         yield stub
 
 
-@pytest.fixture
-def names() -> dict[str, list[str]]:
-    """What the VPC's resolver returns: the addresses of each name that it knows."""
-    return {}
-
-
-@pytest.fixture
-def healthy(
-    cluster: Cluster, ray: RayStub, driver: FakeDriver, names: dict[str, list[str]]
-) -> HealthyCluster:
-    made = HealthyCluster(cluster, ray, driver, names)
-    driver.on_run = made.command
-    cluster.clock.listeners.append(made.live)
-    cluster.deploy()
-    cluster.clock.advance(180, every=5)
-    foundation = cluster.state().foundation
-    assert foundation is not None
-    names[foundation.head_name] = names[foundation.load_balancer_dns_name] = ["10.77.1.9"]
-    return made
+@pytest.fixture(scope="class")
+def healthy() -> Iterator[HealthyCluster]:
+    """One for the tests of a class, which leave it healthy or come last."""
+    clock = FakeClock()
+    driver = FakeDriver(clock)
+    with a_world(clock, driver), a_ray() as ray:
+        made = HealthyCluster(a_cluster(clock, driver), ray, driver)
+        driver.on_run = made.command
+        clock.listeners.append(made.live)
+        made.cluster.deploy()
+        clock.advance(180, every=5)
+        foundation = made.cluster.state().foundation
+        assert foundation is not None
+        for name in (foundation.head_name, foundation.load_balancer_dns_name):
+            made.names[name] = ["10.77.1.9"]
+        yield made
 
 
 @contextmanager
@@ -323,53 +331,95 @@ FAULTS: dict[Callable[[HealthyCluster], AbstractContextManager[None]], tuple[str
 }
 
 
-def test_a_healthy_cluster_passes_and_each_fault_is_detected(healthy: HealthyCluster) -> None:
-    checks = healthy.checks()
-    assert [str(one) for one in checks.values() if not one.passed] == []
-    assert len(checks) == 13
-    assert "rounds seen" in checks["the autoscaler works"].seen
-    assert "1 worker, 1 head" in checks["ray status succeeds"].seen
-    assert checks["group worker has its workers"].seen == "1 alive of 1 to 3"
-    assert checks["every worker is of a group"].seen == "1 worker"
-    assert checks["a task runs in each group"].seen.startswith("worker: 10.77.")
-    nodes = ray_instances(healthy.clients, healthy.cluster.environment)
-    assert sorted(nodes) == sorted(node["node_ip"] for node in healthy.ray.nodes)
+class TestHealthyCluster:
+    """One cluster for all: what is done to it for good is done at the end."""
 
-    for fault, (name, words) in FAULTS.items():
-        with fault(healthy):
-            found = healthy.checks()[name]
-            assert not found.passed, f"{fault.__name__}: {found}"
-            assert words in found.seen
-
-
-def test_what_ec2_refuses_is_named_and_an_older_guard_is_not_blamed(
-    healthy: HealthyCluster,
-) -> None:
-    assert healthy.autoscaler
-    healthy.autoscaler["refused"] = {
-        "gpu": {
-            "instance_type": "g5.xlarge",
-            "market": "spot",
-            "code": "InsufficientInstanceCapacity",
-            "message": "no room",
-            "seconds_ago": 12.0,
+    def test_what_ec2_refuses_is_named_and_an_older_guard_is_not_blamed(
+        self, healthy: HealthyCluster
+    ) -> None:
+        assert healthy.autoscaler
+        healthy.autoscaler["refused"] = {
+            "gpu": {
+                "instance_type": "g5.xlarge",
+                "market": "spot",
+                "code": "InsufficientInstanceCapacity",
+                "message": "no room",
+                "seconds_ago": 12.0,
+            }
         }
-    }
-    named = healthy.checks()["the autoscaler works"]
-    assert named.passed
-    assert named.seen.endswith(
-        "; EC2 refused gpu (g5.xlarge, spot) 12 s ago: InsufficientInstanceCapacity: no room"
-    )
+        named = healthy.check_named("the autoscaler works")
+        assert named.passed
+        assert named.seen.endswith(
+            "; EC2 refused gpu (g5.xlarge, spot) 12 s ago: InsufficientInstanceCapacity: no room"
+        )
 
-    healthy.guard_knows = False
-    older = healthy.checks()["the autoscaler works"]
+        healthy.guard_knows = False
+        older = healthy.check_named("the autoscaler works")
 
-    assert older.passed
-    assert older.seen.startswith("not checked: not reported by the image of i-")
+        assert older.passed
+        assert older.seen.startswith("not checked: not reported by the image of i-")
+        healthy.autoscaler["refused"], healthy.guard_knows = {}, True
+
+    def test_a_lost_head_is_replaced_and_timed(
+        self, healthy: HealthyCluster, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        environment, clock = healthy.cluster.environment, healthy.cluster.clock
+        before = healthy.cluster.state().leader
+        assert before is not None
+
+        checks = check_head_loss(healthy.clients, environment, clock=clock)
+
+        assert [one.name for one in checks] == [
+            f"head lost: {phase}" for phase in (LAUNCHED, LEASE, READY, WORKERS, JOB)
+        ]
+        assert [str(one) for one in checks if not one.passed] == []
+        assert all(one.seconds > 0 for one in checks)
+        after = healthy.cluster.state().leader
+        assert after is not None
+        assert after.id != before.id
+
+        clock.advance(30, every=5)
+        monkeypatch.setattr("deploy.verify.head_loss.LIMIT", 0.5)
+        [late] = [
+            one
+            for one in check_head_loss(healthy.clients, environment, clock=clock)
+            if not one.passed
+        ]
+        assert late.name == f"head lost: {WORKERS}"
+
+        clock.advance(30, every=5)
+        healthy.ray.failures = 100
+        heads = [head.id for head in healthy.cluster.state().heads]
+        with pytest.raises(Refused, match="not healthy"):
+            check_head_loss(healthy.clients, environment, clock=clock)
+        assert [head.id for head in healthy.cluster.state().heads] == heads
+        healthy.ray.failures = 0
+        clock.advance(180, every=5)
+
+    def test_a_healthy_cluster_passes_and_each_fault_is_detected(
+        self, healthy: HealthyCluster
+    ) -> None:
+        checks = healthy.checks()
+        assert [str(one) for one in checks.values() if not one.passed] == []
+        assert len(checks) == 13
+        assert "rounds seen" in checks["the autoscaler works"].seen
+        assert "1 worker, 1 head" in checks["ray status succeeds"].seen
+        assert checks["group worker has its workers"].seen == "1 alive of 1 to 3"
+        assert checks["every worker is of a group"].seen == "1 worker"
+        assert checks["a task runs in each group"].seen.startswith("worker: 10.77.")
+        nodes = ray_instances(healthy.clients, healthy.cluster.environment)
+        assert sorted(nodes) == sorted(node["node_ip"] for node in healthy.ray.nodes)
+
+        for fault, (name, words) in FAULTS.items():
+            with fault(healthy):
+                found = healthy.check_named(name)
+                assert not found.passed, f"{fault.__name__}: {found}"
+                assert words in found.seen
 
 
-def test_a_missing_cluster_fails_the_checks(cluster: Cluster, ray: RayStub) -> None:
-    checks = run_checks(Clients("us-east-1"), cluster.environment, clock=cluster.clock)
+def test_a_missing_cluster_fails_the_checks(cluster: Cluster) -> None:
+    with a_ray():
+        checks = run_checks(Clients("us-east-1"), cluster.environment, clock=cluster.clock)
 
     assert [one.name for one in checks if one.passed] == ["no alarm is in ALARM"]
     assert "no instance holds the head lease" in checks[0].seen
@@ -446,39 +496,6 @@ def test_a_missing_alarm_is_named(alarm_test: AlarmTest) -> None:
 
 
 # --- Head loss ------------------------------------------------------------------------------------
-
-
-def test_a_lost_head_is_replaced_and_timed(
-    healthy: HealthyCluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    environment, clock = healthy.cluster.environment, healthy.cluster.clock
-    before = healthy.cluster.state().leader
-    assert before is not None
-
-    checks = check_head_loss(healthy.clients, environment, clock=clock)
-
-    assert [one.name for one in checks] == [
-        f"head lost: {phase}" for phase in (LAUNCHED, LEASE, READY, WORKERS, JOB)
-    ]
-    assert [str(one) for one in checks if not one.passed] == []
-    assert all(one.seconds > 0 for one in checks)
-    after = healthy.cluster.state().leader
-    assert after is not None
-    assert after.id != before.id
-
-    clock.advance(30, every=5)
-    monkeypatch.setattr("deploy.verify.head_loss.LIMIT", 0.5)
-    [late] = [
-        one for one in check_head_loss(healthy.clients, environment, clock=clock) if not one.passed
-    ]
-    assert late.name == f"head lost: {WORKERS}"
-
-    clock.advance(30, every=5)
-    healthy.ray.failures = 100
-    heads = [head.id for head in healthy.cluster.state().heads]
-    with pytest.raises(Refused, match="not healthy"):
-        check_head_loss(healthy.clients, environment, clock=clock)
-    assert [head.id for head in healthy.cluster.state().heads] == heads
 
 
 def test_each_phase_is_timed_separately() -> None:
