@@ -11,6 +11,7 @@ import re
 import socket
 import ssl
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -40,6 +41,8 @@ class Serialized:
     def __init__(self, world: World) -> None:
         self._world = world
         self._moto = DomainDispatcherApplication(_application)
+        # moto lists its folder for each request to tell which service a host is.
+        self._moto.get_backend_for_host = cache(self._moto.get_backend_for_host)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         body = _body(environ)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from common.waiting import SystemClock
-from localcloud import behaviour, outages, patches, world
+from localcloud import behaviour, outages, patches, quick, world
 from localcloud.base_image import base_images
 from localcloud.certificates import certificates
 from localcloud.images import Images
@@ -86,6 +86,7 @@ def _open(here: world.World, place: Paths, images: Images, network: Network) -> 
     from localcloud.stores import Stores
 
     patches.install(here)
+    quick.install()
     found = certificates(place.certificates)
     for base in base_images(place.base_images, found.ca, log.info):
         images.add_base(base.ami_id, base.root)

@@ -1,33 +1,18 @@
-"""What moto and botocore compute again for each call although it never changes: once here.
+"""moto's answers in a process of tests, as quick as those of the local cloud (localcloud/quick/).
 
-That is which operations a service has, and the names under which moto's objects may hold an
-attribute of an answer (both depend on classes alone); which moment a text names; and how a name
-is spelt in a User-Agent header. XML is written in a simpler way, and DynamoDB's expressions are
-walked in one. All of it took more than half of a rollout's time. And no URL of AWS is answered for
-the library requests, which nothing here asks AWS with: that was half of the time of a new world.
+And no URL of AWS is answered for the library requests, which nothing here asks AWS with: that was
+half of the time of a new world.
 """
 
-from functools import cache, lru_cache
-from types import SimpleNamespace
+from functools import cache
 
-import botocore.useragent
-import botocore.utils
-from moto.core import models, responses, serialize
-from moto.core.utils import method_names_from_class
+from moto.core import models
 
-from tests.simulation import attributes, expressions, xml
+from localcloud import quick
 
 
 @cache
 def install() -> None:
     """Install this before moto's own functions; call after the patches, which add operations."""
-    setattr(responses, "method_names_from_class", cache(method_names_from_class))  # noqa: B010
-    setattr(serialize, "xmltodict", SimpleNamespace(unparse=xml.unparse))  # noqa: B010
-    for module, name in (
-        (botocore.utils, "_parse_timestamp_with_tzinfo"),
-        (botocore.useragent, "sanitize_user_agent_string_component"),
-    ):
-        setattr(module, name, lru_cache(10_000)(getattr(module, name)))
+    quick.install()
     setattr(models, "RESPONSES_METHODS", [])  # noqa: B010
-    attributes.install()
-    expressions.install()

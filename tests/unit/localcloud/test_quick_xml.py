@@ -1,11 +1,11 @@
-"""The simulation's XML is xmltodict's, which moto uses everywhere else."""
+"""The XML of answers is that of xmltodict, which moto uses."""
 
 from typing import Any
 
 import pytest
 import xmltodict
 
-from tests.simulation.xml import USED_BY_MOTO, USED_FOR_QUERIES, unparse
+from localcloud.quick.xml import USED_BY_MOTO, USED_FOR_QUERIES, unparse
 
 
 @pytest.mark.parametrize(

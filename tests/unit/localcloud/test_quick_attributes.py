@@ -1,4 +1,4 @@
-"""The simulation finds the attributes of answers that moto finds."""
+"""The attributes of an answer are those that moto finds."""
 
 from typing import Any, ClassVar
 
@@ -7,7 +7,7 @@ from moto.core.parse import XFormedDict
 from moto.core.serialize import QuerySerializer, ResponseSerializer, XFormedAttributePicker
 from moto.core.utils import get_service_model
 
-from tests.simulation import attributes
+from localcloud.quick import attributes
 
 OF_MOTO = attributes._of_moto
 
