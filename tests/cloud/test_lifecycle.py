@@ -5,6 +5,7 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -211,41 +212,46 @@ def test_a_home_that_cannot_hold_disks_is_refused(
     assert not control.status().running
 
 
+@pytest.fixture(scope="module")
+def imaged(cloud: Cloud) -> Iterator[tuple[str, str]]:
+    """A machine, by its id, and an image that was made of it while it was stopped.
+
+    The machine was started again, and has written something since.
+    """
+    instance_id = cloud.booted(cloud.launch())["InstanceId"]
+    cloud.on(instance_id, "echo baked >/opt/baked; rm /etc/motd; cloud-init clean --logs")
+    image = cloud.image_of(instance_id, "boots")
+    cloud.aws.ec2.start_instances(InstanceIds=[instance_id])
+    cloud.until(instance_id, "running")
+    cloud.on(instance_id, "echo later >/opt/later")
+    yield instance_id, image
+    cloud.terminate(instance_id)
+
+
 def test_an_image_of_a_stopped_machine_boots_with_its_files_and_a_new_identity(
-    cloud: Cloud,
+    cloud: Cloud, imaged: tuple[str, str]
 ) -> None:
-    first = cloud.booted(cloud.launch())
-    cloud.on(first["InstanceId"], "echo baked >/opt/baked; rm /etc/motd; cloud-init clean --logs")
-    image = cloud.image_of(first["InstanceId"], "boots")
-    cloud.terminate(first["InstanceId"])
+    _, image = imaged
 
     second = cloud.booted(cloud.launch(ImageId=image))
 
     seen = cloud.on(second["InstanceId"], "cat /opt/baked; ls /etc/motd || echo none; hostname")
     dashed = second["PrivateIpAddress"].replace(".", "-")
     assert seen.split() == ["baked", "none", f"ip-{dashed}"]
+    # What the machine writes after its image was made is not in the image.
+    assert cloud.on(second["InstanceId"], "ls /opt") == "baked"
+    with pytest.raises(AwsError) as refusal:
+        cloud.aws.ec2.create_image(InstanceId=second["InstanceId"], Name="boots")
+    assert refusal.value.code == "InvalidAMIName.Duplicate"
     cloud.aws.ec2.deregister_image(ImageId=image)
     assert cloud.on(second["InstanceId"], "cat /opt/baked") == "baked"
     cloud.terminate(second["InstanceId"])
 
 
-def test_what_a_machine_writes_after_its_image_was_made_is_not_in_the_image(cloud: Cloud) -> None:
-    first = cloud.booted(cloud.launch())
-    image = cloud.image_of(first["InstanceId"], "frozen")
-    cloud.aws.ec2.start_instances(InstanceIds=[first["InstanceId"]])
-    cloud.until(first["InstanceId"], "running")
-    cloud.on(first["InstanceId"], "echo later >/opt/later")
-
-    second = cloud.launch(ImageId=image)
-
-    assert cloud.on(second["InstanceId"], "ls /opt") == ""
-    cloud.terminate(first["InstanceId"], second["InstanceId"])
-    cloud.aws.ec2.deregister_image(ImageId=image)
-
-
-def test_an_image_of_a_running_machine_is_made_by_a_reboot(cloud: Cloud) -> None:
-    instance = cloud.booted(cloud.launch())
-    instance_id = instance["InstanceId"]
+def test_an_image_of_a_running_machine_is_made_by_a_reboot(
+    cloud: Cloud, imaged: tuple[str, str]
+) -> None:
+    instance_id, _ = imaged
     cloud.on(instance_id, "echo written >/opt/written")
 
     image = cloud.aws.ec2.create_image(InstanceId=instance_id, Name="rebooted")["ImageId"]
@@ -257,19 +263,6 @@ def test_an_image_of_a_running_machine_is_made_by_a_reboot(cloud: Cloud) -> None
     eventually("the image", is_available)
     eventually("the machine again", lambda: cloud.is_up(instance_id))
     assert cloud.describe(instance_id)["State"]["Name"] == "running"
-    cloud.terminate(instance_id)
-    cloud.aws.ec2.deregister_image(ImageId=image)
-
-
-def test_two_images_cannot_have_one_name(cloud: Cloud) -> None:
-    instance = cloud.launch()
-    image = cloud.image_of(instance["InstanceId"], "twice")
-
-    with pytest.raises(AwsError) as refusal:
-        cloud.aws.ec2.create_image(InstanceId=instance["InstanceId"], Name="twice")
-
-    assert refusal.value.code == "InvalidAMIName.Duplicate"
-    cloud.terminate(instance["InstanceId"])
     cloud.aws.ec2.deregister_image(ImageId=image)
 
 

@@ -1,5 +1,6 @@
 """Instances are machines: real Debian, real limits, real termination."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -45,55 +46,41 @@ def test_memory_and_cores_are_those_of_the_instance_type(cloud: Cloud) -> None:
     cloud.terminate(instance["InstanceId"])
 
 
-def test_only_the_launch_key_opens_a_machine(cloud: Cloud) -> None:
+@pytest.fixture(scope="module")
+def own(cloud: Cloud) -> Iterator[Instance]:
+    """One booted instance for the tests that power it off, reboot it, and break it at last."""
     pair = cloud.aws.ec2.create_key_pair(KeyName="opens", KeyType="ed25519")
-    instance = cloud.booted(cloud.launch(KeyName="opens"))
+    made = cloud.launch(KeyName="opens", InstanceInitiatedShutdownBehavior="stop")
+    yield cloud.booted(made) | {"KeyMaterial": pair["KeyMaterial"]}
+    cloud.aws.ec2.delete_key_pair(KeyName="opens")
+    cloud.terminate(made["InstanceId"])
 
-    keys = cloud.on(instance["InstanceId"], "cat /home/admin/.ssh/authorized_keys")
+
+def test_only_the_launch_key_opens_a_machine(cloud: Cloud, own: Instance) -> None:
+    keys = cloud.on(own["InstanceId"], "cat /home/admin/.ssh/authorized_keys")
 
     assert keys.count("ssh-") == 1
     assert keys.endswith(" opens")
-    assert pair["KeyMaterial"] not in keys
-    cloud.aws.ec2.delete_key_pair(KeyName="opens")
-    cloud.terminate(instance["InstanceId"])
+    assert own["KeyMaterial"] not in keys
 
 
-def test_a_power_off_from_inside_stops_the_instance(cloud: Cloud) -> None:
-    instance = cloud.booted(cloud.launch(InstanceInitiatedShutdownBehavior="stop"))
+def test_a_power_off_from_inside_stops_and_a_start_finds_disk_and_address(
+    cloud: Cloud, own: Instance
+) -> None:
+    instance_id = own["InstanceId"]
+    cloud.on(instance_id, "echo kept >/root/kept; systemctl poweroff")
 
-    cloud.on(instance["InstanceId"], "systemctl poweroff")
-
-    stopped = cloud.until(instance["InstanceId"], "stopped")
+    stopped = cloud.until(instance_id, "stopped")
     assert stopped["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"
-    cloud.terminate(instance["InstanceId"])
-
-
-def test_a_power_off_from_inside_terminates_where_that_is_set(cloud: Cloud) -> None:
-    instance = cloud.booted(cloud.launch(InstanceInitiatedShutdownBehavior="terminate"))
-
-    cloud.attempt(instance["InstanceId"], "systemctl poweroff")
-
-    cloud.until(instance["InstanceId"], "terminated")
-
-
-def test_a_stopped_machine_starts_again_with_its_disk_and_address(cloud: Cloud) -> None:
-    instance = cloud.booted(cloud.launch())
-    instance_id = instance["InstanceId"]
-    cloud.on(instance_id, "echo kept >/root/kept")
-
-    cloud.aws.ec2.stop_instances(InstanceIds=[instance_id])
-    cloud.until(instance_id, "stopped")
     cloud.aws.ec2.start_instances(InstanceIds=[instance_id])
     again = cloud.until(instance_id, "running")
 
     assert cloud.on(instance_id, "cat /root/kept") == "kept"
-    assert again["PrivateIpAddress"] == instance["PrivateIpAddress"]
-    cloud.terminate(instance_id)
+    assert again["PrivateIpAddress"] == own["PrivateIpAddress"]
 
 
-def test_a_reboot_boots_again_and_the_instance_stays_running(cloud: Cloud) -> None:
-    instance = cloud.booted(cloud.launch())
-    instance_id = instance["InstanceId"]
+def test_a_reboot_boots_again_and_the_instance_stays_running(cloud: Cloud, own: Instance) -> None:
+    instance_id = cloud.booted(own)["InstanceId"]
     before = cloud.on(instance_id, BOOT)
 
     cloud.aws.ec2.reboot_instances(InstanceIds=[instance_id])
@@ -105,13 +92,14 @@ def test_a_reboot_boots_again_and_the_instance_stays_running(cloud: Cloud) -> No
     # After that time a machine that does not power off is killed, as on EC2.
     eventually("the reboot", has_rebooted, STOP_SECONDS + TIMEOUT_SECONDS)
     assert cloud.describe(instance_id)["State"]["Name"] == "running"
-    cloud.terminate(instance_id)
 
 
-def test_an_image_that_does_not_boot_terminates_the_instance_with_a_reason(cloud: Cloud) -> None:
-    broken = cloud.booted(cloud.launch())
-    cloud.on(broken["InstanceId"], "rm /sbin/init /lib/systemd/systemd /usr/bin/sh")
-    image = cloud.image_of(broken["InstanceId"], "does-not-boot")
+def test_an_image_that_does_not_boot_terminates_the_instance_with_a_reason(
+    cloud: Cloud, own: Instance
+) -> None:
+    cloud.booted(own)
+    cloud.on(own["InstanceId"], "rm /sbin/init /lib/systemd/systemd /usr/bin/sh")
+    image = cloud.image_of(own["InstanceId"], "does-not-boot")
 
     answer = cloud.aws.ec2.run_instances(
         ImageId=image, InstanceType="t3.micro", MinCount=1, MaxCount=1
@@ -120,7 +108,14 @@ def test_an_image_that_does_not_boot_terminates_the_instance_with_a_reason(cloud
 
     assert ended["StateReason"]["Code"] == "Server.InternalError"
     cloud.aws.ec2.deregister_image(ImageId=image)
-    cloud.terminate(broken["InstanceId"])
+
+
+def test_a_power_off_from_inside_terminates_where_that_is_set(cloud: Cloud) -> None:
+    instance = cloud.booted(cloud.launch(InstanceInitiatedShutdownBehavior="terminate"))
+
+    cloud.attempt(instance["InstanceId"], "systemctl poweroff")
+
+    cloud.until(instance["InstanceId"], "terminated")
 
 
 def test_an_unknown_image_launches_nothing(cloud: Cloud) -> None:

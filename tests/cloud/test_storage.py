@@ -95,8 +95,16 @@ def nodes(cloud: Cloud) -> Iterator[Any]:
     cloud.terminate(*(node.instance_id for node in made))
 
 
-def test_ray_starts_with_the_instance_store_mounted_and_its_own(nodes: Any, cloud: Cloud) -> None:
-    node = nodes("m6id.large", SPILL)
+@pytest.fixture(scope="module")
+def spilling(cloud: Cloud) -> Iterator[Node]:
+    """A node with one disk, which is rebooted and then stopped by the tests that continue here."""
+    made = Node(cloud, "m6id.large", SPILL)
+    yield made
+    cloud.terminate(made.instance_id)
+
+
+def test_ray_starts_with_the_instance_store_mounted_and_its_own(spilling: Node) -> None:
+    node = spilling
 
     node.run("systemctl start ray-worker")
 
@@ -113,6 +121,38 @@ def test_ray_starts_with_the_instance_store_mounted_and_its_own(nodes: Any, clou
     assert node.run("cat /mnt/instance-store/object") == "spilled"
     node.run("systemctl stop 'mnt-instance\\x2dstore.mount'")
     assert node.run("systemctl is-active ray-worker || true") == "inactive"
+
+
+def test_after_a_reboot_the_instance_store_is_made_anew(spilling: Node, cloud: Cloud) -> None:
+    node = spilling
+    node.run("systemctl --quiet enable --now ray-worker")
+    node.run("touch /mnt/instance-store/object")
+    before = node.run("stat -c %Y /proc/1")
+
+    cloud.aws.ec2.reboot_instances(InstanceIds=[node.instance_id])
+    eventually("the reboot", lambda: node.has_booted(before), 2 * TIMEOUT_SECONDS)
+    eventually("the mount", node.mounted)
+
+    assert node.run("ls /mnt/instance-store") == "lost+found"
+
+
+def test_the_disks_are_empty_after_a_stop_and_gone_with_the_instance(
+    spilling: Node, cloud: Cloud
+) -> None:
+    instance_id, link = spilling.instance_id, f"/dev/disk/by-id/{DISK}"
+    spilling.run("systemctl --quiet disable --now ray-worker")
+    spilling.run("systemctl stop 'mnt-instance\\x2dstore.mount'")
+    spilling.run(f"echo mine >{link}")
+
+    cloud.aws.ec2.stop_instances(InstanceIds=[instance_id])
+    cloud.until(instance_id, "stopped")
+    assert not [file for file in loop_files() if instance_id in file]
+    cloud.aws.ec2.start_instances(InstanceIds=[instance_id])
+    cloud.until(instance_id, "running")
+
+    assert cloud.on(instance_id, f"head -c 4 {link} | od -An -tx1") == "00 00 00 00"
+    cloud.terminate(instance_id)
+    assert cloud.traces(instance_id) == []
 
 
 def test_several_disks_are_one_file_system(nodes: Any, cloud: Cloud) -> None:
@@ -132,19 +172,6 @@ def test_several_disks_are_one_file_system(nodes: Any, cloud: Cloud) -> None:
     size = int(node.run("df --output=size --block-size=1GB /mnt/instance-store | tail -1"))
     assert size == 1800  # two of 900 GB
     assert node.run("su -s /bin/sh ray -c 'echo spilled >/mnt/instance-store/object'") == ""
-
-
-def test_after_a_reboot_the_instance_store_is_made_anew(nodes: Any, cloud: Cloud) -> None:
-    node = nodes("m6id.large", SPILL)
-    node.run("systemctl --quiet enable --now ray-worker")
-    node.run("touch /mnt/instance-store/object")
-    before = node.run("stat -c %Y /proc/1")
-
-    cloud.aws.ec2.reboot_instances(InstanceIds=[node.instance_id])
-    eventually("the reboot", lambda: node.has_booted(before), 2 * TIMEOUT_SECONDS)
-    eventually("the mount", node.mounted)
-
-    assert node.run("ls /mnt/instance-store") == "lost+found"
 
 
 def test_a_disk_that_holds_something_else_keeps_ray_from_starting(nodes: Any) -> None:
@@ -174,19 +201,3 @@ def test_a_node_that_needs_no_storage_starts_without_a_file_system(nodes: Any) -
 
     assert node.run("systemctl is-active ray-worker") == "active"
     assert node.mounted() == ""
-
-
-def test_the_disks_are_empty_after_a_stop_and_gone_with_the_instance(cloud: Cloud) -> None:
-    instance_id = str(cloud.booted(cloud.launch(InstanceType="m6id.large"))["InstanceId"])
-    link = f"/dev/disk/by-id/{DISK}"
-    cloud.on(instance_id, f"echo mine >{link}")
-
-    cloud.aws.ec2.stop_instances(InstanceIds=[instance_id])
-    cloud.until(instance_id, "stopped")
-    assert not [file for file in loop_files() if instance_id in file]
-    cloud.aws.ec2.start_instances(InstanceIds=[instance_id])
-    cloud.until(instance_id, "running")
-
-    assert cloud.on(instance_id, f"head -c 4 {link} | od -An -tx1") == "00 00 00 00"
-    cloud.terminate(instance_id)
-    assert cloud.traces(instance_id) == []
