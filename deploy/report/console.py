@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Lock
+from pathlib import Path
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
@@ -34,6 +35,7 @@ if not console.is_terminal:
     console.width = 200  # no screen: tables are not cut
 # Without a terminal, a long step prints its latest words this often.
 QUIET_SECONDS = 15.0
+LOWEST_PRIORITY = 19  # nice(1)
 
 
 class LiveSteps:
@@ -225,30 +227,44 @@ def run_timed(command: list[str]) -> float:
 
 @contextmanager
 def running_beside(*commands: list[str]) -> Iterator[None]:
-    """Run commands one after another meanwhile, at the lowest priority, then print their output.
+    """Run commands meanwhile, at low priority, then print their output.
 
-    Raises PipelineError that names the first that fails, and its exit code.
+    One runs at a time, until what they run beside has ended: then those that are left start at
+    once, with precedence over the one that runs. Raises PipelineError that names the first that
+    fails, and its exit code.
     """
-    with tempfile.TemporaryFile("w+") as output:
-        pool = ThreadPoolExecutor(1)
+    ended, interrupted = Event(), Event()
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as pool:
+        outputs = [Path(folder, str(number)) for number in range(len(commands))]
 
-        def run(command: list[str]) -> int:
-            nice = ["nice", "-n", "19", *command]
-            done = subprocess.run(nice, stdout=output, stderr=subprocess.STDOUT, check=False)
-            return done.returncode
+        def run() -> list[int]:
+            running = list[subprocess.Popen[bytes]]()
+            for number, command in enumerate(commands):
+                if not interrupted.is_set():
+                    running.append(_started(command, outputs[number], LOWEST_PRIORITY - 5 * number))
+                    while running[-1].poll() is None and not ended.wait(0.2):
+                        pass
+            return [process.wait() for process in running]
 
-        running = [pool.submit(run, command) for command in commands]
+        codes = pool.submit(run)
         try:
             yield
         except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
+            interrupted.set()
             raise
         finally:
-            pool.shutdown()
-            output.seek(0)
-            print(output.read(), flush=True)
-    for command, done in zip(commands, running, strict=True):
-        _check_exit(command, done.result())
+            ended.set()
+            found = codes.result()
+            for output in outputs[: len(found)]:
+                print(output.read_text(errors="replace"), flush=True)
+    for command, code in zip(commands, found, strict=True):
+        _check_exit(command, code)
+
+
+def _started(command: list[str], output: Path, niceness: int) -> "subprocess.Popen[bytes]":
+    with output.open("w") as file:
+        nice = ["nice", "-n", str(niceness), *command]
+        return subprocess.Popen(nice, stdout=file, stderr=subprocess.STDOUT)
 
 
 def _check_exit(command: list[str], code: int) -> None:

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -80,11 +81,45 @@ def test_a_failure_meanwhile_waits_for_the_command_beside(
     assert capfd.readouterr().out.split() == ["done"]
 
 
-def test_commands_beside_follow_each_other_and_the_first_that_fails_is_named(
-    capfd: pytest.CaptureFixture[str],
+LOOK = "import pathlib, sys; print(pathlib.Path(sys.argv[1]).exists())"
+# Fails when the file does not come.
+AWAIT = """
+import pathlib, sys, time
+for _ in range(300):
+    if pathlib.Path(sys.argv[1]).exists():
+        raise SystemExit
+    time.sleep(0.1)
+raise SystemExit(4)
+"""
+TOUCH = "import pathlib, sys, time; time.sleep(0.3); pathlib.Path(sys.argv[1]).touch()"
+
+
+def python(code: str, *arguments: Path) -> list[str]:
+    """Return a command that runs Python."""
+    return [sys.executable, "-c", code, *map(str, arguments)]
+
+
+def test_one_command_at_a_time_runs_beside(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+
+    with console.running_beside(python(TOUCH, first), python(LOOK, first), python(TOUCH, second)):
+        deadline = time.monotonic() + 30
+        while not second.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    assert capfd.readouterr().out.split() == ["True"]
+
+
+def test_those_left_run_together_once_nothing_runs_beside_them(tmp_path: Path) -> None:
+    with console.running_beside(python(AWAIT, tmp_path / "next"), python(TOUCH, tmp_path / "next")):
+        pass
+
+
+def test_the_first_command_beside_that_fails_is_named(capfd: pytest.CaptureFixture[str]) -> None:
     first, failing, last = (
-        [sys.executable, "-c", f"print('{words}'); raise SystemExit({code})"]
+        python(f"print('{words}'); raise SystemExit({code})")
         for words, code in (("one", 0), ("two", 4), ("three", 5))
     )
 
