@@ -215,18 +215,16 @@ def ask_for(name: str) -> str:
 
 
 def set_paused(environment: "Environment", paused: bool, yes: bool) -> None:
-    """Say what it means, ask, and do it; nothing when it is so already."""
+    """Say what it means, ask, and do it; where it is so already, see that it is done in full."""
     from common.waiting import SystemClock
     from deploy.documents.pause import PAUSE, RESUME, change_pause
     from deploy.documents.pipeline import find_pipeline
     from deploy.report.console import console, live_steps
 
     clients = clients_of(environment)
-    if find_pipeline(clients, environment).paused == paused:
-        console.print(f"the documents of {environment.name} are {'' if paused else 'not '}paused")
-        return
-    console.print(PAUSE if paused else RESUME)
-    approve("Go ahead?", yes)
+    if find_pipeline(clients, environment).paused != paused:
+        console.print(PAUSE if paused else RESUME)
+        approve("Go ahead?", yes)
     with live_steps() as steps:
         change_pause(clients, environment, paused, clock=SystemClock(), progress=steps)
 

@@ -62,12 +62,10 @@ class Destruction:
         stack = self._stack()
         if stack is None:
             return
-        # Once its deletion has begun, nothing writes any more, and the tables were exported.
+        # Once its deletion has begun, nothing writes any more, and the tables were exported. That
+        # it is paused says neither: what paused it may have been killed before all had stopped.
         if stack.is_usable:
-            if not stack.is_paused:
-                change_pause(
-                    self.clients, self.environment, True, clock=self.clock, progress=progress
-                )
+            change_pause(self.clients, self.environment, True, clock=self.clock, progress=progress)
             if self.keep_data:
                 self._export(stack.outputs, progress)
         if not self.keep_data:

@@ -32,8 +32,9 @@ def await_stopped(clients: Clients, pipeline: Pipeline, *, clock: Clock, progres
     try:
         wait_for("no consumers", look, clock=clock, seconds=STOPPED_SECONDS, progress=progress)
     except PipelineError as error:
-        group = pipeline.environment.documents.group
-        hint = f"journalctl -u documents, on an instance of the group {group}, says why"
+        name, group = pipeline.environment.name, pipeline.environment.documents.group
+        hint = f"journalctl -u documents, on an instance of the group {group}, says why; "
+        hint += f"without a head that answers: invoke pause --env {name}, and again"
         raise type(error)(error.message, hint=hint) from error
 
 

@@ -34,10 +34,13 @@ class Place:
     account: str
 
     def name(self, longest: int = 128) -> str:
-        """Return a generated physical name: stack, logical id, random letters."""
+        """Return a generated physical name: stack, logical id, random letters.
+
+        Where they are too long it is cut off, and never has two hyphens in a row.
+        """
         tail = "".join(_letters.choices(string.ascii_uppercase + string.digits, k=12))
         stem = f"{self.stack_name}-{self.logical_id}"[: longest - 13]
-        return f"{stem}-{tail}"
+        return f"{stem.rstrip('-')}-{tail}"
 
     def tags(self, properties: Tree) -> list[dict[str, str]]:
         """Return the resource's own tags over the stack's."""

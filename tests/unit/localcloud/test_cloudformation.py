@@ -1,6 +1,7 @@
 """CloudFormation: change sets, the states of stacks, and that each resource really exists."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from localcloud.patches.cloudformation.resources import Place
 from tests.unit.localcloud.fakes import FakeClock
 
 Clients = Callable[[str], Any]
@@ -578,3 +580,11 @@ def test_a_template_with_an_alias_is_refused(aws: Clients) -> None:
 
     with pytest.raises(ClientError, match="aliases are not allowed"):
         aws("cloudformation").validate_template(TemplateBody=body)
+
+
+def test_a_generated_name_is_cut_off_without_two_hyphens_in_a_row() -> None:
+    place = Place("ray-documents-prod", "", "TargetGroup", (), "us-east-1", "123456789012")
+
+    found = place.name(32)
+
+    assert re.fullmatch(r"ray-documents-prod-[A-Z0-9]{12}", found)

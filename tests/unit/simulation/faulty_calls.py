@@ -7,7 +7,7 @@ passes as it would: an answer that does not come costs the client's time-out.
 import io
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Protocol, cast
@@ -30,6 +30,7 @@ SERVICES = (
     "ec2",
     "elbv2",
     "s3",
+    "secretsmanager",
     "service-quotas",
     "sns",
     "ssm",
@@ -169,17 +170,27 @@ class Wire:
     @contextmanager
     def installed(self, clients: Clients) -> Iterator[None]:
         """Send everything over this wire; botocore's pauses are simulated time, too."""
-        for service in SERVICES:
-            client = clients(service)
-            protocol = client.meta.service_model.resolved_protocol
-            client.meta.events.register_first(
-                "before-parameter-build", self._begin, unique_id=f"wire-{service}"
+        with ExitStack() as stack:
+            for service in SERVICES:
+                stack.enter_context(self._between(clients(service)))
+            stack.enter_context(
+                patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=self._clock.sleep))
             )
-            client.meta.events.register("after-call", self._end, unique_id=f"wire-{service}")
-            endpoint = client._endpoint
-            endpoint._event_emitter = _Emitter(endpoint._event_emitter, self, protocol)
-        with patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=self._clock.sleep)):
             yield
+
+    @contextmanager
+    def _between(self, client: Any) -> Iterator[None]:
+        events, endpoint = client.meta.events, client._endpoint
+        before, protocol = endpoint._event_emitter, client.meta.service_model.resolved_protocol
+        events.register_first("before-parameter-build", self._begin)
+        events.register("after-call", self._end)
+        endpoint._event_emitter = _Emitter(before, self, protocol)
+        try:
+            yield
+        finally:
+            events.unregister("before-parameter-build", self._begin)
+            events.unregister("after-call", self._end)
+            endpoint._event_emitter = before
 
     def _begin(self, params: dict[str, Any], model: Any, **_: object) -> None:
         self.calls += 1
