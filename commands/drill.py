@@ -71,13 +71,15 @@ def begin(
 def show_drills() -> None:
     """Print every drill, and where it can run."""
     from deploy.report.console import show_table
-    from drills.documents.kit.run import ALL, drill_of, local_only, names
+    from drills.documents.kit.run import ALL, drill_of, local_only, names, tasks_only
     from drills.kit.registry import drills
 
     rows = [(d.name, d.title, "local cloud only" if d.local_only else "") for d in drills()]
     for name in names():
         drill = drill_of(name)
-        where = "local cloud only" if local_only(drill) else ""
+        limits = (("local cloud", local_only(drill)), ("Fargate", tasks_only(drill)))
+        only = ", ".join(where for where, reason in limits if reason)
+        where = f"{only} only" if only else ""
         rows.append((name, (drill.__doc__ or "").splitlines()[0], where))
     rows.append((ALL, "All of the pipeline's, one after the other.", ""))
     show_table("Drills", ("name", "what breaks", ""), rows)
@@ -103,8 +105,8 @@ def run_drills(environment: "Environment", name: str, runs: int, yes: bool, ever
 def run_documents_drills(environment: "Environment", name: str, runs: int, yes: bool) -> None:
     """Run a drill of the document pipeline, or all; on AWS, ask first.
 
-    Raises PipelineError when one fails, all others run first. On AWS each costs some minutes of the
-    tasks that are replaced.
+    Raises PipelineError when one fails, all others run first. On AWS each costs some minutes of all
+    that is replaced.
     """
     from common.errors import PipelineError
     from deploy.report.console import live_steps

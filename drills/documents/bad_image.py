@@ -10,6 +10,7 @@ from drills.documents.kit.deploys import ROLLED_BACK, deploy
 from drills.documents.kit.under_test import PipelineUnderTest
 
 WITHIN = 900.0
+TASKS_ONLY = "the cluster's image is baked and tested, and its deploy refuses any other"
 
 
 def run(pipeline: PipelineUnderTest) -> None:

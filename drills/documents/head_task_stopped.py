@@ -6,11 +6,16 @@ and what was answered from is answered from as soon as the head serves. Nothing 
 Runbook: docs/runbooks/documents.md
 """
 
-from drills.documents.kit.under_test import HEAD, PipelineUnderTest
+from drills.documents.kit.tasks import Tasks
+from drills.documents.kit.under_test import PipelineUnderTest
 
 WITHIN = 240.0
+TASKS_ONLY = "the cluster's own drill head_terminated ends its head in order"
 
 
 def run(pipeline: PipelineUnderTest) -> None:
     """Stop the head's task."""
-    pipeline.stop(pipeline.tasks(HEAD))
+    tasks = Tasks(pipeline.pipeline, pipeline.clients)
+    head = tasks.head()
+    pipeline.record_loss("stopped", head)
+    tasks.stop(head)

@@ -9,17 +9,15 @@ from drills.documents.kit.deploys import DONE, deploy
 from drills.documents.kit.under_test import PipelineUnderTest
 
 WITHIN = 600.0
-MORE_MEMORY = 1024  # MiB, of a worker
 
 
 def run(pipeline: PipelineUnderTest) -> None:
-    """Kill a deploy of larger workers, deploy them again, and then the former ones."""
-    more = pipeline.pipeline.environment.documents.worker.memory + MORE_MEMORY
-    first = deploy(pipeline, worker_memory=more)
+    """Kill a deploy of other settings, deploy them again, and then the former ones."""
+    first = deploy(pipeline, altered=True)
     pipeline.cleanup.callback(lambda: deploy(pipeline).await_exit(DONE, WITHIN))
     first.await_update(WITHIN)
     first.kill()
     pipeline.record_fault("the deployer is killed in the stack's update")
     began = pipeline.clock.now()
-    deploy(pipeline, worker_memory=more).await_exit(DONE, WITHIN)
+    deploy(pipeline, altered=True).await_exit(DONE, WITHIN)
     pipeline.figures["second deploy"] = pipeline.clock.now() - began

@@ -1,4 +1,4 @@
-"""One of the workers is killed while each is in the middle of a document of 300 pages.
+"""One of the workers is killed while every consumer is in the middle of a document of 300 pages.
 
 In the field: a host fails, or the kernel ends what took too much memory.
 Must hold: its claim and its message lapse, another worker reads the document from its beginning,
@@ -6,23 +6,25 @@ and what the first one wrote is never answered from. Nothing is lost or twice.
 Runbook: docs/runbooks/documents.md
 """
 
+from deploy.documents.in_use import ray_of_pipeline
 from deploy.documents.pipeline import plainly
 from documents.control.vector_sets import WRITING
-from drills.documents.kit.local_faults import kill_tasks
-from drills.documents.kit.under_test import WORKERS as SERVICE
+from drills.documents.kit.local_faults import kill
 from drills.documents.kit.under_test import PipelineUnderTest
 
 WORKERS = 2
 WITHIN = 480.0
-LOCAL_ONLY = "ECS has no call that kills a task without SIGTERM"
+LOCAL_ONLY = "AWS has no call that kills a task, or cuts an instance's power"
+CONSUMER = "consumer-"  # an actor's name begins with it
 PAGES = 300
 BEGUN_WITHIN = 120.0
 
 
 def run(pipeline: PipelineUnderTest) -> None:
-    """Give each worker a document, and kill one worker once both have written vectors."""
-    tasks = pipeline.tasks(SERVICE)
-    documents = [pipeline.client.document(PAGES) for _ in tasks]
+    """Give each consumer a document, and kill one worker once all have written vectors."""
+    actors = ray_of_pipeline(pipeline.clients, pipeline.pipeline).actors()
+    consumers = [actor for actor in actors if actor.name.startswith(CONSUMER)]
+    documents = [pipeline.client.document(PAGES) for _ in consumers]
     for one in documents:
         pipeline.client.add(one)
 
@@ -34,9 +36,9 @@ def run(pipeline: PipelineUnderTest) -> None:
         return len(names & {one.name for one in documents})
 
     pipeline.await_that(
-        "workers in the documents",
-        lambda: written() == len(tasks),
+        "consumers in the documents",
+        lambda: written() == len(documents),
         BEGUN_WITHIN,
-        lambda: f"{written()} of {len(tasks)}",
+        lambda: f"{written()} of {len(documents)}",
     )
-    kill_tasks(pipeline, tasks[:1])
+    kill(pipeline, pipeline.place.workers()[:1])

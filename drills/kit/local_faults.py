@@ -3,6 +3,7 @@
 Touches no AWS. Each is repaired when the run ends; ``remaining_faults`` names those that are not.
 """
 
+import signal
 import subprocess
 import time
 from collections.abc import Iterable
@@ -12,6 +13,7 @@ from localcloud import nspawn
 from localcloud.cgroups import Group, is_v2
 from localcloud.patches.interruptions import NOTICE
 from localcloud.paths import paths
+from localcloud.processes import send_signal
 
 TABLE = "raykiln_drill"  # of nft, in the VPC's namespace
 # All packets through the VPC's router, those of its own services and of the operator included.
@@ -31,15 +33,21 @@ table inet {table} {{
 
 def cut_power(cluster: ClusterUnderTest, instance_id: str) -> None:
     """Stop a machine as a power loss does; EC2 only sees that it no longer runs."""
+    pid = first_process(instance_id)
+    cluster.record_fault(f"{instance_id} loses its power")
+    send_signal(pid, signal.SIGKILL)
+
+
+def first_process(instance_id: str) -> int:
+    """Return a machine's PID 1, as this machine counts: with it all its processes die."""
     processes = Group(paths().name, instance_id).processes()
-    launchers = [pid for pid in processes if nspawn.leader_of(pid)]
-    if not launchers:
+    leaders = [leader for pid in processes if (leader := nspawn.leader_of(pid))]
+    if not leaders:
         raise DrillFailed(
             f"{instance_id} is not a running machine of this local cloud",
             hint="invoke cloud.status lists its machines",
         )
-    cluster.record_fault(f"{instance_id} loses its power")
-    nspawn.kill(launchers[0])
+    return leaders[0]
 
 
 def pause(cluster: ClusterUnderTest, instance_id: str, seconds: float) -> None:

@@ -18,7 +18,8 @@ from pathlib import Path
 from common.clients import Clients
 from common.waiting import Seen, SystemClock, wait_for
 from deploy.documents.in_use import ray_of_pipeline
-from drills.documents.kit.under_test import HEAD, WORKERS, PipelineUnderTest, pipeline_under_test
+from drills.documents.kit.tasks import HEAD, WORKERS, Tasks
+from drills.documents.kit.under_test import PipelineUnderTest, pipeline_under_test
 from localcloud.paths import paths
 from tests.bench.figures import show
 from tests.bench.hand_over import arguments, enter_vpc
@@ -55,6 +56,11 @@ def asking(pipeline: PipelineUnderTest, count: int) -> list[float]:
     return found
 
 
+def tasks_of(pipeline: PipelineUnderTest) -> Tasks:
+    """Return the pipeline's tasks."""
+    return Tasks(pipeline.pipeline, pipeline.clients)
+
+
 def memory(task: str) -> float:
     """Return the MiB that the containers of a task hold."""
     pids = (paths().tasks / task.rpartition("/")[2]).glob("*/pid")
@@ -82,7 +88,9 @@ def memory_at_work(pipeline: PipelineUnderTest) -> dict[str, float]:
 
     def look() -> None:
         for service in (HEAD, WORKERS):
-            most[service] = max(most.get(service, 0.0), *map(memory, pipeline.tasks(service)))
+            most[service] = max(
+                most.get(service, 0.0), *map(memory, tasks_of(pipeline).of(service))
+            )
 
     _await(pipeline, [one.name for one in documents], look)
     return most
@@ -91,11 +99,11 @@ def memory_at_work(pipeline: PipelineUnderTest) -> dict[str, float]:
 def start_of_a_worker(pipeline: PipelineUnderTest) -> dict[str, float]:
     """Have one worker more; return the seconds until it runs, and until it is ALIVE in Ray."""
     ray, ecs = ray_of_pipeline(pipeline.clients, pipeline.pipeline), pipeline.clients("ecs")
-    before = set(pipeline.tasks(WORKERS))
+    before = set(tasks_of(pipeline).of(WORKERS))
 
     def joined_one() -> Seen[str]:
-        new = sorted(set(pipeline.tasks(WORKERS)) - before)
-        there = pipeline.addresses(new)
+        new = sorted(set(tasks_of(pipeline).of(WORKERS)) - before)
+        there = tasks_of(pipeline).addresses(new)
         is_alive = any(node.works and node.address in there for node in ray.nodes())
         return Seen(new[0] if is_alive else None, f"{len(new)} new tasks")
 
@@ -164,7 +172,7 @@ def main() -> None:
         show("add to answerable, one page", add_to_answerable(pipeline, options.pages))
         show("ask", asking(pipeline, options.questions))
         time.sleep(AT_REST)
-        rest = {one: max(map(memory, pipeline.tasks(one))) for one in (HEAD, WORKERS)}
+        rest = {one: max(map(memory, tasks_of(pipeline).of(one))) for one in (HEAD, WORKERS)}
         work = memory_at_work(pipeline)
         for what, service in (("head", HEAD), ("worker", WORKERS)):
             print(f"{what}: {rest[service]:.0f} MiB at rest, {work[service]:.0f} MiB at work")

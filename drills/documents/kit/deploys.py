@@ -65,10 +65,8 @@ class DeployProcess:
             self._lines.append(line.strip())
 
 
-def deploy(
-    pipeline: PipelineUnderTest, *, image: str = "", worker_memory: int = 0
-) -> DeployProcess:
-    """Start a deploy of the environment's file, with another image or other workers if given."""
+def deploy(pipeline: PipelineUnderTest, *, image: str = "", altered: bool = False) -> DeployProcess:
+    """Start a deploy of the environment's file, with another image or other settings if asked."""
     found = pipeline.pipeline
-    given = ("--image", image or found.image, "--worker-memory", str(worker_memory))
+    given = ("--image", image or found.image, *(("--altered",) if altered else ()))
     return DeployProcess(pipeline, (found.environment.name, *given))

@@ -1,4 +1,4 @@
-"""Faults that only the local cloud can inject: in tasks, Spot, S3's events, services.
+"""Faults that only the local cloud can inject: in tasks and machines, Spot, S3's events, services.
 
 Touches no AWS. Each is repaired when the run ends; ``remaining_faults`` names those that are not.
 """
@@ -10,35 +10,44 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from drills.documents.kit.under_test import FOLDER, WORKERS, PipelineUnderTest
+from drills.documents.kit.under_test import FOLDER, PipelineUnderTest
 from drills.kit.cluster import DrillFailed
+from drills.kit.local_faults import first_process
+from localcloud.patches.interruptions import NOTICE
 from localcloud.paths import paths
 
 BEGINS_WITHIN = 30.0  # seconds
 
 
-def kill_tasks(pipeline: PipelineUnderTest, tasks: Sequence[str]) -> None:
-    """Kill the first process of each task's containers, as a lost host does; no one is told."""
-    pids = [pid for task in tasks for pid in _processes(task)]
+def kill(pipeline: PipelineUnderTest, lost: Sequence[str]) -> None:
+    """Kill the first process of each task or machine, as a lost host does; no one is told."""
+    pids = [pid for one in lost for pid in _processes(one)]
     if not pids:
-        raise DrillFailed("no task runs", hint="invoke documents.status")
-    pipeline.record_loss("killed", tasks)
+        raise DrillFailed("nothing runs that could be killed", hint="invoke documents.status")
+    pipeline.record_loss("killed", lost)
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
-def interrupt_spot(pipeline: PipelineUnderTest, tasks: Sequence[str]) -> None:
-    """Interrupt workers as Fargate does those on Spot: SIGTERM, SIGKILL after two minutes.
+def interrupt_spot(pipeline: PipelineUnderTest, workers: Sequence[str]) -> None:
+    """Take workers back as AWS does what is on Spot.
 
-    Returns once ECS stops them.
+    Fargate sends SIGTERM, and SIGKILL after two minutes: returns once ECS stops them. EC2 gives two
+    minutes' notice, and terminates them.
     """
-    lines = [f"{_id(task)} {time.time():.0f}\n" for task in tasks]
-    _declare(pipeline, paths().task_interruptions, lines)
-    pipeline.record_loss("Fargate interrupts", tasks)
+    if pipeline.pipeline.on_cluster:
+        lines = [f"{one} {time.time() + NOTICE:.0f}\n" for one in workers]
+        _declare(pipeline, paths().interruptions, lines)
+        pipeline.record_loss("EC2 interrupts in two minutes", workers)
+        return
+    _declare(
+        pipeline, paths().task_interruptions, [f"{_id(one)} {time.time():.0f}\n" for one in workers]
+    )
+    pipeline.record_loss("Fargate interrupts", workers)
 
     def have_begun() -> bool:
-        return not set(tasks) & set(pipeline.tasks(WORKERS))
+        return not set(workers) & set(pipeline.place.workers())
 
     pipeline.await_that("the interruption", have_begun, BEGINS_WITHIN, str)
 
@@ -59,7 +68,8 @@ def break_service(pipeline: PipelineUnderTest, service: str, effect: str, second
 
 def remaining_faults() -> list[str]:
     """Return a line for each fault that is not repaired."""
-    files = (paths().task_interruptions, paths().s3_events, paths().outages)
+    there = paths()
+    files = (there.interruptions, there.task_interruptions, there.s3_events, there.outages)
     return [f"{file} still declares {file.read_text().strip()}" for file in files if file.exists()]
 
 
@@ -68,9 +78,11 @@ def _declare(pipeline: PipelineUnderTest, file: Path, lines: Iterable[str]) -> N
     file.write_text("".join(lines))
 
 
-def _processes(task: str) -> list[int]:
-    """Return the first process of each container of a task, as runc has written it."""
-    files = (paths().tasks / _id(task)).glob("*/pid")
+def _processes(lost: str) -> list[int]:
+    """Return a machine's first process, or those of a task's containers, as runc has written it."""
+    if not lost.startswith("arn:"):
+        return [first_process(lost)]
+    files = (paths().tasks / _id(lost)).glob("*/pid")
     return [int(file.read_text()) for file in files]
 
 

@@ -43,20 +43,41 @@ def local_only(drill: ModuleType) -> str:
     return str(getattr(drill, "LOCAL_ONLY", ""))
 
 
+def tasks_only(drill: ModuleType) -> str:
+    """Return why a drill has no meaning on a cluster, where no tasks run; empty when it has."""
+    return str(getattr(drill, "TASKS_ONLY", ""))
+
+
 def chosen(name: str, environment: Environment) -> list[str]:
     """Return the drill of this name, or with ``documents`` all that can run there.
 
     Raises Refused for one that cannot.
     """
-    here = environment.provider == "localcloud"
     if name == ALL:
-        return [one for one in names() if here or not local_only(drill_of(one))]
-    if not here and (reason := local_only(drill_of(name))):
-        raise Refused(
-            f"{name} runs on the local cloud only: {reason}",
-            hint=f"invoke drill {name} --env local",
-        )
+        return [one for one in names() if refusal(one, environment) is None]
+    if error := refusal(name, environment):
+        raise error
     return [drill_of(name).__name__.removeprefix("drills.")]
+
+
+def refusal(name: str, environment: Environment) -> Refused | None:
+    """Return why a drill cannot run where an environment's documents do; None when it can."""
+    drill, documents = drill_of(name), environment.documents
+    if environment.provider != "localcloud" and (reason := local_only(drill)):
+        words = f"{name} runs on the local cloud only: {reason}"
+        return Refused(words, hint=f"invoke drill {name} --env local")
+    if not documents.on_cluster:
+        return None
+    every = f"invoke drill {ALL} --env {environment.name} runs all that can run there"
+    if reason := tasks_only(drill):
+        words = f"{name} breaks tasks on Fargate, and these documents run on the cluster: {reason}"
+        return Refused(words, hint=every)
+    needs, least = getattr(drill, "WORKERS", 1), environment.workers[documents.group].min
+    if least < needs:
+        setting = f"workers.{documents.group}.min"
+        words = f"{name} needs {needs} instances, and {setting} is {least}"
+        return Refused(words, hint=f"set {setting} = {needs}, invoke deploy; {every}")
+    return None
 
 
 def run_drill(name: str, pipeline: PipelineUnderTest) -> Run:
@@ -96,11 +117,11 @@ def run_drill(name: str, pipeline: PipelineUnderTest) -> Run:
 
 
 def _await_recovered(pipeline: PipelineUnderTest, fault: float, seconds: float) -> None:
-    """Wait until other tasks run for those lost, and then for two new documents and an answer."""
+    """Wait until others run for what is lost, and then for two new documents and an answer."""
     client, figures = pipeline.client, pipeline.figures
     if pipeline.lost:
-        pipeline.await_tasks(seconds)
-        figures["tasks are back"] = time.monotonic() - fault
+        pipeline.await_others(seconds)
+        figures["others run"] = time.monotonic() - fault
     earlier, before = set(client.codes), time.monotonic()
 
     def words() -> str:

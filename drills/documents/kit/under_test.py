@@ -1,4 +1,4 @@
-"""The deployed pipeline under test: its tasks, its function, and what a client uses of it.
+"""The deployed pipeline under test: what it runs on, and what a client uses of it.
 
 Touches AWS and the API. A fault that lasts is repaired when the run ends, in every case.
 """
@@ -15,40 +15,40 @@ from common.environment import Environment
 from common.errors import PipelineError, Refused, Unanswered
 from common.progress import Say, say_nothing
 from common.waiting import Clock, Seen, SystemClock, wait_for
-from deploy.documents.in_use import api_of_pipeline, ray_of_pipeline
+from deploy.documents.in_use import api_of_pipeline
 from deploy.documents.pipeline import Pipeline, find_pipeline, plainly
 from deploy.documents.question import Api
-from deploy.documents.services import services_of
 from documents.control.claims import DONE, FAILED
 from documents.identity import FAILED as FAILED_PREFIX
 from documents.identity import INPUT, ObjectRef
 from documents.providers.interfaces import Passage
 from drills.documents.kit.client import BusyClient
+from drills.documents.kit.instances import Instances
+from drills.documents.kit.place import Place
+from drills.documents.kit.tasks import WORKERS, Tasks
 from drills.kit.cluster import DrillFailed
 
 TRIES = 60
 FOLDER = "drill/"
-HEAD, WORKERS = "RayHeadServiceName", "RayWorkerServiceName"  # outputs with the services' names
 READY_SECONDS = 300.0
-STOPPED = "STOPPED"
 
 
 def pipeline_under_test(
     environment: Environment, clients: Clients, say: Say = say_nothing
 ) -> "PipelineUnderTest":
-    """Return the environment's pipeline; raises Refused when it is none whose tasks can be lost."""
-    pipeline = find_pipeline(clients, environment)
+    """Return the environment's pipeline; raises Refused when it is none that can be broken."""
+    pipeline, name = find_pipeline(clients, environment), environment.name
     if pipeline.paused:
         raise Refused("the pipeline is paused", hint="invoke documents.resume")
-    if pipeline.on_cluster:
+    if pipeline.on_cluster != environment.documents.on_cluster:
         raise Refused(
-            "the drills of documents end tasks on Fargate, and these run on the cluster",
-            hint="invoke drill --list has those of the cluster",
+            f"the file of {name} has its documents run elsewhere than they do",
+            hint=f"invoke documents.deploy --env {name}",
         )
-    if WORKERS not in pipeline.outputs:
+    if not pipeline.on_cluster and WORKERS not in pipeline.outputs:
         raise Refused(
             f"the stack {environment.documents_stack} has no services yet",
-            hint=f"invoke documents.deploy --env {environment.name}",
+            hint=f"invoke documents.deploy --env {name}",
         )
     api = api_of_pipeline(clients, pipeline)
     return PipelineUnderTest(pipeline, clients, SystemClock(), api, say)
@@ -56,7 +56,7 @@ def pipeline_under_test(
 
 @dataclass
 class PipelineUnderTest:
-    """One run of a drill on one pipeline: what was broken, and the tasks that were ``lost``."""
+    """One run of a drill on one pipeline: what was broken, and what it ran on that was ``lost``."""
 
     pipeline: Pipeline
     clients: Clients
@@ -68,10 +68,13 @@ class PipelineUnderTest:
     figures: dict[str, float] = field(default_factory=dict)
     cleanup: ExitStack = field(default_factory=ExitStack)
     client: BusyClient = field(init=False)
+    place: Place = field(init=False)
     _versions: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.client = BusyClient(self)
+        kind = Instances if self.pipeline.on_cluster else Tasks
+        self.place = kind(self.pipeline, self.clients)
 
     def put(self, name: str, content: bytes) -> None:
         """Upload a document; tries for a minute."""
@@ -135,10 +138,10 @@ class PipelineUnderTest:
         self.faults.append(words)
         self.say(words)
 
-    def record_loss(self, how: str, tasks: Sequence[str]) -> None:
-        """Note and show which tasks are lost now; ECS must run others for them."""
-        self.lost.update(tasks)
-        self.record_fault(f"{how} {', '.join(arn.rpartition('/')[2] for arn in tasks)}")
+    def record_loss(self, how: str, lost: Sequence[str]) -> None:
+        """Note and show which tasks or instances are lost now; others must run for them."""
+        self.lost.update(lost)
+        self.record_fault(f"{how} {', '.join(one.rpartition('/')[2] for one in lost)}")
 
     def await_that(
         self, what: str, holds: Callable[[], bool], seconds: float, words: Callable[[], str]
@@ -158,60 +161,21 @@ class PipelineUnderTest:
 
         wait_for(what, look, clock=self.clock, seconds=seconds, progress=self.say)
 
-    def tasks(self, service: str) -> list[str]:
-        """Return the ARNs of a service's running tasks; ``service`` is the output of its name."""
-        names = {"cluster": self._cluster, "serviceName": self.pipeline.outputs[service]}
-        with translated("listing tasks"):
-            pages = self.clients("ecs").get_paginator("list_tasks")
-            return sorted(arn for page in pages.paginate(**names) for arn in page["taskArns"])
-
-    def on_spot(self, tasks: Sequence[str]) -> list[str]:
-        """Return which of these tasks are on Fargate Spot."""
-        found = {t["taskArn"]: t.get("capacityProviderName") for t in self._described(tasks)}
-        return [task for task in tasks if found.get(task) == "FARGATE_SPOT"]
-
-    def addresses(self, tasks: Sequence[str]) -> set[str]:
-        """Return the addresses of tasks; Ray knows those of lost ones for a while."""
-        containers = [one for task in self._described(tasks) for one in task["containers"]]
-        return {
-            i["privateIpv4Address"] for one in containers for i in one.get("networkInterfaces", ())
-        }
-
-    def stop(self, tasks: Sequence[str]) -> None:
-        """Stop tasks; ECS sends SIGTERM, and SIGKILL when they take too long."""
-        self.record_loss("stopped", tasks)
-        with translated("stopping tasks"):
-            for arn in tasks:
-                self.clients("ecs").stop_task(cluster=self._cluster, task=arn, reason="a drill")
-
     def await_workers(self, count: int) -> None:
         """Have so many workers at least, and wait until all that there should be are in Ray."""
-        name = self.pipeline.outputs[WORKERS]
-        _, workers = services_of(self.clients, self.pipeline.outputs)
-        if workers.desired < count:
-            with translated(f"having {name} run {count} tasks"):
-                self.clients("ecs").update_service(
-                    cluster=self._cluster, service=name, desiredCount=count
-                )
-        self.await_tasks(READY_SECONDS, count)
+        self.place.have_workers(count)
+        self.await_others(READY_SECONDS, count)
 
-    def await_tasks(self, seconds: float, workers: int = 0) -> None:
-        """Wait until no lost task runs, and all are in Ray that there should be, so many workers.
+    def await_others(self, seconds: float, workers: int = 0) -> None:
+        """Wait until others run for all that is lost and are in Ray, so many workers at least.
 
         Raises DrillFailed when that takes longer.
         """
-        ray, seen = ray_of_pipeline(self.clients, self.pipeline), [""]
+        seen = [""]
 
         def holds() -> bool:
-            found = services_of(self.clients, self.pipeline.outputs)
-            seen[0] = "; ".join(one.words for one in found)
-            left = [one for one in self._described(list(self.lost)) if one["lastStatus"] != STOPPED]
-            if left or not all(one.is_steady for one in found):
-                return False
-            running = self.addresses(self.tasks(WORKERS))
-            alive = sum(node.works and node.address in running for node in ray.nodes())
-            seen[0] += f"; {alive} workers alive in Ray"
-            return alive >= found[1].desired >= workers
+            found, seen[0] = self.place.look(self.lost, workers)
+            return found
 
         self.await_that("head and workers", holds, seconds, lambda: seen[0])
 
@@ -223,15 +187,3 @@ class PipelineUnderTest:
         """Raise DrillFailed unless something holds."""
         if not holds:
             raise DrillFailed(words, hint="invoke documents.status")
-
-    def _described(self, tasks: Sequence[str]) -> list[Any]:
-        """Return what ECS says of tasks; it knows those that stopped for an hour."""
-        if not tasks:
-            return []
-        with translated("looking at tasks"):
-            found = self.clients("ecs").describe_tasks(cluster=self._cluster, tasks=list(tasks))
-        return list(found["tasks"])
-
-    @property
-    def _cluster(self) -> str:
-        return self.pipeline.outputs["ECSClusterName"]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from common.clients import Clients
+from common.environment import Environment
 from common.errors import Refused, Unanswered
 from common.waiting import SystemClock
 from deploy.documents.pipeline import Outputs, Pipeline
@@ -22,6 +23,7 @@ from drills.documents.kit.poison import poison as poisonous
 from drills.documents.kit.under_test import PipelineUnderTest, pipeline_under_test
 from drills.kit.cluster import DrillFailed
 from tests.unit.deploy.builders import an_environment
+from tests.unit.deploy.documents.pipeline import on_cluster
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -54,9 +56,9 @@ def test_all_are_chosen_by_one_name_and_on_aws_those_that_can_run_there() -> Non
             *("poison", "update_interrupted"),
         )
     ]
-    assert run.chosen("documents.head-task-killed", local) == ["documents.head_task_killed"]
-    with pytest.raises(Refused, match="on the local cloud only: ECS has no call"):
-        run.chosen("documents.head_task_killed", aws)
+    assert run.chosen("documents.head-killed", local) == ["documents.head_killed"]
+    with pytest.raises(Refused, match="on the local cloud only: AWS has no call"):
+        run.chosen("documents.head_killed", aws)
 
 
 class Ecs:
@@ -91,18 +93,15 @@ def pipeline_of(outputs: dict[str, str]) -> Pipeline:
 
 
 @pytest.mark.parametrize(
-    ("outputs", "words", "hint"),
+    ("outputs", "words"),
     [
-        (
-            {"ECSClusterName": "cluster"},  # the first deploy ended before there were services
-            "the stack ray-documents-dev has no services yet",
-            "invoke documents.deploy --env dev",
-        ),
-        ({"HeadName": "ray-head"}, "these run on the cluster", "invoke drill --list"),
+        # The first deploy ended before there were services.
+        ({"ECSClusterName": "cluster"}, "the stack ray-documents-dev has no services yet"),
+        ({"HeadName": "ray-head"}, "the file of dev has its documents run elsewhere than they do"),
     ],
 )
-def test_a_pipeline_without_tasks_is_not_broken(
-    monkeypatch: pytest.MonkeyPatch, outputs: dict[str, str], words: str, hint: str
+def test_a_pipeline_that_is_not_as_its_file_says_is_not_broken(
+    monkeypatch: pytest.MonkeyPatch, outputs: dict[str, str], words: str
 ) -> None:
     monkeypatch.setattr(
         "drills.documents.kit.under_test.find_pipeline", lambda *_: pipeline_of(outputs)
@@ -111,7 +110,7 @@ def test_a_pipeline_without_tasks_is_not_broken(
     with pytest.raises(Refused, match=words) as caught:
         pipeline_under_test(an_environment(), Clients("us-east-1"))
 
-    assert hint in caught.value.hint
+    assert caught.value.hint == "invoke documents.deploy --env dev"
 
 
 def test_a_drill_stops_the_tasks_that_it_says() -> None:
@@ -130,8 +129,8 @@ def test_what_is_declared_to_the_local_cloud_is_gone_once_the_run_has_ended(
 ) -> None:
     monkeypatch.setenv("RAYKILN_HOME", str(tmp_path))
     (tmp_path / "run").mkdir()
-    found = under_test(None)
-    monkeypatch.setattr(found, "tasks", lambda service: ["arn:task/cluster/another"])
+    found = under_test(None, ECSClusterName="cluster")
+    monkeypatch.setattr(found.place, "workers", lambda: ["arn:task/cluster/another"])
 
     with found.cleanup:
         local_faults.affect_events(found, "late", "twice")
@@ -146,20 +145,74 @@ def test_what_is_declared_to_the_local_cloud_is_gone_once_the_run_has_ended(
     assert local_faults.remaining_faults() == []
 
 
-def test_a_task_that_does_not_run_is_not_killed(
+def test_an_instance_is_interrupted_after_two_minutes_notice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RAYKILN_HOME", str(tmp_path))
+    (tmp_path / "run").mkdir()
+    found, began = under_test(None), time.time()
 
-    with pytest.raises(DrillFailed, match="no task runs"):
-        local_faults.kill_tasks(under_test(None), ["arn:task/cluster/abc"])
+    with found.cleanup:
+        local_faults.interrupt_spot(found, ["i-0abc"])
+        instance, _, at = (tmp_path / "run/interruptions").read_text().partition(" ")
+        assert instance == "i-0abc"
+        assert began + 119 < float(at) < time.time() + 121
+        assert found.lost == {"i-0abc"}
+        assert len(local_faults.remaining_faults()) == 1
+
+    assert local_faults.remaining_faults() == []
+
+
+def test_what_does_not_run_is_not_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAYKILN_HOME", str(tmp_path))
+
+    with pytest.raises(DrillFailed, match="nothing runs that could be killed"):
+        local_faults.kill(under_test(None), ["arn:task/cluster/abc"])
+    with pytest.raises(DrillFailed, match="i-0abc is not a running machine of this local cloud"):
+        local_faults.kill(under_test(None), ["i-0abc"])
 
 
 def test_a_drills_deploy_changes_the_image_and_the_workers_size() -> None:
-    found = changed(an_environment(), "repository@sha256:1", 5120).documents
+    found = changed(an_environment(), "repository@sha256:1", altered=True).documents
 
     assert (found.image, found.worker.memory) == ("repository@sha256:1", 5120)
-    assert changed(an_environment(), "repository@sha256:1", 0).documents.worker.memory == 4096
+    assert changed(an_environment(), "repository@sha256:1").documents.worker.memory == 4096
+
+
+def test_a_drills_deploy_to_a_cluster_changes_what_the_application_is_told() -> None:
+    found = changed(on_cluster(tokens_per_day=5), "", altered=True)
+
+    assert found.documents.tokens_per_day == 1_000_005
+    assert found.tags == {"project": "raykiln", "drill": "update"}
+    assert changed(on_cluster(), "") == on_cluster()
+
+
+def of_instances(least: int) -> Environment:
+    """Return an environment of the local cloud whose documents run on so many instances."""
+    found = on_cluster()
+    group = found.workers["documents"].model_copy(update={"min": least})
+    return found.model_copy(update={"provider": "localcloud", "workers": {"documents": group}})
+
+
+def test_on_a_cluster_only_what_has_a_meaning_there_is_broken() -> None:
+    one, two = of_instances(1), of_instances(2)
+    left = {"documents.bad_image", "documents.head_task_stopped"}
+    pairs = {
+        "documents.all_workers_killed",
+        "documents.half_of_the_workers_interrupted",
+        "documents.worker_killed_in_a_document",
+    }
+
+    assert set(run.names()) - set(run.chosen("documents", two)) == left
+    assert set(run.names()) - set(run.chosen("documents", one)) == left | pairs
+    for name in left:
+        with pytest.raises(Refused, match="breaks tasks on Fargate, and these documents run on"):
+            run.chosen(name, two)
+    with pytest.raises(
+        Refused, match=r"needs 2 instances, and workers\.documents\.min is 1"
+    ) as short:
+        run.chosen("documents.all_workers_killed", one)
+    assert short.value.hint.startswith("set workers.documents.min = 2, invoke deploy; ")
 
 
 @pytest.mark.parametrize(
@@ -220,7 +273,7 @@ class Shelf:
             time.sleep(0.001)
         raise DrillFailed(f"{what}: {words()}", hint="none")
 
-    def await_tasks(self, seconds: float) -> None:
+    def await_others(self, seconds: float) -> None:
         self.awaited.append(seconds)
         self.lost.clear()
 
@@ -284,4 +337,4 @@ def test_a_drill_is_over_once_other_tasks_run_and_answer(monkeypatch: pytest.Mon
 
     assert found.seen == ""
     assert shelf.awaited == [240.0]
-    assert found.figures["tasks are back"] <= found.figures["two new documents done"]
+    assert found.figures["others run"] <= found.figures["two new documents done"]

@@ -10,9 +10,10 @@ from deploy.cluster.ray_api import RayNode
 from deploy.documents.pipeline import find_pipeline
 from documents.control.claims import DONE, FAILED
 from documents.identity import ObjectRef
-from drills.documents.kit import under_test
+from drills.documents.kit import tasks
 from drills.documents.kit.function import break_function, throttle_function
-from drills.documents.kit.under_test import HEAD, WORKERS, PipelineUnderTest
+from drills.documents.kit.tasks import Tasks
+from drills.documents.kit.under_test import PipelineUnderTest
 from tests.unit.deploy.documents.conftest import made  # noqa: F401 - a fixture
 from tests.unit.deploy.documents.pipeline import Pipeline, with_documents
 from tests.unit.documents.conftest import aws  # noqa: F401 - a fixture
@@ -75,9 +76,9 @@ def test_what_was_uploaded_is_deleted(drilled: PipelineUnderTest) -> None:
 
 
 def test_tasks_are_told_by_service_and_market(drilled: PipelineUnderTest) -> None:
-    assert len(drilled.tasks(HEAD)) == 1
-    assert len(workers := drilled.tasks(WORKERS)) == 1
-    assert drilled.on_spot(workers) == []
+    assert len(drilled.place.head()) == 1
+    assert len(workers := drilled.place.workers()) == 1
+    assert drilled.place.on_spot(workers) == []
 
 
 def test_the_function_may_not_run_or_fails_until_the_repair(drilled: PipelineUnderTest) -> None:
@@ -111,23 +112,25 @@ class Ray:
 def test_other_tasks_are_awaited_for_those_that_were_lost(
     drilled: PipelineUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ray = Ray(lambda: drilled.addresses(drilled.tasks(WORKERS)))
-    monkeypatch.setattr(under_test, "ray_of_pipeline", lambda clients, pipeline: ray)
-    before = drilled.tasks(WORKERS)
-    drilled.stop(before)
+    there = Tasks(drilled.pipeline, drilled.clients)
+    ray = Ray(lambda: there.addresses(there.workers()))
+    monkeypatch.setattr(tasks, "ray_of_pipeline", lambda clients, pipeline: ray)
+    before = there.workers()
+    drilled.record_loss("stopped", before)
+    there.stop(before)
 
-    drilled.await_tasks(120.0)
+    drilled.await_others(120.0)
 
-    assert len(after := drilled.tasks(WORKERS)) == 1
+    assert len(after := there.workers()) == 1
     assert after != before
-    assert [one["lastStatus"] for one in drilled._described(before)] == ["STOPPED"]
+    assert [one["lastStatus"] for one in there.described(before)] == ["STOPPED"]
 
 
 def test_tasks_that_are_not_in_ray_are_not_back(
     drilled: PipelineUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ray = Ray(lambda: {"10.78.1.250"})  # of a task that was lost before
-    monkeypatch.setattr(under_test, "ray_of_pipeline", lambda clients, pipeline: ray)
+    monkeypatch.setattr(tasks, "ray_of_pipeline", lambda clients, pipeline: ray)
 
     with pytest.raises(PipelineError, match="1 of 1 tasks run; 0 workers alive in Ray"):
-        drilled.await_tasks(120.0)
+        drilled.await_others(120.0)
