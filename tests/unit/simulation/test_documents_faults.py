@@ -93,7 +93,10 @@ OTHERS = [
 ]
 
 
-@pytest.mark.parametrize("chapters", [LIFE, pytest.param(OTHERS, marks=THOROUGH_ONLY)])
+@pytest.mark.parametrize(
+    "chapters",
+    [pytest.param(LIFE, id="its life"), pytest.param(OTHERS, id="other ends", marks=THOROUGH_ONLY)],
+)
 def test_documents_on_a_cluster_survive_every_fault(
     deployed: Deployed, results: Path, chapters: list[Chapter]
 ) -> None:
