@@ -1,26 +1,35 @@
 """Deploys that a drill starts, observes and kills; each is a process (deployer.py). Touches AWS."""
 
+import json
 import subprocess
 import sys
 from threading import Thread
 
+from common.environment import Environment
 from deploy.foundation.stack import find_stack
 from drills.documents.kit.under_test import PipelineUnderTest
+from drills.kit.deployer import content_of
 
 DONE, ROLLED_BACK = 0, 3  # exit codes
+COMMAND = [sys.executable, "-m", "drills.documents.kit.deployer"]
+MORE_MEMORY = 1024  # MiB, of a worker
 
 
 class DeployProcess:
     """A running deploy. It is killed at the end of the drill if it still runs then."""
 
-    def __init__(self, pipeline: PipelineUnderTest, options: tuple[str, ...]) -> None:
+    def __init__(self, pipeline: PipelineUnderTest, environment: Environment) -> None:
         self._lines: list[str] = []
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "drills.documents.kit.deployer", *options],
+            COMMAND,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
+        if self._process.stdin:
+            with self._process.stdin as given:
+                json.dump(content_of(environment), given)
         self._reader = Thread(target=self._read, daemon=True)
         self._reader.start()
         pipeline.cleanup.callback(self.kill)
@@ -66,7 +75,24 @@ class DeployProcess:
 
 
 def deploy(pipeline: PipelineUnderTest, *, image: str = "", altered: bool = False) -> DeployProcess:
-    """Start a deploy of the environment's file, with another image or other settings if asked."""
+    """Start a deploy of the drill's environment, with another image or other settings if asked."""
     found = pipeline.pipeline
-    given = ("--image", image or found.image, *(("--altered",) if altered else ()))
-    return DeployProcess(pipeline, (found.environment.name, *given))
+    return DeployProcess(pipeline, changed(found.environment, image or found.image, altered))
+
+
+def changed(environment: Environment, image: str, altered: bool = False) -> Environment:
+    """Return the environment with this image and, if ``altered``, what replaces some that runs.
+
+    On Fargate the workers have more memory. On the cluster, where there is no image here, the
+    application has another budget, and every resource another tag, since what the application is
+    told is changed in a moment.
+    """
+    desired = content_of(environment)
+    documents = desired["documents"]
+    documents["image"] = image
+    if altered and environment.documents.on_cluster:
+        documents["tokens_per_day"] = (environment.documents.tokens_per_day or 0) + 1_000_000
+        desired["tags"] = environment.tags | {"drill": "update"}
+    elif altered:
+        documents["worker"]["memory"] += MORE_MEMORY
+    return Environment.model_validate(desired)

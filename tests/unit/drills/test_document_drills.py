@@ -16,9 +16,9 @@ from common.waiting import SystemClock
 from deploy.documents.pipeline import Outputs, Pipeline
 from documents.providers.interfaces import Passage
 from drills.documents import head_task_stopped, poison
-from drills.documents.kit import local_faults, run
+from drills.documents.kit import deploys, local_faults, run
 from drills.documents.kit.client import BusyClient
-from drills.documents.kit.deployer import changed
+from drills.documents.kit.deploys import changed, deploy
 from drills.documents.kit.poison import poison as poisonous
 from drills.documents.kit.under_test import PipelineUnderTest, pipeline_under_test
 from drills.kit.cluster import DrillFailed
@@ -185,6 +185,17 @@ def test_a_drills_deploy_to_a_cluster_changes_what_the_application_is_told() -> 
     assert found.documents.tokens_per_day == 1_000_005
     assert found.tags == {"project": "raykiln", "drill": "update"}
     assert changed(on_cluster(), "") == on_cluster()
+
+
+def test_a_drills_deploy_is_of_the_drills_own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = under_test(None)
+    monkeypatch.setattr(deploys, "COMMAND", ["cat"])
+
+    with found.cleanup:
+        deployed = deploy(found)
+        deployed.await_exit(0, 10.0)
+
+    assert Environment.model_validate_json(deployed.said) == an_environment()
 
 
 def of_instances(least: int) -> Environment:
