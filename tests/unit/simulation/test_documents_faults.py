@@ -66,14 +66,7 @@ def keep(documents: Documents) -> None:
 LIFE = [
     Chapter("deploy", Documents.deploy, Sample(ExecuteChangeSet="killed after")),
     Chapter("change", Documents.deploy, Sample(PutSecretValue="killed"), before=change),
-    Chapter("pause", Documents.pause, Sample(ExecuteChangeSet="timed out")),
-    Chapter("resume", lambda d: d.pause(False), Sample(CreateChangeSet="killed after")),
-    Chapter(
-        "destroy",
-        Documents.destroy,
-        Sample(ExecuteChangeSet="killed after", DeleteStack="killed"),
-        before=add,
-    ),
+    Chapter("destroy", Documents.destroy, Sample(ExecuteChangeSet="killed after"), before=add),
 ]
 OTHERS = [
     Chapter(
@@ -83,10 +76,13 @@ OTHERS = [
         then=Documents.destroy,
     ),
     Chapter(
+        "pause", Documents.pause, Sample(ExecuteChangeSet="timed out"), before=Documents.deploy
+    ),
+    Chapter("resume", lambda d: d.pause(False), Sample(CreateChangeSet="killed after")),
+    Chapter(
         "pause, then destroy",
         Documents.pause,
         Sample(ExecuteChangeSet="killed after"),
-        before=Documents.deploy,
         then=Documents.destroy,
     ),
     Chapter("keep the data", keep, Sample(DeleteStack="killed after"), before=deploy_and_add),
