@@ -1,13 +1,14 @@
 """A document all the way through a pipeline: uploaded, answered from, removed. Touches AWS.
 
 The document is one of its own, below ``input/verify/``; it is removed afterwards, with all its
-versions, however the checks end.
+versions, however the checks end, and so is that of a run that was killed.
 """
 
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from common.clients import Clients, translated
@@ -25,6 +26,7 @@ from documents.identity import INPUT, ObjectRef
 FOLDER = f"{INPUT}verify/"
 DOCUMENT_SECONDS = 300.0  # the first document of a worker that has just started takes longest
 TURN_SECONDS = 60.0  # how long it waits for its turn, where others do get theirs
+LEFT_BEHIND = timedelta(hours=1)
 PASSAGES = 20
 
 
@@ -123,7 +125,18 @@ class DocumentChecks:
         try:
             yield
         finally:
-            remove_documents(self.clients, document.bucket, document.ref.key)
+            for key in (*self._left_behind(document), document.ref.key):
+                remove_documents(self.clients, document.bucket, key)
+
+    def _left_behind(self, document: Document) -> list[str]:
+        """Return the keys of runs that were killed: what is an hour older than this document."""
+        with translated(f"listing s3://{document.bucket}/{FOLDER}"):
+            listed = self.clients("s3").list_objects_v2(Bucket=document.bucket, Prefix=FOLDER)
+        times = {one["Key"]: one["LastModified"] for one in listed.get("Contents", [])}
+        if document.ref.key not in times:
+            return []
+        past = times[document.ref.key] - LEFT_BEHIND
+        return [key for key, time in times.items() if time < past]
 
 
 def await_use(pipeline: Pipeline, clients: Clients, *, clock: Clock, progress: Say) -> str:

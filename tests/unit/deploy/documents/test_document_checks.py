@@ -1,8 +1,10 @@
 """A document of its own says whether a pipeline works; see also test_status.py."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from moto.core.utils import utcnow
 
 from common.errors import Unhealthy
 from common.progress import say_nothing
@@ -137,6 +139,24 @@ def test_a_pipeline_is_in_use_when_a_document_of_its_own_was_answered_from(
     assert unhealthy.value.message == f"{NOT_USED}: document: not recorded yet"
     assert seen.startswith("1 workers alive in Ray, the API answers 200; a document was answered")
     assert left_of(operator) == []
+
+
+def test_what_a_run_that_was_killed_has_left_is_removed_by_a_later_one(
+    operator: Operator, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator.deploy()
+    index(operator)
+    put, bucket = operator.aws.clients("s3").put_object, operator.environment.documents_bucket
+    before = utcnow() - timedelta(minutes=61)
+    with monkeypatch.context() as earlier:
+        earlier.setattr("moto.s3.models.utcnow", lambda: before)
+        put(Bucket=bucket, Key="input/verify/killed.txt", Body=b"x")
+        put(Bucket=bucket, Key="input/killed.txt", Body=b"x")
+    put(Bucket=bucket, Key="input/verify/of-another-run.txt", Body=b"x")
+
+    use(operator)
+
+    assert set(left_of(operator)) == {"input/killed.txt", "input/verify/of-another-run.txt"}
 
 
 @pytest.mark.parametrize("others", ["done", "none is done"])
