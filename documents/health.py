@@ -32,13 +32,18 @@ def answers(url: str) -> bool:
         return False
 
 
-def has_head(name: str) -> bool:
-    """Say whether the GCS of the head of this name takes connections."""
+def takes_connections(host: str, port: int) -> bool:
+    """Say whether anything listens there."""
     try:
-        socket.create_connection((name, GCS_PORT), timeout=SECONDS).close()
+        socket.create_connection((host, port), timeout=SECONDS).close()
     except OSError:
         return False
     return True
+
+
+def has_head(name: str) -> bool:
+    """Say whether the GCS of the head of this name takes connections."""
+    return takes_connections(name, GCS_PORT)
 
 
 def is_healthy(role: str) -> bool:

@@ -14,13 +14,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from types import FrameType
 
 from common.clients import Clients
 from common.errors import PipelineError, Refused
 from documents.errors import Unavailable
-from documents.health import GCS_PORT, RAYLET, answers, head_url, is_healthy
+from documents.health import GCS_PORT, RAYLET, answers, head_url, is_healthy, takes_connections
 from documents.log import JsonLog
 from documents.program import run
 from documents.ray_start import ray_arguments, ray_variables
@@ -166,19 +165,12 @@ def await_ray(node: Node, url: str) -> None:
 
 def await_departure(node: Node) -> None:
     """Wait until the consumers have finished, as long as there is a head that they are asked by."""
+    host, _, port = node.environment["RAY_ADDRESS"].rpartition(":")
     deadline, silent = time.monotonic() + DEPARTS_WITHIN, 0
     while node.has("departure") and silent < SILENT and time.monotonic() < deadline:
         time.sleep(EVERY)
-        silent = 0 if takes_connections(node.environment["RAY_ADDRESS"]) else silent + 1
+        silent = 0 if takes_connections(host, int(port)) else silent + 1
     node.stop("departure", EVERY)
-
-
-def takes_connections(address: str) -> bool:
-    """Say whether anything listens at ``HOST:PORT``."""
-    host, _, port = address.rpartition(":")
-    with suppress(OSError), socket.create_connection((host, int(port)), timeout=EVERY):
-        return True
-    return False
 
 
 def leave(node: Node, role: str) -> None:

@@ -1,6 +1,6 @@
 """A document all the way through a pipeline: uploaded, answered from, removed. Touches AWS.
 
-The document is one of its own, below ``input/verify/``; it is removed afterwards, with all its
+The test document is below ``input/verify/``; it is removed afterwards, with all its
 versions, however the checks end, and so is that of a run that was killed.
 """
 
@@ -125,8 +125,11 @@ class DocumentChecks:
         try:
             yield
         finally:
-            for key in (*self._left_behind(document), document.ref.key):
-                remove_documents(self.clients, document.bucket, key)
+            try:
+                for key in self._left_behind(document):
+                    remove_documents(self.clients, document.bucket, key)
+            finally:
+                remove_documents(self.clients, document.bucket, document.ref.key)
 
     def _left_behind(self, document: Document) -> list[str]:
         """Return the keys of runs that were killed: what is an hour older than this document."""
@@ -149,7 +152,7 @@ def await_use(pipeline: Pipeline, clients: Clients, *, clock: Clock, progress: S
     if failed := [one for one in checks if not one.passed]:
         seen = "; ".join(f"{one.name}: {one.seen}" for one in failed)
         raise Unhealthy(
-            f"a document of its own did not go all the way: {seen}",
+            f"the test document did not go all the way: {seen}",
             hint="invoke documents.status",
         )
     found = {one.name: one for one in checks}

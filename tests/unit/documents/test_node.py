@@ -14,7 +14,8 @@ import pytest
 
 from common.errors import PipelineError, Refused
 from documents import node
-from documents.node import Node, await_end, head, leave, takes_connections, worker
+from documents.health import takes_connections
+from documents.node import Node, await_end, head, leave, worker
 from documents.ray_start import ray_arguments, ray_variables
 from documents.task import Task, task_from
 
@@ -213,8 +214,9 @@ def test_a_worker_does_not_wait_for_a_head_that_is_gone(
     commands(monkeypatch, {"ray": None, "departure": None})
     here.start("ray")
     with socket.create_server(("127.0.0.1", 0)) as gcs:
-        here.environment["RAY_ADDRESS"] = f"127.0.0.1:{gcs.getsockname()[1]}"
-        assert takes_connections(here.environment["RAY_ADDRESS"])
+        port = gcs.getsockname()[1]
+        here.environment["RAY_ADDRESS"] = f"127.0.0.1:{port}"
+        assert takes_connections("127.0.0.1", port)
     began = time.monotonic()
 
     leave(here, "worker")

@@ -1,4 +1,4 @@
-"""A document of its own says whether a pipeline works; see also test_status.py."""
+"""A test document says whether a pipeline works; see also test_status.py."""
 
 from datetime import timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from tests.unit.deploy.documents.pipeline import STACK, Pipeline
 from tests.unit.deploy.documents.test_deploy import Operator
 from tests.unit.deploy.documents.test_status import Ray
 
-NOT_USED = "a document of its own did not go all the way"
+NOT_USED = "the test document did not go all the way"
 
 
 class Answers:
