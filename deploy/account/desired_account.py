@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 
 from common.environment import Environment
-from deploy.foundation.body import leave_out_descriptions, shortened
+from deploy.foundation.body import leave_out_descriptions, leave_out_sids, shortened
 from deploy.foundation.desired_stack import DesiredStack, stack_tags
 
 TEMPLATE = Path(__file__).with_name("template.yaml")
@@ -32,6 +32,7 @@ def desired_account(environment: Environment, provider_arn: str = "") -> Desired
     """Return the stack; ``provider_arn`` is GitHub's identity provider if it exists without it."""
     root = yaml.compose(TEMPLATE.read_text(), yaml.CSafeLoader)
     leave_out_descriptions(root)
+    leave_out_sids(root)
     return DesiredStack(
         name=stack_name(environment),
         template=shortened(root),

@@ -48,6 +48,17 @@ def leave_out_descriptions(root: Any) -> None:
         parameter.value = [pair for pair in parameter.value if pair[0].value != "Description"]
 
 
+def leave_out_sids(node: Any) -> None:
+    """Remove the optional names of statements, which are for who reads the template."""
+    if isinstance(node, yaml.MappingNode):
+        node.value = [pair for pair in node.value if pair[0].value != "Sid"]
+        for _, value in node.value:
+            leave_out_sids(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for one in node.value:
+            leave_out_sids(one)
+
+
 def shortened(root: Any, function: Path | None = None) -> str:
     """Return a template's nodes as they are sent; the function's code replaces its file's name."""
     _shorten(root, function.name if function else "", _code(function) if function else "")

@@ -131,9 +131,9 @@ def test_only_jobs_of_one_github_environment_may_become_it(
 ) -> None:
     set_up(clock, **REPOSITORY)
 
-    (workflows,) = (one for one in trust_of(role)["Statement"] if one["Sid"] == "Workflows")
+    federated = {"Federated": PROVIDER}
+    (workflows,) = (one for one in trust_of(role)["Statement"] if one["Principal"] == federated)
 
-    assert workflows["Principal"] == {"Federated": PROVIDER}
     assert workflows["Condition"] == {
         "StringEquals": {
             "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
