@@ -62,6 +62,18 @@ def test_now_and_then_a_worker_is_broken_on_top_of_the_head() -> None:
     assert pairs[0].within == pytest.approx(360 + pairs[0].apart)
 
 
+def test_nothing_comes_on_top_of_what_hides_systems_manager() -> None:
+    hidden = tuple(drill for drill in drills() if drill.name.startswith("ssm_down"))
+    drawn = islice(turns((*hidden, WORKER), seed=1), 300)
+
+    assert len(hidden) == 2
+    assert {(turn.first.name, turn.second) for turn in drawn} == {
+        ("ssm_down", None),
+        ("ssm_down_at_boot", None),
+        ("worker", None),
+    }
+
+
 def test_both_faults_of_a_pair_are_injected_and_the_second_one_later() -> None:
     cluster = a_cluster()
     begun = cluster.clock.now()
