@@ -4,6 +4,7 @@ A private hosted zone hides its domain's public DNS records from the VPCs it is 
 docs.aws.amazon.com/Route53/latest/DeveloperGuide/hosted-zone-private-considerations.html.
 """
 
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -18,7 +19,10 @@ OVERLAP = "on AWS the zone of an interface endpoint may already contain the name
 
 @contextmanager
 def hide_names(cluster: ClusterUnderTest, *domains: str) -> Iterator[None]:
-    """Let no name in these domains resolve in the VPC until the end of the block."""
+    """Let no name in these domains resolve in the VPC until the end of the block.
+
+    This process must be in the VPC too: Run Command does not answer while SSM's name is hidden.
+    """
     foundation = find_foundation(cluster.clients, cluster.environment)
     if foundation is None:
         raise DrillFailed(
@@ -36,9 +40,17 @@ def hide_names(cluster: ClusterUnderTest, *domains: str) -> Iterator[None]:
                 CallerReference=uuid4().hex,
             )
             zones.callback(route53.delete_hosted_zone, Id=created["HostedZone"]["Id"])
-        cluster.wait("the names hidden", lambda: not any(map(cluster.resolve, domains)))
+        cluster.wait("the names hidden", lambda: not any(map(resolves, domains)))
         cluster.record_fault(f"{', '.join(domains)} cannot be resolved")
         yield
+
+
+def resolves(name: str) -> bool:
+    """Say whether this process finds an address for a name."""
+    try:
+        return bool(socket.getaddrinfo(name, None, type=socket.SOCK_STREAM))
+    except socket.gaierror:
+        return False
 
 
 @contextmanager
