@@ -62,6 +62,14 @@ def test_now_and_then_a_worker_is_broken_on_top_of_the_head() -> None:
     assert pairs[0].within == pytest.approx(360 + pairs[0].apart)
 
 
+def test_what_comes_on_top_breaks_workers_alone() -> None:
+    drawn = islice(turns(drills(), seed=1), 500)
+
+    assert {turn.second.name for turn in drawn if turn.second} == {
+        *("all_workers_killed", "worker_killed", "worker_raylet_hung")
+    }
+
+
 def test_nothing_comes_on_top_of_what_hides_systems_manager() -> None:
     hidden = tuple(drill for drill in drills() if drill.name.startswith("ssm_down"))
     drawn = islice(turns((*hidden, WORKER), seed=1), 300)
