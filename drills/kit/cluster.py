@@ -24,6 +24,7 @@ from drills.kit.phases import InitialState
 
 # A file for each fault on an instance that is not repaired yet.
 MARKERS = "/run/raykiln-drill"
+AWAIT = "timeout 45 sh -c 'until pgrep -x {name} >/dev/null; do sleep 0.1; done'"
 
 
 class DrillFailed(PipelineError):
@@ -112,7 +113,11 @@ class ClusterUnderTest:
         self.record_fault(f"{words} on {instance_id}", float(ran.stdout.split()[0]))
 
     def kill(self, instance_id: str, *names: str, signal: str = "KILL") -> None:
-        """Send processes of an instance a signal, all at once; ``names`` are the kernel's."""
+        """Send processes of an instance a signal, all at once; ``names`` are the kernel's.
+
+        Waits until they run: a worker's raylet is started again when its head is lost.
+        """
+        self.on(instance_id, " && ".join(AWAIT.format(name=name) for name in names))
         pids = " ".join(f"$(pgrep -x {name})" for name in names)
         words = f"SIG{signal} to {', '.join(names)}"
         undo = f"kill -CONT {pids} 2>/dev/null || true" if signal == "STOP" else ""
