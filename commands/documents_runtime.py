@@ -37,6 +37,7 @@ def locked_python(place: Path, locks: tuple[Path, ...], what: str) -> Path:
     python = Path("bin/python")
     folder = place / f"venv-{_digest(locks)}"
     if not (folder / "complete").exists():
+        print(f"{what}: installing into the cache, once", file=sys.stderr, flush=True)
         shutil.rmtree(folder, ignore_errors=True)
         _run("the venv", [*_uv(), "venv", "--quiet", "--python", sys.executable, str(folder)])
         _run(

@@ -16,10 +16,10 @@ from pathlib import Path
 from invoke.exceptions import Exit
 
 from common.checkout import REPOSITORY, home
-from common.errors import PipelineError
+from common.errors import Interrupted, PipelineError
 
 FAILED = PipelineError.exit_code
-INTERRUPTED = 130  # 128 and the number of SIGINT, as a shell has it
+INTERRUPTED = Interrupted.exit_code
 
 
 @contextmanager

@@ -71,11 +71,9 @@ def job_list(c: Context, env: str = DEFAULT_ENV, json: bool = False) -> None:
 def job_logs(c: Context, job: str, env: str = DEFAULT_ENV, follow: bool = False) -> None:
     """Print the log of a job of ENV."""
     with plain_errors():
-        jobs = jobs_of(env)
+        status = jobs_of(env).logs(job, follow=follow)
         if follow:
-            end_with(jobs.follow(job))
-        else:
-            jobs.logs(job)
+            end_with(status)
 
 
 @task(name="stop", positional=["job"], help={"env": ENV, "job": ID})

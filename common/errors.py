@@ -24,6 +24,12 @@ class Refused(PipelineError):
     exit_code = 1
 
 
+class Interrupted(PipelineError):
+    """A person ended the command; what it had begun elsewhere may go on."""
+
+    exit_code = 130  # 128 and the number of SIGINT, as a shell has it
+
+
 class TimedOut(PipelineError):
     """A wait reached its deadline; the message says what was last seen."""
 

@@ -7,7 +7,8 @@ import json
 import os
 import shlex
 import subprocess
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,9 @@ from uuid import uuid4
 
 from common.clients import Clients
 from common.environment import Environment
-from common.errors import PipelineError, Refused
+from common.errors import Interrupted, PipelineError, Refused
 from common.waiting import Clock, Seen, wait_for
+from common.yaml_file import read_mapping
 from deploy.cluster.ray_access import open_road, ray_api
 from deploy.cluster.ray_api import FINISHED, ON_HEAD, Unreachable
 from deploy.cluster.state import find_lease
@@ -26,6 +28,15 @@ from deploy.reach.road import LOCALHOST
 from node.contract import DASHBOARD_PORT
 
 OUTCOME_SECONDS = 300.0  # a failover, and Ray's start on another head
+TRACEBACK = "Traceback (most recent call last):"
+# Between two traces (traceback, _context_message and _cause_message).
+CHAINED = ("During handling of the above", "The above exception was")
+# Ray's jobs API takes no larger request (ray/dashboard/modules/job/sdk.py sends the folder in one).
+TOO_LARGE = "status code 413"
+SMALLER = (
+    "a working folder may have 100 MiB: leave out what is large, by .gitignore or .rayignore, and "
+    "read it from S3"
+)
 
 
 @dataclass(frozen=True)
@@ -55,13 +66,17 @@ class JobRequest:
         return request
 
     def check(self) -> None:
-        """Raise Refused unless there is a command, and what it names exists."""
+        """Raise Refused unless there is a command, and what it names exists and can be read."""
         if not self.command:
             raise Refused("there is no command", hint="invoke job.submit -- python train.py")
+        seen_from = f"correct it; a relative path begins at {Path.cwd()}"
         if self.working_dir and not Path(self.working_dir).is_dir():
-            raise Refused(f"--working-dir {self.working_dir} is not a folder", hint="correct it")
+            raise Refused(f"--working-dir {self.working_dir} is not a folder", hint=seen_from)
         if self.runtime_env and not Path(self.runtime_env).is_file():
-            raise Refused(f"--runtime-env {self.runtime_env} is not a file", hint="correct it")
+            raise Refused(f"--runtime-env {self.runtime_env} is not a file", hint=seen_from)
+        if self.runtime_env:
+            example = "pip: [polars==1.31.0]"
+            read_mapping(Path(self.runtime_env), named="--runtime-env", example=example)
 
     @property
     def rays_options(self) -> tuple[str, ...]:
@@ -76,9 +91,22 @@ class JobRequest:
 
     @property
     def _folders(self) -> tuple[str, ...]:
-        """The options that both have."""
+        """The options that both have; paths are absolute, since they are used from anywhere."""
         given = {"--working-dir": self.working_dir, "--runtime-env": self.runtime_env}
-        return tuple(word for name, value in given.items() if value for word in (name, value))
+        return tuple(
+            word
+            for name, value in given.items()
+            if value
+            for word in (name, str(Path(value).absolute()))
+        )
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How Ray's command ended: its exit code, and the last that it wrote to standard error."""
+
+    code: int
+    error: str
 
 
 class Jobs:
@@ -92,12 +120,21 @@ class Jobs:
         self._records = JobRecords(home, environment.name)
 
     def submit(self, request: JobRequest) -> str:
-        """Submit a job and return its id; raises PipelineError when Ray refuses it."""
+        """Submit a job and return its id.
+
+        Raises PipelineError when Ray refuses it, and Interrupted when it may have accepted it.
+        """
         job = f"job-{uuid4().hex[:12]}"
         epoch = _epoch(self._clients, self._environment)
         options = ("--no-wait", "--submission-id", job, *request.rays_options)
-        if self._run("submit", *options, "--", *request.command):
-            raise PipelineError("Ray did not accept the job", hint="its words are above")
+        try:
+            ended = self._run("submit", *options, "--", *request.command)
+        except KeyboardInterrupt as error:
+            hint = f"`invoke job.list --env {self._environment.name}` shows it if Ray accepted it"
+            raise Interrupted(f"{job} was being submitted", hint=hint) from error
+        if ended.code:
+            hint = SMALLER if TOO_LARGE in ended.error else "its words are above"
+            raise PipelineError("Ray did not accept the job", hint=hint)
         env = ("--env", self._environment.name)
         again = ("invoke", "job.submit", *env, *request.options, "--", *request.command)
         self._records.add(JobRecord(job, epoch, shlex.join(again)))
@@ -106,24 +143,36 @@ class Jobs:
     def follow(self, job: str) -> str:
         """Print a job's log until it has ended; return its final status.
 
-        Raises PipelineError when it was lost with its head.
+        Raises PipelineError when it was lost with its head, Interrupted when that ended this and
+        not the job.
         """
-        while True:
-            self._run("logs", "--follow", job)
-            status = self._outcome(job)
-            if status in FINISHED:
-                return status
+        try:
+            while True:
+                self._run("logs", "--follow", job)
+                status = self._outcome(job)
+                if status in FINISHED:
+                    return status
+        except KeyboardInterrupt as error:
+            of = f"--env {self._environment.name} {job}"
+            hint = f"invoke job.logs --follow {of}, or invoke job.stop {of} to end it"
+            raise Interrupted(f"{job} goes on", hint=hint) from error
 
-    def logs(self, job: str) -> None:
-        """Print a job's log so far; raises PipelineError when it was lost, or is unknown."""
-        self._outcome(job)
-        if self._run("logs", job):
+    def logs(self, job: str, *, follow: bool = False) -> str:
+        """Print a job's log, so far or until it has ended; return its status.
+
+        Raises PipelineError when it was lost, or is unknown.
+        """
+        status = self._outcome(job)
+        if follow:
+            return self.follow(job)
+        if self._run("logs", job).code:
             raise PipelineError(f"Ray has no log of {job}", hint="`invoke job.list` shows all jobs")
+        return status
 
     def stop(self, job: str) -> None:
         """Stop a job; raises PipelineError when Ray does not."""
         self._outcome(job)
-        if self._run("stop", job):
+        if self._run("stop", job).code:
             raise PipelineError(f"Ray did not stop {job}", hint="its words are above")
 
     def lines(self) -> tuple[JobLine, ...]:
@@ -147,11 +196,26 @@ class Jobs:
             raise Refused(f"there is no job {job}", hint="`invoke job.list` shows all jobs")
         return line.status
 
-    def _run(self, *arguments: str) -> int:
-        """Run ``ray job``, with its words shown; return its exit code."""
+    def _run(self, *arguments: str) -> "Ended":
+        """Run ``ray job``, with its words shown, but of a traceback the error alone."""
         with self._variables() as variables:
             command = [str(self._ray), "job", *arguments]
-            return subprocess.run(command, env=os.environ | variables, check=False).returncode
+            with subprocess.Popen(
+                command,
+                env=os.environ | variables,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+            ) as ray:
+                error = ""
+                try:
+                    for error in without_traces(ray.stderr or ()):
+                        sys.stderr.write(error)
+                        sys.stderr.flush()
+                except BaseException:
+                    ray.terminate()
+                    raise
+            return Ended(ray.returncode, error)
 
     @contextmanager
     def _variables(self) -> Iterator[dict[str, str]]:
@@ -166,6 +230,22 @@ class Jobs:
                 }
         finally:
             forward.close()
+
+
+def without_traces(lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines, but of Python's tracebacks only those that say what the error is."""
+    inside = after = False
+    for line in lines:
+        if line.startswith(TRACEBACK):
+            inside, after = True, False
+        elif not (inside and line[:1].isspace()) and not (after and _joins(line)):
+            inside, after = False, inside
+            yield line
+
+
+def _joins(line: str) -> bool:
+    """Say whether a line stands between the traces of an error and of what came before it."""
+    return not line.strip() or line.startswith(CHAINED)
 
 
 def known_jobs(clients: Clients, environment: Environment, home: Path) -> tuple[JobLine, ...]:

@@ -11,10 +11,9 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from common.errors import Refused
 from common.worker_groups import table_of
+from common.yaml_file import read_mapping
 from deploy.release.settings import Settings
 from node.contract import HEAD_NODE_TYPE
 
@@ -62,27 +61,7 @@ REFUSED_OF_GROUP = {
 
 def read_override(path: Path) -> dict[str, Any]:
     """Return the mapping in a person's YAML file; raises Refused, with all that is not JSON."""
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise Refused(f"{path}: no such file", hint="correct autoscaler_file") from error
-    except OSError as error:
-        raise Refused(f"{path}: {error.strerror}", hint="correct autoscaler_file") from error
-    except UnicodeDecodeError as error:
-        place = f"byte {error.start + 1}"
-        raise Refused(f"{path} is not UTF-8: {place}", hint="save it as UTF-8") from error
-    except yaml.YAMLError as error:
-        raise Refused(f"{path} is not YAML: {_words(error)}", hint="correct that line") from error
-    except (ValueError, RecursionError) as error:  # a thirteenth month; lists in lists
-        why = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise Refused(f"{path} cannot be read: {why}", hint="correct that value") from error
-    if found is None:
-        return {}
-    if not isinstance(found, dict):
-        raise Refused(
-            f"{path} holds a {type(found).__name__}, not keys and values",
-            hint="begin each line with a key, for example upscaling_speed: 2",
-        )
+    found = read_mapping(path, named="autoscaler_file", example="upscaling_speed: 2")
     refuse(path, _no_json(found, (), ()))
     return found
 
@@ -185,11 +164,3 @@ def _no_json(value: object, place: tuple[str, ...], above: tuple[int, ...]) -> I
         yield f"{where}: {value} is no number that Ray accepts"
     elif not isinstance(value, str | int | float | None):
         yield f"{where}: a {type(value).__name__} in YAML: put it in quotes, or write a number"
-
-
-def _words(error: yaml.YAMLError) -> str:
-    """Return one line: where, and what."""
-    mark = getattr(error, "problem_mark", None)
-    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "unreadable"
-    return f"{place}{problem}"

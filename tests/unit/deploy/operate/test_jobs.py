@@ -1,6 +1,8 @@
 """Jobs by Ray's own command: what it is given, what is recorded, and what a loss looks like."""
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 
 from common.clients import Clients
-from common.errors import PipelineError, Refused
+from common.errors import Interrupted, PipelineError, Refused
 from deploy.cluster.state import Lease
 from deploy.operate import jobs as module
 from deploy.operate.jobs import JobRequest, Jobs
@@ -28,7 +30,26 @@ with open({record!r}, "a") as record:
 asked = urllib.request.Request(os.environ["RAY_API_SERVER_ADDRESS"] + "/api/jobs/")
 asked.add_header("Authorization", "Bearer " + token)
 assert urllib.request.urlopen(asked).status == 200
+{last}
 sys.exit({code})
+"""
+# Ctrl-C, which the stub itself waits for.
+INTERRUPT = f"import time; os.kill({os.getpid()}, {signal.SIGINT:d}); time.sleep(60)"
+# What Ray's command writes of a folder that is too large, and what of it says why.
+TOO_LARGE = (
+    "RuntimeError: Request failed with status code 413: Maximum request body size 1 exceeded."
+)
+TRACE = f"""Traceback (most recent call last):
+  File "/x/bin/ray", line 8, in <module>
+    sys.exit(main())
+KeyError: 'first'
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "/x/dashboard_sdk.py", line 305, in _raise_error
+    raise RuntimeError(
+{TOO_LARGE}
 """
 
 
@@ -43,8 +64,10 @@ class Fixture:
         self.exits_with(0)
         self.jobs = Jobs(Clients("us-east-1"), an_environment(), folder, self.ray, clock)
 
-    def exits_with(self, code: int) -> None:
-        self.ray.write_text(RAY.format(python=sys.executable, record=str(self.record), code=code))
+    def exits_with(self, code: int, last: str = "") -> None:
+        """Let Ray's command end with this code, after a last statement."""
+        names = {"python": sys.executable, "record": str(self.record), "code": code, "last": last}
+        self.ray.write_text(RAY.format(**names))
         self.ray.chmod(0o755)
 
     @property
@@ -115,6 +138,39 @@ def test_what_ray_does_not_accept_is_not_recorded(here: Fixture) -> None:
     assert here.jobs.lines() == ()
 
 
+def test_of_a_traceback_of_rays_the_error_is_shown_and_what_to_do(
+    here: Fixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    here.exits_with(1, f"sys.stderr.write('INFO uploading\\n' + {TRACE!r})")
+
+    with pytest.raises(PipelineError, match="did not accept the job") as raised:
+        here.jobs.submit(JobRequest(("true",)))
+
+    assert capfd.readouterr().err == f"INFO uploading\nKeyError: 'first'\n{TOO_LARGE}\n"
+    assert "100 MiB" in raised.value.hint
+
+
+def test_a_job_that_is_no_longer_followed_goes_on_and_is_not_submitted_again(here: Fixture) -> None:
+    job = here.jobs.submit(JobRequest(("true",)))
+    here.exits_with(0, INTERRUPT)
+
+    with pytest.raises(Interrupted, match=f"^{job} goes on") as raised:
+        here.jobs.follow(job)
+
+    of = f"--env dev {job}"
+    assert raised.value.hint == f"invoke job.logs --follow {of}, or invoke job.stop {of} to end it"
+    assert raised.value.exit_code == 130
+
+
+def test_a_submission_that_is_interrupted_says_that_ray_may_have_accepted_it(here: Fixture) -> None:
+    here.exits_with(0, INTERRUPT)
+
+    with pytest.raises(Interrupted, match=r"^job-[0-9a-f]{12} was being submitted") as raised:
+        here.jobs.submit(JobRequest(("true",)))
+
+    assert raised.value.hint == "`invoke job.list --env dev` shows it if Ray accepted it"
+
+
 def test_following_a_job_ends_with_its_status(here: Fixture) -> None:
     job = here.jobs.submit(JobRequest(("true",)))
     here.known(job, "FAILED", "JOB_ENTRYPOINT_COMMAND_ERROR")
@@ -136,9 +192,10 @@ def test_a_job_whose_head_was_lost_is_lost_and_says_how_to_run_it_again(here: Fi
     assert [(line.id, line.status) for line in here.jobs.lines()] == [(job, "LOST")]
 
 
-def test_an_unknown_job_has_no_log(here: Fixture) -> None:
+@pytest.mark.parametrize("follow", [False, True])
+def test_an_unknown_job_has_no_log(here: Fixture, follow: bool) -> None:
     with pytest.raises(Refused, match="there is no job job-0"):
-        here.jobs.logs("job-0")
+        here.jobs.logs("job-0", follow=follow)
 
     assert here.calls == []
 
@@ -162,6 +219,41 @@ def test_a_job_is_stopped_by_rays_own_tool(here: Fixture) -> None:
 def test_a_request_is_checked_first(request_: JobRequest, words: str) -> None:
     with pytest.raises(Refused, match=words):
         request_.check()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("pip: [unclosed", "is not YAML: line 1, column 15: "),
+        ("- a", "holds a list, not keys and values"),
+    ],
+)
+def test_a_runtime_environment_is_read_first(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "env.yaml"
+    file.write_text(text)
+
+    with pytest.raises(Refused, match=f"^{file} {words}"):
+        JobRequest(("true",), "", str(file)).check()
+
+
+def test_a_lost_job_is_run_again_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a b").mkdir()
+    (tmp_path / "env.yaml").touch()
+
+    request = JobRequest.from_arguments(["--", "true"], "a b", "env.yaml")
+
+    folders = ("--working-dir", f"{tmp_path}/a b", "--runtime-env", f"{tmp_path}/env.yaml")
+    assert request.options == folders
+
+
+def test_a_folder_that_is_not_there_is_refused_with_where_it_was_looked_for() -> None:
+    with pytest.raises(Refused, match="is not a folder") as raised:
+        JobRequest(("true",), "my-folder").check()
+
+    assert raised.value.hint == f"correct it; a relative path begins at {Path.cwd()}"
 
 
 def test_the_command_is_what_follows_two_dashes_word_by_word() -> None:
