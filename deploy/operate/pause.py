@@ -66,7 +66,7 @@ def served_release(state: ClusterState, environment: Environment) -> Release:
     """Return the release that a resume serves again; raises Refused when there is none."""
     if state.release is None:
         raise Refused(
-            f"no deploy of {environment.name} has finished, so there is no cluster to pause",
+            f"no deploy of {environment.name} has finished: there is nothing to pause or resume",
             hint=f"invoke deploy --env {environment.name}, or invoke destroy",
         )
     return state.release

@@ -65,6 +65,11 @@ NOTHING = {
 }
 TOKEN_FIELD = "input[type=password]"
 JOB = ("job.submit", "--", "true")
+# What a data scientist may not do.
+DEPLOYERS = (
+    *(("deploy", "--yes"), ("pause", "--yes"), ("destroy", "--yes"), ("cost",)),
+    *(("token.rotate", "--yes"), ("head.restart", "--yes")),
+)
 EXAMPLE = ("job.submit", "--working-dir", str(ROOT / "examples"), "--follow", "--", "python")
 IN_LAKE = ("--bucket", "lake", "--group", "tools")
 # Of the plan and of the rollout, in this order.
@@ -257,6 +262,21 @@ def test_a_hostile_job_gets_neither_the_heads_role_nor_at_its_guard(invoke: Invo
     }
     after = json.loads(invoke("status", "--json").stdout)
     assert (after["leader"], after["epoch"]) == (report["leader"], report["epoch"])
+
+
+@LOCAL
+def test_a_data_scientist_runs_jobs_and_changes_nothing(invoke: Invoke) -> None:
+    before = json.loads(invoke("status", "--json").stdout)
+
+    printed = as_scientist("job.submit", "--follow", "--", "echo", "hello").stdout
+
+    assert "\nhello\n" in printed
+    (job,) = re.findall(r"^job-[0-9a-f]{12}$", printed, re.MULTILINE)
+    assert "hello\n" in as_scientist("job.logs", job).stdout
+    for command in DEPLOYERS:
+        assert "not authorized to perform" in as_scientist(*command, code=2).stderr
+    after = json.loads(invoke("status", "--json").stdout)
+    assert (after["epoch"], after["problems"]) == (before["epoch"], [])
 
 
 def test_a_job_that_fails_fails_the_command(invoke: Invoke) -> None:
@@ -547,6 +567,14 @@ def test_destroy_leaves_nothing_but_the_images(invoke: Invoke) -> None:
     assert ami_ids(invoke("images").stdout) == images
 
 
+def as_scientist(*arguments: str, code: int = 0) -> "subprocess.CompletedProcess[str]":
+    """Invoke a command with the credentials of the role of data scientists."""
+    command = operator_command([sys.executable, "-c", SCIENTIST, *arguments])
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == code, f"{arguments}:\n{done.stdout[-4000:]}{done.stderr}"
+    return done
+
+
 def on(machine: str, script: str) -> str:
     """Run a script on a machine; return what it prints, whether or not it succeeds."""
     command = control.shell_command(machine, ["bash", "-c", script])
@@ -568,6 +596,15 @@ def attempts(printed: str) -> dict[str, str]:
     return dict(json.loads(re.findall(r"^tried: (.+)$", printed, re.MULTILINE)[0]))
 
 
+SCIENTIST = """
+import os, sys
+from common.clients import Clients
+from common.environment import load_environment
+from deploy.account.account_setup import assume_role
+environment = load_environment(os.environ["RAYKILN_ENV"])
+os.environ.update(assume_role(Clients(environment.region), environment, "scientist"))
+os.execv(sys.executable, [sys.executable, "-m", "invoke", *sys.argv[1:]])
+"""
 # A driver and a task, which both print.
 PRINTS = """
 import ray

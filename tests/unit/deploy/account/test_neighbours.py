@@ -190,6 +190,7 @@ MAY: dict[str, tuple[Try, ...]] = {
         Try("ssm:StartSession", f"{SSM}:document/AWS-StartPortForwardingSession", HEADS),
         Try("logs:FilterLogEvents", f"{LOGS}:/raykiln/dev/head:log-stream:"),
         Try("logs:GetLogEvents", f"{LOGS}:/raykiln/dev/worker:log-stream:i-1"),
+        Try("logs:FilterLogEvents", f"{LOGS}:/raykiln/dev/jobs:log-stream:"),
     ),
 }
 
