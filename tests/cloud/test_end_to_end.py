@@ -37,7 +37,6 @@ from tests.cloud.cluster_facts import (
     running_heads,
 )
 from tests.cloud.connection import connected
-from tests.cloud.first_job import write_scripts
 from tests.cloud.harness import eventually, require_machines
 from tests.cloud.invocation import Invoke, invoking
 
@@ -203,12 +202,6 @@ def test_what_a_job_prints_is_in_cloudwatch_by_its_name(invoke: Invoke) -> None:
     lines = job_lines(job)[worker]
     assert lines["the driver says so"] == ""
     assert lines["a task says so"] == "say"
-
-
-@pytest.fixture(scope="module")
-def first_job(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that docs/first-job.md fills."""
-    return write_scripts(tmp_path_factory.mktemp("first-job"))
 
 
 def test_a_job_is_stopped(invoke: Invoke) -> None:
@@ -441,7 +434,7 @@ def test_rays_metrics_are_at_one_port_of_each_node_for_heads_alone(invoke: Invok
 
 
 @LOCAL
-def test_a_task_runs_in_the_group_that_has_what_it_wants(invoke: Invoke, first_job: Path) -> None:
+def test_a_task_runs_in_the_group_that_has_what_it_wants(invoke: Invoke) -> None:
     printed = inside(RUN_JOB, TASKS)
 
     ran = dict(re.findall(r"^(\w+) ran on (\S+)$", printed, re.MULTILINE))
@@ -450,8 +443,6 @@ def test_a_task_runs_in_the_group_that_has_what_it_wants(invoke: Invoke, first_j
     assert ran == {"resource": tools["address"], "label": tools["address"], "gpu": gpu["address"]}
     assert gpu["type"] == "g6.xlarge"
     assert int(re.findall(r"^(\d+) bytes spilled$", printed, re.MULTILINE)[0]) > 100 * 1024**2
-    gpu_job = ("job.submit", "--working-dir", str(first_job), "--follow", "--", "python", "gpu.py")
-    assert "\n[0]\n" in invoke(*gpu_job).stdout
     assert after["problems"] == []
 
 
@@ -489,16 +480,6 @@ def test_the_examples_run_on_a_cluster(invoke: Invoke) -> None:
     scored = invoke(*EXAMPLE, "batch_inference.py", *IN_LAKE).stdout
     assert f"{TEXTS} texts scored in 2 batches" in scored
     assert "0 texts scored in 0 batches" in invoke(*EXAMPLE, "batch_inference.py", *IN_LAKE).stdout
-
-
-@LOCAL
-def test_the_first_jobs_of_the_page_print_what_it_says(invoke: Invoke, first_job: Path) -> None:
-    submit = ("job.submit", "--working-dir", str(first_job), "--follow", "--")
-    assert re.search(r"^\[\(0, '10\.", invoke(*submit, "python", "hello.py").stdout, re.MULTILINE)
-
-    env = ("--runtime-env", str(first_job.parent / "env.yaml"))
-    packed = ("job.submit", *env, *submit[1:], "python", "greet_all.py")
-    assert "\nhello, Ray\n" in invoke(*packed).stdout
 
 
 @LOCAL
