@@ -65,6 +65,16 @@ def test_deploys_and_rollbacks_of_an_environment_take_turns_and_none_is_cut_off(
         assert {jobs[name]["uses"] for name in deploying} == {"./.github/workflows/deploy-one.yml"}
 
 
+def test_what_pauses_and_resumes_are_the_schedules_of_that_workflow() -> None:
+    found = workflow(FOLDER / "pause.yml")
+    (job,) = found["jobs"].values()
+
+    asked = re.findall(r"github.event.schedule == '([^']+)'", str(job["steps"]))
+    assert asked == [one["cron"] for one in found[True]["schedule"]]
+    assert job["concurrency"]["group"].startswith("deploy-")
+    assert job["concurrency"]["cancel-in-progress"] is False
+
+
 def test_only_a_bake_needs_a_runner_in_a_network_of_ones_own() -> None:
     """It connects to its build instances; a deploy goes through Session Manager (record 19)."""
     runners = {

@@ -46,6 +46,7 @@ class Clone:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.variables = dict(VARIABLES)
         self.record = folder.parent / "record"
         subprocess.run(["git", "init", "--quiet", "-b", "main", folder], check=True)
 
@@ -69,10 +70,15 @@ class Clone:
         subprocess.run([*git, "add", "--all"], check=True)
         subprocess.run([*git, "commit", "--quiet", "--message", "all"], check=True)
 
-    def run(self, workflow: str, event: str, *, job: str = "", **inputs: str) -> Run:
-        """Run a workflow, or one of its jobs with those that it needs, for an event."""
+    def run(
+        self, workflow: str, event: str, *, job: str = "", schedule: str = "", **inputs: str
+    ) -> Run:
+        """Run a workflow, or one of its jobs with those that it needs, for an event.
+
+        ``schedule``: that of its own by which it is started.
+        """
         done = subprocess.run(
-            self.command(workflow, event, job, inputs),
+            self.command(workflow, event, job, inputs, schedule),
             cwd=self.folder,
             env=self.environment(),
             capture_output=True,
@@ -84,10 +90,13 @@ class Clone:
         self.record.unlink(missing_ok=True)
         return Run(done.returncode, tuple(lines), done.stdout + done.stderr)
 
-    def command(self, workflow: str, event: str, job: str, inputs: dict[str, str]) -> list[str]:
+    def command(
+        self, workflow: str, event: str, job: str, inputs: dict[str, str], schedule: str = ""
+    ) -> list[str]:
         """Return act's command line."""
         about = self.folder.parent / "event.json"
-        about.write_text(json.dumps({"ref": "refs/heads/main", "inputs": inputs}))
+        given = {"ref": "refs/heads/main", "inputs": inputs, "schedule": schedule}
+        about.write_text(json.dumps(given))
         act = str(act_tool())
         options = ["--action-offline-mode", "--no-cache-server", "--pull=false"]
         options += ["--concurrent-jobs", "1"]  # what one bake made, the next finds
@@ -97,7 +106,7 @@ class Clone:
         for used, name in sorted(set(USED.findall(self._workflows()))):
             if (ACTIONS / name).is_dir():
                 options += ["--local-repository", f"{used}={ACTIONS / name}"]
-        for name, value in VARIABLES.items():
+        for name, value in self.variables.items():
             options += ["--var", f"{name}={value}"]
         chosen = ["--job", job] if job else []
         file = f".github/workflows/{workflow}.yml"

@@ -193,6 +193,33 @@ def test_a_prune_by_hand_keeps_what_the_person_says(clone: Clone) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("schedule", "task"), [("0 19 * * 1-5", "pause"), ("0 5 * * 1-5", "resume")]
+)
+def test_an_environment_that_is_named_is_paused_in_the_evening_and_resumed_in_the_morning(
+    clone: Clone, schedule: str, task: str
+) -> None:
+    clone.variables["RAYKILN_PAUSED_AT_NIGHT"] = "staging"
+
+    done = clone.run("pause", "schedule", schedule=schedule)
+
+    assert done.of("assume") == [f"assume {DEPLOY_ROLE} us-east-1 3600"]
+    assert ran(done.of("run")) == [["deploy", task, "--env", "staging", "--yes"]]
+
+
+def test_without_a_name_nothing_is_paused_on_a_schedule(clone: Clone) -> None:
+    done = clone.run("pause", "schedule", schedule="0 19 * * 1-5")
+
+    assert (done.code, done.lines) == (0, ())
+
+
+@pytest.mark.parametrize("task", ["pause", "resume"])
+def test_an_environment_is_paused_and_resumed_by_hand(clone: Clone, task: str) -> None:
+    done = clone.run("pause", "workflow_dispatch", env="prod", do=task)
+
+    assert ran(done.of("run")) == [["deploy", task, "--env", "prod", "--yes"]]
+
+
 def test_a_deploy_that_was_rolled_back_on_prod_fails_the_run(clone: Clone) -> None:
     clone.add("codes/deploy-prod", "3")
 
