@@ -180,12 +180,17 @@ class Jobs:
         return known_jobs(self._clients, self._environment, self._home)
 
     def _outcome(self, job: str) -> str:
-        """Return a job's status once Ray answers."""
+        """Return a job's status once Ray answers; say so when that takes a while."""
+        told = ""
 
         def look() -> Seen[JobLine]:
+            nonlocal told
             try:
                 found = {line.id: line for line in self.lines()}
             except Unreachable as error:
+                if error.message != told:
+                    told = error.message
+                    sys.stderr.write(f"{self._environment.name}: {told}; waiting\n")
                 return Seen(None, error.message)
             return Seen(found.get(job, JobLine(job, "", "")), "")
 
@@ -251,10 +256,15 @@ def _joins(line: str) -> bool:
 def known_jobs(clients: Clients, environment: Environment, home: Path) -> tuple[JobLine, ...]:
     """Return all jobs that Ray knows, and those of this machine that it has forgotten.
 
-    Raises PipelineError when Ray cannot be asked.
+    Raises Refused when the cluster is paused, Unreachable when Ray cannot be asked.
     """
+    open_road(clients, environment)
     records = JobRecords(home, environment.name)
-    jobs = ray_api(clients, environment).submitted_jobs()
+    try:
+        jobs = ray_api(clients, environment).submitted_jobs()
+    except Unreachable as error:
+        hint = error.hint or f"invoke status --env {environment.name}"
+        raise Unreachable(error.message, hint=hint) from error
     records.note_ended(jobs)
     return job_lines(records.all(), jobs, _epoch(clients, environment))
 

@@ -523,7 +523,10 @@ def test_a_paused_cluster_has_no_instance_and_is_whole_again_after_a_resume(
     during = json.loads(invoke("status", "--json").stdout)
     assert (during["paused"], during["problems"]) == (True, [])
     assert costs(invoke) == {"load balancer", "VPC endpoints"}
-    refused = (("deploy", "--yes", "--env", groups.three), ("verify",), ("head.id",), JOB)
+    refused = (
+        *(("deploy", "--yes", "--env", groups.three), ("verify",), ("head.id",)),
+        *(JOB, ("job.list",), ("job.logs", "job-0"), ("job.stop", "job-0")),
+    )
     for command in refused:
         assert f"{invoke.run.name} is paused" in invoke(*command, code=1).stderr
 

@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from common.clients import Clients
+from common.environment import Environment
 from common.errors import Interrupted, PipelineError, Refused
+from deploy.cluster.ray_api import RayApi, Unreachable
 from deploy.cluster.state import Lease
+from deploy.foundation.pause import paused_error
 from deploy.operate import jobs as module
 from deploy.operate.jobs import JobRequest, Jobs
 from deploy.reach.road import Road
@@ -57,7 +60,7 @@ class Fixture:
     """An environment's jobs, with a stub of Ray and of its command."""
 
     def __init__(self, folder: Path, stub: RayStub, clock: FakeClock) -> None:
-        self.folder, self.stub = folder, stub
+        self.folder, self.stub, self.clock = folder, stub, clock
         self.epoch = 3
         self.ray = folder / "ray"
         self.record = folder / "calls"
@@ -198,6 +201,43 @@ def test_an_unknown_job_has_no_log(here: Fixture, follow: bool) -> None:
         here.jobs.logs("job-0", follow=follow)
 
     assert here.calls == []
+
+
+def test_of_a_paused_cluster_no_job_is_waited_for(
+    here: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> Road:
+        raise paused_error("dev")
+
+    monkeypatch.setattr(module, "open_road", refuse)
+    began = here.clock.now()
+
+    for ask in (here.jobs.lines, lambda: here.jobs.logs("job-0"), lambda: here.jobs.stop("job-0")):
+        with pytest.raises(Refused, match=r"^dev is paused"):
+            ask()
+    assert here.clock.now() == began
+
+
+def test_without_a_head_a_job_is_waited_for_and_that_is_said_once(
+    here: Fixture, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = iter([Unreachable("no instance holds the head lease")] * 3)
+    here.known("job-7", "SUCCEEDED")
+    found = here.stub.api()
+
+    def asked(clients: Clients, environment: Environment) -> RayApi:
+        if error := next(answers, None):
+            raise error
+        return found
+
+    monkeypatch.setattr(module, "ray_api", asked)
+    with pytest.raises(Unreachable) as raised:
+        here.jobs.lines()
+    assert raised.value.hint == "invoke status --env dev"
+
+    assert here.jobs.logs("job-7") == "SUCCEEDED"
+
+    assert capsys.readouterr().err == "dev: no instance holds the head lease; waiting\n"
 
 
 def test_a_job_is_stopped_by_rays_own_tool(here: Fixture) -> None:
