@@ -136,9 +136,10 @@ install_venv() {
   fi
   say "Installing Python packages into .venv"
   "$(find_python)" -m venv .venv
-  .venv/bin/pip --quiet --disable-pip-version-check install --require-hashes -r requirements-uv.txt
+  # Not .venv/bin/pip: its shell script does not quote the name of this folder.
+  .venv/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes -r requirements-uv.txt
   # uv does not read pip's settings: tell it of an index that pip was told of.
-  index="$(.venv/bin/pip config get global.index-url 2>/dev/null || true)"
+  index="$(.venv/bin/python -m pip config get global.index-url 2>/dev/null || true)"
   if [[ -n "${index}" ]]; then
     export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-${index}}"
   fi
@@ -146,8 +147,18 @@ install_venv() {
   printf '%s\n' "${stamp}" >.venv/.stamp
 }
 
+# Python makes no venv in a folder with a colon in its name: PATH has colons between its folders.
+check_folder() {
+  if [[ "${PWD}" == *:* ]]; then
+    say "${PWD}: Raykiln cannot be in a folder whose name has a colon."
+    say "  → move the clone to another folder, then run this again."
+    return 1
+  fi
+}
+
 main() {
   local packages
+  check_folder
   mapfile -t packages < <(missing_packages "${1:-}")
   if ((${#packages[@]} > 0)); then
     install_packages "${packages[@]}"

@@ -22,7 +22,7 @@ from common.progress import Say
 
 # `==> ray.image: words`, `    ray.image: words`; some versions add the source's type.
 LINE = re.compile(r"^(==>)?\s*ray\.(?:amazon-ebs\.)?image: (.*)$")
-SCRIPT = re.compile(r"Provisioning with shell script: \S*?([^/\s]+)$")
+SCRIPT = re.compile(r"(?<=Provisioning with shell script: ).*?([^/]+)$")
 # Packer's next line once a provisioner has failed; what it removes is named after that.
 STOPPED = "Provisioning step had errors"
 # As long as aws_polling says. Newer versions of the plugin wait 10 minutes for an image otherwise,
@@ -63,7 +63,8 @@ class OutputHandler:
         print(line, file=self.log, flush=True)
         if match := LINE.match(line):
             if match[1]:
-                self.progress(re.sub(r"/\S*/", "", match[2]).removesuffix("..."))
+                named = SCRIPT.sub(r"\1", match[2])
+                self.progress(re.sub(r"/\S*/", "", named).removesuffix("..."))
             self._pass_on(match[2])
             self._follow_script(match[2])
         if " errored" in line:

@@ -23,7 +23,9 @@ from common.errors import PipelineError
 # wheel for an older glibc runs on a newer one, but pip accepts only the platforms that are listed.
 GLIBC_MINORS = range(35, 16, -1)
 # pip's line for a package from an index, and for one from a folder.
-PACKAGE_LINE = re.compile(r"(?:Collecting |Processing \S*/)([\w.]+(?:-[A-Za-z][\w.]*)*)")
+PACKAGE_LINE = re.compile(
+    r"(?:Collecting |Processing .*/(?=[^/\s]+\.whl))([\w.]+(?:-[A-Za-z][\w.]*)*)"
+)
 
 
 def fetch_wheelhouse(

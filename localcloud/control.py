@@ -26,7 +26,14 @@ from localcloud.deletion import delete_folder
 from localcloud.images import mount_overlay, unmount
 from localcloud.network import Network, namespaces
 from localcloud.paths import Paths, paths
-from localcloud.places import check_places, check_space, own_mounts, remove_if_empty
+from localcloud.places import (
+    check_places,
+    check_space,
+    make_links,
+    own_mounts,
+    remove_if_empty,
+    remove_links,
+)
 from localcloud.processes import SERVER, locked, server_of
 
 TOOLS = {
@@ -71,6 +78,7 @@ def up(progress: Progress = lambda words: None) -> None:
         _clean(place, progress)
         try:
             check_space(place)
+            make_links(place)
             check_disk(place)
             base_images(place.base_images, certificates(place.certificates).ca, progress)
             _start(place, progress)
@@ -210,6 +218,7 @@ def _readiness(place: Paths, process: "subprocess.Popen[bytes]") -> Seen[bool]:
 
 def _clean(place: Paths, progress: Progress) -> None:
     """Remove everything of this cloud except cache, lock and log."""
+    make_links(place)
     _stop_server(place)
     group = Group(place.name)
     if group.processes():
@@ -225,6 +234,7 @@ def _clean(place: Paths, progress: Progress) -> None:
     nspawn.forget(path.name for path in place.machines.glob("i-*"))
     for folder in (place.machines, place.images, place.tasks, place.run):
         delete_folder(folder)
+    remove_links(place)
 
 
 def _stop_server(place: Paths) -> None:

@@ -66,5 +66,5 @@ def _devices_below(folder: Path) -> Iterator[Path]:
             file = Path(backing.read_text().strip())
         except OSError:  # it was detached in between
             continue
-        if file.is_relative_to(folder):
+        if file.is_relative_to(folder.resolve()):
             yield Path("/dev", backing.parts[-3])

@@ -95,12 +95,13 @@ def mount_overlay(layers: Sequence[Path], disk: Path) -> None:
 
 def unmount(place: Path) -> None:
     """Unmount ``place`` if something is mounted there; raises OSError if it is in use."""
-    if str(place) in mounts_below(place):
+    if str(place.resolve()) in mounts_below(place):
         run("umount", str(place))
 
 
 def mounts_below(folder: Path) -> list[str]:
-    """Return the mount points at or below ``folder``, the deepest first."""
+    """Return the mount points at or below ``folder``, the deepest first, as the kernel has them."""
+    folder = folder.resolve()
     points = [mount_point(line) for line in MOUNTS.read_text().splitlines()]
     return sorted((p for p in points if _is_below(p, folder)), key=len, reverse=True)
 

@@ -4,15 +4,26 @@ All of that follows from two environment variables: ``RAYKILN_HOME`` (state; gon
 ``cloud.down``) and ``RAYKILN_CACHE`` (what is made once and kept: the private CA, base images,
 wheels). Names of kernel objects carry six digits of the home's path, so that clouds of different
 homes coexist.
+
+Mount options, and the configurations of HAProxy, dnsmasq, Redis and the registry, do not take every
+name of a folder, and a Unix socket only a short one. So tools are given such a folder by a link
+with a plain and short name, which is there while the cloud is (localcloud/places.py).
 """
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from common import checkout
+
+PLAIN = re.compile(r"[A-Za-z0-9/._+@~-]+")
+# HAProxy binds its socket, 32 characters below the home, with ".PID.tmp" at its end first.
+# A socket's name has 107 characters at most: unix(7).
+LONGEST = 60
+LINKS = Path("/run")
 
 
 @dataclass(frozen=True)
@@ -38,17 +49,34 @@ class Paths:
         return namespace_path(f"{self.name}-operator")
 
     @property
+    def links(self) -> Mapping[Path, Path]:
+        """The links that tools are given, and the folders that they lead to."""
+        folders = {"home": self.home, "cache": self.cache}
+        return {self._link(kind): f for kind, f in folders.items() if not _is_plain(f)}
+
+    def _link(self, kind: str) -> Path:
+        return LINKS / f"{self.name}-{kind}"
+
+    @property
+    def _home_for_tools(self) -> Path:
+        return self.home if _is_plain(self.home) else self._link("home")
+
+    @property
+    def _cache_for_tools(self) -> Path:
+        return self.cache if _is_plain(self.cache) else self._link("cache")
+
+    @property
     def machines(self) -> Path:
-        return self.home / "machines"
+        return self._home_for_tools / "machines"
 
     @property
     def images(self) -> Path:
-        return self.home / "images"
+        return self._home_for_tools / "images"
 
     @property
     def tasks(self) -> Path:
         """Tasks of ECS: their containers' files, and the images that were pulled for them."""
-        return self.home / "tasks"
+        return self._home_for_tools / "tasks"
 
     @property
     def tools(self) -> Path:
@@ -58,7 +86,7 @@ class Paths:
     @property
     def run(self) -> Path:
         """What the running cloud writes: pid files, sockets, generated configuration."""
-        return self.home / "run"
+        return self._home_for_tools / "run"
 
     @property
     def pid_file(self) -> Path:
@@ -129,7 +157,7 @@ class Paths:
 
     @property
     def certificates(self) -> Path:
-        return self.cache / "ca"
+        return self._cache_for_tools / "ca"
 
     @property
     def ca(self) -> Path:
@@ -139,11 +167,16 @@ class Paths:
     @property
     def container_storage(self) -> Path:
         """The operator's container images: what buildah has built, and the base."""
-        return self.cache / "containers"
+        return self._cache_for_tools / "containers"
 
     @property
     def base_images(self) -> Path:
-        return self.cache / "base"
+        return self._cache_for_tools / "base"
+
+
+def _is_plain(folder: Path) -> bool:
+    """Say whether every tool takes this folder."""
+    return bool(PLAIN.fullmatch(str(folder))) and len(str(folder)) <= LONGEST
 
 
 def namespace_path(name: str) -> Path:

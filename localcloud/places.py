@@ -1,7 +1,6 @@
 """Whether folders can hold a local cloud, and which mounts in them are its own. No AWS."""
 
 import os
-import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,19 +12,20 @@ from localcloud.paths import Paths
 GIB = 2**30
 # Images of a head and a worker with Ray, the base that they are made from, and their machines.
 LEAST_GIB = 4
-# What mount options, and the configuration of HAProxy, dnsmasq, Redis and runc, take as it is.
-PLAIN = re.compile(r"[A-Za-z0-9/._+@~-]+")
+# Separates the folders of PATH and its kind: environ(7).
+SEPARATOR = ":"
 
 
 def check_places(place: Paths) -> None:
     """Raise Refused, in one line each, for folders that cannot hold the cloud."""
     for variable, folder in (("RAYKILN_HOME", place.home), ("RAYKILN_CACHE", place.cache)):
         hint = f"set {variable} to a folder that root can write"
-        if not PLAIN.fullmatch(str(folder)):
-            odd = "".join(sorted(set(PLAIN.sub("", str(folder)))))
+        odd = sorted({c for c in str(folder) if c == SEPARATOR or not c.isprintable()})
+        if odd:
             raise Refused(
-                f"{folder}: the local cloud cannot be in a folder whose name has {odd!r}",
-                hint=f"set {variable} to one of letters, digits and / . _ + @ ~ -",
+                f"{str(folder)!r}: the local cloud cannot be in a folder whose name has "
+                f"{''.join(odd)!r}",
+                hint=f"set {variable} to a folder without it in its name",
             )
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -43,6 +43,19 @@ def check_space(place: Paths) -> None:
             f"{place.home} has {free / GIB:.1f} GiB free, and the local cloud needs {LEAST_GIB}",
             hint="free some, or set RAYKILN_HOME to a folder on another disk",
         )
+
+
+def make_links(place: Paths) -> None:
+    """Make the links that tools are given in the place of home and cache."""
+    for link, folder in place.links.items():
+        link.unlink(missing_ok=True)
+        link.symlink_to(folder)
+
+
+def remove_links(place: Paths) -> None:
+    """Remove the links; what they lead to stays."""
+    for link in place.links:
+        link.unlink(missing_ok=True)
 
 
 def own_mounts(place: Paths) -> list[Path]:

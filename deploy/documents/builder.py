@@ -7,6 +7,7 @@ its daemon builds nothing.
 import shutil
 import subprocess
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,8 +37,9 @@ class Builder:
         # Fargate's tasks are for this processor unless their definition says otherwise.
         options = ("--platform=linux/amd64",) if self.tool == "docker" else ("--layers",)
         command = ("build", *options, f"--build-arg=BASE={base}", f"--tag={name}")
-        file = f"--file={context / 'Containerfile'}"
-        self._run("building the image", [*command, file, str(context)], progress)
+        # Named from within: Buildah takes a comma or a quote in a file's name for one of its own.
+        command = (*command, "--file=Containerfile", ".")
+        self._run("building the image", command, progress, folder=context)
 
     def log_in(self, registry: str, password: str) -> None:
         """Log in to ECR; the password goes through standard input."""
@@ -48,7 +50,14 @@ class Builder:
         """Push an image to the registry in its name."""
         self._run("pushing the image", ["push", name], progress)
 
-    def _run(self, doing: str, arguments: list[str], progress: Say, text: str = "") -> None:
+    def _run(
+        self,
+        doing: str,
+        arguments: Sequence[str],
+        progress: Say,
+        text: str = "",
+        folder: Path | None = None,
+    ) -> None:
         last: deque[str] = deque(maxlen=KEPT_LINES)
         with subprocess.Popen(
             [self.tool, *arguments],
@@ -56,6 +65,7 @@ class Builder:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            cwd=folder,
         ) as process:
             if process.stdin:
                 process.stdin.write(text)

@@ -177,7 +177,7 @@ class RunningTask:
             (folder / part).mkdir(parents=True)
         mount_overlay(image.layers, folder)
         around = oci.Surroundings(
-            root=folder / "root",
+            root=(folder / "root").resolve(),  # runc refuses a root below a link
             network=namespace_path(space),
             group="/" + "/".join((*self._group.parts, f"c-{plan.name}")),
             cpus=self.plan.cpus,

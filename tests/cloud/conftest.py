@@ -1,7 +1,8 @@
 """A real local cloud for the tests of this folder.
 
 One cloud serves them all: it has its own home, apart from any cloud that is up already, and shares
-the cache. Without root there are no machines, and the tests skip with that reason.
+the cache. Neither has a name that configurations and mount options take as it is. Without root
+there are no machines, and the tests skip with that reason.
 """
 
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from localcloud.paths import paths
 from tests.cloud.harness import Cloud, require_machines, running_cloud
 
 # A person's own tests of an image, which a bake runs.
@@ -28,8 +30,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """A local cloud that is up."""
     require_machines()
-    with running_cloud(tmp_path_factory.mktemp("cloud") / "home") as here:
-        yield here
+    folder = tmp_path_factory.mktemp("cloud")
+    cache = paths().cache
+    cache.mkdir(parents=True, exist_ok=True)
+    odd = folder / "a cache, of 'ours' #1"
+    odd.symlink_to(cache)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAYKILN_CACHE", str(odd))
+        with running_cloud(folder / "a home, of 'ours' #1") as here:
+            yield here
 
 
 @pytest.fixture(scope="session")

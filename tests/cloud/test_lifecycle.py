@@ -14,6 +14,7 @@ import pytest
 from common.errors import PipelineError, Refused
 from localcloud import control, session
 from localcloud.cgroups import Group
+from localcloud.images import mount_point
 from localcloud.network import namespaces
 from localcloud.paths import Paths
 from tests.cloud.harness import AwsError, Cloud, eventually, home, require_machines
@@ -22,9 +23,9 @@ from tests.cloud.harness import AwsError, Cloud, eventually, home, require_machi
 def remains(place: Paths) -> list[str]:
     """Return everything of a cloud that is on this host, except its cache."""
     mounts = [
-        line
-        for line in Path("/proc/self/mounts").read_text().splitlines()
-        if str(place.home) in line or f"/{place.name}" in line
+        point
+        for point in map(mount_point, Path("/proc/self/mounts").read_text().splitlines())
+        if str(place.home) in point or f"/{place.name}" in point
     ]
     files = [path for path in place.home.rglob("*") if not path.is_relative_to(place.cache)]
     nspawn = Path("/run/systemd/nspawn").glob("*/i-*")
@@ -32,6 +33,7 @@ def remains(place: Paths) -> list[str]:
         *namespaces(place.name),
         *(str(path) for path in Group(place.name).paths if path.exists()),
         *mounts,
+        *map(str, Path("/run").glob(f"{place.name}*")),
         *map(str, files),
         *(str(path) for path in nspawn if path.name in str(mounts)),
         *(f"process {pid}" for pid in processes_of(place)),
@@ -40,13 +42,14 @@ def remains(place: Paths) -> list[str]:
 
 def processes_of(place: Paths) -> list[int]:
     """Return the processes that have this home in their arguments or environment."""
+    names = [str(name).encode() for name in (place.home, *place.links)]
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             told = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
         except OSError:
             continue
-        if str(place.home).encode() in told and int(folder.name) != os.getpid():
+        if any(name in told for name in names) and int(folder.name) != os.getpid():
             found.append(int(folder.name))
     return found
 
@@ -55,7 +58,7 @@ def processes_of(place: Paths) -> list[int]:
 def other_home(tmp_path: Path) -> Any:
     """A separate home, for a test that brings its own cloud up and down."""
     require_machines()
-    with home(tmp_path / "other") as place:
+    with home(tmp_path / 'another home, of "ours" #2') as place:
         yield place
         control.down()
 

@@ -23,7 +23,8 @@ def clone(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "run.sh", folder)
     for lock in LOCKS:
         (folder / lock).write_text(f"# {lock}\n")
-    for name, text in {"python": 'shift 2; echo "invoke $*"', "pip": "exit 1"}.items():
+    python = '[ "$2" != pip ] || exit 1; shift 2; echo "invoke $*"'
+    for name, text in {"python": python, "pip": "exit 2"}.items():
         tool = folder / ".venv/bin" / name
         tool.write_text(f"#!/bin/sh\n{text}\n")
         tool.chmod(0o755)
@@ -71,6 +72,25 @@ def open_to_everyone(path: Path) -> None:
     for folder in (*path.parents, path):
         if folder.owner() == "root" and folder.is_relative_to("/tmp"):
             folder.chmod(folder.stat().st_mode | 0o055)
+
+
+def test_a_clone_may_have_spaces_and_quotes_in_its_name(clone: Path) -> None:
+    odd = clone.rename(clone.with_name("a clone, of 'mine' $1 #2"))
+
+    assert run(odd, "bake").stdout == "invoke bake\n"
+
+
+def test_a_clone_with_a_colon_in_its_name_is_refused_with_what_to_do(clone: Path) -> None:
+    odd = clone.rename(clone.with_name("a:clone"))
+
+    done = run(odd, "bake")
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == (
+        f"{odd}: Raykiln cannot be in a folder whose name has a colon.\n"
+        "  → move the clone to another folder, then run this again.\n"
+    )
 
 
 def test_with_nothing_missing_it_says_nothing_of_its_own(clone: Path) -> None:
@@ -124,7 +144,7 @@ def test_a_changed_lock_is_installed_before_anything_runs(clone: Path) -> None:
     done = run(clone, "bake")
 
     assert "Installing Python packages" in done.stderr
-    assert done.returncode != 0
+    assert done.returncode == 1
     assert "invoke" not in done.stdout
 
 

@@ -86,7 +86,7 @@ def test_where_packer_sets_up_its_build_instance_nothing_is_called(reported: lis
 def test_progress_shows_the_steps(output: OutputHandler, reported: list[str]) -> None:
     output("==> ray.amazon-ebs.image: Waiting for SSH...")
     output("    ray.amazon-ebs.image: some output")
-    output("==> ray.amazon-ebs.image: Provisioning with shell script: /a/b/30-ray.sh")
+    output("==> ray.amazon-ebs.image: Provisioning with shell script: /a b/30-ray.sh")
 
     assert reported == ["Waiting for SSH", "Provisioning with shell script: 30-ray.sh"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bake.ray_lock import Target, pins_for
-from bake.wheelhouse import check_wheels, fetch_wheelhouse
+from bake.wheelhouse import PACKAGE_LINE, check_wheels, fetch_wheelhouse
 from common.errors import PipelineError
 
 TARGET = Target("3.11", "x86_64")
@@ -53,7 +53,7 @@ class Index:
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Index:
-    made = Index(tmp_path / "index", tmp_path / "ray.lock", tmp_path / "cache")
+    made = Index(tmp_path / "index", tmp_path / "ray.lock", tmp_path / "a cache")
     made.folder.mkdir()
     made.lock.touch()
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -128,3 +128,17 @@ def test_a_wheel_that_was_changed_in_the_cache_is_refused(index: Index) -> None:
         check_wheels(wheelhouse, locked)
 
     assert str(wheelhouse) in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Collecting ray-lib==1.0 (from -r /a b/r.txt (line 1))",
+        "Processing /an index/ray-lib-1.0-py3-none-any.whl (from -r /a b/r.txt (line 1))",
+    ],
+)
+def test_the_package_of_a_line_of_pip_s_is_found_whatever_the_folder_is_called(line: str) -> None:
+    found = PACKAGE_LINE.match(line)
+
+    assert found
+    assert found[1] == "ray-lib"

@@ -15,16 +15,19 @@ LINK = "nvme-Amazon_EC2_NVMe_Instance_Storage_AWS0000000000000001"
 
 @pytest.fixture
 def machines(tmp_path: Path) -> Iterator[Path]:
-    """A folder of machines, none of which leaves a loop device."""
-    yield tmp_path
-    disks.detach_all(tmp_path)
-    assert attached(tmp_path) == []
+    """A folder of machines behind a link, none of which leaves a loop device."""
+    folder, link = tmp_path / "a folder", tmp_path / "link"
+    folder.mkdir()
+    link.symlink_to(folder)
+    yield link
+    disks.detach_all(link)
+    assert attached(link) == []
 
 
 def attached(folder: Path) -> list[str]:
     """Return the files below a folder that are loop devices."""
-    listed = run("losetup", "--list", "--noheadings", "--output", "BACK-FILE").split()
-    return sorted(file for file in listed if file.startswith(str(folder)))
+    listed = run("losetup", "--list", "--noheadings", "--output", "BACK-FILE").splitlines()
+    return sorted(file for file in listed if file.startswith(str(folder.resolve())))
 
 
 def test_a_machine_binds_its_disks_and_the_links_to_them(machines: Path) -> None:
@@ -72,4 +75,4 @@ def test_what_a_crash_leaves_is_removed_and_others_are_kept(machines: Path) -> N
     disks.detach_all(machines / "here")
 
     (left,) = attached(machines)
-    assert left.startswith(str(machines / "there" / "i-2"))
+    assert left.startswith(str(machines.resolve() / "there" / "i-2"))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import localcloud.paths
 from common.errors import Refused
 from localcloud import images, places, session
 from localcloud.paths import Paths, paths
@@ -24,15 +25,77 @@ def test_folders_that_can_be_written_are_made(tmp_path: Path) -> None:
     assert [path.name for path in place.home.iterdir()] == ["cache"]
 
 
-@pytest.mark.parametrize("name", ["a home", "a,home", "a:home", "a\\home", "a#home"])
-def test_a_folder_whose_name_configurations_do_not_take_is_refused(
-    tmp_path: Path, name: str
+@pytest.mark.parametrize(("name", "odd"), [("a:home", "':'"), ("a\nhome", r"'\n'")])
+def test_a_folder_with_a_colon_or_a_line_break_in_its_name_is_refused(
+    tmp_path: Path, name: str, odd: str
 ) -> None:
-    with pytest.raises(Refused, match="cannot be in a folder whose name has") as refused:
+    with pytest.raises(Refused) as refused:
         places.check_places(at(tmp_path / name))
 
     assert not (tmp_path / name).exists()
+    assert refused.value.message.endswith(f"cannot be in a folder whose name has {odd}")
+    assert "\n" not in refused.value.message
     assert "RAYKILN_HOME" in refused.value.hint
+
+
+@pytest.fixture
+def linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    """A cloud in folders that tools are not given by their names."""
+    monkeypatch.setattr(localcloud.paths, "LINKS", tmp_path / "run")
+    (tmp_path / "run").mkdir()
+    place = at(tmp_path / "a home, of 'mine' #1")
+    places.check_places(place)
+    return place
+
+
+def test_tools_are_given_a_plain_name_of_a_folder_with_spaces_and_quotes(linked: Paths) -> None:
+    places.make_links(linked)
+
+    given = (linked.run, linked.machines, linked.images, linked.tasks, linked.ca)
+    links = linked.home.parent / "run"
+    home, cache = links / f"{linked.name}-home", links / f"{linked.name}-cache"
+    assert given == (
+        *(home / "run", home / "machines", home / "images", home / "tasks"),
+        cache / "ca/ca.crt",
+    )
+    assert (home.readlink(), cache.readlink()) == (linked.home, linked.cache)
+    assert (linked.log, linked.lock) == (linked.home / "server.log", linked.home / "lock")
+
+
+def test_links_are_made_again_and_removed_and_their_folders_stay(linked: Paths) -> None:
+    places.make_links(linked)
+    places.make_links(linked)
+
+    places.remove_links(linked)
+    places.remove_links(linked)
+
+    assert not any(link.is_symlink() for link in linked.links)
+    assert linked.cache.is_dir()
+
+
+@pytest.mark.parametrize("length", [60, 61])
+def test_a_long_name_has_a_link_since_sockets_have_only_short_ones(length: int) -> None:
+    home = Path("/" + "h" * (length - 1))
+
+    place = paths({"RAYKILN_HOME": str(home), "RAYKILN_CACHE": "/cache"})
+
+    expected = [] if length == 60 else [(Path(f"/run/{place.name}-home"), home)]
+    assert list(place.links.items()) == expected
+    assert len(str(place.run / "balancers/nlb-12345678.sock.4194304.tmp")) <= 107
+
+
+def test_mounts_of_a_cloud_are_found_behind_its_links(
+    linked: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel has the folders themselves: proc_pid_mounts(5)."""
+    places.make_links(linked)
+    table = tmp_path / "mounts"
+    own = linked.home / "machines/i-1/root"
+    written = str(own).replace(" ", r"\040").replace("#", r"\043")
+    table.write_text(f"overlay {written} overlay rw 0 0\n")
+    monkeypatch.setattr(images, "MOUNTS", table)
+
+    assert places.own_mounts(linked) == [own]
 
 
 def test_a_file_in_the_place_of_the_home_is_refused_in_one_line(tmp_path: Path) -> None:

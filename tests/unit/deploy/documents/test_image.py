@@ -225,6 +225,24 @@ def test_a_build_that_fails_says_what_the_tool_said_last(tools: Tools, tmp_path:
     assert seen == ["STEP 3/4: RUN pip", "no wheel for ray"]
 
 
+def test_a_folder_with_commas_and_quotes_in_its_name_is_built_from(
+    tools: Tools, tmp_path: Path
+) -> None:
+    """Buildah reads what follows --file as comma-separated values, in quotes or not."""
+    context = tmp_path / 'a cache, of "mine"'
+    context.mkdir()
+    tools("buildah", f'pwd > {tmp_path}/said; echo "$@" >> {tmp_path}/said')
+
+    Builder("buildah").build(context, "debian:12-slim", f"{URI}:1", say_nothing)
+
+    folder, said = (tmp_path / "said").read_text().splitlines()
+    assert folder == str(context)
+    assert (
+        said
+        == f"build --layers --build-arg=BASE=debian:12-slim --tag={URI}:1 --file=Containerfile ."
+    )
+
+
 def test_a_full_disk_is_said_before_and_after(
     tools: Tools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
