@@ -23,6 +23,7 @@ from deploy.documents.pipeline import PORT, Pipeline, find_pipeline
 from deploy.documents.plan import DeployPlan
 from deploy.documents.preflight import preflight
 from deploy.documents.services import CLUSTER, await_steady, start_anew, start_tasks
+from deploy.documents.zones import zones_for
 from deploy.foundation.desired_stack import DesiredStack
 from deploy.foundation.stack import Foundation, Stack, find_foundation, find_stack
 from deploy.foundation.stack_changes import apply_stack, plan_stack, usable_stack
@@ -192,7 +193,11 @@ class Deployment:
 
     def _desired(self, stack: Stack | None, image: str) -> DesiredStack:
         return desired_stack(
-            self.environment, image=image, paused=_is_paused(stack), cluster=self._cluster()
+            self.environment,
+            image=image,
+            paused=_is_paused(stack),
+            cluster=self._cluster(),
+            zones=zones_for(self.clients, self.environment, stack),
         )
 
     def _cluster(self) -> Foundation | None:

@@ -1,10 +1,17 @@
 """The desired stack of the document pipeline: template, parameters, tags. Pure: no AWS."""
 
+from itertools import zip_longest
+
 from common.document_settings import Documents
 from common.environment import Environment
 from common.errors import Refused
 from deploy.documents.body import template_body
-from deploy.foundation.desired_stack import OPERATOR_SLOTS, DesiredStack, stack_tags
+from deploy.foundation.desired_stack import (
+    OPERATOR_SLOTS,
+    ZONE_PARAMETERS,
+    DesiredStack,
+    stack_tags,
+)
 from deploy.foundation.stack import Foundation
 
 PROJECT = "ray-documents"
@@ -21,16 +28,20 @@ def desired_stack(
     image: str = "",
     paused: bool = False,
     cluster: Foundation | None = None,
+    zones: tuple[str, ...] = (),
 ) -> DesiredStack:
     """Return the stack of an environment's document pipeline.
 
     ``image`` is its URI in ECR, by digest; empty: no tasks yet. ``cluster`` is the foundation whose
-    network it shares, or which it runs on. Raises Refused when the template cannot express it.
+    network it shares, or which it runs on. ``zones`` are those of a VPC that is created; none: the
+    region's first two. Raises Refused when the template cannot express it.
     """
     return DesiredStack(
         name=environment.documents_stack,
         template=template_body(environment.documents.runs_on),
-        parameters=parameters(environment, image=image, paused=paused, cluster=cluster),
+        parameters=parameters(
+            environment, image=image, paused=paused, cluster=cluster, zones=zones
+        ),
         tags=stack_tags(environment),
     )
 
@@ -41,13 +52,14 @@ def parameters(
     image: str = "",
     paused: bool = False,
     cluster: Foundation | None = None,
+    zones: tuple[str, ...] = (),
 ) -> dict[str, str]:
     """Return every parameter of the template; see ``desired_stack``."""
     documents = environment.documents
     place = (
         _group(environment, cluster)
         if documents.on_cluster
-        else _network(environment, cluster)
+        else _network(environment, cluster, zones)
         | _sizes(documents)
         | {"RayDockerImageUri": image or documents.image}
     )
@@ -88,13 +100,16 @@ def _group(environment: Environment, cluster: Foundation | None) -> dict[str, st
     }
 
 
-def _network(environment: Environment, cluster: Foundation | None) -> dict[str, str]:
+def _network(
+    environment: Environment, cluster: Foundation | None, zones: tuple[str, ...]
+) -> dict[str, str]:
     documents = environment.documents
     found = {
         "VpcCidr": str(documents.cidr),
         "SubnetBits": str(32 - documents.cidr.prefixlen - 2),  # three subnets: cut into four
         "ExistingVpcId": "",
         "ExistingSubnetIds": "",
+        **dict(zip_longest(ZONE_PARAMETERS[:2], zones, fillvalue="")),
         "NatGateway": _flag(documents.nat),
         "VpcEndpoints": _flag(documents.endpoints),
         "EndpointSecurityGroupId": "",

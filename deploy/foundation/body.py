@@ -9,6 +9,7 @@ The documents' template is shortened in the same way.
 
 import ast
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,8 @@ TEMPLATE = Path(__file__).with_name("template.yaml")
 FUNCTION = Path(__file__).with_name("remediation.py")
 BLOCK_DEPTH = 2  # sections and their entries; anything deeper stays on the entry's line
 WIDTH = 1_000_000
+# In quotes of PyYAML's, which YAML does not ask for.
+TYPE = re.compile(r"(?<=\{Type: )'(AWS(?:::\w+){2})'")
 
 
 def template_body(generated: Mapping[str, Any]) -> str:
@@ -62,7 +65,8 @@ def leave_out_sids(node: Any) -> None:
 def shortened(root: Any, function: Path | None = None) -> str:
     """Return a template's nodes as they are sent; the function's code replaces its file's name."""
     _shorten(root, function.name if function else "", _code(function) if function else "")
-    return yaml.serialize(root, Dumper=yaml.CSafeDumper, width=WIDTH, allow_unicode=True)
+    text = yaml.serialize(root, Dumper=yaml.CSafeDumper, width=WIDTH, allow_unicode=True)
+    return TYPE.sub(r"\1", text)
 
 
 def _shorten(node: Any, name: str, code: str, depth: int = 0) -> None:

@@ -3,6 +3,8 @@
 A subnet's zone cannot be changed, so a stack keeps the zones that it has.
 """
 
+from collections.abc import Iterable, Sequence
+
 from common.clients import Clients, translated
 from common.environment import Environment
 from deploy.foundation.desired_stack import ZONE_PARAMETERS
@@ -31,7 +33,7 @@ def chosen_zones(
     service; and those that offer types of most groups.
     """
     offered = offered_types(clients, environment)
-    served = endpoint_zones(clients, environment)
+    served = endpoint_zones(clients, environment.region, environment.network.interfaces)
     groups = environment.workers.values()
     named = {zone for group in groups for zone in group.zones}
 
@@ -45,8 +47,10 @@ def chosen_zones(
     return (*held, *sorted(best[: environment.network.zones - len(held)]))
 
 
-def all_zones(clients: Clients) -> tuple[str, ...]:
-    """Return the region's Availability Zones, without Local Zones and Wavelength Zones.
+def all_zones(clients: Clients) -> dict[str, str]:
+    """Return the region's Availability Zones, each with its id, in the order of their names.
+
+    Without Local Zones, Wavelength Zones, and those that the account has not opted in to:
 
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeAvailabilityZones.html
     """
@@ -56,7 +60,7 @@ def all_zones(clients: Clients) -> tuple[str, ...]:
     ]
     with translated("reading the region's zones"):
         found = clients("ec2").describe_availability_zones(Filters=filters)
-    return tuple(sorted(zone["ZoneName"] for zone in found["AvailabilityZones"]))
+    return dict(sorted((zone["ZoneName"], zone["ZoneId"]) for zone in found["AvailabilityZones"]))
 
 
 def offered_types(clients: Clients, environment: Environment) -> dict[str, frozenset[str]]:
@@ -71,30 +75,43 @@ def offered_types(clients: Clients, environment: Environment) -> dict[str, froze
     return {zone: frozenset(types) for zone, types in found.items()}
 
 
-def endpoint_zones(clients: Clients, environment: Environment) -> dict[str, frozenset[str]]:
-    """Return the zones of each service that gets an interface endpoint.
+def endpoint_zones(
+    clients: Clients, region: str, services: Iterable[str]
+) -> dict[str, frozenset[str]]:
+    """Return the zones where each of the services has interface endpoints; none where it has none.
 
     An endpoint cannot be created in a subnet of another zone:
     https://docs.aws.amazon.com/vpc/latest/privatelink/privatelink-access-aws-services.html
     """
-    if not environment.network.interfaces:
+    names = {f"com.amazonaws.{region}.{service}": service for service in services}
+    if not names:
         return {}
-    names = {f"com.amazonaws.{environment.region}.{s}": s for s in environment.network.interfaces}
+    # By a filter: a name that the region lacks would be an error.
+    filters = [
+        {"Name": "service-name", "Values": sorted(names)},
+        {"Name": "service-type", "Values": ["Interface"]},
+    ]
     with translated("reading where the endpoint services are"):
-        found = clients("ec2").describe_vpc_endpoint_services(ServiceNames=sorted(names))
-    return {
-        names[service["ServiceName"]]: frozenset(service["AvailabilityZones"])
-        for service in found["ServiceDetails"]
-        if service["ServiceName"] in names
-    }
+        found = clients("ec2").describe_vpc_endpoint_services(Filters=filters)
+    zones = {one["ServiceName"]: one["AvailabilityZones"] for one in found["ServiceDetails"]}
+    return {service: frozenset(zones.get(name, ())) for name, service in names.items()}
+
+
+def zones_of_subnets(clients: Clients, subnet_ids: Sequence[str]) -> tuple[str, ...]:
+    """Return the zone of each subnet, in their order."""
+    with translated("reading the subnets' zones"):
+        found = clients("ec2").describe_subnets(SubnetIds=list(subnet_ids))["Subnets"]
+    zones = {subnet["SubnetId"]: str(subnet["AvailabilityZone"]) for subnet in found}
+    return tuple(zones[subnet] for subnet in subnet_ids)
+
+
+def named_zones(stack: Stack) -> tuple[str, ...]:
+    """Return the zones that a stack was given for its subnets; none if it chose them itself."""
+    return tuple(filter(None, (stack.parameters.get(name, "") for name in ZONE_PARAMETERS)))
 
 
 def _held(clients: Clients, stack: Stack) -> tuple[str, ...]:
     """Return the zones of the stack's subnets, in the template's order."""
     if ZONE_PARAMETERS[0] in stack.parameters:
-        return tuple(filter(None, (stack.parameters[name] for name in ZONE_PARAMETERS)))
-    subnets = foundation_of(stack).private_subnet_ids
-    with translated("reading the subnets' zones"):
-        found = clients("ec2").describe_subnets(SubnetIds=list(subnets))["Subnets"]
-    zones = {subnet["SubnetId"]: str(subnet["AvailabilityZone"]) for subnet in found}
-    return tuple(zones[subnet] for subnet in subnets)
+        return named_zones(stack)
+    return zones_of_subnets(clients, foundation_of(stack).private_subnet_ids)

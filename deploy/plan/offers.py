@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from common.clients import Clients, translated
+from common.clients import Clients
 from common.environment import Environment
 from deploy.foundation.stack import Foundation
-from deploy.foundation.zones import chosen_zones, offered_types
+from deploy.foundation.zones import chosen_zones, offered_types, zones_of_subnets
 from deploy.plan.finding import Finding
 
 
@@ -13,7 +13,7 @@ def offer_findings(
     clients: Clients, environment: Environment, foundation: Foundation | None
 ) -> tuple[Finding, ...]:
     """Return the zones that a group names in vain, and where its instance types are not offered."""
-    zones = zones_of_subnets(clients, environment, foundation)
+    zones = launch_zones(clients, environment, foundation)
     types = offered_types(clients, environment)
     offered = {(kind, zone) for zone, kinds in types.items() for kind in kinds}
     found = list(_offer((environment.head.instance_type,), offered, zones))
@@ -49,7 +49,7 @@ def _offer(
             )
 
 
-def zones_of_subnets(
+def launch_zones(
     clients: Clients, environment: Environment, foundation: Foundation | None
 ) -> tuple[str, ...]:
     """Return the zones of the private subnets, or those that the foundation would choose."""
@@ -57,6 +57,4 @@ def zones_of_subnets(
     subnets = foundation.private_subnet_ids if foundation else given
     if not subnets:
         return chosen_zones(clients, environment)
-    with translated("reading the subnets' zones"):
-        found = clients("ec2").describe_subnets(SubnetIds=list(subnets))["Subnets"]
-    return tuple(sorted({subnet["AvailabilityZone"] for subnet in found}))
+    return tuple(sorted(set(zones_of_subnets(clients, subnets))))

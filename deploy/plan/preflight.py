@@ -14,7 +14,7 @@ from deploy.plan.account_preflight import account_findings
 from deploy.plan.file_system_preflight import file_system_findings
 from deploy.plan.finding import Finding
 from deploy.plan.key_preflight import key_findings
-from deploy.plan.offers import offer_findings, zones_of_subnets
+from deploy.plan.offers import launch_zones, offer_findings
 from deploy.plan.quotas import quota_findings
 from deploy.plan.reservation_preflight import reservation_findings
 from deploy.plan.spot_preflight import spot_findings
@@ -76,7 +76,7 @@ def preflight(
             environment,
             foundation,
             release,
-            lambda: zones_of_subnets(clients, environment, foundation),
+            lambda: launch_zones(clients, environment, foundation),
         ),
         *key_findings(clients, environment, release),
         *others,

@@ -176,11 +176,13 @@ def _service_zones(
 
     https://docs.aws.amazon.com/vpc/latest/privatelink/create-interface-endpoint.html
     """
-    for service, zones in sorted(endpoint_zones(clients, environment).items()):
+    served = endpoint_zones(clients, environment.region, environment.network.interfaces)
+    for service, zones in sorted(served.items()):
         if outside := [subnet.id for subnet in facts.subnets if subnet.zone not in zones]:
+            other = f"name subnets of {', '.join(sorted(zones))}, or " if zones else ""
             yield Finding(
                 f"network.endpoints: {service} has no endpoints in the zone of "
                 f"{', '.join(outside)}",
-                f"name subnets of {', '.join(sorted(zones))}, or reach {service} by a NAT gateway",
+                f"{other}reach {service} by a NAT gateway",
                 fatal=True,
             )

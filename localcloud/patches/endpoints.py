@@ -4,10 +4,15 @@ Follows CreateVpcEndpoint
 (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpcEndpoint.html: private DNS
 needs both DNS attributes of the VPC),
 https://docs.aws.amazon.com/vpc/latest/privatelink/create-interface-endpoint.html (one subnet of
-each zone, in zones that the service is in) and
+each zone, in zones that the service is in; a service that there is not is InvalidServiceName:
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html) and
 https://docs.aws.amazon.com/vpc/latest/privatelink/gateway-endpoints.html (a route table has one
 route to a service). One private DNS name resolves to one endpoint in a VPC; the words are those of
 github.com/hashicorp/terraform-provider-aws/issues/17535. moto creates them all.
+
+DescribeVpcEndpointServices has the filter service-name
+(https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVpcEndpointServices.html). moto
+fails on it.
 """
 
 from functools import cache
@@ -27,7 +32,7 @@ LATER_SERVICES = ("s3vectors",)
 
 @cache
 def install() -> None:
-    """Check before each creation."""
+    """Check before each creation; have the filter of services work."""
     AWS_ENDPOINT_SERVICES.extend(LATER_SERVICES)
     create = EC2Backend.create_vpc_endpoint
 
@@ -59,6 +64,16 @@ def install() -> None:
         )
 
     EC2Backend.create_vpc_endpoint = create_vpc_endpoint
+    select = EC2Backend._filter_endpoint_services
+
+    def filter_endpoint_services(
+        names: list[str], filters: list[dict[str, Any]], services: list[dict[str, Any]]
+    ) -> Any:
+        # moto knows the values of some filters by the name that EC2's query protocol gives them.
+        both = [one | {"Value": one["Values"]} if "Values" in one else one for one in filters]
+        return select(names, both, services)
+
+    EC2Backend._filter_endpoint_services = staticmethod(filter_endpoint_services)
 
 
 def _check_subnets(backend: Any, service_name: str, subnet_ids: list[str]) -> None:
@@ -66,7 +81,7 @@ def _check_subnets(backend: Any, service_name: str, subnet_ids: list[str]) -> No
     used: set[str] = set()
     for subnet_id in subnet_ids:
         zone = backend.get_subnet(subnet_id).availability_zone
-        if zones and zone not in zones:
+        if zone not in zones:
             raise EC2ClientError(
                 "InvalidParameter",
                 f"The VPC endpoint service {service_name} does not support the availability zone "
@@ -83,10 +98,7 @@ def _check_subnets(backend: Any, service_name: str, subnet_ids: list[str]) -> No
 
 
 def _zones(backend: Any, service_name: str) -> set[str]:
-    """Return the zones of a service; none of one that moto has no facts of, as S3 Vectors."""
-    known = backend._collect_default_endpoint_services(backend.account_id, backend.region_name)
-    if service_name not in {one["ServiceName"] for one in known}:
-        return set()
+    """Return the zones of a service; raises InvalidServiceName."""
     found = backend.describe_vpc_endpoint_services(
         [service_name], [], 1000, None, backend.region_name
     )

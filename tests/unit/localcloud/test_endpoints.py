@@ -6,6 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.unit.localcloud.conftest import Clients
+from tests.unit.localcloud.endpoints import serve
 
 SSM = "com.amazonaws.us-east-1.ssm"
 S3 = "com.amazonaws.us-east-1.s3"
@@ -59,6 +60,37 @@ def test_an_endpoint_has_one_subnet_of_a_zone(aws: Clients) -> None:
 
     with pytest.raises(ClientError, match="DuplicateSubnetsInSameZone"):
         interface(aws, vpc_id, a_subnet(aws, vpc_id, 1, "a"), a_subnet(aws, vpc_id, 2, "a"))
+
+
+def test_an_endpoint_is_in_zones_of_its_service_alone(
+    aws: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(monkeypatch, "ssm", "us-east-1b")
+    vpc_id = a_vpc(aws)
+
+    with pytest.raises(ClientError, match="does not support the availability zone"):
+        interface(aws, vpc_id, a_subnet(aws, vpc_id, 1, "a"))
+
+    interface(aws, vpc_id, a_subnet(aws, vpc_id, 2, "b"))
+
+
+def test_an_endpoint_of_a_service_that_the_region_lacks_is_refused(
+    aws: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(monkeypatch, "ssm")
+    vpc_id = a_vpc(aws)
+
+    with pytest.raises(ClientError, match="InvalidServiceName"):
+        interface(aws, vpc_id, a_subnet(aws, vpc_id, 1, "a"))
+
+
+def test_endpoint_services_are_found_by_name_and_type(aws: Clients) -> None:
+    names = {"Name": "service-name", "Values": [S3, SSM, f"{SSM}-of-no-one"]}
+    kind = {"Name": "service-type", "Values": ["Interface"]}
+
+    found = aws("ec2").describe_vpc_endpoint_services(Filters=[names, kind])["ServiceDetails"]
+
+    assert [one["ServiceName"] for one in found] == [S3, SSM]
 
 
 def test_a_route_table_has_one_route_to_a_service(aws: Clients) -> None:

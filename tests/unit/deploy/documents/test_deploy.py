@@ -127,6 +127,15 @@ def test_a_first_deploy_creates_builds_and_starts(operator: Operator) -> None:
     assert operator.running() == {"head": 1, "worker": 1}
 
 
+def test_a_deploy_gives_the_stack_the_zones_that_it_has(operator: Operator) -> None:
+    for _ in range(2):
+        operator.deploy()
+        stack = find_stack(operator.aws.clients, STACK)
+        assert stack
+        zones = [stack.parameters[name] for name in ("ZoneA", "ZoneB")]
+        assert zones == ["us-east-1a", "us-east-1b"]
+
+
 def test_what_is_deployed_is_not_deployed_again(operator: Operator) -> None:
     operator.deploy()
     tasks = operator.tasks()

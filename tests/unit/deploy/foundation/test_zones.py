@@ -7,7 +7,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.ec2.models import EC2Backend
 from moto.ec2.models.instance_types import InstanceTypeOfferingBackend as Offerings
 
 from common.clients import Clients
@@ -17,6 +16,7 @@ from deploy.foundation.stack import Foundation
 from deploy.foundation.zones import chosen_zones
 from localcloud.world import World
 from tests.unit.deploy.builders import an_environment
+from tests.unit.localcloud.endpoints import serve
 from tests.unit.localcloud.fakes import FakeClock
 
 REGION = "us-east-1"
@@ -77,15 +77,7 @@ def test_a_zone_without_an_endpoint_service_is_not_chosen(
     clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where SSM has no endpoint, the stack of a VPC with endpoints would fail."""
-    collect = EC2Backend._collect_default_endpoint_services
-
-    def fewer(account_id: str, region: str) -> list[dict[str, Any]]:
-        ssm = f"com.amazonaws.{REGION}.ssm"
-        zones = {"AvailabilityZones": ["us-east-1a", "us-east-1c"]}
-        found = collect(account_id, region)
-        return [one | zones if one["ServiceName"] == ssm else one for one in found]
-
-    monkeypatch.setattr(EC2Backend, "_collect_default_endpoint_services", staticmethod(fewer))
+    serve(monkeypatch, "ssm", "us-east-1a", "us-east-1c")
 
     assert letters(clients) == "ac"
 

@@ -37,11 +37,16 @@ class FakeAws:
     def get_caller_identity(self) -> Any:
         return {"Arn": "arn:aws:iam::123456789012:user/somebody"}
 
-    def describe_subnets(self, **_: Any) -> Any:
-        return {"Subnets": [{"AvailabilityZone": zone} for zone in ZONES]}
+    def describe_subnets(self, SubnetIds: list[str]) -> Any:  # noqa: N803
+        zones = zip(SubnetIds, ZONES, strict=True)
+        return {"Subnets": [{"SubnetId": one, "AvailabilityZone": zone} for one, zone in zones]}
 
     def describe_availability_zones(self, **_: Any) -> Any:
-        return {"AvailabilityZones": [{"ZoneName": zone} for zone in (*ZONES, "us-east-1c")]}
+        return {
+            "AvailabilityZones": [
+                {"ZoneName": zone, "ZoneId": zone} for zone in (*ZONES, "us-east-1c")
+            ]
+        }
 
     def get_ebs_default_kms_key_id(self) -> Any:
         return {"KmsKeyId": "alias/aws/ebs"}

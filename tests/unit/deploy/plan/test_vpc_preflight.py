@@ -12,9 +12,11 @@ import pytest
 
 from common.clients import Clients
 from common.errors import Refused
+from deploy.plan.finding import Finding
 from deploy.plan.vpc_preflight import vpc_findings
 from localcloud.world import World
 from tests.unit.deploy.builders import a_foundation, an_environment
+from tests.unit.localcloud.endpoints import serve
 
 ALL = ["autoscaling", "ec2", "logs", "monitoring", "ssm", "ssmmessages"]
 REGION = "us-east-1"
@@ -104,14 +106,18 @@ def vpc(world: World) -> Vpc:
 
 def findings(vpc: Vpc, *, nodes: Any = None, **network: Any) -> list[str]:
     """Return what is found; ! marks the fatal."""
+    found = all_findings(vpc, nodes=nodes, **network)
+    return [f"{'!' if one.fatal else ''}{one.words}" for one in found]
+
+
+def all_findings(vpc: Vpc, *, nodes: Any = None, **network: Any) -> tuple[Finding, ...]:
     given = {
         "operator_cidrs": ["10.0.0.0/8"],
         "vpc_id": vpc.id,
         "private_subnet_ids": vpc.subnets,
     }
     environment = an_environment(network=given | network, nodes=nodes or {})
-    found = vpc_findings(Clients(REGION), environment, None)
-    return [f"{'!' if one.fatal else ''}{one.words}" for one in found]
+    return vpc_findings(Clients(REGION), environment, None)
 
 
 def test_a_vpc_that_has_what_is_needed_is_used(vpc: Vpc) -> None:
@@ -262,6 +268,21 @@ def test_a_zone_without_the_service_of_an_endpoint_is_refused(
     assert findings(vpc, endpoints=["ssm"]) == [
         f"!network.endpoints: ssm has no endpoints in the zone of {vpc.subnets[1]}"
     ]
+
+
+def test_a_service_that_the_region_lacks_is_to_be_reached_by_a_nat_gateway(
+    vpc: Vpc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vpc.route_out()
+    serve(monkeypatch, "ssm")
+
+    (finding,) = all_findings(vpc, endpoints=["ssm"])
+
+    assert finding.fatal
+    assert finding.words == (
+        f"network.endpoints: ssm has no endpoints in the zone of {', '.join(vpc.subnets)}"
+    )
+    assert finding.hint == "reach ssm by a NAT gateway"
 
 
 def a_private_zone(vpc: Vpc) -> str:
