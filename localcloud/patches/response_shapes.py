@@ -6,14 +6,19 @@ data type or operation:
 - VolumeAttachment (DeleteOnTermination), Volume (SnapshotId), RouteTable (PropagatingVgws),
   Instance (HibernationOptions), InstanceNetworkInterface (Association, only with a public address)
   and Image: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Types.html
-- https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListInstanceProfiles.html (IsTruncated)
+- https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_LaunchConfiguration.html (what is
+  empty in the sample of DescribeLaunchConfigurations)
+- https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListInstanceProfiles.html and
+  https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListAccessKeys.html (IsTruncated)
 - https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_ReplicationGroup.html
 - https://docs.aws.amazon.com/lambda/latest/api/API_GetFunctionConfiguration.html (RevisionId)
 - https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateKey.html (KeyUsage's default)
 - https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html (Unit's)
 - https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Cluster.html (statistics)
 - https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html (Marker and Prefix)
-- https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
+- https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html (the next markers)
+- https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html (each bucket and
+  each object is encrypted, with S3's own keys unless others were chosen)
 """
 
 from collections.abc import Callable
@@ -21,6 +26,7 @@ from functools import cache
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+from moto.autoscaling.models import FakeLaunchConfiguration
 from moto.awslambda.models import LambdaFunction
 from moto.cloudwatch.models import MetricDatumBase
 from moto.ec2.models.amis import AmiBackend
@@ -32,11 +38,12 @@ from moto.ecs.models import Cluster
 from moto.elasticache.models import ReplicationGroup
 from moto.iam.responses import IamResponse
 from moto.kms.models import Key
-from moto.s3.models import FakeKey
+from moto.s3.models import FakeKey, S3Backend
 from moto.s3.responses import S3Response
 
 from localcloud.world import World
 
+S3_OWN_KEYS = {"Rule": {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}}
 NO_VPC: dict[str, Any] = {"SubnetIds": [], "SecurityGroupIds": [], "VpcId": ""}
 
 
@@ -72,17 +79,27 @@ def _register_image(register: Any, self: Any, *arguments: Any, **keywords: Any) 
 
 
 def _serialized(serialized: Any, self: Any, answer: Any) -> Any:
-    """ListObjects says which prefix and marker it was asked for, also when that was none."""
+    """ListObjects says which prefix and marker it was asked for, also when that was none.
+
+    ListMultipartUploads says where the next one would begin; here, where all are listed, nowhere.
+    """
+    if self.data.get("Action") == "ListMultipartUploads":
+        answer.result.update(NextKeyMarker="", NextUploadIdMarker="")
     if self.data.get("Action") == "ListObjects":
         answer.result.setdefault("Prefix", "")
         answer.result["Marker"] = self.querystring.get("marker", [""])[0]
     return serialized(self, answer)
 
 
-def _list_instance_profiles(listed: Any, self: Any) -> Any:
-    answer = listed(self)
-    answer.result["IsTruncated"] = False
-    return answer
+def _list_whole(listed: Any) -> Any:
+    """Return a listing of IAM's that says that it is the whole."""
+
+    def whole(self: Any) -> Any:
+        answer = listed(self)
+        answer.result["IsTruncated"] = False
+        return answer
+
+    return whole
 
 
 def _function_configuration(get: Any, self: Any, on_create: bool = False) -> dict[str, Any]:
@@ -98,19 +115,23 @@ def _function_configuration(get: Any, self: Any, on_create: bool = False) -> dic
 def install() -> None:
     """Put what is left out into moto's classes."""
     associated, register = NetworkInterface.association.fget, AmiBackend.register_image
-    listed, get = IamResponse.list_instance_profiles, LambdaFunction.get_configuration
+    get, encryption = LambdaFunction.get_configuration, S3Backend.get_bucket_encryption
     serialized = S3Response.serialized
     VolumeAttachment.delete_on_termination = property(_delete_on_termination)
     RouteTable.propagating_vgws = ()
     ReplicationGroup.pending_modified_values = {}
     NetworkInterface.association = property(lambda self: _public_association(associated, self))
     AmiBackend.register_image = lambda self, *a, **k: _register_image(register, self, *a, **k)
-    IamResponse.list_instance_profiles = lambda self: _list_instance_profiles(listed, self)
+    IamResponse.list_instance_profiles = _list_whole(IamResponse.list_instance_profiles)
+    IamResponse.list_access_keys = _list_whole(IamResponse.list_access_keys)
     LambdaFunction.get_configuration = lambda self, on_create=False: _function_configuration(
         get, self, on_create
     )
+    S3Backend.get_bucket_encryption = lambda self, name: encryption(self, name) or S3_OWN_KEYS
     S3Response.serialized = lambda self, answer: _serialized(serialized, self, answer)
     Cluster.statistics = ()
+    empty = dict.fromkeys(("key_name", "kernel_id", "ramdisk_id", "user_data"), "")
+    _with_default(FakeLaunchConfiguration, classic_link_vpc_security_groups=(), **empty)
     _with_default(Volume, snapshot_id="")
     _with_default(Instance, hibernation_options={"Configured": False})
     _with_default(Key, key_usage="ENCRYPT_DECRYPT")

@@ -24,6 +24,7 @@ from tests.recordings.compare import (
 )
 
 operations: set[str] = set()  # those that this process called, with or without recordings
+seen: set[Difference] = set()  # all differences that this process has found
 
 
 @contextmanager
@@ -47,6 +48,7 @@ def holding() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BaseClient, "_make_api_call", held)
         yield
+    seen.update(found)
     wrong = sorted(one for one in found if not excepted(one))
     assert wrong == [], "\n".join(map(str, ["not as AWS answers:", *wrong]))
 

@@ -1,5 +1,6 @@
 """What the local cloud answers has the shape of recorded answers of AWS; how that is found."""
 
+import tomllib
 from collections.abc import Callable
 from typing import Any
 
@@ -7,7 +8,9 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
-from tests.recordings.compare import differences, recorded, unmodelled_values
+from tests.recordings import held
+from tests.recordings.__main__ import report
+from tests.recordings.compare import FOLDER, Difference, differences, recorded, unmodelled_values
 from tests.recordings.held import exceptions, holding, operations, wrong_error
 
 Clients = Callable[[str], Any]
@@ -90,9 +93,41 @@ def test_a_test_fails_with_a_difference_that_has_no_reason(
     def without_hypervisor(self: Any, name: str, arguments: Any) -> Any:
         return {"Images": [{k: v for k, v in AN_IMAGE.items() if k != "Hypervisor"}]}
 
+    monkeypatch.setattr(held, "seen", set())
     monkeypatch.setattr(BaseClient, "_make_api_call", without_hypervisor)
     with pytest.raises(AssertionError, match=r"missing Images\[\]\.Hypervisor"), holding():
         aws("ec2").describe_images()
+
+
+def test_the_report_counts_operations_and_lists_differences_with_their_reasons(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    right = Difference("iam.GetPolicy", "Policy.Description", "missing")
+    wrong = Difference("ec2.DescribeImages", "Images[].Hypervisor", "missing")
+    monkeypatch.setattr(held, "seen", {right, wrong})
+    monkeypatch.setattr(held, "operations", {"iam.GetPolicy", "ec2.DescribeImages", "ssm.Nothing"})
+
+    assert list(report()) == [
+        "3 operations were called; of 2 there are recordings.",
+        "Differences with a reason: 1",
+        "  iam.GetPolicy: missing Policy.Description",
+        "    optional in CreatePolicy; those that are recorded have one",
+        "Differences without a reason: 1",
+        "  ec2.DescribeImages: missing Images[].Hypervisor",
+    ]
+
+
+def test_what_a_test_finds_is_in_the_report(aws: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held, "seen", set())
+    monkeypatch.setattr(BaseClient, "_make_api_call", lambda *_: {"Policy": {"Arn": 1}})
+    with pytest.raises(AssertionError), holding():
+        aws("iam").get_policy(PolicyArn="arn:aws:iam::aws:policy/one")
+
+    lines = list(report())
+    assert "  iam.GetPolicy: type Policy.Arn integer" in lines
+    assert lines.index("  iam.GetPolicy: missing Policy.Description") < lines.index(
+        "  iam.GetPolicy: type Policy.Arn integer"
+    )
 
 
 @pytest.mark.parametrize(("service", "what"), READS)
@@ -109,14 +144,34 @@ def test_listings_of_names_are_held_too(aws: Clients) -> None:
     s3, iam = aws("s3"), aws("iam")
     s3.create_bucket(Bucket="bucket")
     s3.put_object(Bucket="bucket", Key="a/b", Body=b"words")
+    iam.create_user(UserName="user")
     iam.create_instance_profile(InstanceProfileName="profile")
 
     assert s3.list_objects(Bucket="bucket", Prefix="a/")["Prefix"] == "a/"
     assert s3.list_objects(Bucket="bucket")["Marker"] == ""
     assert s3.head_object(Bucket="bucket", Key="a/b")["ServerSideEncryption"] == "AES256"
+    assert s3.list_multipart_uploads(Bucket="bucket")["NextKeyMarker"] == ""
     assert iam.list_instance_profiles()["IsTruncated"] is False
+    assert iam.list_access_keys(UserName="user")["IsTruncated"] is False
     with pytest.raises(ClientError, match="NoSuchKey"):
         s3.get_object(Bucket="bucket", Key="c")
+
+
+def test_a_bucket_is_encrypted_with_s3_s_own_keys_unless_others_were_chosen(aws: Clients) -> None:
+    s3 = aws("s3")
+    s3.create_bucket(Bucket="bucket")
+
+    def default() -> Any:
+        found = s3.get_bucket_encryption(Bucket="bucket")["ServerSideEncryptionConfiguration"]
+        return [rule["ApplyServerSideEncryptionByDefault"] for rule in found["Rules"]]
+
+    assert default() == [{"SSEAlgorithm": "AES256"}]
+    chosen = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
+    rules = {"Rules": [chosen]}
+    s3.put_bucket_encryption(Bucket="bucket", ServerSideEncryptionConfiguration=rules)
+    assert default() == [{"SSEAlgorithm": "aws:kms"}]
+    s3.delete_bucket_encryption(Bucket="bucket")
+    assert default() == [{"SSEAlgorithm": "AES256"}]
 
 
 def test_a_root_volume_is_made_of_the_image_s_snapshot(aws: Clients) -> None:
@@ -137,6 +192,8 @@ def test_a_root_volume_is_made_of_the_image_s_snapshot(aws: Clients) -> None:
 
 
 def test_every_exception_is_of_an_operation_that_aws_has_and_says_why() -> None:
+    listed = tomllib.loads((FOLDER / "exceptions.toml").read_text())["exception"]
+    assert len(listed) == len(exceptions())  # none is there twice
     for (operation, path, what), why in exceptions().items():
         assert list(unmodelled_values(operation, {})) == []
         assert what in ("missing", "type", "value", "error")
