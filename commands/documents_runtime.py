@@ -35,7 +35,8 @@ def runtime_python(cache: Path) -> Path:
 def locked_python(place: Path, locks: tuple[Path, ...], what: str) -> Path:
     """Return the Python of a venv below ``place`` that has what the locks say, made if missing."""
     python = Path("bin/python")
-    folder = place / f"venv-{_digest(locks)}"
+    # Its scripts name it: by a link they would be gone with that.
+    folder = place.resolve() / f"venv-{_digest(locks)}"
     if not (folder / "complete").exists():
         print(f"{what}: installing into the cache, once", file=sys.stderr, flush=True)
         shutil.rmtree(folder, ignore_errors=True)

@@ -34,6 +34,9 @@ def test_the_venv_has_what_the_locks_say_hash_by_hash_and_is_made_once(
         "documents",
     ]
     assert documents_runtime.runtime_python(tmp_path) == python
+    link = tmp_path / "a link"
+    link.symlink_to(tmp_path)
+    assert documents_runtime.runtime_python(link) == python
     assert len(ran) == 2
 
 
