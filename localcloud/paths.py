@@ -127,6 +127,11 @@ class Paths:
         return self.run / "outages"
 
     @property
+    def issuers(self) -> Path:
+        """What identity providers outside publish: a JSON Web Key Set for each, by its name."""
+        return self.run / "issuers"
+
+    @property
     def clocks(self) -> Path:
         """Wrong clocks: an instance id, and how many seconds its clock is ahead, per line."""
         return self.run / "clocks"

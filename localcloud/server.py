@@ -80,6 +80,7 @@ def _open(here: world.World, place: Paths, images: Images, network: Network) -> 
         machine_images,
         s3_events,
         shortages,
+        web_identity,
     )
     from localcloud.patches.autoscaling import lateness
     from localcloud.security_groups import SecurityGroups
@@ -102,6 +103,7 @@ def _open(here: world.World, place: Paths, images: Images, network: Network) -> 
     ecs.spot.follow(place.task_interruptions)
     s3_events.follow(place.s3_events)
     outages.follow(place.outages)
+    web_identity.follow(place.issuers)
     resolver = Resolver(place.run / "resolver")
     resolver.start()
     outside = public_resolver(place.run / "public-resolver")

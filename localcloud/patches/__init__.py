@@ -52,6 +52,7 @@ from localcloud.patches import (
     template_launches,
     volume_keys,
     vpcs,
+    web_identity,
 )
 from localcloud.world import World
 
@@ -109,6 +110,7 @@ PATCHES: tuple[Patch, ...] = (
     ssm,
     cloudformation,
     iam,
+    web_identity,
     linked_roles,
     vpcs,
     client_tokens,

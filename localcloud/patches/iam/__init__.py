@@ -40,6 +40,9 @@ VIA = {
     "aws:CalledViaFirst": _SERVICE,
     "aws:CalledViaLast": _SERVICE,
 }
+# Who has a token of an identity provider has no credentials yet: docs.aws.amazon.com/STS/latest/
+# APIReference/API_AssumeRoleWithWebIdentity.html
+UNSIGNED = ("AssumeRoleWithWebIdentity",)
 _enforcing = [False]
 
 
@@ -163,6 +166,9 @@ def _authorize(response: Any, _request_class: type, resource: str = "*") -> None
                 _permit(response, protocol, acting, check)
         return
     if signed is None:
+        if response._get_action() in UNSIGNED:
+            note_caller(None)
+            return
         errors.unsigned(response)
     token = response.headers.get("X-Amz-Security-Token")
     who = find_principal(ACCOUNT, signed.key_id, token)
