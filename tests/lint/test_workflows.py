@@ -145,3 +145,15 @@ def test_of_a_file_in_parts_each_test_is_in_one_part() -> None:
     }
     assert ids
     assert {name: found for name, found in parts.items() if len(found) != 1} == {}
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_called_workflow_asks_for_no_more_than_its_caller_grants(path: Path) -> None:
+    """GitHub refuses the whole run otherwise: docs.github.com/en/actions/reference/
+    workflows-and-actions/reusing-workflow-configurations
+    """
+    for name, job in workflow(path)["jobs"].items():
+        if "uses" in job:
+            called = workflow(FOLDER / Path(job["uses"]).name)["jobs"].values()
+            asked = {pair for one in called for pair in one.get("permissions", {}).items()}
+            assert asked <= set(job["permissions"].items()), name
