@@ -66,6 +66,7 @@ TWO_FILES = (
     *("--numprocesses=logical", "--maxprocesses=2"),
     *("--dist=loadfile", "--no-loadscope-reorder"),
 )
+MACHINES = "tests/cloud"
 # Needs packages that .venv has not.
 DOCUMENTS = "tests/documents"
 ONLY = "files or folders below tests/, and pytest's options (default: all)"
@@ -108,7 +109,7 @@ def run_all_tests() -> None:
     only = " ".join((DOCUMENTS, *TWO_FILES))
     documents = [sys.executable, "-m", "commands", "test", "--only", only]
     with running_beside(pytest(*PARALLEL, "tests/lint", "tests/unit"), documents):
-        run_tests(*TWO_FILES, "tests/cloud")
+        run_tests(*TWO_FILES, MACHINES)
 
 
 def run_in_account(only: str, env: str, sweep: str, yes: bool) -> None:
@@ -116,7 +117,7 @@ def run_in_account(only: str, env: str, sweep: str, yes: bool) -> None:
 
     Raises Refused for other tests, and Exit with the code of the run.
     """
-    if only not in ("cloud", "tests/cloud"):
+    if only not in ("cloud", MACHINES):
         raise Refused(
             "only the tests of tests/cloud can be pointed at an account",
             hint=f"./run.sh test --only cloud --env {env}",
@@ -171,7 +172,8 @@ def thorough(c: Context, only: str = "tests/unit") -> None:
     """Run what `test` runs a sample of: every fault at every call; it takes hours."""
     with plain_errors():
         os.environ.setdefault("RAYKILN_THOROUGH", "1")
-        run = run_documents_tests if only.startswith(DOCUMENTS) else partial(run_tests, *PARALLEL)
+        beside = TWO_FILES if only.startswith(MACHINES) else PARALLEL
+        run = run_documents_tests if only.startswith(DOCUMENTS) else partial(run_tests, *beside)
         run("-m", "thorough", *only.split())
 
 

@@ -115,7 +115,7 @@ def test_the_thorough_workflow_has_every_file_with_thorough_tests() -> None:
     tests = FOLDER.parents[1] / "tests"
     marked = {
         str(path.relative_to(FOLDER.parents[1]))
-        for folder in ("documents", "unit")
+        for folder in ("cloud", "documents", "unit")
         for path in (tests / folder).rglob("test_*.py")
         if re.search(r"pytest\.mark\.thorough|THOROUGH_ONLY", path.read_text())
     }

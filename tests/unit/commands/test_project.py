@@ -92,6 +92,18 @@ def test_thorough_runs_the_marked_tests_at_full_size(
     assert os.environ["RAYKILN_THOROUGH"] == expected
 
 
+def test_thorough_keeps_the_tests_of_a_file_on_machines_together(
+    commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAYKILN_THOROUGH", "1")
+
+    project.thorough(Context(), "tests/cloud")
+
+    (command,) = commands
+    assert "--dist=loadfile" in command
+    assert command[-3:] == ["-m", "thorough", "tests/cloud"]
+
+
 def test_only_tests_on_machines_are_pointed_at_an_account() -> None:
     for only in ("", "tests/unit", "cloud -x"):
         with pytest.raises(Exit, match="only the tests of tests/cloud") as refused:
