@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from bake import documents, files
+
 FOLDER = Path(__file__).resolve().parents[2] / ".github/workflows"
 WORKFLOWS = sorted(FOLDER.glob("*.yml"))
 PINNED = re.compile(r"^[\w.-]+/[\w./-]+@[0-9a-f]{40}$")
@@ -94,6 +96,16 @@ def test_prod_is_deployed_from_what_is_promoted_once_staging_is_deployed() -> No
     assert [jobs[name]["with"]["env"] for name in order] == ["staging", "staging", "prod", "prod"]
     assert [jobs[name].get("needs") for name in order] == [None, ["bake"], ["staging"], ["promote"]]
     assert [job for job in jobs.values() if "if" in job] == [jobs["deployed"]]
+
+
+def test_a_change_of_what_shapes_an_image_is_deployed() -> None:
+    shaping = {*files.FOLDERS, *documents.PACKAGES}
+
+    # YAML 1.1 reads the key `on` as true.
+    paths = workflow(FOLDER / "deploy.yml")[True]["push"]["paths"]
+
+    assert {f"{folder}/**" for folder in shaping} <= set(paths)
+    assert all((FOLDER.parents[1] / path.removesuffix("/**")).is_dir() for path in paths)
 
 
 @pytest.mark.parametrize("name", ["check", "deploy", "thorough"])
