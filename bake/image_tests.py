@@ -16,26 +16,13 @@ from bake.cancellation import Cancellation
 from bake.context import BakeContext
 from bake.fresh_instance import InstanceSpec, SshAccess, fresh_instance
 from bake.spec import BuildSpec, ImageSpec
+from bake.ssh import ssh_config
 from common.checkout import REPOSITORY
 from common.errors import PipelineError
 from common.progress import Say
 
 TESTS = Path("tests", "image")
 TEST_SECONDS = 600
-# One connection for all tests takes 0.9 s instead of 7 s. The host is new, so its key is unknown.
-# It is a file, because pytest-testinfra 10.2.2 accepts --ssh-extra-args but does not pass it on.
-SSH_CONFIG = """\
-Host *
-  ControlMaster auto
-  ControlPersist 120s
-  ControlPath {folder}/ssh
-  IdentityFile {key_file}
-  IdentitiesOnly yes
-  StrictHostKeyChecking no
-  UserKnownHostsFile /dev/null
-  LogLevel ERROR
-  ConnectTimeout 10
-"""
 
 
 @dataclass(frozen=True)
@@ -153,13 +140,10 @@ def _run_pytest(
 
 
 def _pytest_command(suite: Suite, access: SshAccess, report: Path) -> list[str]:
-    folder = access.key_file.parent
-    config = folder / "ssh_config"
-    config.write_text(SSH_CONFIG.format(folder=folder, key_file=access.key_file))
     return [
         *(sys.executable, "-m", "pytest", *suite.arguments, "-q", "-p", "no:cacheprovider"),
         f"--hosts=ssh://{access.username}@{access.address}",
-        *(f"--ssh-config={config}", f"--junitxml={report}"),
+        *(f"--ssh-config={ssh_config(access)}", f"--junitxml={report}"),
     ]
 
 

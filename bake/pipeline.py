@@ -42,18 +42,30 @@ from common.progress import Say
 
 
 @dataclass(frozen=True)
-class VerifiedImages:
-    """The ids of new, verified images, and the folder with all logs and reports."""
+class NewImages:
+    """The ids of new images, and the folder with all logs and reports."""
 
     ami_ids: dict[WantedImage, str]
     folder: Path
 
 
-def build_and_test(context: BakeContext, plan: BakePlan) -> VerifiedImages:
+def build_and_test(context: BakeContext, plan: BakePlan) -> NewImages:
     """Build what is missing, test each image on a fresh instance, and mark it verified.
 
     Raises PipelineError that names each image that failed.
     """
+    return _done(context, plan, Work)
+
+
+def build_untested(context: BakeContext, plan: BakePlan) -> dict[WantedImage, str]:
+    """Build what is missing and return its AMI ids; unverified, so that nothing uses them.
+
+    Raises PipelineError that names each image that failed.
+    """
+    return _done(context, plan, UntestedWork).ami_ids
+
+
+def _done(context: BakeContext, plan: BakePlan, kind: "type[Work]") -> NewImages:
     clients = context.clients
     with interruptible():
         leftovers = find_leftovers(clients, context.now())
@@ -61,9 +73,9 @@ def build_and_test(context: BakeContext, plan: BakePlan) -> VerifiedImages:
         prepared = prepare(context, plan, commit())
         todo = {**prepared.builds, **prepared.tests}
         types = {image: spec.settings.build_instance_type for image, spec in todo.items()}
-        work = Work(context, plan, prepared, turns_for(clients, types, context.say))
+        work = kind(context, plan, prepared, turns_for(clients, types, context.say))
         context.lines.end("bake", f"prepared; logs and reports: {prepared.folder}")
-        return VerifiedImages(work.do_all(tuple(todo)), prepared.folder)
+        return NewImages(work.do_all(tuple(todo)), prepared.folder)
 
 
 class Work:
@@ -117,6 +129,11 @@ class Work:
         if not spec.template.current:
             set_image_attributes(clients, ami_id, self._context.now())
         check_image_attributes(clients, ami_id)
+        return ami_id, self._finish(ami_id, spec, say)
+
+    def _finish(self, ami_id: str, spec: BuildSpec, say: Say) -> str:
+        """Test a new image, and keep and sign what is known of it; return what happened."""
+        clients = self._context.clients
         write_bills(spec)
         suites = (our_suite(spec), *own_suites(spec))
         result = run_image_tests(self._context, spec, ami_id, suites, say, self._cancellation)
@@ -126,7 +143,7 @@ class Work:
         attest_build(clients, spec.environment, spec, ami_id, finished)
         report = Report.parse((spec.folder / "software.json").read_text())
         mark_verified(clients, ami_id, self._context.now(), report, spec.additions.tests_digest)
-        return ami_id, _outcome(ami_id, result, report.gpu)
+        return _outcome(ami_id, result, report.gpu)
 
     def _test_again(self, existing: Image, spec: ImageSpec, say: Say) -> tuple[str, str]:
         """Run a person's own tests; an image that fails is no longer verified."""
@@ -139,6 +156,13 @@ class Work:
         attest_tests(clients, spec.environment, spec, existing)
         mark_tested(clients, ami_id, self._context.now(), spec.additions.tests_digest)
         return ami_id, _outcome(ami_id, result, "")
+
+
+class UntestedWork(Work):
+    """The same, but a new image is left as it was built."""
+
+    def _finish(self, ami_id: str, spec: BuildSpec, say: Say) -> str:
+        return f"{ami_id}, not tested"
 
 
 def _outcome(ami_id: str, result: ImageTestResult, gpu: str) -> str:

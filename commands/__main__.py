@@ -11,7 +11,12 @@ from invoke.collection import Collection
 from invoke.program import Program
 
 # A task to the option that its words are.
-WORDS = {"documents.add": "--file", "documents.retry": "--name", "probe": "--name"}
+WORDS = {
+    "documents.add": "--file",
+    "documents.retry": "--name",
+    "images.compare": "--ami",
+    "probe": "--name",
+}
 
 
 class Menu(Program):

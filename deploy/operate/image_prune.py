@@ -180,7 +180,7 @@ def prune(
     for image in reversed(approved.goes):  # the oldest first
         if image in current.goes:
             say(f"deleting {image.ami_id}")
-            left += _delete_image(clients, image)
+            left += delete_image(clients, image.ami_id)
     for snapshot in approved.snapshots:
         if snapshot in current.snapshots:
             _delete_snapshot(clients, snapshot.id)
@@ -193,20 +193,18 @@ def prune(
     return tuple(left)
 
 
-def _delete_image(clients: Clients, image: StoredImage) -> Iterator[str]:
+def delete_image(clients: Clients, ami_id: str) -> Iterator[str]:
     """Deregister an image and delete its snapshots; yield those that EC2 did not delete."""
-    with translated(f"deregistering {image.ami_id}"):
+    with translated(f"deregistering {ami_id}"):
         try:
-            answer = clients("ec2").deregister_image(
-                ImageId=image.ami_id, DeleteAssociatedSnapshots=True
-            )
+            answer = clients("ec2").deregister_image(ImageId=ami_id, DeleteAssociatedSnapshots=True)
         except ClientError as error:
             if error_code(error) in GONE:
                 return
             raise
     for one in answer.get("DeleteSnapshotResults", []):
         if one["ReturnCode"] not in ("success", "skipped"):  # skipped: another image has it too
-            yield f"snapshot {one['SnapshotId']} of {image.ami_id}: {one['ReturnCode']}"
+            yield f"snapshot {one['SnapshotId']} of {ami_id}: {one['ReturnCode']}"
 
 
 def _delete_snapshot(clients: Clients, snapshot_id: str) -> None:

@@ -177,10 +177,10 @@ class Checkout:
         path.write_text(before + THREE_IMAGES + rest[rest.index("\n[") :])
 
     @contextmanager
-    def baking(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
-        """Run `invoke bake` in its own process group; what is left of it is killed at the end."""
+    def invoking(self, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+        """Run a task in its own process group; what is left of it is killed at the end."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "invoke", "bake", *arguments],
+            [sys.executable, "-m", "invoke", *arguments],
             cwd=self.folder,
             env={**os.environ, "PYTHONPATH": str(self.folder)},
             stdout=subprocess.PIPE,
@@ -193,11 +193,15 @@ class Checkout:
         finally:
             kill(process)
 
-    def bake(self, *arguments: str) -> tuple[int, str]:
-        """Run it until it exits; return exit code and output."""
-        with self.baking(*arguments) as process:
+    def invoke(self, *arguments: str) -> tuple[int, str]:
+        """Run a task until it exits; return exit code and output."""
+        with self.invoking(*arguments) as process:
             words, _ = process.communicate(timeout=TIMEOUT_SECONDS)
         return process.returncode, words
+
+    def bake(self, *arguments: str) -> tuple[int, str]:
+        """Run `invoke bake`."""
+        return self.invoke("bake", *arguments)
 
     def left(self) -> dict[str, list[str]]:
         """Return what EC2 has of what a bake starts."""
@@ -296,7 +300,7 @@ def test_a_bake_makes_verified_images_and_a_second_one_has_only_changes_to_do(
 
 def test_an_interrupted_bake_leaves_nothing_behind(checkout: Checkout) -> None:
     checkout.provisioner("05-baseline.sh", "#!/usr/bin/env bash\nexec sleep 300\n")
-    with checkout.baking("--role", "worker") as process:
+    with checkout.invoking("bake", "--role", "worker") as process:
         eventually("a build instance", lambda: checkout.left()["instances"])
         process.send_signal(signal.SIGINT)
         words, _ = process.communicate(timeout=TIMEOUT_SECONDS)
@@ -318,7 +322,7 @@ def test_a_provisioner_that_fails_is_named_and_leaves_nothing_behind(checkout: C
 
 
 def test_the_next_bake_removes_what_a_killed_one_left_behind(checkout: Checkout) -> None:
-    with checkout.baking("--role", "worker", "--force") as process:
+    with checkout.invoking("bake", "--role", "worker", "--force") as process:
         eventually("a build instance", lambda: checkout.left()["instances"])
         kill(process)
     left = checkout.left()

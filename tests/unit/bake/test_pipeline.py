@@ -13,7 +13,7 @@ from bake.cancellation import Cancellation, Cancelled
 from bake.catalog import images
 from bake.context import BakeContext
 from bake.image_tests import ImageTestResult
-from bake.pipeline import Work
+from bake.pipeline import UntestedWork, Work
 from bake.plan import BakePlan
 from bake.preparation import Preparation
 from bake.spec import ImageSpec
@@ -82,12 +82,12 @@ class Bench:
             raise result
         return result
 
-    def work(self, untested: dict[WantedImage, Any] | None = None) -> Work:
+    def work(self, untested: dict[WantedImage, Any] | None = None, kind: type[Work] = Work) -> Work:
         turns = Turns(dict.fromkeys(self.ids, KIND), {}, most=1)
         plan = BakePlan({}, {}, {}, untested or {}, {})
         builds = {i: spec for i, spec in self.specs.items() if i not in (untested or {})}
         tests: dict[WantedImage, ImageSpec] = {image: self.specs[image] for image in untested or {}}
-        return Work(self.context, plan, Preparation(builds, tests, self.context.home), turns)
+        return kind(self.context, plan, Preparation(builds, tests, self.context.home), turns)
 
     def verified(self) -> list[str]:
         return sorted(image.ami_id for image in images(self.clients) if image.verified)
@@ -152,6 +152,18 @@ def test_an_image_that_passes_its_new_tests_has_them_in_its_tags(bench: Bench) -
     assert bench.work({WORKER: existing}).do_all((WORKER,)) == {WORKER: existing.ami_id}
 
     assert [image.tests for image in images(bench.clients)] == [tested.tests_digest]
+
+
+def test_an_image_that_is_only_built_is_neither_tested_nor_verified(bench: Bench) -> None:
+    bench.results[HEAD] = PipelineError("it was tested")
+
+    found = bench.work(kind=UntestedWork).do_all((HEAD, WORKER))
+
+    assert found == {image: bench.ids[image] for image in (HEAD, WORKER)}
+    assert bench.verified() == []
+    assert bench.lines.ended["head"] == (f"{bench.ids[HEAD]}, not tested", False)
+    stored = bench.clients("s3").list_objects_v2(Bucket="raykiln-dev-bakes-123456789012-us-east-1")
+    assert stored["KeyCount"] == 0
 
 
 def test_a_bug_in_one_cancels_the_others(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,8 @@ from tasks import namespace
         ("documents.add --file a b", "documents.add --file a --file b"),
         ("documents.retry a.pdf", "documents.retry --name a.pdf"),
         ("documents.retry --all", "documents.retry --all"),
+        ("images.compare ami-1 ami-2", "images.compare --ami ami-1 --ami ami-2"),
+        ("images.compare --env prod --strict", "images.compare --env prod --strict"),
         ("probe dry_run --yes", "probe --name dry_run --yes"),
         ("head.shell --id documents.add", "head.shell --id documents.add"),
         ("deploy --env prod status", "deploy --env prod status"),
