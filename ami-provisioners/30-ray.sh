@@ -3,8 +3,7 @@
 # Install Ray into /opt/ray from hash-checked wheels; no network.
 #
 # Needs   UPLOADS PYTHON RAY_VERSION
-# Leaves  /opt/ray, owned by root, every module compiled: without .pyc files a head needs 25 s
-#         instead of 8 to come up
+# Leaves  /opt/ray, owned by root; 86-reproducible.sh compiles it
 # Proof   tests/image/test_ray.py
 
 # shellcheck source=ami-provisioners/lib.sh
@@ -17,13 +16,10 @@ interpreter="/usr/bin/python${PYTHON}"
 # Debian and Ubuntu keep ensurepip in a separate package, so pip comes from its wheel.
 "${interpreter}" -m venv --clear --without-pip /opt/ray
 pip_wheel=("${UPLOADS}"/wheels/pip-*.whl)
-PIP_CONFIG_FILE=/dev/null /opt/ray/bin/python "${pip_wheel[0]:?no wheel of pip}/pip" install \
+PIP_CONFIG_FILE=/dev/null /opt/ray/bin/python -B "${pip_wheel[0]:?no wheel of pip}/pip" install \
   --quiet --no-index --find-links "${UPLOADS}/wheels" --no-deps --require-hashes \
   --no-compile --no-cache-dir --disable-pip-version-check --root-user-action ignore \
   --requirement "${UPLOADS}/requirements.txt"
-
-# -j 0: on every core.
-/opt/ray/bin/python -m compileall -q -j 0 "/opt/ray/lib/python${PYTHON}/site-packages"
 
 installed="$(/opt/ray/bin/python -B -c 'import importlib.metadata as m; print(m.version("ray"))')"
 [[ "${installed}" == "${RAY_VERSION}" ]] || die "Ray is ${installed}, not ${RAY_VERSION}"

@@ -3,13 +3,13 @@
 # Install a person's Python packages beside Ray, from hash-checked wheels; no network. Ray's own
 # packages keep their versions: bake/ leaves those out of the list.
 #
-# Needs   UPLOADS PYTHON
-# Leaves  the packages in /opt/ray, owned by root, every module compiled
+# Needs   UPLOADS
+# Leaves  the packages in /opt/ray, owned by root; 86-reproducible.sh compiles them
 # Proof   tests/image/test_ray.py, tests/cloud/test_bake.py
 
 # shellcheck source=ami-provisioners/lib.sh
 source "${PROVISIONER_LIB:?set by the Packer template}"
-need UPLOADS PYTHON
+need UPLOADS
 
 requirements="${UPLOADS}/additions/added.txt"
 [[ -s "${requirements}" ]] || exit 0
@@ -19,7 +19,6 @@ PIP_CONFIG_FILE=/dev/null /opt/ray/bin/python -B -m pip install \
   --quiet --no-index --find-links "${UPLOADS}/added-wheels" --no-deps --require-hashes \
   --no-compile --no-cache-dir --disable-pip-version-check --root-user-action ignore \
   --requirement "${requirements}"
-/opt/ray/bin/python -m compileall -q -j 0 "/opt/ray/lib/python${PYTHON}/site-packages"
 
 changed="$(comm -23 <(printf '%s\n' "${before}") <(/opt/ray/bin/python -B -m pip freeze --all | sort))"
 [[ -z "${changed}" ]] || die "requirements: packages of Ray's own were changed: ${changed}"

@@ -10,6 +10,7 @@ set -o errexit -o nounset -o pipefail
 shopt -s inherit_errexit nullglob dotglob
 
 homes=(/root /home/*)
+readonly SUDOERS=/etc/sudoers.d/90-cloud-init-users
 
 # Services that would write again while the instance stops.
 if [[ -d /var/log/journal ]]; then
@@ -29,6 +30,11 @@ rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
 rm -f /var/lib/dbus/machine-id
 rm -f /etc/hostname
 rm -f /var/lib/systemd/random-seed /var/lib/systemd/credential.secret
+# cloud-init says in them when the build instance booted, and what it is called.
+if [[ -f "${SUDOERS}" ]]; then
+  sed -i '/^# Created by cloud-init/d' "${SUDOERS}"
+fi
+sed -i "/[[:space:]]$(uname -n)\([[:space:]]\|\$\)/d" /etc/hosts
 rm -rf /var/lib/dhcp/* /etc/udev/rules.d/70-persistent-net.rules
 rm -f /etc/netplan/50-cloud-init.yaml /etc/network/interfaces.d/50-cloud-init
 rm -rf /var/lib/amazon/ssm/*
@@ -42,6 +48,7 @@ done
 # Caches, uploads, state.
 apt-get clean
 rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin
+rm -f /var/cache/ldconfig/aux-cache # holds inodes and times
 cloud-init clean --logs
 rm -rf /tmp/raykiln /var/tmp/*
 find /var/log -type f -delete

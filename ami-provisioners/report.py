@@ -12,8 +12,8 @@ from gpu import verdict
 
 
 def image() -> dict[str, str]:
-    """Return what the bake says about this image."""
-    names = ("role", "digest", "ray_version", "git", "built")
+    """Return what the bake says about this image; its tags say when and from which commit."""
+    names = ("role", "digest", "ray_version")
     return {name: os.environ[name.upper()] for name in names}
 
 

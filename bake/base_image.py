@@ -26,6 +26,11 @@ class BaseImage:
     created: str = ""
     deprecated: str = ""
 
+    @property
+    def epoch(self) -> int:
+        """When it was made, in seconds since 1970; 0 where EC2 does not say."""
+        return int(datetime.fromisoformat(self.created).timestamp()) if self.created else 0
+
     def is_deprecated(self, now: datetime) -> bool:
         """Say whether its owner wants no new instances of it."""
         return bool(self.deprecated) and datetime.fromisoformat(self.deprecated) <= now

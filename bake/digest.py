@@ -1,7 +1,8 @@
 """The digest of an image: SHA-256 over everything that shapes it. No AWS, no clock.
 
-An image with the same digest is not baked again. The build time and the commit are written into the
-image but are not part of the digest. A person's tests have a digest of their own.
+An image with the same digest is not baked again. Two bakes of a digest give the same files (invoke
+images.compare): an image's tags say when it was built and from which commit, its files do not. A
+person's tests have a digest of their own.
 """
 
 import hashlib

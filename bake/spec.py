@@ -102,7 +102,7 @@ class BuildSpec(ImageSpec):
             "ssm_agent_required": settings.ssm_agent_required,
             "bake_id": str(self.owner),
             "stamp": self.stamp,
-            "built": self.built,
+            "source_date_epoch": self.base.epoch,
             "deprecate_at": self.deprecate_at,
             "git": self.git,
             "tags": self.environment.tags,

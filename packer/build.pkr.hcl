@@ -69,6 +69,7 @@ build {
         "${var.repository}/ami-provisioners/80-added-units.sh",
         "${var.repository}/ami-provisioners/82-after-additions.sh",
         "${var.repository}/ami-provisioners/84-report.sh",
+        "${var.repository}/ami-provisioners/86-reproducible.sh",
       ],
     )
   }

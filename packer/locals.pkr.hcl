@@ -30,7 +30,6 @@ locals {
     "RAY_VERSION=${var.ray_version}",
     "SSM_AGENT_REQUIRED=${var.ssm_agent_required}",
     "DIGEST=${var.digest}",
-    "GIT=${var.git}",
-    "BUILT=${var.built}",
+    "SOURCE_DATE_EPOCH=${var.source_date_epoch}",
   ]
 }

@@ -136,9 +136,9 @@ variable "stamp" {
   description = "UTC, YYYYMMDDhhmmss; makes the image's name unique."
 }
 
-variable "built" {
-  type        = string
-  description = "The same moment in ISO 8601."
+variable "source_date_epoch" {
+  type        = number
+  description = "When the base image was made, in seconds since 1970: what a bake takes for now, so that its files are the same each time (https://reproducible-builds.org/specs/source-date-epoch/)."
 }
 
 variable "deprecate_at" {
