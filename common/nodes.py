@@ -19,6 +19,9 @@ BASE_THROUGHPUT, MOST_THROUGHPUT = 125, 2_000  # MiB/s
 IOPS_FOR_EACH_GIB = 500
 IOPS_FOR_EACH_MIB = 4  # a throughput of 1 MiB/s needs 4 IOPS
 MOST_GIB = 65_536
+# At which a volume is filled from its snapshot, in MiB/s: EBS's "Provisioned Rate for Volume
+# Initialization", https://docs.aws.amazon.com/ebs/latest/userguide/initalize-volume.html
+INITIALIZATION_RATES = (100, 300)
 
 _POLICY_ARN = r"arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[A-Za-z0-9_+=,.@/-]+"
 _A_POLICY = "arn:aws:iam::123456789012:policy/read-models"
@@ -55,6 +58,7 @@ class Volume(Table):
     gib: int = Field(default=0, ge=0, le=MOST_GIB)
     iops: int = 0
     throughput: int = 0  # MiB/s
+    initialization_rate: int = 0  # MiB/s; EBS itself promises none
 
     @field_validator("iops")
     @classmethod
@@ -69,6 +73,14 @@ class Volume(Table):
         if throughput and not BASE_THROUGHPUT <= throughput <= MOST_THROUGHPUT:
             raise ValueError(f"gp3 has {BASE_THROUGHPUT} to {MOST_THROUGHPUT} MiB/s")
         return throughput
+
+    @field_validator("initialization_rate")
+    @classmethod
+    def _rate_is_ebss(cls, rate: int) -> int:
+        least, most = INITIALIZATION_RATES
+        if rate and not least <= rate <= most:
+            raise ValueError(f"EBS initializes volumes at {least} to {most} MiB/s")
+        return rate
 
     @model_validator(mode="after")
     def _iops_suffice(self) -> "Volume":

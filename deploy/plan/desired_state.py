@@ -206,6 +206,7 @@ def _content(
         volume_gib=volume.gib,
         volume_iops=volume.iops,
         volume_throughput=volume.throughput,
+        volume_initialization_rate=volume.initialization_rate,
         tags=tuple(sorted(tags.items())),
         ends_on_shutdown=ends_on_shutdown,
         kms_key=kms_key,

@@ -41,7 +41,8 @@ def settings_of(
 
 def volume_of(asked: asked_for.Volume, image: ImageSettings) -> Volume:
     """Return a volume as large as its image's unless another size is asked for."""
-    return Volume(asked.gib or image.volume_gib, asked.iops, asked.throughput)
+    gib = asked.gib or image.volume_gib
+    return Volume(gib, asked.iops, asked.throughput, asked.initialization_rate)
 
 
 def access_of(*tables: asked_for.Access) -> Access:

@@ -46,11 +46,15 @@ class Release:
 
 def _stored(release: Release) -> dict[str, Any]:
     found = asdict(release)
-    del found["settings"]["before_groups"]
-    for group in found["settings"]["groups"]:
-        # A release without them is the one that it was before groups could run them.
+    settings = found["settings"]
+    del settings["before_groups"]
+    # A release without these keys is the one that it was before there were any.
+    for group in settings["groups"]:
         if not group["runs_documents"]:
             del group["runs_documents"]
+    for owner, key in ((settings, "head_volume"), *((one, "volume") for one in settings["groups"])):
+        if not owner[key]["initialization_rate"]:
+            del owner[key]["initialization_rate"]
     return found
 
 

@@ -20,11 +20,16 @@ class NodeImage:
 
 @dataclass(frozen=True)
 class Volume:
-    """A root volume of type gp3; ``iops`` and ``throughput`` (MiB/s) are 0 for gp3's own."""
+    """A root volume of type gp3; ``iops`` and ``throughput`` (MiB/s) are 0 for gp3's own.
+
+    ``initialization_rate``: MiB/s at which it is filled from its snapshot; 0: EBS's own, which
+    nothing promises.
+    """
 
     gib: int
     iops: int = 0
     throughput: int = 0
+    initialization_rate: int = 0
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,7 @@ class TemplateContent:
     monitored: bool = True
     volume_iops: int = 0  # 0: gp3's own
     volume_throughput: int = 0  # MiB/s; 0: gp3's own
+    volume_initialization_rate: int = 0  # MiB/s; 0: EBS's own
     kms_key: str = ""  # empty: the account's default key for EBS
     placement_group: str = ""
     efa_interfaces: int = 0
@@ -106,6 +107,7 @@ def template_data(content: TemplateContent) -> dict[str, Any]:
                     **_given(
                         Iops=content.volume_iops,
                         Throughput=content.volume_throughput,
+                        VolumeInitializationRate=content.volume_initialization_rate,
                         KmsKeyId=content.kms_key,
                     ),
                 },
@@ -191,6 +193,7 @@ def content_of(data: dict[str, Any]) -> TemplateContent:
         monitored=_true(data.get("Monitoring", {}).get("Enabled")),
         volume_iops=int(volume.get("Iops", 0)),
         volume_throughput=int(volume.get("Throughput", 0)),
+        volume_initialization_rate=int(volume.get("VolumeInitializationRate", 0)),
         kms_key=volume.get("KmsKeyId", ""),
         placement_group=data.get("Placement", {}).get("GroupName", ""),
         efa_interfaces=len(interfaces),

@@ -15,6 +15,7 @@ WORDS = {
     "volume.gib": "volume in GiB",
     "volume.iops": "IOPS of the volume",
     "volume.throughput": "throughput of the volume in MiB/s",
+    "volume.initialization_rate": "initialization of the volume in MiB/s",
     "access.policy_arns": "policies",
     "access.s3_read": "S3 objects to read",
     "access.s3_write": "S3 objects to write",
@@ -31,6 +32,7 @@ DEFAULTS = {
     "object_store_gib": {"0": "Ray's own share"},
     "volume.iops": {"0": "gp3's own"},
     "volume.throughput": {"0": "gp3's own"},
+    "volume.initialization_rate": {"0": "EBS's own"},
     "efa_interfaces": {"0": "none"},
     "runs_documents": {"False": "none", "True": "runs here"},
 }

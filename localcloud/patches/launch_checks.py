@@ -5,8 +5,8 @@ Follows, in the EC2 API, "Error codes for the Amazon EC2 API"
 InvalidAMIID.NotFound, InvalidAMIID.Unavailable, InvalidBlockDeviceMapping, Unsupported),
 "Compatibility for changing the instance type" (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/
 resize-limitations.html: the architecture is the AMI's) and EbsBlockDevice
-(https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EbsBlockDevice.html: sizes, IOPS and
-throughput); the ratios are those of https://docs.aws.amazon.com/ebs/latest/userguide/
+(https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EbsBlockDevice.html: sizes, IOPS,
+throughput and VolumeInitializationRate); the ratios are those of https://docs.aws.amazon.com/ebs/latest/userguide/
 general-purpose.html. The words are EC2's own, as its users quote them. moto launches any image on
 any type, with any volume.
 
@@ -30,6 +30,7 @@ Data = Mapping[str, Any]
 GIB_LIMITS = {"gp2": (1, 16_384), "gp3": (1, 65_536), "io1": (4, 16_384), "io2": (4, 65_536)}
 GP3_IOPS = (3_000, 80_000)
 GP3_THROUGHPUT = (125, 2_000)  # MiB/s
+INITIALIZATION_RATES = (100, 300)  # MiB/s
 IOPS_PER_GIB = 500
 THROUGHPUT_PER_IOPS = 0.25
 
@@ -96,6 +97,8 @@ def _check_volumes(ami: Any, mappings: Iterable[Data]) -> None:
                 f"Volume of size {size}GB is smaller than snapshot '{ami.ebs_snapshot.id}', "
                 f"expect size >= {least}GB",
             )
+        if rate := volume.get("VolumeInitializationRate"):
+            _check_range("Volume initialization rate", int(rate), INITIALIZATION_RATES)
         if volume:
             _check_volume(volume, size)
 

@@ -154,6 +154,14 @@ def test_a_group_has_several_types_and_markets_in_order_of_preference(tmp_path: 
         ),
         (GROUP + "volume = { iops = 2999 }", "gp3 has 3000 to 80000 IOPS"),
         (GROUP + "volume = { gib = 6, iops = 3001 }", "iops = 3001 needs 7 GiB (500 for each)"),
+        (
+            GROUP + "volume = { initialization_rate = 301 }",
+            "EBS initializes volumes at 100 to 300 MiB/s",
+        ),
+        (
+            GROUP + "volume = { initialization_rate = 99 }",
+            "EBS initializes volumes at 100 to 300 MiB/s",
+        ),
         (GROUP + "volume = { throughput = 751 }", "throughput = 751 needs 3004 iops"),
         (
             GROUP + 'zones = ["us-east-1"]',

@@ -111,6 +111,14 @@ def test_a_root_volume_is_at_least_as_large_as_the_images_snapshot(
         ({"VolumeSize": 200, "Iops": 80001}, "iops of 80001 is too high; maximum is 80000."),
         ({"VolumeSize": 100, "Throughput": 124}, "throughput of 124 is too low; minimum is 125."),
         (
+            {"VolumeSize": 100, "VolumeInitializationRate": 99},
+            "initialization rate of 99 is too low; minimum is 100.",
+        ),
+        (
+            {"VolumeSize": 100, "VolumeInitializationRate": 301},
+            "initialization rate of 301 is too high; maximum is 300.",
+        ),
+        (
             {"VolumeSize": 100, "Iops": 8004, "Throughput": 2001},
             "throughput of 2001 is too high; maximum is 2000.",
         ),

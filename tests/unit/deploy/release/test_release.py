@@ -5,7 +5,7 @@ from hashlib import sha256
 import pytest
 
 from deploy.release.release import differences, release_from
-from deploy.release.settings import NodeImage
+from deploy.release.settings import NodeImage, Volume
 from tests.unit.deploy.builders import a_group, a_release
 
 
@@ -26,6 +26,14 @@ def test_a_stored_release_is_read_back() -> None:
     release = a_release(tags=(("project", "raykiln"),))
 
     assert release_from(release.to_json()) == release
+
+
+def test_a_volume_without_a_rate_is_stored_as_before_there_were_any() -> None:
+    plain, rated = a_release(), a_release(head_volume=Volume(20, initialization_rate=300))
+
+    assert "initialization_rate" not in plain.to_json()
+    assert rated.id != plain.id
+    assert release_from(rated.to_json()) == rated
 
 
 def test_differences_show_old_and_new_values() -> None:

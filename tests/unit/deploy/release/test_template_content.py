@@ -30,6 +30,7 @@ def with_hardware() -> TemplateContent:
         worker(),
         volume_iops=6000,
         volume_throughput=500,
+        volume_initialization_rate=300,
         kms_key=KEY,
         placement_group="raykiln-dev-train",
         efa_interfaces=4,
@@ -69,7 +70,10 @@ def test_a_volume_has_what_is_asked_for_and_otherwise_gp3s_own() -> None:
         template_data(content)["BlockDeviceMappings"] for content in (worker(), with_hardware())
     )
 
-    assert asked["Ebs"] == plain["Ebs"] | {"Iops": 6000, "Throughput": 500, "KmsKeyId": KEY}
+    assert asked["Ebs"] == plain["Ebs"] | {
+        **{"Iops": 6000, "Throughput": 500},
+        **{"VolumeInitializationRate": 300, "KmsKeyId": KEY},
+    }
     assert not {"Iops", "Throughput", "KmsKeyId"} & plain["Ebs"].keys()
 
 
@@ -122,7 +126,7 @@ def test_what_a_version_by_hand_sets_besides_is_named(by_hand: dict[str, Any], n
 
 
 def test_a_release_s_volumes_and_hardware_are_in_its_templates() -> None:
-    release = a_release(head_volume=Volume(30, 4000, 250), kms_key=KEY)
+    release = a_release(head_volume=Volume(30, 4000, 250, 100), kms_key=KEY)
     group = a_group(
         volume=Volume(200, 6000, 500),
         efa_interfaces=1,
@@ -138,6 +142,7 @@ def test_a_release_s_volumes_and_hardware_are_in_its_templates() -> None:
 
     assert (heads.volume_gib, heads.volume_iops, heads.volume_throughput) == (30, 4000, 250)
     assert (workers.volume_gib, workers.volume_iops, workers.volume_throughput) == (200, 6000, 500)
+    assert (heads.volume_initialization_rate, workers.volume_initialization_rate) == (100, 0)
     assert heads.kms_key == workers.kms_key == KEY
     assert (heads.efa_interfaces, workers.efa_interfaces) == (0, 1)
     assert workers.capacity_reservation_id == "cr-0123456789abcdef0"

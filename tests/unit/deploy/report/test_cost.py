@@ -42,6 +42,15 @@ def test_each_group_is_compared_with_itself() -> None:
     assert costs(a_group()) == ["none"]
 
 
+def test_what_fills_a_volume_at_a_rate_is_named_though_it_has_no_monthly_price() -> None:
+    rate = Volume(20, initialization_rate=300)
+
+    assert costs(a_group(volume=rate)) == [
+        "group worker: each launch fills 20 GiB at 300 MiB/s, which EBS charges by the "
+        "snapshot's GiB",
+    ]
+
+
 def test_nothing_deployed_yet_costs_all_of_it() -> None:
     desired = a_desired_state(a_release(groups=(replace(a_group(), min=0),)))
 

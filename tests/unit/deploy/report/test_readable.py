@@ -56,6 +56,10 @@ def test_differences_are_in_plain_words(role: str) -> None:
         ({"volume": Volume(40)}, "volume in GiB: 20 → 40"),
         ({"volume": Volume(20, 6000)}, "IOPS of the volume: gp3's own → 6000"),
         ({"volume": Volume(20, 0, 500)}, "throughput of the volume in MiB/s: gp3's own → 500"),
+        (
+            {"volume": Volume(20, initialization_rate=300)},
+            "initialization of the volume in MiB/s: EBS's own → 300",
+        ),
         ({"runs_documents": True}, "the document pipeline: none → runs here"),
         ({"access": Access(policy_arns=("arn:p",))}, "policies: none → arn:p"),
         ({"access": Access(s3_read=("b/*", "c/*"))}, "S3 objects to read: none → b/*, c/*"),
