@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from bake.image_tree import SCRIPT
+from bake.tree import Exceptions, Tree, compare, parse_tree
 from localcloud import base_image
 from tests.cloud.harness import REPOSITORY, Cloud, eventually, require_machines, running_cloud
 
@@ -241,6 +243,31 @@ def verified(cloud: Cloud) -> list[tuple[str, str]]:
     return sorted((tag["raykiln:role"], tag.get("raykiln:image", "")) for tag in tags)
 
 
+def tree_of(cloud: Cloud, role: str) -> Tree:
+    """Return the files of an instance of a role's verified image without a name."""
+    tags = {"raykiln:role": role, "raykiln:verified": "*"}
+    filters = [{"Name": f"tag:{name}", "Values": [value]} for name, value in tags.items()]
+    (ami_id,) = (
+        image["ImageId"]
+        for image in cloud.aws.ec2.describe_images(Filters=filters)["Images"]
+        if "raykiln:image" not in {tag["Key"] for tag in image["Tags"]}
+    )
+    machine = cloud.booted(cloud.launch(ImageId=ami_id))["InstanceId"]
+    found = parse_tree(cloud.on(machine, f"python3 -I - <<'END'\n{SCRIPT.read_text()}END\n"))
+    cloud.terminate(machine)
+    return found
+
+
+# Two build machines have made the images of the roles.
+OF_THE_ROLES = {
+    *("/etc/raykiln/image.json", "/etc/raykiln/software.json"),
+    "/etc/tmpfiles.d/raykiln-role.conf",
+    *(f"/var/log/ray-{role}-bootstrap.log" for role in ("head", "worker")),
+    *(
+        f"/etc/systemd/system/multi-user.target.wants/ray-{name}.service"
+        for name in ("head", "metadata", "prometheus", "watchdog", "worker")
+    ),
+}
 NOTHING: dict[str, list[str]] = {"instances": [], "keys": [], "groups": []}
 
 
@@ -283,6 +310,9 @@ def test_a_bake_makes_verified_images_and_a_second_one_has_only_changes_to_do(
     assert checkout.left() == NOTHING
     assert verified(checkout.cloud) == [("head", ""), ("worker", ""), ("worker", "apps")]
     assert "images.apps.tests: test_a_gpu_is_there: the build instance has no GPU" in words
+
+    head, worker = (tree_of(checkout.cloud, role) for role in ("head", "worker"))
+    assert set(compare(head, worker, Exceptions.read()).differences) == OF_THE_ROLES
 
     code, words = checkout.bake()
     assert code == 0, words
