@@ -10,7 +10,6 @@ from commands.images import fetch_wheels, model_of
 from commands.shared import BAKE, DEFAULT_ENV, ENV, clients_of, environment_at
 
 if TYPE_CHECKING:
-    from bake.tree import Exceptions
     from common.environment import Environment
     from deploy.operate.image_compare import ComparedImages
 
@@ -35,54 +34,61 @@ def compare(
 ) -> None:
     """Bake the images of ENV twice, and fail with the first path that differs."""
     with plain_errors():
-        from bake.tree import Exceptions
-        from bake.wanted import wanted_images
-        from common.errors import Refused
-
-        if len(ami) not in (0, 2) or (ami and (role or image)):
-            raise Refused(
-                "two images are compared with each other, or two bakes of a role and a name",
-                hint="give two ids, without --role and --image; or none",
-            )
-
-        def fetch(environment: "Environment") -> None:
-            if not ami:
-                fetch_wheels(environment, wanted_images(environment, role, image))
-
-        environment = environment_at(env, prepare=fetch, inside=True, act_as=BAKE)
-        exceptions = Exceptions.read()
-        found = compared(environment, (role, image), ami, exceptions)
-        judge(found, exceptions, strict)
+        judge(compared(env, (role, image), ami), strict)
 
 
-def compared(
-    environment: "Environment",
-    of: tuple[str, str],
-    ami_ids: list[str],
-    exceptions: "Exceptions",
-) -> "tuple[ComparedImages, ...]":
-    """Compare two images by their ids, or else two bakes of those of a role and a name."""
+def compared(env: str, of: tuple[str, str], ami_ids: list[str]) -> "tuple[ComparedImages, ...]":
+    """Compare two images, or without any two bakes of those of a role and a name."""
+    from common.errors import Refused
+
+    if len(ami_ids) not in (0, 2) or (ami_ids and any(of)):
+        raise Refused(
+            "two images are compared with each other, or two bakes of a role and a name",
+            hint="give two ids, without --role and --image; or none",
+        )
+    return compared_images(env, ami_ids) if ami_ids else compared_bakes(env, *of)
+
+
+def compared_images(env: str, ami_ids: list[str]) -> "tuple[ComparedImages, ...]":
+    """Compare images that there are."""
     from bake.catalog import image_by_id
     from bake.context import BakeContext
-    from bake.wanted import wanted_images
+    from bake.tree import Exceptions
     from common.checkout import cache, home
-    from deploy.operate.image_compare import compare_bakes, compare_images
+    from deploy.operate.image_compare import compare_images
     from deploy.report.console import live_lines
 
+    environment = environment_at(env, inside=True, act_as=BAKE)
     clients = clients_of(environment)
+    old, new = (image_by_id(clients, ami_id) for ami_id in ami_ids)
     with live_lines() as lines:
-        if ami_ids:
-            context = BakeContext(clients, environment, home(), cache(), lines)
-            old, new = (image_by_id(clients, ami_id) for ami_id in ami_ids)
-            return (compare_images(context, old, new, exceptions),)
-        wanted = wanted_images(environment, *of)
-        model = model_of(environment, wanted)
+        context = BakeContext(clients, environment, home(), cache(), lines)
+        return (compare_images(context, old, new, Exceptions.read()),)
+
+
+def compared_bakes(env: str, role: str, image: str) -> "tuple[ComparedImages, ...]":
+    """Bake twice and compare."""
+    from bake.context import BakeContext
+    from bake.tree import Exceptions
+    from bake.wanted import wanted_images
+    from common.checkout import cache, home
+    from deploy.operate.image_compare import compare_bakes
+    from deploy.report.console import live_lines
+
+    def fetch(environment: "Environment") -> None:
+        fetch_wheels(environment, wanted_images(environment, role, image))
+
+    environment = environment_at(env, prepare=fetch, inside=True, act_as=BAKE)
+    clients, wanted = clients_of(environment), wanted_images(environment, role, image)
+    model = model_of(environment, wanted)
+    with live_lines() as lines:
         context = BakeContext(clients, environment, home(), cache(), lines, model=model)
-        return compare_bakes(context, wanted, exceptions)
+        return compare_bakes(context, wanted, Exceptions.read())
 
 
-def judge(found: "tuple[ComparedImages, ...]", exceptions: "Exceptions", strict: bool) -> None:
+def judge(found: "tuple[ComparedImages, ...]", strict: bool) -> None:
     """Print what was found; raise PipelineError when it is not as it should be."""
+    from bake.tree import Exceptions
     from common.errors import PipelineError
     from deploy.operate.image_compare import unused
     from deploy.report.console import console
@@ -90,7 +96,7 @@ def judge(found: "tuple[ComparedImages, ...]", exceptions: "Exceptions", strict:
     for one in found:
         for words in one.words:
             console.print(words, markup=False, soft_wrap=True)
-    needless = unused(found, exceptions)
+    needless = unused(found, Exceptions.read())
     for pattern in needless:
         console.print(f"nothing that differs needs the exception {pattern}", markup=False)
     for one in found:
