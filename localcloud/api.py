@@ -23,6 +23,7 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import ThreadedWSGIServer
 
+from localcloud import workspaces
 from localcloud.outages import outage_of
 from localcloud.world import World
 
@@ -52,6 +53,8 @@ class Serialized:
             return _refused(environ, body, start_response, status, words, code)
         try:
             with self._world.lock:
+                if workspaces.is_for(environ):
+                    return _told(start_response, *workspaces.answer(environ))
                 return self._answer(environ, start_response)
         except NotImplementedError as error:
             log.warning("%s: not implemented: %s", _call(environ, body), error)
@@ -67,6 +70,14 @@ class Serialized:
         finally:
             if hasattr(answer, "close"):
                 answer.close()
+
+
+def _told(start_response: Any, status: str, content: dict[str, Any]) -> list[bytes]:
+    """Answer with JSON."""
+    body = json.dumps(content).encode()
+    kind = ("Content-Type", "application/json")
+    start_response(status, [kind, ("Content-Length", str(len(body)))])
+    return [body]
 
 
 def _application(service: Any) -> Any:

@@ -23,7 +23,7 @@ from moto.iam.access_control import PermissionResult
 from moto.iam.models import iam_backends
 from moto.s3.models import FakeBucket, s3_backends
 
-from localcloud.account import ACCOUNT
+from localcloud.account import ACCOUNT, REGION
 from localcloud.patches import clocks
 from localcloud.patches.iam import errors, record, requests, signatures
 from localcloud.patches.iam.policies import Answer, Check, decide
@@ -98,6 +98,33 @@ def holder_may(key_id: str, token: str | None, action: str, resource: str) -> bo
         return True
     who = find_principal(ACCOUNT, key_id, token)
     return who is not None and decide(who.documents, Check(action, resource, {})) is Answer.ALLOWED
+
+
+def refusal(request: Any, service: str, action: str, resource: str) -> str:
+    """Return why a request to an endpoint that moto lacks is refused; empty: it is allowed.
+
+    ``service``: the name that it has to be signed with. The words of a wrong scope are those of
+    docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html.
+    """
+    if not _enforcing[0]:
+        return ""
+    signed = signatures.read(request.headers.get("Authorization", ""))
+    if signed is None:
+        return "Missing Authentication Token"
+    who = find_principal(ACCOUNT, signed.key_id, request.headers.get("X-Amz-Security-Token"))
+    if who is None:
+        return "The security token included in the request is invalid."
+    if signed.service != service:
+        return f"Credential should be scoped to correct service: '{service}'."
+    if signed.region != REGION:
+        return f"Credential should be scoped to a valid region, not '{signed.region}'."
+    off = clocks.ahead(who.arn)
+    if problem := signatures.problem(signed, who.credentials, request, off):
+        return problem
+    check = requests.check_of(action, resource, who, signed.region)
+    denied = next(_denials(who, check), None)
+    record.note(who.arn, check, allowed=denied is None)
+    return errors.reason_of(who.arn, check, *denied) if denied else ""
 
 
 def role_decides(name: str, check: Check) -> Answer:
@@ -202,12 +229,25 @@ def _decide(response: Any, protocol: str, who: Principal, check: Check) -> None:
         errors.deny(response, protocol, who.arn, check, by_resource, "resource-based")
     if by_identity is Answer.DENIED or Answer.ALLOWED not in (by_identity, by_resource):
         errors.deny(response, protocol, who.arn, check, by_identity, "identity-based")
+    for answer, kind in _limits(who, check):
+        errors.deny(response, protocol, who.arn, check, answer, kind)
+
+
+def _limits(who: Principal, check: Check) -> Iterator[tuple[Answer, str]]:
+    """Yield what keeps a caller from what its own policies allow, and that policy's kind."""
     for kind, document in (
         ("permissions boundary", who.boundary),
         ("session", who.session_policy),
     ):
         if document and (answer := decide([document], check)) is not Answer.ALLOWED:
-            errors.deny(response, protocol, who.arn, check, answer, kind)
+            yield answer, kind
+
+
+def _denials(who: Principal, check: Check) -> Iterator[tuple[Answer, str]]:
+    """Yield what does not allow something to a caller, where the resource has no policy."""
+    if (answer := decide(who.documents, check)) is not Answer.ALLOWED:
+        yield answer, "identity-based"
+    yield from _limits(who, check)
 
 
 def _resource_policies(check: Check) -> list[str]:

@@ -37,10 +37,7 @@ def deny(
     response: Any, protocol: str, arn: str, check: Check, answer: Answer, kind: str
 ) -> NoReturn:
     """Refuse an action on a resource, with the reason."""
-    article = "an" if kind[0] in "aeiou" else "a"
-    why = answer.value.format(action=check.action, kind=kind, article=article)
-    what = f"{check.action} on resource: {check.resource} {why}"
-    reason = f"User: {arn} is not authorized to perform: {what}"
+    reason = reason_of(arn, check, answer, kind)
     if protocol == "ec2":
         message = f"You are not authorized to perform this operation. {reason}. "
         _refuse(
@@ -51,6 +48,14 @@ def deny(
         )
     code = "AccessDeniedException" if protocol in JSON else "AccessDenied"
     _refuse(response, 400 if protocol == "json" else 403, code, reason)
+
+
+def reason_of(arn: str, check: Check, answer: Answer, kind: str) -> str:
+    """Return why a caller may not do something."""
+    article = "an" if kind[0] in "aeiou" else "a"
+    why = answer.value.format(action=check.action, kind=kind, article=article)
+    what = f"{check.action} on resource: {check.resource} {why}"
+    return f"User: {arn} is not authorized to perform: {what}"
 
 
 def unknown_key(response: Any, protocol: str) -> NoReturn:

@@ -62,6 +62,11 @@ def checks_of(
     return [_check(one, arn, {**common, **keys}) for one, arn, keys in named]
 
 
+def check_of(action: str, arn: str, who: Principal, region: str) -> Check:
+    """Return what has to be allowed for one action of a caller."""
+    return _check(action, arn, _common(who, region))
+
+
 def _check(action: str, arn: str, keys: Tree) -> Check:
     context = {
         key.lower(): value if isinstance(value, tuple) else (str(value),)
