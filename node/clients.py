@@ -42,6 +42,14 @@ def _session(region: str) -> Any:
     return session
 
 
+def find_credentials(region: str) -> Any:
+    """Return botocore's credentials of the instance's role, which renew themselves.
+
+    Blocks until there are some.
+    """
+    return _session(region).get_credentials()
+
+
 def make_client(service: str, region: str, config: Config = OTHERS) -> Any:
     """Return a client; credentials come from the instance's role through the metadata service.
 

@@ -67,6 +67,7 @@ STATUS_PATH = "/status"  # JSON; keys that deployers read are below
 # Ray's metrics on every node, for Prometheus; security groups admit heads alone.
 METRICS_PORT = 8480
 PROMETHEUS_PORT = 9090  # on a head, loopback alone
+SIGNER_PORT = 9089  # on a head, loopback alone: signs what Prometheus sends to a workspace
 
 # --- /status of a leader: what its guard knows of Ray's autoscaler -------------------------------
 
@@ -143,6 +144,7 @@ HEAD_UNIT = "ray-head"
 WORKER_UNIT = "ray-worker"
 WATCHDOG_UNIT = "ray-watchdog"
 PROMETHEUS_UNIT = "ray-prometheus"  # of heads
+REMOTE_WRITE_UNIT = "ray-remote-write"  # of heads
 GIVE_UP_UNIT = "ray-give-up"
 UNITS = (
     IDENTITY_UNIT,
@@ -154,6 +156,7 @@ UNITS = (
     WORKER_UNIT,
     WATCHDOG_UNIT,
     PROMETHEUS_UNIT,
+    REMOTE_WRITE_UNIT,
     GIVE_UP_UNIT,
 )
 

@@ -8,11 +8,12 @@ none, so its Prometheus has nothing to do until it leads.
 
 import json
 import os
-import re
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from node.contract import SIGNER_PORT
 from node.identity import Identity, write_whole
 
 DISCOVERY = "/tmp/ray/prom_metrics_service_discovery.json"  # noqa: S108 (Ray's, not ours)
@@ -47,15 +48,19 @@ def configuration(identity: Identity) -> dict[str, Any]:
 
 
 def _remote_write(url: str) -> dict[str, Any]:
-    """Return how metrics are sent to a workspace, signed with the head's role.
+    """Return how metrics are sent to a workspace: through the signer (remote_write.py).
 
-    Few samples wait in memory; those that cannot be sent for two hours are lost.
+    Few samples wait in memory; those that cannot be sent for two hours are lost. What AWS throttles
+    is sent again: docs.aws.amazon.com/prometheus/latest/userguide/AMP-troubleshooting.html
     """
-    region = re.fullmatch(r"https://[a-z-]+\.([a-z0-9-]+)\.amazonaws\.com/.+", url)
     return {
-        "url": url,
-        "sigv4": {"region": region[1] if region else ""},
-        "queue_config": {"max_samples_per_send": 1000, "max_shards": 4, "capacity": 2500},
+        "url": f"http://127.0.0.1:{SIGNER_PORT}{urlsplit(url).path}",
+        "queue_config": {
+            "max_samples_per_send": 1000,
+            "max_shards": 1,  # the signer takes one request at a time
+            "capacity": 2500,
+            "retry_on_http_429": True,
+        },
     }
 
 

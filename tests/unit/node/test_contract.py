@@ -63,6 +63,7 @@ VALUES = {
     "STATUS_PATH": "/status",
     "METRICS_PORT": 8480,
     "PROMETHEUS_PORT": 9090,
+    "SIGNER_PORT": 9089,
     "STATUS_AUTOSCALER": "autoscaler",
     "STATUS_WORKING": "working",
     "STATUS_ROUNDS": "rounds",
@@ -127,6 +128,7 @@ VALUES = {
     "WORKER_UNIT": "ray-worker",
     "WATCHDOG_UNIT": "ray-watchdog",
     "PROMETHEUS_UNIT": "ray-prometheus",
+    "REMOTE_WRITE_UNIT": "ray-remote-write",
     "GIVE_UP_UNIT": "ray-give-up",
     "UNITS": (
         *(
@@ -139,7 +141,7 @@ VALUES = {
             "ray-worker",
             "ray-watchdog",
         ),
-        *("ray-prometheus", "ray-give-up"),
+        *("ray-prometheus", "ray-remote-write", "ray-give-up"),
     ),
     "GIVING_UP": "giving up",
     "DRAINING": "draining",
@@ -438,7 +440,10 @@ def test_units_have_the_contracts_names() -> None:
 @pytest.mark.parametrize(
     ("role", "units"),
     [
-        ("head", {contract.HEAD_UNIT, contract.METADATA_UNIT, "ray-prometheus"}),
+        (
+            "head",
+            {contract.HEAD_UNIT, contract.METADATA_UNIT, "ray-prometheus", "ray-remote-write"},
+        ),
         ("worker", {contract.WORKER_UNIT, contract.WATCHDOG_UNIT}),
     ],
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from node.contract import SIGNER_PORT
 from node.lease.lease import LEASE_TIMES
 
 UNITS = Path(__file__).parents[3] / "systemd"
@@ -22,6 +23,7 @@ MOST_EXPOSED = {
     "ray-logs.service": 15,
     "ray-metadata.service": 20,
     "ray-prometheus.service": 15,
+    "ray-remote-write.service": 15,
     "ray-storage.service": 26,
     "ray-watchdog.service": 23,
     "ray-worker.service": 26,
@@ -82,7 +84,8 @@ def test_a_unit_stays_below_its_exposure_threshold(root: Path, name: str) -> Non
 
 LOGS, GIVE_UP = "ray-logs.service", "ray-give-up.service"
 LOG_LIMIT, PROMETHEUS = "ray-log-limit.service", "ray-prometheus.service"
-OPTIONAL = (LOGS, LOG_LIMIT, PROMETHEUS)
+REMOTE_WRITE = "ray-remote-write.service"
+OPTIONAL = (LOGS, LOG_LIMIT, PROMETHEUS, REMOTE_WRITE)
 METADATA = "ray-metadata.service"
 
 
@@ -118,6 +121,15 @@ def test_prometheus_listens_on_loopback_and_is_bounded_in_time_disk_and_memory()
     assert "--storage.tsdb.retention.time=7d " in start
     assert "--storage.tsdb.retention.size=2GB " in start
     assert unit["MemoryMax"] == "512M"
+
+
+def test_metrics_are_signed_only_where_they_are_sent_and_never_for_a_job() -> None:
+    rules = (UNITS.parent / "ami-provisioners/rootfs/etc/raykiln/metadata.nft").read_text()
+    unit = settings_of(REMOTE_WRITE)["Service"]
+
+    assert unit["ExecCondition"] == '/usr/bin/grep -q "^remote_write:" /etc/raykiln/node.yaml'
+    assert unit["MemoryMax"] == "128M"
+    assert f'tcp dport {SIGNER_PORT} meta skuid "ray" reject\n' in rules
 
 
 def test_no_head_runs_unless_the_metadata_service_is_closed_for_jobs() -> None:

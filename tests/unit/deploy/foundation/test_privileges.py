@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from common.clients import Clients
+from localcloud.patches.iam import enforced, role_credentials
 from localcloud.world import World
 from tests.unit.deploy.builders import an_environment
 from tests.unit.deploy.foundation.privileges import (
@@ -42,6 +43,7 @@ from tests.unit.deploy.foundation.privileges import (
     wrong_results,
 )
 from tests.unit.localcloud.fakes import FakeClock
+from tests.unit.localcloud.prometheus import Caller, write
 
 
 @pytest.fixture
@@ -165,3 +167,28 @@ def test_a_worker_may_do_what_it_needs(as_worker: Place) -> None:
 
 def test_a_worker_may_do_nothing_else(as_worker: Place) -> None:
     assert wrong_results(WORKER_MUST_NOT, as_worker, refused=True) == []
+
+
+WORKSPACE = "https://aps-workspaces.us-east-1.amazonaws.com/workspaces/{}/api/v1/remote_write"
+
+
+@pytest.mark.parametrize("told", ["ws-1", ""])
+def test_a_head_writes_metrics_to_the_workspace_that_it_is_told_of_alone(
+    world: World, clock: FakeClock, told: str
+) -> None:
+    made = an_environment(
+        image={"base_id": "ami-1", "packages": ["prometheus"]},
+        metrics={"remote_write": WORKSPACE.format(told)} if told else {},
+    )
+    a_place(made, Clients("us-east-1"), clock)
+    head, worker = (
+        Caller(role_credentials(made_by_the_stack(role))) for role in ("HeadRole", "WorkerRole")
+    )
+
+    with enforced():
+        own, another = (head.ask(write(name), b"\x00")[0] for name in ("ws-1", "ws-2"))
+        workers, _ = worker.ask(write("ws-1"), b"\x00")
+        queried, _ = head.ask("/workspaces/ws-1/api/v1/query?query=up", method="GET")
+
+    assert own == ("404 Not Found" if told else "403 Forbidden")  # allowed, but nobody has made it
+    assert another == workers == queried == "403 Forbidden"

@@ -25,11 +25,11 @@ def test_it_finds_the_nodes_in_rays_list_and_bounds_what_a_node_may_say() -> Non
     assert "remote_write" not in found
 
 
-def test_it_sends_to_a_workspace_signed_for_the_workspaces_region() -> None:
+def test_it_sends_through_the_signer_and_again_what_aws_throttles() -> None:
     [remote] = configuration(an_identity(remote_write=WORKSPACE))["remote_write"]
 
-    assert remote["url"] == WORKSPACE
-    assert remote["sigv4"] == {"region": "eu-central-1"}
+    assert remote["url"] == "http://127.0.0.1:9089/workspaces/ws-1a/api/v1/remote_write"
+    assert remote["queue_config"]["retry_on_http_429"] is True
 
 
 def test_it_is_written_into_the_units_folder(
