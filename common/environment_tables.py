@@ -120,8 +120,16 @@ class Metrics(Table):
 
     # A Grafana, as heads and browsers reach it: Ray's dashboard shows its graphs.
     grafana: Annotated[Text, like(GRAFANA, "https://grafana.example.com")] = ""
+    # The same as browsers reach it, where that is another address, such as that of a tunnel.
+    grafana_in_browser: Annotated[Text, like(GRAFANA, "http://127.0.0.1:3000")] = ""
     # A workspace of Amazon Managed Prometheus, to which Prometheus on the head sends all metrics.
     remote_write: Annotated[Text, like(rf"({WORKSPACE})?", f"{AMP}/ws-…/api/v1/remote_write")] = ""
+
+    @model_validator(mode="after")
+    def _a_browser_is_shown_what_heads_ask(self) -> "Metrics":
+        if self.grafana_in_browser and not self.grafana:
+            raise ValueError("grafana_in_browser needs grafana")
+        return self
 
     def workspace_arn(self, account_id: str) -> str:
         """Return the workspace's ARN, in its own region and this account; empty without one.

@@ -115,6 +115,7 @@ INSTANCE_STORE_KEY = "instance_store"
 EFS_KEY = "efs"  # file systems and where they are mounted: fs-1:/shared,fs-2:/data
 SPILL = "spill"  # the instance store holds Ray's sessions and spilled objects
 GRAFANA_KEY = "grafana"  # of a head: the URL of a person's Grafana
+GRAFANA_IN_BROWSER_KEY = "grafana_in_browser"  # its URL for browsers, where that is another one
 REMOTE_WRITE_KEY = "remote_write"  # of a head: where Prometheus sends metrics, a workspace's URL
 HEAD_ONLY_KEYS = frozenset({LIFECYCLE_HOOK_KEY})
 OPTIONAL_KEYS = frozenset(
@@ -129,6 +130,7 @@ OPTIONAL_KEYS = frozenset(
         INSTANCE_STORE_KEY,
         EFS_KEY,
         GRAFANA_KEY,
+        GRAFANA_IN_BROWSER_KEY,
         REMOTE_WRITE_KEY,
     }
 )

@@ -65,6 +65,7 @@ class Identity:
     instance_store: str = ""  # what a worker's own NVMe disks are used for
     efs: str = ""  # file systems and where they are mounted: fs-1:/shared,fs-2:/data
     grafana: str = ""  # of a head: the URL of a Grafana
+    grafana_in_browser: str = ""  # its URL for browsers, where that is another one
     remote_write: str = ""  # of a head: where Prometheus sends metrics
 
     @classmethod

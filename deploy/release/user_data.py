@@ -39,6 +39,7 @@ def head_user_data(environment: Environment, redis: str = "", access: Access | N
     common = _common(environment, contract.HEAD, redis)
     metrics = {
         contract.GRAFANA_KEY: environment.metrics.grafana,
+        contract.GRAFANA_IN_BROWSER_KEY: environment.metrics.grafana_in_browser,
         contract.REMOTE_WRITE_KEY: environment.metrics.remote_write,
     }
     given = {key: value for key, value in metrics.items() if value}

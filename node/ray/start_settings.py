@@ -62,6 +62,8 @@ def head_environment(identity: Identity) -> dict[str, str]:
         "RAY_PROMETHEUS_HOST": f"http://127.0.0.1:{PROMETHEUS_PORT}",
         "RAY_GRAFANA_HOST": identity.grafana or "DISABLED",
     }
+    if identity.grafana_in_browser:
+        environment["RAY_GRAFANA_IFRAME_HOST"] = identity.grafana_in_browser
     if identity.redis:
         environment["RAY_REDIS_ADDRESS"] = identity.redis
         environment["RAY_external_storage_namespace"] = identity.environment

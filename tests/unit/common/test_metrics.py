@@ -41,6 +41,8 @@ def test_a_head_without_prometheus_would_send_nothing() -> None:
         {"remote_write": WORKSPACE.replace("https", "http")},
         {"remote_write": f"{WORKSPACE}\n"},
         {"grafana": "grafana.example.com"},
+        {"grafana": "https://grafana.example.com", "grafana_in_browser": "127.0.0.1:3000"},
+        {"grafana_in_browser": "http://127.0.0.1:3000"},
         {"grafana": "https://user:password@grafana.example.com"},
         {"grafana": "https://grafana.example.com\nevil: yes"},
     ],

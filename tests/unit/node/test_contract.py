@@ -104,6 +104,7 @@ VALUES = {
     "EFS_KEY": "efs",
     "SPILL": "spill",
     "GRAFANA_KEY": "grafana",
+    "GRAFANA_IN_BROWSER_KEY": "grafana_in_browser",
     "REMOTE_WRITE_KEY": "remote_write",
     "HEAD_ONLY_KEYS": {"lifecycle_hook"},
     "OPTIONAL_KEYS": {
@@ -117,6 +118,7 @@ VALUES = {
         "instance_store",
         "efs",
         "grafana",
+        "grafana_in_browser",
         "remote_write",
     },
     "IDENTITY_UNIT": "ray-identity",

@@ -47,6 +47,18 @@ def test_the_dashboard_shows_graphs_of_a_grafana_that_is_given_and_looks_for_no_
     assert given["RAY_PROMETHEUS_HOST"] == "http://127.0.0.1:9090"
 
 
+def test_a_browser_may_reach_that_grafana_at_another_address() -> None:
+    grafana = "http://10.0.0.9:3000"
+    one = head_environment(an_identity(grafana=grafana))
+    other = head_environment(
+        an_identity(grafana=grafana, grafana_in_browser="http://127.0.0.1:3000")
+    )
+
+    assert "RAY_GRAFANA_IFRAME_HOST" not in one
+    assert other["RAY_GRAFANA_HOST"] == grafana
+    assert other["RAY_GRAFANA_IFRAME_HOST"] == "http://127.0.0.1:3000"
+
+
 def test_logs_rotate_also_those_of_workers() -> None:
     for environment in (head_environment(an_identity()), worker_environment(an_identity())):
         assert environment["RAY_ROTATION_MAX_BYTES"] == "33554432"
