@@ -16,6 +16,7 @@ from deploy.verify import cluster_checks
 from deploy.verify.check import Check, Verdict, check
 from deploy.verify.checked_cluster import CheckedCluster
 from deploy.verify.group_checks import group_checks
+from deploy.verify.metric_checks import metric_checks
 
 CHECKS: dict[str, Callable[[CheckedCluster], Verdict]] = {
     "there is a leader": cluster_checks.leader_is_known,
@@ -47,7 +48,8 @@ def run_checks(
     """
     cluster = CheckedCluster(clients, environment, clock, rolled)
     deadline = clock.now() + timeout
-    looks = {name: partial(look, cluster) for name, look in CHECKS.items()} | group_checks(cluster)
+    own = {name: partial(look, cluster) for name, look in CHECKS.items()}
+    looks = own | group_checks(cluster) | metric_checks(cluster)
     return tuple(
         check(
             name,
