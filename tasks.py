@@ -8,6 +8,7 @@ from commands import (
     cluster,
     connect,
     cost,
+    dashboards,
     doctor,
     documents,
     documents_connect,
@@ -36,6 +37,7 @@ namespace = Collection(
     *(releases.releases, releases.diff),
     *(doctor.doctor, probe.probe),
     *(cluster.status, cluster.verify, cluster.smoke, connect.connect),
+    dashboards.dashboards,
     *(project.demo, project.check, project.test, project.thorough, project.mutants, project.lock),
     images=Collection(
         images.images,

@@ -85,6 +85,7 @@ def test_the_menu_has_every_command() -> None:
         *("images.list", "images.promote", "images.show", "images.diff", "images.prune"),
         *("images.attest", "images.scan"),
         *("status", "verify", "smoke", "connect", "demo", "doctor", "probe"),
+        "dashboards",
         *("job.submit", "job.list", "job.logs", "job.stop"),
         *("check", "test", "thorough", "mutants", "lock"),
         *("head.id", "head.logs", "head.shell", "head.restart", "head.replace", "head.hand-over"),
