@@ -47,6 +47,11 @@ class Browser:
         """Return how many elements a CSS selector finds."""
         return len(self._call("POST", "/elements", using="css selector", value=selector))
 
+    def attributes(self, selector: str, name: str) -> list[str]:
+        """Return an attribute of each element that a CSS selector finds."""
+        script = "return [...document.querySelectorAll(arguments[0])].map(e => e[arguments[1]])"
+        return list(self._call("POST", "/execute/sync", script=script, args=[selector, name]))
+
     def type(self, selector: str, keys: str) -> None:
         """Type into the first element that a CSS selector finds."""
         found = self._call("POST", "/element", using="css selector", value=selector)

@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from localcloud import control
 from localcloud.session import operator_command
 from tests.cloud.suite_run import SuiteRun
 
@@ -112,6 +113,12 @@ def inside(script: str, *arguments: str) -> str:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def on(machine: str, script: str) -> str:
+    """Run a script on a machine; return what it prints, whether or not it succeeds."""
+    command = control.shell_command(machine, ["bash", "-c", script])
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def ami_ids(listed: str) -> set[str]:

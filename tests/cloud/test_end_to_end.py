@@ -32,6 +32,7 @@ from tests.cloud.cluster_facts import (
     job_lines,
     launched,
     leader_address,
+    on,
     one_of,
     running,
     running_heads,
@@ -557,12 +558,6 @@ def as_scientist(*arguments: str, code: int = 0) -> "subprocess.CompletedProcess
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == code, f"{arguments}:\n{done.stdout[-4000:]}{done.stderr}"
     return done
-
-
-def on(machine: str, script: str) -> str:
-    """Run a script on a machine; return what it prints, whether or not it succeeds."""
-    command = control.shell_command(machine, ["bash", "-c", script])
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def metrics_of(address: str, *, seen_by: str) -> str:

@@ -190,5 +190,5 @@ def test_a_head_writes_metrics_to_the_workspace_that_it_is_told_of_alone(
         workers, _ = worker.ask(write("ws-1"), b"\x00")
         queried, _ = head.ask("/workspaces/ws-1/api/v1/query?query=up", method="GET")
 
-    assert own == ("404 Not Found" if told else "403 Forbidden")  # allowed, but nobody has made it
+    assert own == ("404 Not Found" if told else "403 Forbidden")  # allowed, but there is none
     assert another == workers == queried == "403 Forbidden"
