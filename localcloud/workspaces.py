@@ -32,7 +32,7 @@ KEPT, MOST_MINUTES = 40, 10  # one sample every 15 s
 MOST = 64 << 20  # bytes of a request, unpacked
 # The remote write specification: prometheus.io/docs/specs/prw/remote_write_spec/#protocol
 SENT_AS = {"content-encoding": "snappy", "content-type": "application/x-protobuf"}
-# A series without a sample for so long is not returned, and none with a marker of its end:
+# A series whose last sample is older is not returned, and none with a marker of its end:
 # prometheus.io/docs/prometheus/latest/querying/basics/#staleness
 LOOKBACK_SECONDS = 300.0
 STALE = 0x7FF0000000000002
