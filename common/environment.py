@@ -5,6 +5,7 @@ once, each with file and key. The names of AWS resources are derived from the en
 each can be overridden under ``[names]``.
 """
 
+import json
 import os
 import tomllib
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ from common.environment_tables import (
 from common.errors import Refused
 from common.image_settings import OSV, SCANS, ImageSettings, completed_images
 from common.mistakes import mistakes_in
-from common.network import Network
+from common.network import METRICS_INTERFACE, Network
 from common.nodes import Nodes
 from common.table import Table, Text, like
 from common.worker_groups import ONLY_GROUP, WorkerGroup, named_groups
@@ -106,6 +107,7 @@ class Environment(Table):
             yield from self._documents_without_nodes()
             yield from self._too_many_iops()
             yield from self._missing_prometheus()
+            yield from self._no_way_to_the_workspace()
         yield from self._mounted_twice()
         for name, image in {"image": self.image, **self.images}.items():
             if self.nodes.kms_key and not image.encrypted:
@@ -169,6 +171,23 @@ class Environment(Table):
         if self.metrics.remote_write and PROMETHEUS not in self.image_named(image).packages:
             place = f"images.{image}" if image else "image"
             yield f'metrics.remote_write needs Prometheus: add "{PROMETHEUS}" to {place}.packages'
+
+    def _no_way_to_the_workspace(self) -> Iterator[str]:
+        """Say how heads would reach it, in a VPC that is created; an existing one has its own ways.
+
+        An endpoint is one to its own region.
+        """
+        network, region = self.network, self.metrics.workspace_region
+        if not region or network.vpc_id or network.nat:
+            return
+        if region != self.region:
+            yield f"metrics.remote_write: the workspace is in {region}: give network.nat = true"
+        elif METRICS_INTERFACE not in network.interfaces:
+            names = json.dumps([*network.interfaces, *network.gateways, METRICS_INTERFACE])
+            yield (
+                "metrics.remote_write: heads have no way to the workspace: give network.endpoints "
+                f"= {names}, or network.nat = true"
+            )
 
     def _name_mistakes(self) -> Iterator[str]:
         for key, name in self._names():

@@ -131,6 +131,12 @@ class Metrics(Table):
             raise ValueError("grafana_in_browser needs grafana")
         return self
 
+    @property
+    def workspace_region(self) -> str:
+        """The region of the workspace; empty without one."""
+        found = re.fullmatch(WORKSPACE, self.remote_write)
+        return found["region"] if found else ""
+
     def workspace_arn(self, account_id: str) -> str:
         """Return the workspace's ARN, in its own region and this account; empty without one.
 

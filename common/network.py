@@ -7,7 +7,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from common.table import Table, Text, like
 
-InterfaceService = Literal["autoscaling", "ec2", "logs", "monitoring", "ssm", "ssmmessages"]
+InterfaceService = Literal[
+    "aps-workspaces", "autoscaling", "ec2", "logs", "monitoring", "ssm", "ssmmessages"
+]
 GatewayService = Literal["dynamodb", "s3"]
 # What nodes call. Agents from 3.3.40 need no ec2messages:
 # docs.aws.amazon.com/systems-manager/latest/userguide/systems-manager-setting-up-messageAPIs.html
@@ -19,6 +21,8 @@ INTERFACES: tuple[InterfaceService, ...] = (
     "ssm",
     "ssmmessages",
 )
+# Where heads send metrics, if they do; only by its name.
+METRICS_INTERFACE: InterfaceService = "aps-workspaces"
 GATEWAYS: tuple[GatewayService, ...] = ("dynamodb", "s3")
 
 # A VPC is a /16 to a /28 (docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html). Six
@@ -36,7 +40,7 @@ def _written_out(value: Any) -> Any:
 
 def _services(value: Any) -> Any:
     """Check the whole, as of several kinds each would be a mistake."""
-    known = (*INTERFACES, *GATEWAYS)
+    known = (*INTERFACES, *GATEWAYS, METRICS_INTERFACE)
     listed = isinstance(value, list | tuple) and all(name in known for name in value)
     if not listed and not isinstance(value, bool | None):
         raise ValueError(f"{value!r} is not true, false, or a list of some of {', '.join(known)}")
@@ -87,7 +91,7 @@ class Network(Table):
     @property
     def interfaces(self) -> tuple[InterfaceService, ...]:
         """The services to create interface endpoints for."""
-        return tuple(name for name in INTERFACES if name in self._wanted)
+        return tuple(name for name in (*INTERFACES, METRICS_INTERFACE) if name in self._wanted)
 
     @property
     def gateways(self) -> tuple[GatewayService, ...]:

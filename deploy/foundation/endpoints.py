@@ -5,6 +5,7 @@ from typing import Any
 from common.network import Network
 
 LOGICAL_IDS = {
+    "aps-workspaces": "MetricsWorkspaceEndpoint",
     "autoscaling": "AutoScalingEndpoint",
     "dynamodb": "DynamoDbEndpoint",
     "ec2": "Ec2Endpoint",

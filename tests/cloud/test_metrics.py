@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import urllib3
 
+from common.network import METRICS_INTERFACE
 from localcloud.paths import paths
 from localcloud.session import operator_command
 from node.contract import SIGNER_PORT
@@ -63,8 +64,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             "image": image,
             "egress": [f"tcp/{GRAFANA_PORT} to {VPC_ADDRESS}/32"],
         }
+        network = run.base.network
+        ways = [*network.interfaces, *network.gateways, METRICS_INTERFACE]
         written = run.write(
             folder / "metrics",
+            network=run.content()["network"] | {"endpoints": ways},
             images={run.name: {}, image: {"packages": ["prometheus"]}},
             head=head,
             metrics={

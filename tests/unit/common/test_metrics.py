@@ -1,11 +1,15 @@
 """[metrics]: a Grafana, and a workspace that metrics are sent to."""
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
 from common.environment_tables import Metrics
 from common.errors import Refused
-from tests.unit.deploy.builders import an_environment
+from common.network import Network
+from deploy.foundation.endpoints import endpoint_sections
+from tests.unit.deploy.builders import an_environment, an_environment_that_sends_metrics
 
 HOST = "https://aps-workspaces.eu-west-1.amazonaws.com"
 WORKSPACE = f"{HOST}/workspaces/ws-0a1b-2c/api/v1/remote_write"
@@ -25,11 +29,60 @@ def test_a_workspace_is_of_its_own_region_and_this_account() -> None:
 
 
 def test_a_head_without_prometheus_would_send_nothing() -> None:
-    image = {"base_id": "ami-1", "packages": ["prometheus"]}
-
     with pytest.raises((Refused, ValidationError), match=r'add "prometheus" to image\.packages'):
         an_environment(metrics={"remote_write": WORKSPACE})
-    assert an_environment(metrics={"remote_write": WORKSPACE}, image=image)
+    assert an_environment_that_sends_metrics(WORKSPACE)
+
+
+def network(**changes: Any) -> dict[str, Any]:
+    return {"operator_cidrs": ["10.77.0.1/32"], **changes}
+
+
+ALL = ("autoscaling", "ec2", "logs", "monitoring", "ssm", "ssmmessages", "dynamodb", "s3")
+HERE = WORKSPACE.replace("eu-west-1", "us-east-1")
+EXISTING = {"vpc_id": "vpc-01234567", "private_subnet_ids": ["subnet-01234567"]}
+
+
+def test_a_head_without_a_way_to_the_workspace_is_told_which_there_are() -> None:
+    listed = ", ".join(f'"{name}"' for name in (*ALL, "aps-workspaces"))
+    words = f"give network.endpoints = [{listed}], or network.nat = true"
+
+    with pytest.raises(Refused) as here:
+        an_environment_that_sends_metrics(HERE, network=network())
+    assert words in f"{here.value.message} {here.value.hint}"
+    with pytest.raises(Refused) as elsewhere:
+        an_environment_that_sends_metrics(
+            WORKSPACE, network=network(endpoints=[*ALL, "aps-workspaces"])
+        )
+    told = f"{elsewhere.value.message} {elsewhere.value.hint}"
+    assert "the workspace is in eu-west-1: give network.nat = true" in told
+
+
+@pytest.mark.parametrize(
+    ("workspace", "ways"),
+    [
+        (HERE, {"endpoints": [*ALL, "aps-workspaces"]}),
+        (HERE, {"nat": True}),
+        (WORKSPACE, {"nat": True}),
+        (WORKSPACE, EXISTING),
+    ],
+)
+def test_an_endpoint_a_nat_gateway_or_ones_own_vpc_are_ways(
+    workspace: str, ways: dict[str, Any]
+) -> None:
+    found = an_environment_that_sends_metrics(workspace, network=network(**ways))
+
+    assert ("aps-workspaces" in found.network.interfaces) == ("endpoints" in ways)
+
+
+def test_an_endpoint_is_created_where_it_is_named_alone() -> None:
+    own = Network.model_validate(network(endpoints=[*ALL, "aps-workspaces"]))
+
+    made = endpoint_sections(own, ())["Resources"]["MetricsWorkspaceEndpoint"]["Properties"]
+    assert made["ServiceName"] == {"Fn::Sub": "com.amazonaws.${AWS::Region}.aps-workspaces"}
+    assert made["PrivateDnsEnabled"] is True
+    default = endpoint_sections(Network.model_validate(network()), ())["Resources"]
+    assert "MetricsWorkspaceEndpoint" not in default
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_endpoints_of_no_kind_are_one_mistake(endpoints: Any) -> None:
 
     assert mistakes(network=network) == [
         f"network.endpoints: {endpoints!r} is not true, false, or a list of some of autoscaling, "
-        "ec2, logs, monitoring, ssm, ssmmessages, dynamodb, s3"
+        "ec2, logs, monitoring, ssm, ssmmessages, dynamodb, s3, aps-workspaces"
     ]
 
 

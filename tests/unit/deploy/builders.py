@@ -45,6 +45,16 @@ def an_environment(**changes: Any) -> Environment:
     return environment_from(tables | changes, Path("dev.toml"))
 
 
+def an_environment_that_sends_metrics(remote_write: str, **changes: Any) -> Environment:
+    """Return one whose heads have Prometheus and a way to a workspace."""
+    tables: dict[str, Any] = {
+        "network": {"operator_cidrs": ["10.77.0.1/32"], "nat": True},
+        "image": {"base_id": "ami-1", "packages": ["prometheus"]},
+        "metrics": {"remote_write": remote_write},
+    }
+    return an_environment(**tables | changes)
+
+
 def facts_of(environment: Environment) -> dict[str, TypeFacts]:
     """Return facts of an environment's types, all of one size, with all that a type may have."""
     return facts_named(type_names(environment))

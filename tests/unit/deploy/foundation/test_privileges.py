@@ -10,7 +10,7 @@ import pytest
 from common.clients import Clients
 from localcloud.patches.iam import enforced, role_credentials
 from localcloud.world import World
-from tests.unit.deploy.builders import an_environment
+from tests.unit.deploy.builders import an_environment, an_environment_that_sends_metrics
 from tests.unit.deploy.foundation.privileges import (
     WORKER_TAGS,
     Place,
@@ -176,10 +176,8 @@ WORKSPACE = "https://aps-workspaces.us-east-1.amazonaws.com/workspaces/{}/api/v1
 def test_a_head_writes_metrics_to_the_workspace_that_it_is_told_of_alone(
     world: World, clock: FakeClock, told: str
 ) -> None:
-    made = an_environment(
-        image={"base_id": "ami-1", "packages": ["prometheus"]},
-        metrics={"remote_write": WORKSPACE.format(told)} if told else {},
-    )
+    url = WORKSPACE.format(told)
+    made = an_environment_that_sends_metrics(url) if told else an_environment()
     a_place(made, Clients("us-east-1"), clock)
     head, worker = (
         Caller(role_credentials(made_by_the_stack(role))) for role in ("HeadRole", "WorkerRole")

@@ -14,6 +14,7 @@ from tests.unit.deploy.builders import (
     a_foundation,
     a_group,
     an_environment,
+    an_environment_that_sends_metrics,
     the_settings,
 )
 
@@ -49,16 +50,16 @@ def test_a_head_s_user_data_names_its_lifecycle_hook() -> None:
 
 def test_only_a_head_is_told_where_metrics_are_looked_at() -> None:
     url = "https://aps-workspaces.us-east-1.amazonaws.com/workspaces/ws-1/api/v1/remote_write"
-    environment = an_environment(
-        image={"base_id": "ami-1", "packages": ["prometheus"]},
-        metrics={"grafana": "https://grafana.example.com", "remote_write": url},
-    )
+    grafana = {
+        "grafana": "https://grafana.example.com",
+        "grafana_in_browser": "http://127.0.0.1:3000",
+    }
+    environment = an_environment_that_sends_metrics(url, metrics=grafana | {"remote_write": url})
 
     head = node_file(head_user_data(environment))
-    assert (head["grafana"], head["remote_write"]) == ("https://grafana.example.com", url)
-    assert not {"grafana", "remote_write"} & set(
-        node_file(worker_user_data(environment, a_group()))
-    )
+    told = grafana | {"remote_write": url}
+    assert {key: head[key] for key in told} == told
+    assert not set(told) & set(node_file(worker_user_data(environment, a_group())))
 
 
 def test_names_are_read_as_text() -> None:

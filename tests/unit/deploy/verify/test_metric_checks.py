@@ -11,7 +11,11 @@ from deploy.release.release import Release
 from deploy.verify import metric_checks as checks
 from deploy.verify.check import Verdict
 from deploy.verify.checked_cluster import CheckedCluster
-from tests.unit.deploy.builders import a_release, an_environment
+from tests.unit.deploy.builders import (
+    a_release,
+    an_environment,
+    an_environment_that_sends_metrics,
+)
 from tests.unit.localcloud.fakes import FakeClock
 
 HOST = "https://aps-workspaces.us-east-1.amazonaws.com"
@@ -31,8 +35,7 @@ class Checked(CheckedCluster):
 
 
 def sending() -> Environment:
-    image = {"base_id": "ami-1", "packages": ["prometheus"]}
-    return an_environment(image=image, metrics={"remote_write": WORKSPACE})
+    return an_environment_that_sends_metrics(WORKSPACE)
 
 
 def a_cluster(environment: Environment, rolled: Release | None = None) -> Checked:
