@@ -73,8 +73,8 @@ class Serialized:
 
 
 def _told(start_response: Any, status: str, content: dict[str, Any]) -> list[bytes]:
-    """Answer with JSON."""
-    body = json.dumps(content).encode()
+    """Answer with JSON, or with nothing."""
+    body = json.dumps(content).encode() if content else b""
     kind = ("Content-Type", "application/json")
     start_response(status, [kind, ("Content-Length", str(len(body)))])
     return [body]

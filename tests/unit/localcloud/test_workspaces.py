@@ -8,9 +8,13 @@ from urllib.parse import urlencode
 
 import boto3
 import pytest
+from werkzeug.test import Client
 
+from localcloud.api import Serialized
 from localcloud.patches import iam
 from localcloud.snappy import unpacked
+from localcloud.workspaces import HOST
+from localcloud.world import World
 from tests.unit.localcloud.conftest import Clients
 from tests.unit.localcloud.fakes import FakeClock
 from tests.unit.localcloud.prometheus import TYPES, Caller, answered, write
@@ -214,6 +218,19 @@ def test_a_series_that_has_ended_is_not_returned(workspace: str, clock: FakeCloc
         for name in ("ended", "silent", "there")
     }
     assert {name for name, result in shown.items() if result} == {"there"}
+
+
+def test_aws_api_has_that_endpoint(workspace: str, world: World) -> None:
+    there = {"base_url": f"https://{HOST}", "headers": TYPES}
+    api = Client(Serialized(world))
+
+    taken = api.post(write(workspace), data=b"\x00", **there)
+    asked = api.get(query(workspace, "up"), **there)
+    other = api.get(query(workspace, "sum(up)"), **there)
+
+    assert (taken.status_code, taken.data) == (200, b"")
+    assert asked.json == {"status": "success", "data": {"resultType": "vector", "result": []}}
+    assert other.status_code == 501
 
 
 def test_another_query_says_that_it_is_not_emulated(workspace: str) -> None:
