@@ -36,9 +36,9 @@ class Builder:
         """Build the image of a folder under a name; raises PipelineError with what it said last."""
         # Fargate's tasks are for this processor unless their definition says otherwise.
         options = ("--platform=linux/amd64",) if self.tool == "docker" else ("--layers",)
-        command = ("build", *options, f"--build-arg=BASE={base}", f"--tag={name}")
+        named = (f"--build-arg=BASE={base}", f"--tag={name}")
         # Named from within: Buildah takes a comma or a quote in a file's name for one of its own.
-        command = (*command, "--file=Containerfile", ".")
+        command = ("build", *options, *named, "--file=Containerfile", ".")
         self._run("building the image", command, progress, folder=context)
 
     def log_in(self, registry: str, password: str) -> None:
