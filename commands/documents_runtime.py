@@ -15,6 +15,7 @@ from pathlib import Path
 from common import checkout
 from common.checkout import REPOSITORY
 from common.errors import PipelineError
+from common.file_lock import locked
 
 APPLICATION = REPOSITORY / "documents"
 BUILDS = APPLICATION / "model"
@@ -33,11 +34,19 @@ def runtime_python(cache: Path) -> Path:
 
 
 def locked_python(place: Path, locks: tuple[Path, ...], what: str) -> Path:
-    """Return the Python of a venv below ``place`` that has what the locks say, made if missing."""
+    """Return the Python of a venv below ``place`` that has what the locks say, made if missing.
+
+    Two commands at once make it once.
+    """
     python = Path("bin/python")
     # Its scripts name it: by a link they would be gone with that.
     folder = place.resolve() / f"venv-{_digest(locks)}"
-    if not (folder / "complete").exists():
+    if (folder / "complete").exists():
+        return folder / python
+    place.mkdir(parents=True, exist_ok=True)
+    with locked(folder.with_suffix(".lock")):
+        if (folder / "complete").exists():
+            return folder / python
         print(f"{what}: installing into the cache, once", file=sys.stderr, flush=True)
         shutil.rmtree(folder, ignore_errors=True)
         _run("the venv", [*_uv(), "venv", "--quiet", "--python", sys.executable, str(folder)])

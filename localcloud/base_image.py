@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from common.errors import PipelineError, Refused
-from localcloud.processes import locked
+from common.file_lock import locked
 
 VARIABLE = "RAYKILN_BASES"
 SUITES = {"12": "bookworm", "13": "trixie"}

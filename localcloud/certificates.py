@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from localcloud.processes import locked
+from common.file_lock import locked
 
 DOMAIN = "amazonaws.com"
 NEWER_DOMAIN = "api.aws"  # of services such as S3 Vectors

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from common.checkout import REPOSITORY
 from common.errors import PipelineError, Refused
+from common.file_lock import locked
 from common.waiting import Seen, SystemClock, wait_for
 from localcloud import disks, nspawn, session
 from localcloud.base_image import base_images
@@ -34,7 +35,7 @@ from localcloud.places import (
     remove_if_empty,
     remove_links,
 )
-from localcloud.processes import SERVER, locked, server_of
+from localcloud.processes import SERVER, server_of
 
 TOOLS = {
     "systemd-nspawn": "systemd-container",

@@ -1,11 +1,9 @@
-"""Commands, signals and locks on this host. No AWS."""
+"""Commands and signals on this host. No AWS."""
 
-import fcntl
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from localcloud.driver import Answer
@@ -41,14 +39,6 @@ def send_signal(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
     except ProcessLookupError:
         return
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a file, across processes (flock(2))."""
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def run_for(

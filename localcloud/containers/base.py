@@ -14,10 +14,10 @@ import tempfile
 from pathlib import Path
 
 from common.errors import PipelineError
+from common.file_lock import locked
 from localcloud import session
 from localcloud.base_image import SUITES, Progress, bootstrap
 from localcloud.paths import Paths
-from localcloud.processes import locked
 
 NAME = "localhost/debian:12-slim"
 PACKAGES = ("ca-certificates", "python3", "python3-venv", "tini")

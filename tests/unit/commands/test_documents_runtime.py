@@ -1,6 +1,9 @@
 """The application's Python and model are made once, and not at all rather than half."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError
 
 import pytest
 
@@ -38,6 +41,30 @@ def test_the_venv_has_what_the_locks_say_hash_by_hash_and_is_made_once(
     link.symlink_to(tmp_path)
     assert documents_runtime.runtime_python(link) == python
     assert len(ran) == 2
+
+
+def test_two_commands_at_once_make_the_venv_once_and_say_so(
+    ran: list[list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    both = Barrier(2)
+    made = documents_runtime._run
+
+    def slow(what: str, command: list[str]) -> None:
+        with suppress(BrokenBarrierError):
+            both.wait(0.5)  # until the other one is here too, which it never is
+        made(what, command)
+
+    monkeypatch.setattr(documents_runtime, "_run", slow)
+    with ThreadPoolExecutor(2) as commands:
+        pythons = set(commands.map(documents_runtime.runtime_python, [tmp_path] * 2))
+
+    assert len(pythons) == 1
+    assert len(ran) == 2
+    what = "the packages of the documents application"
+    assert capsys.readouterr().err == f"{what}: installing into the cache, once\n"
 
 
 def test_a_venv_that_was_interrupted_is_made_anew(ran: list[list[str]], tmp_path: Path) -> None:
