@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
 
 
 def test_as_many_run_at_once_as_there_are_cpus_and_the_others_wait_their_turn(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running, most, go_on = list[str](), list[int](), threading.Event()
 
@@ -30,7 +29,8 @@ def test_as_many_run_at_once_as_there_are_cpus_and_the_others_wait_their_turn(
 
     monkeypatch.setattr(functions, "run_for", run_for)
     monkeypatch.setattr(functions, "AT_ONCE", 2)
-    place = Paths(tmp_path, tmp_path)
+    home = tmp_path_factory.mktemp("home")  # with a name short enough to have no link
+    place = Paths(home, home)
     place.run.mkdir()
     found = Functions(place)
     for number in range(5):

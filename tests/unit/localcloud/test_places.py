@@ -158,11 +158,12 @@ def test_a_folder_is_removed_only_if_it_is_empty_and_no_mount_point(
 
 
 def test_a_cloud_whose_server_is_gone_is_said_to_be_down(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("RAYKILN_HOME", str(tmp_path))
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "server.pid").write_text("999999999\n")
+    home = tmp_path_factory.mktemp("home")  # with a name short enough to have no link
+    monkeypatch.setenv("RAYKILN_HOME", str(home))
+    (home / "run").mkdir()
+    (home / "run" / "server.pid").write_text("999999999\n")
 
     with pytest.raises(Refused, match="the local cloud is down: its server does not run"):
         session.enter()
