@@ -125,19 +125,20 @@ def test_a_drill_stops_the_tasks_that_it_says() -> None:
 
 
 def test_what_is_declared_to_the_local_cloud_is_gone_once_the_run_has_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("RAYKILN_HOME", str(tmp_path))
-    (tmp_path / "run").mkdir()
+    home = tmp_path_factory.mktemp("home")  # with a name short enough to have no link
+    monkeypatch.setenv("RAYKILN_HOME", str(home))
+    (home / "run").mkdir()
     found = under_test(None, ECSClusterName="cluster")
     monkeypatch.setattr(found.place, "workers", lambda: ["arn:task/cluster/another"])
 
     with found.cleanup:
         local_faults.affect_events(found, "late", "twice")
         local_faults.interrupt_spot(found, ["arn:task/cluster/abc"])
-        events = (tmp_path / "run/s3_events").read_text()
+        events = (home / "run/s3_events").read_text()
         assert events == "input/drill/* late\ninput/drill/* twice\n"
-        assert (tmp_path / "run/task_interruptions").read_text().startswith("abc ")
+        assert (home / "run/task_interruptions").read_text().startswith("abc ")
         assert len(local_faults.remaining_faults()) == 2
         local_faults.break_service(found, "dynamodb", "throttled", 0.0)
         assert len(local_faults.remaining_faults()) == 2
@@ -146,15 +147,16 @@ def test_what_is_declared_to_the_local_cloud_is_gone_once_the_run_has_ended(
 
 
 def test_an_instance_is_interrupted_after_two_minutes_notice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("RAYKILN_HOME", str(tmp_path))
-    (tmp_path / "run").mkdir()
+    home = tmp_path_factory.mktemp("home")  # with a name short enough to have no link
+    monkeypatch.setenv("RAYKILN_HOME", str(home))
+    (home / "run").mkdir()
     found, began = under_test(None), time.time()
 
     with found.cleanup:
         local_faults.interrupt_spot(found, ["i-0abc"])
-        instance, _, at = (tmp_path / "run/interruptions").read_text().partition(" ")
+        instance, _, at = (home / "run/interruptions").read_text().partition(" ")
         assert instance == "i-0abc"
         assert began + 119 < float(at) < time.time() + 121
         assert found.lost == {"i-0abc"}
