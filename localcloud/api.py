@@ -29,6 +29,7 @@ from localcloud.world import World
 
 PORT = 443
 HANDSHAKE_SECONDS = 10.0
+IDLE_SECONDS = 60.0
 
 NOT_IMPLEMENTED = "501 Not Implemented"
 FAILED = "500 Internal Server Error"
@@ -136,9 +137,26 @@ def _wrapped(error: str, host: str, request: bytes) -> str:
 
 
 class Handler(MotoRequestHandler):  # type: ignore[misc] # moto comes without types
-    """Sends at once: headers and body are written separately, and the body must not wait."""
+    """Answers one request after the other on a connection, as AWS does; werkzeug's closes it.
 
-    disable_nagle_algorithm = True
+    ``Serialized`` has read all of a request before it answers, so the next one follows.
+    """
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are written separately
+    timeout = IDLE_SECONDS
+
+    def run_wsgi(self) -> None:
+        """Answer a request."""
+        self.environ = self.make_environ()
+        self.wfile.write(b"".join(self.server.app(self.environ, self._start)))
+
+    def _start(self, status: str, headers: list[tuple[str, str]], *_error: object) -> None:
+        code, _, words = status.partition(" ")
+        self.send_response(int(code), words)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.end_headers()
 
 
 class ApiServer(ThreadedWSGIServer):
@@ -147,8 +165,10 @@ class ApiServer(ThreadedWSGIServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, world: World, address: str, certificate: Path, key: Path) -> None:
-        super().__init__(address, PORT, Serialized(world), handler=Handler)
+    def __init__(
+        self, world: World, address: str, certificate: Path, key: Path, port: int = PORT
+    ) -> None:
+        super().__init__(address, port, Serialized(world), handler=Handler)
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(certificate, key)
         self.ssl_context = self._tls  # werkzeug derives the URL's scheme from it
@@ -162,7 +182,6 @@ class ApiServer(ThreadedWSGIServer):
             ssl.SSLError,
         ):  # it hung up, or does not trust our CA: the client's log says so
             return
-        secured.settimeout(None)
         with secured:
             super().finish_request(secured, client_address)
             _close(secured)
