@@ -172,14 +172,17 @@ mkdir -p .raykiln/rollouts
 
 
 @pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+def repository(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Repository:
     """A repository with no cloud: its jobs write down whose role they would have."""
     actions = tmp_path / "actions"
     shutil.copytree(ACTIONS, actions)
     name = "configure-aws-credentials"
     shutil.copytree(runs.ACTIONS / name, actions / name, dirs_exist_ok=True)
     monkeypatch.setenv("RECORD", str(tmp_path / "record"))
-    place = Paths(tmp_path / "home", tmp_path / "cache")
+    home = tmp_path_factory.mktemp("home")  # with a name short enough to have no link
+    place = Paths(home, tmp_path / "cache")
     made = Repository(tmp_path / "site", place, actions=actions, outside=list)
     made.merge({"run.sh": RUN_SH})
     roles = {"RAYKILN_DEPLOY_ROLE": "arn:prod", "RAYKILN_REGION": "us-east-1"}
