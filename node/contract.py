@@ -186,6 +186,8 @@ JOB_TASK = "task"  # or the actor, where Ray's file names it
 
 HEAD_READY = "HeadReady"  # 1 while Ray on the leader is healthy
 HEAD_LEADER = "HeadLeader"  # 1 from every holder of the lease
+# 1 from a head that stands by, 0 from the leader: together they say whether there is a standby.
+HEAD_STANDING_BY = "HeadStandingBy"
 AUTOSCALER_WORKING = "AutoscalerWorking"  # 1 while Ray's autoscaler completes its rounds
 GAVE_UP = "GaveUp"  # an instance gave up; with the dimension Role too
 ENVIRONMENT_DIMENSION = "Environment"

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 
 from common.clients import Clients, translated
 from common.environment import Environment
-from node.contract import ENVIRONMENT_DIMENSION, HEAD_READY
+from node.contract import ENVIRONMENT_DIMENSION, HEAD_READY, HEAD_STANDING_BY
 
 MINUTE = 60
 
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """The minutes (as seconds since the epoch) with a HeadReady, and the highest value of each."""
+    """The minutes (as seconds since the epoch) with a metric, and the highest value of each."""
 
     minutes: dict[int, float]
 
@@ -40,29 +40,43 @@ class Heartbeat:
 
 def heartbeat(clients: Clients, environment: Environment, *, since: float, now: float) -> Heartbeat:
     """Return the HeadReady values that arrived since then."""
-    with translated("reading HeadReady"):
-        found = clients("cloudwatch").get_metric_statistics(
-            **_metric(environment, since, now), Statistics=["Maximum"]
-        )
-    return Heartbeat(
-        {int(p["Timestamp"].timestamp()): float(p["Maximum"]) for p in found["Datapoints"]}
-    )
+    return Heartbeat(_highest(clients, environment, HEAD_READY, since, now))
+
+
+def stands_by(clients: Clients, environment: Environment, *, now: float) -> bool | None:
+    """Say whether a head has said in this minute or the last that it stands by.
+
+    None when no head has sent anything: without a leader, and from images that do not send it.
+    """
+    said = _highest(clients, environment, HEAD_STANDING_BY, now - MINUTE, now).values()
+    return max(said) >= 1 if said else None
 
 
 def ready_count(clients: Clients, environment: Environment, *, since: float, now: float) -> int:
     """Return how many times a head has reported ready, from that minute on."""
     with translated("reading HeadReady"):
         found = clients("cloudwatch").get_metric_statistics(
-            **_metric(environment, since, now), Statistics=["Sum"]
+            **_metric(environment, HEAD_READY, since, now), Statistics=["Sum"]
         )
     return round(sum(float(point["Sum"]) for point in found["Datapoints"]))
 
 
-def _metric(environment: Environment, since: float, now: float) -> dict[str, object]:
+def _highest(
+    clients: Clients, environment: Environment, name: str, since: float, now: float
+) -> dict[int, float]:
+    """Return the highest value of each minute that has one."""
+    with translated(f"reading {name}"):
+        found = clients("cloudwatch").get_metric_statistics(
+            **_metric(environment, name, since, now), Statistics=["Maximum"]
+        )
+    return {int(p["Timestamp"].timestamp()): float(p["Maximum"]) for p in found["Datapoints"]}
+
+
+def _metric(environment: Environment, name: str, since: float, now: float) -> dict[str, object]:
     first = int(since) // MINUTE * MINUTE
     return {
         "Namespace": environment.names.metric_namespace,
-        "MetricName": HEAD_READY,
+        "MetricName": name,
         "Dimensions": [{"Name": ENVIRONMENT_DIMENSION, "Value": environment.name}],
         "StartTime": datetime.fromtimestamp(first, UTC),
         "EndTime": datetime.fromtimestamp(int(now) // MINUTE * MINUTE + MINUTE, UTC),

@@ -2,7 +2,8 @@
 generated. Pure: no AWS.
 
 A request takes 51,200 bytes of template (CloudFormation quotas). So each resource is sent on one
-line, without comments, docstrings and descriptions of parameters. The code may be of any length:
+line, without comments, docstrings, descriptions of parameters and names of statements (Sid). The
+code may be of any length:
 docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-lambda-function-code.html
 The documents' template is shortened in the same way.
 """
@@ -26,7 +27,7 @@ TYPE = re.compile(r"(?<=\{Type: )'(AWS(?:::\w+){2})'")
 
 
 def template_body(generated: Mapping[str, Any]) -> str:
-    """Return the template without comments; the code replaces its file's name.
+    """Return the template without what is for who reads it here; the code replaces its file's name.
 
     ``generated`` has more entries for its sections: ``{"Resources": …, "Outputs": …}``.
     """
@@ -41,6 +42,7 @@ def _body(generated: str) -> str:
         (own,) = (value for name, value in root.value if name.value == key.value)
         own.value += section.value
     leave_out_descriptions(root)
+    leave_out_sids(root)
     return shortened(root, FUNCTION)
 
 
@@ -85,9 +87,17 @@ def _shorten(node: Any, name: str, code: str, depth: int = 0) -> None:
 
 
 def _code(function: Path) -> str:
-    """Return the function without docstrings, comments and empty lines."""
+    """Return the function without docstrings, comments and empty lines, indented by one space."""
     lines = _without_docstrings(function.read_text()).splitlines(keepends=True)
-    return "".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
+    return "".join(
+        _by_one(line) for line in lines if line.strip() and not line.lstrip().startswith("#")
+    )
+
+
+def _by_one(line: str) -> str:
+    """Return a line that is indented by fours, indented by ones; no string spans lines."""
+    code = line.lstrip(" ")
+    return " " * ((len(line) - len(code)) // 4) + code
 
 
 def _without_docstrings(code: str) -> str:

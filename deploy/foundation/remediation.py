@@ -1,4 +1,5 @@
-"""A Lambda function: when an alarm goes to ALARM and there is no leader, have a head replaced.
+"""A Lambda function: when an alarm goes to ALARM and there is no leader, have a head replaced; when
+there is a leader and no standby, the head that should be one.
 
 CloudWatch invokes it when an alarm goes to ALARM, and Lambda may do so twice:
 docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-actions-Lambda.html
@@ -23,6 +24,8 @@ MIN_INTERVAL, MAX_PER_DAY, MAX_RECORDED = 15 * 60, 3, 10
 DAY = 24 * 3600
 CONFIG = Config(connect_timeout=3, read_timeout=5)
 HEALTHY = ("InService", "Healthy")
+# The alarm for which a head is replaced although another one leads.
+NO_STANDBY = "-no-standby"
 # Without these processes the group would not replace an unhealthy instance.
 REQUIRED_PROCESSES = {"ReplaceUnhealthy", "Terminate", "Launch"}
 
@@ -56,11 +59,12 @@ class Cluster:
         """Have one head replaced, and return what was done; raises NoAction."""
         if self.is_renewed("#deploy", LOCK_STILL):
             raise NoAction("a deploy is in progress")
-        if self.is_renewed("", LEASE_STILL):
+        if not self.is_renewed("", LEASE_STILL):
+            head, words = self.head_that_led()
+        elif alarm.endswith(NO_STANDBY):
+            head, words = self.head_beside_the_leader()
+        else:
             raise NoAction("the head lease is being renewed: there is a leader")
-        holder = self.read("").get("holder", "")
-        head = self.head_to_replace(holder)
-        words = f"{head} is replaced: no leader; last holder of the lease: {holder or 'none'}"
         self.record(alarm, event, head, words)
         self.scaling.set_instance_health(
             InstanceId=head, HealthStatus="Unhealthy", ShouldRespectGracePeriod=True
@@ -77,8 +81,29 @@ class Cluster:
                 return True
         return False
 
-    def head_to_replace(self, holder: str) -> str:
-        """Return the last leader, or a head that did not take over; raises NoAction."""
+    def head_that_led(self) -> tuple[str, str]:
+        """Return the last leader, or a head that did not take over, and why; raises NoAction."""
+        members, holder = self.members(), self.read("").get("holder", "")
+        head = holder if holder in members else min(members)
+        return head, f"{head} is replaced: no leader; last holder of the lease: {holder or 'none'}"
+
+    def head_beside_the_leader(self) -> tuple[str, str]:
+        """Return a head that does not lead, and why; raises NoAction.
+
+        The lease is read last. It was renewed a moment ago, so no other head can take it for
+        seconds, unless it is released.
+        """
+        members, lease = self.members(), self.read("")
+        others = members - {lease["holder"]}
+        if lease["released"]:
+            raise NoAction("the head lease is changing hands")
+        if not others:
+            raise NoAction("there is no head beside the leader")
+        head = min(others)
+        return head, f"{head} is replaced: it does not stand by; leader: {lease['holder']}"
+
+    def members(self) -> set[str]:
+        """Return the heads, all of them in service; raises NoAction."""
         found = self.scaling.describe_auto_scaling_groups(AutoScalingGroupNames=[self.group])
         for group in found["AutoScalingGroups"]:
             stopped = REQUIRED_PROCESSES & {
@@ -86,12 +111,12 @@ class Cluster:
             }
             if stopped:
                 raise NoAction(f"{', '.join(sorted(stopped))} of the head group is suspended")
-            members = {one["InstanceId"]: one for one in group["Instances"]}
-            states = {(one["LifecycleState"], one["HealthStatus"]) for one in members.values()}
+            members = {one["InstanceId"] for one in group["Instances"]}
+            states = {(one["LifecycleState"], one["HealthStatus"]) for one in group["Instances"]}
             if len(members) < group["DesiredCapacity"] or states - {HEALTHY}:
                 raise NoAction("the head group is changing")
             if members:
-                return holder if holder in members else min(members)
+                return members
         raise NoAction("there is no head")
 
     def record(self, alarm: str, event: str, head: str, words: str) -> None:

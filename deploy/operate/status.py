@@ -7,6 +7,7 @@ from common.environment import Environment
 from common.errors import PipelineError
 from common.waiting import Clock, SystemClock
 from deploy.cluster.autoscaler_health import AutoscalerHealth, autoscaler_health
+from deploy.cluster.heartbeat import stands_by
 from deploy.cluster.release_images import find_images, missing_images
 from deploy.cluster.remediations import last_remediation
 from deploy.cluster.state import ClusterState, find_alarms, read_state
@@ -39,6 +40,7 @@ def read_status(
         unfinished=unfinished,
         autoscaler=_autoscaler(clients, state, clock),
         removed=_removed(clients, environment, state),
+        stands_by=_stands_by(clients, environment, state, clock),
         remediation=last_remediation(clients, environment) if remediates else "",
     )
 
@@ -57,6 +59,15 @@ def _autoscaler(clients: Clients, state: ClusterState, clock: Clock) -> Autoscal
         return autoscaler_health(clients, state.leader.id, clock=clock)
     except PipelineError as error:
         return f"not known: {error.message}"
+
+
+def _stands_by(
+    clients: Clients, environment: Environment, state: ClusterState, clock: Clock
+) -> bool | None:
+    """Say whether a head stands by; None when none needs to, or it is not known."""
+    if not environment.head.standby or state.leader is None:
+        return None
+    return stands_by(clients, environment, now=clock.now() + clients.ahead)
 
 
 def _removed(clients: Clients, environment: Environment, state: ClusterState) -> tuple[str, ...]:

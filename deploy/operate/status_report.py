@@ -11,6 +11,8 @@ from deploy.operate.group_status import GroupStatus, group_statuses, strangers
 from deploy.operate.pause import left_running
 from deploy.release.config_bucket import rotation_folder
 
+NO_STANDBY = "no head stands by to take over from the leader: docs/runbooks/no-standby.md"
+
 
 @dataclass(frozen=True)
 class Section:
@@ -117,12 +119,13 @@ def status_report(
     remediation: str = "",
     autoscaler: AutoscalerHealth | str = "",
     removed: tuple[str, ...] = (),
+    stands_by: bool | None = None,
 ) -> StatusReport:
     """Return the report of a snapshot, its alarms, and the deploy in progress.
 
     ``missing`` says what the release that is served needs and does not find any more,
     ``autoscaler`` what is known of it, or why that is not known, ``removed`` which groups it only
-    drains.
+    drains, ``stands_by`` whether a head would take over; None: none needs to, or it is not known.
     """
     refused = autoscaler.refused if isinstance(autoscaler, AutoscalerHealth) else ()
     return StatusReport(
@@ -139,6 +142,7 @@ def status_report(
         problems=(
             *problems(environment, state, alarms, removed),
             *missing,
+            *((NO_STANDBY,) if stands_by is False else ()),
             *autoscaler_problems(autoscaler),
         ),
         deployer=deployer,

@@ -30,6 +30,10 @@ CHECKS: dict[str, Callable[[CheckedCluster], Verdict]] = {
     "no alarm is in ALARM": cluster_checks.alarms_are_ok,
     "the autoscaler works": cluster_checks.autoscaler_works,
 }
+# Of an environment that keeps a standby.
+STANDBY_CHECKS: dict[str, Callable[[CheckedCluster], Verdict]] = {
+    "a head stands by": cluster_checks.a_head_stands_by,
+}
 
 
 def run_checks(
@@ -48,7 +52,8 @@ def run_checks(
     """
     cluster = CheckedCluster(clients, environment, clock, rolled)
     deadline = clock.now() + timeout
-    own = {name: partial(look, cluster) for name, look in CHECKS.items()}
+    checks = CHECKS | (STANDBY_CHECKS if environment.head.standby else {})
+    own = {name: partial(look, cluster) for name, look in checks.items()}
     looks = own | group_checks(cluster) | metric_checks(cluster)
     return tuple(
         check(

@@ -9,7 +9,7 @@ from uuid import uuid4
 from common.environment import Environment
 from common.waiting import Seen, wait_for
 from deploy.cluster.autoscaler_health import AutoscalerHealth, NotReported, autoscaler_health
-from deploy.cluster.heartbeat import heartbeat
+from deploy.cluster.heartbeat import heartbeat, stands_by
 from deploy.cluster.resolved import resolve_on
 from deploy.cluster.run_command import run_command
 from deploy.cluster.state import find_alarms, find_lease, find_targets
@@ -18,7 +18,16 @@ from deploy.verify.check import Verdict
 from deploy.verify.checked_cluster import CheckedCluster
 from node.contract import GCS_PORT, RAY_COMMAND
 
-ALARMS = ("head-not-ready", "no-leader", "no-healthy-target", "head-launch", "autoscaler")
+NO_STANDBY = "no-standby"  # only of an environment that keeps a standby
+ALARMS = (
+    "head-not-ready",
+    "no-leader",
+    NO_STANDBY,
+    "no-healthy-target",
+    "head-launch",
+    "autoscaler",
+)
+NO_STANDBY_PAGE = f"docs/runbooks/{NO_STANDBY}.md"
 WINDOW = 600.0  # seconds of heartbeats that are checked
 # Seconds for a new round of the autoscaler: it completes one every 5 s, the guard looks every 10 s,
 # and a head that has just begun to lead starts its autoscaler last.
@@ -161,6 +170,17 @@ def head_ready_arrives(cluster: CheckedCluster) -> Verdict:
     return Verdict(beats.is_steady(now), words)
 
 
+def a_head_stands_by(cluster: CheckedCluster) -> Verdict:
+    """A head has said within two minutes that it could lead when the leader is lost."""
+    found = stands_by(cluster.clients, cluster.environment, now=cluster.now_at_aws())
+    if found is None:
+        return Verdict(True, "not checked: the heads' image does not say it")
+    beside = {one.id for one in cluster.instances("head")} - {cluster.leader().id}
+    names = ", ".join(sorted(beside)) or "no head"
+    missing = "" if found else f", and none that stands by: {NO_STANDBY_PAGE}"
+    return Verdict(found, f"{names} beside the leader{missing}")
+
+
 def clock_time(seconds: float) -> str:
     """Return a time (seconds since the epoch) as hours and minutes in UTC."""
     return f"{datetime.fromtimestamp(seconds, UTC):%H:%M}"
@@ -192,4 +212,5 @@ def alarm_is_delivered(cluster: CheckedCluster) -> Verdict:
 
 def alarm_names(environment: Environment) -> tuple[str, ...]:
     """Return the names of the foundation's alarms, in the order of the template."""
-    return tuple(f"raykiln-{environment.name}-{name}" for name in ALARMS)
+    names = [name for name in ALARMS if name != NO_STANDBY or environment.head.standby]
+    return tuple(f"raykiln-{environment.name}-{name}" for name in names)

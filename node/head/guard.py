@@ -17,6 +17,7 @@ acts: see ``may_feed_watchdog`` and ray-head.service.
 from collections.abc import Callable
 from typing import ClassVar
 
+from node.contract import HEAD_STANDING_BY
 from node.head.autoscaler_health import AutoscalerHealth
 from node.head.background_calls import BackgroundCalls, RepeatedCall
 from node.head.failures import Failures
@@ -55,6 +56,13 @@ class Guard:
         self._failures = Failures(limits, clock=clock)
         self._heartbeat = Heartbeat(
             background_calls, services.send, clock=clock, interval=limits.heartbeat_interval
+        )
+        self._standing_by = RepeatedCall(
+            background_calls,
+            "standing by",
+            lambda: services.send({HEAD_STANDING_BY: 1.0}),
+            clock=clock,
+            interval=limits.standing_by_interval,
         )
         self._autoscaler_health = AutoscalerHealth(ray, background_calls, limits, clock=clock)
         self._autoscaler = RepeatedCall(
@@ -224,6 +232,11 @@ class Guard:
         """Say whether this standby could lead from now on."""
         return self.phase is Phase.STANDBY and self._warm and self._failures.is_pause_over
 
+    def _stands_by(self) -> bool:
+        """Say whether this head could lead when the leader is lost, whose renewals it reads."""
+        other_leads = self.lease.other_address and self.lease.is_renewed_by_other
+        return self._can_lead() and bool(other_leads)
+
     def _ray_may_run(self) -> bool:
         return self.phase in (Phase.TAGGING, Phase.STARTING, Phase.LEADING)
 
@@ -286,6 +299,8 @@ class Guard:
                 self.is_leader if leads else None,
                 self._autoscaler_health.working if leads else None,
             )
+        elif self._stands_by():
+            self._standing_by.step()
 
     def _refresh_autoscaler(self) -> None:
         if self.phase in (Phase.STANDBY, Phase.LEADING):

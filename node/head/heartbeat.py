@@ -1,10 +1,10 @@
-"""The metrics of a head: a heartbeat every minute, and at once what is news. CloudWatch through
+"""The metrics of a leader: a heartbeat every minute, and at once what is news. CloudWatch through
 its argument only.
 """
 
 from collections.abc import Callable
 
-from node.contract import AUTOSCALER_WORKING, HEAD_LEADER, HEAD_READY
+from node.contract import AUTOSCALER_WORKING, HEAD_LEADER, HEAD_READY, HEAD_STANDING_BY
 from node.head.background_calls import BackgroundCalls
 
 Clock = Callable[[], float]
@@ -34,7 +34,12 @@ class Heartbeat:
         if self._clock() >= self._next:
             self._next = self._clock() + self._interval
             self._calls.reset("heartbeat")
-        known = {HEAD_LEADER: True, HEAD_READY: ready, AUTOSCALER_WORKING: autoscaler}
+        known = {
+            HEAD_LEADER: True,
+            HEAD_STANDING_BY: False,
+            HEAD_READY: ready,
+            AUTOSCALER_WORKING: autoscaler,
+        }
         values = {name: float(value) for name, value in known.items() if value is not None}
         self._calls.done("heartbeat", lambda: self._send(values))
 

@@ -29,6 +29,8 @@ class Limits:
     check_interval: float = 2.0  # between health checks of Ray
     unhealthy_timeout: float = 10.0  # without an answer from Ray
     heartbeat_interval: float = 60.0
+    # Under a minute, so that each has one: the highest would be the leader's 0 otherwise.
+    standing_by_interval: float = 50.0
     autoscaler_interval: float = 5.0  # between reads of the tag that names its YAML
     round_check_interval: float = 10.0  # between questions for the autoscaler's newest round
     round_timeout: float = 60.0  # without a new one; the autoscaler completes one every 5 s

@@ -158,6 +158,7 @@ VALUES = {
     "JOB_TASK": "task",
     "HEAD_READY": "HeadReady",
     "HEAD_LEADER": "HeadLeader",
+    "HEAD_STANDING_BY": "HeadStandingBy",
     "AUTOSCALER_WORKING": "AutoscalerWorking",
     "GAVE_UP": "GaveUp",
     "ENVIRONMENT_DIMENSION": "Environment",
@@ -349,6 +350,7 @@ def test_what_jobs_print_has_a_group_that_both_roles_write_and_that_forgets(
     [
         ("HeadNotReadyAlarm", "HeadReady", contract.HEAD_READY),
         ("NoLeaderAlarm", "HeadLeader", contract.HEAD_LEADER),
+        ("NoStandbyAlarm", "HeadStandingBy", contract.HEAD_STANDING_BY),
         ("AutoscalerAlarm", "AutoscalerWorking", contract.AUTOSCALER_WORKING),
     ],
 )
@@ -364,11 +366,12 @@ def test_alarms_watch_what_the_guard_sends(
 
 
 def test_dashboard_shows_what_nodes_send(resources: dict[str, Any]) -> None:
-    body = resources["Dashboard"]["DashboardBody"]
+    body, _ = resources["Dashboard"]["DashboardBody"]
     environment = f'"{contract.ENVIRONMENT_DIMENSION}", "${{Environment}}"'
 
     assert f'["${{MetricNamespace}}", "{contract.HEAD_READY}", {environment}]' in body
     assert f'"{contract.HEAD_LEADER}"' in body
+    assert f'"{contract.HEAD_STANDING_BY}"' in body
     assert f'"{contract.AUTOSCALER_WORKING}"' in body
     assert f'"{contract.GAVE_UP}", {environment}, "{contract.ROLE_DIMENSION}", "head"' in body
 

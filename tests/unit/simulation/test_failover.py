@@ -5,6 +5,8 @@ That no two heads ever run Ray together is checked by the simulation itself, at 
 
 import pytest
 
+from deploy.cluster.state import find_alarms
+from deploy.operate.status_report import NO_STANDBY
 from localcloud import behaviour
 from node.lease.lease import LEASE_TIMES
 from tests.simulation.head import FakeRayHead
@@ -129,6 +131,40 @@ def test_a_head_cut_off_from_all_fences_itself_and_comes_back_as_a_standby(
     assert life.ended - cut <= FENCED
     assert doubled.failed_checks(CALM) == []
     assert doubled.leader() is not before
+
+
+def test_a_head_that_is_cut_off_for_good_is_no_standby_and_that_is_noticed(
+    doubled: Cluster,
+) -> None:
+    before, alarm = doubled.leader(), f"alarm raykiln-{doubled.name}-no-standby"
+    doubled.cloud.clock.sleep(CALM)
+    assert doubled.status().problems == ()
+
+    doubled.cloud.cut_off(before.host.instance_id)
+    doubled.leads_again(before, within=30)
+    doubled.joined(2, within=60)
+    doubled.cloud.clock.sleep(2 * 60)
+    assert NO_STANDBY in doubled.status().problems
+    assert alarm not in doubled.status().problems
+    assert "a head stands by" in " ".join(doubled.failed_checks())
+
+    doubled.cloud.clock.sleep(3 * 60)
+    assert alarm in doubled.status().problems
+    doubled.cloud.reconnect(before.host.instance_id)
+    assert doubled.failed_checks(CALM) == []
+    assert doubled.status().problems == ()
+
+
+def test_a_standby_that_boots_in_two_minutes_sets_off_no_alarm(doubled: Cluster) -> None:
+    before, alarm = doubled.leader(), f"raykiln-{doubled.name}-no-standby"
+    doubled.cloud.clock.sleep(5 * 60)
+
+    doubled.cloud.crash(before.host.instance_id)
+    for _ in range(60):
+        doubled.cloud.clock.sleep(5)
+        found = find_alarms(doubled.cloud.clients, doubled.name)
+        assert [one.state for one in found if one.name == alarm] == ["OK"]
+    assert doubled.failed_checks() == []
 
 
 def test_a_head_that_only_workers_cannot_reach_goes_on_leading(single: Cluster) -> None:

@@ -124,11 +124,18 @@ def test_the_template_body_has_the_template_s_meaning() -> None:
     assert written["Resources"]["Remediation"]["Properties"].pop("Code") == {
         "ZipFile": FUNCTION.name
     }
-    # Parameters are described for who reads the template alone.
+    # Parameters are described, and statements named, for who reads the template alone.
     for parameter in written["Parameters"].values():
         parameter.pop("Description", None)
-    assert sent == written
+    assert sent == without_sids(written)
     assert undocumented(code) == undocumented(FUNCTION.read_text())
+
+
+def without_sids(tree: Any) -> Any:
+    """Return a template's tree without the names of statements."""
+    if isinstance(tree, dict):
+        return {key: without_sids(value) for key, value in tree.items() if key != "Sid"}
+    return [without_sids(one) for one in tree] if isinstance(tree, list) else tree
 
 
 def undocumented(code: str) -> str:
@@ -244,9 +251,12 @@ def test_alarms_only_notify_unless_remediation_is_on(ground: Ground) -> None:
     assert boto3.client("lambda").list_functions()["Functions"] == []
 
 
-def test_three_alarms_remediate_when_remediation_is_on(ground: Ground) -> None:
-    ground.apply(an_environment())
-    switched_on = an_environment(alarms={"remediate": True})
+STANDBY = {"instance_type": "m6i.large", "standby": 1}
+
+
+def test_four_alarms_remediate_when_remediation_is_on(ground: Ground) -> None:
+    ground.apply(an_environment(head=STANDBY))
+    switched_on = an_environment(head=STANDBY, alarms={"remediate": True})
 
     added = {change for change in ground.plan(switched_on).changes if change.action == "add"}
 
@@ -255,6 +265,7 @@ def test_three_alarms_remediate_when_remediation_is_on(ground: Ground) -> None:
     assert functions_of(ground, switched_on) == {
         "raykiln-dev-head-not-ready": [function],
         "raykiln-dev-no-leader": [function],
+        "raykiln-dev-no-standby": [function],
         "raykiln-dev-no-healthy-target": [function],
         "raykiln-dev-head-launch": [],
         "raykiln-dev-autoscaler": [],
@@ -265,6 +276,34 @@ def test_three_alarms_remediate_when_remediation_is_on(ground: Ground) -> None:
         "RemediationPermission",
         "RemediationRole",
     }
+
+
+def test_an_alarm_watches_the_standby_that_an_environment_keeps(ground: Ground) -> None:
+    ground.apply(an_environment())
+    assert "raykiln-dev-no-standby" not in listed_alarms()
+
+    ground.apply(an_environment(head=STANDBY, alarms={"head_missing_minutes": 4}))
+
+    assert "raykiln-dev-no-standby" in listed_alarms()
+    (alarm,) = boto3.client("cloudwatch").describe_alarms(AlarmNames=["raykiln-dev-no-standby"])[
+        "MetricAlarms"
+    ]
+    assert (alarm["MetricName"], alarm["Statistic"]) == ("HeadStandingBy", "Maximum")
+    assert (alarm["Period"], alarm["EvaluationPeriods"]) == (60, 4)
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 1.0)
+    # Nothing at all is sent by heads of an image from before, which must set off no alarm.
+    assert alarm["TreatMissingData"] == "missing"
+    ground.apply(an_environment())
+    assert "raykiln-dev-no-standby" not in listed_alarms()
+
+
+def listed_alarms() -> set[str]:
+    """Return the names of the alarms, which the dashboard must list too."""
+    cloudwatch = boto3.client("cloudwatch")
+    arns = {alarm["AlarmArn"] for alarm in cloudwatch.describe_alarms()["MetricAlarms"]}
+    body = cloudwatch.get_dashboard(DashboardName="raykiln-dev")["DashboardBody"]
+    assert set(json.loads(body)["widgets"][0]["properties"]["alarms"]) == arns
+    return {arn.rpartition(":")[2] for arn in arns}
 
 
 def test_switching_remediation_off_deletes_all_of_it(ground: Ground) -> None:

@@ -156,7 +156,10 @@ def physical(logical_id: str) -> str:
 def scene(world: World, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Scene:
     """One head, in service, that holds the lease and no longer renews it."""
     environment = an_environment(
-        network=SMALL, alarms={"remediate": True}, names={"head_group": NAME}
+        network=SMALL,
+        alarms={"remediate": True},
+        names={"head_group": NAME},
+        head={"instance_type": "m6i.large", "standby": 1},
     )
     clients, time = Clients("us-east-1"), Time(clock)
     group = Group(clients, clock)
@@ -249,6 +252,99 @@ def test_ignores_the_lock_of_a_dead_deployer(scene: Scene) -> None:
 
     assert scene.replaced() == scene.group.ids
     assert scene.time.slept == 35 + 12
+
+
+# --- It replaces a head that does not stand by ----------------------------------------------------
+
+
+def led(scene: Scene, leader: str, heads: int = 2) -> list[str]:
+    """Have so many heads, and the leader renew its lease; return the other heads."""
+    scene.group.resize(heads)
+    scene.clock.advance(SETTLED)
+    leader = leader or max(scene.group.ids)
+    scene.time.meanwhile = lambda: scene.lease(leader, beat=7 + int(scene.time.slept))
+    return [head for head in scene.group.ids if head != leader]
+
+
+@pytest.mark.parametrize("which", [min, max])
+def test_replaces_the_head_that_does_not_stand_by_and_never_the_leader(
+    scene: Scene, which: Callable[[list[str]], str]
+) -> None:
+    scene.group.resize(2)
+    scene.clock.advance(SETTLED)
+    leader = which(scene.group.ids)
+    (other,) = led(scene, leader)
+
+    words = scene.alarm("no-standby")
+
+    assert words == f"{other} is replaced: it does not stand by; leader: {leader}"
+    assert scene.replaced() == [other]
+    assert scene.health() == {leader: "Healthy", other: "Unhealthy"}
+
+
+def test_other_alarms_replace_no_head_beside_a_leader(scene: Scene) -> None:
+    led(scene, "")
+
+    for name in ("head-not-ready", "no-leader", "no-healthy-target"):
+        words = scene.alarm(name)
+        assert words == "no action: the head lease is being renewed: there is a leader"
+    assert set(scene.health().values()) == {"Healthy"}
+
+
+def test_without_a_leader_the_alarm_of_no_standby_replaces_the_last_leader(scene: Scene) -> None:
+    scene.group.resize(2)
+    scene.clock.advance(SETTLED)
+    last = max(scene.group.ids)
+    scene.lease(last)
+
+    words = scene.alarm("no-standby")
+
+    assert words == f"{last} is replaced: no leader; last holder of the lease: {last}"
+
+
+def has_no_one_to_replace(scene: Scene, words: str) -> bool:
+    """Send the alarm of no standby; say whether it took no action for this reason."""
+    before = scene.health()
+    return scene.alarm("no-standby") == f"no action: {words}" and scene.health() == before
+
+
+def test_a_leader_alone_is_not_replaced(scene: Scene) -> None:
+    led(scene, "", heads=1)
+
+    assert has_no_one_to_replace(scene, "there is no head beside the leader")
+
+
+def test_no_head_is_replaced_while_the_lease_changes_hands(scene: Scene) -> None:
+    led(scene, "")
+    holder = max(scene.group.ids)
+    scene.time.meanwhile = lambda: scene.lease(holder, beat=8, released=True)
+
+    assert has_no_one_to_replace(scene, "the head lease is changing hands")
+
+
+def test_no_standby_is_replaced_during_a_rollout(scene: Scene) -> None:
+    led(scene, "")
+    lock = {"cluster": "dev#deploy", "token": "a", "beat": 4}
+    scene.put(lock)
+    scene.time.meanwhile = lambda: scene.put(lock | {"beat": 5})
+
+    assert has_no_one_to_replace(scene, "a deploy is in progress")
+
+
+def test_no_standby_is_replaced_while_the_group_launches_it(scene: Scene) -> None:
+    led(scene, "", heads=1)
+    scene.group.resize(2)
+
+    assert has_no_one_to_replace(scene, "the head group is changing")
+
+
+def test_a_standby_is_replaced_once_in_15_minutes(scene: Scene) -> None:
+    led(scene, "")
+    scene.alarm("no-standby")
+    scene.clock.advance(600, every=30)
+
+    assert has_no_one_to_replace(scene, "a head was replaced 600 s ago")
+    assert len(scene.replaced()) == 1
 
 
 # --- It takes no action ---------------------------------------------------------------------------
@@ -415,7 +511,9 @@ def run_here(work: Work, folder: Path, time: Time) -> Answer:
         return Answer(0, f"{module.handler(json.loads(work.event), None)}\n", "")
 
 
-@pytest.mark.parametrize("alarm", ["head-not-ready", "no-leader", "no-healthy-target"])
+@pytest.mark.parametrize(
+    "alarm", ["head-not-ready", "no-leader", "no-standby", "no-healthy-target"]
+)
 def test_an_alarm_in_alarm_invokes_the_function(
     scene: Scene, driver: FakeDriver, tmp_path: Path, alarm: str
 ) -> None:

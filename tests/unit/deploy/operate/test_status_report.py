@@ -96,6 +96,25 @@ def test_a_refused_launch_is_shown_with_its_reason_however_old_it_is() -> None:
     assert section.rows == (("gpu", "g5.xlarge", "spot", "600 s", f"{CAPACITY}: no room", "-"),)
 
 
+@pytest.mark.parametrize(
+    ("stands_by", "words"),
+    [
+        (True, ()),
+        (None, ()),
+        (False, ("no head stands by to take over from the leader: docs/runbooks/no-standby.md",)),
+    ],
+)
+def test_a_cluster_whose_standby_is_silent_has_a_problem(
+    stands_by: bool | None, words: tuple[str, ...]
+) -> None:
+    state = serving(a_desired_state())
+
+    report = status_report(an_environment(), state, (), stands_by=stands_by)
+
+    assert report.problems == words
+    assert report.is_healthy is (not words)
+
+
 def test_an_image_that_is_gone_is_a_problem() -> None:
     gone = ("the worker image ami-worker does not exist any more",)
     report = status_report(an_environment(), serving(a_desired_state()), (), missing=gone)

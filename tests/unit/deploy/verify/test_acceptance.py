@@ -1,7 +1,7 @@
 """The acceptance list against a cluster of fake machines on the local cloud's control plane."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -11,11 +11,12 @@ import pytest
 
 from common.clients import Clients
 from common.errors import PipelineError, Refused, TimedOut, Unanswered
-from deploy.cluster.heartbeat import Heartbeat
+from deploy.cluster.heartbeat import Heartbeat, stands_by
 from deploy.cluster.instances import find_instances
 from deploy.cluster.ray_instances import ray_instances
 from deploy.cluster.run_command import run_command
 from deploy.cluster.state import find_lease
+from deploy.operate.status import read_status
 from deploy.verify.acceptance import CHECKS, run_checks
 from deploy.verify.alarm_delivery import deliver_alarm
 from deploy.verify.check import Check, Verdict, check
@@ -134,13 +135,15 @@ class HealthyCluster:
             ExpressionAttributeValues={":beat": {"N": str(beat)}},
         )
 
-    def beat(self, now: float, value: float = 1.0) -> None:
+    def beat(
+        self, now: float, value: float = 1.0, names: Iterable[str] = ("HeadReady", "HeadLeader")
+    ) -> None:
         """Send a heartbeat with that time."""
         dimensions = [{"Name": "Environment", "Value": "dev"}]
         when = datetime.fromtimestamp(now, UTC)
         metrics = [
             {"MetricName": name, "Dimensions": dimensions, "Timestamp": when, "Value": value}
-            for name in ("HeadReady", "HeadLeader")
+            for name in names
         ]
         self.clients("cloudwatch").put_metric_data(Namespace="Ray/Head", MetricData=metrics)
 
@@ -359,6 +362,43 @@ class TestHealthyCluster:
         assert older.passed
         assert older.seen.startswith("not checked: not reported by the image of i-")
         healthy.autoscaler["refused"], healthy.guard_knows = {}, True
+
+    def test_a_standby_is_asked_for_where_one_is_kept_and_must_have_said_so(
+        self, healthy: HealthyCluster
+    ) -> None:
+        plain = healthy.cluster.environment
+        head = plain.head.model_copy(update={"standby": 1})
+        healthy.cluster.environment = plain.model_copy(update={"head": head})
+        clock, leader = healthy.cluster.clock, healthy.cluster.state().leader
+        assert leader is not None
+
+        def said() -> tuple[bool, str, bool | None]:
+            found = healthy.checks()["a head stands by"]
+            now = clock.now()
+            stands = stands_by(healthy.clients, healthy.cluster.environment, now=now)
+            return found.passed, found.seen, stands
+
+        assert said() == (True, "not checked: the heads' image does not say it", None)
+        healthy.beat(clock.now(), 1.0, ["HeadStandingBy"])
+        assert said() == (True, "no head beside the leader", True)
+        healthy.beat(clock.now(), 0.0, ["HeadStandingBy"])  # the leader's
+        assert said()[2] is True
+        clock.advance(121, every=5)
+        healthy.beat(clock.now(), 0.0, ["HeadStandingBy"])
+        assert said() == (
+            False,
+            "no head beside the leader, and none that stands by: docs/runbooks/no-standby.md",
+            False,
+        )
+        assert read_status(healthy.cluster.environment, healthy.clients, clock=clock).problems == (
+            "1 of 2 heads in service",
+            "no head stands by to take over from the leader: docs/runbooks/no-standby.md",
+        )
+
+        healthy.cluster.environment = plain
+        assert "a head stands by" not in healthy.checks()
+        status = read_status(plain, healthy.clients, clock=clock)
+        assert status.problems == ()
 
     def test_a_lost_head_is_replaced_and_timed(
         self, healthy: HealthyCluster, monkeypatch: pytest.MonkeyPatch

@@ -92,12 +92,74 @@ def test_a_standby_completes_its_launch_and_waits(table: MemoryTable, clock: Fak
     leader = a_leader(table, clock)
     standby = FakeHead(table, clock, "i-0b")
 
-    run_all([leader, standby], 60)
+    run_all([leader, standby], 40)
 
     assert standby.guard.phase is Phase.STANDBY
     assert "complete_launch" in standby.services.asked
     assert standby.ray.starts == 0
-    assert standby.services.sent == []
+    assert standby.services.sent == [{"HeadStandingBy": 1.0}]
+
+
+def test_a_standby_says_so_at_once_and_then_in_each_minute(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = two_heads(table, clock)
+    assert standby.services.sent == [{"HeadStandingBy": 1.0}]
+
+    for _ in range(60):
+        before = len(standby.services.sent)
+        run_all([leader, standby], 60)
+        assert len(standby.services.sent) - before in (1, 2)
+
+    assert set(map(str, standby.services.sent)) == {"{'HeadStandingBy': 1.0}"}
+    assert leader.services.sent[-1]["HeadStandingBy"] == 0.0
+
+
+def test_a_head_that_is_cut_off_does_not_say_that_it_stands_by(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    """It stands by again, for all it knows: warm, after the last leader that it has seen."""
+    cut_off = a_leader(table, clock)
+    sent = len(cut_off.services.sent)
+    table.reachable = False
+
+    cut_off.run(300)
+
+    assert cut_off.guard.phase is Phase.STANDBY
+    assert {"HeadStandingBy": 1.0} not in cut_off.services.sent[sent:]
+
+
+def test_a_standby_that_is_cut_off_says_nothing_until_it_is_back(
+    table: MemoryTable, clock: FakeClock
+) -> None:
+    leader, standby = two_heads(table, clock)
+    table.reachable = False
+    standby.run(600)
+    assert standby.services.sent == [{"HeadStandingBy": 1.0}]
+
+    table.reachable = True
+    leader.run(10)
+    run_all([leader, standby], 15)
+
+    heads = (leader, standby)
+    assert sorted(head.guard.is_leader for head in heads) == [False, True]
+    (waits,) = (head for head in heads if not head.guard.is_leader)
+    assert waits.services.sent[-1] == {"HeadStandingBy": 1.0}
+
+
+@pytest.mark.parametrize("missing", ["warm", "leader"])
+def test_a_head_that_could_not_take_over_does_not_say_that_it_stands_by(
+    table: MemoryTable, clock: FakeClock, missing: str
+) -> None:
+    leader, standby = two_heads(table, clock)
+    if missing == "warm":
+        standby.ray.warmed = False
+        run_all([leader, standby], 70)
+    else:
+        standby.services.failing["refresh_secret"] = NotNow("throttled")
+        standby.run(70)
+
+    assert standby.services.sent.count({"HeadStandingBy": 1.0}) == 1
 
 
 def test_a_standby_leads_after_the_lease_has_lapsed(table: MemoryTable, clock: FakeClock) -> None:
@@ -709,6 +771,7 @@ def test_a_leader_whose_autoscaler_stands_still_says_so_and_leads_on(
 
     assert leader.services.sent[-1] == {
         "HeadLeader": 1.0,
+        "HeadStandingBy": 0.0,
         "HeadReady": 1.0,
         "AutoscalerWorking": 0.0,
     }

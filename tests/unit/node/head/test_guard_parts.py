@@ -55,6 +55,9 @@ def test_a_failure_is_followed_by_a_pause(clock: FakeClock) -> None:
     assert failures.is_pause_over
 
 
+LEADS = {"HeadLeader": 1.0, "HeadStandingBy": 0.0}
+
+
 def test_heartbeat_is_sent_once_an_interval(clock: FakeClock, calls: BackgroundCalls) -> None:
     sent: list[dict[str, float]] = []
     heartbeat = Heartbeat(calls, sent.append, clock=clock, interval=60.0)
@@ -63,7 +66,7 @@ def test_heartbeat_is_sent_once_an_interval(clock: FakeClock, calls: BackgroundC
         heartbeat.step(ready=True)
         clock.advance(0.5)
 
-    assert sent == [{"HeadLeader": 1.0, "HeadReady": 1.0}] * 2
+    assert sent == [{**LEADS, "HeadReady": 1.0}] * 2
 
 
 def test_heartbeat_leaves_ready_out_until_it_is_known_and_hurries_when_told(
@@ -79,8 +82,8 @@ def test_heartbeat_leaves_ready_out_until_it_is_known_and_hurries_when_told(
     heartbeat.report_failure()
 
     assert sent == [
-        {"HeadLeader": 1.0},
-        {"HeadLeader": 1.0, "HeadReady": 0.0},
+        LEADS,
+        {**LEADS, "HeadReady": 0.0},
         {"HeadReady": 0.0},
     ]
 
@@ -96,9 +99,9 @@ def test_heartbeat_says_whether_the_autoscaler_works_once_that_is_known(
         heartbeat.step(True, known)
 
     assert sent == [
-        {"HeadLeader": 1.0, "HeadReady": 1.0},
-        {"HeadLeader": 1.0, "HeadReady": 1.0, "AutoscalerWorking": 1.0},
-        {"HeadLeader": 1.0, "HeadReady": 1.0, "AutoscalerWorking": 0.0},
+        {**LEADS, "HeadReady": 1.0},
+        {**LEADS, "HeadReady": 1.0, "AutoscalerWorking": 1.0},
+        {**LEADS, "HeadReady": 1.0, "AutoscalerWorking": 0.0},
     ]
 
 
