@@ -1,8 +1,9 @@
-"""The head is cut off from AWS for good: it stays in service, and there is no leader.
+"""The head is cut off from AWS for good: it stays in service, and neither leads nor stands by.
 
 In the field: a kernel that hangs, an interface or a route table that is lost; EC2's checks pass.
-Must hold: with remediation enabled the alarm has the head replaced, without a person, and the
-remediation's record says so.
+Must hold: a standby takes over at once, if one is kept; and with remediation enabled an alarm has
+the wedged head replaced, without a person, and the remediation's record says so. The standby that
+took over leads on.
 Runbook: docs/runbooks/remediation.md
 """
 
@@ -17,7 +18,9 @@ from drills.kit.phases import Recovery
 from localcloud.network import API
 
 RECOVERY = Recovery.HEAD
-# The alarm waits for three minutes without a head, and for its metric's last minute.
+# Until a standby leads and has all workers: the lease lapses after 10 s, and Ray starts.
+TAKE_OVER = 120.0
+# The alarm waits for three minutes without a head or a standby, and for its metric's last minute.
 WITHIN = 480.0
 LOCAL_ONLY = "on AWS the endpoints have no fixed addresses, and Run Command would be cut off too"
 
@@ -30,8 +33,13 @@ def run(cluster: ClusterUnderTest) -> None:
     before = last_remediation(cluster.clients, cluster.environment)
     address = cluster.address(cluster.leader)
     drop_packets(cluster, f"{cluster.leader} is cut off from AWS for good", between(address, API))
+    if cluster.environment.head.standby:
+        cluster.wait("a standby that leads", lambda: cluster.is_back(excluded=address), TAKE_OVER)
+    led = cluster.lease().epoch
     took = cluster.wait("the head replaced by the alarm", lambda: is_gone(cluster), WITHIN)
     cluster.figures["replaced"] = took
+    if cluster.environment.head.standby:
+        cluster.expect(cluster.lease().epoch == led, "the leader was replaced too")
     restore_network()
     words = last_remediation(cluster.clients, cluster.environment)
     cluster.expect(words != before, f"no alarm was acted on; last remediation: {words or 'none'}")
