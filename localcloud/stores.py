@@ -5,12 +5,15 @@ with it, as on an ElastiCache node that is replaced. See redis.io/docs, TLS and 
 """
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 from localcloud.certificates import Certificates
 from localcloud.network import Network
 from localcloud.patches.elasticache import StorePlan, mark_available, plans
 from localcloud.paths import namespace_path
+
+ANSWERS_SECONDS = 10.0
 
 
 class Stores:
@@ -21,14 +24,39 @@ class Stores:
         self._running: dict[StorePlan, subprocess.Popen[bytes]] = {}
 
     def reconcile(self, now: float) -> None:
-        """Start new ones, stop deleted ones, restart those that died."""
+        """Start new ones, stop deleted ones, restart those that died, change passwords."""
         desired = set(plans())
         for plan in [*self._running]:
-            if plan not in desired or self._running[plan].poll() is not None:
+            if self._running[plan].poll() is not None:
                 self._stop(plan)
+            elif plan not in desired:
+                self._follow(plan, desired)
         for plan in desired - self._running.keys():
             self._running[plan] = self._start(plan)
             mark_available(plan.name)
+
+    def _follow(self, plan: StorePlan, desired: set[StorePlan]) -> None:
+        """Change the passwords of one that runs, if nothing else differs; else stop it."""
+        for wanted in desired:
+            if replace(wanted, tokens=plan.tokens) == plan:
+                self._change_passwords(plan, wanted)
+                self._running[wanted] = self._running.pop(plan)
+                return
+        self._stop(plan)
+
+    def _change_passwords(self, plan: StorePlan, wanted: StorePlan) -> None:
+        """Have a server that runs accept other passwords; they are in no command line."""
+        commands = f"AUTH {plan.tokens[0]}\nACL SETUSER default resetpass {_rules(wanted)}\n"
+        enter = self._enter(self._network.space_of(self._host(plan)))
+        client = ["redis-cli", "-e", "-h", plan.address, "-p", str(plan.port)]
+        client += ["--tls", "--cacert", str(self._certificates.ca)]
+        subprocess.run(
+            [*enter, *client],
+            input=commands.encode(),
+            stdout=subprocess.DEVNULL,
+            timeout=ANSWERS_SECONDS,
+            check=True,
+        )
 
     def _start(self, plan: StorePlan) -> "subprocess.Popen[bytes]":
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -36,7 +64,7 @@ class Stores:
         settings.touch(mode=0o600)
         settings.write_text("\n".join(self._settings(plan)) + "\n")
         space = self._network.attach(self._host(plan), [plan.address])
-        enter = ["nsenter", f"--net={namespace_path(space)}"]
+        enter = self._enter(space)
         return subprocess.Popen([*enter, "redis-server", str(settings)], stdout=subprocess.DEVNULL)
 
     def _settings(self, plan: StorePlan) -> list[str]:
@@ -52,7 +80,7 @@ class Stores:
             "protected-mode no",  # security groups protect it
             'save ""',
             "daemonize no",
-            *([f"requirepass {plan.token}"] if plan.token else []),
+            *([f"user default on ~* &* +@all {_rules(plan)}"] if plan.tokens else []),
         ]
 
     def _stop(self, plan: StorePlan) -> None:
@@ -62,5 +90,13 @@ class Stores:
         self._network.detach(self._host(plan))
         (self._folder / f"{plan.name}.conf").unlink(missing_ok=True)
 
+    def _enter(self, space: str) -> list[str]:
+        return ["nsenter", f"--net={namespace_path(space)}"]
+
     def _host(self, plan: StorePlan) -> str:
         return f"cache-{plan.name[:20]}"
+
+
+def _rules(plan: StorePlan) -> str:
+    """Return what Redis's ACL calls the passwords: redis.io/docs, ACL SETUSER."""
+    return " ".join(f">{token}" for token in plan.tokens)

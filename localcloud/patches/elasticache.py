@@ -3,9 +3,12 @@
 Follows CreateReplicationGroup (docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/
 API_CreateReplicationGroup.html: AuthToken needs TransitEncryptionEnabled and has 16 to 128
 printable characters), DeleteCacheSubnetGroup, and "Accessing your cluster" (a cache is in its
-subnet group's VPC, behind security groups). moto returns names that do not resolve, forgets the
-token and deletes nothing. localcloud/stores.py runs the server behind the name, and marks a group
-available once it is started.
+subnet group's VPC, behind security groups), and "Authenticating with the AUTH command"
+(docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth.html: ModifyReplicationGroup with an AuthToken
+adds it to the newest that there is, with ROTATE, or leaves it alone, with SET after a ROTATE to it;
+it takes effect at once, and what is stored stays). moto returns names that do not resolve, forgets
+the token and deletes nothing. localcloud/stores.py runs the server behind the name, and marks a
+group available once it is started.
 """
 
 from collections.abc import Iterator
@@ -34,14 +37,17 @@ class SubnetGroupInUse(ElastiCacheException):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class StorePlan:
-    """One replication group: what runs for it, and where. ``token`` is its password or nothing."""
+    """One replication group: what runs for it, and where.
+
+    Each of ``tokens`` is a password of it, the newest first; with none, it has no password.
+    """
 
     name: str
     endpoint: str
     address: str
     port: int
     encrypted: bool
-    token: str
+    tokens: tuple[str, ...]
 
 
 def plans() -> tuple[StorePlan, ...]:
@@ -61,7 +67,7 @@ def _plan(group: Any) -> StorePlan:
         address=group.interface.private_ip_address,
         port=int(group.port),
         encrypted=bool(group.transit_encryption_enabled),
-        token=group.token,
+        tokens=group.tokens,
     )
 
 
@@ -81,10 +87,14 @@ def _check(backend: Any, request: dict[str, Any]) -> None:
         raise Refused("The local cloud supports replication groups with one new node only")
     if token and not request["transit_encryption_enabled"]:
         raise Refused("AuthToken is only supported when TransitEncryptionEnabled is true")
-    if token and not 16 <= len(token) <= 128:
-        raise Refused("AuthToken must have 16 to 128 characters")
+    _check_token(token)
     if request["cache_subnet_group_name"] not in backend.cache_subnet_groups:
         raise Refused("The local cloud needs an existing CacheSubnetGroupName")
+
+
+def _check_token(token: str) -> None:
+    if token and not 16 <= len(token) <= 128:
+        raise Refused("AuthToken must have 16 to 128 characters")
 
 
 def _make(create: Any) -> Any:
@@ -103,12 +113,39 @@ def _make(create: Any) -> Any:
         )
         interface.status, interface.requester_managed = "in-use", True
         group.cache_subnet_group_name = request["cache_subnet_group_name"]
-        group.interface, group.token = interface, request["auth_token"] or ""
+        group.interface = interface
+        group.tokens = (request["auth_token"],) if request["auth_token"] else ()
         group.transit_encryption_enabled = bool(request["transit_encryption_enabled"])
         group.status = "creating"
         return group
 
     return create_replication_group
+
+
+def _modifying(modify: Any) -> Any:
+    def modify_replication_group(self: ElastiCacheResponse) -> ActionResult:
+        """Change the token first, which is refused before anything is changed."""
+        token = self._get_param("AuthToken")
+        if token:
+            name = self._get_param("ReplicationGroupId")
+            (group,) = self.elasticache_backend.describe_replication_groups(name)
+            strategy = self._get_param("AuthTokenUpdateStrategy") or "ROTATE"
+            group.tokens = _tokens_after(group.tokens, token, strategy)
+        return modify(self)
+
+    return modify_replication_group
+
+
+def _tokens_after(tokens: tuple[str, ...], token: str, strategy: str) -> tuple[str, ...]:
+    """Return a group's tokens after an update, the newest first."""
+    _check_token(token)
+    if not tokens:
+        raise Refused("The local cloud adds no AuthToken to a group that was made without one")
+    if strategy == "ROTATE":
+        return tuple(dict.fromkeys((token, tokens[0])))
+    if strategy == "SET" and token in tokens:
+        return (token,)
+    raise Refused(f"The local cloud does not support {strategy} of this AuthToken")
 
 
 def _delete_subnet_group(self: ElastiCacheResponse) -> ActionResult:
@@ -134,6 +171,9 @@ def _delete(self: Any, replication_group_id: str, retain_primary_cluster: bool |
 @cache
 def install() -> None:
     """Give replication groups an interface and a token, and delete them and subnet groups."""
+    ElastiCacheResponse.modify_replication_group = _modifying(
+        ElastiCacheResponse.modify_replication_group
+    )
     ElastiCacheResponse.delete_cache_subnet_group = _delete_subnet_group
     ElastiCacheBackend.create_replication_group = _make(ElastiCacheBackend.create_replication_group)
     ElastiCacheBackend.delete_replication_group = _delete

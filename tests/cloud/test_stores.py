@@ -1,6 +1,7 @@
 """ElastiCache is a real Redis: over TLS, for clients with the secret, within its security group."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,13 +12,13 @@ from tests.cloud.harness import Cloud, eventually, until
 
 NAME = "kept"
 SECRET = "/kept/secret"
-VALUE = "made-for-this-test-alone"
+VALUE, ANOTHER = "made-for-this-test-alone", "another-one-of-this-test-alone"
 ASK = """
 import socket, ssl, sys
-host, password = sys.argv[1:]
+host, password, *commands = sys.argv[1:]
 plain = socket.create_connection((host, 6379), 3)
 found = ssl.create_default_context().wrap_socket(plain, server_hostname=host)
-for words in (f"AUTH {password}", "SET actor alive", "GET actor"):
+for words in (f"AUTH {password}", *commands):
     found.sendall(f"{words}\\r\\n".encode())
     print(found.recv(100).decode().split("\\r\\n")[-2])
 """
@@ -75,11 +76,18 @@ def address(cloud: Cloud, machine: dict[str, Any]) -> Iterator[str]:
 def test_only_who_has_the_secret_finds_what_it_stored(
     cloud: Cloud, machine: dict[str, Any], address: str
 ) -> None:
-    def asked(password: str) -> list[str]:
-        done = cloud.attempt(
-            machine["InstanceId"], f"python3 - {address} {password} <<'END'\n{ASK}\nEND"
+    def asked(password: str, *commands: str) -> list[str]:
+        words = shlex.join([address, password, *(commands or ("SET actor alive", "GET actor"))])
+        done = cloud.attempt(machine["InstanceId"], f"python3 - {words} <<'END'\n{ASK}\nEND")
+        return (done.stdout + done.stderr[-90:]).split("\n")[:-1]
+
+    def rotate(strategy: str) -> None:
+        cloud.aws.elasticache.modify_replication_group(
+            ReplicationGroupId=address.partition(".")[0],
+            AuthToken=ANOTHER,
+            AuthTokenUpdateStrategy=strategy,
+            ApplyImmediately=True,
         )
-        return (done.stdout + done.stderr[-90:]).split("\n")[:3]
 
     def look() -> Seen[list[str]]:
         said = asked(VALUE)
@@ -88,4 +96,12 @@ def test_only_who_has_the_secret_finds_what_it_stored(
     assert until("an answer by its name", look) == ["+OK", "+OK", "alive"]
     refused = asked("something-else-altogether")
     assert [line.split()[0] for line in refused] == ["-WRONGPASS", "-NOAUTH", "-NOAUTH"]
+
+    rotate("ROTATE")
+    eventually("the new password", lambda: asked(ANOTHER, "GET actor") == ["+OK", "alive"])
+    assert asked(VALUE, "GET actor") == ["+OK", "alive"]
+    rotate("SET")
+    eventually("the end of the old one", lambda: asked(VALUE, "GET actor")[0][0] == "-")
+    assert asked(ANOTHER, "GET actor") == ["+OK", "alive"]
+
     assert not cloud.aws.dial(address, 6379).startswith("from")  # the operator is not in the group

@@ -80,11 +80,18 @@ class ReplicationGroup(ResourceType):
         return str(made["ReplicationGroup"]["ReplicationGroupId"])
 
     def configure(self, place: Place, physical_id: str, old: Tree, new: Tree) -> None:
-        fixed = self.properties - self.settable - self.replacing - {"Tags"}
+        fixed = self.properties - self.settable - self.replacing - {"AuthToken", "Tags"}
         if old and chosen(old, *fixed) != chosen(new, *fixed):
             raise Failed(f"the local cloud changes only {sorted(self.settable)} of ElastiCache")
         if old:
+            if ("AuthToken" in old) != ("AuthToken" in new):
+                raise Failed(
+                    "the local cloud neither adds nor removes the AuthToken of ElastiCache"
+                )
             changed = chosen(new, *self.settable)
+            if chosen(old, "AuthToken") != chosen(new, "AuthToken"):
+                changed["AuthToken"] = _revealed(new["AuthToken"])
+                changed["AuthTokenUpdateStrategy"] = "ROTATE"
             group = {"ReplicationGroupId": physical_id}
             call("elasticache", "modify_replication_group", **group, **changed)
 

@@ -48,7 +48,7 @@ def test_a_group_has_an_address_of_its_subnet_and_becomes_available(
     (plan,) = plans()
     assert plan.address.startswith("10.77.16.")
     assert plan.endpoint == made["NodeGroups"][0]["PrimaryEndpoint"]["Address"]
-    assert (plan.port, plan.encrypted, plan.token) == (6379, True, TOKEN)
+    assert (plan.port, plan.encrypted, plan.tokens) == (6379, True, (TOKEN,))
     assert status(aws) == "creating"
     mark_available("ray-state")
     assert status(aws) == "available"
@@ -59,6 +59,57 @@ def test_the_token_is_never_returned(aws: Clients, subnet_group: str) -> None:
 
     found = aws("elasticache").describe_replication_groups()
     assert TOKEN not in str(made) + str(found)
+
+
+NEW, NEWER = "another-token-that-is-long-enough", "a-third-token-that-is-long-enough"
+
+
+def modify(aws: Clients, **changes: str) -> Any:
+    return aws("elasticache").modify_replication_group(
+        ReplicationGroupId="ray-state", ApplyImmediately=True, **changes
+    )
+
+
+def rotate(aws: Clients, token: str, strategy: str = "ROTATE") -> None:
+    modify(aws, AuthToken=token, AuthTokenUpdateStrategy=strategy)
+
+
+def tokens() -> tuple[str, ...]:
+    (plan,) = plans()
+    return plan.tokens
+
+
+def test_a_rotation_adds_a_token_to_the_newest_and_set_leaves_it_alone(
+    aws: Clients, subnet_group: str
+) -> None:
+    create(aws, subnet_group)
+
+    rotate(aws, NEW)
+    assert tokens() == (NEW, TOKEN)
+    rotate(aws, NEWER)
+    assert tokens() == (NEWER, NEW)
+    rotate(aws, NEWER, "SET")
+    assert tokens() == (NEWER,)
+    rotate(aws, NEWER)
+    assert tokens() == (NEWER,)
+
+
+def test_a_token_that_was_not_rotated_to_cannot_be_set(aws: Clients, subnet_group: str) -> None:
+    create(aws, subnet_group)
+
+    with pytest.raises(ClientError, match="does not support SET"):
+        rotate(aws, NEW, "SET")
+    with pytest.raises(ClientError, match="16 to 128 characters"):
+        rotate(aws, "short")
+    assert tokens() == (TOKEN,)
+
+
+def test_other_changes_leave_the_token(aws: Clients, subnet_group: str) -> None:
+    create(aws, subnet_group)
+
+    modify(aws, CacheNodeType="cache.t4g.small")
+
+    assert tokens() == (TOKEN,)
 
 
 @pytest.mark.parametrize(

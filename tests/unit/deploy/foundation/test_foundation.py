@@ -196,8 +196,8 @@ def test_a_redis_is_created_with_the_secret_and_its_address_is_an_output(ground:
     parameter = boto3.client("ssm").get_parameter(
         Name="/ray/dev/redis_password", WithDecryption=True
     )
-    assert plan.token == parameter["Parameter"]["Value"]
-    assert plan.token not in str(stack_as_shown())
+    assert plan.tokens == (parameter["Parameter"]["Value"],)
+    assert parameter["Parameter"]["Value"] not in str(stack_as_shown())
     added = {"HeadToMadeState", "State", "StateSecurityGroup", "StateSubnets"}
     assert added == names(ground.plan(an_environment()).changes)  # they would be deleted again
 
