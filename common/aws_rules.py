@@ -52,6 +52,13 @@ HOSTED_ZONE_ID = NameRule(
     "the id of a hosted zone, such as Z0123456789ABC",
     f"{_DOCS}/Route53/latest/APIReference/API_HostedZone.html",
 )
+PARAMETER = NameRule(
+    r"(?i:(?!/(aws|ssm)))(/[A-Za-z0-9_.-]+){1,15}",
+    2,
+    1011,
+    "'/', then letters, digits and . - _, up to 15 times, and not /aws or /ssm",
+    f"{_DOCS}/systems-manager/latest/APIReference/API_PutParameter.html",
+)
 RULES = {
     # What is derived from it has suffixes: -nodes.
     "stack": NameRule(
@@ -84,13 +91,8 @@ RULES = {
         "letters, digits and . - _ / # :, not beginning with AWS/",
         f"{_DOCS}/AmazonCloudWatch/latest/APIReference/API_PutMetricData.html",
     ),
-    "secret": NameRule(
-        r"(?i:(?!/(aws|ssm)))(/[A-Za-z0-9_.-]+){1,15}",
-        2,
-        1011,
-        "'/', then letters, digits and . - _, up to 15 times, and not /aws or /ssm",
-        f"{_DOCS}/systems-manager/latest/APIReference/API_PutParameter.html",
-    ),
+    "secret": PARAMETER,
+    "state_secret": PARAMETER,
     "bucket": NameRule(
         r"(?!xn--|sthree-|amzn-s3-demo-)(?!\d{1,3}(\.\d{1,3}){3}$)(?!.*\.\.)"
         r"[a-z0-9][a-z0-9.-]*[a-z0-9](?<!-s3alias)(?<!--ol-s3)(?<!\.mrap)(?<!--x-s3)(?<!--table-s3)",

@@ -194,6 +194,8 @@ class Environment(Table):
             rule = RULES.get(key, RULES["launch template"])
             if wrong := rule.broken_by(name):
                 yield f"names.{key}: {wrong}"
+        if self.state_secret == self.secret:
+            yield f"names: secret and state_secret would both be {self.secret}"
         if not self.head_dns.endswith(f".{self.dns.zone}"):
             yield f"names.head_dns: {self.head_dns} is not within dns.zone, {self.dns.zone}"
         templates = [name for key, name in self._names() if key not in RULES]
@@ -265,6 +267,11 @@ class Environment(Table):
     def secret(self) -> str:
         """The SecureString parameter: Ray's token."""
         return self.names.secret or f"/ray/{self.name}/redis_password"
+
+    @cached_property
+    def state_secret(self) -> str:
+        """The SecureString parameter: the password of the Redis that keeps Ray's state."""
+        return self.names.state_secret or f"/ray/{self.name}/state_password"
 
     @cached_property
     def bucket(self) -> str:

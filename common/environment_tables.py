@@ -31,11 +31,16 @@ class Head(Access):
     volume: Volume = Volume()
     standby: Literal[0, 1] = 0
     # redis: nodes, actors and jobs outlive a head. Give redis_node_type, and the foundation creates
-    # an ElastiCache of that type; or redis, the address of a Redis whose password is the cluster's
-    # secret (rediss://host:port is TLS).
+    # an ElastiCache of that type; or redis, the address of a Redis of yours (rediss://host:port is
+    # TLS), whose password is in the parameter names.state_secret.
     state: Literal["none", "redis"] = "none"
     redis_node_type: Annotated[Text, like(r"(cache\.[a-z0-9.-]+)?", "cache.t4g.small")] = ""
     redis: Annotated[Text, like(REDIS, "redis.example.com:6379 or rediss://host:6379")] = ""
+
+    @property
+    def has_redis(self) -> bool:
+        """A Redis is created, or given, whether or not it is used."""
+        return bool(self.redis or self.redis_node_type)
 
     @model_validator(mode="after")
     def _state_has_an_address(self) -> "Head":
@@ -43,11 +48,11 @@ class Head(Access):
             raise ValueError(
                 "give redis or redis_node_type: the address of a Redis, or the type to create"
             )
-        if self.state == "redis" and not (self.redis or self.redis_node_type):
+        if self.state == "redis" and not self.has_redis:
             raise ValueError(
                 'state = "redis" needs redis_node_type, for example "cache.t4g.small", to create '
                 'one; or redis = "host:port", or "rediss://host:port" for TLS: the address '
-                "of a Redis whose password is the cluster's secret"
+                "of a Redis of yours"
             )
         if self.redis and self.state == "none":
             raise ValueError('redis is given, but state = "none" would not use it')
@@ -171,6 +176,7 @@ class NameOverrides(Table):
     head_dns: str = ""
     metric_namespace: str = "Ray/Head"
     secret: str = ""
+    state_secret: str = ""
     bucket: Text = ""
     load_balancer: str = ""
     lease_table: str = ""

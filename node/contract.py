@@ -8,7 +8,10 @@ it. tests/unit/node/test_contract.py states every value once more and fails when
 """
 
 # Grows with a change that a deploy relies on, so that it refuses images from before.
-VERSION = "3"  # 3: workers offer what drivers of jobs take; 2: heads launch by our provider
+# 4: a Redis has a password of its own; 3: workers offer what drivers of jobs take; 2: heads launch
+# by our provider.
+VERSION = "4"
+OWN_PASSWORD = 4  # from here on; before, heads take Ray's token for the password of their Redis
 
 HEAD, WORKER = "head", "worker"  # the roles of images and instances
 ROLES = (HEAD, WORKER)
@@ -87,6 +90,7 @@ NODE_YAML = "/etc/raykiln/node.yaml"  # from user data; its keys are below
 IMAGE_JSON = "/etc/raykiln/image.json"  # written by the bake
 RUN_FOLDER = "/run/ray"
 TOKEN_FILE = f"{RUN_FOLDER}/token"
+REDIS_PASSWORD_FILE = f"{RUN_FOLDER}/redis_password"  # on a head whose Redis keeps Ray's state
 # In a folder of the autoscaler's user, on a head.
 LAUNCHES_FILE = f"{RUN_FOLDER}/autoscaler/launches.json"  # what could not be launched, and why
 BOOTSTRAP_LOGS = {role: f"/var/log/ray-{role}-bootstrap.log" for role in ROLES}
@@ -103,6 +107,7 @@ SECRET_KEY = "secret"  # noqa: S105 (the SSM parameter's name, not its value)
 METRIC_NAMESPACE_KEY = "metric_namespace"
 LIFECYCLE_HOOK_KEY = "lifecycle_hook"  # of the head group
 REDIS_KEY = "redis"  # [rediss://]host:port
+STATE_SECRET_KEY = "state_secret"  # noqa: S105 (of a head: the parameter with its password)
 REJOIN_SECONDS_KEY = "rejoin_seconds"
 GPUS_KEY = "gpus"  # of a worker
 RESOURCES_KEY = "resources"  # Ray's custom resources of a worker, as JSON
@@ -121,6 +126,7 @@ HEAD_ONLY_KEYS = frozenset({LIFECYCLE_HOOK_KEY})
 OPTIONAL_KEYS = frozenset(
     {
         REDIS_KEY,
+        STATE_SECRET_KEY,
         REJOIN_SECONDS_KEY,
         GPUS_KEY,
         RESOURCES_KEY,

@@ -56,6 +56,7 @@ class Identity:
     group: str
     node_type: str
     redis: str = ""  # [rediss://]host:port of the Redis that keeps Ray's state; empty: none
+    state_secret: str = ""  # of a head with a Redis: the SSM parameter with its password
     rejoin_seconds: str = ""  # the most that a worker waits before it joins a new head
     gpus: str = ""  # of a worker
     resources: str = ""  # of a worker, as JSON: Ray's custom resources
@@ -109,7 +110,8 @@ def find_identity(node_yaml: str, image_json: str, metadata: Metadata) -> Identi
 def _parse_config(text: str) -> dict[str, str]:
     """Return node.yaml's values; raises BadIdentity that names every key which is missing.
 
-    Keys that only a head has are empty on a worker. Without ``redis`` Ray keeps no state.
+    Keys that only a head has are empty on a worker. Without ``redis`` Ray keeps no state; with it,
+    a head needs its password.
     """
     found = yaml.safe_load(text)
     if not isinstance(found, dict):
@@ -121,6 +123,8 @@ def _parse_config(text: str) -> dict[str, str]:
     needed = names - contract.OPTIONAL_KEYS
     if role == contract.WORKER:
         needed -= contract.HEAD_ONLY_KEYS
+    elif found.get(contract.REDIS_KEY):
+        needed |= {contract.STATE_SECRET_KEY}
     missing = sorted(name for name in needed if not found.get(name))
     if missing:
         raise BadIdentity(f"node.yaml lacks {', '.join(missing)}")

@@ -12,7 +12,7 @@ locals {
     "raykiln:ray-version" = var.ray_version
     "raykiln:git"         = var.git
     "raykiln:source-ami"  = var.source_ami
-    "raykiln:contract"    = "3" # VERSION in node/contract.py
+    "raykiln:contract"    = "4" # VERSION in node/contract.py
   })
   run_tags = merge(var.tags, {
     "Name"         = "raykiln-bake-${var.slug}"

@@ -6,7 +6,12 @@ import yaml
 
 from common.environment import Environment
 from deploy.foundation.body import leave_out_descriptions, leave_out_sids, shortened
-from deploy.foundation.desired_stack import DesiredStack, stack_tags
+from deploy.foundation.desired_stack import (
+    DesiredStack,
+    partition_of,
+    secret_arns,
+    stack_tags,
+)
 
 TEMPLATE = Path(__file__).with_name("template.yaml")
 # The path of all that it creates; no policy of the deploy role reaches below it.
@@ -58,6 +63,7 @@ def parameters(environment: Environment, provider_arn: str = "") -> dict[str, st
         "LoadBalancerName": environment.load_balancer,
         "TopicName": environment.topic,
         "SecretName": environment.secret,
+        "SecretArns": secret_arns(environment),
         "HeadGroupName": environment.head_group,
         "HeadName": environment.head_dns.lower(),
         "DocumentsName": environment.documents_stack,
@@ -99,10 +105,3 @@ def _with_default(line: str, value: str) -> str:
 
 def _arn(environment: Environment, rest: str) -> str:
     return f"arn:{partition_of(environment.region)}:iam::{environment.account_id}:{rest}"
-
-
-def partition_of(region: str) -> str:
-    """Return a region's partition: docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html."""
-    if region.startswith("cn-"):
-        return "aws-cn"
-    return "aws-us-gov" if region.startswith("us-gov-") else "aws"

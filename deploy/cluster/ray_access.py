@@ -3,13 +3,11 @@
 from functools import partial
 from weakref import WeakKeyDictionary
 
-from botocore.exceptions import ClientError
-
-from common.clients import Clients, error_code, translated
+from common.clients import Clients
 from common.environment import Environment
-from common.errors import Refused
 from deploy.cluster.head_group import has_no_heads
 from deploy.cluster.ray_api import RayApi
+from deploy.cluster.secret import secret_value
 from deploy.cluster.state import find_lease
 from deploy.foundation.pause import paused_error
 from deploy.reach.road import Road
@@ -49,14 +47,5 @@ def _leader(clients: Clients, environment: Environment) -> str:
 
 def cluster_token(clients: Clients, environment: Environment) -> str:
     """Return the token of the cluster's Ray; raises Refused when there is none yet."""
-    with translated(f"reading the secret {environment.secret}"):
-        try:
-            found = clients("ssm").get_parameter(Name=environment.secret, WithDecryption=True)
-        except ClientError as error:
-            if error_code(error) != "ParameterNotFound":
-                raise
-            raise Refused(
-                f"there is no secret {environment.secret}",
-                hint=f"is there a cluster? `invoke deploy --env {environment.name}` creates both",
-            ) from error
-    return str(found["Parameter"]["Value"])
+    hint = f"is there a cluster? `invoke deploy --env {environment.name}` creates both"
+    return secret_value(clients, environment.secret, hint)

@@ -1,6 +1,8 @@
-"""The cluster's secret: one SecureString that serves as Ray's token. Touches AWS (SSM).
+"""The cluster's secrets: Ray's token, and the password of the Redis that keeps its state. Touches
+AWS (SSM).
 
-It is created by the operator's machine, replaced only by a rotation, and never shown or logged.
+Each is a SecureString. They are created by the operator's machine, the token is replaced only by a
+rotation, and neither is shown or logged.
 https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-securestring.html
 """
 
@@ -13,6 +15,8 @@ from common.clients import Clients, error_code, translated
 from common.errors import Refused
 
 BYTES = 32
+TOKEN = "Ray's token, made by Raykiln; invoke token.rotate replaces it"  # noqa: S105 (a description)
+PASSWORD = "The password of the Redis that keeps Ray's state"  # noqa: S105 (a description)
 
 
 @dataclass(frozen=True)
@@ -43,24 +47,44 @@ def find_secret(clients: Clients, name: str) -> Secret | None:
     return Secret(name, int(found["Version"]))
 
 
-def ensure_secret(clients: Clients, name: str, tags: dict[str, str]) -> Secret:
-    """Create the secret if it is missing; an existing one is not changed."""
+def ensure_secret(
+    clients: Clients, name: str, tags: dict[str, str], description: str = TOKEN, source: str = ""
+) -> Secret:
+    """Create the secret if it is missing; an existing one is not changed.
+
+    Its value is that of the secret ``source``, or generated without one.
+    """
     found = find_secret(clients, name)
     if found is None:
-        _create(clients, name, tags)
+        value = secret_value(clients, source) if source else secrets.token_hex(BYTES)
+        _create(clients, name, tags, description, value)
         found = find_secret(clients, name)
     if found is None:
         raise Refused(f"the secret {name} was created but cannot be read", hint="deploy again")
     return found
 
 
-def _create(clients: Clients, name: str, tags: dict[str, str]) -> None:
+def secret_value(clients: Clients, name: str, hint: str = "deploy again") -> str:
+    """Return the value of a secret; raises Refused, with the hint, when there is none."""
+    with translated(f"reading the secret {name}"):
+        try:
+            found = clients("ssm").get_parameter(Name=name, WithDecryption=True)
+        except ClientError as error:
+            if error_code(error) != "ParameterNotFound":
+                raise
+            raise Refused(f"there is no secret {name}", hint=hint) from error
+    return str(found["Parameter"]["Value"])
+
+
+def _create(
+    clients: Clients, name: str, tags: dict[str, str], description: str, value: str
+) -> None:
     with translated(f"creating the secret {name}"):
         try:
             clients("ssm").put_parameter(
                 Name=name,
-                Description="Ray's token, made by Raykiln; invoke token.rotate replaces it",
-                Value=secrets.token_hex(BYTES),
+                Description=description,
+                Value=value,
                 Type="SecureString",
                 Tags=[{"Key": key, "Value": value} for key, value in tags.items()],
             )

@@ -16,6 +16,7 @@ from deploy.cluster.secret import Secret, find_secret
 from deploy.foundation.stack import Foundation, find_stack, foundation_of, nodes_stack_name
 from deploy.release.config_bucket import current_release, stored_keys
 from deploy.release.release import Release
+from deploy.release.user_data import node_facts
 from node import contract
 
 
@@ -73,6 +74,7 @@ class ClusterState:
     nodes_status: str = ""
     foundation: Foundation | None = None
     secret: Secret | None = None
+    state_secret: Secret | None = None  # of an environment with a Redis
     # Of every group that has one, those that are removed too.
     worker_templates: tuple[Template, ...] = ()
     head_template: Template | None = None
@@ -99,13 +101,44 @@ class ClusterState:
 
     def keeps_state_in(self, address: str) -> bool:
         """Say whether a head in service keeps Ray's state in that Redis."""
-        if not (address and self.group and self.head_template):
+        if not (address and self.group):
             return False
-        # As user_data.py writes it, with the line end: one address may be a prefix of another.
-        line = f"{contract.REDIS_KEY}: {address}\n"
-        versions = self.head_template.versions
-        used = {version.number for version in versions if line in version.content.user_data}
+        used = {
+            number for number, told in self._told_heads if told.get(contract.REDIS_KEY) == address
+        }
         return any(member.template_version in used for member in self.group.serving)
+
+    def password_of(self, redis: str) -> str:
+        """Return the parameter that holds the password of a Redis, as the newest heads that use it
+        were told; empty where none ever was.
+        """
+        found = (told for _, told in self._told_heads if told.get(contract.REDIS_KEY) == redis)
+        return next(map(_password, found), "")
+
+    @property
+    def redis_has_token(self) -> bool:
+        """A Redis has Ray's token as its password: the foundation's, or one that a head uses."""
+        if self.secret is None:
+            return False
+        made = self.foundation
+        if made and made.state_address and made.state_secret in ("", self.secret.name):
+            return True
+        using = {
+            number
+            for number, told in self._told_heads
+            if told.get(contract.REDIS_KEY) and _password(told) == self.secret.name
+        }
+        return any(m.template_version in using for m in (self.group.serving if self.group else ()))
+
+    @property
+    def _told_heads(self) -> tuple[tuple[int, dict[str, str]], ...]:
+        """What heads with a Redis are told: each version of their launch template, newest first."""
+        versions = self.head_template.versions if self.head_template else ()
+        return tuple(
+            (one.number, node_facts(one.content.user_data))
+            for one in versions
+            if f"{contract.REDIS_KEY}: " in one.content.user_data
+        )
 
     @property
     def leader(self) -> Instance | None:
@@ -134,6 +167,7 @@ def read_state(clients: Clients, environment: Environment) -> ClusterState:
         nodes_status=nodes.status if nodes else "",
         foundation=foundation,
         secret=find_secret(clients, environment.secret),
+        state_secret=_state_secret(clients, environment),
         worker_templates=find_worker_templates(clients, environment.name),
         head_template=find_template(clients, environment.head_template),
         group=find_group(clients, environment.head_group, environment.names.lifecycle_hook),
@@ -143,6 +177,17 @@ def read_state(clients: Clients, environment: Environment) -> ClusterState:
         keys=_keys(clients, environment, foundation),
         release=_release(clients, environment, foundation),
     )
+
+
+def _state_secret(clients: Clients, environment: Environment) -> Secret | None:
+    """Whoever has no Redis need not be allowed to look."""
+    has_redis = environment.head.has_redis
+    return find_secret(clients, environment.state_secret) if has_redis else None
+
+
+def _password(told: dict[str, str]) -> str:
+    """Return the parameter that a head reads its Redis's password from: once, Ray's token's."""
+    return told.get(contract.STATE_SECRET_KEY) or told[contract.SECRET_KEY]
 
 
 def find_lease(clients: Clients, environment: Environment) -> Lease | None:

@@ -84,6 +84,20 @@ def stack_tags(environment: Environment) -> dict[str, str]:
     return environment.tags | {ENVIRONMENT_TAG: environment.name}
 
 
+def secret_arns(environment: Environment) -> str:
+    """Return the ARNs of the parameters with the cluster's secrets, for a comma-delimited list."""
+    place = f"{environment.region}:{environment.account_id}"
+    start = f"arn:{partition_of(environment.region)}:ssm:{place}:parameter"
+    return f"{start}{environment.secret},{start}{environment.state_secret}"
+
+
+def partition_of(region: str) -> str:
+    """Return a region's partition: docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html."""
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
 def tag_keys(environment: Environment) -> str:
     """Return the keys of a stack's tags; no key has a space, as in instance metadata."""
     return " ".join(sorted(stack_tags(environment)))
@@ -118,6 +132,8 @@ def _names(environment: Environment) -> dict[str, str]:
         "LoadBalancerName": environment.load_balancer,
         "TopicName": environment.topic,
         "SecretName": environment.secret,
+        "StateSecretName": environment.state_secret,
+        "SecretArns": secret_arns(environment),
         "HeadGroupName": environment.head_group,
         "MetricNamespace": environment.names.metric_namespace,
     }

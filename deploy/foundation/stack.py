@@ -53,6 +53,8 @@ class Foundation:
     topic_arn: str
     head_name: str
     state_address: str = ""  # rediss://host:port of the foundation's Redis, if it has one
+    # The parameter with that Redis's password; empty in a foundation from before it had its own.
+    state_secret: str = ""
     head_role_name: str = ""
     worker_policy_arn: str = ""
     endpoint_security_group_id: str = ""  # empty without endpoints
@@ -204,6 +206,7 @@ def foundation_of(stack: Stack, nodes: Stack | None = None) -> Foundation:
             topic_arn=outputs["TopicArn"],
             head_name=outputs["HeadName"],
             state_address=outputs.get("StateAddress", ""),
+            state_secret=stack.parameters.get("StateSecretName", ""),
             head_role_name=outputs.get("HeadRoleName", ""),
             worker_policy_arn=outputs.get("WorkerPolicyArn", ""),
             endpoint_security_group_id=outputs.get("EndpointSecurityGroupId", ""),

@@ -24,7 +24,7 @@ from deploy.rollout.notices import announce
 from deploy.rollout.terminate import terminate_all
 
 KEPT = (
-    "kept: names, releases, logs, the secret, and state that is stored in a Redis",
+    "kept: names, releases, logs, the secrets, and state that is stored in a Redis",
     "lost: jobs and actors that run, objects in Ray's memory, and what is on the nodes' disks",
 )
 

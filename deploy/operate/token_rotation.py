@@ -3,8 +3,10 @@
 Each of Ray's processes reads the token once and keeps it until it ends: it sends it with each call,
 and admits only calls that bring the same (``AuthenticationTokenLoader::GetToken`` in
 src/ray/rpc/authentication/authentication_token_loader.cc, Ray 2.60). So Ray starts anew on all
-nodes, and what runs on it ends; instances stay. The head fetches the token before it starts Ray. A
-worker's watchdog sees that the head refuses its own, and restarts Ray with the new one.
+nodes, and what runs on it ends, with stored state too: no raylet outlives its token. Instances
+stay, and what a Redis keeps, whose password is another secret. The head fetches the token before
+it starts Ray. A worker's watchdog sees that the head refuses its own, and restarts Ray with the new
+one.
 
 A mark in the configuration bucket says which version is being replaced, from before the secret is
 changed until all nodes are back. So a rotation that was killed anywhere is continued by the next,
@@ -22,8 +24,9 @@ from common.waiting import Clock, Seen, wait_for
 from deploy.cluster.heads import find_heads
 from deploy.cluster.instances import find_instances
 from deploy.cluster.ray_api import RayApi, TokenRefused, Unreachable
+from deploy.cluster.release_images import images_by_id
 from deploy.cluster.secret import find_secret, replace_secret
-from deploy.foundation.stack import find_foundation
+from deploy.cluster.state import ClusterState, read_state
 from deploy.operate.head_change import ChangeResult, HeadChange, PlannedChange, plan_change
 from deploy.plan.interruptions import interrupted_by, what_runs
 from deploy.release.config_bucket import (
@@ -36,8 +39,14 @@ from deploy.release.config_bucket import (
 from deploy.rollout.cluster_access import ClusterAccess
 from deploy.rollout.lock import deploy_lock
 from deploy.rollout.workers_wait import await_rejoined
+from node.contract import OWN_PASSWORD
 
 EVERY = 1.0
+# What Ray does with what it finds in its Redis, once no node of before is alive.
+KEPT = (
+    "kept in the Redis: how jobs have ended; actors that may be restarted, which start anew, with "
+    "nothing in memory"
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,7 @@ class PlannedRotation:
     """What a rotation would do: ``version`` of the secret is replaced; ``interrupted`` in words.
 
     ``continues`` one that was not finished. ``change`` is None when the head has the new token.
+    ``kept`` says what a Redis keeps; empty without one.
     """
 
     secret: str
@@ -52,6 +62,7 @@ class PlannedRotation:
     change: PlannedChange | None
     interrupted: tuple[str, ...]
     continues: bool = False
+    kept: tuple[str, ...] = ()
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -65,6 +76,7 @@ class PlannedRotation:
             self.change.words,
             "Ray starts anew on every worker; all instances stay",
             *self.interrupted,
+            *self.kept,
             "whoever has `invoke connect` open must open it again",
         )
 
@@ -85,11 +97,11 @@ class TokenRotation:
     def plan(self) -> PlannedRotation:
         """Return what a rotation would do.
 
-        Raises Refused when there is no secret, or a Redis has the same one; PipelineError when
-        there is no leader, or Ray does not answer.
+        Raises Refused when there is no secret, or a Redis has Ray's token as its password;
+        PipelineError when there is no leader, or Ray does not answer.
         """
         environment = self.environment
-        self._refuse_redis()
+        self._refuse_shared_token()
         secret = find_secret(self.clients, environment.secret)
         if secret is None:
             raise Refused(
@@ -105,7 +117,8 @@ class TokenRotation:
         action = plan_change("restart", heads)
         if heads.standby:
             action = plan_change("hand-over", heads)
-        return replace(rotation, change=action, interrupted=self._interrupted())
+        kept = (KEPT,) if environment.head.state == "redis" else ()
+        return replace(rotation, change=action, interrupted=self._interrupted(), kept=kept)
 
     def run(self, planned: PlannedRotation) -> ChangeResult | None:
         """Carry it out; every node that runs has the new token when this returns.
@@ -179,16 +192,21 @@ class TokenRotation:
         """Say what would end, whether or not state is stored: every process of Ray does."""
         return interrupted_by(what_runs(self.api()), "hand-over")
 
-    def _refuse_redis(self) -> None:
-        """Raise Refused when a Redis has the secret as its password: it would not change."""
-        environment = self.environment
-        found = find_foundation(self.clients, environment)
-        if environment.head.state == "redis" or (found and found.state_address):
+    def _refuse_shared_token(self) -> None:
+        """Raise Refused when the token is a Redis's password, or a head takes it for that."""
+        environment, state = self.environment, read_state(self.clients, self.environment)
+        if state.redis_has_token or (environment.head.state == "redis" and self._is_old(state)):
             raise Refused(
-                f"{environment.name} keeps state in a Redis, whose password is the token too",
-                hint='deploy with state = "none" and without redis_node_type, rotate, and deploy '
-                "with them again; a Redis of your own then needs the new password first",
+                f"the Redis of {environment.name} has Ray's token as its password",
+                hint=f"`invoke deploy --env {environment.name}` gives it a secret of its own",
             )
+
+    def _is_old(self, state: ClusterState) -> bool:
+        """Say whether a head's image may be from before a Redis had a password of its own."""
+        ami_ids = {head.ami_id for head in state.heads}
+        found = images_by_id(self.clients, ami_ids)
+        contracts = (found[name].contract if name in found else 0 for name in ami_ids)
+        return any(contract < OWN_PASSWORD for contract in contracts)
 
     def _replaced(self) -> int | None:
         """Return the version that an unfinished rotation replaces; None without one."""

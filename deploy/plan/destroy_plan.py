@@ -39,8 +39,9 @@ class EmptyBucket(Step):
 
 @dataclass(frozen=True)
 class DeleteSecret(Step):
-    """Delete the secret."""
+    """Delete the secret of that name."""
 
+    name: str
     kind: ClassVar[str] = "secret"
 
 
@@ -64,7 +65,7 @@ def plan_destroy(environment: Environment, state: ClusterState) -> Plan:
         *_group(environment, state),
         *_instances(state),
         *_templates(state),
-        *_secret(environment, state),
+        *_secrets(environment, state),
         *_bucket(environment, state),
         *_nodes(environment, state),
         *_foundation(environment, state),
@@ -97,8 +98,12 @@ def _templates(state: ClusterState) -> tuple[Step, ...]:
     )
 
 
-def _secret(environment: Environment, state: ClusterState) -> tuple[Step, ...]:
-    return (DeleteSecret(f"secret {environment.secret}", "", "-"),) if state.secret else ()
+def _secrets(environment: Environment, state: ClusterState) -> tuple[Step, ...]:
+    """The password of a Redis that was given stays with it."""
+    found = (state.secret, None if environment.head.redis else state.state_secret)
+    return tuple(
+        DeleteSecret(f"secret {secret.name}", "", "-", secret.name) for secret in found if secret
+    )
 
 
 def _bucket(environment: Environment, state: ClusterState) -> tuple[Step, ...]:

@@ -18,6 +18,7 @@ from deploy.foundation.stack_plan import NO_NODES_PLAN, NodesPlan, StackPlan
 from deploy.plan.chain import Chain, actions_of, known_chain
 from deploy.plan.desired_state import DesiredState
 from deploy.plan.roll import plan_roll
+from deploy.plan.state_secret import create_state_secret
 from deploy.plan.steps import (
     ChangeFoundation,
     CreateSecret,
@@ -52,7 +53,8 @@ def plan_deploy(
     """Return the steps from the current state to the desired state.
 
     Raises Refused if Ray would refuse the autoscaler's configuration, the autoscaler would lose a
-    node type of a person's own, heads in service their Redis, or a group has no subnet.
+    node type of a person's own, heads in service their Redis, a group has no subnet, or the
+    password of a Redis is in no parameter that is known.
     """
     _refuse_what_ray_refuses(desired, state)
     _refuse_to_lose_node_types(desired, state)
@@ -62,6 +64,7 @@ def plan_deploy(
     strategy = choose_strategy(desired, state, chain)
     changes = (
         *_create_secret(desired, state),
+        *create_state_secret(desired, state),
         *_change_foundation(foundation),
         *_widen_nodes(nodes.widening),
         *_store_release(desired, state),

@@ -18,6 +18,7 @@ from deploy.plan.offers import launch_zones, offer_findings
 from deploy.plan.quotas import quota_findings
 from deploy.plan.reservation_preflight import reservation_findings
 from deploy.plan.spot_preflight import spot_findings
+from deploy.plan.state_preflight import state_findings
 from deploy.plan.vpc_preflight import vpc_findings
 from deploy.release.groups import type_names
 from deploy.release.release import Release
@@ -65,7 +66,7 @@ def preflight(
     findings = (
         *vpc_findings(clients, environment, foundation),
         *account_findings(clients, environment),
-        *_images(clients, release, previous, facts),
+        *_images(clients, environment, release, previous, facts),
         *offer_findings(clients, environment, foundation),
         *quota_findings(clients, environment, facts),
         *spot_findings(clients, release),
@@ -92,7 +93,11 @@ def preflight(
 
 
 def _images(
-    clients: Clients, release: Release, previous: Release | None, facts: Mapping[str, TypeFacts]
+    clients: Clients,
+    environment: Environment,
+    release: Release,
+    previous: Release | None,
+    facts: Mapping[str, TypeFacts],
 ) -> tuple[Finding, ...]:
     """Find images that are gone, and those that do not fit what is launched from them."""
     found = find_images(clients, [release, *([previous] if previous else [])])
@@ -108,7 +113,12 @@ def _images(
     if previous and lost:
         words = f"{'; '.join(lost)}: this deploy cannot be rolled back to {previous.id}"
         gone.append(Finding(words, "keep the images of the releases that you may go back to"))
-    return (*gone, *_architectures(release, found, facts), *_volumes(release, found))
+    return (
+        *gone,
+        *_architectures(release, found, facts),
+        *_volumes(release, found),
+        *state_findings(clients, environment, release, found),
+    )
 
 
 def _architectures(

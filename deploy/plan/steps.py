@@ -57,6 +57,17 @@ class CreateSecret(Step):
 
 
 @dataclass(frozen=True)
+class CreateStateSecret(Step):
+    """Create the password of the Redis that keeps Ray's state.
+
+    ``source`` is the parameter that holds it until now; empty for a Redis that is created later.
+    """
+
+    source: str
+    kind: ClassVar[str] = "state-secret"
+
+
+@dataclass(frozen=True)
 class StoreRelease(Step):
     """Store the release beside its predecessors."""
 

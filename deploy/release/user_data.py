@@ -43,6 +43,8 @@ def head_user_data(environment: Environment, redis: str = "", access: Access | N
         contract.REMOTE_WRITE_KEY: environment.metrics.remote_write,
     }
     given = {key: value for key, value in metrics.items() if value}
+    if redis:
+        given[contract.STATE_SECRET_KEY] = environment.state_secret
     return _written(common | own | given | _file_systems(access or Access()))
 
 
@@ -71,6 +73,15 @@ def check_sizes(environment: Environment, settings: Settings) -> None:
             worker_user_data(environment, group, LONGEST_REDIS)
         except Refused as error:
             raise Refused(f"workers.{group.name}: {error.message}", hint=error.hint) from error
+
+
+def node_facts(user_data: str) -> dict[str, str]:
+    """Return what a node is told: the node.yaml that its user data writes; empty without one."""
+    files = (yaml.safe_load(user_data) or {}).get("write_files", ())
+    for file in files:
+        if file["path"] == contract.NODE_YAML:
+            return dict(yaml.safe_load(file["content"]))
+    return {}
 
 
 def _common(environment: Environment, role: str, redis: str) -> dict[str, str]:

@@ -75,7 +75,7 @@ def _carry_out(step: Step, access: ClusterAccess) -> str:
         case EmptyBucket():
             return f"{remove_documents(clients, step.bucket, step.prefix)} versions"
         case DeleteSecret():
-            remove_secret(clients, environment.secret)
+            remove_secret(clients, step.name)
         case DeleteNodes():
             remove_nodes(clients, environment, clock=access.clock, progress=access.progress.say)
         case DeleteFoundation():

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from common.clients import Clients
 from common.environment import FOLDER, Environment
-from common.errors import Refused
+from common.errors import Denied, Refused
 from common.waiting import Clock
 from deploy.cluster.ray_access import ray_api
 from deploy.cluster.ray_api import RayApi
+from deploy.cluster.secret import Secret, find_secret
 from deploy.cluster.state import ClusterState, read_state
 from deploy.foundation.changes import plan_foundation
 from deploy.foundation.node_needs import Needs, needs_of
@@ -108,8 +109,18 @@ def prepare_destroy(
     """
     check_credentials(clients, environment)
     _refuse_documents(clients, environment)
-    plan = plan_destroy(environment, read_state(clients, environment))
+    state = read_state(clients, environment)
+    left = state.state_secret or _left_secret(clients, environment)
+    plan = plan_destroy(environment, replace(state, state_secret=left))
     return DestroyOperation(plan, environment, clients, clock)
+
+
+def _left_secret(clients: Clients, environment: Environment) -> Secret | None:
+    """Return the password of a Redis that there was; None where these credentials may not look."""
+    try:
+        return find_secret(clients, environment.state_secret)
+    except Denied:
+        return None
 
 
 def documents_group(release: Release) -> str:

@@ -1,4 +1,4 @@
-"""What a rollout builds on: foundation, secret, documents and launch templates. Touches AWS.
+"""What a rollout builds on: foundation, secrets, documents and launch templates. Touches AWS.
 
 Each link of the chain foundation → worker templates → autoscaler YAML, and head template, is found,
 or created, when it is first asked for.
@@ -13,7 +13,7 @@ from deploy.cluster.launch_template import (
     make_default,
     remove_template,
 )
-from deploy.cluster.secret import ensure_secret
+from deploy.cluster.secret import PASSWORD, ensure_secret
 from deploy.foundation.changes import apply_foundation
 from deploy.foundation.node_needs import Needs, needs_of
 from deploy.foundation.nodes_stack import narrow_nodes, widen_nodes
@@ -130,6 +130,12 @@ class Resources:
     def create_secret(self) -> str:
         """Create the secret unless it exists."""
         secret = ensure_secret(self._clients, self._environment.secret, self._desired.tags())
+        return f"version {secret.version}"
+
+    def create_state_secret(self, source: str) -> str:
+        """Create the Redis's password unless it exists; ``source`` is where it is until now."""
+        name, tags = self._environment.state_secret, self._desired.tags()
+        secret = ensure_secret(self._clients, name, tags, PASSWORD, source)
         return f"version {secret.version}"
 
     def ensure_template(self, role: Role, group: str) -> str:

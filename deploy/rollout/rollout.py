@@ -70,6 +70,8 @@ class Executor:
                 return self.resources.narrow_nodes()
             case steps.CreateSecret():
                 return self.resources.create_secret()
+            case steps.CreateStateSecret():
+                return self.resources.create_state_secret(step.source)
             case steps.StoreRelease():
                 return self.resources.store_release()
             case steps.EnsureLaunchTemplate():

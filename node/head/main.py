@@ -30,7 +30,7 @@ from node.ray.config_check import refusal
 from node.ray.grpc_gcs import GrpcGcs
 from node.ray.head_process import RayHeadProcess
 from node.ray.launches import Launches
-from node.ray.start_settings import AUTOSCALER, LAUNCHES, TOKEN
+from node.ray.start_settings import AUTOSCALER, LAUNCHES, REDIS_PASSWORD, TOKEN
 from node.ray.token import NotFit
 from node.reports import Reports
 
@@ -51,6 +51,7 @@ def make_guard(identity: Identity, executor: ThreadPoolExecutor, log: Log) -> Gu
         ssm=client("ssm"),
         ec2=client("ec2"),
         token=TOKEN,
+        redis_password=REDIS_PASSWORD,
         autoscaler=AutoscalerFile(
             AUTOSCALER,
             identity,

@@ -3,6 +3,7 @@
 Touches SSM, S3, EC2 tags, CloudWatch and Auto Scaling.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,7 +34,7 @@ class HeadServices(Protocol):
         """Fetch the autoscaler's YAML that the tag names; one that Ray cannot use is ignored."""
 
     def refresh_secret(self) -> None:
-        """Fetch the secret again, so that Ray starts with a rotated one."""
+        """Fetch the secrets again, so that Ray starts with rotated ones."""
 
     def tag(self) -> None:
         """Make this instance the only one tagged as head."""
@@ -54,6 +55,7 @@ class AwsHeadServices:
     ssm: Any
     ec2: Any
     token: Path
+    redis_password: Path
     autoscaler: AutoscalerFile
     log: Log
 
@@ -66,15 +68,17 @@ class AwsHeadServices:
         return self.autoscaler.refused
 
     def prepare(self) -> None:
-        settings.fetch_token(self.ssm, self.identity, self.token)
+        for name, path in self._secrets:
+            settings.fetch_secret(self.ssm, name, path)
         self.autoscaler.refresh()
 
     def refresh_autoscaler(self) -> None:
         self.autoscaler.refresh()
 
     def refresh_secret(self) -> None:
-        if warning := settings.refresh_token(self.ssm, self.identity, self.token):
-            self.log("secret not refreshed", level=WARNING, reason=warning)
+        for name, path in self._secrets:
+            if warning := settings.refresh_secret(self.ssm, name, path):
+                self.log("secret not refreshed", level=WARNING, reason=warning)
 
     def tag(self) -> None:
         move_head_tags(self.ec2, self.identity)
@@ -85,3 +89,10 @@ class AwsHeadServices:
     def complete_launch(self) -> None:
         if self.reports.complete_launch("CONTINUE"):
             self.log("launch completed", result="CONTINUE")
+
+    @property
+    def _secrets(self) -> Iterator[tuple[str, Path]]:
+        """Yield the parameters that Ray needs here, each with the file that it is read from."""
+        yield self.identity.secret, self.token
+        if self.identity.redis:
+            yield self.identity.state_secret, self.redis_password

@@ -6,25 +6,25 @@ start_raylet) and to the client server. Of these only the GCS talks to Redis; it
 with gflags, which can read them from a file: gflags.github.io/gflags, --flagfile. Ray 2.60.
 """
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from node.identity import RUN, write_whole
+from node.ray.start_settings import REDIS_PASSWORD
 
 FLAGS = RUN / "redis" / "redis.flags"  # in a folder of the user ray
 VARIABLE = "RAY_REDIS_PASSWORD"
 
 
-def arguments(flags: Path = FLAGS) -> list[str]:
+def arguments(path: Path = REDIS_PASSWORD, flags: Path = FLAGS) -> list[str]:
     """Return the arguments for ``ray start``; Ray's processes then start without the password.
 
-    The password is the cluster's secret, read from the file of Ray's token.
+    ``path`` is the file that the guard wrote it to.
     """
     from ray._private import services
 
-    password = Path(os.environ["RAY_AUTH_TOKEN_PATH"]).read_text(encoding="utf-8").strip()
+    password = path.read_text(encoding="utf-8").strip()
     write_whole(flags, f"--redis_password={password}\n", 0o600)
     services.start_ray_process = without_password(services.start_ray_process, password, flags)
     return [f"--redis-password={password}"]

@@ -15,12 +15,14 @@ from node.contract import (
     LAUNCHES_FILE,
     METRICS_PORT,
     PROMETHEUS_PORT,
+    REDIS_PASSWORD_FILE,
     SPILL,
     TOKEN_FILE,
 )
 from node.identity import RUN, Identity
 
 TOKEN = Path(TOKEN_FILE)
+REDIS_PASSWORD = Path(REDIS_PASSWORD_FILE)
 AUTOSCALER = RUN / "autoscaler.yaml"
 LAUNCHES = Path(LAUNCHES_FILE)  # what could not be launched
 LOG_BYTES = 32 * 1024 * 1024  # of each of Ray's logs, after which it is rotated

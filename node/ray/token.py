@@ -1,5 +1,5 @@
-"""Fetch Ray's token from SSM before Ray starts; autoscaler_file.py fetches the rest. Reads AWS,
-writes /run/ray.
+"""Fetch Ray's token, and the password of its Redis, from SSM before Ray starts; autoscaler_file.py
+fetches the rest. Reads AWS, writes /run/ray.
 
 ``NotFit`` is final: a retry on this instance cannot help. ``NotNow`` may pass (throttling,
 network not up, permissions of a role made seconds ago:
@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from node.clients import error_code
-from node.identity import Identity, write_whole
+from node.identity import write_whole
 
 FINAL = {"ParameterNotFound", "NoSuchKey", "NoSuchBucket"}
 
@@ -25,25 +25,24 @@ class NotNow(Exception):
     """AWS refused or did not answer, which may pass."""
 
 
-def fetch_token(ssm: Any, identity: Identity, path: Path) -> None:
-    """Write the cluster's secret where Ray reads its token (RAY_AUTH_TOKEN_PATH), for our user
-    and the folder's group: on a head the guard writes it, and Ray reads it.
+def fetch_secret(ssm: Any, name: str, path: Path) -> None:
+    """Write the value of the parameter ``name`` to a file, for our user and the folder's group: on
+    a head the guard writes it, and Ray reads it.
     """
-    name = identity.secret
     answer = asked(f"parameter {name}", ssm.get_parameter, Name=name, WithDecryption=True)
-    token = str(answer["Parameter"]["Value"]).strip()
-    if not token:
+    secret = str(answer["Parameter"]["Value"]).strip()
+    if not secret:
         raise NotFit(f"parameter {name} is empty")
-    write_whole(path, token, 0o640)
+    write_whole(path, secret, 0o640)
 
 
-def refresh_token(ssm: Any, identity: Identity, path: Path) -> str:
-    """Fetch the token again before a start; return a warning when the known one is kept.
+def refresh_secret(ssm: Any, name: str, path: Path) -> str:
+    """Fetch a secret again before a start; return a warning when the known one is kept.
 
     Raises NotNow while there is none and AWS does not answer, and NotFit.
     """
     try:
-        fetch_token(ssm, identity, path)
+        fetch_secret(ssm, name, path)
     except NotNow as error:
         if not path.exists():
             raise

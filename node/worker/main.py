@@ -47,7 +47,7 @@ def make_gate(identity: Identity, gcs: Callable[[str], Gcs], ssm: Any, log: Log)
 
 def refresh_secret(ssm: Any, identity: Identity, log: Log) -> None:
     """Fetch the token; keep a known one while SSM does not answer."""
-    if warning := settings.refresh_token(ssm, identity, TOKEN):
+    if warning := settings.refresh_secret(ssm, identity.secret, TOKEN):
         log("secret not refreshed", level=WARNING, reason=warning)
 
 

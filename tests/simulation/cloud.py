@@ -72,6 +72,8 @@ class Cloud:
         self.network: Network = Network()
         self.faults = Faults()
         self.rays = Rays(self.network, self.faults)
+        self.rays.passwords = self._passwords
+        self.given_redis: dict[str, str] = {}  # the password of each Redis that no stack has made
         self.names = Names()
         self.network.balance = self.names.target
         self.nodes = Nodes(self.rays, self.names)
@@ -100,6 +102,7 @@ class Cloud:
         ray_version: str = "2.60.0",
         verified: bool = True,
         architecture: str = "x86_64",
+        contract: str = VERSION,
     ) -> str:
         """Put an image into the catalog as a bake leaves it; return its id.
 
@@ -112,7 +115,7 @@ class Cloud:
         ami = ec2_backend().amis[ami_id]
         ami.architecture, ami.root_device_name = architecture, "/dev/xvda"
         tags = {"role": role, "digest": digest, "ray-version": ray_version, "git": "abc"}
-        tags["contract"] = VERSION
+        tags["contract"] = contract
         if name:
             tags["image"] = name
         if verified:
@@ -175,6 +178,12 @@ class Cloud:
         head = self.rays.running(cluster)
         if head:
             self.rays.end(head)
+
+    def _passwords(self, redis: str) -> tuple[str, ...]:
+        """Return what a Redis accepts, by its address."""
+        made = {f"rediss://{one.endpoint}:{one.port}": one.tokens for one in elasticache.plans()}
+        given = {address: (password,) for address, password in self.given_redis.items()}
+        return (made | given).get(redis, ())
 
     def _autoscale(self, head: HeadRay) -> None:
         self.autoscalers[head.cluster] = Autoscaler(head, self.faults)

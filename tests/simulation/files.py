@@ -9,6 +9,7 @@ import yaml
 
 from localcloud import instance_facts
 from localcloud.account import ec2_backend
+from node.contract import OWN_PASSWORD, SECRET_KEY, STATE_SECRET_KEY, VERSION
 from node.identity import NODE_YAML, Identity, find_identity
 from node.ray.launches import Launches
 from node.worker.hosts import point_name
@@ -25,8 +26,14 @@ def node_yaml(instance: Any) -> str | None:
 
 
 def identity_of(instance: Any, text: str) -> Identity:
-    """Return the node's identity, as node/identity.py finds it; raises BadIdentity."""
+    """Return the node's identity, as node/identity.py finds it; raises BadIdentity.
+
+    A head's image from before a Redis had a password of its own takes Ray's token for it.
+    """
     tags = ec2_backend().tags[instance.image_id]
+    if int(tags.get("raykiln:contract", VERSION)) < OWN_PASSWORD:
+        told = yaml.safe_load(text)
+        text = yaml.safe_dump(told | {STATE_SECRET_KEY: told[SECRET_KEY]})
     facts = instance_facts.facts(instance)
     image = json.dumps({"role": tags.get("raykiln:role", "")})
     return find_identity(text, image, lambda path: facts.get(path.removeprefix("meta-data/")))
@@ -53,6 +60,11 @@ class Files:
         return self._machine.folder / "token"
 
     @property
+    def redis_password(self) -> Path:
+        """The password of the Redis that keeps Ray's state."""
+        return self._machine.folder / "redis_password"
+
+    @property
     def autoscaler(self) -> Path:
         """The autoscaler's YAML."""
         return self._machine.folder / "autoscaler.yaml"
@@ -70,6 +82,10 @@ class Files:
     def read_token(self) -> str:
         """Return the token, or nothing before it was fetched."""
         return _text(self.token).strip()
+
+    def read_redis_password(self) -> str:
+        """Return the password, or nothing where it was not fetched."""
+        return _text(self.redis_password).strip()
 
     def point(self, name: str, address: str) -> bool:
         """Have a name resolve to an address, with node/worker/hosts.py."""

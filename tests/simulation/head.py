@@ -37,8 +37,8 @@ TICK = 0.25  # as in node/head/main.py
 class FakeRayHead:
     """Ray as the guard sees it (``node.head.ray_head.RayHead``)."""
 
-    def __init__(self, machine: Machine, files: Files, rays: Rays) -> None:
-        self._machine, self._files, self._rays = machine, files, rays
+    def __init__(self, machine: Machine, redis: str, files: Files, rays: Rays) -> None:
+        self._machine, self._redis, self._files, self._rays = machine, redis, files, rays
         self._warm_at: float | None = None
         self.life: HeadRay | None = None
 
@@ -58,6 +58,15 @@ class FakeRayHead:
             lambda: parsed(self._files.autoscaler.read_text()),
         )
         self._warm_at = None
+        if self._redis and self._files.read_redis_password() not in self._rays.passwords(
+            self._redis
+        ):
+            self._locked_out(self.life)
+
+    def _locked_out(self, life: HeadRay) -> None:
+        """The GCS ends once its Redis answers WRONGPASS, and `ray start` with it."""
+        self._rays.locked_out.append(self._machine.host.instance_id)
+        self._machine.after(self._machine.settings.gcs_opens, lambda: self._rays.end(life))
 
     def is_running(self) -> bool:
         """See node.head.ray_head.RayHead."""
@@ -130,7 +139,7 @@ class HeadProcess:
     def __init__(self, machine: Machine, identity: Identity, rays: Rays, service: Service) -> None:
         self.machine, self.identity, self._service = machine, identity, service
         files = Files(machine)
-        self.ray = FakeRayHead(machine, files, rays)
+        self.ray = FakeRayHead(machine, identity.redis, files, rays)
         self.relay = FakeRelay(machine, rays.network)
         self.guard = make_guard(machine, identity, files, self.ray, self.relay)
         self.paused = False
@@ -186,6 +195,7 @@ def make_guard(
         ssm=NodeClient(machine, "ssm"),
         ec2=NodeClient(machine, "ec2"),
         token=files.token,
+        redis_password=files.redis_password,
         autoscaler=AutoscalerFile(
             files.autoscaler,
             identity,

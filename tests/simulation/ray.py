@@ -112,6 +112,9 @@ class Rays:
     def __init__(self, network: Network, faults: Faults | None = None) -> None:
         self.network, self.faults = network, faults or Faults()
         self.lives: list[HeadRay] = []
+        # The passwords that a Redis accepts, by its address as a head is told it.
+        self.passwords: Callable[[str], tuple[str, ...]] = lambda address: ()
+        self.locked_out: list[str] = []  # heads that their Redis did not admit
         self.on_head_joined: Callable[[HeadRay], None] = lambda head: None
         self._running: dict[str, HeadRay] = {}
         self._number = count(1)

@@ -57,7 +57,7 @@ class Worker:
     def refresh_secret(self) -> None:
         """Fetch the token as node/worker/main.py does."""
         try:
-            warning = settings.refresh_token(self.ssm, self.identity, self.files.token)
+            warning = settings.refresh_secret(self.ssm, self.identity.secret, self.files.token)
         except NotNow as error:
             warning = str(error)
         if warning:

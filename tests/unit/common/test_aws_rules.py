@@ -185,6 +185,12 @@ def test_all_names_are_refused_at_once_with_their_keys() -> None:
     assert "32 characters, and has 33" in found[3]
 
 
+def test_one_name_for_both_secrets_is_refused() -> None:
+    found = mistakes(names={"state_secret": "/ray/dev/redis_password"})
+
+    assert found == ["names: secret and state_secret would both be /ray/dev/redis_password"]
+
+
 def test_one_name_for_both_launch_templates_is_refused() -> None:
     names = {"head_template": "ray", "worker_template": "ray"}
 

@@ -45,6 +45,7 @@ def test_names_are_derived_from_the_environment_s_name(tmp_path: Path) -> None:
     assert environment.head_group == "ray-head-asg-dev"
     assert environment.head_dns == "ray-head.dev.ray.internal"
     assert environment.secret == "/ray/dev/redis_password"
+    assert environment.state_secret == "/ray/dev/state_password"
     assert environment.bucket == "raykiln-dev-111122223333-eu-central-1"
     assert environment.names.metric_namespace == "Ray/Head"
 

@@ -165,10 +165,12 @@ def serving(desired: DesiredState, **outputs: Any) -> ClusterState:
     names = [f"i-head{number}" for number in range(desired.head_count)]
     members = tuple(Member(name, "InService", head.number, healthy=True) for name in names)
     health = ((names[0], "healthy"),)
+    keeps = desired.environment.head.has_redis
     return ClusterState(
         stack_status="CREATE_COMPLETE",
         foundation=foundation,
         secret=Secret(desired.environment.secret, 1),
+        state_secret=Secret(desired.environment.state_secret, 1) if keeps else None,
         worker_templates=tuple(
             Template(
                 version.template_id,

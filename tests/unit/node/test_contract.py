@@ -23,7 +23,8 @@ ROOT = Path(__file__).parents[3]
 FOUNDATION = ROOT / "deploy/foundation"
 PROVISIONERS = ROOT / "ami-provisioners"
 VALUES = {
-    "VERSION": "3",
+    "VERSION": "4",
+    "OWN_PASSWORD": 4,
     "HEAD": "head",
     "WORKER": "worker",
     "ROLES": ("head", "worker"),
@@ -79,6 +80,7 @@ VALUES = {
     "IMAGE_JSON": "/etc/raykiln/image.json",
     "RUN_FOLDER": "/run/ray",
     "TOKEN_FILE": "/run/ray/token",
+    "REDIS_PASSWORD_FILE": "/run/ray/redis_password",
     "LAUNCHES_FILE": "/run/ray/autoscaler/launches.json",
     "BOOTSTRAP_LOGS": {
         "head": "/var/log/ray-head-bootstrap.log",
@@ -94,6 +96,7 @@ VALUES = {
     "METRIC_NAMESPACE_KEY": "metric_namespace",
     "LIFECYCLE_HOOK_KEY": "lifecycle_hook",
     "REDIS_KEY": "redis",
+    "STATE_SECRET_KEY": "state_secret",
     "REJOIN_SECONDS_KEY": "rejoin_seconds",
     "GPUS_KEY": "gpus",
     "RESOURCES_KEY": "resources",
@@ -109,6 +112,7 @@ VALUES = {
     "HEAD_ONLY_KEYS": {"lifecycle_hook"},
     "OPTIONAL_KEYS": {
         "redis",
+        "state_secret",
         "rejoin_seconds",
         "gpus",
         "resources",

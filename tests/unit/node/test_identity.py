@@ -79,6 +79,16 @@ def test_all_missing_keys_are_named_at_once() -> None:
         identity_of(config)
 
 
+def test_a_head_with_a_redis_needs_its_password_and_a_worker_does_not() -> None:
+    redis = {"redis": "state.ray:6379"}
+
+    with pytest.raises(BadIdentity, match=r"node.yaml lacks state_secret"):
+        identity_of({**HEAD, **redis})
+    secret = {"state_secret": "/ray/test/state_password"}
+    assert identity_of({**HEAD, **redis, **secret}).state_secret == "/ray/test/state_password"
+    assert identity_of({**WORKER, **redis}).redis == "state.ray:6379"
+
+
 @pytest.mark.parametrize("text", ["", "- head", "role"])
 def test_a_node_yaml_that_is_no_mapping_is_refused(text: str) -> None:
     with pytest.raises(BadIdentity, match="not a mapping"):

@@ -105,6 +105,12 @@ def parameter(name: str) -> Request:
     return lambda place: place.aws("ssm").get_parameter(Name=name, WithDecryption=True)
 
 
+def write_parameter(name: str) -> Request:
+    return lambda place: place.aws("ssm").put_parameter(
+        Name=name, Value="y", Type="SecureString", Overwrite=True
+    )
+
+
 def document(key: str) -> Request:
     return lambda place: place.aws("s3").get_object(Bucket=place.foundation.bucket_name, Key=key)
 
@@ -229,7 +235,7 @@ def a_place(environment: Environment, clients: Clients, clock: FakeClock) -> Pla
     """Return a foundation with a head, a worker, a foreign instance and what they may not reach."""
     plan = plan_foundation(clients, environment, clock=clock)
     foundation = apply_foundation(clients, environment, plan, clock=clock)
-    for name in (environment.secret, "/ray/other/redis_password"):
+    for name in (environment.secret, environment.state_secret, "/ray/other/redis_password"):
         clients("ssm").put_parameter(Name=name, Value="x", Type="SecureString")
     for key in ("dev/autoscaler/x.yaml", "dev/releases/x.json", "prod/autoscaler/x.yaml"):
         clients("s3").put_object(Bucket=foundation.bucket_name, Key=key, Body=b"x")

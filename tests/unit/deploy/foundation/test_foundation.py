@@ -186,15 +186,16 @@ def test_heads_may_reach_a_redis_only_when_it_keeps_ray_s_state(ground: Ground) 
 
 
 def test_a_redis_is_created_with_the_secret_and_its_address_is_an_output(ground: Ground) -> None:
-    ensure_secret(ground.clients, an_environment().secret, {})
+    ensure_secret(ground.clients, an_environment().state_secret, {})
     assert ground.apply(an_environment()).state_address == ""
 
     made = ground.apply(an_environment(head=KEEPING))
 
     (plan,) = elasticache.plans()
     assert made.state_address == f"rediss://{plan.endpoint}:6379"
+    assert made.state_secret == "/ray/dev/state_password"
     parameter = boto3.client("ssm").get_parameter(
-        Name="/ray/dev/redis_password", WithDecryption=True
+        Name="/ray/dev/state_password", WithDecryption=True
     )
     assert plan.tokens == (parameter["Parameter"]["Value"],)
     assert parameter["Parameter"]["Value"] not in str(stack_as_shown())
@@ -213,7 +214,7 @@ def stack_as_shown() -> list[Any]:
 
 
 def test_a_redis_that_is_no_longer_configured_is_deleted(ground: Ground) -> None:
-    ensure_secret(ground.clients, an_environment().secret, {})
+    ensure_secret(ground.clients, an_environment().state_secret, {})
     ground.apply(an_environment(head=KEEPING))
 
     assert ground.apply(an_environment()).state_address == ""

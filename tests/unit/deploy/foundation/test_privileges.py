@@ -40,6 +40,7 @@ from tests.unit.deploy.foundation.privileges import (
     untag,
     write_document,
     write_item,
+    write_parameter,
     wrong_results,
 )
 from tests.unit.localcloud.fakes import FakeClock
@@ -62,7 +63,8 @@ def as_worker(place: Place) -> Iterator[Place]:
 
 
 HEAD_MUST: dict[str, Request] = {
-    "read the secret": parameter("/ray/dev/redis_password"),
+    "read the token": parameter("/ray/dev/redis_password"),
+    "read the password of its Redis": parameter("/ray/dev/state_password"),
     "read its autoscaler configuration": document("dev/autoscaler/x.yaml"),
     "read the lease": read_item(),
     "write the lease": write_item(),
@@ -85,6 +87,7 @@ HEAD_MUST: dict[str, Request] = {
 }
 HEAD_MUST_NOT: dict[str, Request] = {
     "read another parameter": parameter("/ray/other/redis_password"),
+    "change the password of its Redis": write_parameter("/ray/dev/state_password"),
     "read another prefix": document("prod/autoscaler/x.yaml"),
     "read the releases": document("dev/releases/x.json"),
     "write its configuration": write_document("dev/autoscaler/x.yaml"),
@@ -126,7 +129,7 @@ HEAD_MUST_NOT: dict[str, Request] = {
     "list the roles": describe("iam", "list_roles"),
 }
 WORKER_MUST: dict[str, Request] = {
-    "read the secret": parameter("/ray/dev/redis_password"),
+    "read the token": parameter("/ray/dev/redis_password"),
     "read the lease": read_item(),
     "report that it gave up": metric("Ray/Head"),
     "create its log stream": log_stream("/raykiln/dev/worker"),
@@ -134,6 +137,7 @@ WORKER_MUST: dict[str, Request] = {
 }
 WORKER_MUST_NOT: dict[str, Request] = {
     "read another parameter": parameter("/ray/other/redis_password"),
+    "read the password of the Redis": parameter("/ray/dev/state_password"),
     "read the configuration": document("dev/autoscaler/x.yaml"),
     "take the lease": write_item(),
     "read another table": read_item("another"),

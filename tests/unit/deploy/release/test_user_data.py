@@ -7,7 +7,12 @@ import yaml
 
 from common.errors import Refused
 from deploy.release.settings import Access
-from deploy.release.user_data import check_sizes, head_user_data, worker_user_data
+from deploy.release.user_data import (
+    check_sizes,
+    head_user_data,
+    node_facts,
+    worker_user_data,
+)
 from node.contract import NODE_YAML
 from tests.unit.deploy.builders import (
     a_desired_state,
@@ -79,6 +84,22 @@ def test_head_and_workers_get_the_address_of_the_stored_state() -> None:
     )
 
     assert [node_file(text)["redis"] for text in texts] == [GIVEN, GIVEN]
+
+
+def test_only_heads_with_a_redis_are_told_where_its_password_is() -> None:
+    environment = an_environment()
+
+    told = node_file(head_user_data(environment, GIVEN))
+    assert told["state_secret"] == "/ray/dev/state_password"
+    for text in (head_user_data(environment), worker_user_data(environment, a_group(), GIVEN)):
+        assert "state_secret" not in node_file(text)
+
+
+def test_what_a_node_is_told_is_read_back() -> None:
+    text = head_user_data(an_environment(), GIVEN)
+
+    assert node_facts(text) == node_file(text)
+    assert node_facts("") == node_facts("#cloud-config\nwrite_files: []\n") == {}
 
 
 def test_a_worker_is_told_the_resources_and_labels_of_its_group() -> None:

@@ -9,7 +9,7 @@ import pytest
 from common.errors import PipelineError, Refused
 from common.progress import Silent
 from deploy.cluster.state import ClusterState
-from deploy.plan.destroy_plan import plan_destroy
+from deploy.plan.destroy_plan import DeleteSecret, plan_destroy
 from deploy.rollout.lock import deploy_lock, find_lock
 from tests.unit.deploy.builders import (
     a_desired_state,
@@ -176,6 +176,24 @@ def test_deletes_the_heads_first_and_the_stack_last() -> None:
         "bucket",
         "foundation",
     ]
+
+
+@pytest.mark.parametrize(
+    ("given", "deleted"),
+    [
+        ({"redis_node_type": "cache.t4g.small"}, ["redis_password", "state_password"]),
+        ({"redis": "state.example.com:6379"}, ["redis_password"]),
+    ],
+)
+def test_the_password_of_a_redis_goes_unless_the_redis_stays(
+    given: dict[str, str], deleted: list[str]
+) -> None:
+    desired = a_desired_state(head={"instance_type": "m6i.large", "state": "redis", **given})
+
+    steps = plan_destroy(desired.environment, serving(desired)).steps
+
+    names = [step.name for step in steps if isinstance(step, DeleteSecret)]
+    assert names == [f"/ray/dev/{name}" for name in deleted]
 
 
 def test_the_plan_names_what_stays() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from node.ray import redis_password
 
-SECRET = "s3cret-of-the-cluster"
+SECRET = "s3cret-of-the-redis"
 
 
 class Ray:
@@ -25,14 +25,14 @@ class Ray:
 @pytest.fixture
 def ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ray:
     """Ray, which starts its processes without the password from now on."""
-    (tmp_path / "token").write_text(f"{SECRET}\n")
-    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))
+    path = tmp_path / "redis_password"
+    path.write_text(f"{SECRET}\n")
     ray, services, private = Ray(), ModuleType("services"), ModuleType("ray._private")
     monkeypatch.setattr(services, "start_ray_process", ray.start_ray_process, raising=False)
     monkeypatch.setattr(private, "services", services, raising=False)
     monkeypatch.setitem(sys.modules, "ray", ModuleType("ray"))
     monkeypatch.setitem(sys.modules, "ray._private", private)
-    assert redis_password.arguments(tmp_path / "flags") == [f"--redis-password={SECRET}"]
+    assert redis_password.arguments(path, tmp_path / "flags") == [f"--redis-password={SECRET}"]
     ray.start_ray_process = services.start_ray_process  # type: ignore[method-assign]
     return ray
 

@@ -9,10 +9,10 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 from moto import mock_aws
 
-from node.ray.token import NotFit, NotNow, fetch_token
-from node.ray.token import refresh_token as refresh
-from tests.unit.node.fakes import an_identity
+from node.ray.token import NotFit, NotNow, fetch_secret
+from node.ray.token import refresh_secret as refresh
 
+NAME = "/ray/test/redis_password"
 SECRET = "not-to-be-seen-anywhere-0123456789"
 
 
@@ -20,7 +20,7 @@ SECRET = "not-to-be-seen-anywhere-0123456789"
 def ssm() -> Iterator[Any]:
     with mock_aws():
         client = boto3.client("ssm", region_name="us-east-1")
-        client.put_parameter(Name="/ray/test/redis_password", Type="SecureString", Value=SECRET)
+        client.put_parameter(Name=NAME, Type="SecureString", Value=SECRET)
         yield client
 
 
@@ -45,39 +45,35 @@ def test_the_token_is_readable_by_its_owner_and_the_folders_group_alone(
 ) -> None:
     path = tmp_path / "token"
 
-    fetch_token(ssm, an_identity(), path)
+    fetch_secret(ssm, NAME, path)
 
     assert path.read_text() == SECRET
     assert path.stat().st_mode & 0o777 == 0o640
 
 
 def test_a_missing_secret_is_final_and_named(ssm: Any, tmp_path: Path) -> None:
-    identity = an_identity(secret="/ray/other/redis_password")
-
     with pytest.raises(NotFit, match=r"/ray/other/redis_password.*ParameterNotFound"):
-        fetch_token(ssm, identity, tmp_path / "token")
+        fetch_secret(ssm, "/ray/other/redis_password", tmp_path / "token")
 
 
 def test_missing_permissions_may_pass(tmp_path: Path) -> None:
     with pytest.raises(NotNow, match="AccessDenied"):
-        fetch_token(Refusing(denied()), an_identity(), tmp_path / "token")
+        fetch_secret(Refusing(denied()), NAME, tmp_path / "token")
 
 
 def test_no_error_quotes_aws(tmp_path: Path) -> None:
     with pytest.raises(NotNow) as caught:
-        fetch_token(Refusing(denied()), an_identity(), tmp_path / "token")
+        fetch_secret(Refusing(denied()), NAME, tmp_path / "token")
 
     assert SECRET not in str(caught.value)
 
 
 def test_a_rotated_secret_replaces_the_old_one(ssm: Any, tmp_path: Path) -> None:
     path = tmp_path / "token"
-    fetch_token(ssm, an_identity(), path)
-    ssm.put_parameter(
-        Name="/ray/test/redis_password", Type="SecureString", Value="new", Overwrite=True
-    )
+    fetch_secret(ssm, NAME, path)
+    ssm.put_parameter(Name=NAME, Type="SecureString", Value="new", Overwrite=True)
 
-    assert refresh(ssm, an_identity(), path) == ""
+    assert refresh(ssm, NAME, path) == ""
     assert path.read_text() == "new"
 
 
@@ -86,7 +82,7 @@ def test_a_known_secret_is_kept_while_aws_does_not_answer(tmp_path: Path) -> Non
     path = tmp_path / "token"
 
     with pytest.raises(NotNow):
-        refresh(away, an_identity(), path)
+        refresh(away, NAME, path)
     path.write_text("old")
-    assert "ssm" in refresh(away, an_identity(), path)
+    assert "ssm" in refresh(away, NAME, path)
     assert path.read_text() == "old"
