@@ -4,9 +4,10 @@ Each of Ray's processes reads the token once and keeps it until it ends: it send
 and admits only calls that bring the same (``AuthenticationTokenLoader::GetToken`` in
 src/ray/rpc/authentication/authentication_token_loader.cc, Ray 2.60). So Ray starts anew on all
 nodes, and what runs on it ends, with stored state too: no raylet outlives its token. Instances
-stay, and what a Redis keeps, whose password is another secret. The head fetches the token before
-it starts Ray. A worker's watchdog sees that the head refuses its own, and restarts Ray with the new
-one.
+stay, but for workers that Ray's autoscaler replaces where a Redis has kept that their former node
+is dead; what the Redis keeps stays too, and its password is another secret. The head fetches the
+token before it starts Ray. A worker's watchdog sees that the head refuses its own, and restarts Ray
+with the new one.
 
 A mark in the configuration bucket says which version is being replaced, from before the secret is
 changed until all nodes are back. So a rotation that was killed anywhere is continued by the next,
@@ -45,8 +46,11 @@ EVERY = 1.0
 # What Ray does with what it finds in its Redis, once no node of before is alive.
 KEPT = (
     "kept in the Redis: how jobs have ended; actors that may be restarted, which start anew, with "
-    "nothing in memory"
+    "nothing in memory; detached placement groups"
 )
+ALL_STAY = "all instances stay"
+# It finds the node that an instance was before, which is dead.
+MAY_BE_REPLACED = "its autoscaler may replace their instances"
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ class PlannedRotation:
         return (
             first,
             self.change.words,
-            "Ray starts anew on every worker; all instances stay",
+            f"Ray starts anew on every worker; {MAY_BE_REPLACED if self.kept else ALL_STAY}",
             *self.interrupted,
             *self.kept,
             "whoever has `invoke connect` open must open it again",

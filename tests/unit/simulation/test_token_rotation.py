@@ -175,10 +175,11 @@ def test_with_stored_state_the_token_is_replaced_and_the_redis_keeps_its_passwor
     planned = rotate(kept)
 
     assert planned.words[0] == "another token replaces version 1 of /ray/dev/redis_password"
-    assert planned.words[3:-1] == (
+    assert planned.words[2:-1] == (
+        "Ray starts anew on every worker; its autoscaler may replace their instances",
         "1 job ends: job-1",
         "kept in the Redis: how jobs have ended; actors that may be restarted, which start anew, "
-        "with nothing in memory",
+        "with nothing in memory; detached placement groups",
     )
     assert version(kept) == 2
     assert kept.life is not life
