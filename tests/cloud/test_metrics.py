@@ -20,6 +20,7 @@ import pytest
 import urllib3
 
 from common.network import METRICS_INTERFACE
+from localcloud import control
 from localcloud.paths import paths
 from localcloud.session import operator_command
 from node.contract import SIGNER_PORT
@@ -27,7 +28,7 @@ from tests.cloud.browser import browser
 from tests.cloud.cluster_facts import ROOT, inside, on
 from tests.cloud.connection import Connection, connected
 from tests.cloud.grafana import Grafana, grafana
-from tests.cloud.harness import eventually, require_machines
+from tests.cloud.harness import Cloud, eventually, require_machines
 from tests.cloud.invocation import Invoke, invoking
 from tests.marks import THOROUGH_ONLY
 
@@ -56,7 +57,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Bake an image with Prometheus for the head, and deploy."""
     require_machines()
     folder = tmp_path_factory.mktemp("metrics")
+    archive = fetched(folder / "archive")
     with invoking(folder) as invoke, grafana() as shown, grafana_in_the_vpc():
+        base = base_with(archive)
         workspace, other = json.loads(inside(CREATE))
         url = f"https://aps-workspaces.us-east-1.amazonaws.com/workspaces/{workspace}"
         run, image = invoke.run, f"{invoke.run.name}-head"
@@ -68,6 +71,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         ways = [*network.interfaces, *network.gateways, METRICS_INTERFACE]
         written = run.write(
             folder / "metrics",
+            image=on_base(run.content()["image"], base),
             network=run.content()["network"] | {"endpoints": ways},
             images={run.name: {}, image: {"packages": ["prometheus"]}},
             head=head,
@@ -83,6 +87,43 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             invoke("deploy", "--yes")
             yield Site(invoke, workspace, other, shown)
             invoke("destroy", "--yes")
+
+
+def fetched(folder: Path) -> Path:
+    """Fetch Debian's Prometheus and all that it needs, with apt, into a folder."""
+    folder.mkdir()
+    known = subprocess.run(
+        ["apt-cache", "depends", "--recurse", "--important", "prometheus"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    # Packages are at the margin, except those that are only a name; what they need is not.
+    names = [line for line in known.splitlines() if re.match(r"[a-z0-9]", line)]
+    subprocess.run(["apt-get", "download", "--quiet", *names], cwd=folder, check=True)
+    return folder
+
+
+def base_with(archive: Path) -> str:
+    """Return a base image that has these packages in an archive, since machines reach no other."""
+    cloud = Cloud(paths())
+    try:
+        machine = cloud.booted(cloud.launch())["InstanceId"]
+        packed = subprocess.run(["tar", "-c", "."], cwd=archive, capture_output=True, check=True)
+        unpack = ["sh", "-c", "mkdir /srv/archive && tar -x -C /srv/archive"]
+        subprocess.run(control.shell_command(machine, unpack), input=packed.stdout, check=True)
+        cloud.on(machine, INDEX)
+        base = cloud.image_of(machine, "with-prometheus")
+        cloud.terminate(machine)
+    finally:
+        cloud.aws.close()
+    return base
+
+
+def on_base(image: dict[str, Any], base: str) -> dict[str, Any]:
+    """Return the table of an image that is built on another base."""
+    kept = {key: value for key, value in image.items() if key not in ("base_name", "base_owner")}
+    return kept | {"base_id": base}
 
 
 @contextmanager
@@ -271,6 +312,23 @@ def test_the_dashboards_for_grafana_are_those_that_ray_on_the_head_embeds(
     assert f"{tmp_path}/file is no folder" in refused
 
 
+# Makes the packages an archive, and the machine one that has not booted.
+INDEX = r"""
+set -e
+cd /srv/archive
+for file in *.deb; do
+  dpkg-deb --field "$file"
+  echo "Filename: ./$file"
+  echo "Size: $(stat -c %s "$file")"
+  echo "SHA256: $(sha256sum "$file" | cut -d' ' -f1)"
+  echo
+done >Packages
+rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/*
+echo 'deb [trusted=yes] file:/srv/archive ./' >/etc/apt/sources.list
+cloud-init clean --logs
+: >/etc/machine-id
+rm -f /etc/ssh/ssh_host_*
+"""
 CREATE = """
 import boto3, json
 amp = boto3.client("amp", region_name="us-east-1")
