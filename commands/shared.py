@@ -67,10 +67,10 @@ def environment_at(
 
         if not session.is_operator():
             prepare(environment)
-            session.enter(inside=inside)
+            session.enter(inside=inside, account=environment.account_id)
             become(environment, act_as)
         elif inside and not session.is_inside():
-            session.enter(inside=True)
+            session.enter(inside=True, account=environment.account_id)
             become(environment, act_as)
     return environment
 

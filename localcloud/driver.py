@@ -96,8 +96,11 @@ class Driver(Protocol):
     def copy(self, instance_id: str, ami_id: str) -> None:
         """Begin to copy a stopped machine's disk into a new image."""
 
+    def copy_image(self, source: str, ami_id: str) -> None:
+        """Begin to copy an image into a new one."""
+
     def copying(self, ami_id: str) -> Copying:
-        """Return the state of that copy."""
+        """Return the state of either copy."""
 
     def forget_image(self, ami_id: str) -> None:
         """Remove an image's own layer."""

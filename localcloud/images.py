@@ -66,6 +66,13 @@ class Images:
                 shutil.rmtree(disk / part, ignore_errors=True)
                 (disk / part).mkdir()
 
+    def duplicate(self, source: str, ami_id: str) -> None:
+        """Make an image of another one: layers do not change, so both have the same."""
+        with self._lock:
+            _write_list(
+                self.folder / f"{ami_id}.layers", _read_list(self.folder / f"{source}.layers")
+            )
+
     def forget(self, ami_id: str) -> None:
         """Remove an image and the layers that nothing uses any more."""
         with self._lock:

@@ -7,7 +7,7 @@ import base64
 from datetime import UTC
 from typing import Any
 
-from localcloud.account import ACCOUNT, REGION, ec2_backend
+from localcloud.account import ec2_backends_in_use
 from localcloud.patches import interruptions
 from localcloud.patches.autoscaling import lateness, records
 from localcloud.times import stamp
@@ -15,9 +15,10 @@ from localcloud.times import stamp
 
 def find_instance(address: str) -> Any:
     """Return moto's instance with this address, unless it is terminated; else None."""
-    for instance in ec2_backend().all_instances():
-        if instance.private_ip == address and instance.state != "terminated":
-            return instance
+    for backend in ec2_backends_in_use():
+        for instance in backend.all_instances():
+            if instance.private_ip == address and instance.state != "terminated":
+                return instance
     return None
 
 
@@ -40,7 +41,7 @@ def facts(instance: Any) -> dict[str, str]:
         "local-ipv4": instance.private_ip,
         "mac": interface.mac_address,
         "placement/availability-zone": zone,
-        "placement/region": REGION,
+        "placement/region": instance.ec2_backend.region_name,
         "profile": "default-hvm",
         "reservation-id": reservation_id(instance),
         "security-groups": "\n".join(group.name for group in groups),
@@ -51,7 +52,7 @@ def facts(instance: Any) -> dict[str, str]:
         f"{card}/local-hostname": name,
         f"{card}/local-ipv4s": instance.private_ip,
         f"{card}/mac": interface.mac_address,
-        f"{card}/owner-id": ACCOUNT,
+        f"{card}/owner-id": instance.ec2_backend.account_id,
         f"{card}/security-group-ids": "\n".join(group.id for group in groups),
         f"{card}/security-groups": "\n".join(group.name for group in groups),
         f"{card}/subnet-id": subnet.id,
@@ -76,7 +77,7 @@ def _target_state_of(instance: Any) -> dict[str, str]:
 
 
 def _keys_of(instance: Any) -> dict[str, str]:
-    pair = ec2_backend().key_pairs.get(instance.key_name) if instance.key_name else None
+    pair = instance.ec2_backend.key_pairs.get(instance.key_name) if instance.key_name else None
     if pair is None:
         return {}
     kind, key = pair.public_key.split()[:2]
@@ -90,7 +91,7 @@ def tags_of(instance: Any) -> dict[str, str]:
     """
     if instance.metadata_options.instance_metadata_tags != "enabled":
         return {}
-    tags, member = ec2_backend().tags[instance.id], records.member_of(instance.id)
+    tags, member = instance.ec2_backend.tags[instance.id], records.member_of(instance.id)
     late = lateness.late_tags(member) if member else frozenset()
     return {f"tags/instance/{key}": value for key, value in tags.items() if key not in late}
 
@@ -98,7 +99,7 @@ def tags_of(instance: Any) -> dict[str, str]:
 def identity(instance: Any) -> dict[str, Any]:
     """Return the instance identity document."""
     return {
-        "accountId": ACCOUNT,
+        "accountId": instance.ec2_backend.account_id,
         "architecture": instance.architecture,
         "availabilityZone": instance.availability_zone,
         "billingProducts": None,
@@ -111,7 +112,7 @@ def identity(instance: Any) -> dict[str, Any]:
         "pendingTime": stamp(instance.launch_time.replace(tzinfo=UTC).timestamp()),
         "privateIp": instance.private_ip,
         "ramdiskId": None,
-        "region": REGION,
+        "region": instance.ec2_backend.region_name,
         "version": "2017-09-30",
     }
 
@@ -126,7 +127,8 @@ def role_of(instance: Any) -> Any:
     from moto.iam.models import iam_backends
 
     arn = (instance.iam_instance_profile or {}).get("Arn")
-    for profile in iam_backends[ACCOUNT]["aws"].instance_profiles.values():
+    account = instance.ec2_backend.account_id
+    for profile in iam_backends[account]["aws"].instance_profiles.values():
         if profile.arn == arn and profile.roles:
             return profile.roles[0]
     return None
@@ -142,7 +144,7 @@ def profile_of(instance: Any) -> dict[str, str]:
 
 
 def reservation_id(instance: Any) -> str:
-    for reservation in ec2_backend().reservations.values():
+    for reservation in instance.ec2_backend.reservations.values():
         if instance in reservation.instances:
             return str(reservation.id)
     return ""

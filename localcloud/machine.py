@@ -238,12 +238,18 @@ class Machines:
         return machine.power
 
     def copy(self, instance_id: str, ami_id: str) -> None:
-        self._copies[ami_id] = Copying.PENDING
-        threading.Thread(target=self._copy, args=(instance_id, ami_id), daemon=True).start()
+        self._copy(self._images.capture, instance_id, ami_id)
 
-    def _copy(self, instance_id: str, ami_id: str) -> None:
+    def copy_image(self, source: str, ami_id: str) -> None:
+        self._copy(self._images.duplicate, source, ami_id)
+
+    def _copy(self, make: Callable[[str, str], None], source: str, ami_id: str) -> None:
+        self._copies[ami_id] = Copying.PENDING
+        threading.Thread(target=self._make, args=(make, source, ami_id), daemon=True).start()
+
+    def _make(self, make: Callable[[str, str], None], source: str, ami_id: str) -> None:
         try:
-            self._images.capture(instance_id, ami_id)
+            make(source, ami_id)
             self._copies[ami_id] = Copying.AVAILABLE
         except OSError:
             self._copies[ami_id] = Copying.FAILED

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from localcloud.account import ACCOUNT, REGION
 from localcloud.instance_facts import (
     facts,
     find_instance,
@@ -127,8 +126,9 @@ class Metadata:
 def _assumed(role: Any, instance: Any) -> Any:
     from moto.sts.models import sts_backends
 
-    return sts_backends[ACCOUNT]["aws"].assume_role(
-        REGION, instance.id, role.arn, None, CREDENTIAL_SECONDS, None
+    account, region = instance.ec2_backend.account_id, instance.ec2_backend.region_name
+    return sts_backends[account]["aws"].assume_role(
+        region, instance.id, role.arn, None, CREDENTIAL_SECONDS, None
     )
 
 

@@ -13,7 +13,7 @@ Outbound rules are applied before inbound rules; both where the VPC forwards.
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from localcloud.account import ec2_backend
+from localcloud.account import ec2_backends_in_use
 from localcloud.network import SERVICES, Network
 
 Members = dict[str, tuple[str, ...]]
@@ -38,7 +38,8 @@ class SecurityGroups:
 
 def desired_rules() -> str:
     """Return the whole table as nft reads it."""
-    groups = {g.id: g for each in ec2_backend().groups.values() for g in each.values()}
+    vpcs = [vpc for backend in ec2_backends_in_use() for vpc in backend.groups.values()]
+    groups = {group.id: group for vpc in vpcs for group in vpc.values()}
     found = _hosts(groups)
     members = _members(found)
     hosts = {address: ids for address, ids in found.items() if ids is not None}
@@ -61,9 +62,11 @@ def desired_rules() -> str:
 
 def _hosts(groups: Iterable[str]) -> dict[str, tuple[str, ...] | None]:
     """Return the groups of every interface in use, by its address; None means unrestricted."""
-    backend, known = ec2_backend(), set(groups)
-    ending = [i.nics[0] for i in backend.all_instances() if i.state == "shutting-down"]
-    used = [interface for interface in backend.enis.values() if interface.status == "in-use"]
+    backends, known = list(ec2_backends_in_use()), set(groups)
+    instances = [one for backend in backends for one in backend.all_instances()]
+    ending = [one.nics[0] for one in instances if one.state == "shutting-down"]
+    interfaces = [one for backend in backends for one in backend.enis.values()]
+    used = [one for one in interfaces if one.status == "in-use"]
     return {
         interface.private_ip_address: _groups_of(interface, known) for interface in [*ending, *used]
     }

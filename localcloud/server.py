@@ -14,6 +14,7 @@ from typing import Any
 
 from common.waiting import SystemClock
 from localcloud import behaviour, outages, patches, quick, world
+from localcloud.account import ACCOUNT, SECOND_ACCOUNT
 from localcloud.base_image import base_images
 from localcloud.certificates import certificates
 from localcloud.images import Images
@@ -92,7 +93,11 @@ def _open(here: world.World, place: Paths, images: Images, network: Network) -> 
     for base in base_images(place.base_images, found.ca, log.info):
         images.add_base(base.ami_id, base.root)
         machine_images.seed(base)
-    write_credentials(place.credentials, iam.make_user("operator", EVERYTHING))
+    operators = {
+        name: iam.make_user("operator", EVERYTHING, account)
+        for name, account in (("default", ACCOUNT), (SECOND_ACCOUNT, SECOND_ACCOUNT))
+    }
+    write_credentials(place.credentials, operators)
     iam.enforce()
     iam.record.follow(place.decisions)
     shortages.follow(place.shortages)
@@ -150,11 +155,16 @@ def _complain(part: str, error: Exception) -> None:
         log.error(message, exc_info=error)
 
 
-def write_credentials(path: Path, key: dict[str, str]) -> None:
-    """Write a shared credentials file that only its owner can read."""
+def write_credentials(path: Path, keys: dict[str, dict[str, str]]) -> None:
+    """Write a shared credentials file, with keys by profile, that only its owner can read."""
     path.touch(mode=0o600)
     path.chmod(0o600)
-    path.write_text("[default]\n" + "".join(f"{name} = {value}\n" for name, value in key.items()))
+    path.write_text(
+        "".join(
+            f"[{profile}]\n" + "".join(f"{name} = {value}\n" for name, value in key.items())
+            for profile, key in keys.items()
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 from common.checkout import REPOSITORY
 from common.errors import Refused
 from localcloud import network
+from localcloud.account import ACCOUNT
 from localcloud.network import PUBLIC_RESOLVER, RESOLVER
 from localcloud.paths import Paths, paths
 from localcloud.processes import server_of
@@ -56,10 +57,11 @@ def is_operator(place: Paths | None = None) -> bool:
     return is_inside(place) or network.is_inside(place.operator)
 
 
-def enter(*, inside: bool = False) -> None:
+def enter(*, inside: bool = False, account: str = ACCOUNT) -> None:
     """Make this process, and all that it starts from now on, an operator of the local cloud.
 
-    Raises Refused when it is not up, or when this user may not enter it.
+    It acts in the account, by the profile of its name. Raises Refused when it is not up, or when
+    this user may not enter it.
     """
     place = paths()
     if place.run.exists() and not server_of(place):
@@ -79,6 +81,8 @@ def enter(*, inside: bool = False) -> None:
     for name in REMOVED:
         os.environ.pop(name, None)
     os.environ.update(environment(place))
+    if account != ACCOUNT:
+        os.environ["AWS_PROFILE"] = account
 
 
 def join(place: Paths) -> None:

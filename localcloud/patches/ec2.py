@@ -15,7 +15,7 @@ from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState, StateReason
 
-from localcloud.account import ec2_backend
+from localcloud.account import ec2_backends_in_use
 from localcloud.driver import Host, Power
 from localcloud.world import World, current
 
@@ -160,12 +160,12 @@ def _reboot(self: Any) -> None:
 
 def reconcile(now: float) -> None:
     """Bring every instance to the state of its machine."""
-    backend = ec2_backend()
-    for instance in backend.all_instances():
-        if instance.state == "terminated":
-            _forget_in_time(backend, instance, now)
-        else:
-            _follow(instance, current().driver.power(instance.id), now)
+    for backend in ec2_backends_in_use():
+        for instance in backend.all_instances():
+            if instance.state == "terminated":
+                _forget_in_time(backend, instance, now)
+            else:
+                _follow(instance, current().driver.power(instance.id), now)
 
 
 def _follow(instance: Any, power: Power, now: float) -> None:

@@ -20,7 +20,7 @@ from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.models import botocore_stubber
 from moto.core.utils import get_service_model
 
-from localcloud.account import REGION
+from localcloud.account import ACCOUNT, REGION
 
 _calls = threading.local()
 
@@ -53,6 +53,21 @@ def in_the_name_of(principal: Any) -> Iterator[None]:
         _calls.principal = before
 
 
+@contextmanager
+def at(account: str, region: str) -> Iterator[None]:
+    """Have the calls inside go to this account and region."""
+    before, _calls.place = _place(), (account, region)
+    try:
+        yield
+    finally:
+        _calls.place = before
+
+
+def _place() -> tuple[str, str]:
+    found: tuple[str, str] = getattr(_calls, "place", (ACCOUNT, REGION))
+    return found
+
+
 def principal() -> Any:
     """Return in whose name the request being answered was sent, if it was sent so itself."""
     return getattr(_calls, "principal", None) if getattr(_calls, "depth", 0) == 1 else None
@@ -76,6 +91,8 @@ def _stubber() -> BotocoreStubber:
 
 
 def _answer(event_name: str, request: AWSPreparedRequest, **_: Any) -> Any:
+    # moto derives the account from the access key, unless this header names it.
+    request.headers["x-moto-account-id"] = _place()[0]
     with internal():
         return _stubber()(event_name, request)
 
@@ -89,16 +106,19 @@ def _session() -> Any:
     return boto3.session.Session(
         aws_access_key_id="CONTROLPLANEINTERNAL",
         aws_secret_access_key="internal",  # noqa: S106 - signs nothing that is checked
-        region_name=REGION,
     )
 
 
-@cache
 def client(service: str) -> Any:
     """Return the control plane's own client of ``service``."""
+    return _client(service, _place()[1])
+
+
+@cache
+def _client(service: str, region: str) -> Any:
     config = Config(retries={"total_max_attempts": 1}, ignore_configured_endpoint_urls=True)
     with _making:
-        made = _session().client(service, config=config)
+        made = _session().client(service, region_name=region, config=config)
     # Inside mock_aws moto listens too, and every handler of this event is called.
     made.meta.events.unregister("before-send", botocore_stubber)
     made.meta.events.register_first("before-send", _answer)

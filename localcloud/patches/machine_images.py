@@ -19,7 +19,7 @@ from moto.ec2.models.amis import Ami, AmiBackend
 from moto.ec2.models.instances import InstanceBackend
 from moto.ec2.responses.amis import AmisResponse
 
-from localcloud.account import ec2_backend
+from localcloud.account import ec2_backend, ec2_backends_in_use
 from localcloud.base_image import BaseImage
 from localcloud.driver import Copying, Power
 from localcloud.world import World, current
@@ -51,7 +51,7 @@ def seed(image: BaseImage) -> None:
 def _create_image(self: Any) -> ActionResult:
     name, instance_id = self._get_param("Name"), self._get_param("InstanceId")
     instance = self.ec2_backend.get_instance(instance_id)
-    _require_unused_name(self.ec2_backend, name)
+    require_unused_name(self.ec2_backend, name)
     if self._get_bool_param("NoReboot") and instance.state == "running":
         raise EC2ClientError("UnsupportedOperation", "NoReboot is not supported while running.")
     if instance.state not in ("running", "stopped"):
@@ -89,6 +89,7 @@ def _remember_root(backend: Any, ami: Any, instance: Any) -> None:
     if attached:
         ami.root_volume = backend.get_volume(attached.volume_id)
         ami.ebs_snapshot.encrypted = ami.root_volume.encrypted
+        ami.ebs_snapshot.kms_key_id = ami.root_volume.kms_key_id
 
 
 def root_gib(ami: Any) -> int:
@@ -109,7 +110,8 @@ def _block_device_mappings(self: Any) -> list[dict[str, Any]]:
     return [{"DeviceName": self.root_device_name, "Ebs": root}]
 
 
-def _require_unused_name(backend: Any, name: str) -> None:
+def require_unused_name(backend: Any, name: str) -> None:
+    """Refuse a name that another image of the account has."""
     for ami in backend.amis.values():
         if ami.name == name and ami.owner_id == backend.account_id:
             raise EC2ClientError(
@@ -194,8 +196,8 @@ def _deregister_image(deregister: Any, self: Any, ami_id: str) -> None:
 
 def reconcile(now: float) -> None:
     """Advance every image that is being created."""
-    for ami in ec2_backend().amis.values():
-        if ami.state == "pending":
+    for ami in [one for each in ec2_backends_in_use() for one in each.amis.values()]:
+        if ami.state == "pending" and ami.instance_id:
             _advance(ami, ami.instance)
 
 

@@ -77,6 +77,9 @@ class SimulatedDriver:
             lambda: self._images.update({ami_id: Copying.AVAILABLE}),
         )
 
+    def copy_image(self, source: str, ami_id: str) -> None:
+        self.copy(source, ami_id)
+
     def copying(self, ami_id: str) -> Copying:
         return self._images[ami_id]
 

@@ -31,7 +31,7 @@ from localcloud.patches.cloudformation import (  # noqa: F401 - importing a modu
     types_vpc,
 )
 from localcloud.patches.cloudformation.stack import Stack
-from localcloud.patches.internal import in_the_name_of
+from localcloud.patches.internal import at, in_the_name_of
 from localcloud.world import World
 
 PIECES_PER_STEP = 10  # resources per step of the clock, which holds the world's lock
@@ -61,7 +61,7 @@ def _advance(stack: Stack) -> None:
         if stack.operation is None:
             return
         try:
-            with in_the_name_of(stack.caller):
+            with at(stack.account, stack.region), in_the_name_of(stack.caller):
                 progressed = next(stack.operation)
         except StopIteration:
             stack.operation = None

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from localcloud.account import REGION
 from localcloud.patches.cloudformation.functions import Tree
 from localcloud.patches.cloudformation.resources import Failed, Place, ResourceType, register
 from localcloud.patches.cloudformation.types_vpc import chosen
@@ -31,7 +32,9 @@ class Bucket(ResourceType):
 
     def create(self, place: Place, properties: Tree) -> str:
         name = properties.get("BucketName") or place.name(63).lower()
-        call("s3", "create_bucket", Bucket=name)
+        # us-east-1 is the one that is not named: API_CreateBucket.html, LocationConstraint.
+        elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": place.region}}
+        call("s3", "create_bucket", Bucket=name, **(elsewhere if place.region != REGION else {}))
         return str(name)
 
     def configure(self, place: Place, physical_id: str, old: Tree, new: Tree) -> None:

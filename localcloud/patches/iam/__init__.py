@@ -20,15 +20,15 @@ from typing import Any
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.core.request import Request
 from moto.iam.access_control import PermissionResult
-from moto.iam.models import iam_backends
+from moto.iam.models import get_account_id_from, iam_backends
 from moto.s3.models import FakeBucket, s3_backends
 
 from localcloud.account import ACCOUNT, REGION
 from localcloud.patches import clocks
-from localcloud.patches.iam import errors, record, requests, signatures
+from localcloud.patches.iam import accounts, errors, record, requests, signatures
 from localcloud.patches.iam.policies import Answer, Check, decide
 from localcloud.patches.iam.principals import Principal, documents_of, find_principal
-from localcloud.patches.internal import call, is_internal, note_caller, principal
+from localcloud.patches.internal import at, call, is_internal, note_caller, principal
 from localcloud.world import World
 
 # The keys of what CloudFormation does in its caller's name: docs.aws.amazon.com/IAM/latest/
@@ -62,10 +62,11 @@ def enforced(on: bool = True) -> Iterator[None]:
         enforce(before)
 
 
-def role_credentials(role: str, session: str = "test") -> dict[str, str]:
+def role_credentials(role: str, session: str = "test", account: str = ACCOUNT) -> dict[str, str]:
     """Return a role's credentials as arguments of boto3.client; its trust policy is not checked."""
-    arn = call("iam", "get_role", RoleName=role)["Role"]["Arn"]
-    made = call("sts", "assume_role", RoleArn=arn, RoleSessionName=session)["Credentials"]
+    with at(account, REGION):
+        arn = call("iam", "get_role", RoleName=role)["Role"]["Arn"]
+        made = call("sts", "assume_role", RoleArn=arn, RoleSessionName=session)["Credentials"]
     return {
         "aws_access_key_id": made["AccessKeyId"],
         "aws_secret_access_key": made["SecretAccessKey"],
@@ -87,16 +88,18 @@ def caller_may(response: Any, action: str, resource: str, keys: dict[str, str]) 
         return True
     signed = signatures.read(response.headers.get("Authorization", ""))
     token = response.headers.get("X-Amz-Security-Token")
-    who = find_principal(ACCOUNT, signed.key_id, token) if signed else None
+    who = find_principal(response.current_account, signed.key_id, token) if signed else None
     check = Check(action, resource, {key.lower(): (value,) for key, value in keys.items()})
-    return who is not None and decide(who.documents, check) is Answer.ALLOWED
+    if who is None or decide(who.documents, check) is not Answer.ALLOWED:
+        return False
+    return accounts.owner_of(resource) in ("", who.account) or accounts.lends(check, who)
 
 
 def holder_may(key_id: str, token: str | None, action: str, resource: str) -> bool:
     """Say whether the holder of these keys may do something at another endpoint of AWS."""
     if not _enforcing[0]:
         return True
-    who = find_principal(ACCOUNT, key_id, token)
+    who = find_principal(get_account_id_from(key_id), key_id, token)
     return who is not None and decide(who.documents, Check(action, resource, {})) is Answer.ALLOWED
 
 
@@ -127,9 +130,9 @@ def refusal(request: Any, service: str, action: str, resource: str) -> str:
     return errors.reason_of(who.arn, check, *denied) if denied else ""
 
 
-def role_decides(name: str, check: Check) -> Answer:
+def role_decides(name: str, check: Check, account: str = ACCOUNT) -> Answer:
     """Return what a role's own policies say to one action on one resource."""
-    role = next(r for r in iam_backends[ACCOUNT]["aws"].roles.values() if r.name == name)
+    role = next(r for r in iam_backends[account]["aws"].roles.values() if r.name == name)
     return decide(documents_of(role), check)
 
 
@@ -145,16 +148,17 @@ def _trust(arn: str) -> list[str]:
 
 
 def _role(arn: str) -> Any:
-    roles = iam_backends[ACCOUNT]["aws"].roles.values()
+    roles = iam_backends[arn.split(":")[4]]["aws"].roles.values()
     return next((role for role in roles if role.arn == arn), None)
 
 
-def make_user(name: str, policy: dict[str, Any]) -> dict[str, str]:
+def make_user(name: str, policy: dict[str, Any], account: str = ACCOUNT) -> dict[str, str]:
     """Make an IAM user with an inline policy; return its credentials as boto3.client takes them."""
-    call("iam", "create_user", UserName=name)
     document = json.dumps(policy)
-    call("iam", "put_user_policy", UserName=name, PolicyName=name, PolicyDocument=document)
-    made = call("iam", "create_access_key", UserName=name)["AccessKey"]
+    with at(account, REGION):
+        call("iam", "create_user", UserName=name)
+        call("iam", "put_user_policy", UserName=name, PolicyName=name, PolicyDocument=document)
+        made = call("iam", "create_access_key", UserName=name)["AccessKey"]
     return {
         "aws_access_key_id": made["AccessKeyId"],
         "aws_secret_access_key": made["SecretAccessKey"],
@@ -198,7 +202,7 @@ def _authorize(response: Any, _request_class: type, resource: str = "*") -> None
             return
         errors.unsigned(response)
     token = response.headers.get("X-Amz-Security-Token")
-    who = find_principal(ACCOUNT, signed.key_id, token)
+    who = find_principal(response.current_account, signed.key_id, token)
     if who is None:
         errors.unknown_key(response, protocol)
     off = clocks.ahead(who.arn)
@@ -227,6 +231,11 @@ def _decide(response: Any, protocol: str, who: Principal, check: Check) -> None:
         errors.deny(response, protocol, who.arn, check, Answer.NOT_ALLOWED, "resource-based")
     if by_resource is Answer.DENIED:
         errors.deny(response, protocol, who.arn, check, by_resource, "resource-based")
+    if accounts.owner_of(check.resource) not in ("", who.account):
+        if by_identity is not Answer.ALLOWED:
+            errors.deny(response, protocol, who.arn, check, by_identity, "identity-based")
+        if by_resource is not Answer.ALLOWED and not accounts.lends(check, who):
+            errors.deny(response, protocol, who.arn, check, by_resource, "resource-based")
     if by_identity is Answer.DENIED or Answer.ALLOWED not in (by_identity, by_resource):
         errors.deny(response, protocol, who.arn, check, by_identity, "identity-based")
     for answer, kind in _limits(who, check):
@@ -256,7 +265,8 @@ def _resource_policies(check: Check) -> list[str]:
         return _trust(check.resource)
     if check.resource.startswith("arn:aws:s3:::"):
         name = check.resource.removeprefix("arn:aws:s3:::").partition("/")[0]
-        bucket = s3_backends[ACCOUNT]["aws"].buckets.get(name)
+        owner = accounts.owner_of(check.resource) or ACCOUNT
+        bucket = s3_backends[owner]["aws"].buckets.get(name)
         policy = getattr(bucket, "policy", None)
         return [policy.decode() if isinstance(policy, bytes) else policy] if policy else []
     return []

@@ -23,6 +23,11 @@ class Principal:
     session_policy: str | None
     context: tuple[tuple[str, str], ...]
 
+    @property
+    def account(self) -> str:
+        """The account of the user, or of the role."""
+        return self.arn.split(":")[4]
+
 
 def find_principal(account: str, key_id: str, token: str | None) -> Principal | None:
     """Return the owner of the key, or None if it is unknown."""

@@ -184,7 +184,12 @@ def _keys(where: Where, action: str, parameters: Tree) -> list[Named]:
         return []
     arn = given if given.startswith("arn:") else _arn("kms", where, f"key/{given}")
     tags = backend.tagger.get_tag_dict_for_resource(arn.rpartition("/")[2])
-    return [(arn, {f"aws:ResourceTag/{key}": value for key, value in tags.items()})]
+    keys = {f"aws:ResourceTag/{key}": value for key, value in tags.items()}
+    # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html
+    if action == "CreateGrant":
+        keys["kms:GranteePrincipal"] = parameters.get("GranteePrincipal")
+        keys["kms:GrantOperations"] = tuple(parameters.get("Operations") or ())
+    return [(arn, keys)]
 
 
 def _file_systems(where: Where, action: str, parameters: Tree) -> list[Named]:
@@ -238,5 +243,5 @@ _SERVICES: dict[str, Callable[[Where, str, Tree], list[Named]]] = {
     "s3vectors": resources_ecs.vectors,
     "servicediscovery": resources_stack.names,
     "sqs": resources_stack.queues,
-    "sts": _by_parameter(("RoleArn", "{}")),
+    "sts": resources_iam.assumed,
 }

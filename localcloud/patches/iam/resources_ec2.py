@@ -13,6 +13,7 @@ from moto.core.exceptions import ServiceException
 from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
 
+from localcloud.patches.iam.resources_images import copied, shared_with
 from localcloud.patches.iam.resources_launch import Launch, Tree, request_tags
 from localcloud.patches.iam.resources_network import CREATES, DELETES_NAMED, NAMED, TOUCHES
 from localcloud.patches.placement_groups import groups_of
@@ -93,6 +94,8 @@ class Namer:
         if action in ON_TEMPLATES:
             template = self._template(parameters)
             return [(full, self.arn("launch-template", template), self.tags(template))]
+        if action == "CopyImage":
+            return list(copied(self, parameters))
         return list(self._touched(action, parameters)) + list(self._created(action, parameters))
 
     def _touched(self, action: str, parameters: Tree) -> Iterator[Named]:
@@ -101,7 +104,8 @@ class Namer:
             given = parameters.get(parameter) or []
             for one in given if isinstance(given, list) else [given]:
                 for resource in self._associated(one):
-                    yield full, self.arn_of(resource), self.tags(resource)
+                    keys = self.tags(resource) | shared_with(action, parameters)
+                    yield full, self.arn_of(resource), keys
         if kind := DELETES_NAMED.get(action):
             name = str(parameters.get(NAMED[kind]) or "*")
             yield full, self.arn(kind, name), self.tags(self._id_of(kind, name))

@@ -44,6 +44,19 @@ def named(where: Where, action: str, parameters: Tree) -> list[Named]:
     return []
 
 
+def assumed(where: Where, action: str, parameters: Tree) -> list[Named]:
+    """Return the role of a request to STS, in whichever account it is, with its tags.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecuritytokenservice.html
+    """
+    arn = str(parameters.get("RoleArn") or "")
+    if not arn:
+        return []
+    roles: Any = iam_backends[arn.split(":")[4]]["aws"].roles.values()
+    tags = next((tag_pairs(role.tags) for role in roles if role.arn == arn), {})
+    return [(arn, {f"aws:ResourceTag/{key}": value for key, value in tags.items()})]
+
+
 def _keys(found: Any, kind: str, parameters: Tree) -> Tree:
     if kind != "role":
         return {}

@@ -49,6 +49,7 @@ TOUCHES: dict[str, tuple[str, ...]] = {
     "DisassociateRouteTable": ("AssociationId",),
     "EnableImageDeprecation": ("ImageId",),
     "ModifyImageAttribute": ("ImageId",),
+    "ModifySnapshotAttribute": ("SnapshotId",),
     "ModifySubnetAttribute": ("SubnetId",),
     "ModifyVpcAttribute": ("VpcId",),
     "ModifyVpcEndpoint": (

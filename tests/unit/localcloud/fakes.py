@@ -106,6 +106,9 @@ class FakeDriver:
     def copy(self, instance_id: str, ami_id: str) -> None:
         self.images[ami_id] = self.clock.now() + self.copy_seconds
 
+    def copy_image(self, source: str, ami_id: str) -> None:
+        self.images[ami_id] = self.clock.now() + self.copy_seconds
+
     def copying(self, ami_id: str) -> Copying:
         if self.clock.now() < self.images[ami_id]:
             return Copying.PENDING
