@@ -6,13 +6,14 @@ on a cluster of it (statements.py), and is kept beside the image's other files.
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from securesystemslib.signer import Key  # type: ignore[attr-defined] # its own name
 
 from bake.catalog import Image
-from bake.image_files import BILLS, DRILLS, ORIGIN, TESTS, read_file
+from bake.image_files import BILLS, COPY, DRILLS, ORIGIN, TESTS, Kept
 from bake.signing import opened, public_key
 from common.clients import Clients
 from common.environment import Environment
@@ -25,6 +26,8 @@ TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 # As a test result, but of drills: what is said of one must not pass for the other.
 DRILL_RESULT = "urn:raykiln:drills:v1"
 DIGEST = "raykilnDigest"
+# Of which images an image is a copy, and by which keys what is attested of those is signed.
+COPY_OF = "urn:raykiln:copy:v1"
 
 Statement = dict[str, Any]
 
@@ -51,6 +54,14 @@ class Attestation:
         return f"{self.kind}: {self.problem or _SUMMARIES[self.kind](self.predicate)}"
 
 
+@dataclass(frozen=True)
+class Trust:
+    """Whose signatures count for which images: statements of ``ami_ids`` by one of the keys."""
+
+    keys: tuple[Key, ...]
+    ami_ids: tuple[str, ...]
+
+
 def read_attestations(
     clients: Clients,
     environment: Environment,
@@ -60,51 +71,87 @@ def read_attestations(
 ) -> tuple[Attestation, ...]:
     """Return what is attested of an image in a bucket, by default the environment's own.
 
-    Trusted are the keys of the environment and of the one that its images are promoted from.
+    Trusted are the keys of the environment and of the one that its images are promoted from. What
+    was attested of the original of a copy counts for the copy.
     """
-    bucket = bucket or environment.images_bucket
-    texts = {kind: read_file(clients, bucket, image, KINDS[kind][0]) for kind in kinds}
-    keys = trusted_keys(clients, environment) if any(texts.values()) else []
-    return tuple(
-        _attestation(clients, bucket, image, kind, text, keys) for kind, text in texts.items()
-    )
+    kept = Kept(clients, bucket or environment.images_bucket, image)
+    texts = {kind: kept.read(KINDS[kind][0]) for kind in kinds}
+    trust = trusted(environment, kept) if any(texts.values()) else ()
+    return tuple(_attestation(kept, kind, text, trust) for kind, text in texts.items())
 
 
 def lacking(
-    clients: Clients, environment: Environment, image: Image, bucket: str = ""
+    clients: Clients,
+    environment: Environment,
+    image: Image,
+    bucket: str = "",
+    trusting: Environment | None = None,
 ) -> Iterator[str]:
-    """Yield what an image lacks of what ``[images] require`` lists."""
+    """Yield what an image lacks of what ``[images] require`` lists.
+
+    ``trusting``: whose trust counts, if it is not the environment's own.
+    """
     if environment.images_require:
         required = environment.images_require
-        for one in read_attestations(clients, environment, image, required, bucket):
+        whose = trusting or environment
+        for one in read_attestations(clients, whose, image, required, bucket):
             if one.problem:
                 yield f"{image.ami_id}: {one.words}"
 
 
 def trusted_keys(clients: Clients, environment: Environment) -> list[Key]:
-    """Return the public keys whose signatures count."""
+    """Return the public keys of this account and region whose signatures count."""
     promoted = [environment.promotion.source] if environment.promotion else []
-    return [public_key(clients, name) for name in (*promoted, environment.name)]
+    names = [] if environment.copies_images else promoted
+    return [public_key(clients, name) for name in (*names, environment.name)]
+
+
+def trusted(environment: Environment, kept: Kept) -> tuple[Trust, ...]:
+    """Return whose statements count for an image: for a copy, also those of its originals."""
+    keys = tuple(trusted_keys(kept.clients, environment))
+    own = Trust(keys, (kept.image.ami_id,))
+    copied = copied_from(kept, own)
+    return (own, copied) if copied else (own,)
+
+
+def copied_from(kept: Kept, own: Trust) -> Trust | None:
+    """Return what whoever copied an image has signed of its originals.
+
+    None for an image that is no copy, and when what is said does not hold.
+    """
+    text = kept.read(COPY)
+    if text is None:
+        return None
+    try:
+        predicate = _predicate(text, (own,), kept.image, COPY_OF)
+        originals = predicate["originals"]
+        if any(one["digest"] != {DIGEST: kept.image.digest} for one in originals):
+            return None
+        keys = tuple(Key.from_dict(one.pop("keyid"), one) for one in predicate["keys"])
+        return Trust(keys, tuple(str(one["name"]) for one in originals))
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _attestation(
-    clients: Clients, bucket: str, image: Image, kind: str, text: bytes | None, keys: list[Key]
+    kept: Kept, kind: str, text: bytes | None, trust: tuple[Trust, ...]
 ) -> Attestation:
     if text is None:
         return Attestation(kind, "not attested", {})
     try:
-        predicate = _predicate(opened(text, keys), image, KINDS[kind][1])
+        predicate = _predicate(text, trust, kept.image, KINDS[kind][1])
         if kind == "sbom":
-            _check_bills(clients, bucket, image, predicate)
+            _check_bills(kept, predicate)
     except (ValueError, KeyError, TypeError) as error:
         return Attestation(kind, f"does not hold: {error}", {})
     return Attestation(kind, "", predicate)
 
 
-def _predicate(statement: Statement, image: Image, kind: str) -> dict[str, Any]:
-    """Return what a statement says of this image; raises ValueError when it is of another."""
-    subject = {"name": image.ami_id, "digest": {DIGEST: image.digest}}
-    if subject not in statement["subject"]:
+def _predicate(text: bytes, trust: tuple[Trust, ...], image: Image, kind: str) -> dict[str, Any]:
+    """Return what a statement says of an image; raises ValueError unless that counts."""
+    statement, ami_ids = _opened(text, trust)
+    subjects = [{"name": name, "digest": {DIGEST: image.digest}} for name in ami_ids]
+    if not any(one in statement["subject"] for one in subjects):
         raise ValueError("it is of another image")
     if statement["predicateType"] != kind:
         raise ValueError(f"it says {statement['predicateType']}")
@@ -115,10 +162,19 @@ def _predicate(statement: Statement, image: Image, kind: str) -> dict[str, Any]:
     return predicate
 
 
-def _check_bills(clients: Clients, bucket: str, image: Image, predicate: dict[str, Any]) -> None:
+def _opened(text: bytes, trust: tuple[Trust, ...]) -> tuple[Statement, tuple[str, ...]]:
+    """Return the statement, and of which images its signer may speak."""
+    *others, last = trust
+    for one in others:
+        with suppress(ValueError):
+            return opened(text, list(one.keys)), one.ami_ids
+    return opened(text, list(last.keys)), last.ami_ids
+
+
+def _check_bills(kept: Kept, predicate: dict[str, Any]) -> None:
     """Raise ValueError unless the bills are those that were signed for."""
     for one in predicate["references"]:
-        text = read_file(clients, bucket, image, one["name"]) or b""
+        text = kept.read(one["name"]) or b""
         if hashlib.sha256(text).hexdigest() != one["digest"]["sha256"]:
             raise ValueError(f"{one['name']} is missing or was changed")
 

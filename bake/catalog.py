@@ -170,6 +170,11 @@ def mark_verified(clients: Clients, ami_id: str, now: datetime, report: Report, 
     )
 
 
+def mark_copied(clients: Clients, ami_id: str, verified: str) -> None:
+    """Tag a copy as verified, as its original is."""
+    _tag(clients, ami_id, {"raykiln:verified": verified})
+
+
 def mark_tested(clients: Clients, ami_id: str, now: datetime, tests: str) -> None:
     """Tag a verified image that has passed other tests of a person's."""
     _tag(clients, ami_id, {"raykiln:verified": _moment(now), "raykiln:tests": tests})

@@ -5,6 +5,7 @@ and its id: a bake that is forced makes another image of the same digest. That b
 before the first bake, and stays when a cluster is destroyed.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from botocore.exceptions import ClientError
@@ -20,6 +21,7 @@ NAMES = (INVENTORY, CYCLONEDX, SPDX)
 # Signed in an envelope (DSSE).
 TESTS, BILLS, ORIGIN = "tests.dsse.json", "sbom.dsse.json", "provenance.dsse.json"
 DRILLS = "drills.dsse.json"
+COPY = "copy.dsse.json"  # of an image that was copied, by the environment that copied it
 # Of S3 for an object, and for a bucket, that does not exist.
 MISSING = {"404", "NoSuchKey", "NoSuchBucket"}
 
@@ -61,21 +63,38 @@ def store(
         )
 
 
-def uncarried(clients: Clients, source: str, target: str, image: Image) -> dict[str, bytes]:
+@dataclass(frozen=True)
+class Kept:
+    """The files of one image in one bucket."""
+
+    clients: Clients
+    bucket: str
+    image: Image
+
+    def read(self, name: str) -> bytes | None:
+        """Return one of them; None when there is none."""
+        return read_file(self.clients, self.bucket, self.image, name)
+
+    def store(self, name: str, content: bytes) -> None:
+        """Store one of them, over an earlier one."""
+        image = self.image
+        store(self.clients, self.bucket, image.digest, image.ami_id, name, content)
+
+
+def uncarried(source: Kept, target: Kept) -> dict[str, bytes]:
     """Return what one bucket has of an image and another has not, or otherwise, by name."""
-    names = (*NAMES, TESTS, BILLS, ORIGIN, DRILLS)
-    found = {name: read_file(clients, source, image, name) for name in names}
+    found = {name: source.read(name) for name in (*NAMES, TESTS, BILLS, ORIGIN, DRILLS)}
     return {
         name: content
         for name, content in found.items()
-        if content is not None and content != read_file(clients, target, image, name)
+        if content is not None and content != target.read(name)
     }
 
 
-def carry_files(clients: Clients, source: str, target: str, image: Image) -> None:
+def carry_files(source: Kept, target: Kept) -> None:
     """Copy what one bucket has of an image to another."""
-    for name, content in uncarried(clients, source, target, image).items():
-        store(clients, target, image.digest, image.ami_id, name, content)
+    for name, content in uncarried(source, target).items():
+        target.store(name, content)
 
 
 def read_file(clients: Clients, bucket: str, image: Image, name: str) -> bytes | None:

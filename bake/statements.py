@@ -7,12 +7,15 @@ all that shapes the image.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from securesystemslib.signer import Key  # type: ignore[attr-defined] # its own name
+
 from bake.attestations import (
+    COPY_OF,
     DIGEST,
     DRILL_RESULT,
     KINDS,
@@ -24,7 +27,7 @@ from bake.attestations import (
 )
 from bake.catalog import Image
 from bake.files import LOCK
-from bake.image_files import CYCLONEDX, SPDX, store
+from bake.image_files import COPY, CYCLONEDX, SPDX, Kept, store
 from bake.signing import KmsSigner, sign
 from bake.spec import BuildSpec, ImageSpec
 from common.clients import Clients, translated
@@ -85,6 +88,38 @@ def attest_drills(
     }
     made = statement(image.ami_id, image.digest, DRILL_RESULT, predicate)
     _keep(clients, environment, {"drills": made}, image.digest, image.ami_id)
+
+
+def attest_copy(
+    clients: Clients,
+    environment: Environment,
+    image: Image,
+    originals: Iterable[tuple[str, Mapping[str, str]]],
+    keys: Iterable[Key],
+    finished: str,
+) -> None:
+    """Sign and keep of which images an image is a copy, and whose statements of those count.
+
+    ``originals``: their ids, and where they are; ``finished``: ISO 8601.
+    """
+    with translated("reading who copies"):
+        copier = str(clients("sts").get_caller_identity()["Arn"])
+    made = statement(
+        image.ami_id,
+        image.digest,
+        COPY_OF,
+        {
+            "copier": {"id": copier},
+            "finishedOn": finished,
+            "originals": [
+                {"name": ami_id, "digest": {DIGEST: image.digest}, "annotations": dict(where)}
+                for ami_id, where in originals
+            ],
+            "keys": [{"keyid": key.keyid, **key.to_dict()} for key in keys],
+        },
+    )
+    text = sign(KmsSigner(clients, environment), made).encode()
+    Kept(clients, environment.images_bucket, image).store(COPY, text)
 
 
 def statement(ami_id: str, digest: str, kind: str, predicate: Mapping[str, Any]) -> Statement:

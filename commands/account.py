@@ -34,12 +34,8 @@ def template(c: Context, env: str = DEFAULT_ENV, output: str = "") -> None:
     """Write what account.setup would create, to be uploaded in CloudFormation's console."""
     with plain_errors():
         from common.environment import load_environment
-        from deploy.account.desired_account import filled_in
-        from deploy.report.console import console
 
-        file = Path(output or f"raykiln-{env}-account.yaml")
-        write(file, filled_in(load_environment(env)))
-        console.print(f"{file}: upload it in the console as the stack raykiln-{env}-account")
+        write_templates(load_environment(env), Path(output or f"raykiln-{env}-account.yaml"))
 
 
 @task(help={"env": ENV, "yes": YES})
@@ -88,6 +84,21 @@ def say_what_next(environment: "Environment", stack: "Stack") -> None:
     if environment.nodes.permissions_boundary != boundary:
         line = f'permissions_boundary = "{boundary}"'
         console.print(f"next: below [nodes] of {environment.name}.toml: {line}", markup=False)
+
+
+def write_templates(environment: "Environment", file: Path) -> None:
+    """Write the template of each stack, and say what to upload it as."""
+    from deploy.account import desired_account, desired_copies
+    from deploy.report.console import console
+
+    name = desired_account.stack_name(environment)
+    write(file, desired_account.filled_in(environment))
+    console.print(f"{file}: upload it in the console as the stack {name}")
+    if desired_copies.desired_copies(environment):
+        name = desired_copies.copies_stack(environment)
+        more = file.with_name(f"{name}.yaml")
+        write(more, desired_copies.filled_in(environment))
+        console.print(f"{more}: upload it after that, as the stack {name}")
 
 
 def write(file: Path, text: str) -> None:

@@ -171,11 +171,12 @@ def promotion_to(target: "Environment", source: str, back: bool) -> "Promotion":
 
 
 def carry_out(promotion: "Promotion", target: "Environment", yes: bool) -> None:
-    """Show a promotion, ask, and set the channel."""
+    """Show a promotion, ask, copy images from elsewhere, and set the channel."""
     from datetime import UTC, datetime
 
-    from deploy.release.promotion import promote
-    from deploy.report.console import console
+    from common.waiting import SystemClock
+    from deploy.release.promotion import promote, with_copies
+    from deploy.report.console import console, live_lines
 
     for words in promotion.words:
         console.print(words, markup=False)
@@ -183,5 +184,9 @@ def carry_out(promotion: "Promotion", target: "Environment", yes: bool) -> None:
         console.print(f"{target.name}: nothing to promote", markup=False)
         return
     approve(f"Have {target.name} deployed from these?", yes)
-    promote(clients_of(target), promotion, datetime.now(UTC))
+    clients, now = clients_of(target), datetime.now(UTC)
+    if promotion.copying:
+        with live_lines() as lines:
+            promotion = with_copies(clients, promotion, now, clock=SystemClock(), lines=lines)
+    promote(clients, promotion, now)
     console.print(f"invoke deploy --env {target.name} rolls them out", markup=False)

@@ -23,6 +23,7 @@ Principal = Annotated[
         "arn:aws:iam::123456789012:role/engineers",
     ),
 ]
+AccountId = Annotated[Text, like(r"[0-9]{12}", "123456789012")]
 Action = Annotated[Text, like(r"[a-z0-9-]+:[A-Za-z0-9*]+", "s3:GetObject")]
 
 
@@ -38,6 +39,9 @@ class AccountAccess(Table):
     scientists: tuple[Principal, ...] = ()
     # What nodes may do by policies of yours, beyond what Raykiln's own and [nodes] give them.
     node_actions: tuple[Action, ...] = ()
+    # Accounts whose environments may copy the images that this one serves: [promotion] there. For
+    # another region of this account: its own id.
+    copies_to: tuple[AccountId, ...] = ()
     # Whoever deploys may also run the drills that hide or redirect names in Route 53, or break the
     # document pipeline's function.
     drills: bool = False

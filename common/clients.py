@@ -8,7 +8,9 @@ from functools import cache
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.credentials import DeferredRefreshableCredentials, create_assume_role_refresher
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from common.error_hints import PERMISSIONS, hint_for
@@ -33,18 +35,37 @@ class Clients:
     (docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html).
     """
 
-    def __init__(self, region: str) -> None:
+    def __init__(self, region: str, session: boto3.session.Session | None = None) -> None:
         self.region = region
         self.calls = 0
         self.ahead = 0.0
-        self._session = boto3.session.Session(region_name=region)
+        self._session = session or boto3.session.Session()
         self._client = cache(self._make)
 
     def __call__(self, service: str) -> Any:
         return self._client(service)
 
+    def in_region(self, region: str) -> "Clients":
+        """Return the clients of another region, with the same credentials."""
+        return Clients(region, self._session)
+
+    def as_role(self, arn: str, region: str, session_name: str) -> "Clients":
+        """Return clients of a region that act as a role; its credentials are renewed in time.
+
+        Raises Denied when the role cannot be assumed. Whoever is a role already is another one for
+        an hour at most: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html (chaining).
+        """
+        asked = {"RoleArn": arn, "RoleSessionName": session_name}
+        session = botocore.session.Session()
+        session._credentials = DeferredRefreshableCredentials(
+            create_assume_role_refresher(self("sts"), asked), "assume-role"
+        )
+        with translated(f"assuming {arn}"):
+            session.get_credentials().get_frozen_credentials()
+        return Clients(region, boto3.session.Session(botocore_session=session))
+
     def _make(self, service: str) -> Any:
-        client = self._session.client(service, config=CONFIG)
+        client = self._session.client(service, region_name=self.region, config=CONFIG)
         client.meta.events.register("before-send", self._count)
         client.meta.events.register("after-call", self._compare_clocks)
         return client

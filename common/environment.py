@@ -278,6 +278,17 @@ class Environment(Table):
         """The configuration bucket."""
         return self.names.bucket or self.bucket_of(self.name)
 
+    @cached_property
+    def source_place(self) -> tuple[str, str]:
+        """The account and the region that images are promoted from."""
+        given = self.promotion or Promotion(source=self.name)
+        return given.account_id or self.account_id, given.region or self.region
+
+    @property
+    def copies_images(self) -> bool:
+        """Images are promoted from another account or region, and copied."""
+        return self.source_place != (self.account_id, self.region)
+
     def bucket_of(self, name: str) -> str:
         """Return the derived name of an environment's bucket, in this account and region."""
         return f"raykiln-{name}-{self.account_id}-{self.region}"

@@ -72,6 +72,9 @@ class Promotion(Table):
 
     # The environment that images are promoted from; this one bakes none then.
     source: Annotated[Text, follows(ENVIRONMENT)]
+    # Where that is, unless in this environment's account and region: its images are copied then.
+    account_id: Annotated[Text, like(r"([0-9]{12})?", "123456789012")] = ""
+    region: Annotated[Text, like(r"([a-z]{2}(-[a-z]+)+-[0-9])?", "us-east-1")] = ""
 
 
 class Rollout(Table):

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
+from common.account_roles import role_arn
 from common.clients import Clients, error_code, translated
 from common.environment import Environment
 from common.progress import Progress
 from common.waiting import Clock
-from deploy.account.desired_account import desired_account, role_arn, stack_name
+from deploy.account.desired_account import desired_account, stack_name
+from deploy.account.desired_copies import copies_stack, desired_copies
 from deploy.foundation.desired_stack import DesiredStack
 from deploy.foundation.stack import Stack, find_stack
 from deploy.foundation.stack_changes import (
@@ -38,34 +40,52 @@ STORED_STATE = {"elasticache.amazonaws.com": "AWSServiceRoleForElastiCache"}
 
 @dataclass(frozen=True)
 class AccountPlan:
-    """What would make the account ready. ``linked_roles`` are service principals."""
+    """What would make the account ready.
+
+    ``linked_roles`` are service principals. ``copies`` is the stack for images that are copied, if
+    there is to be one, and ``removes_copies`` its name if there is to be none any more.
+    """
 
     desired: DesiredStack
     stack: StackPlan
     linked_roles: tuple[str, ...]
+    copies: StackPlan | None
+    removes_copies: str
 
     @property
     def is_empty(self) -> bool:
         """The account is ready."""
-        return self.stack.is_empty and not self.linked_roles
+        stacks = [self.stack, *([self.copies] if self.copies else [])]
+        is_done = all(stack.is_empty for stack in stacks)
+        return is_done and not self.linked_roles and not self.removes_copies
 
     @property
     def words(self) -> tuple[str, ...]:
         """Return it in words, a line each."""
         names = LINKED_ROLES | SPOT | STORED_STATE
         roles = (f"+ service-linked role {names[service]}" for service in self.linked_roles)
-        sign = "+" if self.stack.is_new else "~"
-        stack = () if self.stack.is_empty else (f"{sign} stack {self.stack.stack}",)
-        return (*roles, *stack, *(f"    {change}" for change in self.stack.changes))
+        copies = _words(self.copies) if self.copies else ()
+        removed = (f"- stack {self.removes_copies}",) if self.removes_copies else ()
+        return (*roles, *_words(self.stack), *copies, *removed)
+
+
+def _words(stack: StackPlan) -> tuple[str, ...]:
+    if stack.is_empty:
+        return ()
+    sign = "+" if stack.is_new else "~"
+    return (f"{sign} stack {stack.stack}", *(f"    {change}" for change in stack.changes))
 
 
 def plan_account(clients: Clients, environment: Environment, *, clock: Clock) -> AccountPlan:
     """Return what would make the account ready; changes nothing."""
-    desired = _desired(clients, environment)
+    desired, copies = _desired(clients, environment), desired_copies(environment)
+    name = copies_stack(environment)
     return AccountPlan(
         desired,
         plan_stack(clients, desired, clock=clock),
         missing_linked_roles(clients, environment),
+        plan_stack(clients, copies, clock=clock) if copies else None,
+        name if copies is None and find_stack(clients, name) else "",
     )
 
 
@@ -81,18 +101,35 @@ def set_up_account(
     progress.begin(f"stack {desired.name}")
     stack = apply_stack(clients, desired, clock=clock, progress=progress.say)
     progress.end(stack.status)
+    _set_up_copies(clients, environment, clock=clock, progress=progress)
     return stack
+
+
+def _set_up_copies(
+    clients: Clients, environment: Environment, *, clock: Clock, progress: Progress
+) -> None:
+    """Bring the stack for images that are copied to its desired state, which may be none."""
+    desired, name = desired_copies(environment), copies_stack(environment)
+    if desired:
+        progress.begin(f"stack {name}")
+        progress.end(apply_stack(clients, desired, clock=clock, progress=progress.say).status)
+    elif find_stack(clients, name):
+        progress.begin(f"stack {name}")
+        remove_stack(clients, name, clock=clock, progress=progress.say)
+        progress.end("deleted")
 
 
 def remove_account(
     clients: Clients, environment: Environment, *, clock: Clock, progress: Progress
 ) -> bool:
-    """Delete the stack, and all that is in its bucket, which it could not delete otherwise.
+    """Delete the stacks, and all that is in its bucket, which it could not delete otherwise.
 
     GitHub's provider and service-linked roles stay, as others may use them.
     """
-    name = stack_name(environment)
+    name, copies = stack_name(environment), copies_stack(environment)
     progress.begin(f"stack {name}")
+    # Its policy is attached to a role of the other.
+    remove_stack(clients, copies, clock=clock, progress=progress.say)
     remove_documents(clients, environment.images_bucket)
     was_there = remove_stack(clients, name, clock=clock, progress=progress.say)
     progress.end("deleted" if was_there else "there was none")

@@ -1,21 +1,16 @@
 """The desired stack of an environment's account: template, parameters, tags. Pure: no AWS."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 
+from common.account_roles import PATH, account_arn
 from common.environment import Environment
 from deploy.foundation.body import leave_out_descriptions, leave_out_sids, shortened
-from deploy.foundation.desired_stack import (
-    DesiredStack,
-    partition_of,
-    secret_arns,
-    stack_tags,
-)
+from deploy.foundation.desired_stack import DesiredStack, secret_arns, stack_tags
 
 TEMPLATE = Path(__file__).with_name("template.yaml")
-# The path of all that it creates; no policy of the deploy role reaches below it.
-PATH = "/raykiln/account/"
 
 
 def stack_name(environment: Environment) -> str:
@@ -23,14 +18,9 @@ def stack_name(environment: Environment) -> str:
     return f"raykiln-{environment.name}-account"
 
 
-def role_arn(environment: Environment, kind: str) -> str:
-    """Return the ARN that a role has, or will have; ``kind``: bake, deploy or scientist."""
-    return _arn(environment, f"role{PATH}raykiln-{environment.name}-{kind}")
-
-
 def boundary_arn(environment: Environment) -> str:
     """Return the ARN of the boundary that the stack creates unless it is given another one."""
-    return _arn(environment, f"policy{PATH}raykiln-{environment.name}-boundary")
+    return account_arn(environment, f"policy{PATH}raykiln-{environment.name}-boundary")
 
 
 def desired_account(environment: Environment, provider_arn: str = "") -> DesiredStack:
@@ -54,6 +44,8 @@ def parameters(environment: Environment, provider_arn: str = "") -> dict[str, st
     # An image that is named by its id may be anyone's.
     owners = dict.fromkeys(image.base_owner or "*" for image in images)
     source = environment.promotion.source if environment.promotion else ""
+    # From elsewhere: the stack of copies.
+    source = "" if environment.copies_images else source
     return {
         "Environment": environment.name,
         "StackName": environment.stack,
@@ -84,9 +76,13 @@ def parameters(environment: Environment, provider_arn: str = "") -> dict[str, st
 
 def filled_in(environment: Environment, provider_arn: str = "") -> str:
     """Return the template with an environment's parameters as their defaults, for the console."""
+    return with_defaults(TEMPLATE.read_text(), parameters(environment, provider_arn))
+
+
+def with_defaults(template: str, values: Mapping[str, str]) -> str:
+    """Return a template with these defaults of its parameters."""
     lines = []
-    values = parameters(environment, provider_arn)
-    for line in TEMPLATE.read_text().splitlines():
+    for line in template.splitlines():
         name = line.strip().partition(":")[0]
         if line.startswith(f"  {name}: {{Type: ") and name in values:
             line = _with_default(line, values[name])
@@ -101,7 +97,3 @@ def _with_default(line: str, value: str) -> str:
         if ", " in bare
         else (bare.replace("}", f', Default: "{value}"}}'))
     )
-
-
-def _arn(environment: Environment, rest: str) -> str:
-    return f"arn:{partition_of(environment.region)}:iam::{environment.account_id}:{rest}"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
+from common.account_roles import partition_of
 from common.environment import Environment
 from common.errors import Refused
 from deploy.foundation.body import template_body
@@ -89,13 +90,6 @@ def secret_arns(environment: Environment) -> str:
     place = f"{environment.region}:{environment.account_id}"
     start = f"arn:{partition_of(environment.region)}:ssm:{place}:parameter"
     return f"{start}{environment.secret},{start}{environment.state_secret}"
-
-
-def partition_of(region: str) -> str:
-    """Return a region's partition: docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html."""
-    if region.startswith("cn-"):
-        return "aws-cn"
-    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
 
 
 def tag_keys(environment: Environment) -> str:

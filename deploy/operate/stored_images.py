@@ -10,8 +10,9 @@ from bake.leftovers import TOO_OLD
 from common.clients import Clients, translated
 
 OURS = [{"Name": "tag-key", "Values": ["raykiln:digest"]}]
-# "Created by CreateImage(i-…) for ami-…": what EC2 describes the snapshots of an image with.
-OF_IMAGE = re.compile(r"\bfor (ami-[0-9a-f]+)")
+# "Created by CreateImage(i-…) for ami-…", "Copied for DestinationAmi ami-… from SourceAmi ami-…":
+# what EC2 describes the snapshots of an image with.
+OF_IMAGE = re.compile(r"\bfor (?:DestinationAmi )?(ami-[0-9a-f]+)")
 
 
 @dataclass(frozen=True)

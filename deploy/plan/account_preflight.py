@@ -1,8 +1,8 @@
 """Whether whoever deploys may create the roles that a deploy creates. Reads AWS only."""
 
+from common.account_roles import PATH, role_arn
 from common.clients import Clients, translated
 from common.environment import Environment
-from deploy.account.desired_account import PATH, role_arn
 from deploy.plan.finding import Finding
 
 

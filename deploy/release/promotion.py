@@ -1,12 +1,12 @@
 """Promote images: what one environment serves becomes what another is deployed from.
 
 Reads AWS (EC2, KMS, S3, SSM), copies what is known of an image to the target's bucket (S3),
-enables images (EC2), and changes the target's channel (SSM). No image is copied: both environments
-are of one account and region.
+enables images (EC2), and changes the target's channel (SSM). Images are copied only to another
+account or region (copying.py).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from bake.catalog import Image, images, put_into_use
@@ -18,14 +18,17 @@ from bake.channels import (
     set_channel,
     unfinished,
 )
-from bake.image_files import carry_files, uncarried
+from bake.image_files import Kept, carry_files, uncarried
 from bake.wanted import WantedImage, wanted_images
 from common.clients import Clients
 from common.environment import Environment
 from common.errors import Refused
 from common.image_settings import SCANS
+from common.progress import Lines
+from common.waiting import Clock
 from deploy.release.choice import fits
 from deploy.release.config_bucket import current_release
+from deploy.release.copying import Copying, clients_at, copied, plan_copies
 from deploy.release.release import Release
 from deploy.release.settings import NodeImage
 
@@ -36,7 +39,8 @@ class Promotion:
 
     ``buckets``: those of the source and of the target with what is known of their images; none on
     the way back, as the target's has it already. ``files``: what the target's bucket lacks, by
-    image.
+    image. ``copying``: from another account or region, instead of both; ``images`` are the source's
+    until they are copied.
     """
 
     target: str
@@ -45,10 +49,13 @@ class Promotion:
     before: Channel
     buckets: tuple[str, str] | None = None
     files: Mapping[WantedImage, tuple[str, ...]] = field(default_factory=dict)
+    copying: Copying | None = None
 
     @property
     def is_empty(self) -> bool:
         """The channel names these images already, and what is known of them is there."""
+        if self.copying and not self.copying.is_done:
+            return False
         return not any(self.files.values()) and all(
             wanted in self.before
             and self.before[wanted].ami_id == image.ami_id
@@ -65,7 +72,8 @@ class Promotion:
 
     def _line(self, wanted: WantedImage, image: Image) -> str:
         entry = self.before.get(wanted)
-        what = f"{image.ami_id} (digest {image.digest[:12]}, commit {image.git})"
+        how = f", {self.copying.words(wanted)}" if self.copying else ""
+        what = f"{image.ami_id} (digest {image.digest[:12]}, commit {image.git}){how}"
         if image.state == "disabled":
             what += ", disabled: it is enabled again"
         if entry is None:
@@ -81,27 +89,41 @@ def plan_promotion(clients: Clients, source: Environment, target: Environment) -
     Raises Refused, with all reasons, unless the source serves the images of its channel and they
     suit the target.
     """
-    _check_places(source, target)
+    there = clients_at(clients, source, target)
     wanted = wanted_images(target)
-    channel = read_channel(clients, source.name, wanted)
-    catalog = {image.ami_id: image for image in images(clients)}
-    served = current_release(clients, source.bucket, source.name)
+    channel = read_channel(there, source.name, wanted)
+    catalog = {image.ami_id: image for image in images(there)}
+    served = current_release(there, source.bucket, source.name)
     wrong = [*unfinished(channel), *_mistakes(source, target, channel, catalog)]
     wrong += _not_served(source, channel, served)
     found = [catalog[e.ami_id] for e in channel.values() if e.ami_id in catalog]
-    wrong += _unattested(clients, source, target, found)
-    wrong += _vulnerable(clients, source, target, found)
+    wrong += _unattested(there, source, target, found)
+    wrong += _vulnerable(there, source, target, found)
+    _refuse(wrong, source, target)
+    chosen = {image: catalog[channel[image].ami_id] for image in wanted}
+    before = read_channel(clients, target.name, wanted)
+    if there is not clients:
+        copying = plan_copies(clients, there, source, target, chosen)
+        _refuse(list(copying.obstacles()), source, target)
+        chosen = {one: copying.image(one) for one in wanted}
+        return Promotion(target.name, source.name, chosen, before, copying=copying)
+    buckets = source.images_bucket, target.images_bucket
+    files = {one: tuple(_uncarried(clients, buckets, image)) for one, image in chosen.items()}
+    return Promotion(target.name, source.name, chosen, before, buckets, files)
+
+
+def _refuse(wrong: list[str], source: Environment, target: Environment) -> None:
     if wrong:
         raise Refused(
             f"nothing can be promoted from {source.name} to {target.name}\n"
             + "\n".join(f"  {words}" for words in wrong),
             hint=f"bake and deploy {source.name}, verify it, then promote again",
         )
-    chosen = {image: catalog[channel[image].ami_id] for image in wanted}
-    before = read_channel(clients, target.name, wanted)
-    buckets = source.images_bucket, target.images_bucket
-    files = {one: tuple(uncarried(clients, *buckets, image)) for one, image in chosen.items()}
-    return Promotion(target.name, source.name, chosen, before, buckets, files)
+
+
+def _uncarried(clients: Clients, buckets: tuple[str, str], image: Image) -> dict[str, bytes]:
+    source, target = (Kept(clients, bucket, image) for bucket in buckets)
+    return uncarried(source, target)
 
 
 def plan_way_back(clients: Clients, target: Environment) -> Promotion:
@@ -130,28 +152,31 @@ def plan_way_back(clients: Clients, target: Environment) -> Promotion:
     return Promotion(target.name, source, chosen, channel)
 
 
+def with_copies(
+    clients: Clients, promotion: Promotion, now: datetime, *, clock: Clock, lines: Lines
+) -> Promotion:
+    """Copy the images, where they are elsewhere, and return the promotion of the copies.
+
+    Raises PipelineError when that fails; it can be run again.
+    """
+    if promotion.copying is None:
+        return promotion
+    found = copied(clients, promotion.copying, now, clock=clock, lines=lines)
+    return replace(promotion, images=found, copying=None)
+
+
 def promote(clients: Clients, promotion: Promotion, now: datetime) -> None:
-    """Have the target's channel name these images; it can be run again.
+    """Have the target's channel name these images, which are here; it can be run again.
 
     Before that, what is known of them is in the target's bucket, and all are enabled.
     """
     if promotion.buckets:
         for image in promotion.images.values():
-            carry_files(clients, *promotion.buckets, image)
+            source, target = (Kept(clients, bucket, image) for bucket in promotion.buckets)
+            carry_files(source, target)
     for image in promotion.images.values():
         put_into_use(clients, image, now)
     set_channel(clients, promotion.target, promotion.images, now, promotion.source)
-
-
-def _check_places(source: Environment, target: Environment) -> None:
-    """Raise Refused unless both see the same images."""
-    ours, theirs = ((one.account_id, one.region) for one in (target, source))
-    if ours != theirs:
-        raise Refused(
-            f"{source.name} is in {' '.join(theirs)}, {target.name} in {' '.join(ours)}: "
-            "an image of one account and region cannot be launched in another",
-            hint=f"bake for {target.name} itself: remove [promotion] from its file",
-        )
 
 
 def _mistakes(
@@ -182,8 +207,10 @@ def _unattested(
         return
     from bake.attestations import lacking
 
+    # Elsewhere, the keys of the target are not there.
+    trusting = source if target.copies_images else target
     for image in found:
-        yield from lacking(clients, target, image, source.images_bucket)
+        yield from lacking(clients, target, image, source.images_bucket, trusting)
 
 
 def _vulnerable(

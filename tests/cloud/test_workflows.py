@@ -18,9 +18,10 @@ import pytest
 from bake.additions import read_additions
 from bake.image_wheels import fetch_wheels
 from bake.wanted import wanted_images
+from common.account_roles import role_arn
 from common.environment import Environment, environment_from
 from common.progress import say_nothing
-from deploy.account.desired_account import boundary_arn, role_arn
+from deploy.account.desired_account import boundary_arn
 from localcloud.paths import Paths, paths
 from localcloud.session import operator_command
 from tests.cloud.harness import eventually, require_machines

@@ -53,7 +53,7 @@ def bake_one(
     image: Image | None = None,
 ) -> Image:
     """Return an image with all that a bake keeps of it; ``signs`` are the clients of who bakes."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     image = image or image_by_id(clients, register(clients, "worker", digest="a" * 64))
     spec = replace(
         a_build_spec(folder, WantedImage(image.role)), environment=environment, digest=image.digest

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bake.catalog import image_by_id
-from bake.image_files import carry_files, check_bucket, read_file, read_inventory
+from bake.image_files import Kept, carry_files, check_bucket, read_file, read_inventory
 from common.clients import Clients
 from common.errors import PipelineError, Refused
 from tests.unit.bake.conftest import register
@@ -49,7 +49,7 @@ def test_files_are_carried_to_another_bucket(clients: Clients, tmp_path: Path) -
     clients("s3").delete_object(Bucket=BUCKET, Key=f"{image.digest}/{image.ami_id}/sbom.spdx.json")
     clients("s3").create_bucket(Bucket="prods")
 
-    carry_files(clients, BUCKET, "prods", image)
+    carry_files(Kept(clients, BUCKET, image), Kept(clients, "prods", image))
 
     assert read_file(clients, "prods", image, "inventory.json") == inventory_json().encode()
     assert read_file(clients, "prods", image, "sbom.spdx.json") is None

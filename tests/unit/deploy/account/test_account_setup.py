@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from common.account_roles import role_arn
 from common.clients import Clients
 from common.progress import Silent
 from deploy.account.account_setup import plan_account, remove_account, set_up_account
-from deploy.account.desired_account import TEMPLATE, boundary_arn, filled_in, parameters, role_arn
+from deploy.account.desired_account import TEMPLATE, boundary_arn, filled_in, parameters
 from localcloud.patches.cloudformation.template import parse
 from localcloud.world import World
 from tests.unit.deploy.builders import REGION, an_environment

@@ -9,10 +9,10 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from common.account_roles import role_arn
 from common.clients import Clients
 from common.progress import Silent
 from deploy.account.account_setup import set_up_account
-from deploy.account.desired_account import role_arn
 from localcloud.patches import web_identity
 from localcloud.patches.iam import enforced
 from localcloud.world import World, now

@@ -152,11 +152,11 @@ def test_an_image_of_another_architecture_is_not_promoted(clients: Clients) -> N
 @pytest.mark.parametrize(
     ("place", "words"),
     [
-        ({"account_id": "210987654321"}, "prod in 210987654321 us-east-1"),
-        ({"region": "eu-west-1"}, "prod in 123456789012 eu-west-1"),
+        ({"account_id": "210987654321"}, "but prod.toml says 210987654321 us-east-1"),
+        ({"region": "eu-west-1"}, "but prod.toml says 123456789012 eu-west-1"),
     ],
 )
-def test_images_are_not_promoted_to_where_they_are_not(
+def test_images_come_from_elsewhere_only_if_the_file_says_so(
     clients: Clients, place: dict[str, str], words: str
 ) -> None:
     with pytest.raises(Refused, match=words):

@@ -1,0 +1,30 @@
+"""The names of the roles that the stacks of an environment's account create. Pure: no AWS."""
+
+from common.environment import Environment
+
+# The path of all that they create; no policy of the deploy role reaches below it.
+PATH = "/raykiln/account/"
+
+
+def role_arn(environment: Environment, kind: str) -> str:
+    """Return the ARN that a role has, or will have: bake, deploy, scientist or share."""
+    return account_arn(environment, f"role{PATH}raykiln-{environment.name}-{kind}")
+
+
+def source_role_arn(environment: Environment) -> str:
+    """Return the ARN of the role that shares the images that an environment copies."""
+    account, region = environment.source_place
+    name = environment.promotion.source if environment.promotion else environment.name
+    return f"arn:{partition_of(region)}:iam::{account}:role{PATH}raykiln-{name}-share"
+
+
+def account_arn(environment: Environment, rest: str) -> str:
+    """Return the ARN of something that IAM has in an environment's account."""
+    return f"arn:{partition_of(environment.region)}:iam::{environment.account_id}:{rest}"
+
+
+def partition_of(region: str) -> str:
+    """Return a region's partition: docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html."""
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
