@@ -52,8 +52,10 @@ class Service:
 class Operator:
     """A process inside the VPC that acts for the tests (tests/cloud/agent.py)."""
 
-    def __init__(self) -> None:
-        command = session.operator_command([sys.executable, "-m", "tests.cloud.agent"], inside=True)
+    def __init__(self, account: str = "") -> None:
+        agent = [sys.executable, "-m", "tests.cloud.agent"]
+        profile = ["env", f"AWS_PROFILE={account}"] if account else []
+        command = session.operator_command([*profile, *agent], inside=True)
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -89,9 +91,9 @@ class Operator:
 class Cloud:
     """The cloud under test: its operator, and shorthands that every test needs."""
 
-    def __init__(self, place: Paths) -> None:
+    def __init__(self, place: Paths, account: str = "") -> None:
         self.place = place
-        self.aws = Operator()
+        self.aws = Operator(account)
 
     def base_image(self) -> str:
         images = self.aws.ec2.describe_images(Owners=["136693071363"])["Images"]
@@ -99,7 +101,8 @@ class Cloud:
 
     def launch(self, **parameters: Any) -> dict[str, Any]:
         """Launch one instance, of the base image by default, and return it running."""
-        wanted = {"ImageId": self.base_image(), "InstanceType": "t3.micro"} | parameters
+        image = {} if "ImageId" in parameters else {"ImageId": self.base_image()}
+        wanted = {"InstanceType": "t3.micro", **image, **parameters}
         answer = self.aws.ec2.run_instances(MinCount=1, MaxCount=1, **wanted)
         return self.until(answer["Instances"][0]["InstanceId"], "running")
 
