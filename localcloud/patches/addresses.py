@@ -15,6 +15,7 @@ from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.subnets import Subnet
 
+from localcloud.account import ec2_backends_in_use
 from localcloud.world import World
 
 RESERVED_FIRST = 4
@@ -35,7 +36,8 @@ def allocate(subnet: Any) -> str:
 
 
 def _taken(subnet: Any) -> set[str]:
-    interfaces = subnet.ec2_backend.enis.values()
+    """Return the addresses of all accounts: their machines are in one network here."""
+    interfaces = [one for backend in ec2_backends_in_use() for one in backend.enis.values()]
     return set(subnet._subnet_ips) | {interface.private_ip_address for interface in interfaces}
 
 
