@@ -265,7 +265,7 @@ OF_THE_ROLES = {
     *(f"/var/log/ray-{role}-bootstrap.log" for role in ("head", "worker")),
     *(
         f"/etc/systemd/system/multi-user.target.wants/ray-{name}.service"
-        for name in ("head", "metadata", "prometheus", "watchdog", "worker")
+        for name in ("head", "metadata", "prometheus", "remote-write", "watchdog", "worker")
     ),
 }
 NOTHING: dict[str, list[str]] = {"instances": [], "keys": [], "groups": []}
