@@ -45,26 +45,31 @@ max = 1
 instance_store = "spill"
 object_store_gib = 1
 """
+STORED = {"state": "redis", "redis_node_type": "cache.t4g.small"}
 QUICK = {"drain_seconds": 10, "watch_seconds": 10}
 
 
 class Groups(NamedTuple):
-    """Environments by what ``--env`` takes, alike but for their groups of workers."""
+    """Environments by what ``--env`` takes, alike but for their groups of workers.
+
+    ``stored`` has one, and keeps Ray's state in a Redis.
+    """
 
     one: str
     three: str
+    stored: str
 
 
 def environments(run: SuiteRun, folder: Path, head_image: str) -> Groups:
-    """Write the run's environment with these heads, and with one group of workers or three."""
+    """Write the run's environment with these heads, as each of ``Groups``."""
     held = {run.name: {"head_id": head_image}}
     three = {
         name: group | {"image": run.name} for name, group in tomllib.loads(THREE_GROUPS).items()
     }
-    one = run.content()["workers"]
+    one, head = run.content()["workers"], run.content()["head"]
     made = (
-        run.write(folder / kind, images=held, workers=workers, rollout=QUICK)
-        for kind, workers in (("one", one), ("three", three))
+        run.write(folder / kind, images=held, workers=workers, head=head | more, rollout=QUICK)
+        for kind, workers, more in (("one", one, {}), ("three", three, {}), ("stored", one, STORED))
     )
     return Groups(*made)
 
@@ -128,9 +133,10 @@ def ami_ids(listed: str) -> set[str]:
 
 # NAME is the environment's name, which `inside` sets.
 READ_SECRET = """
+import sys
 import boto3
 ssm = boto3.client("ssm", region_name="us-east-1")
-name = f"/ray/{NAME}/redis_password"
+name = f"/ray/{NAME}/{sys.argv[1] if sys.argv[1:] else 'redis_password'}"
 print(ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
 """
 # Of each instance what a job printed there, with the task that did.

@@ -40,6 +40,7 @@ from tests.cloud.cluster_facts import (
 from tests.cloud.connection import connected
 from tests.cloud.harness import eventually, require_machines
 from tests.cloud.invocation import Invoke, invoking
+from tests.marks import THOROUGH_ONLY
 
 HOSTILE = Path(__file__).with_name("hostile") / "job.py"
 WHERE = ("python", "-c", "import os; print('ran on', os.environ['RAYKILN_ADDRESS'])")
@@ -302,14 +303,7 @@ def test_the_secret_is_only_where_it_belongs(invoke: Invoke) -> None:
     assert re.fullmatch(r"[0-9a-f]{64}", secret)
 
     for machine in control.status().machines:
-        place = subprocess.run(
-            control.shell_command(machine, ["bash", "-c", WHERE_IS_IT]),
-            input=secret,
-            capture_output=True,
-            text=True,
-            check=False,
-        ).stdout.split()
-        assert place == ["/run/ray/token"]
+        assert places_of(secret, machine) == ["/run/ray/token"]
 
 
 def test_an_operator_reads_and_restarts_the_head(invoke: Invoke) -> None:
@@ -541,6 +535,36 @@ def test_a_paused_cluster_has_no_instance_and_is_whole_again_after_a_resume(
     assert after["leader"] in invoke("smoke").stdout
 
 
+@THOROUGH_ONLY
+@LOCAL
+def test_with_stored_state_a_rotation_ends_what_runs_and_keeps_what_is_stored(
+    invoke: Invoke, groups: Groups
+) -> None:
+    env = ("--env", groups.stored)
+    submit = ("job.submit", *env, "--follow", "--", "python", "-c")
+    invoke("deploy", "--yes", *env)
+    made = invoke(*submit, MAKE_KEEPERS).stdout
+    assert {"once 3", "again 3"} <= set(made.splitlines())
+    job = invoke("job.submit", *env, "--", "sleep", "600").stdout.splitlines()[-1]
+    token, password = inside(READ_SECRET), inside(READ_SECRET, "state_password")
+
+    began = time.monotonic()
+    said = invoke("token.rotate", "--yes", *env).stdout
+    print(f"rotated in {time.monotonic() - began:.1f} s: {said}")
+
+    assert f"1 job ends: {job}\n" in said
+    assert inside(READ_SECRET) != token != password == inside(READ_SECRET, "state_password")
+    leader = invoke("head.id", *env).stdout.strip()
+    listed = invoke("job.list", *env).stdout
+    assert "SUCCEEDED" in listed
+    found = set(invoke(*submit, CALL_KEEPERS).stdout.splitlines())
+    assert {"once is gone", "again 1"} <= found
+    for machine in control.status().machines:
+        places = places_of(password.strip(), machine)
+        leads = machine == leader
+        assert places == (["/run/ray/redis/redis.flags", "/run/ray/redis_password"] * leads)
+
+
 def test_destroy_leaves_nothing_but_the_images(invoke: Invoke) -> None:
     images = ami_ids(invoke("images").stdout)
 
@@ -558,6 +582,18 @@ def as_scientist(*arguments: str, code: int = 0) -> "subprocess.CompletedProcess
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == code, f"{arguments}:\n{done.stdout[-4000:]}{done.stderr}"
     return done
+
+
+def places_of(secret: str, machine: str) -> list[str]:
+    """Return where a machine has a secret: files, processes, or its journal."""
+    found = subprocess.run(
+        control.shell_command(machine, ["bash", "-c", WHERE_IS_IT]),
+        input=secret,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return sorted(found.stdout.split())
 
 
 def metrics_of(address: str, *, seen_by: str) -> str:
@@ -583,6 +619,30 @@ from deploy.account.account_setup import assume_role
 environment = load_environment(os.environ["RAYKILN_ENV"])
 os.environ.update(assume_role(Clients(environment.region), environment, "scientist"))
 os.execv(sys.executable, [sys.executable, "-m", "invoke", *sys.argv[1:]])
+"""
+# Two detached actors, one of which Ray may restart.
+MAKE_KEEPERS = """
+import ray
+ray.init(namespace="kept")
+@ray.remote(num_cpus=0)
+class Keeper:
+    def __init__(self):
+        self.calls = 0
+    def call(self):
+        self.calls += 1
+        return self.calls
+for name, restarts in (("once", 0), ("again", -1)):
+    keeper = Keeper.options(name=name, lifetime="detached", max_restarts=restarts).remote()
+    print(name, [ray.get(keeper.call.remote()) for _ in range(3)][-1])
+"""
+CALL_KEEPERS = """
+import ray
+ray.init(namespace="kept")
+for name in ("once", "again"):
+    try:
+        print(name, ray.get(ray.get_actor(name).call.remote(), timeout=60))
+    except (ValueError, ray.exceptions.RayActorError):
+        print(name, "is gone")
 """
 # A driver and a task, which both print.
 PRINTS = """
