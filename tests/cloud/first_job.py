@@ -20,7 +20,8 @@ OWN = re.compile(r"(?<!\S)(?:\./)?(my-(?:folder|package))")
 JOB = re.compile(r"job-[0-9a-f]{12}")
 # What is another's on each machine, or another each time.
 OTHERS = re.compile(
-    r"job-[0-9a-f]{12}|10\.77\.\d+\.\d+|\b\d+\.\d\b|(?<=from step )\d+|/home/you/raykiln|…"
+    r"job-[0-9a-f]{12}|10\.77\.\d+\.\d+|\b\d+\.\d\b|/home/you/raykiln|…"
+    r"|(?<=from step )\d+|(?<=pieces on )\d+"
 )
 # What only reads, and so is run again until it shows what is to come.
 READS = ("./run.sh job.list", "./run.sh job.logs")

@@ -56,8 +56,8 @@ def test_the_files_are_those_that_the_commands_name() -> None:
 @pytest.mark.parametrize(
     ("wanted", "line", "same"),
     [
-        ("20 pieces on 1 nodes in 1.2 s", "20 pieces on 1 nodes in 33.4 s", True),
-        ("20 pieces on 1 nodes in 1.2 s", "20 pieces on 2 nodes in 1.2 s", False),
+        ("20 pieces on 1 nodes in 1.2 s", "20 pieces on 2 nodes in 33.4 s", True),
+        ("20 pieces on 1 nodes in 1.2 s", "21 pieces on 1 nodes in 1.2 s", False),
         ("148933 primes below 2000000", "148932 primes below 2000000", False),
         ("goes on from step 300", "goes on from step 1200", True),
         ("heads 1 m6i.large 0.0960 70.08", "heads  1 m6i.large   0.0960      70.08", True),
