@@ -1,6 +1,6 @@
 """Copies of images from another account or region. Reads and changes AWS (EC2).
 
-A copy is an image of its own, with another id and our digest:
+A copy is a new image, with another id and our digest:
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/how-ami-copy-works.html
 Its tag ``raykiln:copied-from`` says of which image; EC2 does not copy what another account tagged,
 so all tags are given with the request, for its snapshots too. Without ``raykiln:verified``: that

@@ -99,12 +99,7 @@ def share(clients: Clients, original: Original, account: str, grantee: str) -> N
                 KeyId=key, GranteePrincipal=grantee, Operations=list(OPERATIONS), Name=GRANT
             )
         for name in original.snapshots:
-            ec2.modify_snapshot_attribute(
-                SnapshotId=name,
-                Attribute="createVolumePermission",
-                OperationType="add",
-                UserIds=[account],
-            )
+            _permit(clients, name, "add", account)
         # Last, as it shows that the rest is there.
         permission = {"Add": [{"UserId": account}]}
         ec2.modify_image_attribute(ImageId=original.ami_id, LaunchPermission=permission)
@@ -125,9 +120,14 @@ def stop_sharing(clients: Clients, original: Original, account: str, grantee: st
         ec2.modify_image_attribute(ImageId=original.ami_id, LaunchPermission=permission)
         # Last: what a stop in between leaves is still seen to be shared.
         for name in original.snapshots:
-            ec2.modify_snapshot_attribute(
-                SnapshotId=name,
-                Attribute="createVolumePermission",
-                OperationType="remove",
-                UserIds=[account],
-            )
+            _permit(clients, name, "remove", account)
+
+
+def _permit(clients: Clients, snapshot: str, operation: str, account: str) -> None:
+    """Add or remove an account's permission to make volumes, and copies, of a snapshot."""
+    clients("ec2").modify_snapshot_attribute(
+        SnapshotId=snapshot,
+        Attribute="createVolumePermission",
+        OperationType=operation,
+        UserIds=[account],
+    )

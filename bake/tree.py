@@ -46,11 +46,6 @@ class Exceptions:
         found = tomllib.loads(file.read_text())
         return cls(found[CONTENT], found[PATH])
 
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return len(self.content) + len(self.path)
-
     def normal(self, tree: Tree) -> Tree:
         """Return a tree without what may differ."""
         return {

@@ -8,7 +8,7 @@ it. tests/unit/node/test_contract.py states every value once more and fails when
 """
 
 # Grows with a change that a deploy relies on, so that it refuses images from before.
-# 4: a Redis has a password of its own; 3: workers offer what drivers of jobs take; 2: heads launch
+# 4: a Redis has its own password; 3: workers offer what drivers of jobs take; 2: heads launch
 # by our provider.
 VERSION = "4"
 OWN_PASSWORD = 4  # from here on; before, heads take Ray's token for the password of their Redis

@@ -1,6 +1,6 @@
 """The desired stack of what an environment needs to have images copied. Pure: no AWS.
 
-It is a stack of its own, as the account's template has no room for it (CloudFormation's quota of
+It is a separate stack, as the account's template has no room for it (CloudFormation's quota of
 51,200 bytes), and as most environments copy no images.
 """
 

@@ -37,7 +37,7 @@ class Builder:
         # Fargate's tasks are for this processor unless their definition says otherwise.
         options = ("--platform=linux/amd64",) if self.tool == "docker" else ("--layers",)
         named = (f"--build-arg=BASE={base}", f"--tag={name}")
-        # Named from within: Buildah takes a comma or a quote in a file's name for one of its own.
+        # Named from within: Buildah reads commas and quotes in a file's name as its options'.
         command = ("build", *options, *named, "--file=Containerfile", ".")
         self._run("building the image", command, progress, folder=context)
 

@@ -37,7 +37,7 @@ def zones_for(clients: Clients, environment: Environment, stack: Stack | None) -
 
 
 def _held(clients: Clients, stack: Stack) -> tuple[str, ...]:
-    """Return the zones of the stack's own private subnets; none if it has none of its own."""
+    """Return the zones of the stack's own private subnets; none if it made none."""
     subnets = stack.outputs.get(SUBNETS)
     if stack.parameters.get("ExistingVpcId") or not subnets:
         return ()

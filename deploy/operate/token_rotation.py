@@ -202,11 +202,11 @@ class TokenRotation:
         if state.redis_has_token or (environment.head.state == "redis" and self._is_old(state)):
             raise Refused(
                 f"the Redis of {environment.name} has Ray's token as its password",
-                hint=f"`invoke deploy --env {environment.name}` gives it a secret of its own",
+                hint=f"`invoke deploy --env {environment.name}` gives it its own secret",
             )
 
     def _is_old(self, state: ClusterState) -> bool:
-        """Say whether a head's image may be from before a Redis had a password of its own."""
+        """Say whether a head's image may be from before a Redis had its own password."""
         ami_ids = {head.ami_id for head in state.heads}
         found = images_by_id(self.clients, ami_ids)
         contracts = (found[name].contract if name in found else 0 for name in ami_ids)

@@ -16,7 +16,7 @@ def state_findings(
 ) -> tuple[Finding, ...]:
     """Return why heads could not use their Redis.
 
-    An image from before a Redis had a password of its own takes Ray's token for it. That is right
+    An image from before a Redis had its own password takes Ray's token for it. That is right
     until one of the two is changed; afterwards such a release cannot be gone back to.
     """
     image = images.get(release.head.ami_id)

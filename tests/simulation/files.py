@@ -28,7 +28,7 @@ def node_yaml(instance: Any) -> str | None:
 def identity_of(instance: Any, text: str) -> Identity:
     """Return the node's identity, as node/identity.py finds it; raises BadIdentity.
 
-    A head's image from before a Redis had a password of its own takes Ray's token for it.
+    A head's image from before a Redis had its own password takes Ray's token for it.
     """
     tags = ec2_backend().tags[instance.image_id]
     if int(tags.get("raykiln:contract", VERSION)) < OWN_PASSWORD:

@@ -30,7 +30,7 @@ def owner_of(resource: str) -> str:
 
 
 def lends(check: Check, who: Principal) -> bool:
-    """Say whether the account of a key lets somebody of another account use it."""
+    """Say whether the account of a key lets principals of another account use it."""
     key = _key(check.resource)
     if key is None:
         return False

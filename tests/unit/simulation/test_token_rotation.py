@@ -192,7 +192,7 @@ def test_with_stored_state_the_token_is_replaced_and_the_redis_keeps_its_passwor
 
 
 def shared(cluster: Cluster) -> Cluster:
-    """Return the cluster as it was before a Redis had a secret of its own: the token is both."""
+    """Return the cluster as it was before a Redis had its own secret: the token is both."""
     environment = cluster.environment
     names = environment.names.model_copy(update={"state_secret": environment.secret})
     before = environment.model_copy(update={"names": names})

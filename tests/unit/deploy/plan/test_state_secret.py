@@ -38,14 +38,14 @@ def a_head(more: dict[str, str]) -> dict[str, str]:
 
 
 def keeping(head: dict[str, str], **changes: Any) -> ClusterState:
-    """Return a cluster in service whose Redis has no secret of its own."""
+    """Return a cluster in service whose Redis does not have its own secret."""
     made = MADE if "redis_node_type" in head else ""
     state = serving(a_desired_state(head=a_head(head)), state_address=made, **changes)
     return replace(state, state_secret=None)
 
 
 def from_before(state: ClusterState) -> ClusterState:
-    """Have the heads be told as before a Redis had a password of its own."""
+    """Have the heads be told as before a Redis had its own password."""
     assert state.head_template
     (version,) = state.head_template.versions
     lines = version.content.user_data.splitlines(keepends=True)
