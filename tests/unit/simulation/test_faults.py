@@ -6,6 +6,7 @@ what the run without a fault ends in. ``RAYKILN_THOROUGH=1`` has every fault at 
 what is the same as a case before it (``same_cases``), and ``RAYKILN_THOROUGH=all`` has that too;
 else it is a sample that is always the same. Thorough takes hours and may be ended at any time: its
 results stay in ``.raykiln/faults``, under what the code says, and the next run goes on from there.
+``RAYKILN_PART=3/8`` beside it has the third of eight parts of every plan's faults, of about a size.
 """
 
 import json
@@ -277,7 +278,9 @@ def try_all(cluster: Watched, story: Story, sample: Sample, results: Path) -> No
     once = THOROUGH and os.environ["RAYKILN_THOROUGH"] != "all"
     if once:
         cluster.neighbour.destroy()  # in a thousand copies it would take a fifth of the time
-    trials = Trials(cluster, cluster.watch, story, chosen, results, once)
+    which, of = os.environ.get("RAYKILN_PART", "1/1").split("/")
+    part = (int(which), int(of))
+    trials = Trials(cluster, cluster.watch, story, chosen, results, once, part)
     trials.run()
 
     words = (

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from common.errors import PipelineError, RolledBack
 from tests.unit.simulation.calls import NO_CALL, Call
@@ -46,6 +47,7 @@ class Trials:
 
     With ``once``, what is the same as a case before is not tried again (``same_cases``). What is
     in ``results`` already, since a run before was ended in the middle, is not tried again either.
+    Of all that remain, ``part`` (which, of how many) is tried.
     """
 
     cluster: Cluster
@@ -54,6 +56,7 @@ class Trials:
     chosen: Callable[[Call, str], bool]  # the call, and the fault by name
     results: Path
     once: bool = False
+    part: tuple[int, int] = (1, 1)
     calls: int = 0
     cases: int = 0
     rerun: int = 0
@@ -115,6 +118,8 @@ class Trials:
             self.cases += 1
             if self.once and not self.known.is_new(call, name):
                 continue
+            if not self._in_part(name):
+                continue
             self.tried[name] += 1
             if (name, self.case) in self.done:
                 continue
@@ -129,6 +134,11 @@ class Trials:
                 found = {"fault": name, "case": self.case, "call": call.words}
                 self._write({**found, "failure": failure})
         return None
+
+    def _in_part(self, fault: str) -> bool:
+        """Say whether this part has the case: all parts have all, the same ones in every run."""
+        which, of = self.part
+        return crc32(f"{fault} {self.case}".encode()) % of == which - 1
 
     def _go_on(self, outcome: str) -> None:
         """Inside a copy, the command has ended: look what it did, and run it again."""
