@@ -24,7 +24,9 @@ from drills.kit.phases import InitialState
 
 # A file for each fault on an instance that is not repaired yet.
 MARKERS = "/run/raykiln-drill"
-AWAIT = "timeout 45 sh -c 'until pgrep -x {name} >/dev/null; do sleep 0.1; done'"
+# Looks again until the processes run and all of them got the signal; prints when.
+SIGNAL = """timeout 45 sh -c '
+until pids=$({look}) && at=$(date +%s.%N) && kill -{signal} $pids; do sleep 0.1; done; echo $at'"""
 
 
 class DrillFailed(PipelineError):
@@ -105,11 +107,15 @@ class ClusterUnderTest:
 
         The time of the fault is the instance's clock, read just before.
         """
+        self._inject(instance_id, words, f"date +%s.%N; {script}", undo)
+
+    def _inject(self, instance_id: str, words: str, script: str, undo: str) -> None:
+        """Inject a fault with a script whose first words are when."""
         marker = f"{MARKERS}/{self.name}"
         mark = f"mkdir -p {MARKERS} && touch {marker} && " if undo else ""
         if undo:
             self.cleanup.callback(self._repair, instance_id, f"{undo}\nrm -f {marker}")
-        ran = self.on(instance_id, f"set -e; {mark}date +%s.%N; {script}")
+        ran = self.on(instance_id, f"set -e; {mark}{script}")
         self.record_fault(f"{words} on {instance_id}", float(ran.stdout.split()[0]))
 
     def kill(self, instance_id: str, *names: str, signal: str = "KILL") -> None:
@@ -117,11 +123,10 @@ class ClusterUnderTest:
 
         Waits until they run: a worker's raylet is started again when its head is lost.
         """
-        self.on(instance_id, " && ".join(AWAIT.format(name=name) for name in names))
-        pids = " ".join(f"$(pgrep -x {name})" for name in names)
-        words = f"SIG{signal} to {', '.join(names)}"
-        undo = f"kill -CONT {pids} 2>/dev/null || true" if signal == "STOP" else ""
-        self.inject(instance_id, words, f"kill -{signal} {pids}", undo)
+        looks = [f"pgrep -x {name}" for name in names]
+        script = SIGNAL.format(look=" && ".join(looks), signal=signal)
+        undo = f"kill -CONT $({'; '.join(looks)}) 2>/dev/null || true" if signal == "STOP" else ""
+        self._inject(instance_id, f"SIG{signal} to {', '.join(names)}", script, undo)
 
     def kill_unit(self, instance_id: str, unit: str, signal: str = "KILL") -> None:
         """Send the main process of a unit a signal."""

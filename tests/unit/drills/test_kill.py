@@ -39,8 +39,24 @@ def test_a_process_that_starts_late_is_killed() -> None:
         assert cluster.faults == ["SIGKILL to raykiln-late on i-1"]
 
 
+def test_one_that_comes_and_goes_is_killed_in_the_moment_when_all_run() -> None:
+    first, second = "raykiln-first", "raykiln-second"
+    short = LATE.format(name=first).replace("60", "0.3")
+    later = LATE.format(name=second).replace("0.5", "1.5")
+    again = f"for _ in range(9): subprocess.run([sys.executable, '-c', {short!r}])"
+    restarted = f"import subprocess, sys\n{again}"
+    with (
+        subprocess.Popen([sys.executable, "-c", restarted]) as service,
+        subprocess.Popen([sys.executable, "-c", later]) as process,
+    ):
+        a_cluster().kill("i-1", first, second)
+
+        assert process.wait(5) == -9
+        service.kill()
+
+
 def test_one_that_never_starts_fails_the_drill(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "AWAIT", module.AWAIT.replace("45", "0.3"))
+    monkeypatch.setattr(module, "SIGNAL", module.SIGNAL.replace("45", "0.3"))
 
     with pytest.raises(DrillFailed, match=r"raykiln-never.*exited with 124"):
         a_cluster().kill("i-1", "raykiln-never")
