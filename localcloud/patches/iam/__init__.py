@@ -27,7 +27,12 @@ from localcloud.account import ACCOUNT, REGION
 from localcloud.patches import clocks
 from localcloud.patches.iam import accounts, errors, record, requests, signatures
 from localcloud.patches.iam.policies import Answer, Check, decide
-from localcloud.patches.iam.principals import Principal, documents_of, find_principal
+from localcloud.patches.iam.principals import (
+    Principal,
+    boundary_of,
+    documents_of,
+    find_principal,
+)
 from localcloud.patches.internal import at, call, is_internal, note_caller, principal
 from localcloud.world import World
 
@@ -75,11 +80,14 @@ def role_credentials(role: str, session: str = "test", account: str = ACCOUNT) -
 
 
 def role_may(arn: str, actions: Iterable[str], resource: str) -> bool:
-    """Say whether a role's own policies allow actions that AWS takes in its name."""
+    """Say whether a role's policies and its boundary allow actions that AWS takes in its name."""
     role = _role(arn)
-    documents = documents_of(role) if role else []
+    if role is None:
+        return False
+    boundary = boundary_of(arn.split(":")[4], role)
+    both = [documents_of(role), *([[boundary]] if boundary else [])]
     checks = [Check(action, resource, {}) for action in actions]
-    return all(decide(documents, check) is Answer.ALLOWED for check in checks)
+    return all(decide(documents, check) is Answer.ALLOWED for documents in both for check in checks)
 
 
 def caller_may(response: Any, action: str, resource: str, keys: dict[str, str]) -> bool:
@@ -90,7 +98,7 @@ def caller_may(response: Any, action: str, resource: str, keys: dict[str, str]) 
     token = response.headers.get("X-Amz-Security-Token")
     who = find_principal(response.current_account, signed.key_id, token) if signed else None
     check = Check(action, resource, {key.lower(): (value,) for key, value in keys.items()})
-    if who is None or decide(who.documents, check) is not Answer.ALLOWED:
+    if who is None or any(_denials(who, check)):
         return False
     return accounts.owner_of(resource) in ("", who.account) or accounts.lends(check, who)
 
@@ -100,7 +108,7 @@ def holder_may(key_id: str, token: str | None, action: str, resource: str) -> bo
     if not _enforcing[0]:
         return True
     who = find_principal(get_account_id_from(key_id), key_id, token)
-    return who is not None and decide(who.documents, Check(action, resource, {})) is Answer.ALLOWED
+    return who is not None and not any(_denials(who, Check(action, resource, {})))
 
 
 def refusal(request: Any, service: str, action: str, resource: str) -> str:

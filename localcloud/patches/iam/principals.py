@@ -44,7 +44,7 @@ def _user(account: str, key_id: str) -> Principal | None:
                 known = {"aws:principaltype": "User", "aws:username": name, "aws:userid": user.id}
                 known |= _tags(tag_pairs(user.tags))
                 secret = Credentials(key_id, key.secret_access_key)
-                boundary = _boundary(backend, user)
+                boundary = boundary_of(account, user)
                 return Principal(arn, secret, documents, boundary, None, _known(arn, known))
     return None
 
@@ -76,7 +76,7 @@ def _role_session(account: str, session: Any) -> Principal | None:
         arn,
         secret,
         tuple(documents_of(role)),
-        _boundary(backend, role),
+        boundary_of(account, role),
         session.policy or None,
         _known(arn, known),
     )
@@ -119,8 +119,10 @@ def documents_of(role: Any) -> list[str]:
     return found + [document_of(policy) for policy in role.managed_policies.values()]
 
 
-def _boundary(backend: Any, holder: Any) -> str | None:
+def boundary_of(account: str, holder: Any) -> str | None:
+    """Return the document of the permissions boundary of a user or a role, where it has one."""
     arn = getattr(holder, "permissions_boundary_arn", None) or getattr(
         holder, "permissions_boundary", None
     )
-    return document_of(backend.managed_policies[arn]) if isinstance(arn, str) and arn else None
+    policies = iam_backends[account]["aws"].managed_policies
+    return document_of(policies[arn]) if isinstance(arn, str) and arn else None

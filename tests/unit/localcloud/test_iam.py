@@ -552,6 +552,29 @@ def test_a_permissions_boundary_limits_the_role(account: Account) -> None:
     refused("AccessDeniedException", role("dynamodb").list_tables)
 
 
+def test_a_boundary_limits_what_aws_does_in_the_name_of_a_role_and_what_its_keys_open(
+    account: Account,
+) -> None:
+    api = account.as_operator("iam")
+    account.as_role(allow("*"))
+    arn = api.get_role(RoleName="role-0")["Role"]["Arn"]
+    boundary = api.create_policy(PolicyName="boundary", PolicyDocument=document(allow("s3:*")))
+    keys = iam.role_credentials("role-0")
+    holder = keys["aws_access_key_id"], keys["aws_session_token"]
+
+    def allowed(action: str) -> tuple[bool, bool]:
+        return iam.role_may(arn, [action], "*"), iam.holder_may(*holder, action, "*")
+
+    assert allowed("ecr:BatchGetImage") == (True, True)
+
+    api.put_role_permissions_boundary(
+        RoleName="role-0", PermissionsBoundary=boundary["Policy"]["Arn"]
+    )
+
+    assert allowed("ecr:BatchGetImage") == (False, False)
+    assert allowed("s3:GetObject") == (True, True)
+
+
 def test_everyone_may_call_get_caller_identity(account: Account) -> None:
     role = account.as_role({"Effect": "Deny", "Action": "*", "Resource": "*"})
 
