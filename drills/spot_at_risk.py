@@ -38,10 +38,9 @@ print(ray.get(holder.ping.remote()))
 
 def run(cluster: ClusterUnderTest) -> None:
     """Recommend to replace a busy worker; check that it is drained, replaced, and then given up."""
-    groups = cluster.environment.workers.values()
-    follows = [group for group in groups if "spot" in group.markets and group.rebalance == "drain"]
-    cluster.expect(bool(follows), 'needs workers with market = "spot" that follow it')
-    worker, deadline = cluster.workers[0], cluster.environment.rollout.drain_seconds
+    groups = cluster.environment.workers.items()
+    worker = cluster.spot_worker([name for name, group in groups if group.rebalance == "drain"])
+    deadline = cluster.environment.rollout.drain_seconds
     address = cluster.initial.workers[worker]
     hold(cluster, address)
     recommend_replacement(cluster, worker)

@@ -20,7 +20,7 @@ DRAINING = f"journalctl -b -u {WATCHDOG_UNIT}.service -o cat | grep -c {DRAINING
 
 def run(cluster: ClusterUnderTest) -> None:
     """Announce the interruption of a worker; check that it is drained, removed and replaced."""
-    worker, initial = cluster.workers[0], cluster.initial
+    worker, initial = cluster.spot_worker(cluster.environment.workers), cluster.initial
     interrupt_spot(cluster, worker)
     took = cluster.wait("the drain", lambda: cluster.on(worker, DRAINING).stdout.strip() != "0")
     cluster.figures["drained"] = took

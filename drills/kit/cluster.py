@@ -5,7 +5,7 @@ still has a fault to repair, a file in ``MARKERS`` on that instance says so.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -21,6 +21,7 @@ from deploy.cluster.run_command import CommandResult, run_command
 from deploy.cluster.state import Lease, find_lease
 from drills.kit.observer import Observer
 from drills.kit.phases import InitialState
+from node.contract import SPOT
 
 # A file for each fault on an instance that is not repaired yet.
 MARKERS = "/run/raykiln-drill"
@@ -59,6 +60,16 @@ class ClusterUnderTest:
     def workers(self) -> list[str]:
         """The instance ids of the initial workers."""
         return sorted(self.initial.workers)
+
+    def spot_worker(self, groups: Collection[str]) -> str:
+        """Return an initial worker of these groups that is a spot instance; raises DrillFailed."""
+        for found in find_instances(self.clients, self.environment.name):
+            if found.id in self.workers and found.market == SPOT and found.group in groups:
+                return found.id
+        raise DrillFailed(
+            "no worker is a spot instance that such notices reach",
+            hint='deploy a group with market = "spot" and min = 1 or more',
+        )
 
     def address(self, instance_id: str) -> str:
         """Return an instance's address; raises DrillFailed when EC2 does not know it."""
