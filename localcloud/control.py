@@ -89,9 +89,9 @@ def up(progress: Progress = lambda words: None) -> None:
 
 
 def down(progress: Progress = lambda words: None) -> None:
-    """Take the cloud down and remove everything that belongs to it."""
+    """Take the cloud down and remove everything that belongs to it, even without its home."""
     place = paths()
-    if not place.home.exists():
+    if not (place.home.exists() or namespaces(place.name) or Group(place.name).processes()):
         return
     check_host()
     check_places(place)

@@ -1,6 +1,7 @@
 """Up, down, crash; images; what a cloud leaves behind: nothing."""
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -88,6 +89,16 @@ def test_down_leaves_nothing_after_the_server_was_killed(other_home: Paths) -> N
 
     assert remains(other_home) == []
     assert not lock.exists()
+
+
+def test_down_leaves_nothing_when_the_home_was_deleted(other_home: Paths) -> None:
+    control.up()
+    shutil.rmtree(other_home.home)
+    assert namespaces(other_home.name)
+
+    control.down()
+
+    assert remains(other_home) == []
 
 
 def test_up_after_a_crash_starts_a_new_cloud(other_home: Paths) -> None:
