@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -10,14 +11,15 @@ from botocore.exceptions import ClientError
 
 from common.clients import Clients
 from common.environment import Environment
+from common.errors import PipelineError
 from deploy.foundation.stack import Foundation
 from deploy.plan.access_preflight import access_findings
 from deploy.plan.file_system_preflight import file_system_findings
-from deploy.plan.finding import Finding
 from deploy.plan.key_preflight import key_findings
 from deploy.release.release import Release
 from localcloud.world import World
 from tests.unit.deploy.builders import a_foundation, an_environment, an_image, the_settings
+from tests.unit.deploy.plan.findings import marked
 
 HERE = "123456789012"
 TYPE = {"instance_types": ["m6i.large"], "min": 0, "max": 2}
@@ -37,10 +39,6 @@ def findings(release: Release | None = None, clients: Any = None, **tables: Any)
     return marked(found)
 
 
-def marked(found: tuple[Finding, ...]) -> list[str]:
-    return [f"{'!' if one.fatal else ''}{one.words}" for one in found]
-
-
 class Refusing:
     """AWS, where every call of these services is answered with an error."""
 
@@ -56,6 +54,18 @@ class Refusing:
             raise ClientError({"Error": {"Code": self.code}}, name)
 
         return call
+
+
+class Answering:
+    """AWS, where each of these operations has one answer."""
+
+    def __init__(self, **answers: dict[str, Any]) -> None:
+        self.answers, self.clients = answers, Clients("us-east-1")
+
+    def __call__(self, service: str) -> Any:
+        real = self.clients(service)
+        made = {name: lambda answer=answer, **_: answer for name, answer in self.answers.items()}
+        return SimpleNamespace(meta=real.meta, **made)
 
 
 # --- Policies -------------------------------------------------------------------------------------
@@ -76,7 +86,7 @@ def test_a_policy_that_does_not_exist_is_named_with_its_key(world: World) -> Non
     made = boto3.client("iam").create_policy(PolicyName="mine", PolicyDocument=body)
 
     assert findings(workers={"gpu": gpu}, nodes={"policy_arns": [made["Policy"]["Arn"]]}) == [
-        f"!workers.gpu.policy_arns: there is no policy {missing}"
+        f"!workers.gpu.policy_arns: there is no policy {missing} → create it, or correct its ARN"
     ]
 
 
@@ -84,7 +94,7 @@ def test_a_permissions_boundary_that_does_not_exist_is_named(world: World) -> No
     missing = f"arn:aws:iam::{HERE}:policy/boundary"
 
     assert findings(nodes={"permissions_boundary": missing}) == [
-        f"!nodes.permissions_boundary: there is no policy {missing}"
+        f"!nodes.permissions_boundary: there is no policy {missing} → create it, or correct its ARN"
     ]
 
 
@@ -93,6 +103,26 @@ def test_a_policy_of_another_account_cannot_be_attached(world: World) -> None:
 
     assert findings(head={"instance_type": "m6i.large", "policy_arns": [foreign]}) == [
         f"!head.policy_arns: {foreign} belongs to another account"
+        " → roles take policies of their own account, and AWS's"
+    ]
+
+
+def test_a_policy_that_roles_cannot_have_is_named() -> None:
+    mine = f"arn:aws:iam::{HERE}:policy/mine"
+    clients = Answering(get_policy={"Policy": {"Arn": mine, "IsAttachable": False}})
+
+    assert findings(clients=clients, nodes={"policy_arns": [mine]}) == [
+        f"!nodes.policy_arns: {mine} cannot be attached → name another policy"
+    ]
+
+
+def test_more_policies_than_a_role_takes_are_named() -> None:
+    arns = [f"arn:aws:iam::{HERE}:policy/{number}" for number in range(10)]
+    clients = Answering(get_policy={"Policy": {"IsAttachable": True}})
+
+    assert findings(clients=clients, nodes={"policy_arns": arns[1:]}) == []
+    assert findings(clients=clients, head={"instance_type": "m6i.large", "policy_arns": arns}) == [
+        "head: 11 managed policies, and a role takes 10 → raise the quota iam, L-0DA4ABF3"
     ]
 
 
@@ -102,6 +132,7 @@ def test_a_policy_that_may_not_be_looked_for_is_no_reason_to_stop(world: World) 
 
     assert findings(clients=clients, nodes={"policy_arns": [mine]}) == [
         f"nodes.policy_arns: these credentials may not look for {mine}"
+        " → allow iam:GetPolicy, or see that it exists"
     ]
 
 
@@ -109,7 +140,7 @@ def test_a_policy_of_another_partition_is_refused(world: World) -> None:
     theirs = "arn:aws-cn:iam::aws:policy/AmazonS3ReadOnlyAccess"
 
     assert findings(nodes={"policy_arns": [theirs]}) == [
-        f"!nodes.policy_arns: {theirs} is not of the partition aws"
+        f"!nodes.policy_arns: {theirs} is not of the partition aws → begin it with arn:aws:"
     ]
 
 
@@ -119,6 +150,7 @@ def test_what_only_an_earlier_release_had_is_named_by_the_release(world: World) 
 
     assert findings(release=earlier) == [
         f"!release {earlier.id}: policy_arns: there is no policy {missing}"
+        " → create it, or correct its ARN"
     ]
 
 
@@ -130,7 +162,7 @@ def test_a_bucket_that_does_not_exist_is_named_once(world: World) -> None:
     gpu = TYPE | {"s3_read": ["lake/*", "gone/a/*"], "s3_write": ["gone/b/*"]}
 
     assert findings(workers={"gpu": gpu}) == [
-        "!workers.gpu.s3_read: there is no bucket gone",
+        "!workers.gpu.s3_read: there is no bucket gone → create it, or correct its name",
     ]
 
 
@@ -139,6 +171,7 @@ def test_a_bucket_that_may_not_be_looked_at_is_no_reason_to_stop(world: World) -
 
     assert findings(clients=clients, nodes={"s3_read": ["theirs/*"]}) == [
         "nodes.s3_read: these credentials may not look for the bucket theirs"
+        " → if it is another account's, its policy must allow yours"
     ]
 
 
@@ -162,8 +195,10 @@ def test_security_groups_must_exist_in_the_cluster_s_vpc(world: World) -> None:
     nodes = {"security_group_ids": [ours, theirs, "sg-00000000000000000"]}
 
     assert findings(network=network, nodes=nodes) == [
-        f"!nodes.security_group_ids: {theirs} is in {other}, the cluster in {vpc_id}",
-        "!nodes.security_group_ids: there is no security group sg-00000000000000000",
+        f"!nodes.security_group_ids: {theirs} is in {other}, the cluster in {vpc_id}"
+        " → name security groups of the cluster's VPC",
+        "!nodes.security_group_ids: there is no security group sg-00000000000000000"
+        " → create it, or correct its id",
     ]
 
 
@@ -178,7 +213,7 @@ def test_what_exceeds_the_quotas_of_a_role_and_of_an_interface_is_named(world: W
     gpu = TYPE | {"security_group_ids": groups, "egress": ["tcp/22 to 10.0.0.0/8"]}
 
     assert findings(network=network, workers={"gpu": gpu, "cpu": TYPE}) == [
-        "workers.gpu: 6 security groups, and an interface takes 5"
+        "workers.gpu: 6 security groups, and an interface takes 5 → raise the quota vpc, L-2AFB9258"
     ]
 
 
@@ -187,6 +222,7 @@ def test_more_egress_than_a_security_group_takes_is_named(world: World) -> None:
 
     assert findings(workers={"gpu": TYPE | {"egress": rules}}) == [
         "workers.gpu: 61 rules of egress, and a security group takes 60"
+        " → name wider ranges, or raise the quota vpc, L-0EA8095F"
     ]
     assert findings(workers={"gpu": TYPE | {"egress": rules[1:]}}) == []
 
@@ -213,10 +249,18 @@ def grant(key: str, role: str) -> None:
 
 
 def test_a_key_needs_a_grant_for_each_role_of_aws_that_launches(key: str) -> None:
-    terminated = "what it launches would be terminated"
+    def refused(role: str) -> str:
+        return (
+            f"!nodes.kms_key: {role.partition('/')[2]} may not use {key}: what it launches would "
+            f"be terminated → aws kms create-grant --key-id {key} --grantee-principal "
+            f"arn:aws:iam::{HERE}:role/aws-service-role/{role} --operations Encrypt Decrypt "
+            "ReEncryptFrom ReEncryptTo GenerateDataKey GenerateDataKeyWithoutPlaintext "
+            "DescribeKey CreateGrant"
+        )
+
     assert key_words(key, market="spot") == [
-        f"!nodes.kms_key: AWSServiceRoleForAutoScaling may not use {key}: {terminated}",
-        f"!nodes.kms_key: AWSServiceRoleForEC2Spot may not use {key}: {terminated}",
+        refused("autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"),
+        refused("spot.amazonaws.com/AWSServiceRoleForEC2Spot"),
     ]
 
     grant(key, "autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling")
@@ -236,6 +280,7 @@ def test_a_default_key_of_the_account_s_own_must_be_named(key: str) -> None:
     assert key_words("") == [
         f"!nodes.kms_key: the account's default key for EBS is a customer key, {key}, which heads "
         "and workers may not use: what is launched would be terminated"
+        f' → set [nodes] kms_key = "{key}", and what it needs follows: docs/access.md'
     ]
     grant(key, "autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling")
     assert key_words(key) == []
@@ -244,25 +289,88 @@ def test_a_default_key_of_the_account_s_own_must_be_named(key: str) -> None:
 def test_a_default_key_that_may_not_be_read_is_no_reason_to_stop(key: str) -> None:
     assert key_words("", Refusing("UnauthorizedOperation", "ec2")) == [
         "these credentials may not read the account's default key for EBS"
+        " → allow ec2:GetEbsDefaultKmsKeyId and kms:DescribeKey"
     ]
 
 
 def test_a_key_must_exist_here_and_be_enabled(key: str) -> None:
     missing = f"arn:aws:kms:us-east-1:{HERE}:key/00000000-0000-0000-0000-000000000000"
     away = missing.replace("us-east-1", "us-west-2")
-    assert key_words(missing) == [f"!nodes.kms_key: there is no key {missing}"]
-    assert key_words(away) == [f"!nodes.kms_key: {away} is not a key of us-east-1"]
+    assert key_words(missing) == [f"!nodes.kms_key: there is no key {missing} → correct its ARN"]
+    assert key_words(away) == [
+        f"!nodes.kms_key: {away} is not a key of us-east-1 → name a key of the cluster's region"
+    ]
 
     boto3.client("kms").disable_key(KeyId=key.rpartition("/")[2])
-    assert key_words(key) == [f"!nodes.kms_key: {key} is Disabled"]
+    assert key_words(key) == [f"!nodes.kms_key: {key} is Disabled → enable it"]
+
+
+def test_a_key_must_be_symmetric(world: World) -> None:
+    made = boto3.client("kms").create_key(KeySpec="RSA_2048", KeyUsage="ENCRYPT_DECRYPT")
+    key = str(made["KeyMetadata"]["Arn"])
+
+    assert key_words(key) == [
+        f"!nodes.kms_key: {key} is RSA_2048, EBS takes symmetric keys → name a symmetric key"
+    ]
+
+
+def let_in(key: str, principal: Any, effect: str = "Allow") -> None:
+    """Make a key's policy one statement for this principal."""
+    statement = {"Effect": effect, "Action": "kms:Encrypt", "Resource": "*"}
+    if principal is not None:
+        statement["Principal"] = principal
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    boto3.client("kms").put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(policy))
+
+
+@pytest.mark.parametrize(
+    "principal", ["*", {"AWS": "*"}, {"AWS": HERE}, {"AWS": [f"arn:aws:iam::{HERE}:root"]}]
+)
+def test_a_key_whose_policy_leaves_access_to_iam_s_needs_grants_alone(
+    key: str, principal: Any
+) -> None:
+    grant(key, "autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling")
+    let_in(key, principal)
+
+    assert key_words(key) == []
+
+
+@pytest.mark.parametrize(
+    ("principal", "effect"),
+    [
+        ({"AWS": "arn:aws:iam::999999999999:root"}, "Allow"),
+        ({"Service": "ec2.amazonaws.com"}, "Allow"),
+        (None, "Allow"),
+        ("*", "Deny"),
+    ],
+)
+def test_a_key_whose_policy_leaves_no_access_to_iam_s_is_named(
+    key: str, principal: Any, effect: str
+) -> None:
+    grant(key, "autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling")
+    let_in(key, principal, effect)
+
+    assert key_words(key) == [
+        f"nodes.kms_key: the policy of {key} leaves no access to IAM's policies of {HERE}"
+        " → let the account's root use it, or name the heads' role"
+    ]
+
+
+def test_a_role_that_a_key_s_policy_names_needs_no_grant(key: str) -> None:
+    role = "aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+    let_in(key, {"AWS": [f"arn:aws:iam::{HERE}:root", f"arn:aws:iam::{HERE}:role/{role}"]})
+
+    assert key_words(key) == []
 
 
 def test_a_key_that_may_not_be_looked_at_is_no_reason_to_stop(key: str) -> None:
     words = key_words(key, Refusing("AccessDeniedException", "kms"))
 
     assert words == [
-        f"nodes.kms_key: these credentials may not look at {key}",
-        f"nodes.kms_key: these credentials may not see who may use {key}",
+        f"nodes.kms_key: these credentials may not look at {key}"
+        " → allow kms:DescribeKey, or see that it is enabled",
+        f"nodes.kms_key: these credentials may not see who may use {key}"
+        " → allow kms:ListGrants and kms:GetKeyPolicy, or see docs/access.md",
     ]
 
 
@@ -320,7 +428,10 @@ def test_a_file_system_needs_a_mount_target_in_each_zone_that_mounts_it(files: F
     files.add_target(0)
     what = f"workers.gpu.efs: {files.id}"
 
-    assert files.findings(files.foundation) == [f"!{what} has no mount target in us-east-1b"]
+    assert files.findings(files.foundation) == [
+        f"!{what} has no mount target in us-east-1b"
+        " → create one, or set the zones of the groups that mount it"
+    ]
     assert files.findings(files.foundation, zones=["us-east-1a"]) == []
     files.add_target(1)
     assert files.findings(files.foundation) == []
@@ -332,11 +443,14 @@ def test_mount_targets_must_be_in_the_cluster_s_vpc_and_let_nodes_in(files: File
         files.add_target(number)
 
     assert files.findings(a_foundation()) == [
-        f"!{what} has its mount targets in {files.vpc_id}, not in vpc-1",
-        f"{what}: {files.group} of its mount targets let no node in",
+        f"!{what} has its mount targets in {files.vpc_id}, not in vpc-1"
+        " → create mount targets in the cluster's VPC",
+        f"{what}: {files.group} of its mount targets let no node in"
+        " → allow tcp/2049 from the nodes' addresses or security groups",
     ]
     assert files.findings(files.foundation) == [
         f"{what}: {files.group} of its mount targets let no node in"
+        " → allow tcp/2049 from the nodes' addresses or security groups"
     ]
 
 
@@ -349,11 +463,45 @@ def test_mount_targets_may_let_in_the_workers_security_group(files: Files) -> No
     assert files.findings(replace(files.foundation, worker_security_group_id=workers)) == []
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "admits"),
+    [(2049, 2049, True), (0, 65535, True), (2000, 2048, False), (2050, 3000, False)],
+)
+def test_mount_targets_must_let_nodes_in_on_the_port_of_nfs(
+    files: Files, first: int, last: int, admits: bool
+) -> None:
+    for number in range(2):
+        files.add_target(number)
+    files.let_in(FromPort=first, ToPort=last, IpRanges=[{"CidrIp": "10.9.0.0/16"}])
+
+    assert (files.findings(files.foundation) == []) is admits
+
+
+def test_a_rule_for_all_traffic_lets_nodes_in(files: Files) -> None:
+    for number in range(2):
+        files.add_target(number)
+    rule = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "10.9.0.0/16"}]}
+    files.ec2.authorize_security_group_ingress(GroupId=files.group, IpPermissions=[rule])
+
+    assert files.findings(files.foundation) == []
+
+
+def test_a_file_system_that_may_not_be_looked_at_is_no_reason_to_stop(files: Files) -> None:
+    found = files.findings(files.foundation, Refusing("AccessDeniedException", "efs"))
+
+    assert found == [
+        f"workers.gpu.efs: {files.id}: these credentials may not look at it"
+        " → allow elasticfilesystem:Describe*, or see that it has mount targets"
+    ]
+    with pytest.raises(PipelineError, match=f"looking for the file system {files.id}"):
+        files.findings(files.foundation, Refusing("InternalServerError", "efs"))
+
+
 def test_a_file_system_that_does_not_exist_is_named(files: Files) -> None:
     files.efs.delete_file_system(FileSystemId=files.id)
 
     assert files.findings(files.foundation) == [
-        f"!workers.gpu.efs: {files.id}: there is no such file system"
+        f"!workers.gpu.efs: {files.id}: there is no such file system → correct its id"
     ]
 
 
@@ -365,4 +513,5 @@ def test_a_file_system_with_a_policy_is_named(files: Files) -> None:
 
     assert files.findings(files.foundation) == [
         f"workers.gpu.efs: {files.id} has a policy, and nodes mount it without IAM and TLS"
+        " → see that its policy does not demand IAM or TLS of whoever mounts it"
     ]

@@ -237,7 +237,22 @@ def test_with_another_ray_workers_of_a_removed_group_are_terminated_before_the_n
     order = kinds(plan)
     assert order.index("hand-over") < order.index("drain-workers") < order.index("await-heads")
     assert order.index("terminate-heads") < order.index("forget-groups")
-    assert any(line.startswith("- terminate the 3 workers of gpu, ") for line in plan.words)
+    assert (
+        "- terminate the 3 workers of gpu, whose group is removed: their Ray cannot join the new "
+        "head" in plan.words
+    )
+
+
+def test_several_groups_that_are_removed_are_named_together() -> None:
+    both = of(CPU, GPU, replace(GPU, name="big"))
+    empty = without_workers(without_workers(serving(both), "big"), "gpu")
+
+    drained = "- drain the 3 workers of big and the 3 workers of gpu, whose groups are removed"
+    assert f"{drained}: for up to 300 s" in planned(both, of(CPU)).words
+    assert (
+        "… wait until no worker of big and gpu is launched any more, whose groups are removed"
+        in plan_deploy(of(CPU), empty, UNCHANGED).words
+    )
 
 
 def test_workers_that_are_missing_are_named_by_group() -> None:

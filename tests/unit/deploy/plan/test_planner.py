@@ -54,6 +54,85 @@ def test_an_initial_deploy_creates_everything_in_the_order_of_dependencies() -> 
     assert [step.role for step in plan.steps if hasattr(step, "role")] == ["worker", "head"]
 
 
+def test_a_person_reads_what_an_initial_deploy_creates() -> None:
+    assert plan_deploy(a_desired_state(), ClusterState(), NEW).words == (
+        "+ secret /ray/dev/redis_password: generated, never shown",
+        "+ stack raykiln-dev: tags or outputs",
+        f"+ release {a_release().id}: head ami-head, worker ami-worker",
+        "+ launch template ray-worker-dev: ami-worker, version 1",
+        "+ autoscaler configuration: 1 to 3 workers of m6i.large",
+        "+ launch template ray-head-dev: ami-head, version 1",
+        "+ group ray-head-asg-dev: heads: 1",
+        "… wait for 1 head: 0 of 1 in service",
+        "… wait for ray-head.dev.ray.internal",
+        "… wait for 1 worker",
+        "… verify the cluster",
+        f"~ current release: {a_release().id}",
+    )
+
+
+def test_a_person_reads_what_new_images_change() -> None:
+    before, after = a_release(), a_release("ami-next", "ami-new")
+    plan = plan_deploy(a_desired_state(after), serving(a_desired_state(before)), UNCHANGED)
+
+    assert plan.words == (
+        f"+ release {after.id}: head ami-next, worker ami-new",
+        "~ launch template ray-worker-dev: image ami-worker → ami-new",
+        "+ autoscaler configuration: 1 to 3 workers of m6i.large",
+        "~ launch template ray-head-dev: image ami-head → ami-next",
+        "~ group ray-head-asg-dev: known after the steps before it",
+        "… wait for the new head to stand by",
+        "~ hand the lease over: from i-head0",
+        "… wait for 1 head",
+        "… wait for ray-head.dev.ray.internal",
+        "… wait for 1 worker",
+        "… verify the cluster",
+        "- head i-head0: not needed any more",
+        "~ replace 1 worker: at most 1 unavailable at a time, drained for up to 300 s",
+        "… wait for 1 worker",
+        "… verify the cluster",
+        "… bake time: 300 s without an alarm",
+        "~ default version of ray-head-dev, ray-worker-dev",
+        f"~ current release: {after.id}",
+    )
+    assert plan.as_json() | {"steps": []} == {
+        "environment": "dev",
+        "release": after.id,
+        "strategy": "hand-over",
+        "previous": before.id,
+        "differences": [
+            "groups.worker.image.ami_id: ami-worker → ami-new",
+            "groups.worker.image.digest: digest of ami-worker → digest of ami-new",
+            "head.ami_id: ami-head → ami-next",
+            "head.digest: digest of ami-head → digest of ami-next",
+        ],
+        "steps": [],
+    }
+    (rolled,) = (step for step in plan.as_json()["steps"] if step["kind"] == "roll-workers")
+    assert rolled == {
+        "kind": "roll-workers",
+        "what": "replace 1 worker",
+        "why": "at most 1 unavailable at a time, drained for up to 300 s",
+        "sign": "~",
+        "at_once": False,
+    }
+
+
+def test_other_settings_make_another_version_of_a_template() -> None:
+    after = a_desired_state(a_release(head_type="m6i.xlarge"))
+
+    (step,) = (
+        step
+        for step in plan_deploy(after, serving(a_desired_state()), UNCHANGED).steps
+        if isinstance(step, EnsureLaunchTemplate)
+    )
+
+    assert step.words == (
+        "~ launch template ray-head-dev: a version with other settings than 7: a new one, or one "
+        "that matches"
+    )
+
+
 def test_a_cluster_in_the_desired_state_has_an_empty_plan() -> None:
     desired = a_desired_state()
 

@@ -6,9 +6,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from common.errors import Refused
-from deploy.plan.preflight import preflight
+from deploy.plan.preflight import check_credentials, preflight
 from deploy.release.settings import Volume
 from tests.unit.deploy.builders import a_foundation, a_group, a_release, an_environment
+from tests.unit.deploy.plan.findings import marked
 
 IMAGES = ("ami-head", "ami-worker", "ami-before")
 ZONES = ("us-east-1a", "us-east-1b")
@@ -32,10 +33,11 @@ class FakeAws:
         self.images, self.architecture = images, architecture
 
     def __call__(self, service: str) -> "FakeAws":
+        assert service in ("ec2", "service-quotas", "sts")
         return self
 
     def get_caller_identity(self) -> Any:
-        return {"Arn": "arn:aws:iam::123456789012:user/somebody"}
+        return {"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/somebody"}
 
     def describe_subnets(self, SubnetIds: list[str]) -> Any:  # noqa: N803
         zones = zip(SubnetIds, ZONES, strict=True)
@@ -94,7 +96,20 @@ def findings_of(
 ) -> list[str]:
     aws: Any = FakeAws(offered={"m6i.large": offered}, vcpus=vcpus, limit=limit)
     findings = preflight(aws, an_environment(**changes), a_foundation(), a_release())
-    return [finding.words for finding in findings]
+    return marked(findings)
+
+
+def test_credentials_of_another_account_are_refused() -> None:
+    aws: Any = FakeAws(offered={}, vcpus=2, limit=1)
+
+    assert check_credentials(aws, an_environment()) == "arn:aws:iam::123456789012:user/somebody"
+    with pytest.raises(Refused) as refused:
+        check_credentials(aws, an_environment(account_id="999999999999"))
+
+    assert refused.value.message == (
+        "these credentials belong to account 123456789012, but dev is in 999999999999"
+    )
+    assert refused.value.hint == "choose another AWS_PROFILE, or correct account_id"
 
 
 def test_finds_nothing_where_capacity_is_plentiful() -> None:
@@ -102,7 +117,10 @@ def test_finds_nothing_where_capacity_is_plentiful() -> None:
 
 
 def test_names_a_type_that_one_zone_lacks() -> None:
-    assert findings_of(offered=ZONES[:1]) == ["m6i.large is not offered in us-east-1b"]
+    assert findings_of(offered=ZONES[:1]) == [
+        "m6i.large is not offered in us-east-1b"
+        " → choose another instance type, or subnets in other zones"
+    ]
 
 
 def test_refuses_a_type_that_every_zone_lacks() -> None:
@@ -113,7 +131,10 @@ def test_refuses_a_type_that_every_zone_lacks() -> None:
 def test_a_type_that_no_zone_offers_is_fatal_only_without_an_alternative() -> None:
     workers = {"worker": {"instance_types": ["m6i.large", "m7i.large"], "min": 1, "max": 3}}
 
-    assert findings_of(workers=workers) == ["m7i.large is not offered in us-east-1a, us-east-1b"]
+    assert findings_of(workers=workers) == [
+        "m7i.large is not offered in us-east-1a, us-east-1b"
+        " → choose another instance type, or subnets in other zones"
+    ]
 
 
 def test_a_spot_group_counts_against_the_quota_of_spot_requests() -> None:
@@ -143,6 +164,7 @@ def test_names_a_quota_below_the_largest_cluster() -> None:
     assert words == (
         "the largest cluster needs 10 vCPUs of on-demand standard instances "
         "(head, workers.worker), the account may run 8"
+        " → request a higher quota (Service Quotas, ec2, L-1216C47A)"
     )
 
 
@@ -156,34 +178,48 @@ def test_refuses_a_quota_below_the_smallest_cluster() -> None:
 def test_an_unreadable_quota_is_only_a_finding() -> None:
     (words,) = findings_of(limit=None)
 
-    assert words == "the account's vCPU quotas could not be read (AccessDeniedException)"
+    assert words == "the account's vCPU quotas could not be read (AccessDeniedException) → "
 
 
 def test_names_all_fatal_findings_at_once() -> None:
     with pytest.raises(Refused) as refused:
         findings_of(offered=(), limit=1)
 
-    assert refused.value.message.count("\n") == 2
+    assert refused.value.message == (
+        "dev cannot be deployed:\n"
+        "  m6i.large is not offered in us-east-1a, us-east-1b\n"
+        "  the smallest cluster needs 4 vCPUs of on-demand standard instances "
+        "(head, workers.worker), the account may run 1"
+    )
+    assert refused.value.hint == (
+        "choose another instance type, or subnets in other zones; "
+        "request a higher quota (Service Quotas, ec2, L-1216C47A)"
+    )
 
 
 def test_refuses_a_release_whose_image_is_gone() -> None:
     aws: Any = FakeAws(offered={"m6i.large": ZONES}, vcpus=2, limit=1000, images=IMAGES[:1])
 
-    with pytest.raises(Refused, match="the worker image ami-worker does not exist any more"):
+    with pytest.raises(Refused) as refused:
         preflight(aws, an_environment(), a_foundation(), a_release())
+
+    assert "the worker image ami-worker does not exist any more" in refused.value.message
+    assert refused.value.hint == (
+        "bake and deploy, enable it in EC2, or choose a release whose images exist"
+    )
 
 
 def test_names_a_previous_release_that_cannot_be_restored() -> None:
     aws: Any = FakeAws(offered={"m6i.large": ZONES}, vcpus=2, limit=1000, images=IMAGES[:2])
     before = a_release("ami-before")
 
-    (found,) = preflight(aws, an_environment(), a_foundation(), a_release(), before)
+    found = preflight(aws, an_environment(), a_foundation(), a_release(), before)
 
-    assert found.words == (
+    assert marked(found) == [
         "the head image ami-before does not exist any more, or is disabled: "
         f"this deploy cannot be rolled back to {before.id}"
-    )
-    assert not found.fatal
+        " → keep the images of the releases that you may go back to"
+    ]
 
 
 def test_refuses_a_type_of_another_architecture_than_its_image() -> None:
@@ -194,6 +230,9 @@ def test_refuses_a_type_of_another_architecture_than_its_image() -> None:
 
     words = "workers.worker: m6i.large runs arm64, but the image ami-worker is for x86_64"
     assert words in refused.value.message
+    assert refused.value.hint == (
+        "choose an instance type of that architecture, or bake an image for this one"
+    )
 
 
 def test_refuses_a_volume_that_is_smaller_than_its_image() -> None:
@@ -206,7 +245,7 @@ def test_refuses_a_volume_that_is_smaller_than_its_image() -> None:
     assert refused.value.message.splitlines()[1:] == [
         "  workers.worker: a volume of 25 GiB is smaller than the 30 GiB of the image ami-worker"
     ]
-    assert "gib = 30" in refused.value.hint
+    assert refused.value.hint == "set volume = { gib = 30 } there, or more"
 
 
 def a_zoned_group(*zones: str) -> dict[str, Any]:

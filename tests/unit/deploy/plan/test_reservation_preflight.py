@@ -6,11 +6,14 @@ from unittest.mock import Mock
 import pytest
 
 from common.clients import Clients
-from deploy.plan.finding import Finding
 from deploy.plan.reservation_preflight import reservation_findings
 from localcloud.world import World
 from tests.unit.deploy.builders import a_group, a_release
+from tests.unit.deploy.plan.findings import marked
 from tests.unit.localcloud.conftest import clock, driver, world  # noqa: F401 - fixtures
+
+CORRECT = "correct the group or the reservation"
+SMALLER = "lower max, or enlarge the reservation"
 
 
 @pytest.fixture
@@ -29,15 +32,15 @@ def reserved(clients: Clients, **changes: Any) -> str:
     return str(answer["CapacityReservation"]["CapacityReservationId"])
 
 
-def found(clients: Clients, reservation: str, **group: Any) -> tuple[Finding, ...]:
+def found(clients: Clients, reservation: str, **group: Any) -> list[str]:
     reserving = a_group(
         capacity_reservation_id=reservation, **{"zones": ("us-east-1a",), "max": 3, **group}
     )
-    return reservation_findings(clients, a_release(groups=(reserving,)))
+    return marked(reservation_findings(clients, a_release(groups=(reserving,))))
 
 
 def test_a_reservation_that_fits_needs_no_words(clients: Clients) -> None:
-    assert found(clients, reserved(clients)) == ()
+    assert found(clients, reserved(clients)) == []
 
 
 def test_without_a_reservation_none_is_looked_for(clients: Clients) -> None:
@@ -59,10 +62,9 @@ def test_a_reservation_of_another_type_or_zone_is_refused(
 ) -> None:
     reservation = reserved(clients, **changes)
 
-    (finding,) = found(clients, reservation)
-
-    assert finding.fatal
-    assert finding.words == f"workers.worker.capacity_reservation_id: {reservation} {words}"
+    assert found(clients, reservation) == [
+        f"!workers.worker.capacity_reservation_id: {reservation} {words} → {CORRECT}"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -79,45 +81,38 @@ def test_a_reservation_that_launches_do_not_ask_for_is_refused(key: str, kind: s
     ec2 = Mock()
     ec2.describe_capacity_reservations.return_value = {"CapacityReservations": [reservation]}
 
-    (finding,) = found(Mock(return_value=ec2), "cr-0123456789abcdef0")
-
-    assert finding.fatal
-    assert finding.words == (
-        "workers.worker.capacity_reservation_id: cr-0123456789abcdef0 has the "
-        f"{key} {kind}, and workers are launched with default"
-    )
+    assert found(Mock(return_value=ec2), "cr-0123456789abcdef0") == [
+        "!workers.worker.capacity_reservation_id: cr-0123456789abcdef0 has the "
+        f"{key} {kind}, and workers are launched with default → {CORRECT}"
+    ]
 
 
 def test_a_reservation_below_the_minimum_is_refused(clients: Clients) -> None:
     reservation = reserved(clients, InstanceCount=1)
 
-    (finding,) = found(clients, reservation, min=2)
-
-    assert finding.fatal
-    assert finding.words == (
-        f"{reservation} has room for 1 instances, and workers.worker may have 3, 2 at least"
-    )
+    assert found(clients, reservation, min=2) == [
+        f"!{reservation} has room for 1 instances, and workers.worker may have 3, 2 at least"
+        f" → {SMALLER}"
+    ]
 
 
 def test_a_reservation_that_is_not_active_is_refused(clients: Clients) -> None:
     reservation = reserved(clients)
     clients("ec2").cancel_capacity_reservation(CapacityReservationId=reservation)
 
-    (finding,) = found(clients, reservation)
-
-    assert finding.fatal
-    assert f"{reservation} is cancelled" in finding.words
+    cancelled = f"!workers.worker.capacity_reservation_id: {reservation} is cancelled → {CORRECT}"
+    assert cancelled in found(clients, reservation)
 
 
 def test_a_reservation_that_does_not_exist_is_refused(clients: Clients) -> None:
-    (finding,) = found(clients, "cr-0123456789abcdef0")
-
-    assert finding.fatal
-    assert "there is no cr-0123456789abcdef0" in finding.words
+    assert found(clients, "cr-0123456789abcdef0") == [
+        f"!workers.worker.capacity_reservation_id: there is no cr-0123456789abcdef0 → {CORRECT}"
+    ]
 
 
 def test_a_reservation_smaller_than_its_group_is_only_named(clients: Clients) -> None:
-    (finding,) = found(clients, reserved(clients, InstanceCount=2))
+    reservation = reserved(clients, InstanceCount=2)
 
-    assert not finding.fatal
-    assert "has room for 2 instances, and workers.worker may have 3" in finding.words
+    assert found(clients, reservation, min=2) == [
+        f"{reservation} has room for 2 instances, and workers.worker may have 3 → {SMALLER}"
+    ]

@@ -73,7 +73,10 @@ def test_who_may_not_look_for_the_role_may_deploy() -> None:
     (finding,) = found(FakeIam("AccessDenied"), released(gpu="spot"))
 
     assert not finding.fatal
-    assert "the group gpu" in finding.words
+    assert finding.words == (
+        f"these credentials may not look for {ROLE}, which EC2 needs for the group gpu on spot"
+    )
+    assert finding.hint == "allow iam:GetRole, or see that the role exists"
 
 
 def test_another_error_is_no_verdict() -> None:

@@ -16,6 +16,7 @@ from deploy.plan.finding import Finding
 from deploy.plan.vpc_preflight import vpc_findings
 from localcloud.world import World
 from tests.unit.deploy.builders import a_foundation, an_environment
+from tests.unit.deploy.plan.findings import marked
 from tests.unit.localcloud.endpoints import serve
 
 ALL = ["autoscaling", "ec2", "logs", "monitoring", "ssm", "ssmmessages"]
@@ -105,9 +106,7 @@ def vpc(world: World) -> Vpc:
 
 
 def findings(vpc: Vpc, *, nodes: Any = None, **network: Any) -> list[str]:
-    """Return what is found; ! marks the fatal."""
-    found = all_findings(vpc, nodes=nodes, **network)
-    return [f"{'!' if one.fatal else ''}{one.words}" for one in found]
+    return marked(all_findings(vpc, nodes=nodes, **network))
 
 
 def all_findings(vpc: Vpc, *, nodes: Any = None, **network: Any) -> tuple[Finding, ...]:
@@ -140,6 +139,7 @@ def test_two_subnets_of_one_zone_are_refused(vpc: Vpc) -> None:
     assert findings(vpc) == [
         f"!network.private_subnet_ids: {vpc.subnets[0]}, {third} are all in us-east-1a, and a load "
         "balancer takes one subnet of each zone"
+        " → keep one of them, and name subnets of other zones"
     ]
 
 
@@ -148,6 +148,7 @@ def test_subnets_of_one_zone_alone_are_named(vpc: Vpc) -> None:
 
     assert findings(vpc, private_subnet_ids=vpc.subnets[:1]) == [
         "network.private_subnet_ids: all of the cluster is in us-east-1a"
+        " → name a subnet of another zone too: heads fail over to it"
     ]
 
 
@@ -160,6 +161,7 @@ def test_a_subnet_of_another_vpc_is_refused(vpc: Vpc) -> None:
 
     assert found == (
         f"!network.private_subnet_ids: {other.subnets[1]} is in {other.id}, not {vpc.id}"
+        " → name subnets of network.vpc_id"
     )
 
 
@@ -168,13 +170,20 @@ def test_a_subnet_that_is_not_there_is_refused_by_its_id(vpc: Vpc) -> None:
         findings(vpc, private_subnet_ids=["subnet-01234567"])
 
 
-@pytest.mark.parametrize("name", ["EnableDnsSupport", "EnableDnsHostnames"])
-def test_dns_attributes_that_are_off_are_refused(vpc: Vpc, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("EnableDnsSupport", "enable-dns-support"),
+        ("EnableDnsHostnames", "enable-dns-hostnames"),
+    ],
+)
+def test_dns_attributes_that_are_off_are_refused(vpc: Vpc, name: str, option: str) -> None:
     vpc.route_out()
     vpc.attribute(name, False)
 
     assert findings(vpc) == [
         f"!network.vpc_id: e{name[1:]} of {vpc.id} is off, so no private name resolves"
+        f" → aws ec2 modify-vpc-attribute --vpc-id {vpc.id} --{option}"
     ]
 
 
@@ -187,9 +196,14 @@ def test_dns_servers_that_nodes_may_not_reach_are_refused(vpc: Vpc) -> None:
     assert findings(vpc) == [
         f"!network.vpc_id: {vpc.id} has its own DNS servers, 10.1.0.2, 10.1.0.3, and nodes may not "
         "reach them"
+        ' → [nodes] egress = ["udp/53 to 10.1.0.2/32", "tcp/53 to 10.1.0.2/32", "udp/53 '
+        'to 10.1.0.3/32", "tcp/53 to 10.1.0.3/32"]; they must forward the private zone '
+        "to Route 53"
     ]
     assert findings(vpc, nodes=one) == [
         f"!network.vpc_id: {vpc.id} has its own DNS servers, 10.1.0.3, and nodes may not reach them"
+        ' → [nodes] egress = ["udp/53 to 10.1.0.3/32", "tcp/53 to 10.1.0.3/32"]; they '
+        "must forward the private zone to Route 53"
     ]
     assert findings(vpc, nodes=both) == []
 
@@ -210,6 +224,8 @@ def test_services_that_no_route_and_no_endpoint_leads_to_are_named(vpc: Vpc) -> 
     assert findings(vpc) == [
         f"!network.private_subnet_ids: from {first}, {second} nodes cannot reach autoscaling, "
         "dynamodb"
+        " → route 0.0.0.0/0 to a NAT gateway or a transit gateway, or name them in "
+        "network.endpoints (s3 and dynamodb with network.route_table_ids)"
     ]
 
 
@@ -235,8 +251,10 @@ def test_an_endpoint_that_exists_is_not_created_again(vpc: Vpc) -> None:
     wanted = {"endpoints": ["ssm", "logs", "s3"], "route_table_ids": [vpc.table]}
 
     assert findings(vpc, **wanted) == [
-        f"!network.endpoints: {ssm} in {vpc.id} is an endpoint for ssm",
-        f"!network.endpoints: {s3} in {vpc.id} is an endpoint for s3",
+        f"!network.endpoints: {ssm} in {vpc.id} is an endpoint for ssm"
+        " → remove ssm from network.endpoints: nodes use that one",
+        f"!network.endpoints: {s3} in {vpc.id} is an endpoint for s3"
+        " → remove s3 from network.endpoints: nodes use that one",
     ]
 
 
@@ -255,7 +273,42 @@ def test_an_endpoint_that_admits_no_range_is_named(vpc: Vpc) -> None:
     assert findings(vpc) == [
         f"network.vpc_id: {endpoint}, the endpoint for ssm, admits no range of addresses on port "
         f"443 ({group})"
+        f" → admit the VPC's ranges in {group}, or give nodes a group that it admits: "
+        "[nodes] security_group_ids"
     ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "admits"),
+    [
+        ({"IpProtocol": "-1"}, True),
+        ({"IpProtocol": "tcp", "FromPort": 0, "ToPort": 443}, True),
+        ({"IpProtocol": "tcp", "FromPort": 443, "ToPort": 65535}, True),
+        ({"IpProtocol": "tcp", "FromPort": 22, "ToPort": 442}, False),
+        ({"IpProtocol": "tcp", "FromPort": 444, "ToPort": 9000}, False),
+    ],
+)
+def test_an_endpoint_must_admit_a_range_on_443(
+    vpc: Vpc, rule: dict[str, Any], admits: bool
+) -> None:
+    vpc.route_out()
+    group = vpc.group("half open")
+    allowed = [rule | {"IpRanges": [{"CidrIp": "10.9.0.0/16"}]}]
+    vpc.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=allowed)
+    vpc.endpoint("ssm", group)
+
+    assert (findings(vpc) == []) is admits
+
+
+def test_an_endpoint_that_admits_a_group_alone_is_named(vpc: Vpc) -> None:
+    vpc.route_out()
+    group = vpc.group("theirs")
+    pairs = [{"GroupId": vpc.group("their nodes")}]
+    rule = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "UserIdGroupPairs": pairs}
+    vpc.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
+    vpc.endpoint("ssm", group)
+
+    assert len(findings(vpc)) == 1
 
 
 def test_a_zone_without_the_service_of_an_endpoint_is_refused(
@@ -267,6 +320,7 @@ def test_a_zone_without_the_service_of_an_endpoint_is_refused(
 
     assert findings(vpc, endpoints=["ssm"]) == [
         f"!network.endpoints: ssm has no endpoints in the zone of {vpc.subnets[1]}"
+        " → name subnets of us-east-1a, or reach ssm by a NAT gateway"
     ]
 
 
@@ -299,7 +353,10 @@ def test_the_zone_of_another_environment_in_the_vpc_is_refused_with_its_id(vpc: 
     vpc.route_out()
     zone = a_private_zone(vpc)
 
-    assert findings(vpc) == [f"!dns.zone: {vpc.id} has a private zone ray.internal already, {zone}"]
+    assert findings(vpc) == [
+        f"!dns.zone: {vpc.id} has a private zone ray.internal already, {zone}"
+        f' → use it, with zone_id = "{zone}", or choose another zone'
+    ]
 
 
 def test_the_zone_of_this_environment_is_its_own(vpc: Vpc) -> None:
@@ -327,4 +384,5 @@ def test_a_subnet_without_room_for_a_load_balancer_is_refused(vpc: Vpc) -> None:
 
     assert findings(vpc, private_subnet_ids=[*vpc.subnets, made]) == [
         f"!network.private_subnet_ids: {made} has 6 free addresses, and the load balancer needs 8"
+        " → name a larger subnet"
     ]
