@@ -1,7 +1,8 @@
 """Mutants: the code is changed in small ways, one at a time; which of them does no test notice?
 
-mutmut (mutmut.readthedocs.io) makes them in copies of the checkout, and runs of a room's own tests
-those that reach the changed function. A share of all is tried, the same each time, and for so many
+mutmut (mutmut.readthedocs.io) makes them in copies of the checkout. A mutant whose types do not hold
+is noticed by mypy, which is one of the linters' tests. For any other, those of a room's own tests are
+run that reach the changed function. A share of all is tried, the same each time, and for so many
 minutes a room, so that all rooms together end in an hour.
 """
 
@@ -30,11 +31,17 @@ ROOMS = {
 }
 # Each copy is new: mutmut need not find out what an earlier run of it leaves valid.
 NO_HISTORY = ("use_git_change_detection = false", "track_dependencies = false")
+# Its test reads the file itself: it must import nothing, and mutmut's copy imports mutmut.
+UNCHANGED = ("node/contract.py",)
+# Beside each mutant mutmut writes lines of its own, with marks that a file without errors needs not.
+TYPES = ("-m", "mypy", "--no-warn-unused-ignores", "--output", "json")
 QUICK = "not slow and not thorough and not machines"
 # Mutants of a function are numbered; which last digit counts first, for a share in tenths.
 DIGITS = "7304958261"
-# mutmut's words: a test failed, or never ended; none failed, or none reaches the function.
-NOTICED, UNNOTICED = ("killed", "timeout"), ("survived", "no tests")
+# mutmut's words: its types do not hold; a test failed, or never ended; none failed, or none reaches
+# the function.
+BY_TYPES, BY_TESTS = "caught by type check", ("killed", "timeout")
+UNNOTICED = ("survived", "no tests")
 
 
 @dataclass(frozen=True)
@@ -42,15 +49,27 @@ class Verdicts:
     """What became of a room's mutants that were tried; ``folder`` has them for ``mutmut show``."""
 
     room: str
-    noticed: int
+    by_types: int
+    by_tests: int
     unnoticed: tuple[str, ...]
     folder: Path
 
     @property
-    def share(self) -> str:
-        """The share that was noticed, in words."""
-        tried = self.noticed + len(self.unnoticed)
-        return f"{100 * self.noticed // tried} %" if tried else "none was tried"
+    def noticed(self) -> int:
+        """How many were noticed, by their types or by a test."""
+        return self.by_types + self.by_tests
+
+    @property
+    def tried(self) -> int:
+        """How many were noticed or not; not those for which there was no time."""
+        return self.noticed + len(self.unnoticed)
+
+    @property
+    def in_words(self) -> str:
+        """How many were noticed, which share, and by what."""
+        share = 100 * self.noticed // self.tried
+        how = f"{self.by_types} by their types, {self.by_tests} by tests"
+        return f"{self.noticed} of {self.tried} mutants noticed ({share} %; {how})"
 
 
 def chosen(room: str) -> tuple[str, ...]:
@@ -80,7 +99,7 @@ def try_room(room: str, tenths: int, minutes: float) -> Verdicts:
         check=False,
     ).stdout
     found = verdicts(room, listed, folder)
-    if not found.noticed and not found.unnoticed:
+    if not found.tried:
         raise PipelineError(
             f"no mutant of {room} was tried: its tests fail as they are, or take too long",
             hint=f"see {log}; or give it more --minutes",
@@ -92,8 +111,7 @@ def show(found: Verdicts) -> None:
     """Print how many mutants of a room were noticed, and name those that were not."""
     from deploy.report.console import console
 
-    tried = found.noticed + len(found.unnoticed)
-    console.print(f"{found.room}: {found.noticed} of {tried} mutants noticed ({found.share})")
+    console.print(f"{found.room}: {found.in_words}", soft_wrap=True)
     if found.unnoticed:
         console.print("not noticed:", *found.unnoticed, sep="\n  ", soft_wrap=True)
         console.print(f"  → in {found.folder}: python -m mutmut show NAME", soft_wrap=True)
@@ -116,6 +134,8 @@ def settings(room: str, entries: list[str]) -> str:
     values = {
         "source_paths": [package],
         "only_mutate": [f"{room}/*"],
+        "do_not_mutate": [*UNCHANGED],
+        "type_check_command": [sys.executable, *TYPES, room],
         "also_copy": [name for name in entries if name not in (package, "tests", "pyproject.toml")],
         "pytest_add_cli_args": ["-p", "no:cacheprovider", "-m", QUICK],
         "pytest_add_cli_args_test_selection": ROOMS[room].split(),
@@ -129,7 +149,8 @@ def verdicts(room: str, listed: str, folder: Path) -> Verdicts:
     pairs = [line.strip().rpartition(": ") for line in listed.splitlines() if ": " in line]
     counts = Counter(verdict for _, _, verdict in pairs)
     unnoticed = tuple(name for name, _, verdict in pairs if verdict in UNNOTICED)
-    return Verdicts(room, sum(counts[verdict] for verdict in NOTICED), unnoticed, folder)
+    by_tests = sum(counts[verdict] for verdict in BY_TESTS)
+    return Verdicts(room, counts[BY_TYPES], by_tests, unnoticed, folder)
 
 
 def _files() -> Iterator[str]:

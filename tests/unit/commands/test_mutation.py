@@ -1,13 +1,23 @@
 """Mutants: which are tried, with which tests, and what is said of them."""
 
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from commands import mutation
-from commands.mutation import ROOMS, Verdicts, chosen, settings, show, try_room, verdicts
+from commands.mutation import (
+    ROOMS,
+    UNCHANGED,
+    Verdicts,
+    chosen,
+    settings,
+    show,
+    try_room,
+    verdicts,
+)
 from common.checkout import REPOSITORY
 from common.errors import PipelineError, Refused
 
@@ -17,27 +27,27 @@ LISTED = """
     deploy.plan.roll.x_batches__mutmut_3: no tests
     deploy.plan.roll.x_batches__mutmut_4: timeout
     deploy.plan.roll.x_batches__mutmut_5: not checked
+    deploy.plan.roll.x_batches__mutmut_6: caught by type check
 """
 
 
-def test_a_mutant_is_noticed_when_a_test_fails_or_never_ends() -> None:
+def test_a_mutant_is_noticed_by_its_types_or_when_a_test_fails_or_never_ends() -> None:
     found = verdicts("deploy/plan", LISTED, Path("copy"))
 
-    assert found.noticed == 2
     assert found.unnoticed == (
         "deploy.plan.roll.x_batches__mutmut_2",
         "deploy.plan.roll.x_batches__mutmut_3",
     )
-    assert found.share == "50 %"
+    assert found.in_words == "3 of 5 mutants noticed (60 %; 1 by their types, 2 by tests)"
 
 
 def test_what_is_not_noticed_is_named_in_full(capsys: pytest.CaptureFixture[str]) -> None:
     name = "deploy.foundation.stack_changes." + "x_a_long_name" * 10 + "__mutmut_7"
 
-    show(Verdicts("deploy/foundation", 1, (name,), Path("copy")))
+    show(Verdicts("deploy/foundation", 0, 1, (name,), Path("copy")))
 
     printed = capsys.readouterr().out
-    assert "deploy/foundation: 1 of 2 mutants noticed (50 %)\n" in printed
+    assert "deploy/foundation: 1 of 2 mutants noticed (50 %; 0 by their types" in printed
     assert f"  {name}\n" in printed
 
 
@@ -49,6 +59,11 @@ def test_a_room_is_changed_alone_and_its_own_tests_are_run() -> None:
         "track_dependencies": False,
         "source_paths": ["deploy"],
         "only_mutate": ["deploy/plan/*"],
+        "do_not_mutate": ["node/contract.py"],
+        "type_check_command": [
+            *(sys.executable, "-m", "mypy"),
+            *("--no-warn-unused-ignores", "--output", "json", "deploy/plan"),
+        ],
         "also_copy": ["bake", "tasks.py"],
         "pytest_add_cli_args": [
             *("-p", "no:cacheprovider", "-m", "not slow and not thorough and not machines")
@@ -61,6 +76,10 @@ def test_a_room_is_changed_alone_and_its_own_tests_are_run() -> None:
 def test_every_room_and_its_tests_exist(room: str) -> None:
     assert (REPOSITORY / room).is_dir()
     assert [place for place in ROOMS[room].split() if not (REPOSITORY / place).is_dir()] == []
+
+
+def test_every_file_that_is_not_changed_exists() -> None:
+    assert [name for name in UNCHANGED if not (REPOSITORY / name).is_file()] == []
 
 
 def test_an_unknown_room_or_share_is_refused() -> None:
