@@ -1,9 +1,9 @@
 """Mutants: the code is changed in small ways, one at a time; which of them does no test notice?
 
-mutmut (mutmut.readthedocs.io) makes them in copies of the checkout. A mutant whose types do not hold
-is noticed by mypy, which is one of the linters' tests. For any other, those of a room's own tests are
-run that reach the changed function. A share of all is tried, the same each time, and for so many
-minutes a room, so that all rooms together end in an hour.
+mutmut (mutmut.readthedocs.io) makes them in copies of the checkout. A mutant whose types do not
+hold is noticed by mypy, which is one of the linters' tests. For any other, those of a room's own
+tests are run that reach the changed function. A share of all is tried, the same each time, and for
+so many minutes a room, so that all rooms together end in an hour.
 """
 
 import json
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from commands.survivors import reason_for
 from common.checkout import REPOSITORY, home
 from common.errors import PipelineError, Refused
 
@@ -33,7 +34,7 @@ ROOMS = {
 NO_HISTORY = ("use_git_change_detection = false", "track_dependencies = false")
 # Its test reads the file itself: it must import nothing, and mutmut's copy imports mutmut.
 UNCHANGED = ("node/contract.py",)
-# Beside each mutant mutmut writes lines of its own, with marks that a file without errors needs not.
+# mutmut's own lines in each file have marks that mypy does not need.
 TYPES = ("-m", "mypy", "--no-warn-unused-ignores", "--output", "json")
 QUICK = "not slow and not thorough and not machines"
 # Mutants of a function are numbered; which last digit counts first, for a share in tenths.
@@ -108,12 +109,18 @@ def try_room(room: str, tenths: int, minutes: float) -> Verdicts:
 
 
 def show(found: Verdicts) -> None:
-    """Print how many mutants of a room were noticed, and name those that were not."""
+    """Print how many mutants of a room were noticed, and name those that were not.
+
+    Those that may survive are only counted, by the reason.
+    """
     from deploy.report.console import console
 
+    reasons = {name: reason_for(name, found.folder) for name in found.unnoticed}
     console.print(f"{found.room}: {found.in_words}", soft_wrap=True)
-    if found.unnoticed:
-        console.print("not noticed:", *found.unnoticed, sep="\n  ", soft_wrap=True)
+    for why, count in Counter(filter(None, reasons.values())).most_common():
+        console.print(f"  {count} may survive: {why}", soft_wrap=True)
+    if unexplained := [name for name, why in reasons.items() if not why]:
+        console.print("not noticed:", *unexplained, sep="\n  ", soft_wrap=True)
         console.print(f"  → in {found.folder}: python -m mutmut show NAME", soft_wrap=True)
 
 

@@ -41,14 +41,21 @@ def test_a_mutant_is_noticed_by_its_types_or_when_a_test_fails_or_never_ends() -
     assert found.in_words == "3 of 5 mutants noticed (60 %; 1 by their types, 2 by tests)"
 
 
-def test_what_is_not_noticed_is_named_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_not_noticed_is_named_in_full_unless_it_may_survive(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     name = "deploy.foundation.stack_changes." + "x_a_long_name" * 10 + "__mutmut_7"
+    reasons = {"one": "for a reason", "two": "for a reason", name: ""}
+    monkeypatch.setattr(mutation, "reason_for", lambda one, folder: reasons[one])
 
-    show(Verdicts("deploy/foundation", 0, 1, (name,), Path("copy")))
+    show(Verdicts("deploy/foundation", 0, 1, tuple(reasons), Path("copy")))
 
-    printed = capsys.readouterr().out
-    assert "deploy/foundation: 1 of 2 mutants noticed (50 %; 0 by their types" in printed
-    assert f"  {name}\n" in printed
+    assert capsys.readouterr().out == (
+        "deploy/foundation: 1 of 4 mutants noticed (25 %; 0 by their types, 1 by tests)\n"
+        "  2 may survive: for a reason\n"
+        f"not noticed:\n  {name}\n"
+        "  → in copy: python -m mutmut show NAME\n"
+    )
 
 
 def test_a_room_is_changed_alone_and_its_own_tests_are_run() -> None:

@@ -1,0 +1,58 @@
+"""Mutants that may survive: the list of them holds for the code as it is."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from commands import survivors
+from commands.survivors import Reason, changed, reason_for, reasons
+from common.checkout import REPOSITORY
+
+SHOWN = """\
+# deploy.plan.facts.x__kind__mutmut_17: survived
+--- deploy/plan/facts.py
++++ deploy/plan/facts.py
+@@ -1,4 +1,4 @@
+ def _kind(found):
+-    kind = found.get("Type", GATEWAY)
++    kind = found.get("Type", None)
+     return kind
+"""
+
+
+def test_the_file_and_the_lines_that_were_are_read_from_the_diff() -> None:
+    assert changed(SHOWN) == ("deploy/plan/facts.py", ['    kind = found.get("Type", GATEWAY)'])
+
+
+@pytest.mark.parametrize(
+    ("files", "text", "why"),
+    [
+        ("deploy/plan/facts.py", 'found.get("Type", GATEWAY)', "it is so"),
+        ("deploy/*", "GATEWAY", "it is so"),
+        ("node/*", "GATEWAY", ""),
+        ("deploy/plan/facts.py", "return kind", ""),
+        ("deploy/plan/facts.py", "None", ""),
+    ],
+)
+def test_a_reason_is_that_of_a_changed_line(
+    monkeypatch: pytest.MonkeyPatch, files: str, text: str, why: str
+) -> None:
+    monkeypatch.setattr(survivors, "reasons", lambda: (Reason(files, text, "it is so"),))
+    monkeypatch.setattr(
+        subprocess,
+        "run",
+        lambda command, **_: subprocess.CompletedProcess(command, 0, SHOWN, ""),
+    )
+
+    assert reason_for("deploy.plan.facts.x__kind__mutmut_17", Path("copy")) == why
+
+
+def test_every_line_that_may_be_changed_is_still_there() -> None:
+    gone = [
+        f"{one.files}: {one.text}"
+        for one in reasons()
+        if not any(one.text in path.read_text() for path in REPOSITORY.glob(one.files))
+    ]
+
+    assert gone == []
