@@ -337,6 +337,24 @@ def test_a_plan_names_the_differences_and_the_previous_release() -> None:
     assert plan.previous == before.release
 
 
+def test_where_the_old_head_goes_first_a_standby_is_replaced_before_it_takes_the_lease() -> None:
+    def handed_over(head: dict[str, Any]) -> list[str]:
+        new = a_desired_state(a_release(head="ami-next"), rollout={"launch": "after"}, head=head)
+        steps = plan_deploy(new, serving(a_desired_state(head=head)), UNCHANGED).steps
+        over = ("terminate-heads", "await-standby", "hand-over")
+        return [step.words for step in steps if step.kind in over]
+
+    assert handed_over({"instance_type": "m6i.large"}) == [
+        "- head i-head0: before its successor is launched"
+    ]
+    assert handed_over({"instance_type": "m6i.large", "standby": 1}) == [
+        "- head i-head1: stale standby",
+        "… wait for the new head to stand by",
+        "~ hand the lease over: from i-head0",
+        "- head i-head0: has handed the lease over",
+    ]
+
+
 def test_a_rollback_before_the_hand_over_terminates_the_new_head_and_keeps_the_lease() -> None:
     old = a_desired_state()
     state = serving(old)
