@@ -52,8 +52,16 @@ def test_an_image_of_the_channel_that_is_gone_or_unverified_is_refused(
 ) -> None:
     channel = {WantedImage("head"): entry("ami-old")}
 
-    with pytest.raises(Refused, match="the channel's head image, ami-old, is not a verified"):
+    with pytest.raises(Refused) as caught:
         choose_image(catalog, an_environment(), channel, "head", "")
+
+    assert caught.value.message == (
+        "the channel's head image, ami-old, is not a verified head image for x86_64, baked by this "
+        "version of Raykiln"
+    )
+    assert caught.value.hint == (
+        "invoke bake, or promote another; `invoke images` lists the images"
+    )
 
 
 def test_where_images_are_promoted_the_newest_is_not_taken_for_one() -> None:
@@ -84,16 +92,20 @@ def test_a_configured_image_is_chosen_over_a_newer_one() -> None:
 
 
 def test_an_unverified_image_is_refused_with_its_name() -> None:
-    with pytest.raises(Refused, match="not verified: ami-new") as caught:
+    with pytest.raises(Refused) as caught:
         choose_image((listed("ami-new", verified=""),), an_environment(), {}, "head", "")
 
+    assert caught.value.message == "no verified head image for x86_64; not verified: ami-new"
     assert caught.value.hint == "invoke bake"
 
 
 def test_an_image_from_before_its_contract_is_refused_with_its_name() -> None:
-    with pytest.raises(Refused, match=r"another version of Raykiln: ami-old") as caught:
+    with pytest.raises(Refused) as caught:
         choose_image((listed("ami-old", baked=""),), an_environment(), {}, "head", "")
 
+    assert caught.value.message == (
+        "no verified head image for x86_64; baked by another version of Raykiln: ami-old"
+    )
     assert caught.value.hint == "invoke bake"
 
 
@@ -111,8 +123,14 @@ def test_an_image_of_another_architecture_is_refused() -> None:
 def test_a_configured_image_of_the_other_role_is_refused() -> None:
     environment = an_environment(image=IMAGE | {"head_id": "ami-0123456789abcdef0"})
 
-    with pytest.raises(Refused, match="not a verified head image"):
+    with pytest.raises(Refused) as caught:
         choose_image((listed("ami-0123456789abcdef0", role="worker"),), environment, {}, "head", "")
+
+    assert caught.value.message == (
+        "image.head_id: ami-0123456789abcdef0 is not a verified head image for x86_64, baked by "
+        "this version of Raykiln"
+    )
+    assert caught.value.hint == "`invoke images` lists the images"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from common.errors import PipelineError
 from deploy.release.config_bucket import (
     autoscaler_document,
     current_release,
+    find_release,
     point_to_release,
     remove_documents,
     store_document,
@@ -66,6 +67,16 @@ def test_an_unreadable_pointer_is_none(clients: Clients, body: str) -> None:
     assert current_release(clients, BUCKET, "dev") is None
 
 
+def test_a_stored_release_is_found_by_its_id(clients: Clients) -> None:
+    key = f"dev/releases/{a_release().id}.json"
+    clients("s3").put_object(Bucket=BUCKET, Key=key, Body=a_release().to_json().encode())
+    clients("s3").put_object(Bucket=BUCKET, Key="dev/releases/broken.json", Body=b"[]")
+
+    assert find_release(clients, BUCKET, "dev", a_release().id) == a_release()
+    assert find_release(clients, BUCKET, "prod", a_release().id) is None
+    assert find_release(clients, BUCKET, "dev", "broken") is None
+
+
 def test_emptying_deletes_all_versions_and_markers_under_the_prefix_only(
     clients: Clients,
 ) -> None:
@@ -97,5 +108,26 @@ def test_an_object_that_cannot_be_deleted_is_an_error() -> None:
 
     locked: Any = Locked()
 
-    with pytest.raises(PipelineError, match="dev/a cannot be deleted: AccessDenied"):
+    with pytest.raises(PipelineError) as raised:
         remove_documents(locked, BUCKET)
+
+    assert raised.value.message == "s3://a-bucket/dev/a cannot be deleted: AccessDenied"
+    assert raised.value.hint == "check the bucket's policy and object locks, then destroy again"
+
+
+def test_emptying_asks_for_as_many_versions_as_one_request_deletes() -> None:
+    """1,000 keys: docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html."""
+    asked: list[dict[str, Any]] = []
+
+    class Empty:
+        def __call__(self, service: str) -> "Empty":
+            return self
+
+        def list_object_versions(self, **request: Any) -> Any:
+            asked.append(request)
+            return {}
+
+    empty: Any = Empty()
+
+    assert remove_documents(empty, BUCKET, "dev/") == 0
+    assert asked == [{"Bucket": BUCKET, "Prefix": "dev/", "MaxKeys": 1000}]

@@ -7,12 +7,14 @@ import pytest
 
 from common.actor import actor
 from common.clients import Clients
+from deploy.release.config_bucket import stored_keys
 from deploy.release.rollout_journal import (
     Entry,
     Journal,
     RolloutStatus,
     begin_journal,
     latest_unfinished,
+    newest_journal,
     previous_release_id,
     read_journals,
     write_journal,
@@ -87,6 +89,19 @@ def test_unreadable_journals_are_left_out(clients: Clients, text: str) -> None:
     assert read_journals(clients, BUCKET, "dev") == (a_journal(),)
 
 
+def test_the_newest_journal_of_an_environment_is_read_in_one_call(clients: Clients) -> None:
+    newest = a_journal(hours=2)
+    for journal in (a_journal(hours=1), newest, replace(a_journal(hours=3), environment="prod")):
+        write_journal(clients, BUCKET, journal)
+    keys = {*stored_keys(clients, BUCKET, "dev"), *stored_keys(clients, BUCKET, "prod")}
+    calls = clients.calls
+
+    assert newest_journal(clients, BUCKET, "dev", keys) == newest
+    assert clients.calls - calls == 1
+    assert newest_journal(clients, BUCKET, "test", keys) is None
+    assert newest_journal(clients, BUCKET, "dev", ["dev/rollouts/gone.json"]) is None
+
+
 def test_without_a_bucket_nothing_is_read_or_written(world: World) -> None:
     clients = Clients(REGION)
 
@@ -121,6 +136,9 @@ def history(*ended: tuple[RolloutStatus, str, str]) -> tuple[Journal, ...]:
         (history(("done", "A", "B"), ("running", "B", "C")), "B", "A"),
         (history(("done", "A", "B"), ("done", "B", "A")), "A", "B"),  # a rollback by hand
         (history(("done", "A", "B"), ("done", "B", "C")), "C", "B"),
+        (history(("failed", "", "A"), ("done", "", "A"), ("done", "A", "B")), "B", "A"),
+        (history(("done", "A", "B"), ("done", "A", "B"), ("done", "B", "C")), "C", "B"),
+        (history(("done", "A", "B"), ("done", "B", "A"), ("done", "A", "C")), "C", "A"),
         (history(("rolled back", "A", "B")), "A", None),
         (history(("done", "A", "B")), "X", "B"),  # its journal was lost
     ],

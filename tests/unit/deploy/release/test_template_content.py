@@ -1,5 +1,6 @@
 """Launch template content: unchanged after conversion to AWS's form and back."""
 
+from base64 import b64decode
 from dataclasses import replace
 from typing import Any
 
@@ -56,6 +57,68 @@ def test_content_is_read_back_unchanged(content: TemplateContent) -> None:
 )
 def test_a_version_made_by_hand_does_not_match(by_hand: dict[str, Any]) -> None:
     assert content_of(template_data(worker()) | by_hand) != worker()
+
+
+def test_what_a_version_does_not_say_is_what_we_never_set() -> None:
+    assert content_of({}) == TemplateContent(
+        ami_id="",
+        instance_type="",
+        profile_arn="",
+        security_group_ids=(),
+        user_data="",
+        root_device="",
+        volume_gib=0,
+        tags=(),
+        ends_on_shutdown=False,
+        tokens="",
+        hop_limit=0,
+        metadata_tags="",
+        encrypted=False,
+        volume_type="",
+        monitored=False,
+    )
+
+
+def test_a_worker_is_launched_with_these_data() -> None:
+    tags = [
+        {"Key": "Name", "Value": "ray-worker-dev"},
+        {"Key": "project", "Value": "raykiln"},
+        {"Key": "raykiln:content", "Value": worker().digest},
+        {"Key": "raykiln:environment", "Value": "dev"},
+        {"Key": "raykiln:group", "Value": "worker"},
+        {"Key": "raykiln:role", "Value": "worker"},
+    ]
+    data = template_data(worker())
+
+    assert b64decode(data.pop("UserData")).decode() == worker().user_data
+    assert data == {
+        "ImageId": "ami-worker",
+        "IamInstanceProfile": {"Arn": "arn:aws:iam::123456789012:instance-profile/worker"},
+        "MetadataOptions": {
+            "HttpEndpoint": "enabled",
+            "HttpTokens": "required",
+            "HttpPutResponseHopLimit": 1,
+            "InstanceMetadataTags": "enabled",
+        },
+        "BlockDeviceMappings": [
+            {
+                "DeviceName": "/dev/xvda",
+                "Ebs": {
+                    "VolumeSize": 20,
+                    "VolumeType": "gp3",
+                    "Encrypted": True,
+                    "DeleteOnTermination": True,
+                },
+            }
+        ],
+        "Monitoring": {"Enabled": True},
+        "TagSpecifications": [
+            {"ResourceType": "instance", "Tags": tags},
+            {"ResourceType": "volume", "Tags": tags},
+        ],
+        "InstanceInitiatedShutdownBehavior": "terminate",
+        "SecurityGroupIds": ["sg-worker"],
+    }
 
 
 def test_volumes_are_encrypted_and_deleted_with_their_instance() -> None:
