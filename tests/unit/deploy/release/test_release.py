@@ -5,7 +5,7 @@ from hashlib import sha256
 import pytest
 
 from deploy.release.release import differences, release_from
-from deploy.release.settings import NodeImage, Volume
+from deploy.release.settings import Access, NodeImage, Volume
 from tests.unit.deploy.builders import a_group, a_release
 
 
@@ -40,6 +40,19 @@ def test_differences_show_old_and_new_values() -> None:
     (first, *_) = differences(a_release(), a_release(head="ami-2"))
 
     assert first == "head.ami_id: ami-head → ami-2"
+
+
+def test_differences_of_access_are_named_for_heads_and_for_each_group() -> None:
+    access = Access(s3_read=("lake/*", "raw/*"), efs=(("fs-1", "/shared"),))
+
+    assert differences(a_release(), a_release(head_access=access)) == (
+        "settings.head_access.efs.fs-1: None → /shared",
+        "settings.head_access.s3_read:  → lake/*, raw/*",
+    )
+    assert differences(a_release(), a_release(groups=(a_group(access=access),))) == (
+        "groups.worker.access.efs.fs-1: None → /shared",
+        "groups.worker.access.s3_read:  → lake/*, raw/*",
+    )
 
 
 # As it was stored before there were groups of workers, with the id of that text.
