@@ -11,7 +11,7 @@ from moto.kms.models import kms_backends
 from bake.attestations import lacking, read_attestations
 from bake.catalog import image_by_id
 from bake.channels import read_channel
-from bake.image_files import read_inventory
+from bake.image_files import COPY, Kept, read_inventory
 from bake.statements import attest_drills
 from common.errors import PipelineError, Refused
 from deploy.release.config_bucket import point_to_release
@@ -92,6 +92,20 @@ def test_the_target_gets_copies_with_all_that_is_known_and_nothing_is_shared_aft
         assert list(lacking(there.owner, there.prod, copy)) == []
         assert read_inventory(there.owner, there.prod.images_bucket, copy)
         assert shares(ami_id) == ([], set(), [])
+
+
+def test_a_copy_of_which_nobody_signed_whose_it_is_is_completed_again(make: Make) -> None:
+    there = make(region=SECOND_REGION)
+    ids = there.bake()
+    there.promote(there.owner)
+    copy = image_by_id(there.owner, there.copies()[ids[HEAD]][0])
+    kept = Kept(there.owner, there.prod.images_bucket, copy)
+
+    kept.store(COPY, b"{}")
+    assert not plan_promotion(there.owner, there.staging, there.prod).is_empty
+    there.promote(there.owner)
+
+    assert plan_promotion(there.owner, there.staging, there.prod).is_empty
 
 
 def test_a_copy_requires_tokens_is_deprecated_with_its_original_and_its_snapshot_is_tagged(

@@ -89,6 +89,17 @@ def test_refuses_a_node_type_and_names_the_key(changed: dict[str, Any], key: str
     assert any(key in mistake for mistake in mistakes(with_type(**changed), RAY))
 
 
+def test_a_node_type_without_a_maximum_has_that_of_the_cluster() -> None:
+    config = a_config()
+    del config["available_node_types"]["cpu"]["max_workers"]
+    assert mistakes(config, RAY) == ()
+
+    config["available_node_types"]["cpu"]["min_workers"] = 5
+    assert mistakes(config, RAY)[0] == (
+        "available_node_types.cpu: min_workers (5) is above max_workers (4)"
+    )
+
+
 def test_refuses_more_workers_at_least_than_there_may_be() -> None:
     config = a_config(max_workers=3)
     config["available_node_types"]["gpu"] = a_type(min_workers=3)
