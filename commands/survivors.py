@@ -1,7 +1,8 @@
 """Mutants that are right to survive: what a test would have to say of them would not be worth it.
 
-``tests/mutants_that_may_survive.toml`` has a table for each file, or pattern of files, of the text
-that stands in the changed line, and why the line may be changed. They still count as not noticed.
+``tests/mutants_that_may_survive.toml`` has a table for each file, or pattern of files: text that
+stands in the changed line, or "def NAME(" for all of a function, and why it may be changed. They
+still count as not noticed.
 """
 
 import subprocess
@@ -19,15 +20,16 @@ REASONS = REPOSITORY / "tests/mutants_that_may_survive.toml"
 
 @dataclass(frozen=True)
 class Reason:
-    """Why changes of the lines that hold ``text`` in the files of a pattern may survive."""
+    """Why changes of a function, or of the lines with a text, may survive in these files."""
 
     files: str
     text: str
     why: str
 
-    def covers(self, file: str, line: str) -> bool:
-        """Say whether it is the reason for a changed line of a file."""
-        return fnmatch(file, self.files) and self.text in line
+    def covers(self, file: str, function: str, lines: list[str]) -> bool:
+        """Say whether it is the reason for changed lines of a file's function."""
+        there = self.text == f"def {function}(" or any(self.text in line for line in lines)
+        return there and fnmatch(file, self.files)
 
 
 @cache
@@ -49,11 +51,16 @@ def reason_for(name: str, folder: Path) -> str:
         check=True,
     ).stdout
     file, lines = changed(shown)
-    found = (one.why for one in reasons() if any(one.covers(file, line) for line in lines))
-    return next(found, "")
+    return next((one.why for one in reasons() if one.covers(file, function(name), lines)), "")
 
 
 def changed(shown: str) -> tuple[str, list[str]]:
     """Return the file and the lines as they were, of what ``mutmut show`` prints: a diff."""
     removed = [line[1:] for line in shown.splitlines() if line.startswith("-")]
     return removed[0].removeprefix("-- "), removed[1:]
+
+
+def function(name: str) -> str:
+    """Return the function of a mutant: a.b.x_make__mutmut_1, or a.b.xǁThingǁmake__mutmut_1."""
+    mangled = name.rpartition(".")[2].partition("__mutmut_")[0]
+    return mangled.rpartition("ǁ")[2] if "ǁ" in mangled else mangled.removeprefix("x_")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from commands import survivors
-from commands.survivors import Reason, changed, reason_for, reasons
+from commands.survivors import Reason, changed, function, reason_for, reasons
 from common.checkout import REPOSITORY
 
 SHOWN = """\
@@ -30,6 +30,8 @@ def test_the_file_and_the_lines_that_were_are_read_from_the_diff() -> None:
     [
         ("deploy/plan/facts.py", 'found.get("Type", GATEWAY)', "it is so"),
         ("deploy/*", "GATEWAY", "it is so"),
+        ("deploy/plan/facts.py", "def _kind(", "it is so"),
+        ("deploy/plan/facts.py", "def _kin(", ""),
         ("node/*", "GATEWAY", ""),
         ("deploy/plan/facts.py", "return kind", ""),
         ("deploy/plan/facts.py", "None", ""),
@@ -46,6 +48,13 @@ def test_a_reason_is_that_of_a_changed_line(
     )
 
     assert reason_for("deploy.plan.facts.x__kind__mutmut_17", Path("copy")) == why
+
+
+@pytest.mark.parametrize(
+    "mutant", ["node.worker.main.x_main__mutmut_7", "node.head.guard.xǁGuardǁmain__mutmut_12"]
+)
+def test_the_function_is_read_from_the_name_of_a_mutant(mutant: str) -> None:
+    assert function(mutant) == "main"
 
 
 def test_every_line_that_may_be_changed_is_still_there() -> None:
