@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from deploy.cluster.activities import Failure, find_failures
-from tests.unit.deploy.cluster.answers import Answers
+from tests.unit.answers import Answers
 
 GROUP = "ray-head-asg-dev"
 LAUNCH = "Launching a new EC2 instance"

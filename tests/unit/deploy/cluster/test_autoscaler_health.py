@@ -12,7 +12,7 @@ from deploy.cluster.autoscaler_health import (
     RefusedLaunch,
     autoscaler_health,
 )
-from tests.unit.deploy.cluster.answers import Answers
+from tests.unit.answers import Answers
 from tests.unit.localcloud.fakes import FakeClock
 
 REFUSED = {

@@ -6,8 +6,8 @@ import pytest
 
 from common.errors import PipelineError
 from deploy.cluster.billed import Billed, DiskVolume, find_billed
+from tests.unit.answers import Answers, refused
 from tests.unit.deploy.builders import an_environment, an_instance
-from tests.unit.deploy.cluster.answers import Answers, refused
 
 
 def resource(kind: str, name: str = "x", status: str = "CREATE_COMPLETE") -> dict[str, Any]:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from deploy.cluster.heartbeat import Heartbeat, heartbeat, ready_count, stands_by
+from tests.unit.answers import Answers
 from tests.unit.deploy.builders import an_environment
-from tests.unit.deploy.cluster.answers import Answers
 
 TEN = 1_795_341_600  # 2026-11-22 10:00:00 UTC
 

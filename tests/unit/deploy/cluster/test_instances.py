@@ -7,8 +7,8 @@ import pytest
 
 from deploy.cluster.instances import Instance, find_instances
 from deploy.cluster.ray_instances import ray_instances
+from tests.unit.answers import Answers
 from tests.unit.deploy.builders import an_environment
-from tests.unit.deploy.cluster.answers import Answers
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

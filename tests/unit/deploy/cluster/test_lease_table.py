@@ -7,8 +7,8 @@ import pytest
 from common.errors import PipelineError
 from deploy.cluster.lease_table import read_item
 from deploy.cluster.remediations import last_remediation
+from tests.unit.answers import Answers, refused
 from tests.unit.deploy.builders import an_environment
-from tests.unit.deploy.cluster.answers import Answers, refused
 
 
 def test_an_item_is_read_consistently_by_the_environment_s_key() -> None:

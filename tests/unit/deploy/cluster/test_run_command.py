@@ -7,7 +7,7 @@ import pytest
 from common.errors import TimedOut
 from deploy.cluster.resolved import resolve_on
 from deploy.cluster.run_command import CommandResult, run_command
-from tests.unit.deploy.cluster.answers import Answers, refused
+from tests.unit.answers import Answers, refused
 from tests.unit.localcloud.fakes import FakeClock
 
 SENT = {"Command": {"CommandId": "c-1"}}

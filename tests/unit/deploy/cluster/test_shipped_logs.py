@@ -8,8 +8,8 @@ import pytest
 from common.errors import PipelineError
 from deploy.cluster.shipped_logs import shipped_lines
 from deploy.cluster.systemd_journal import LogLine
+from tests.unit.answers import Answers, refused
 from tests.unit.deploy.builders import an_environment
-from tests.unit.deploy.cluster.answers import Answers, refused
 
 NO_STREAM = refused("ResourceNotFoundException")
 

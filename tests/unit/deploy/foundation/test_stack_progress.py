@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from deploy.foundation.stack_progress import EventFollower, StackEvent, stack_failure
-from tests.unit.deploy.cluster.answers import Answers
+from tests.unit.answers import Answers
 
 KIND = "AWS::EC2::SecurityGroup"
 
