@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bake.build import build_image
+from bake.build_types import check_build_types
 from bake.cancellation import Cancellation
 from bake.catalog import (
     Image,
@@ -67,15 +68,18 @@ def build_untested(context: BakeContext, plan: BakePlan) -> dict[WantedImage, st
 
 def _done(context: BakeContext, plan: BakePlan, kind: "type[Work]") -> NewImages:
     clients = context.clients
+    todo = (*plan.missing, *plan.untested)
+    settings = {image.place: context.environment.image_named(image.name) for image in todo}
+    check_build_types(clients, settings.items())
     with interruptible():
         leftovers = find_leftovers(clients, context.now())
         remove_leftovers(clients, leftovers, context.clock, context.say)
         prepared = prepare(context, plan, commit())
-        todo = {**prepared.builds, **prepared.tests}
-        types = {image: spec.settings.build_instance_type for image, spec in todo.items()}
+        specs = {**prepared.builds, **prepared.tests}
+        types = {image: spec.settings.build_instance_type for image, spec in specs.items()}
         work = kind(context, plan, prepared, turns_for(clients, types, context.say))
         context.lines.end("bake", f"prepared; logs and reports: {prepared.folder}")
-        return NewImages(work.do_all(tuple(todo)), prepared.folder)
+        return NewImages(work.do_all(tuple(specs)), prepared.folder)
 
 
 class Work:

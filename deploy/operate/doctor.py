@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bake.base_image import resolve_base_image
+from bake.build_types import check_build_types
 from bake.source_lock import locked, read_lock
 from bake.subnet import resolve_subnet
 from common.clients import Clients
@@ -72,6 +73,7 @@ def diagnose(
         ("service-linked roles", partial(_linked_roles, clients, environment)),
         ("base image", partial(_base_images, clients, environment)),
         ("build subnet", partial(_build_subnets, clients, environment)),
+        ("build instance", partial(_build_types, clients, environment)),
         ("quotas", partial(_quotas, clients, environment)),
         ("instance types", partial(_offers, clients, environment)),
         ("deploy", partial(_deploy, clients, environment)),
@@ -144,6 +146,14 @@ def _build_subnets(clients: Clients, environment: Environment) -> Iterator[Diagn
     for place, settings in _images(environment):
         found = resolve_subnet(clients, settings, place)
         yield Diagnosis("build subnet", "pass", f"[{place}] {found.subnet_id}")
+
+
+def _build_types(clients: Clients, environment: Environment) -> Iterator[Diagnosis]:
+    images = _images(environment)
+    check_build_types(clients, images)
+    for place, settings in images:
+        words = f"[{place}] {settings.build_instance_type}, {settings.architecture}"
+        yield Diagnosis("build instance", "pass", words)
 
 
 def _images(environment: Environment) -> list[tuple[str, ImageSettings]]:

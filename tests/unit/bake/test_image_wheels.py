@@ -1,10 +1,11 @@
 """Images with the same lock share their wheels; one that lacks a package is refused."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from bake.additions import read_additions
+from bake.additions import Additions, read_additions
 from bake.files import LOCK
 from bake.image_wheels import fetch_wheels
 from bake.wanted import wanted_images
@@ -69,3 +70,29 @@ def test_a_package_that_needs_another_is_refused_with_file_and_key(
         "dev.toml: images.a.requirements: a.lock: "
         "two-1.0-py3-none-any.whl needs absent>=2, which the lock does not hold"
     )
+
+
+def test_images_of_two_architectures_have_the_wheels_of_their_own(
+    index: Index,  # noqa: F811 - a fixture
+    repository: Path,
+) -> None:
+    tags = ("cp311-cp311-manylinux2014_x86_64", "cp311-cp311-manylinux2014_aarch64")
+    hashes = [sha256(index.publish("native", tag).read_bytes()).hexdigest() for tag in tags]
+    (repository / LOCK).write_text(
+        "native==1.0 " + " ".join(f"--hash=sha256:{digest}" for digest in hashes) + "\n"
+    )
+    arm = {"architecture": "arm64", "build_instance_type": "m7g.large"}
+    worker = {"instance_types": ["m7g.large"], "min": 0, "max": 3, "image": "arm"}
+    mixed = an_environment(images={"arm": arm}, workers={"arm": worker})
+    additions = {image: Additions() for image in wanted_images(mixed)}
+
+    found = fetch_wheels(mixed, additions.items(), repository, index.cache, lambda words: None)
+
+    names = {
+        str(image): [path.name for path in (wheels.ray / "wheels").iterdir()]
+        for image, wheels in found.items()
+    }
+    assert names == {
+        "head": ["native-1.0-cp311-cp311-manylinux2014_x86_64.whl"],
+        "worker arm": ["native-1.0-cp311-cp311-manylinux2014_aarch64.whl"],
+    }

@@ -4,7 +4,8 @@ import pytest
 
 from common.errors import Refused
 from localcloud.patches.internal import call
-from tests.unit.simulation.conftest import Cluster
+from tests.unit.deploy.builders import an_environment
+from tests.unit.simulation.conftest import SHORT, Cluster
 
 pytestmark = pytest.mark.slow
 
@@ -56,3 +57,29 @@ def test_workers_of_another_architecture_than_their_image_are_refused(single: Cl
         arm.deploy()
 
     assert single.worker_ids == before
+
+
+def test_a_head_on_x86_64_has_workers_on_arm64_from_an_image_of_their_architecture(
+    single: Cluster,
+) -> None:
+    """A newer image of the same role and name, but of the other architecture, is not chosen."""
+    group = {"instance_types": ["m7g.large"], "min": 2, "max": 2, "image": "arm"}
+    arm = {"architecture": "arm64", "build_instance_type": "m7g.large"}
+    environment = an_environment(
+        name="mixed", images={"arm": arm}, workers={"arm": group}, rollout=SHORT
+    )
+    mixed = Cluster(single.cloud, environment)
+    image = single.cloud.bake("worker", "arm", architecture="arm64")
+    single.cloud.bake("worker", "arm", architecture="x86_64")
+
+    mixed.deploy()
+
+    mixed.joined(2, 300)
+    found = call("ec2", "describe_instances", InstanceIds=sorted(mixed.worker_ids))
+    launched = [one for each in found["Reservations"] for one in each["Instances"]]
+    assert [(one["ImageId"], one["InstanceType"], one["Architecture"]) for one in launched] == [
+        (image, "m7g.large", "arm64")
+    ] * 2
+    (head,) = call("ec2", "describe_instances", InstanceIds=mixed.head_ids)["Reservations"]
+    assert head["Instances"][0]["Architecture"] == "x86_64"
+    assert mixed.failed_checks() == []

@@ -55,7 +55,10 @@ def test_a_ready_account_passes_and_nothing_is_changed(
         )
 
     states = {one.name: (one.state, one.seen) for every in found.values() for one in every}
-    looks = ("credentials", "roles", "boundary", "base image", "build subnet", "Packer")
+    looks = (
+        *("credentials", "roles", "boundary", "base image"),
+        *("build subnet", "build instance", "Packer"),
+    )
     assert {name: states[name] for name in looks if states[name][0] != "pass"} == {}
     mine = {one.check.action for one in decided if "raykiln-dev-deploy" in one.principal}
     assert {a for a in mine if not a.partition(":")[2].startswith(READS)} == set()
@@ -89,6 +92,15 @@ def test_a_deprecated_base_image_is_a_warning_and_a_locked_one_that_is_gone_fail
     assert (deprecated.state, gone.state) == ("warning", "fail")
     assert deprecated.hint.startswith("invoke lock --env dev")
     assert f"{entry.id} ({entry.name}, {entry.created[:10]}) was deregistered" in gone.seen
+
+
+def test_a_build_instance_of_another_architecture_fails(world: Any, tmp_path: Path) -> None:
+    (found,) = diagnosed(
+        Clients(REGION), tmp_path, image={"base_id": "ami-1", "architecture": "arm64"}
+    )["build instance"]
+
+    assert found.state == "fail"
+    assert "image.build_instance_type: m6i.large is x86_64, the image arm64" in found.seen
 
 
 def test_the_deploy_role_needs_the_boundary_in_the_file(
