@@ -33,23 +33,27 @@ def fetch_wheels(
     source: Path,
     cache: Path,
     progress: Say,
+    *,
+    check: bool = True,
 ) -> dict[WantedImage, ImageWheels]:
     """Return the wheels of each image, fetched where they are not cached, and checked by hash.
 
-    Raises Refused when an added package needs another that the image would not have.
+    Without ``check``, what is cached is not read: enough where there may be nothing to bake. Raises
+    Refused when an added package needs another that the image would not have.
     """
-    fetch = Fetch(environment, (source / LOCK).read_text(), cache, progress)
+    fetch = Fetch(environment, (source / LOCK).read_text(), cache, progress, check)
     return {image: fetch.wheels_of(image, additions) for image, additions in images}
 
 
 @dataclass(frozen=True)
 class Fetch:
-    """Where wheels go, and which of Ray's wheelhouses are checked already."""
+    """Where wheels go, and which of Ray's wheelhouses are there already."""
 
     environment: Environment
     lock: str
     cache: Path
     progress: Say
+    check: bool
     _rays: dict[Target, Path] = field(default_factory=dict)
 
     def wheels_of(self, image: WantedImage, additions: Additions) -> ImageWheels:
@@ -58,14 +62,14 @@ class Fetch:
         target = Target(settings.python, settings.architecture)
         rays = pins_for(self.lock, target)
         if target not in self._rays:
-            self._rays[target] = self._checked(rays, target, LOCK.name)
+            self._rays[target] = self._wheels(rays, target, LOCK.name)
         added = additions.pins(target, rays)
         if not added:
             return ImageWheels(self._rays[target], None)
         lock = settings.requirements or str(DOCUMENTS_LOCK)
-        folder = self._checked(added, target, lock)
-        unmet = list(unmet_requirements([folder / "wheels"], [*rays, *added], target))
-        if unmet:
+        folder = self._wheels(added, target, lock)
+        wheels = [folder / "wheels"]
+        if self.check and (unmet := list(unmet_requirements(wheels, [*rays, *added], target))):
             place = f"{self.environment.name}.toml: {image.place}.requirements"
             raise Refused(
                 "\n".join(f"{place}: {lock}: {words}" for words in unmet),
@@ -73,7 +77,8 @@ class Fetch:
             )
         return ImageWheels(self._rays[target], folder)
 
-    def _checked(self, pins: tuple[Pin, ...], target: Target, lock: str) -> Path:
+    def _wheels(self, pins: tuple[Pin, ...], target: Target, lock: str) -> Path:
         folder = fetch_wheelhouse(pins, target, self.cache, self.progress, lock)
-        check_wheels(folder, pins, lock)
+        if self.check:
+            check_wheels(folder, pins, lock)
         return folder

@@ -69,7 +69,8 @@ def fetch_wheels(environment: "Environment", wanted: "tuple[WantedImage, ...]") 
     additions = read_additions(environment, wanted, model=model_of(environment, wanted))
     with live_steps() as steps:
         steps.begin("wheels")
-        fetch(environment, additions.items(), REPOSITORY, cache(), steps.say)
+        # A bake checks them before it uses them; one with nothing to do need not.
+        fetch(environment, additions.items(), REPOSITORY, cache(), steps.say, check=False)
 
 
 def model_of(environment: "Environment", wanted: "tuple[WantedImage, ...]") -> "Path | None":

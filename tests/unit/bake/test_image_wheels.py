@@ -8,9 +8,9 @@ import pytest
 from bake.additions import Additions, read_additions
 from bake.files import LOCK
 from bake.image_wheels import fetch_wheels
-from bake.wanted import wanted_images
+from bake.wanted import WantedImage, wanted_images
 from common.environment import Environment
-from common.errors import Refused
+from common.errors import PipelineError, Refused
 from tests.unit.bake.test_wheelhouse import Index, index  # noqa: F401 - a fixture
 from tests.unit.deploy.builders import an_environment
 
@@ -96,3 +96,18 @@ def test_images_of_two_architectures_have_the_wheels_of_their_own(
         "head": ["native-1.0-cp311-cp311-manylinux2014_x86_64.whl"],
         "worker arm": ["native-1.0-cp311-cp311-manylinux2014_aarch64.whl"],
     }
+
+
+def test_what_is_cached_is_checked_only_where_it_is_asked_for(
+    index: Index,  # noqa: F811 - a fixture
+    repository: Path,
+) -> None:
+    images = [(WantedImage("head"), Additions())]
+    given = (an_environment(), images, repository, index.cache, lambda words: None)
+    folder = fetch_wheels(*given)[WantedImage("head")].ray
+    (wheel,) = (folder / "wheels").iterdir()
+    wheel.write_bytes(b"changed")
+
+    assert fetch_wheels(*given, check=False)[WantedImage("head")].ray == folder
+    with pytest.raises(PipelineError, match=f"{wheel.name} in the cache is not the wheel"):
+        fetch_wheels(*given)
