@@ -3,7 +3,9 @@
 The autoscaler completes a round every five seconds, and each completed one moves a counter in the
 GCS. A YAML that it refuses, a call to AWS that fails each time or a process that is gone leave the
 counter where it is, while the rest of Ray is healthy. So a counter that stood still means that the
-autoscaler does not work; no process and no log is looked at.
+autoscaler does not work; no process and no log is looked at. What that process has in memory may be
+the cause: one that began while the metadata service was away never gets credentials
+(botocore/session.py, create_client). So it is restarted, again and again while it does not work.
 """
 
 from collections.abc import Callable
@@ -28,20 +30,27 @@ class AutoscalerHealth:
         )
         self.working: bool | None = None  # None: no round yet, and too early for a verdict
         self._answers = Answers(0.0)
+        self._restarts = 0  # since the newest round
 
     def begin(self) -> None:
         """Ray has come up: its GCS is new and knows of no round."""
-        self.working, self._answers = None, Answers(self._clock())
+        self.working, self._answers, self._restarts = None, Answers(self._clock()), 0
 
     def step(self) -> bool:
-        """Ask when that is due; return whether ``working`` has changed."""
+        """Ask, and restart it, when that is due; return whether ``working`` has changed."""
         self._question.step()
-        before = self.working
-        if self._answers.since_round(self._clock()) > self._limits.round_timeout:
+        before, since = self.working, self._answers.since_round(self._clock())
+        if since > self._limits.round_timeout:
             self.working = False
+            self._restart(since - self._limits.round_timeout)
         elif self._answers.rounds:
-            self.working = True
+            self.working, self._restarts = True, 0
         return self.working is not before
+
+    def _restart(self, late: float) -> None:
+        if late > self._restarts * self._limits.autoscaler_restart_interval:
+            self._restarts += 1
+            self._ray.restart_autoscaler()
 
     def status(self) -> AutoscalerStatus:
         """Return what is known now; any thread may ask."""

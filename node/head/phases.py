@@ -34,6 +34,7 @@ class Limits:
     autoscaler_interval: float = 5.0  # between reads of the tag that names its YAML
     round_check_interval: float = 10.0  # between questions for the autoscaler's newest round
     round_timeout: float = 60.0  # without a new one; the autoscaler completes one every 5 s
+    autoscaler_restart_interval: float = 120.0  # while there is still none
     warm_up_delay: float = 8.0  # after a hand-over, since the next head needs the CPU
     failure_pause: float = 3.0  # before competing again for the lease; a standby comes first
     max_failures: int = 3

@@ -30,5 +30,8 @@ class RayHead(Protocol):
         answers.
         """
 
+    def restart_autoscaler(self) -> None:
+        """Kill the autoscaler, which is then started again; the rest of Ray runs on."""
+
     def refused_launches(self) -> RefusedLaunches:
         """Return the newest launch that EC2 refused, by worker group."""

@@ -23,7 +23,9 @@ LOGS = "/tmp/ray/session_latest/logs"  # noqa: S108 (Ray's own place)
 PAUSE = 0.5  # seconds between looks at the GCS
 # A refused launch is not repeated with the same type, beyond once in each subnet: the provider has
 # others (ray/autoscaler/_private/aws/node_provider.py, Ray 2.60: five times by default).
-SETTINGS = {"BOTO_CREATE_MAX_RETRIES": "1"}
+# Its client to AWS asks the metadata service for credentials once, for a second, and then never
+# again (botocore's configuration, metadata_service_num_attempts).
+SETTINGS = {"BOTO_CREATE_MAX_RETRIES": "1", "AWS_METADATA_SERVICE_NUM_ATTEMPTS": "10"}
 
 
 def arguments(address: str) -> list[str]:

@@ -7,7 +7,8 @@ every job. Ray itself restarts none, and says that one could go on from what it 
 (ray/autoscaler/v2/monitor.py): as on the next head, it knows its workers by their tags. So the
 guard starts it (autoscaler.py), beside ``ray start --no-monitor``.
 
-One that ends at each start is tried less and less often, without an end, since it may be its
+One that runs and completes no round is killed when the guard says so, and started again in the same
+way. One that ends at each start is tried less and less often, without an end, since it may be its
 configuration that is corrected. Meanwhile no round is completed, which the guard reports.
 """
 
@@ -40,6 +41,12 @@ class AutoscalerProcess:
     def forget(self) -> None:
         """Start it no more: it was killed with the rest of Ray."""
         self._process, self._start_at = None, None
+
+    def kill(self) -> None:
+        """Kill it, to be started again."""
+        if self._process and self._process.poll() is None:
+            print("the autoscaler completes no round; it is killed", file=sys.stderr, flush=True)
+            self._process.kill()
 
     def step(self) -> None:
         """Look at it once; does not block."""

@@ -81,6 +81,9 @@ class RayHeadProcess:
     def autoscaler_round(self) -> int:
         return self._gcs.autoscaler_round()
 
+    def restart_autoscaler(self) -> None:
+        self._autoscaler.kill()
+
     def refused_launches(self) -> RefusedLaunches:
         return self._launches.refused(time.time())
 

@@ -82,6 +82,9 @@ class FakeRayHead:
             raise Unreachable("UNAVAILABLE")
         return self.life.round
 
+    def restart_autoscaler(self) -> None:
+        """See node.head.ray_head.RayHead; what stops its rounds here is not in its memory."""
+
     def refused_launches(self) -> RefusedLaunches:
         """See node.head.ray_head.RayHead."""
         return self._files.launches.refused(self._machine.timeline.now())

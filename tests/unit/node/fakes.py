@@ -168,6 +168,7 @@ class FakeRay:
         self.started_at: float | None = None
         self.starts = self.warm_ups = 0
         self.autoscaler_ended_at: float | None = None  # by the clock: no round after that
+        self.autoscaler_restarts: list[float] = []
         self.refused: RefusedLaunches = {}
 
     def warm(self) -> bool:
@@ -200,6 +201,9 @@ class FakeRay:
             raise Unreachable("UNAVAILABLE")
         now = self._clock() if self.autoscaler_ended_at is None else self.autoscaler_ended_at
         return max(0, 1 + int((now - self.started_at - self._boot) // 5))
+
+    def restart_autoscaler(self) -> None:
+        self.autoscaler_restarts.append(self._clock())
 
     def refused_launches(self) -> RefusedLaunches:
         return self.refused

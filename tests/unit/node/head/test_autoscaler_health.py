@@ -71,6 +71,42 @@ def test_a_counter_that_stood_still_for_a_minute_means_that_it_does_not_work(hea
     assert head.run(LIMITS.round_check_interval + 1) == [True]
 
 
+def test_one_that_completes_no_round_is_restarted_after_a_minute_and_then_every_two(
+    head: Head,
+) -> None:
+    head.run(30)
+    stood_still = head.ray.autoscaler_ended_at = head.clock()
+
+    head.run(400)
+
+    after = [at - stood_still for at in head.ray.autoscaler_restarts]
+    assert after == [pytest.approx(sixty + 7, abs=7) for sixty in (60, 180, 300)]
+
+
+def test_one_that_works_again_is_restarted_anew_only_after_another_minute(head: Head) -> None:
+    head.ray.autoscaler_ended_at = -1.0
+    head.run(70)
+    head.ray.autoscaler_ended_at = None
+    head.run(600)
+    assert len(head.ray.autoscaler_restarts) == 1
+    stood_still = head.ray.autoscaler_ended_at = head.clock()
+
+    head.run(90)
+
+    assert head.ray.autoscaler_restarts[1:] == [pytest.approx(stood_still + 67, abs=7)]
+
+
+def test_the_next_ray_has_a_minute_of_its_own(head: Head) -> None:
+    head.ray.autoscaler_ended_at = -1.0
+    head.run(70)
+    head.health.begin()
+    began = head.clock()
+
+    head.run(100)
+
+    assert head.ray.autoscaler_restarts[1:] == [pytest.approx(began + 60, abs=1)]
+
+
 def test_a_gcs_that_does_not_say_is_no_new_round(head: Head) -> None:
     head.run(5)
     head.ray.responsive = False

@@ -23,6 +23,7 @@ class Autoscaler:
         self.starts.append(self.clock())
         self.running = SimpleNamespace(returncode=None)
         self.running.poll = lambda one=self.running: one.returncode
+        self.running.kill = self.end
         return self.running
 
     def end(self, code: int = -9) -> None:
@@ -82,6 +83,27 @@ def test_one_that_ran_for_minutes_is_started_soon_again(autoscaler: Autoscaler) 
     autoscaler.run(3)
 
     assert len(autoscaler.starts) == before + 1
+
+
+def test_one_that_is_to_be_killed_is_started_again(autoscaler: Autoscaler) -> None:
+    autoscaler.run(600)
+
+    autoscaler.process.kill()
+    ended = autoscaler.running.returncode
+    autoscaler.run(3)
+
+    assert (ended, autoscaler.running.returncode, len(autoscaler.starts)) == (-9, None, 2)
+
+
+def test_killing_one_that_has_ended_changes_nothing(autoscaler: Autoscaler) -> None:
+    autoscaler.end(1)
+    autoscaler.process.kill()
+    assert autoscaler.running.returncode == 1
+
+    autoscaler.process.forget()
+    autoscaler.process.kill()
+
+    assert len(autoscaler.starts) == 1
 
 
 def test_one_that_was_killed_with_ray_is_not_started_again(autoscaler: Autoscaler) -> None:
