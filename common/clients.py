@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
-from functools import cache
 from typing import Any
 
 import boto3
@@ -40,10 +39,18 @@ class Clients:
         self.calls = 0
         self.ahead = 0.0
         self._session = session or boto3.session.Session()
-        self._client = cache(self._make)
+        self._made: dict[str, Any] = {}
 
     def __call__(self, service: str) -> Any:
-        return self._client(service)
+        """Return a service's client: the one that was made before, if there were credentials then.
+
+        One that is made without never gets any (botocore/session.py, create_client), and those of a
+        machine may be there only a moment later.
+        """
+        client = self._made.get(service) or self._make(service)
+        if self._session.get_credentials():
+            self._made[service] = client
+        return client
 
     def in_region(self, region: str) -> "Clients":
         """Return the clients of another region, with the same credentials."""

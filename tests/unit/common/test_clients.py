@@ -6,27 +6,41 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, NoCredentialsError
 from moto import mock_aws
 
 from common.clients import Clients, translated
 from common.errors import Denied, PipelineError, Refused, Unanswered
 
 
-def test_missing_credentials_are_refused_with_a_hint(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.fixture
+def without_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A machine on which no credentials are found."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
 
+
+@pytest.mark.usefixtures("without_credentials")
+def test_missing_credentials_are_refused_with_a_hint() -> None:
     with pytest.raises(Refused) as refused, translated("asking AWS who we are"):
         Clients("us-east-1")("sts").get_caller_identity()
 
     assert "no AWS credentials were found" in str(refused.value)
     assert "--env local" in refused.value.hint
+
+
+@pytest.mark.usefixtures("without_credentials")
+def test_credentials_that_come_later_are_used() -> None:
+    clients = Clients("us-east-1")
+    with pytest.raises(NoCredentialsError):
+        clients("sts").get_caller_identity()
+
+    with mock_aws():  # which has credentials
+        assert clients("sts").get_caller_identity()["Account"] == "123456789012"
+        assert clients("sts") is clients("sts")
 
 
 def test_an_error_has_aws_s_code_and_the_attempted_action() -> None:
