@@ -18,7 +18,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ReadTimeoutError
 
 from common.clients import CONFIG, Clients
-from tests.simulation.timeline import Timeline
+from common.waiting import Clock
 from tests.unit.simulation.calls import MESSAGE, NO_CALL, Call, fingerprint, place
 
 FAULTS = ("killed", "killed after", "throttled", "denied", "failing", "timed out", "sent twice")
@@ -70,7 +70,7 @@ class Fault:
 
     name: str
     call: Call
-    clock: Timeline
+    clock: Clock
     sent: int = 0
 
     def befalls(self, call: Call) -> bool:
@@ -156,7 +156,7 @@ class Wire:
     ``changes`` has every request that reached AWS and was no read; ``answered`` is told the rest.
     """
 
-    def __init__(self, clock: Timeline, watch: Watching) -> None:
+    def __init__(self, clock: Clock, watch: Watching) -> None:
         self._clock, self._watch = clock, watch
         self.calls = 0
         self.call = NO_CALL
@@ -172,14 +172,20 @@ class Wire:
         """Send everything over this wire; botocore's pauses are simulated time, too."""
         with ExitStack() as stack:
             for service in SERVICES:
-                stack.enter_context(self._between(clients(service)))
-            stack.enter_context(
-                patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=self._clock.sleep))
-            )
+                stack.enter_context(self.between(clients(service)))
+            stack.enter_context(self.pausing())
             yield
 
     @contextmanager
-    def _between(self, client: Any) -> Iterator[None]:
+    def pausing(self) -> Iterator[None]:
+        """Have botocore's pauses between two attempts take simulated time."""
+        pauses = SimpleNamespace(sleep=self._clock.sleep)
+        with patch.object(botocore.endpoint, "time", pauses):
+            yield
+
+    @contextmanager
+    def between(self, client: Any) -> Iterator[None]:
+        """Send everything of one client over this wire."""
         events, endpoint = client.meta.events, client._endpoint
         before, protocol = endpoint._event_emitter, client.meta.service_model.resolved_protocol
         events.register_first("before-parameter-build", self._begin)

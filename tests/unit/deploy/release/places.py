@@ -1,5 +1,6 @@
 """Two environments of different accounts, or regions, and who acts in them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,15 +32,20 @@ HEAD, WORKER = WantedImage("head"), WantedImage("worker")
 
 
 class PlaceClients(MortalClients):
-    """Clients with credentials, in one region; those that they become count, and die, with them."""
+    """Clients with credentials, in one region; those that they become count, and die, with them.
+
+    ``made`` gets every client that they make.
+    """
 
     def __init__(self, keys: dict[str, str], region: str, of: "PlaceClients | None" = None) -> None:
         super().__init__(region)
         self.keys, self.of = keys, of
+        self.made: Callable[[Any], object] = of.made if of else lambda client: None
 
     def _make(self, service: str) -> Any:
         client = boto3.client(service, region_name=self.region, config=CONFIG, **self.keys)
         client.meta.events.register("before-send", self._count)
+        self.made(client)
         return client
 
     def _count(self, **given: object) -> None:
