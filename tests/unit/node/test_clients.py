@@ -27,10 +27,17 @@ def test_a_client_is_created_once_the_role_has_credentials(monkeypatch: pytest.M
     pauses: list[float] = []
     monkeypatch.setattr(boto3.session, "Session", Session)
     monkeypatch.setattr("time.sleep", pauses.append)
+    said: list[tuple[str, dict[str, object]]] = []
+
+    def log(event: str, **fields: object) -> None:
+        said.append((event, fields))
+
+    monkeypatch.setattr(clients, "EventLog", lambda: log)
     clients._session.cache_clear()
 
     made = clients.make_client("ec2", "eu-north-1")
 
     clients._session.cache_clear()
     assert made == "ec2"
-    assert pauses == [clients.PAUSE] * 2
+    assert pauses == [0.5] * 2
+    assert said == [("no credentials yet", {"level": 4, "source": "metadata service"})]
