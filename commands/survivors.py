@@ -1,8 +1,8 @@
 """Mutants that are right to survive: what a test would have to say of them would not be worth it.
 
 ``tests/mutants_that_may_survive.toml`` has a table for each file, or pattern of files: text that
-stands in the changed line, or "def NAME(" for all of a function, and why it may be changed. They
-still count as not noticed.
+stands in the changed line, "def NAME(" for all of a function, or "" for all of a file, and why it
+may be changed. They still count as not noticed.
 """
 
 import subprocess
