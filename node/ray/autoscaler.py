@@ -48,17 +48,37 @@ def is_up(gcs: GrpcGcs, address: str) -> bool:
         return False
 
 
+def number_states_from(version: int) -> None:
+    """Have Ray give its first state a higher number than this.
+
+    Each process begins at 0 (InMemoryStorage), and the GCS discards a state with a lower number
+    than the last it got (HandleReportAutoscalingState, gcs_autoscaler_state_manager.cc of Ray
+    2.60): the rounds of an autoscaler that was started again would not show.
+    """
+    from ray.autoscaler.v2.instance_manager.storage import InMemoryStorage
+
+    begin = InMemoryStorage.__init__
+
+    def __init__(self: InMemoryStorage) -> None:  # noqa: N807
+        begin(self)
+        self._version = version
+
+    InMemoryStorage.__init__ = __init__
+
+
 def main() -> None:
-    """Become the autoscaler once there is a GCS."""
+    """Become the autoscaler once there is a GCS; raises Unreachable when that is gone again."""
     die_with_parent()
     address = sys.argv[1]
     gcs = GrpcGcs(address, TOKEN)
     while not is_up(gcs, address):
         time.sleep(PAUSE)
+    version = gcs.autoscaler_state_version()
     gcs.close()
     os.environ.update(SETTINGS)
     import ray
 
+    number_states_from(version)
     sys.argv = [str(Path(str(ray.__file__)).parent / SCRIPT), *arguments(address)]
     runpy.run_path(sys.argv[0], run_name="__main__")
 

@@ -51,12 +51,22 @@ def round_in(reply: bytes) -> int:
     A round that fails reports no state (ray/autoscaler/v2/autoscaler.py, update_autoscaling_state,
     and monitor.py, _run), so the number stands still.
     """
-    version = _field(reply, 1)
-    if isinstance(version, bytes):
-        version = _field(version, 1)
-    if isinstance(version, bytes):
+    return _reported(reply, 1)
+
+
+def state_version_in(reply: bytes) -> int:
+    """Read GetClusterStatusReply, autoscaling_state = 1, and from it autoscaler_state_version = 2;
+    0 before the first state.
+    """
+    return _reported(reply, 2)
+
+
+def _reported(reply: bytes, number: int) -> int:
+    state = _field(reply, 1)
+    found = _field(state, number) if isinstance(state, bytes) else state
+    if isinstance(found, bytes):
         raise ValueError("not the protobuf message it should be")
-    return version
+    return found
 
 
 def _field(message: bytes, number: int) -> Value:

@@ -11,7 +11,14 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]
 
 from node.contract import GCS_PORT
-from node.ray.gcs import NODE_ID_BYTES, NotAdmitted, RayNode, Unreachable, round_in
+from node.ray.gcs import (
+    NODE_ID_BYTES,
+    NotAdmitted,
+    RayNode,
+    Unreachable,
+    round_in,
+    state_version_in,
+)
 from node.ray.protobuf import counted, decoded
 
 NODES = "/ray.rpc.NodeInfoGcsService/"
@@ -57,7 +64,17 @@ class GrpcGcs:
         return dict(decoded(self._call(f"{AUTOSCALER}DrainNode", request))).get(1) == 1
 
     def autoscaler_round(self) -> int:
-        return round_in(self._call(f"{AUTOSCALER}GetClusterStatus", b"", STATUS_SECONDS))
+        return round_in(self._cluster_status())
+
+    def autoscaler_state_version(self) -> int:
+        """Return the number of the last state that an autoscaler has reported; 0 before the first.
+
+        Raises Unreachable or NotAdmitted.
+        """
+        return state_version_in(self._cluster_status())
+
+    def _cluster_status(self) -> bytes:
+        return self._call(f"{AUTOSCALER}GetClusterStatus", b"", STATUS_SECONDS)
 
     def _call(self, method: str, request: bytes, seconds: float = 0.0) -> bytes:
         call: Callable[..., Any] = self._channel.unary_unary(method)

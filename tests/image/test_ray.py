@@ -19,7 +19,7 @@ import ray
 from node.ray.dashboard import import_everything
 from node.ray import autoscaler, dashboard_agent
 from node.ray.head_start import head_node
-from node.ray.gcs import round_in
+from node.ray.gcs import round_in, state_version_in
 from ray._private import node, ray_constants, services
 from ray.core.generated import autoscaler_pb2
 
@@ -45,8 +45,15 @@ assert service.full_name == "ray.rpc.autoscaler.AutoscalerStateService"
 assert {"GetClusterStatus", "DrainNode"} <= set(service.methods_by_name)
 reply = autoscaler_pb2.GetClusterStatusReply()
 reply.autoscaling_state.last_seen_cluster_resource_state_version = 300
+reply.autoscaling_state.autoscaler_state_version = 17
 reply.cluster_resource_state.cluster_resource_state_version = 301
 assert round_in(reply.SerializeToString()) == 300
+assert state_version_in(reply.SerializeToString()) == 17
+autoscaler.number_states_from(17)
+from ray.autoscaler.v2.instance_manager.storage import InMemoryStorage
+storage = InMemoryStorage()
+storage.batch_update("instances", {"one": "launching"})
+assert storage.get_version() == 18
 import_everything()
 """
 # What the drivers of NVIDIA call the GPUs of EC2's instance types (nvidia-smi -L), and EC2 itself.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from node.ray.gcs import round_in
+from node.ray.gcs import round_in, state_version_in
 from node.ray.protobuf import counted, varint_field
 
 # GetClusterStatusReply: autoscaling_state = 1, cluster_resource_state = 2.
@@ -14,9 +14,13 @@ def test_the_round_is_the_version_that_the_autoscaler_saw_last() -> None:
     assert round_in(counted(1, STATE) + CLUSTER) == 300
 
 
+def test_the_state_s_version_is_the_one_that_the_autoscaler_gave_it() -> None:
+    assert state_version_in(counted(1, STATE) + CLUSTER) == 7
+
+
 @pytest.mark.parametrize("reply", [b"", CLUSTER, counted(1, b"") + CLUSTER])
-def test_there_is_no_round_before_the_autoscaler_has_reported(reply: bytes) -> None:
-    assert round_in(reply) == 0
+def test_there_is_neither_before_the_autoscaler_has_reported(reply: bytes) -> None:
+    assert (round_in(reply), state_version_in(reply)) == (0, 0)
 
 
 @pytest.mark.parametrize("reply", [b"\x0a\xff", counted(1, counted(1, b"x"))])
