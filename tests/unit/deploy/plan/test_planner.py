@@ -13,11 +13,13 @@ from deploy.foundation.stack_plan import ResourceChange, StackPlan
 from deploy.plan.desired_state import DesiredState
 from deploy.plan.planner import plan_deploy
 from deploy.plan.steps import EnsureLaunchTemplate, Plan, RollWorkers, TerminateHeads
+from deploy.release.settings import Volume
 from tests.unit.deploy.builders import (
     NEW,
     UNCHANGED,
     a_change,
     a_desired_state,
+    a_foundation,
     a_group,
     a_release,
     an_image,
@@ -116,6 +118,37 @@ def test_a_person_reads_what_new_images_change() -> None:
         "sign": "~",
         "at_once": False,
     }
+
+
+@pytest.mark.parametrize(
+    ("changes", "lacking"),
+    [
+        ({"lease": None}, "no instance holds the head lease"),
+        ({"targets": ()}, "the load balancer does not reach the leader"),
+        ({"group": None}, "0 of 1 in service"),
+    ],
+)
+def test_a_person_reads_what_a_cluster_lacks(changes: dict[str, Any], lacking: str) -> None:
+    state = replace(serving(a_desired_state()), **changes)
+
+    words = plan_deploy(a_desired_state(), state, UNCHANGED).words
+
+    assert f"… wait for 1 head: {lacking}" in words
+
+
+def test_workers_are_launched_with_what_their_group_asks_and_the_redis_of_their_cluster() -> None:
+    volume = Volume(40, iops=6000, throughput=500, initialization_rate=300)
+    group = a_group(volume=volume, capacity_reservation_id="cr-1")
+    foundation = replace(a_foundation(), state_address=REDIS)
+
+    content = a_desired_state(head=KEEPING).worker_content(foundation, group)
+
+    assert f"redis: {REDIS}\n" in content.user_data
+    assert (content.volume_gib, content.volume_iops, content.volume_throughput) == (40, 6000, 500)
+    assert content.volume_initialization_rate == 300
+    assert content.capacity_reservation_id == "cr-1"
+    assert content.instance_type == ""  # the autoscaler names it at each launch
+    assert content.ends_on_shutdown
 
 
 def test_other_settings_make_another_version_of_a_template() -> None:
@@ -239,8 +272,23 @@ def with_types(**types: Any) -> DesiredState:
 def test_refuses_to_remove_a_node_type_that_the_autoscaler_may_launch() -> None:
     before = with_types(gpu=GPU | {"max_workers": 1})
 
-    with pytest.raises(Refused, match="lose the node types gpu"):
+    with pytest.raises(Refused) as refused:
         plan_deploy(a_desired_state(), serving(before), UNCHANGED)
+
+    assert refused.value.message == (
+        "the autoscaler would lose the node types gpu, and stop scaling while workers of them run"
+    )
+    assert refused.value.hint == (
+        "keep them in autoscaler_file with max_workers: 0, deploy, and remove them when no worker "
+        "is left"
+    )
+
+
+def test_a_node_type_of_one_s_own_may_become_a_group() -> None:
+    before = with_types(gpu=GPU | {"max_workers": 1})
+    after = a_desired_state(a_release(groups=(a_group(), a_group(name="gpu"))))
+
+    assert "update-autoscaler" in kinds(plan_deploy(after, serving(before), UNCHANGED))
 
 
 def test_refuses_to_remove_a_node_type_while_workers_of_it_run() -> None:
@@ -277,8 +325,13 @@ def test_an_override_of_a_type_that_raykiln_makes_can_be_removed(name: str) -> N
 
 
 def test_refuses_a_stored_release_whose_configuration_ray_refuses() -> None:
-    with pytest.raises(Refused, match="'max_worker' was unexpected"):
+    with pytest.raises(Refused, match="'max_worker' was unexpected") as refused:
         plan_deploy(overriding(max_worker=5), serving(a_desired_state()), UNCHANGED)
+
+    assert refused.value.message.startswith(
+        "Ray 2.60.0 would refuse the autoscaler configuration of release "
+    )
+    assert refused.value.hint == "choose another release, or correct what autoscaler_file names"
 
 
 def test_what_is_served_already_is_not_refused_for_its_configuration() -> None:
