@@ -386,3 +386,8 @@ def test_a_subnet_without_room_for_a_load_balancer_is_refused(vpc: Vpc) -> None:
         f"!network.private_subnet_ids: {made} has 6 free addresses, and the load balancer needs 8"
         " → name a larger subnet"
     ]
+
+    subnets = {"private_subnet_ids": [*vpc.subnets, made]}
+    network = {"operator_cidrs": ["10.0.0.0/8"], "vpc_id": vpc.id, **subnets}
+    # A load balancer that exists has its addresses.
+    assert vpc_findings(Clients(REGION), an_environment(network=network), a_foundation()) == ()
