@@ -6,9 +6,10 @@ import time
 from functools import cache
 from typing import Any
 
-import boto3
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from botocore.loaders import Loader
 
 from node.log import WARNING, EventLog
 
@@ -24,6 +25,27 @@ OTHERS = Config(
 
 
 PAUSE = 0.5  # seconds between attempts to find credentials
+SERVICES = [
+    "autoscaling",
+    "cloudwatch",
+    "dynamodb",
+    "ec2",
+    "logs",
+    "s3",
+    "ssm",
+]  # that a node calls
+
+
+class OwnServices(Loader):  # type: ignore[misc]
+    """Botocore's loader of the models of services, which knows those that a node calls.
+
+    For a first client Botocore lists the versions of all its services, some 400, to know whether
+    there is the one (botocore/loaders.py, load_service_model): a thousand folders, each of which is
+    a read of a disk that has just been made from a snapshot.
+    """
+
+    def list_available_services(self, type_name: str) -> list[str]:
+        return SERVICES
 
 
 @cache
@@ -34,7 +56,9 @@ def _session(region: str) -> Any:
     create_client). So this waits until the metadata service has the role's, which it may not have
     yet when an instance boots.
     """
-    session = boto3.session.Session(region_name=region)
+    session = botocore.session.get_session()
+    session.set_config_variable("region", region)
+    session.register_component("data_loader", OwnServices())
     if session.get_credentials() is None:
         EventLog()("no credentials yet", level=WARNING, source="metadata service")
     while session.get_credentials() is None:
@@ -55,7 +79,7 @@ def make_client(service: str, region: str, config: Config = OTHERS) -> Any:
 
     Blocks until there are some.
     """
-    return _session(region).client(service, config=config)
+    return _session(region).create_client(service, config=config)
 
 
 def error_code(error: ClientError) -> str:
