@@ -81,7 +81,24 @@ names = [value for value in vars(accelerators).values() if isinstance(value, str
 found = {n: NvidiaGPUAcceleratorManager._gpu_name_to_accelerator_type(n) for n in sys.argv[1:]}
 print(json.dumps([RESOURCE_CONSTRAINT_PREFIX, names, found]))
 """
+COMMANDS = """
+import json, sys
+from node.ray.launcher import warm_up
+warm_up()
+from ray.scripts import scripts
+print(json.dumps([sorted(scripts.cli.commands), sorted(sys.modules)]))
+"""
 IMPORT = "import json, ray, boto3, yaml; print(json.dumps([ray.__version__, ray.__file__]))"
+
+
+def test_what_waits_to_become_ray_start_has_not_imported_other_commands(machine: Any) -> None:
+    command = "cd /opt/raykiln && /opt/ray/bin/python -B -c %s"
+
+    commands, modules = json.loads(machine.check_output(command, COMMANDS))
+
+    assert "start" in commands
+    assert {"job", "list", "serve"} & set(commands) == set()
+    assert {"aiohttp", "pydantic"} & set(modules) == set()
 
 
 def test_ray_imports_from_its_own_environment(machine: Any, expected: Expected) -> None:
