@@ -1,90 +1,21 @@
-"""Run the head guard on a real instance: its clients, its clock. ``python -m node.head.main`` in
-ray-head.service.
+"""Guard this head: ``python -m node.head.main`` in ray-head.service.
 
-All decisions are guard.py's. Touches AWS through the clients it makes.
+First of all Ray begins to be imported, in a process of its own: that takes longest of what a head
+does before it may lead. The guard itself (assembly.py), with its AWS clients, is imported beside
+it.
 """
 
 import os
-import time
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from node.clients import LEASE, make_client
 from node.contract import BOOTSTRAP_LOGS, HEAD
-from node.head.autoscaler_file import AutoscalerFile
-from node.head.background_calls import BackgroundCalls
-from node.head.guard import Guard
-from node.head.kill_timer import KillTimer
-from node.head.loop import StopRequest, run
-from node.head.relay import SocketProxies
-from node.head.services import AwsHeadServices
-from node.head.web import serve_leader
-from node.identity import Identity, instance_tag
-from node.lease.lease import Lease
-from node.lease.table import DynamoLeaseTable
-from node.log import EventLog, Log
+from node.identity import Identity
+from node.log import EventLog
 from node.ray import users
-from node.ray.config_check import refusal
-from node.ray.grpc_gcs import GrpcGcs
-from node.ray.head_process import RayHeadProcess
-from node.ray.launches import Launches
-from node.ray.start_settings import AUTOSCALER, LAUNCHES, REDIS_PASSWORD, TOKEN
-from node.ray.token import NotFit
-from node.reports import Reports
+from node.ray.head_process import spawn_launcher
 
 LOG = Path(BOOTSTRAP_LOGS[HEAD])
-boot_clock = partial(
-    time.clock_gettime, time.CLOCK_BOOTTIME
-)  # goes on while the machine is suspended
-
-
-def make_guard(identity: Identity, executor: ThreadPoolExecutor, log: Log) -> Guard:
-    """Return the guard of this instance, with everything that it needs."""
-    client = partial(make_client, region=identity.region)
-    dynamodb = make_client("dynamodb", identity.region, LEASE)
-    table = DynamoLeaseTable(dynamodb, identity.lease_table, identity.environment)
-    services = AwsHeadServices(
-        identity=identity,
-        reports=Reports(identity, client("cloudwatch"), client("autoscaling")),
-        ssm=client("ssm"),
-        ec2=client("ec2"),
-        token=TOKEN,
-        redis_password=REDIS_PASSWORD,
-        autoscaler=AutoscalerFile(
-            AUTOSCALER,
-            identity,
-            s3=client("s3"),
-            read_tag=instance_tag,
-            refusal=refusal,
-            log=log,
-        ),
-        log=log,
-    )
-    lease = Lease(
-        table,
-        identity.instance_id,
-        identity.address,
-        clock=boot_clock,
-        log=log,
-        set_kill_time=KillTimer().set,
-    )
-    return Guard(
-        lease,
-        RayHeadProcess(
-            identity,
-            GrpcGcs(identity.address, TOKEN),
-            Launches(LAUNCHES),
-            user=users.RAY,
-            autoscaler_user=users.AUTOSCALER,
-        ),
-        SocketProxies(identity.address, clock=boot_clock, log=log, user=users.RAY),
-        services,
-        BackgroundCalls(executor, clock=boot_clock, log=log, final=NotFit),
-        clock=boot_clock,
-        log=log,
-    )
 
 
 def main() -> NoReturn:
@@ -94,10 +25,11 @@ def main() -> NoReturn:
     released by now.
     """
     log = EventLog(file=LOG)
-    executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="background")
-    guard = make_guard(Identity.read(), executor, log)
-    serve_leader(lambda: guard.takes_traffic, guard.status)
-    code = run(guard, StopRequest().listen())
+    identity = Identity.read()
+    launcher = spawn_launcher(identity, users.RAY)
+    from node.head.assembly import guard_head
+
+    code = guard_head(identity, launcher, log)
     log("guard ended", code=code)
     os._exit(code)
 

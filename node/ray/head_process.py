@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from typing import NamedTuple
 
 from node.identity import Identity
 from node.ray.autoscaler_process import AutoscalerProcess
@@ -16,10 +17,34 @@ from node.ray.start_settings import head_arguments, head_environment
 from node.ray.users import as_user
 
 
+class Launcher(NamedTuple):
+    """The process that imports Ray ahead of time (launcher.py), and our end of the socket to it."""
+
+    process: "subprocess.Popen[bytes]"
+    talk: socket.socket
+
+
+def spawn_launcher(identity: Identity, user: str) -> Launcher:
+    """Begin to import Ray in a process below this one."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "node.ray.launcher"],
+            stdin=theirs.fileno(),
+            **as_user(user, _environment(identity)),
+        )
+    return Launcher(process, ours)
+
+
+def _environment(identity: Identity) -> dict[str, str]:
+    return {**os.environ, **head_environment(identity)}
+
+
 class RayHeadProcess:
     """Ray in processes below this one, in its cgroup, as ``user``; its autoscaler as another.
 
-    Without names, both run as this process.
+    Without names, both run as this process. ``launcher`` is one that has been spawned already.
     """
 
     def __init__(
@@ -30,6 +55,7 @@ class RayHeadProcess:
         *,
         user: str = "",
         autoscaler_user: str = "",
+        launcher: Launcher | None = None,
     ) -> None:
         become_subreaper()
         self._identity, self._gcs, self._launches = identity, gcs, launches
@@ -37,6 +63,8 @@ class RayHeadProcess:
         self._autoscaler = AutoscalerProcess(self._spawn_autoscaler)
         self._child: subprocess.Popen[bytes] | None = None
         self._talk: socket.socket | None = None
+        if launcher:
+            self._child, self._talk = launcher
         self._warm = False
 
     def warm(self) -> bool:
@@ -88,22 +116,12 @@ class RayHeadProcess:
         return self._launches.refused(time.time())
 
     def _spawn(self) -> None:
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        with theirs:
-            self._child = subprocess.Popen(
-                [sys.executable, "-m", "node.ray.launcher"],
-                stdin=theirs.fileno(),
-                **as_user(self._user, self._environment()),
-            )
-        self._talk, self._warm = ours, False
+        self._child, self._talk = spawn_launcher(self._identity, self._user)
+        self._warm = False
 
     def _spawn_autoscaler(self) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
             [sys.executable, "-m", "node.ray.autoscaler", self._identity.address],
             stdin=subprocess.DEVNULL,
-            **as_user(self._autoscaler_user, self._environment()),
+            **as_user(self._autoscaler_user, _environment(self._identity)),
         )
-
-    def _environment(self) -> dict[str, str]:
-        return {**os.environ, **head_environment(self._identity)}

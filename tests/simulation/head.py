@@ -31,7 +31,7 @@ from tests.simulation.service import Service
 
 PYTHON_STARTS = 0.5
 RAY = "2.60.0"
-TICK = 0.25  # as in node/head/main.py
+TICK = 0.25  # as in node/head/loop.py
 
 
 class FakeRayHead:
@@ -186,7 +186,7 @@ class HeadProcess:
 def make_guard(
     machine: Machine, identity: Identity, files: Files, ray: FakeRayHead, relay: FakeRelay
 ) -> Guard:
-    """Return the guard of one head, as node/head/main.py does."""
+    """Return the guard of one head, as node/head/assembly.py does."""
     table = DynamoLeaseTable(LeaseClient(machine), identity.lease_table, identity.environment)
     read_tag = tag_reader(machine.host.instance_id)
     reports = Reports(
