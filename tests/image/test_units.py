@@ -29,7 +29,7 @@ def test_exactly_our_units_were_added(machine: Any, expected: Expected) -> None:
     assert {line.rpartition("/")[2] for line in found.splitlines()} == ours
 
 
-def test_nothing_upgrades_packages_behind_the_image_tests(machine: Any, expected: Expected) -> None:
+def test_no_unit_can_start_that_a_node_must_not_run(machine: Any, expected: Expected) -> None:
     for unit in expected.masked:
         assert machine.run("systemctl is-enabled %s", unit).stdout.strip() == "masked", unit
 

@@ -129,6 +129,9 @@ def test_timers_and_jobs_at_work_are_stopped_and_snaps_held_before_the_locks(too
 
     assert completed.returncode == 0, completed.stderr
     assert done == [
+        "systemctl stop man-db.timer",
+        "systemctl stop e2scrub_all.timer",
+        "systemctl stop dpkg-db-backup.timer",
         "systemctl stop apt-daily.timer",
         "systemctl stop apt-daily.service",
         "systemctl reset-failed apt-daily.service",
