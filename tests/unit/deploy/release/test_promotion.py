@@ -178,8 +178,10 @@ def test_the_way_back_is_to_what_was_promoted_before_and_there_again(clients: Cl
 def test_there_is_no_way_back_from_the_first_promotion(clients: Clients) -> None:
     promoted(clients)
 
-    with pytest.raises(Refused, match="the channel of prod has named no other images"):
+    with pytest.raises(Refused, match="the channel of prod has named no other images") as refused:
         plan_way_back(clients, PROD)
+
+    assert refused.value.hint == "invoke images.promote --to prod promotes what another serves"
 
 
 def test_there_is_no_way_back_to_an_image_that_is_gone(clients: Clients) -> None:
@@ -187,8 +189,10 @@ def test_there_is_no_way_back_to_an_image_that_is_gone(clients: Clients) -> None
     promoted(clients, hours=1)
     clients("ec2").deregister_image(ImageId=old[HEAD])
 
-    with pytest.raises(Refused, match=f"head: {old[HEAD]} does not exist any more"):
+    with pytest.raises(Refused, match=f"head: {old[HEAD]} does not exist any more") as refused:
         plan_way_back(clients, PROD)
+
+    assert refused.value.hint == "`invoke images` lists the images that there are"
 
 
 def test_a_channel_that_was_set_in_part_is_not_deployed_from(clients: Clients) -> None:

@@ -132,8 +132,10 @@ def test_more_than_ec2_takes_is_refused() -> None:
     """User data has 16 KB before it is encoded."""
     labels = tuple((f"label-{n}", "x" * 60) for n in range(250))
 
-    with pytest.raises(Refused, match=r"user data of a worker has .* and EC2 takes 16384"):
+    with pytest.raises(Refused, match=r"user data of a worker has .* and EC2 takes 16384") as e:
         worker_user_data(an_environment(), a_group(labels=labels))
+
+    assert e.value.hint == "give the group fewer resources, labels or file systems"
 
 
 def test_a_release_with_more_than_ec2_takes_is_refused_with_the_group() -> None:
