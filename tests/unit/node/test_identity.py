@@ -156,3 +156,16 @@ def test_a_tag_is_read_whose_key_has_a_colon(imds: str, monkeypatch: pytest.Monk
 def test_an_unreachable_metadata_service_is_named() -> None:
     with pytest.raises(NoMetadata, match="cannot be reached"):
         metadata_service("http://127.0.0.1:9/latest")
+
+
+def test_node_env_has_what_units_and_ray_read_of_an_identity() -> None:
+    assert an_identity().environment_file() == (
+        "RAY_CLOUD_INSTANCE_ID=i-0a\n"
+        "RAY_NODE_TYPE_NAME=head\n"
+        "RAYKILN_ENVIRONMENT=test\n"
+        "RAYKILN_ROLE=head\n"
+        "RAYKILN_ADDRESS=10.0.0.1\n"
+        "RAYKILN_HEAD_NAME=ray-head.test.ray.internal\n"
+        "AWS_REGION=us-east-1\n"
+        "AWS_DEFAULT_REGION=us-east-1\n"
+    )

@@ -62,7 +62,7 @@ def test_a_standby_could_lead_next(others: list[Member], standby: str) -> None:
     assert heads(a_group(member("i-1"), *others), "i-1", "i-2").standby == standby
 
 
-def test_without_a_group_nobody_stands_by() -> None:
+def test_without_a_group_no_head_stands_by() -> None:
     assert heads(None, "i-1", "i-2").standby == ""
 
 

@@ -39,11 +39,11 @@ def test_the_deploy_role_needs_the_boundary_in_the_environment() -> None:
     ]
 
 
-def test_with_a_boundary_nobody_is_asked_who_calls() -> None:
-    def nobody(service: str) -> Any:
+def test_with_a_boundary_aws_is_not_asked_who_calls() -> None:
+    def unasked(service: str) -> Any:
         raise AssertionError(service)
 
-    clients: Any = nobody
+    clients: Any = unasked
     environment = an_environment(nodes={"permissions_boundary": BOUNDARY})
     assert account_findings(clients, environment) == ()
 

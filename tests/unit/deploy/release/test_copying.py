@@ -94,7 +94,7 @@ def test_the_target_gets_copies_with_all_that_is_known_and_nothing_is_shared_aft
         assert shares(ami_id) == ([], set(), [])
 
 
-def test_a_copy_of_which_nobody_signed_whose_it_is_is_completed_again(make: Make) -> None:
+def test_a_copy_without_a_signed_original_is_completed_again(make: Make) -> None:
     there = make(region=SECOND_REGION)
     ids = there.bake()
     there.promote(there.owner)

@@ -19,7 +19,7 @@ def ends(which: Literal["leader", "stale or surplus"]) -> Step:
 
 
 def a_journal(*took: float, verdict: RolloutStatus = "done", failed: bool = False) -> Journal:
-    """Return a rollout whose hand-over began at 100 s and took so long until it was reached."""
+    """Return a rollout whose hand-over began at 100 s and took these seconds."""
     journal = begin_journal("dev", "deploy", from_release="", to_release="a", plan=(), now=0.0)
     for seconds in took:
         outcome = "failed: it hung" if failed else "i-2 leads"

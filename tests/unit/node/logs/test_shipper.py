@@ -485,3 +485,23 @@ def test_a_node_that_gives_up_waits_until_its_last_lines_are_shipped(tmp_path: P
 def test_without_a_shipper_it_does_not_wait_for_ever(tmp_path: Path) -> None:
     with pytest.raises(TimeoutError):
         await_shipped(1.0, Progress(tmp_path / "none"), seconds=0.05, every=0.01)
+
+
+def test_the_journal_is_asked_for_whole_entries_of_the_units_after_the_last_one() -> None:
+    assert journal_command(["a.service", "b.service"], "", follow=False) == [
+        "journalctl",
+        "--output=json",
+        "--output-fields=MESSAGE,PRIORITY,UNIT,_SYSTEMD_UNIT,SYSLOG_IDENTIFIER",
+        "--all",
+        "--quiet",
+        "--no-pager",
+        "--unit=a.service",
+        "--unit=b.service",
+    ]
+    assert journal_command(["a.service"], "c", follow=True)[6:] == [
+        "--unit=a.service",
+        "--after-cursor=c",
+        "--follow",
+        "--no-tail",
+        "--merge",
+    ]

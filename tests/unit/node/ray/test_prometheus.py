@@ -29,7 +29,12 @@ def test_it_sends_through_the_signer_and_again_what_aws_throttles() -> None:
     [remote] = configuration(an_identity(remote_write=WORKSPACE))["remote_write"]
 
     assert remote["url"] == "http://127.0.0.1:9089/workspaces/ws-1a/api/v1/remote_write"
-    assert remote["queue_config"]["retry_on_http_429"] is True
+    assert remote["queue_config"] == {
+        "max_samples_per_send": 1000,
+        "max_shards": 1,
+        "capacity": 2500,
+        "retry_on_http_429": True,
+    }
 
 
 def test_it_is_written_into_the_units_folder(

@@ -12,6 +12,74 @@ REDIS = "state.ray.internal:6379"
 RECONNECT = "RAY_gcs_rpc_server_reconnect_timeout_s"
 
 
+COMMON = {
+    "RAY_CLOUD_INSTANCE_ID": "i-0a",
+    "RAY_NODE_TYPE_NAME": "head",
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN_PATH": "/run/ray/token",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ROTATION_MAX_BYTES": "33554432",
+    "RAY_ROTATION_BACKUP_COUNT": "2",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
+
+
+def test_a_head_s_ray_is_started_with_these_settings() -> None:
+    assert head_environment(an_identity()) == COMMON | {
+        "RAY_enable_autoscaler_v2": "1",
+        "RAY_PROMETHEUS_HOST": "http://127.0.0.1:9090",
+        "RAY_GRAFANA_HOST": "DISABLED",
+    }
+    assert head_arguments(an_identity()) == [
+        "start",
+        "--head",
+        "--block",
+        "--num-cpus=0",
+        "--node-ip-address=10.0.0.1",
+        "--port=6379",
+        "--no-monitor",
+        "--dashboard-host=0.0.0.0",
+        "--metrics-export-port=8480",
+        "--disable-usage-stats",
+        "--log-color=false",
+    ]
+
+
+def test_a_worker_s_ray_is_started_with_these_settings() -> None:
+    plain = [
+        "start",
+        "--block",
+        "--address=ray-head.test.ray.internal:6379",
+        "--node-ip-address=10.0.0.1",
+        "--metrics-export-port=8480",
+        "--disable-usage-stats",
+        "--log-color=false",
+    ]
+    gpu = an_identity(
+        gpus="2",
+        resources='{"shelf": 1}',
+        labels="a=b",
+        object_store_bytes="1000",
+        instance_store="spill",
+    )
+
+    assert worker_environment(an_identity()) == COMMON | {
+        "RAY_raylet_liveness_self_check_interval_ms": "1000",
+        "RAY_grpc_client_keepalive_time_ms": "5000",
+        "RAY_grpc_client_keepalive_timeout_ms": "3000",
+        "RAY_gcs_rpc_server_reconnect_timeout_s": "20",
+    }
+    assert worker_arguments(an_identity()) == [*plain, '--resources={"driver": 1000}']
+    assert worker_arguments(gpu) == [
+        *plain,
+        "--num-gpus=2",
+        '--resources={"shelf": 1, "driver": 1000}',
+        "--labels=a=b",
+        "--object-store-memory=1000",
+        "--temp-dir=/mnt/instance-store/ray",
+    ]
+
+
 def test_without_redis_a_head_stores_nothing_and_raylets_end_within_seconds() -> None:
     assert not [key for key in head_environment(an_identity()) if "REDIS" in key]
     assert worker_environment(an_identity())[RECONNECT] == "20"
