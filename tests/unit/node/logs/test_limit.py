@@ -149,6 +149,9 @@ def test_a_session_that_ended_keeps_its_logs_alone(session: Path, tmp_path: Path
     (ended / "ray_spilled_objects").mkdir()
     (ended / "ray_spilled_objects/1").write_bytes(b"x" * 1000)
     log = a_log(ended, "raylet.out", 1000)
+    elsewhere = tmp_path / "elsewhere/kept"
+    elsewhere.mkdir(parents=True)
+    (ended / "a_link").symlink_to(elsewhere.parent)
     (session / "sockets").mkdir()
     os.utime(ended, (OLD, OLD))
     os.utime(session, (OLD, OLD))
@@ -157,6 +160,7 @@ def test_a_session_that_ended_keeps_its_logs_alone(session: Path, tmp_path: Path
 
     assert [path.name for path in ended.iterdir()] == ["logs"]
     assert log.exists()
+    assert elsewhere.exists()
     assert (session / "sockets").exists()
 
 
