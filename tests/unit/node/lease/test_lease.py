@@ -328,3 +328,17 @@ def test_the_holder_writes_which_autoscaler_yaml_it_uses() -> None:
     step_for(2.25, clock, lease)
     assert table.item.autoscaler == "s3://bucket/two.yaml"
     assert table.item.refused == "s3://bucket/three.yaml no key"
+
+
+def test_a_lease_that_was_lost_is_not_taken_at_once_though_its_item_is_gone() -> None:
+    """Whoever took it meanwhile may have held it until its item was deleted."""
+    table, clock = MemoryTable(), FakeClock()
+    lease = a_lease(table, clock)
+    lease.step()
+    assert lease.held
+
+    table.item = None
+    step_for(10.0, clock, lease)
+    assert table.item is None
+    step_for(4.0, clock, lease)
+    assert lease.held

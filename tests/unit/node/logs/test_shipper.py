@@ -20,6 +20,7 @@ from node.logs.progress import Progress
 from node.logs.shipper import LAST_SECONDS, LogShipper
 from node.logs.source import LINE_BYTES, JournalSource, Source, journal_command
 from node.logs.stream import CloudWatchStream, Rejected, Stream
+from tests.unit.answers import Answers, refused
 from tests.unit.node.fakes import silent
 
 NOW = 1_795_000_000_000
@@ -485,6 +486,20 @@ def test_a_node_that_gives_up_waits_until_its_last_lines_are_shipped(tmp_path: P
 def test_without_a_shipper_it_does_not_wait_for_ever(tmp_path: Path) -> None:
     with pytest.raises(TimeoutError):
         await_shipped(1.0, Progress(tmp_path / "none"), seconds=0.05, every=0.01)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [("InvalidParameterException", Rejected), ("ThrottlingException", ClientError)],
+)
+def test_lines_that_cloudwatch_will_never_take_are_rejected(
+    code: str, kind: type[Exception]
+) -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html"""
+    aws: Any = Answers(put_log_events=refused(code))
+
+    with pytest.raises(kind):
+        CloudWatchStream(aws("logs"), STREAM, silent).put(a_batch(event(1, now())))
 
 
 def test_the_journal_is_asked_for_whole_entries_of_the_units_after_the_last_one() -> None:
