@@ -121,7 +121,7 @@ def try_room(room: str, tenths: int, minutes: float) -> Verdicts:
 def show(found: Verdicts) -> None:
     """Print how many mutants of a room were noticed, and name those that were not.
 
-    Those that may survive are only counted, by the reason.
+    Those that may survive are only counted, by the reason, and left out of a second share.
     """
     from deploy.report.console import console
 
@@ -129,6 +129,10 @@ def show(found: Verdicts) -> None:
     console.print(f"{found.room}: {found.in_words}", soft_wrap=True)
     for why, count in Counter(filter(None, reasons.values())).most_common():
         console.print(f"  {count} may survive: {why}", soft_wrap=True)
+    if others := found.tried - sum(map(bool, reasons.values())):
+        console.print(
+            f"  {found.noticed} of the {others} others ({100 * found.noticed // others} %)"
+        )
     if unexplained := [name for name, why in reasons.items() if not why]:
         console.print("not noticed:", *unexplained, sep="\n  ", soft_wrap=True)
         console.print(f"  → in {found.folder}: python -m mutmut show NAME", soft_wrap=True)

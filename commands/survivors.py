@@ -2,7 +2,7 @@
 
 ``tests/mutants_that_may_survive.toml`` has a table for each file, or pattern of files: text that
 stands in the changed line, "def NAME(" for all of a function, or "" for all of a file, and why it
-may be changed. They still count as not noticed.
+may be changed. They count as not noticed in the first share that is printed, not in the second.
 """
 
 import subprocess

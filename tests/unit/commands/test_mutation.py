@@ -53,6 +53,7 @@ def test_what_is_not_noticed_is_named_in_full_unless_it_may_survive(
     assert capsys.readouterr().out == (
         "deploy/foundation: 1 of 4 mutants noticed (25 %; 0 by their types, 1 by tests)\n"
         "  2 may survive: for a reason\n"
+        "  1 of the 2 others (50 %)\n"
         f"not noticed:\n  {name}\n"
         "  → in copy: python -m mutmut show NAME\n"
     )
