@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from unittest.mock import Mock
 
 import pytest
 
@@ -183,6 +184,16 @@ def test_an_interruption_after_a_recommendation_has_its_own_deadline() -> None:
 
 def test_a_recommendation_that_cannot_be_read_is_ignored() -> None:
     assert not Leaver({REBALANCE: "{}"}).step()
+
+
+def test_whoever_says_that_a_node_is_leaving_is_told_its_leader_and_its_raylet() -> None:
+    node = Node()
+    asked = Mock(return_value=False)
+    node.watchdog._is_leaving = asked
+
+    node.run(1)
+
+    asked.assert_called_with(node.table.item, node.unit.running)
 
 
 def test_a_node_that_is_leaving_is_neither_killed_nor_given_up() -> None:
