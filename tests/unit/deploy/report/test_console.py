@@ -192,3 +192,46 @@ def test_on_a_terminal_every_line_is_shown_until_it_ends(monkeypatch: pytest.Mon
     assert "worker waits" in shown.getvalue()
     assert "head" not in shown.getvalue()
     assert "ami-1" in out.getvalue()
+
+
+def test_a_table_has_its_title_above_its_columns_and_no_frame(printed: StringIO) -> None:
+    console.show_table("Heads", ("id", "state"), (("i-1", "[leads]"), ("i-22", "stands by")))
+
+    lines = [line.rstrip() for line in printed.getvalue().splitlines()]
+    assert lines == ["Heads", "id    state", "i-1   [leads]", "i-22  stands by"]
+
+
+def test_data_are_printed_as_json_without_markup_or_wrapping(printed: StringIO) -> None:
+    console.print_json({"words": "[red] " + "x" * 20})
+
+    assert printed.getvalue() == '{\n  "words": "[red] xxxxxxxxxxxxxxxxxxxx"\n}\n'
+
+
+def test_a_step_is_a_line_with_its_outcome_and_its_seconds(printed: StringIO) -> None:
+    steps = console.LiveSteps()
+
+    steps.begin("wait for [1] head")
+    steps.end("i-1 leads")
+
+    assert printed.getvalue() == "✓ wait for [1] head: i-1 leads (0.0 s)\n"
+
+
+def test_what_a_long_step_says_is_printed_now_and_then(
+    printed: StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter([100.0, 100.5, 100.0 + console.QUIET_SECONDS + 1, 200.0, 200.0, 200.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(times))
+    steps = console.LiveSteps()
+
+    steps.begin("wait")
+    steps.say("at first")
+    steps.say("later")
+
+    assert "at first" not in printed.getvalue()
+    assert "later" in printed.getvalue()
+
+
+def test_a_command_that_fails_is_named_with_its_exit_code() -> None:
+    with pytest.raises(PipelineError, match="3"):
+        console.run_timed([sys.executable, "-c", "raise SystemExit(3)"])
+    assert console.run_timed([sys.executable, "-c", ""]) >= 0

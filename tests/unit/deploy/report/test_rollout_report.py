@@ -236,3 +236,42 @@ def test_a_gap_is_from_the_last_answer_to_the_next(
     assert (worst.seconds if worst else 0) == max(
         ((end or len(answers) - 1) - begin for begin, end in found), default=0
     )
+
+
+def test_the_page_has_these_facts_this_plan_and_these_steps() -> None:
+    page = html_report(replace(a_journal(), verdict="rolled back", reason="a < b"))
+
+    assert (
+        '<body>\n<h1><span class="verdict rolled-back">rolled back</span>deploy of dev</h1>\n'
+        '<div class="reason"><strong>Why it was rolled back</strong>a &lt; b</div>\n'
+        '<dl><dt>Release</dt><dd><span class="id">aaaaaaaaaaaaaaaa</span> → '
+        '<span class="id">bbbbbbbbbbbbbbbb</span></dd><dt>By</dt><dd>anna@laptop</dd>'
+        "<dt>When</dt><dd>2026-11-22 06:21:35 to 06:23:40 UTC</dd>"
+        "<dt>Took</dt><dd>2:05 min</dd></dl>\n<h2>Timeline</h2>\n" in page
+    )
+    steps = (
+        ("launch template ray-head-dev", "lt-1 version 8", "1.2 s"),
+        ("group ray-head-asg-dev", "2 of version 8", "0.8 s"),
+        ("wait for the new head", "i-new in service", "74 s"),
+        ("hand the lease over to i-new", "i-new leads, epoch 8", "6.5 s"),
+        ("verify the cluster", "8 checks passed", "40 s"),
+        ("head i-old", "the group keeps i-new", "2.0 s"),
+    )
+    rows = "".join(
+        f'<tr><td>{what}</td><td>{outcome}</td><td class="number">{took}</td></tr>'
+        for what, outcome, took in steps
+    )
+    assert page.endswith(
+        '<h2>Plan</h2>\n<ol class="plan"><li><span class="sign">~</span>launch template '
+        'ray-head-dev: image ami-1 → ami-2</li><li><span class="sign">-</span>head i-old: of '
+        "version 7</li></ol>\n<h2>Steps</h2>\n<table><thead><tr><th>Step</th><th>Outcome</th>"
+        f'<th class="number">Time</th></tr></thead><tbody>{rows}</tbody></table>\n'
+        "<footer>Raykiln, rollout <code>20261122T062135Z-bbbbbbbb</code></footer>\n</body></html>\n"
+    )
+
+
+def test_a_failed_rollout_says_why() -> None:
+    page = html_report(replace(a_journal(), verdict="failed", reason="no head came up"))
+
+    assert '<span class="verdict failed">failed</span>' in page
+    assert "<strong>Why it failed</strong>no head came up" in page
