@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from node.lease.table import DynamoLeaseTable, LeaseItem, LeaseTable, Refused, Unknown
+from tests.unit.answers import Answers
 from tests.unit.node.fakes import MemoryTable
 
 TABLE = "raykiln-lease-test"
@@ -124,3 +125,66 @@ def test_a_renewal_returns_the_item_with_a_successor_named_since(
     )
     table.release(1, "i-0a")
     assert table.read() == replace(item, released=True)
+
+
+def test_each_call_is_one_request_that_counts_on_nothing_but_the_lease_itself() -> None:
+    item = {
+        "epoch": {"N": "3"},
+        "beat": {"N": "8"},
+        "holder": {"S": "i-1"},
+        "address": {"S": "10.0.0.1"},
+        "released": {"BOOL": False},
+    }
+    aws: Any = Answers(get_item={"Item": item}, put_item={}, update_item={"Attributes": item})
+    table = DynamoLeaseTable(aws("dynamodb"), "leases", "test")
+
+    seen = table.read()
+    table.take(seen, "i-2", "10.0.0.2", "s3://b/a.yaml", "")
+    table.take(None, "i-2", "10.0.0.2", "", "")
+    table.renew(3, "i-1", "s3://b/a.yaml", "why")
+    table.release(3, "i-1")
+
+    key = {"cluster": {"S": "test"}}
+    first = {
+        **key,
+        "epoch": {"N": "1"},
+        "beat": {"N": "0"},
+        "holder": {"S": "i-2"},
+        "address": {"S": "10.0.0.2"},
+        "released": {"BOOL": False},
+        "autoscaler": {"S": ""},
+        "autoscaler_refused": {"S": ""},
+    }
+    held = {
+        "Key": key,
+        "ConditionExpression": "epoch = :epoch AND holder = :holder",
+        "ReturnValues": "ALL_NEW",
+    }
+    ours = {":epoch": {"N": "3"}, ":holder": {"S": "i-1"}}
+    requests = [request for _, request in aws.requests]
+    assert all(request.pop("TableName") == "leases" for request in requests)
+    assert requests == [
+        {"Key": key, "ConsistentRead": True},
+        {
+            "Item": first | {"epoch": {"N": "4"}, "autoscaler": {"S": "s3://b/a.yaml"}},
+            "ConditionExpression": "epoch = :epoch AND beat = :beat",
+            "ExpressionAttributeValues": {":epoch": {"N": "3"}, ":beat": {"N": "8"}},
+        },
+        {"Item": first, "ConditionExpression": "attribute_not_exists(epoch)"},
+        {
+            **held,
+            "UpdateExpression": "SET beat = beat + :one, autoscaler = :autoscaler, "
+            "autoscaler_refused = :refused",
+            "ExpressionAttributeValues": ours
+            | {
+                ":one": {"N": "1"},
+                ":autoscaler": {"S": "s3://b/a.yaml"},
+                ":refused": {"S": "why"},
+            },
+        },
+        {
+            **held,
+            "UpdateExpression": "SET released = :yes",
+            "ExpressionAttributeValues": ours | {":yes": {"BOOL": True}},
+        },
+    ]
