@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from rich.console import Console
@@ -232,6 +233,27 @@ def test_what_a_long_step_says_is_printed_now_and_then(
 
 
 def test_a_command_that_fails_is_named_with_its_exit_code() -> None:
-    with pytest.raises(PipelineError, match="3"):
+    with pytest.raises(PipelineError) as raised:
         console.run_timed([sys.executable, "-c", "raise SystemExit(3)"])
+
+    assert raised.value.message == f"`{sys.executable} -c 'raise SystemExit(3)'` exited with 3"
+    assert raised.value.hint == "see its output above"
     assert console.run_timed([sys.executable, "-c", ""]) >= 0
+
+
+def test_a_report_s_problems_come_last(printed: StringIO) -> None:
+    report = Mock(sections=list, problems=("no [leader]",))
+
+    console.show_report(report)
+
+    assert printed.getvalue() == "! no [leader]\n"
+
+
+def test_what_a_person_types_stands_behind_the_question(keyboard: int) -> None:
+    os.write(keyboard, b"name\n")
+
+    assert console.ask("Which one?") == "name"
+
+    shown = console.console.file
+    assert isinstance(shown, StringIO)
+    assert shown.getvalue() == "Which one? "

@@ -24,9 +24,11 @@ NEW = replace(OLD, ami_id="ami-2", git="", created="2026-11-22", ray_version="2.
 def test_a_page_is_self_contained_and_escapes_its_title() -> None:
     text = page("a < b", ["<p>one</p>", "", "<p>two\x1b</p>"])
 
-    assert text.startswith('<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/>')
-    assert '<meta name="viewport" content="width=device-width, initial-scale=1"/>' in text
-    assert "<title>a &lt; b</title><style>\n" in text
+    assert text.startswith(
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
+        "<title>a &lt; b</title><style>\n"
+    )
     assert text.endswith("</style></head>\n<body>\n<p>one</p>\n<p>two</p>\n</body></html>\n")
 
 
