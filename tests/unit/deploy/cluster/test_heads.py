@@ -1,6 +1,7 @@
 """The heads: who leads, who could, and which one an operator means."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,9 +18,10 @@ from deploy.cluster.head_group import (
     has_no_heads,
     unwanted,
 )
-from deploy.cluster.heads import Heads
+from deploy.cluster.heads import Heads, find_heads
 from deploy.cluster.state import Lease
 from tests.unit.answers import Answers, refused
+from tests.unit.deploy.builders import an_environment
 
 NAME = "ray-head-asg-dev"
 LEASE = Lease("i-1", "10.0.0.1", 1, 1, released=False)
@@ -90,6 +92,38 @@ def test_an_operator_means_the_leader_or_a_running_head() -> None:
         both.select("i-9")
     assert caught.value.message == "i-9 is not a running head of dev"
     assert caught.value.hint == "running heads: i-1, i-2"
+
+
+def test_the_running_heads_are_read_with_the_lease_and_the_group() -> None:
+    def instance(name: str, role: str, state: str = "running") -> dict[str, Any]:
+        return {
+            "InstanceId": name,
+            "State": {"Name": state},
+            "InstanceType": "m6i.large",
+            "ImageId": "ami-1",
+            "Placement": {"AvailabilityZone": "us-east-1a"},
+            "LaunchTime": datetime(2026, 11, 22, tzinfo=UTC),
+            "Tags": [{"Key": "raykiln:role", "Value": role}],
+        }
+
+    instances = [
+        instance("i-1", "head"),
+        instance("i-2", "head", "pending"),
+        instance("i-3", "worker"),
+    ]
+    group = {"MinSize": 0, "DesiredCapacity": 1, "MaxSize": 2}
+    aws: Any = Answers(
+        describe_instances={"Reservations": [{"Instances": instances}]},
+        get_item={},
+        describe_auto_scaling_groups={"AutoScalingGroups": [group]},
+        describe_lifecycle_hooks={"LifecycleHooks": []},
+    )
+
+    found = find_heads(aws, an_environment())
+
+    assert (found.environment, found.running, found.lease) == ("dev", ("i-1",), None)
+    assert found.group
+    assert found.group.name == NAME
 
 
 # --- The group -----------------------------------------------------------------------------------

@@ -1,0 +1,208 @@
+"""Launch templates: found with their versions, written once, deleted if they exist."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from common.errors import PipelineError
+from deploy.cluster.launch_template import (
+    Template,
+    TemplateVersion,
+    ensure_version,
+    find_template,
+    find_worker_templates,
+    make_default,
+    remove_template,
+)
+from deploy.cluster.ray_access import cluster_token, open_road, road_to
+from deploy.release.template_content import TemplateContent, template_data
+from tests.unit.answers import Answers, refused
+from tests.unit.deploy.builders import a_desired_state, a_foundation, a_group, an_environment
+
+NAME = "ray-worker-dev"
+GONE = refused("InvalidLaunchTemplateName.NotFoundException")
+CONTENT = a_desired_state().worker_content(a_foundation(), a_group())
+OTHER = replace(CONTENT, ami_id="ami-other", hop_limit=2)
+
+
+def version(number: int, content: TemplateContent, default: bool = False) -> dict[str, Any]:
+    return {
+        "LaunchTemplateId": "lt-1",
+        "VersionNumber": number,
+        "LaunchTemplateData": template_data(content),
+        "DefaultVersion": default,
+    }
+
+
+def versions(*found: dict[str, Any]) -> dict[str, Any]:
+    return {"LaunchTemplateVersions": list(found)}
+
+
+def test_a_template_is_found_with_its_versions_newest_first() -> None:
+    aws: Any = Answers(
+        describe_launch_template_versions=versions(
+            version(2, OTHER, default=True), version(10, CONTENT)
+        )
+    )
+
+    assert find_template(aws, NAME) == Template(
+        "lt-1",
+        NAME,
+        (TemplateVersion("lt-1", 10, CONTENT), TemplateVersion("lt-1", 2, OTHER)),
+        2,
+    )
+    assert aws.requests[0][0] == "ec2:describe_launch_template_versions"
+    assert aws.requests[0][1]["LaunchTemplateName"] == NAME
+
+
+def test_a_default_older_than_what_was_read_is_0_and_without_versions_there_is_none() -> None:
+    old: Any = Answers(describe_launch_template_versions=versions(version(3, CONTENT)))
+    none: Any = Answers(describe_launch_template_versions=[versions(), GONE])
+
+    found = find_template(old, NAME)
+
+    assert found
+    assert found.default == 0
+    assert find_template(none, NAME) is None
+    assert find_template(none, NAME) is None
+
+
+def test_workers_templates_are_found_by_their_tags_with_their_groups() -> None:
+    def entry(name: str, **tags: str) -> dict[str, Any]:
+        pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
+        return {"LaunchTemplateName": name, "Tags": pairs}
+
+    gpu = entry("ray-worker-dev.gpu", **{"raykiln:group": "gpu"})
+    aws: Any = Answers(
+        describe_launch_templates=({"LaunchTemplates": [gpu]}, {"LaunchTemplates": [entry(NAME)]}),
+        describe_launch_template_versions=versions(version(1, CONTENT)),
+    )
+
+    found = find_worker_templates(aws, "dev")
+
+    assert [(one.name, one.group) for one in found] == [
+        (NAME, "worker"),
+        ("ray-worker-dev.gpu", "gpu"),
+    ]
+    filters = [
+        {"Name": "tag:raykiln:environment", "Values": ["dev"]},
+        {"Name": "tag:raykiln:role", "Values": ["worker"]},
+    ]
+    assert aws.requests[0] == ("ec2:describe_launch_templates", {"Filters": filters})
+
+
+def test_a_version_that_exists_is_not_written_again() -> None:
+    there = versions(version(2, OTHER), version(1, CONTENT))
+    aws: Any = Answers(describe_launch_template_versions=there)
+
+    assert ensure_version(aws, NAME, CONTENT, {}) == TemplateVersion("lt-1", 1, CONTENT)
+    assert len(aws.requests) == 1
+
+
+def test_a_template_that_is_missing_is_created_with_its_tags() -> None:
+    aws: Any = Answers(
+        describe_launch_template_versions=[GONE, versions(version(1, CONTENT))],
+        create_launch_template={},
+    )
+
+    assert ensure_version(aws, NAME, CONTENT, {"b": "2", "a": "1"}).number == 1
+
+    name, request = aws.requests[1]
+    assert name == "ec2:create_launch_template"
+    assert len(request.pop("ClientToken")) == 36
+    tags = [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]
+    assert request == {
+        "LaunchTemplateName": NAME,
+        "TagSpecifications": [{"ResourceType": "launch-template", "Tags": tags}],
+        "VersionDescription": f"raykiln {CONTENT.digest}",
+        "LaunchTemplateData": template_data(CONTENT),
+    }
+
+
+def test_other_content_becomes_a_new_version() -> None:
+    before = version(1, OTHER)
+    aws: Any = Answers(
+        describe_launch_template_versions=[versions(before), versions(before, version(2, CONTENT))],
+        create_launch_template_version={},
+    )
+
+    assert ensure_version(aws, NAME, CONTENT, {}).number == 2
+
+    name, request = aws.requests[1]
+    assert name == "ec2:create_launch_template_version"
+    assert len(request.pop("ClientToken")) == 36
+    assert request == {
+        "LaunchTemplateId": "lt-1",
+        "VersionDescription": f"raykiln {CONTENT.digest}",
+        "LaunchTemplateData": template_data(CONTENT),
+    }
+
+
+@pytest.mark.parametrize(
+    ("after", "difference"),
+    [
+        (versions(version(4, OTHER)), "version 4 differs in ami_id, hop_limit"),
+        (GONE, "it does not exist"),
+    ],
+)
+def test_what_was_written_and_is_not_there_is_an_error(after: Any, difference: str) -> None:
+    aws: Any = Answers(describe_launch_template_versions=[GONE, after], create_launch_template={})
+
+    with pytest.raises(PipelineError) as raised:
+        ensure_version(aws, NAME, CONTENT, {})
+
+    assert raised.value.message == (
+        f"the launch template {NAME} does not hold what was written: {difference}"
+    )
+    assert raised.value.hint == (
+        "deploy again; if this persists, delete the template's newest version"
+    )
+
+
+def test_a_version_becomes_the_default_by_its_number() -> None:
+    aws: Any = Answers(modify_launch_template={})
+
+    make_default(aws, TemplateVersion("lt-1", 7, CONTENT))
+
+    assert aws.requests == [
+        ("ec2:modify_launch_template", {"LaunchTemplateId": "lt-1", "DefaultVersion": "7"})
+    ]
+
+
+def test_a_template_is_deleted_if_it_exists() -> None:
+    aws: Any = Answers(delete_launch_template=[{}, GONE, refused("Throttling")])
+
+    remove_template(aws, NAME)
+    remove_template(aws, NAME)
+    with pytest.raises(PipelineError, match=f"^deleting the launch template {NAME}"):
+        remove_template(aws, NAME)
+
+    assert aws.requests[0] == ("ec2:delete_launch_template", {"LaunchTemplateName": NAME})
+
+
+# --- Access to Ray on the leader -----------------------------------------------------------------
+
+
+def test_the_token_is_that_of_the_environment() -> None:
+    aws: Any = Answers(get_parameter=[{"Parameter": {"Value": "t"}}, refused("ParameterNotFound")])
+
+    assert cluster_token(aws, an_environment()) == "t"
+    with pytest.raises(PipelineError) as raised:
+        cluster_token(aws, an_environment())
+
+    assert aws.requests[0][1]["Name"] == "/ray/dev/redis_password"
+    assert raised.value.hint == "is there a cluster? `invoke deploy --env dev` creates both"
+
+
+def test_clients_have_one_road_to_each_environment() -> None:
+    group = {"AutoScalingGroups": [{"DesiredCapacity": 1}]}
+    paused = {"AutoScalingGroups": [{"DesiredCapacity": 0}]}
+    aws: Any = Answers(describe_auto_scaling_groups=[group, paused])
+
+    road = road_to(aws, an_environment())
+
+    assert road_to(aws, an_environment()) is road
+    assert open_road(aws, an_environment()) is road
+    with pytest.raises(PipelineError, match=r"^dev is paused"):
+        open_road(aws, an_environment())
