@@ -1,5 +1,6 @@
 """What touches the machine: real processes, files and sockets."""
 
+import json
 import os
 import socket
 import subprocess
@@ -101,6 +102,27 @@ def test_health_checks_learn_whether_this_head_leads(leading: bool) -> None:
         server.server_close()
 
 
+def test_the_status_page_has_all_that_the_guard_says() -> None:
+    status = Status("standby", False, None, "i-0b", "10.0.0.2", 2, "i-0c")
+    server = serve_leader(lambda: False, lambda: status, port=0)
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/status") as answer:
+            assert answer.headers["Content-Type"] == "application/json"
+            assert json.loads(answer.read()) == {
+                "phase": "standby",
+                "healthy": False,
+                "epoch": None,
+                "leader": "i-0b",
+                "leader_address": "10.0.0.2",
+                "failures": 2,
+                "successor": "i-0c",
+                "autoscaler": None,
+            }
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 def http_code(url: str) -> int:
     try:
         with urllib.request.urlopen(url) as answer:  # noqa: S310
@@ -159,23 +181,34 @@ def test_daemons_in_their_own_session_are_killed_too() -> None:
     assert done.stdout.split() == ["1", "0"]
 
 
-def test_a_child_dies_with_its_parent() -> None:
-    child = "from node.processes import die_with_parent; die_with_parent(); print('x', flush=True)"
-    parent = f"""
+DIES = """
+import time
+from node.ray.processes import die_with_parent
+die_with_parent()
+print("asked", flush=True)
+time.sleep(600)
+"""
+PARENT = f"""
 import subprocess, sys, os
-child = subprocess.Popen([sys.executable, "-c", {child!r} + "\\nimport time; time.sleep(600)"],
-                         stdout=subprocess.PIPE)
-child.stdout.read(1)
-print(child.pid, flush=True)
+child = subprocess.Popen([sys.executable, "-c", {DIES!r}], stdout=subprocess.PIPE)
+said = child.stdout.readline().decode().strip()
+print(child.pid, said, flush=True)
 os._exit(0)
 """
-    command = [sys.executable, "-c", parent]
+
+
+def test_a_child_dies_with_its_parent() -> None:
     done = subprocess.run(
-        command, stdout=subprocess.PIPE, check=True, cwd=Path(__file__).parents[3]
+        [sys.executable, "-c", PARENT],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[3],
     )
 
-    pid = int(done.stdout)
-    assert eventually(lambda: not is_running(pid))
+    pid, said = done.stdout.split()
+    assert said == "asked"
+    assert eventually(lambda: not is_running(int(pid)))
 
 
 def is_running(pid: int) -> bool:

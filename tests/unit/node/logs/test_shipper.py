@@ -5,6 +5,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from node.logs.shipper import LAST_SECONDS, LogShipper
 from node.logs.source import LINE_BYTES, JournalSource, Source, journal_command
 from node.logs.stream import CloudWatchStream, Rejected, Stream
 from tests.unit.answers import Answers, refused
-from tests.unit.node.fakes import silent
+from tests.unit.node.fakes import RecordedLog, silent
 
 NOW = 1_795_000_000_000
 TEMPLATE = Path(__file__).parents[4] / "deploy/foundation/template.yaml"
@@ -520,3 +521,191 @@ def test_the_journal_is_asked_for_whole_entries_of_the_units_after_the_last_one(
         "--no-tail",
         "--merge",
     ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        (
+            {"MESSAGE": "up", "PRIORITY": "3", "_SYSTEMD_UNIT": "ray-head.service"},
+            {"unit": "ray-head", "priority": 3, "message": "up"},
+        ),
+        ({"SYSLOG_IDENTIFIER": "sshd"}, {"unit": "sshd", "priority": 6, "message": ""}),
+        ({"MESSAGE": ["a", 1]}, {"unit": "", "priority": 6, "message": "['a', 1]"}),
+    ],
+)
+def test_what_an_entry_lacks_is_left_open(
+    fields: dict[str, object], line: dict[str, object]
+) -> None:
+    read = event_of({"__CURSOR": "s=1", "__REALTIME_TIMESTAMP": "1795000000000999", **fields})
+
+    assert (read.at, read.cursor) == (NOW, "s=1")
+    assert json.loads(read.text) == line
+
+
+def test_text_is_shipped_as_it_is_and_not_escaped() -> None:
+    read = event_of(entry("é"))
+
+    assert read.text == '{"unit": "ray-head", "priority": 4, "message": "é"}'
+    assert read.size == len(read.text) + 1 + 26
+
+
+@pytest.mark.parametrize(("length", "cut_to"), [(65_536, 65_536), (65_537, 65_536)])
+def test_a_message_has_sixty_four_kilobytes_at_most(length: int, cut_to: int) -> None:
+    text = log_batch.shortened("x" * length)
+
+    assert len(text) == cut_to
+    assert text.endswith(" (cut)") == (length > cut_to)
+
+
+def a_size(size: int, at: int = NOW) -> Event:
+    return Event(at, "x" * (size - 26), "c")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "fits"),
+    [
+        (a_size(1_000_000), a_size(48_576), True),
+        (a_size(1_000_000), a_size(48_577), False),
+        (a_size(100), a_size(100, NOW + 86_399_999), True),
+        (a_size(100), a_size(100, NOW + 86_400_000), False),
+        (a_size(100), a_size(100, NOW - 86_400_000), False),
+    ],
+)
+def test_a_batch_takes_as_much_as_one_call_allows(first: Event, second: Event, fits: bool) -> None:
+    assert a_batch(first).has_room(second) == fits
+
+
+def test_a_batch_has_ten_thousand_events_at_most() -> None:
+    batch = a_batch(*(a_size(27) for _ in range(9_999)))
+    assert batch.has_room(a_size(27))
+
+    batch.add(a_size(27))
+
+    assert len(batch) == 10_000
+    assert not batch.has_room(a_size(27))
+
+
+class Away(Node):
+    """A node whose CloudWatch Logs stays away; every attempt is timed."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.attempts: list[float] = []
+
+    def put(self, batch: Batch) -> None:
+        self.attempts.append(self.clock.time)
+        raise away()
+
+
+def test_pauses_between_attempts_double_up_to_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("random.uniform", lambda least, most: most)
+    node = Away(tmp_path)
+    node.log(1)
+
+    node.run(seconds=260)
+
+    pauses = [b - a for a, b in pairwise(node.attempts) if a < 250]
+    assert pauses[:8] == [1, 2, 4, 8, 16, 32, 60, 60]
+
+
+def test_once_stopped_it_tries_every_second_and_once_more_when_its_time_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("random.uniform", lambda least, most: most)
+    node = Away(tmp_path)
+    node.log(1)
+
+    node.run(seconds=100)
+
+    asked = node.clock.alarm
+    after = [at - asked for at in node.attempts if at >= asked]
+    assert after == [0, 1, 2, 3, 4, 5, 6, 7, 8, 8]
+
+
+def test_a_pause_is_half_of_what_it_may_be_at_least(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[float, float]] = []
+
+    def uniform(least: float, most: float) -> float:
+        asked.append((least, most))
+        return least
+
+    monkeypatch.setattr("random.uniform", uniform)
+    node = Away(tmp_path)
+    node.log(1)
+
+    node.run(seconds=8)
+
+    assert set(asked) == {(0.5, 1.0)}
+    assert [b - a for a, b in pairwise(node.attempts)][:3] == [0.5, 1.0, 2.0]
+
+
+def test_a_batch_waits_two_seconds_for_more_lines(node: Node) -> None:
+    sent: list[float] = []
+    shipper = node.shipper()
+    shipper._put = lambda batch: sent.append(node.clock.time)
+    node.log(1)
+    node.stop(shipper, 30)
+
+    shipper.run()
+
+    assert sent == [2.0]
+    assert node.progress.cursor() == "1"
+
+
+def test_journalctl_is_started_again_after_ten_seconds(node: Node) -> None:
+    opened: list[float] = []
+    closed: list[Source] = []
+
+    class Ends(FakeSource):
+        def close(self) -> None:
+            closed.append(self)
+
+    def ends(cursor: str, follow: bool) -> Source:
+        opened.append(node.clock.time)
+        source = Ends(node, cursor, follow)
+        source.ended = True
+        return source
+
+    shipper = node.shipper()
+    shipper._open = ends
+    node.stop(shipper, 25)
+
+    shipper.run()
+
+    assert opened == [0.0, 10.0, 20.0, 25.0]
+    assert len(closed) == 4
+
+
+def test_lines_of_what_is_shipped_are_logged_with_how_many(node: Node) -> None:
+    said = RecordedLog()
+    shipper = node.shipper()
+    shipper._log = said
+    node.log(1, 2)
+    unreachable, rejected = away(), Rejected("too old")
+    node.errors = [unreachable, rejected]
+    node.stop(shipper, 20)
+
+    shipper.run()
+
+    assert said.lines == [
+        ("logs not shipped", {"count": 2, "error": unreachable}),
+        ("lines dropped", {"count": 2, "error": rejected}),
+    ]
+
+
+def test_progress_has_the_time_of_the_last_line(tmp_path: Path) -> None:
+    progress = Progress(tmp_path / "progress.json")
+    assert (progress.cursor(), progress.shipped_until()) == ("", 0)
+
+    progress.write("s=2", 5)
+
+    assert (progress.cursor(), progress.shipped_until()) == ("s=2", 5)
+    assert (tmp_path / "progress.json").read_text() == '{"cursor": "s=2", "at": 5}\n'
+    assert (tmp_path / "progress.json").stat().st_mode & 0o777 == 0o644
+    (tmp_path / "progress.json").write_text("[1]")
+    assert (progress.cursor(), progress.shipped_until()) == ("", 0)
