@@ -3,14 +3,19 @@
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sh
 
+from bake import build
 from bake.additions import Additions
 from bake.base_image import BaseImage
-from bake.build import OutputHandler, ami_id_in
+from bake.build import OutputHandler, ami_id_in, build_image
 from bake.build_instance import BuildInstance
+from bake.cancellation import Cancellation, Cancelled
 from bake.image_wheels import ImageWheels
 from bake.owner import this_process
 from bake.packer import Template
@@ -19,6 +24,7 @@ from bake.subnet import Subnet
 from bake.wanted import WantedImage
 from common.checkout import REPOSITORY
 from common.clients import Clients
+from common.errors import PipelineError
 from tests.unit.deploy.builders import an_environment
 
 WORKER, GPU = WantedImage("worker"), WantedImage("worker", "gpu")
@@ -140,3 +146,123 @@ def test_the_manifest_gives_the_ami_id_of_the_last_run(tmp_path: Path) -> None:
     manifest.write_text(json.dumps({"builds": builds, "last_run_uuid": "2"}))
 
     assert ami_id_in(manifest) == "ami-2"
+
+
+class FakePacker:
+    """Prints lines, then ends as a test says; keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.failure: Exception | None = None
+        self.given: tuple[Path, dict[str, Any]] | None = None
+
+    def __call__(self, template: Path, **options: Any) -> "FakePacker":
+        self.given = (template, options)
+        return self
+
+    def build(self, cancellation: Cancellation) -> None:
+        assert self.given
+        for line in self.lines:
+            self.given[1]["on_line"](line)
+        if self.failure:
+            raise self.failure
+
+
+@pytest.fixture
+def packer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakePacker:
+    (tmp_path / "manifest.json").write_text(
+        json.dumps(
+            {
+                "builds": [{"packer_run_uuid": "1", "artifact_id": "us-east-1:ami-1"}],
+                "last_run_uuid": "1",
+            }
+        )
+    )
+    made = FakePacker()
+    monkeypatch.setattr(build, "Packer", made)
+    return made
+
+
+def built(clients: Clients, spec: BuildSpec, cancellation: Cancellation | None = None) -> str:
+    return build_image(clients, spec, lambda words: None, cancellation or Cancellation())
+
+
+def test_packer_gets_its_variables_in_a_file_and_its_output_is_kept(
+    clients: Clients, tmp_path: Path, packer: FakePacker
+) -> None:
+    packer.lines = ["one", "two"]
+    spec = a_build_spec(tmp_path)
+
+    assert built(clients, spec) == "ami-1"
+
+    assert packer.given
+    template, options = packer.given
+    output = options.pop("on_line")
+    assert template == tmp_path / "template"
+    assert options == {
+        "var_file": tmp_path / "variables.json",
+        "environ": {"PACKER_CACHE_DIR": f"{tmp_path}/packer-cache", "AWS_MAX_TIMEOUT": "2400"},
+    }
+    assert json.loads((tmp_path / "variables.json").read_text()) == spec.variables()
+    assert (tmp_path / "packer.log").read_text() == "one\ntwo\n"
+    assert output.instance == BuildInstance(clients, spec.owner)
+
+
+def test_a_current_packer_sets_up_its_build_instance_itself(
+    clients: Clients, tmp_path: Path, packer: FakePacker
+) -> None:
+    built(clients, replace(a_build_spec(tmp_path), template=Template(tmp_path, current=True)))
+
+    assert packer.given
+    assert packer.given[1]["on_line"].instance is None
+
+
+def test_a_build_that_fails_is_quoted_with_the_end_of_its_output(
+    clients: Clients, tmp_path: Path, packer: FakePacker
+) -> None:
+    packer.lines = ["one", "two", "two", "three"]
+    packer.failure = sh.ErrorReturnCode_1("packer", b"", b"")
+
+    with pytest.raises(PipelineError) as failed:
+        built(clients, a_build_spec(tmp_path))
+
+    assert failed.value.message == "two\n  three"
+    assert failed.value.hint == f"full output: {tmp_path}/packer.log"
+
+
+def test_a_build_instance_that_does_not_boot_says_what_to_look_at(
+    clients: Clients, tmp_path: Path, packer: FakePacker
+) -> None:
+    line = "Build 'ray.amazon-ebs.image' errored: Timeout waiting for SSH."
+    packer.lines = [f"==> {line}", line]
+    packer.failure = sh.ErrorReturnCode_1("packer", b"", b"")
+
+    with pytest.raises(PipelineError) as failed:
+        built(clients, a_build_spec(tmp_path, GPU))
+
+    assert failed.value.message == (f"a build instance did not boot: no SSH within 600 s\n  {line}")
+    assert failed.value.hint == (
+        "check the base image ami-0123456789abcdef0, images.gpu.ssh_username, "
+        "network.operator_cidrs and images.gpu.build_subnet_id; "
+        f"full output: {tmp_path}/packer.log"
+    )
+
+
+def test_a_build_that_ends_as_it_was_cancelled_is_no_failure_of_packers(
+    clients: Clients, tmp_path: Path, packer: FakePacker
+) -> None:
+    packer.failure = sh.ErrorReturnCode_1("packer", b"", b"")
+    cancellation = Cancellation()
+    cancellation.request()
+
+    with pytest.raises(Cancelled):
+        built(clients, a_build_spec(tmp_path), cancellation)
+
+
+def test_an_image_whose_build_instance_was_not_set_up_is_a_failure(
+    clients: Clients, tmp_path: Path, packer: FakePacker
+) -> None:
+    packer.lines = ["    ray.amazon-ebs.image: Instance ID: i-0123456789abcdef0"]
+
+    with pytest.raises(PipelineError, match="requiring IMDSv2 of the build instance i-0123"):
+        built(clients, a_build_spec(tmp_path))
