@@ -1,9 +1,10 @@
 """Mutants: the code is changed in small ways, one at a time; which of them does no test notice?
 
-mutmut (mutmut.readthedocs.io) makes them in copies of the checkout. A mutant whose types do not
-hold is noticed by mypy, which is one of the linters' tests. For any other, those of a room's own
-tests are run that reach the changed function. A share of all is tried, the same each time, and for
-so many minutes a room, so that all rooms together end in an hour.
+mutmut (mutmut.readthedocs.io) makes them in copies of the checkout. A mutant that no test reaches
+is not noticed. One whose types do not hold is noticed by mypy, which is one of the linters' tests.
+For any other, those of a room's own tests are run that reach the changed function. A share of all
+is tried, the same each time, and for so many minutes a room, so that all rooms together end in an
+hour.
 """
 
 import json
@@ -45,7 +46,10 @@ UNCHANGED = (
     "node/worker/watchdog_main.py",
 )
 # mutmut's own lines in each file have marks that mypy does not need.
-TYPES = ("-m", "mypy", "--no-warn-unused-ignores", "--output", "json")
+TYPES = ("mypy", "--no-warn-unused-ignores", "--output", "json")
+# Seconds that a mutant's tests may take, added to what they take by themselves before mutmut
+# multiplies it with 15. One that takes longer counts as noticed, and a busy machine is slow.
+PATIENCE = 3.0
 QUICK = "not slow and not thorough and not machines"
 # Mutants of a function are numbered; which last digit counts first, for a share in tenths.
 DIGITS = "7304958261"
@@ -97,8 +101,9 @@ def try_room(room: str, tenths: int, minutes: float) -> Verdicts:
     """
     if not 1 <= tenths <= len(DIGITS):
         raise Refused(f"{tenths} tenths cannot be tried", hint="from 1 to 10")
-    folder = copy_for(room, home() / "mutants" / room.replace("/", "-"))
-    names = [f"*__mutmut_*{digit}" for digit in DIGITS[:tenths]]
+    digits = DIGITS[:tenths]
+    folder = copy_for(room, digits, home() / "mutants" / room.replace("/", "-"))
+    names = [f"*__mutmut_*{digit}" for digit in digits]
     log = folder / "mutmut.log"
     with log.open("w") as output:
         _within(minutes, [sys.executable, "-m", "mutmut", "run", *names], folder, output)
@@ -138,25 +143,33 @@ def show(found: Verdicts) -> None:
         console.print(f"  → in {found.folder}: python -m mutmut show NAME", soft_wrap=True)
 
 
-def copy_for(room: str, folder: Path) -> Path:
+def copy_for(room: str, digits: str, folder: Path) -> Path:
     """Copy the checkout's files anew, with mutmut's settings for a room; return the copy."""
     shutil.rmtree(folder, ignore_errors=True)
     for name in _files():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(REPOSITORY / name, folder / name)
     with (folder / "pyproject.toml").open("a") as file:
-        file.write(settings(room, sorted({name.partition("/")[0] for name in _files()})))
+        entries = sorted({name.partition("/")[0] for name in _files()})
+        file.write(settings(room, digits, entries))
     return folder
 
 
-def settings(room: str, entries: list[str]) -> str:
-    """Return mutmut's table in pyproject.toml; ``entries`` is all at the top of the checkout."""
+def settings(room: str, digits: str, entries: list[str]) -> str:
+    """Return mutmut's table in pyproject.toml.
+
+    ``digits`` says which mutants are tried; ``entries`` is all at the top of the checkout.
+    """
     package = room.partition("/")[0]
     values = {
         "source_paths": [package],
         "only_mutate": [f"{room}/*"],
         "do_not_mutate": [*UNCHANGED],
-        "type_check_command": [sys.executable, *TYPES, room],
+        "type_check_command": [
+            *(sys.executable, "-m", "commands.mutant_types", digits, room),
+            *(*TYPES, "--cache-dir", str(home() / "mutants" / "types")),
+        ],
+        "timeout_constant": PATIENCE,
         "also_copy": [name for name in entries if name not in (package, "tests", "pyproject.toml")],
         "pytest_add_cli_args": ["-p", "no:cacheprovider", "-m", QUICK],
         "pytest_add_cli_args_test_selection": ROOMS[room].split(),

@@ -18,7 +18,7 @@ from commands.mutation import (
     try_room,
     verdicts,
 )
-from common.checkout import REPOSITORY
+from common.checkout import REPOSITORY, home
 from common.errors import PipelineError, Refused
 
 LISTED = """
@@ -60,7 +60,8 @@ def test_what_is_not_noticed_is_named_in_full_unless_it_may_survive(
 
 
 def test_a_room_is_changed_alone_and_its_own_tests_are_run() -> None:
-    text = settings("deploy/plan", ["bake", "deploy", "pyproject.toml", "tests", "tasks.py"])
+    entries = ["bake", "deploy", "pyproject.toml", "tests", "tasks.py"]
+    text = settings("deploy/plan", "73", entries)
 
     assert tomllib.loads(text)["tool"]["mutmut"] == {
         "use_git_change_detection": False,
@@ -69,9 +70,11 @@ def test_a_room_is_changed_alone_and_its_own_tests_are_run() -> None:
         "only_mutate": ["deploy/plan/*"],
         "do_not_mutate": [*UNCHANGED],
         "type_check_command": [
-            *(sys.executable, "-m", "mypy"),
-            *("--no-warn-unused-ignores", "--output", "json", "deploy/plan"),
+            *(sys.executable, "-m", "commands.mutant_types", "73", "deploy/plan"),
+            *("mypy", "--no-warn-unused-ignores", "--output", "json"),
+            *("--cache-dir", f"{home()}/mutants/types"),
         ],
+        "timeout_constant": 3.0,
         "also_copy": ["bake", "tasks.py"],
         "pytest_add_cli_args": [
             *("-p", "no:cacheprovider", "-m", "not slow and not thorough and not machines")
@@ -129,7 +132,7 @@ def test_a_room_of_which_nothing_was_tried_is_a_failure(
     def run(command: list[str], **_: object) -> "subprocess.CompletedProcess[str]":
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(mutation, "copy_for", lambda room, folder: tmp_path)
+    monkeypatch.setattr(mutation, "copy_for", lambda room, digits, folder: tmp_path)
     monkeypatch.setattr(subprocess, "run", run)
 
     with pytest.raises(PipelineError, match="no mutant of bake was tried: its tests fail"):
