@@ -9,11 +9,20 @@ import pytest
 from bake import channels
 from bake.bake import bake
 from bake.catalog import Image, images
-from bake.channels import entry_before, last_change, read_channel, set_channel, unfinished
+from bake.channels import (
+    Entry,
+    channel_histories,
+    entry_before,
+    last_change,
+    read_channel,
+    set_channel,
+    unfinished,
+)
 from bake.context import BakeContext
 from bake.wanted import WantedImage
 from common.clients import Clients
 from common.errors import Refused
+from tests.unit.answers import Answers
 from tests.unit.bake.conftest import register
 from tests.unit.deploy.builders import an_environment
 
@@ -151,3 +160,90 @@ def test_an_environment_whose_images_are_promoted_bakes_none(
 ) -> None:
     with pytest.raises(Refused, match=r"dev bakes no images: they are promoted from staging"):
         bake_of(clients, tmp_path, promotion={"source": "staging"})
+
+
+CONTENT = (
+    '{"ami_id": "ami-1", "digest": "' + "d" * 64 + '", "source": "staging", '
+    '"since": "2026-11-22T12:00:00Z", "together": {"head": "ami-1", "worker-gpu": "ami-2"}}'
+)
+
+
+def test_an_image_is_written_in_full_with_those_that_came_with_it() -> None:
+    aws: Any = Answers(get_parameters={"Parameters": []}, put_parameter={})
+
+    changed = set_channel(aws, "dev", named(gpu="ami-2", head="ami-1"), NOW, "staging")
+
+    assert changed == (GPU, HEAD)
+    assert aws.requests[0] == (
+        "ssm:get_parameters",
+        {"Names": ["/raykiln/images/dev/worker-gpu", "/raykiln/images/dev/head"]},
+    )
+    assert aws.requests[2] == (
+        "ssm:put_parameter",
+        {
+            "Name": "/raykiln/images/dev/head",
+            "Description": "An image to deploy; set by Raykiln's bake or images.promote",
+            "Value": CONTENT,
+            "Type": "String",
+            "Overwrite": True,
+        },
+    )
+    assert len(aws.requests) == 3
+
+
+def test_what_is_written_is_read_back_in_full() -> None:
+    parameter = {"Name": "/raykiln/images/dev/head", "Value": CONTENT, "Version": 7}
+    aws: Any = Answers(get_parameters={"Parameters": [parameter]})
+
+    assert read_channel(aws, "dev", (HEAD, WORKER)) == {
+        HEAD: Entry(
+            ami_id="ami-1",
+            digest="d" * 64,
+            source="staging",
+            since="2026-11-22T12:00:00Z",
+            together={"head": "ami-1", "worker-gpu": "ami-2"},
+            version=7,
+        )
+    }
+
+
+def test_ten_parameters_are_asked_for_at_once() -> None:
+    wanted = [WantedImage("worker", f"i{number}") for number in range(21)]
+    aws: Any = Answers(get_parameters={"Parameters": []})
+
+    read_channel(aws, "dev", wanted)
+
+    assert [len(request["Names"]) for _, request in aws.requests] == [10, 10, 1]
+
+
+def test_a_parameter_that_names_no_image_says_how_to_go_on() -> None:
+    parameter = {"Name": "/raykiln/images/dev/head", "Value": "{}", "Version": 1}
+    aws: Any = Answers(get_parameters={"Parameters": [parameter]})
+
+    with pytest.raises(Refused) as refused:
+        read_channel(aws, "dev", (HEAD,))
+
+    assert refused.value.message == "the parameter /raykiln/images/dev/head names no image"
+    assert refused.value.hint == (
+        "restore an earlier version of it, or delete it; then bake or promote again"
+    )
+
+
+def test_the_versions_of_every_channel_are_listed_newest_first(clients: Clients) -> None:
+    set_channel(clients, "dev", named(head="ami-1"), NOW)
+    set_channel(clients, "dev", named(head="ami-2"), LATER)
+    set_channel(clients, "prod", named(worker="ami-3"), NOW, "dev")
+
+    found = channel_histories(clients)
+
+    assert {name: [one.ami_id for one in entries] for name, entries in found.items()} == {
+        "/raykiln/images/dev/head": ["ami-2", "ami-1"],
+        "/raykiln/images/prod/worker": ["ami-3"],
+    }
+    assert found["/raykiln/images/dev/head"][0].words == (
+        "baked, in the channel since 2026-11-22T13:00:00Z"
+    )
+
+
+def test_an_empty_channel_has_no_last_change() -> None:
+    assert last_change({}) == ()

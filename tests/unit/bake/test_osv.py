@@ -1,5 +1,7 @@
 """OSV is asked as its API documents: many packages at once, page by page, then each record."""
 
+from typing import Any
+
 import pytest
 
 from bake.osv import Osv, Package
@@ -60,3 +62,67 @@ def test_an_address_without_a_database_is_named(monkeypatch: pytest.MonkeyPatch)
 
     with pytest.raises(PipelineError, match="the database of vulnerabilities did not answer"):
         Osv(address).affecting([OPENSSL])
+
+
+class Asked:
+    """A pool that answers as a test says."""
+
+    def __init__(self, *answers: tuple[int, bytes]) -> None:
+        self.answers = list(answers)
+        self.requests: list[tuple[str, str, Any]] = []
+
+    def request(self, method: str, url: str, json: Any) -> Any:
+        self.requests.append((method, url, json))
+        status, data = self.answers.pop(0)
+        return type("Answer", (), {"status": status, "data": data})
+
+
+def asking(pool: Asked) -> Osv:
+    osv = Osv("https://osv.example/")
+    osv._pool = pool  # type: ignore[assignment]
+    return osv
+
+
+def test_a_question_names_ecosystem_name_and_version_and_then_the_page() -> None:
+    pool = Asked(
+        (200, b'{"results": [{"vulns": [{"id": "A"}], "next_page_token": "2"}]}'),
+        (200, b'{"results": [{"vulns": [{"id": "B"}]}]}'),
+    )
+
+    assert asking(pool).affecting([OPENSSL]) == {OPENSSL: ("A", "B")}
+
+    url = "https://osv.example/v1/querybatch"
+    query = {"package": {"ecosystem": "Debian:12", "name": "openssl"}, "version": "3.0.11-1"}
+    assert pool.requests == [
+        ("POST", url, {"queries": [query]}),
+        ("POST", url, {"queries": [{**query, "page_token": "2"}]}),
+    ]
+
+
+def test_a_records_id_is_quoted() -> None:
+    pool = Asked((200, b'{"id": "A B"}'))
+
+    assert asking(pool).records(["A B"]) == {"A B": {"id": "A B"}}
+    assert pool.requests == [("GET", "https://osv.example/v1/vulns/A%20B", None)]
+
+
+@pytest.mark.parametrize(
+    ("status", "data", "why"),
+    [
+        (500, b"", "HTTP 500"),
+        (200, b"<html>", "no JSON"),
+        (200, b'{"results": []}', "0 results for 1 packages"),
+    ],
+)
+def test_an_answer_that_is_not_as_documented_is_a_failure(
+    status: int, data: bytes, why: str
+) -> None:
+    with pytest.raises(PipelineError) as failed:
+        asking(Asked((status, data))).affecting([OPENSSL])
+
+    assert failed.value.message == (
+        f"the database of vulnerabilities did not answer https://osv.example/v1/querybatch: {why}"
+    )
+    assert failed.value.hint == (
+        "look at [images] osv, and at this machine's way to the internet, then try again"
+    )

@@ -1,5 +1,8 @@
 """Images go their own ways: one that fails is named, and the others are finished."""
 
+import os
+import signal
+import subprocess
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -13,7 +16,7 @@ from bake.cancellation import Cancellation, Cancelled
 from bake.catalog import images
 from bake.context import BakeContext
 from bake.image_tests import ImageTestResult
-from bake.pipeline import UntestedWork, Work
+from bake.pipeline import UntestedWork, Work, commit, interruptible
 from bake.plan import BakePlan
 from bake.preparation import Preparation
 from bake.spec import ImageSpec
@@ -184,3 +187,85 @@ def test_a_bug_in_one_cancels_the_others(bench: Bench, monkeypatch: pytest.Monke
         work.do_all((HEAD, WORKER))
 
     assert ended.is_set()
+
+
+def test_a_failed_bake_names_each_image_in_order_and_each_hint_once(bench: Bench) -> None:
+    for image in (WORKER, HEAD):
+        bench.build_failures[image] = PipelineError("why", hint="read the log")
+    bench.build_failures[GPU] = PipelineError("first\n    second")
+
+    with pytest.raises(PipelineError) as failed:
+        bench.work().do_all((WORKER, GPU, HEAD))
+
+    assert failed.value.message == (
+        "the bake failed\n  head: why\n  worker: why\n  worker gpu: first\n    second"
+    )
+    assert failed.value.hint == "read the log"
+    assert bench.lines.ended["worker gpu"] == ("first", True)
+
+
+def test_an_image_that_fails_its_tests_is_kept_and_says_where_the_reports_are(
+    bench: Bench,
+) -> None:
+    bench.results[HEAD] = ImageTestResult(3, ("test_one: no", "test_two: no"))
+
+    with pytest.raises(PipelineError) as failed:
+        bench.work().do_all((HEAD,))
+
+    assert failed.value.message == (
+        f"the bake failed\n  head: image tests failed; {bench.ids[HEAD]} is kept, unverified"
+        "\n    test_one: no\n    test_two: no"
+    )
+    assert failed.value.hint == (
+        f"fix the cause and bake again; reports: {bench.specs[HEAD].folder}"
+    )
+
+
+def test_an_image_by_an_old_packer_gets_its_attributes(bench: Bench) -> None:
+    bench.work().do_all((HEAD,))
+
+    ids = [bench.ids[HEAD]]
+    (made,) = bench.clients("ec2").describe_images(ImageIds=ids)["Images"]
+    assert made["ImdsSupport"] == "v2.0"
+    now = bench.context.now()
+    assert made["DeprecationTime"].startswith(f"{now.replace(year=now.year + 1):%Y-%m}")
+
+
+def test_what_was_skipped_is_said_and_why(bench: Bench) -> None:
+    bench.results[HEAD] = ImageTestResult(3, (), ("test_gpu: no GPU",))
+    bench.results[WORKER] = ImageTestResult(3, ())
+    for image in (HEAD, WORKER):
+        (bench.specs[image].folder / "software.json").write_text(REPORT % "")
+
+    bench.work().do_all((HEAD, WORKER))
+
+    assert bench.lines.ended["head"] == (
+        f"{bench.ids[HEAD]}, 3 tests passed; test_gpu: no GPU",
+        False,
+    )
+    assert bench.lines.ended["worker"] == (f"{bench.ids[WORKER]}, 3 tests passed", False)
+
+
+def test_a_commit_has_twelve_digits_and_says_whether_there_are_changes(tmp_path: Path) -> None:
+    def git(*words: str) -> None:
+        person = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+        subprocess.run(["git", "-C", str(tmp_path), *person, *words], check=True)
+
+    git("init", "--quiet")
+    (tmp_path / "file").write_text("one")
+    git("add", "file")
+    git("commit", "--quiet", "-m", "one")
+    clean = commit(tmp_path)
+    (tmp_path / "file").write_text("two")
+
+    assert len(clean) == 12
+    assert commit(tmp_path) == f"{clean}-dirty"
+
+
+def test_a_signal_ends_a_bake_as_ctrl_c_does_and_only_during_the_bake() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    assert signal.getsignal(signal.SIGTERM) == before

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from bake import turns as module
 from bake.cancellation import Cancellation, Cancelled
 from bake.turns import Turns, turns_for
 from bake.wanted import WantedImage
 from common.errors import Refused
 from common.instance_types import TypeFacts
+from tests.unit.answers import Answers
 
 STANDARD, GPUS = "L-1216C47A", "L-DB2E81BA"
 IMAGES = tuple(WantedImage("worker", name) for name in "abcd")
@@ -152,3 +154,50 @@ def test_who_waits_says_so() -> None:
         waiting.result(10)
 
     assert words[0] == "waits for its turn: 2 vCPUs of the account's quota"
+
+
+def test_a_refusal_says_what_is_left_and_which_quota_it_is() -> None:
+    with pytest.raises(Refused) as refused:
+        turns(FakeAws(19, "m6i.4xlarge", "m6i.large"), "m6i.large")
+
+    assert refused.value.message == (
+        "worker a: a build instance m6i.large needs 2 vCPUs, and the account's quota leaves 1"
+    )
+    assert refused.value.hint == (
+        f"terminate instances, or request a higher quota (Service Quotas, ec2, {STANDARD})"
+    )
+    with pytest.raises(Refused, match=r"quota leaves 0\n"):
+        turns(FakeAws(2, "m6i.4xlarge"), "m6i.large")
+
+
+def test_of_what_runs_on_demand_instances_count_by_their_type() -> None:
+    def instances(*kinds: str, **fields: str) -> dict[str, Any]:
+        return {"Instances": [{"InstanceType": kind, **fields} for kind in kinds]}
+
+    pages = (
+        {"Reservations": [instances("a", "b"), instances("a")]},
+        {"Reservations": [instances("b", InstanceLifecycle="spot")]},
+    )
+    aws: Any = Answers(describe_instances=pages)
+
+    assert module._running(aws) == {"a": 2, "b": 1}
+    states = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
+    assert aws.requests == [("ec2:describe_instances", {"Filters": states})]
+
+
+def test_a_turn_that_ends_lets_the_next_one_begin_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert (module.AT_ONCE, module.LOOK_SECONDS) == (8, 0.5)
+    monkeypatch.setattr(module, "LOOK_SECONDS", 60)
+    made, waits = turns(FakeAws(2)), Event()
+
+    def take() -> None:
+        with made.turn(IMAGES[1], Cancellation(), lambda words: waits.set()):
+            pass
+
+    with ThreadPoolExecutor(1) as pool:
+        with made.turn(IMAGES[0], Cancellation(), print):
+            waiting = pool.submit(take)
+            assert waits.wait(10)
+        waiting.result(30)
