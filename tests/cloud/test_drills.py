@@ -26,12 +26,12 @@ class Site(NamedTuple):
     def deploy(self, **head: object) -> None:
         """Deploy the cluster, with more settings of its head."""
         run = self.invoke.run
-        (group,) = run.environment().workers.values()
-        workers = run.group(group.instance_types[0])
+        (only,) = run.environment().workers.values()
+        group = {"instance_types": only.instance_types, "image": run.name, "min": 1, "max": 3}
         run.write(
             self.folder,
             head=run.content()["head"] | {"standby": 1} | head,
-            workers={"first": workers, "second": workers | {"market": "spot"}},
+            workers={"first": group, "second": group | {"market": "spot"}},
         )
         self.invoke("deploy", "--yes")
 
