@@ -1,9 +1,10 @@
 """A deploy in a separate process, which a drill can observe, kill, and run against another.
 
-    python -m drills.kit.deployer ENV --change head --clock-off 300
+    python -m drills.kit.deployer --change head --clock-off 300 <ENVIRONMENT.json
 
-Deploys ENV as its file says, except for the change, without asking. Prints a line of JSON for each
-step that begins and one for the outcome, and exits as `invoke deploy` does. Touches AWS.
+Deploys the environment that it is given, except for the change, without asking. Prints a line of
+JSON for each step that begins and one for the outcome, and exits as `invoke deploy` does. Touches
+AWS.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from typing import Any
 from unittest.mock import patch
 
 from common.clients import Clients
-from common.environment import Environment, load_environment
+from common.environment import Environment
 from common.errors import PipelineError, Refused
 from common.image_settings import BESIDE
 from common.waiting import Clock, SystemClock
@@ -113,14 +114,14 @@ def deploy(environment: Environment, clock: Clock) -> None:
 def main() -> None:
     """Deploy, and print the outcome."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("env")
     parser.add_argument("--change", choices=CHANGES, default="none")
     parser.add_argument("--clock-off", type=float, default=0.0)
     parser.add_argument("--limit", action="append", default=[], metavar="NAME=SECONDS")
     options = parser.parse_args()
     limits = {name: int(value) for name, value in (one.split("=") for one in options.limit)}
     try:
-        environment = with_change(load_environment(options.env), options.change, **limits)
+        given = Environment.model_validate(json.load(sys.stdin))
+        environment = with_change(given, options.change, **limits)
         with shifted_clock(options.clock_off):
             deploy(environment, SystemClock())
     except PipelineError as error:

@@ -10,24 +10,42 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
+from common.environment import Environment
 from deploy.cluster.instances import Instance, find_instances
 from deploy.cluster.state import read_state
 from drills.kit.cluster import ClusterUnderTest, DrillFailed
+from drills.kit.deployer import content_of
 
 TIMEOUT = 900.0
 DONE, REFUSED, FAILED, ROLLED_BACK = 0, 1, 2, 3
 # Titles of a plan's steps (deploy/plan/roll.py), or parts of them.
 AWAIT_STANDBY = "wait for the new head to stand by"
 HAND_OVER = "hand the lease over"
+COMMAND = (sys.executable, "-m", "drills.kit.deployer")
 # Begins the message of a deploy that is refused because of another one (deploy/rollout/lock.py).
 ANOTHER_DEPLOYER = "another deployer is"
 
 
-def command(environment: str, options: tuple[str, ...]) -> list[str]:
-    """Return the command of a deploy in a separate process."""
-    return [sys.executable, "-m", "drills.kit.deployer", environment, *options]
+def begin(
+    command: Sequence[str], environment: Environment, options: Sequence[str] = ()
+) -> "subprocess.Popen[str]":
+    """Begin a deploy of an environment, which it is told: it need not have a file below
+    ``environments/``.
+    """
+    process = subprocess.Popen(
+        [*command, *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if process.stdin:
+        with process.stdin as given:
+            json.dump(content_of(environment), given)
+    return process
 
 
 class DeployProcess:
@@ -35,12 +53,7 @@ class DeployProcess:
 
     def __init__(self, cluster: ClusterUnderTest, options: tuple[str, ...]) -> None:
         self._cluster, self._options, self._began = cluster, options, time.time()
-        self._process = subprocess.Popen(
-            command(cluster.environment.name, options),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        self._process = begin(COMMAND, cluster.environment, options)
         self._events: list[dict[str, Any]] = []
         self._other: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)

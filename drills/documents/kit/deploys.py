@@ -1,7 +1,5 @@
 """Deploys that a drill starts, observes and kills; each is a process (deployer.py). Touches AWS."""
 
-import json
-import subprocess
 import sys
 from threading import Thread
 
@@ -9,6 +7,7 @@ from common.environment import Environment
 from deploy.foundation.stack import find_stack
 from drills.documents.kit.under_test import PipelineUnderTest
 from drills.kit.deployer import content_of
+from drills.kit.deploys import begin
 
 DONE, ROLLED_BACK = 0, 3  # exit codes
 COMMAND = [sys.executable, "-m", "drills.documents.kit.deployer"]
@@ -20,16 +19,7 @@ class DeployProcess:
 
     def __init__(self, pipeline: PipelineUnderTest, environment: Environment) -> None:
         self._lines: list[str] = []
-        self._process = subprocess.Popen(
-            COMMAND,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        if self._process.stdin:
-            with self._process.stdin as given:
-                json.dump(content_of(environment), given)
+        self._process = begin(COMMAND, environment)
         self._reader = Thread(target=self._read, daemon=True)
         self._reader.start()
         pipeline.cleanup.callback(self.kill)

@@ -37,7 +37,7 @@ def a_deploy(
     cluster: ClusterUnderTest, monkeypatch: pytest.MonkeyPatch, program: str
 ) -> DeployProcess:
     """Start a deploy whose process runs this program."""
-    monkeypatch.setattr(module, "command", lambda *_: [sys.executable, "-c", program])
+    monkeypatch.setattr(module, "COMMAND", [sys.executable, "-c", program])
     return DeployProcess(cluster, ())
 
 
@@ -51,6 +51,18 @@ def test_a_deploy_that_fails_gives_its_steps_exit_code_and_error(
 
     assert (deploy.exit_code, deploy.error) == (FAILED, "no capacity")
     assert cluster.figures["deploy"] > 0
+
+
+def test_a_deploy_is_told_an_environment_that_has_no_file(
+    cluster: ClusterUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = "import json, sys; print(json.dumps({'error': json.load(sys.stdin)['name']}))"
+    cluster.environment = an_environment(name="elsewhere")
+
+    deploy = a_deploy(cluster, monkeypatch, f"{told}; raise SystemExit(2)")
+    deploy.await_exit(FAILED)
+
+    assert deploy.error == "elsewhere"
 
 
 def test_another_exit_code_than_expected_fails_the_drill(
