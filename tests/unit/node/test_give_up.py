@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from node.give_up import AWS_REPLACES, POWER_OFF, give_up, last_words
+import pytest
+
+from node.give_up import AWS_REPLACES, POWER_OFF, await_shipped, give_up, last_words
+from node.logs.progress import Progress
 from node.reports import Reports
 from tests.unit.node.fakes import an_identity, silent
 
@@ -60,3 +63,30 @@ def test_the_last_words_are_the_end_of_the_log(tmp_path: Path) -> None:
     assert last_words(log)[-1] == "line 99"
     assert len(last_words(log)) == 20
     assert last_words(tmp_path / "none") == []
+
+
+def test_its_exit_codes_are_those_that_the_unit_knows() -> None:
+    assert (AWS_REPLACES, POWER_OFF) == (0, 1)
+
+
+def test_words_that_are_no_text_are_last_words_too(tmp_path: Path) -> None:
+    (tmp_path / "log").write_bytes(b"\xffx\n")
+
+    assert last_words(tmp_path / "log") == ["\ufffdx"]
+
+
+def test_lines_are_awaited_up_to_their_millisecond_and_for_five_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr("time.sleep", lambda seconds: now.append(now.pop() + seconds))
+    progress = Progress(tmp_path / "progress.json")
+    progress.write("c", 1_000_500)
+
+    await_shipped(1000.5, progress)
+    assert now == [100.0]
+    with pytest.raises(TimeoutError, match=r"^not within 5 s$"):
+        await_shipped(1000.501, progress)
+
+    assert 105 <= now[0] < 105.2 + 0.01

@@ -10,6 +10,7 @@ from botocore.stub import Stubber
 from moto import mock_aws
 
 from node.reports import NotInHook, Reports
+from tests.unit.answers import Answers
 from tests.unit.node.fakes import an_identity
 
 
@@ -111,3 +112,59 @@ def test_throttling_is_an_error(autoscaling: tuple[Any, Stubber]) -> None:
 
 def test_a_worker_has_no_hook_to_complete() -> None:
     assert not Reports(an_identity(lifecycle_hook=""), None, None).complete_launch("CONTINUE")
+
+
+def test_metrics_are_one_request_and_have_a_role_where_it_is_given() -> None:
+    aws: Any = Answers(put_metric_data={})
+    reports = Reports(an_identity(), aws("cloudwatch"), None)
+
+    reports.metrics({"HeadReady": 1.0, "HeadLeader": 0.0})
+    reports.metrics({"GaveUp": 1.0}, role="worker")
+
+    environment = {"Name": "Environment", "Value": "test"}
+    role = {"Name": "Role", "Value": "worker"}
+
+    def datum(name: str, value: float, *dimensions: dict[str, str]) -> dict[str, Any]:
+        pairs = list(dimensions)
+        return {"MetricName": name, "Dimensions": pairs, "Value": value, "Unit": "Count"}
+
+    first = [datum("HeadReady", 1.0, environment), datum("HeadLeader", 0.0, environment)]
+    assert aws.requests == [
+        ("cloudwatch:put_metric_data", {"Namespace": "Ray/Head", "MetricData": first}),
+        (
+            "cloudwatch:put_metric_data",
+            {"Namespace": "Ray/Head", "MetricData": [datum("GaveUp", 1.0, environment, role)]},
+        ),
+    ]
+
+
+def test_an_instance_is_declared_unhealthy_even_in_its_grace_period() -> None:
+    aws: Any = Answers(set_instance_health={})
+
+    Reports(an_identity(), None, aws("autoscaling")).declare_unhealthy()
+    Reports(an_identity(group=""), None, None, lambda tag: None).declare_unhealthy()
+
+    assert aws.requests == [
+        (
+            "autoscaling:set_instance_health",
+            {
+                "InstanceId": "i-0a",
+                "HealthStatus": "Unhealthy",
+                "ShouldRespectGracePeriod": False,
+            },
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("states", "words"),
+    [(["Pending"], "the group has this instance in Pending"), ([], "in no state")],
+)
+def test_what_does_not_wait_yet_says_where_it_is(
+    autoscaling: tuple[Any, Stubber], states: list[str], words: str
+) -> None:
+    client, stubber = autoscaling
+    refuse(stubber, *states)
+
+    with pytest.raises(NotInHook, match=f"{words}$"):
+        Reports(an_identity(), None, client).complete_launch("CONTINUE")

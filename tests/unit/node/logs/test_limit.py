@@ -13,7 +13,7 @@ import pytest
 
 from node.logs import limit
 from node.logs.limit import LogLimit, cut, log_files, open_files
-from tests.unit.node.fakes import silent
+from tests.unit.node.fakes import RecordedLog, silent
 
 MIB = 1024 * 1024
 OLD, NOW = 1_000_000.0, 2_000_000.0
@@ -202,3 +202,74 @@ def test_the_limit_is_a_tenth_of_a_small_disk(
 
     assert sorted(path.name for path in (session / "logs").glob("*.out")) == left
     assert limit.MOST_BYTES == 2_147_483_648
+
+
+def test_what_was_deleted_and_cut_is_logged(
+    session: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limit, "FILE_BYTES", 4 * MIB)
+    driver = a_log(session, "job-driver-a.log", 5 * MIB)
+    used = a_log(session, "worker-2.out", 3 * MIB)
+    a_log(session, "worker-1.out", 100, changed=1.0)
+    ended = a_session(tmp_path, "session_old")
+    (ended / "socket").write_text("")
+    os.utime(ended, (OLD, OLD))
+    said = RecordedLog()
+
+    LogLimit(
+        (tmp_path,), log=said, most_bytes=MIB, in_use=lambda: {str(used)}, now=lambda: NOW
+    ).look()
+
+    assert said.lines == [
+        ("session deleted", {"session": "session_old"}),
+        ("log cut", {"file": driver, "bytes": 5_242_880}),
+        ("logs deleted", {"files": 1}),
+        ("log cut", {"file": used, "bytes": 3_145_728}),
+    ]
+
+
+def test_a_session_is_young_for_ten_minutes(session: Path, tmp_path: Path) -> None:
+    for seconds in (600, 601):
+        other = a_session(tmp_path, f"session_{seconds}")
+        (other / "socket").write_text("")
+        os.utime(other, (NOW - seconds, NOW - seconds))
+
+    a_limit(tmp_path, 100 * MIB).look()
+
+    assert (tmp_path / "session_600/socket").exists()
+    assert not (tmp_path / "session_601/socket").exists()
+
+
+def test_what_is_left_of_a_file_that_is_cut_has_a_mebibyte_at_most(tmp_path: Path) -> None:
+    path = tmp_path / "job-driver-a.log"
+    path.write_bytes(b"x" * 1_048_575 + b"\n" + b"y" * 1_048_574 + b"\n")
+
+    cut(path)
+
+    assert limit.KEPT_BYTES == 1_048_576
+    assert path.read_bytes() == (
+        b"(raykiln: 1048576 bytes before this line were deleted)\n" + b"y" * 1_048_574 + b"\n"
+    )
+
+
+def test_a_file_of_one_line_loses_it(tmp_path: Path) -> None:
+    path = tmp_path / "job-driver-a.log"
+    path.write_text("one\ntwo\n")
+
+    cut(path)
+
+    assert path.read_text() == "(raykiln: 4 bytes before this line were deleted)\ntwo\n"
+
+
+def test_without_a_session_there_is_the_full_limit(tmp_path: Path) -> None:
+    assert LogLimit((tmp_path / "none",), log=silent)._most_bytes() == 2_147_483_648
+
+
+def test_a_file_takes_the_blocks_of_the_disk(session: Path, tmp_path: Path) -> None:
+    path = session / "logs/old/a.log"
+    path.write_bytes(b"x")
+    os.utime(path, (OLD, OLD))
+
+    (found,) = log_files([tmp_path])
+
+    assert found == limit.LogFile(path, path.stat().st_blocks * 512, OLD)
