@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from bake.attestations import lacking, read_attestations
+from bake.attestations import Trust, copied_from, lacking, read_attestations, trusted
 from bake.catalog import Image, image_by_id
-from bake.image_files import read_file, store, store_files
+from bake.image_files import Kept, read_file, store, store_files
 from bake.sbom import write_bills
-from bake.signing import KmsSigner, public_key, sign
-from bake.statements import attest_build, attest_drills, attest_tests
+from bake.signing import KmsSigner, opened, public_key, sign
+from bake.statements import attest_build, attest_copy, attest_drills, attest_tests
 from bake.wanted import WantedImage
 from common.clients import Clients
 from common.environment import Environment
@@ -256,3 +256,82 @@ def test_require_takes_what_can_be_attested_and_nothing_else() -> None:
             an_environment(images={"require": wrong})
     with pytest.raises(Refused, match=r"below \[images\]"):
         an_environment(images_require=["tests"])
+
+
+WHERE = {"account": "123456789012", "region": "us-east-1"}
+
+
+def copied(clients: Clients, image: Image) -> tuple[Kept, Trust]:
+    """Say that an image is a copy of two; return where its files are, and whose word counts."""
+    key = public_key(clients, "dev")
+    attest_copy(
+        clients,
+        requiring(),
+        image,
+        [("ami-1", WHERE), ("ami-2", {})],
+        [key],
+        "2026-11-22T13:00:00Z",
+    )
+    kept = Kept(clients, requiring().images_bucket, image)
+    return kept, Trust((key,), (image.ami_id,))
+
+
+def test_of_a_copy_it_is_stated_what_it_is_of_and_whose_word_counts(
+    clients: Clients, image: Image
+) -> None:
+    copied(clients, image)
+
+    key = public_key(clients, "dev")
+    statement = opened(json.dumps(envelope(clients, image, "copy.dsse.json")).encode(), [key])
+    caller = clients("sts").get_caller_identity()["Arn"]
+    digest = {"raykilnDigest": image.digest}
+    assert statement == {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"name": image.ami_id, "digest": digest}],
+        "predicateType": "urn:raykiln:copy:v1",
+        "predicate": {
+            "copier": {"id": caller},
+            "finishedOn": "2026-11-22T13:00:00Z",
+            "originals": [
+                {"name": "ami-1", "digest": digest, "annotations": WHERE},
+                {"name": "ami-2", "digest": digest, "annotations": {}},
+            ],
+            "keys": [{"keyid": key.keyid, **key.to_dict()}],
+        },
+    }
+
+
+def test_what_is_said_of_its_originals_counts_for_a_copy(clients: Clients, image: Image) -> None:
+    kept, own = copied(clients, image)
+
+    assert copied_from(kept, own) == Trust(own.keys, ("ami-1", "ami-2"))
+    assert trusted(requiring(), kept) == (own, Trust(own.keys, ("ami-1", "ami-2")))
+
+
+def test_an_image_that_is_no_copy_has_no_originals(clients: Clients, image: Image) -> None:
+    kept = Kept(clients, requiring().images_bucket, image)
+    own = Trust((public_key(clients, "dev"),), (image.ami_id,))
+
+    assert copied_from(kept, own) is None
+    assert trusted(requiring(), kept) == (own,)
+
+
+def test_a_copy_whose_statement_does_not_hold_has_no_originals(
+    clients: Clients, image: Image
+) -> None:
+    kept, own = copied(clients, image)
+
+    assert copied_from(kept, replace(own, keys=())) is None
+    assert copied_from(kept, replace(own, ami_ids=("ami-0",))) is None
+    change(clients, image, "copy.dsse.json", b"{}")
+    assert copied_from(kept, own) is None
+
+
+def test_an_original_of_another_digest_is_none(clients: Clients, image: Image) -> None:
+    kept, own = copied(clients, image)
+    statement: Any = opened(kept.read("copy.dsse.json") or b"", list(own.keys))
+    statement["predicate"]["originals"][1]["digest"] = {"raykilnDigest": "b" * 64}
+    text = sign(KmsSigner(clients, requiring()), statement)
+    change(clients, image, "copy.dsse.json", text.encode())
+
+    assert copied_from(kept, own) is None

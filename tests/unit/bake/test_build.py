@@ -93,8 +93,13 @@ def test_progress_shows_the_steps(output: OutputHandler, reported: list[str]) ->
     output("==> ray.amazon-ebs.image: Waiting for SSH...")
     output("    ray.amazon-ebs.image: some output")
     output("==> ray.amazon-ebs.image: Provisioning with shell script: /a b/30-ray.sh")
+    output("==> ray.amazon-ebs.image: Uploading /tmp/wheels/ => /home/admin/wheels")
 
-    assert reported == ["Waiting for SSH", "Provisioning with shell script: 30-ray.sh"]
+    assert reported == [
+        "Waiting for SSH",
+        "Provisioning with shell script: 30-ray.sh",
+        "Uploading  => wheels",
+    ]
 
 
 def test_a_call_that_aws_rejects_is_kept_as_an_error_while_packer_continues(

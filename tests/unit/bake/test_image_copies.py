@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from bake.image_copies import (
     Copy,
     Origin,
     Wanted,
+    complete_copy,
     find_copies,
     remove_failed,
     start_copy,
@@ -237,3 +239,30 @@ def test_a_fresh_instance_is_asked_as_root_by_its_own_key(tmp_path: Path) -> Non
     assert command == ["ssh", "-F", str(config), "admin@10.0.0.1", "sudo", "cat", "/etc/os-release"]
     assert f"IdentityFile {tmp_path}/key\n" in config.read_text()
     assert f"ControlPath {tmp_path}/ssh\n" in config.read_text()
+
+
+def test_a_copy_is_deprecated_a_year_after_the_original_was_baked_but_not_in_the_past() -> None:
+    now = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+    aws: Any = Answers(modify_image_attribute={}, enable_image_deprecation={})
+
+    complete_copy(aws, "ami-1", "2026-11-01T12:00:00Z", now)
+    complete_copy(aws, "ami-2", "2025-11-01T12:00:00Z", now)
+
+    assert aws.requests == [
+        (
+            "ec2:modify_image_attribute",
+            {"ImageId": "ami-1", "ImdsSupport": {"Value": "v2.0"}},
+        ),
+        (
+            "ec2:enable_image_deprecation",
+            {"ImageId": "ami-1", "DeprecateAt": datetime(2027, 11, 1, 12, 0, tzinfo=UTC)},
+        ),
+        (
+            "ec2:modify_image_attribute",
+            {"ImageId": "ami-2", "ImdsSupport": {"Value": "v2.0"}},
+        ),
+        (
+            "ec2:enable_image_deprecation",
+            {"ImageId": "ami-2", "DeprecateAt": now + timedelta(minutes=2)},
+        ),
+    ]

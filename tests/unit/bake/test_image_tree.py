@@ -100,7 +100,7 @@ def test_the_instance_is_one_of_the_image_with_a_name_of_its_own(bench: Bench) -
             "run it again: what was read once is in the volume",
         ),
         (
-            subprocess.CalledProcessError(1, [], stderr="first\nsudo: no python3\n"),
+            subprocess.CalledProcessError(1, [], stderr="first\nsecond\nsudo: no python3\n"),
             "the files of i-1 could not be read: sudo: no python3",
             "the script runs as root by the base image's python3 and sudo",
         ),

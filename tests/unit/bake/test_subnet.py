@@ -1,11 +1,14 @@
 """Builds run in the configured subnet, if it assigns no public addresses, or the default VPC."""
 
+from typing import Any
+
 import pytest
 
-from bake.subnet import resolve_subnet
+from bake.subnet import Subnet, resolve_subnet
 from common.clients import Clients
 from common.errors import Refused
 from common.image_settings import ImageSettings
+from tests.unit.answers import Answers
 
 
 def settings(subnet_id: str = "") -> ImageSettings:
@@ -37,3 +40,58 @@ def test_a_subnet_that_assigns_public_addresses_is_refused(clients: Clients) -> 
 def test_a_subnet_that_does_not_exist_is_named(clients: Clients) -> None:
     with pytest.raises(Refused, match="there is no subnet subnet-0123456789abcdef0"):
         resolve_subnet(clients, settings("subnet-0123456789abcdef0"))
+
+
+NAMED = "subnet-0123456789abcdef0"
+
+
+def a_subnet(name: str, zone: str, *, public: bool = False) -> dict[str, Any]:
+    return {
+        "SubnetId": name,
+        "VpcId": "vpc-1",
+        "AvailabilityZone": zone,
+        "MapPublicIpOnLaunch": public,
+    }
+
+
+def test_of_the_default_subnets_that_of_the_first_zone_is_used() -> None:
+    both = [a_subnet("subnet-b", "us-east-1b"), a_subnet("subnet-a", "us-east-1a", public=True)]
+    aws: Any = Answers(describe_subnets={"Subnets": both})
+
+    assert resolve_subnet(aws, settings()) == Subnet("subnet-a", "vpc-1")
+    filters = [{"Name": "default-for-az", "Values": ["true"]}]
+    assert aws.requests == [("ec2:describe_subnets", {"Filters": filters})]
+
+
+@pytest.mark.parametrize(
+    ("named", "found", "message", "hint"),
+    [
+        (
+            "",
+            [],
+            "there is no default VPC with a subnet",
+            "correct [images.gpu] build_subnet_id in the environment's file",
+        ),
+        (
+            NAMED,
+            [],
+            "there is no subnet subnet-0123456789abcdef0",
+            "correct [images.gpu] build_subnet_id in the environment's file",
+        ),
+        (
+            NAMED,
+            [a_subnet(NAMED, "us-east-1a", public=True)],
+            "subnet-0123456789abcdef0 gives its instances public addresses",
+            "set [images.gpu] build_subnet_id to a private subnet",
+        ),
+    ],
+)
+def test_a_subnet_that_will_not_do_is_named_with_its_table(
+    named: str, found: list[Any], message: str, hint: str
+) -> None:
+    aws: Any = Answers(describe_subnets={"Subnets": found})
+
+    with pytest.raises(Refused) as refused:
+        resolve_subnet(aws, settings(named), "images.gpu")
+
+    assert (refused.value.message, refused.value.hint) == (message, hint)
