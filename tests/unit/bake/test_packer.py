@@ -7,13 +7,16 @@ import sys
 import threading
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sh
 
+from bake import packer as module
 from bake.cancellation import Cancellation, Cancelled
-from bake.packer import Packer
+from bake.packer import Packer, Template, prepare_template
 from common.checkout import REPOSITORY
+from common.errors import PipelineError, Refused
 
 TEMPLATE = """
 variable "words" {
@@ -137,3 +140,116 @@ def test_interrupted_builds_end_after_packer_has_cleaned_up(folder: Path) -> Non
 
     assert len(LAST_WORDS.findall(words)) == 2
     assert words.rstrip().endswith("KeyboardInterrupt")
+
+
+class Quiet:
+    """A Packer that prints what a test says, or fails."""
+
+    def __init__(self, version: str, failure: Exception | None = None) -> None:
+        self.printed, self.failure = version, failure
+        self.initialized: list[str] = []
+
+    def __call__(self, *words: str) -> str:
+        assert words == ("version",)
+        return self.printed
+
+    def init(self, folder: str) -> None:
+        self.initialized.append(folder)
+        if self.failure:
+            raise self.failure
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Templates for both kinds of Packer."""
+    for name in ("shared", "current/source", "1.6.6/source"):
+        path = tmp_path / f"checkout/packer/{name}.pkr.hcl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    return tmp_path / "checkout"
+
+
+def quiet(monkeypatch: pytest.MonkeyPatch, made: Quiet) -> Quiet:
+    real = Packer.__init__
+
+    def begin(self: Any, *arguments: Any, **options: Any) -> None:
+        real(self, *arguments, **options)
+        self._quiet = made
+
+    monkeypatch.setattr(Packer, "__init__", begin)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("version", "current"),
+    [
+        ("Packer v1.6.6", False),
+        ("Packer v1.7.0\nYour version is out of date", True),
+        ("Packer v1.15.4", True),
+    ],
+)
+def test_the_template_is_that_of_the_packer_that_is_installed(
+    monkeypatch: pytest.MonkeyPatch, checkout: Path, tmp_path: Path, version: str, current: bool
+) -> None:
+    made = quiet(monkeypatch, Quiet(version))
+    into = tmp_path / "a/template"
+
+    assert prepare_template(into, checkout) == Template(into, current)
+
+    assert {path.name: path.read_text() for path in into.iterdir()} == {
+        "shared.pkr.hcl": "shared",
+        "source.pkr.hcl": "current/source" if current else "1.6.6/source",
+    }
+    assert made.initialized == ([str(into)] if current else [])
+
+
+def test_a_plugin_that_cannot_be_installed_is_said_as_packer_says_it(
+    monkeypatch: pytest.MonkeyPatch, checkout: Path, tmp_path: Path
+) -> None:
+    failure = sh.ErrorReturnCode_1("packer", b" no \n", b"route \xff\n")
+    quiet(monkeypatch, Quiet("Packer v1.9.0", failure))
+
+    with pytest.raises(PipelineError) as failed:
+        prepare_template(tmp_path / "template", checkout)
+
+    assert failed.value.message == ("packer init could not install the plugins: no \nroute \ufffd")
+    assert failed.value.hint == (
+        "it needs a way to github.com once; or `packer plugins install` them by hand"
+    )
+
+
+def test_another_program_of_that_name_is_refused(
+    monkeypatch: pytest.MonkeyPatch, checkout: Path, tmp_path: Path
+) -> None:
+    quiet(monkeypatch, Quiet("a tool of cracklib"))
+
+    with pytest.raises(PipelineError) as failed:
+        prepare_template(tmp_path / "template", checkout)
+
+    assert failed.value.message == "`packer version` does not print a version"
+    assert failed.value.hint == "install Packer"
+
+
+def test_without_packer_it_is_said_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, checkout: Path, tmp_path: Path
+) -> None:
+    def absent(name: str) -> Any:
+        raise sh.CommandNotFound(name)
+
+    monkeypatch.setattr(module.sh, "Command", absent)  # type: ignore[attr-defined]
+
+    with pytest.raises(Refused) as refused:
+        prepare_template(tmp_path / "template", checkout)
+
+    assert refused.value.message == "Packer is not installed"
+    assert refused.value.hint == "./run.sh installs it"
+
+
+def test_output_is_passed_on_line_by_line_whatever_it_holds() -> None:
+    lines: list[str] = []
+    writer = module._LineWriter(lines.append)
+
+    writer.write(b"one\n\xff\n")
+    writer.write("two\nthree")
+
+    assert lines == ["one", "\ufffd", "two", "three"]

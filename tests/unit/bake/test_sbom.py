@@ -83,3 +83,134 @@ def test_a_build_instance_that_says_nothing_of_use_is_refused(tmp_path: Path) ->
         write_bills(a_build_spec(tmp_path))
 
     assert str(tmp_path / "inventory.json") in failed.value.hint
+
+
+FEW = Inventory.parse(inventory_json())
+OPENSSL = "pkg:deb/debian/openssl@3.0.17-1?arch=amd64&distro=debian-12&upstream=openssl"
+
+
+def test_cyclonedx_is_of_the_image_which_depends_on_its_packages() -> None:
+    bill = json.loads(cyclonedx(SUBJECT, FEW))
+
+    def place(folder: str) -> list[dict[str, str]]:
+        return [{"name": "raykiln:environment", "value": folder}]
+
+    def library(ref: str, name: str, version: str, **more: object) -> dict[str, object]:
+        purl = ref.partition(" ")[0]
+        found = {"bom-ref": ref, "name": name, "purl": purl, "version": version}
+        return {**found, "type": "library", **more}
+
+    packages = [
+        library(OPENSSL, "openssl", "3.0.17-1"),
+        library("pkg:pypi/ray@2.60.0 /opt/ray", "ray", "2.60.0", properties=place("/opt/ray")),
+        library("pkg:pypi/six@1.16.0 /usr", "six", "1.16.0", properties=place("/usr")),
+    ]
+    file = "file:/opt/raykiln/node/log.py"
+    refs = [str(one["bom-ref"]) for one in packages]
+    assert bill == {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "serialNumber": f"urn:uuid:{SUBJECT.uuid}",
+        "metadata": {
+            "timestamp": "2026-11-22T12:00:00+00:00",
+            "component": {
+                "bom-ref": "image",
+                "type": "operating-system",
+                "name": "ray-head",
+                "version": "d" * 64,
+                "description": "Debian 12 (bookworm)",
+                "properties": [{"name": "raykiln:kernel", "value": "6.1.0-41-cloud-amd64"}],
+            },
+        },
+        "components": [
+            {
+                "bom-ref": file,
+                "type": "file",
+                "name": "/opt/raykiln/node/log.py",
+                "hashes": [{"alg": "SHA-256", "content": SHA256}],
+            },
+            *packages,
+        ],
+        "dependencies": [
+            {"ref": file},
+            {"ref": "image", "dependsOn": refs},
+            *({"ref": ref} for ref in refs),
+        ],
+    }
+
+
+def test_spdx_describes_the_image_and_its_files_and_the_image_contains_the_packages() -> None:
+    bill = json.loads(spdx(SUBJECT, FEW))
+
+    def package(number: int, name: str, version: str, url: str, **more: str) -> dict[str, object]:
+        reference = {
+            "referenceCategory": "PACKAGE_MANAGER",
+            "referenceType": "purl",
+            "referenceLocator": url,
+        }
+        return {
+            "SPDXID": f"SPDXRef-package-{number}",
+            "name": name,
+            "versionInfo": version,
+            "downloadLocation": "NOASSERTION",
+            "filesAnalyzed": False,
+            "externalRefs": [reference],
+            **more,
+        }
+
+    def related(one: str, how: str, other: str) -> dict[str, str]:
+        return {
+            "spdxElementId": f"SPDXRef-{one}",
+            "relationshipType": how,
+            "relatedSpdxElement": f"SPDXRef-{other}",
+        }
+
+    assert bill == {
+        "SPDXID": "SPDXRef-DOCUMENT",
+        "spdxVersion": "SPDX-2.3",
+        "dataLicense": "CC0-1.0",
+        "name": f"ray-head {'d' * 64}",
+        "documentNamespace": f"urn:uuid:{SUBJECT.uuid}",
+        "creationInfo": {"created": "2026-11-22T12:00:00Z", "creators": ["Tool: raykiln"]},
+        "packages": [
+            {
+                "SPDXID": "SPDXRef-image",
+                "name": "ray-head",
+                "versionInfo": "d" * 64,
+                "downloadLocation": "NOASSERTION",
+                "filesAnalyzed": False,
+            },
+            package(0, "openssl", "3.0.17-1", OPENSSL),
+            package(1, "six", "1.16.0", "pkg:pypi/six@1.16.0", comment="in /usr"),
+            package(2, "ray", "2.60.0", "pkg:pypi/ray@2.60.0", comment="in /opt/ray"),
+        ],
+        "files": [
+            {
+                "SPDXID": "SPDXRef-file-0",
+                "fileName": "./opt/raykiln/node/log.py",
+                "checksums": [
+                    {"algorithm": "SHA1", "checksumValue": SHA1},
+                    {"algorithm": "SHA256", "checksumValue": SHA256},
+                ],
+            }
+        ],
+        "relationships": [
+            related("DOCUMENT", "DESCRIBES", "image"),
+            related("DOCUMENT", "DESCRIBES", "file-0"),
+            related("image", "CONTAINS", "package-0"),
+            related("image", "CONTAINS", "package-1"),
+            related("image", "CONTAINS", "package-2"),
+        ],
+    }
+
+
+def test_no_other_image_has_the_id_of_a_bill() -> None:
+    others = [
+        Subject("ray-worker", SUBJECT.digest, SUBJECT.built),
+        Subject(SUBJECT.name, "e" * 64, SUBJECT.built),
+        Subject(SUBJECT.name, SUBJECT.digest, "2026-11-23T12:00:00Z"),
+    ]
+
+    assert len({SUBJECT.uuid, *(other.uuid for other in others)}) == 4

@@ -4,12 +4,14 @@ pip is real; the package index is a folder.
 """
 
 import hashlib
+import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from bake import wheelhouse as module
 from bake.ray_lock import Target, pins_for
 from bake.wheelhouse import PACKAGE_LINE, check_wheels, fetch_wheelhouse
 from common.errors import PipelineError
@@ -142,3 +144,89 @@ def test_the_package_of_a_line_of_pip_s_is_found_whatever_the_folder_is_called(l
 
     assert found
     assert found[1] == "ray-lib"
+
+
+RAYS, OTHERS = "ray.lock", "apps/requirements.lock"
+
+
+@pytest.mark.parametrize(
+    ("lines", "lock", "message", "hint"),
+    [
+        (
+            [
+                "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.",
+                "    one==1.0 from https://example.com/one.whl:",
+            ],
+            RAYS,
+            "a wheel is not the one that ray.lock names: its hash differs: "
+            "one==1.0 from https://example.com/one.whl:",
+            "do not use it; find out who serves it. If it was published again: invoke lock",
+        ),
+        (
+            ["ERROR: THESE PACKAGES DO NOT MATCH THE HASHES"],
+            OTHERS,
+            f"a wheel is not the one that {OTHERS} names: its hash differs: "
+            "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES",
+            f"do not use it; find out who serves it. If it was published again: lock {OTHERS} anew",
+        ),
+        (
+            ["Looking", "ERROR: Ignored", "ERROR: No matching distribution found for one==1.0"],
+            RAYS,
+            "ray.lock: no wheel for Python 3.11 on x86_64: "
+            "No matching distribution found for one==1.0",
+            "set the image's python to what its base has, or pin another version: invoke lock",
+        ),
+        (
+            ["Looking", "ERROR: no route", "and more"],
+            RAYS,
+            "the wheels of ray.lock could not be fetched: no route",
+            "check the network and pip's configuration; the cache is unchanged",
+        ),
+        (
+            ["Looking", "Killed"],
+            RAYS,
+            "the wheels of ray.lock could not be fetched: Killed",
+            "check the network and pip's configuration; the cache is unchanged",
+        ),
+        (
+            [],
+            RAYS,
+            "the wheels of ray.lock could not be fetched: pip printed nothing",
+            "check the network and pip's configuration; the cache is unchanged",
+        ),
+    ],
+)
+def test_what_pip_could_not_do_is_said_with_what_to_do(
+    lines: list[str], lock: str, message: str, hint: str
+) -> None:
+    failure = module._failure(lines, TARGET, lock)
+
+    assert (failure.message, failure.hint) == (message, hint)
+
+
+def test_pip_is_asked_for_wheels_of_the_image_alone_by_their_hashes() -> None:
+    target = Target("3.12", "arm64")
+
+    command = module._pip_download(Path("requirements.txt"), Path("into"), target)
+
+    platforms = [f"manylinux_2_{minor}_aarch64" for minor in range(35, 16, -1)]
+    assert command == [
+        *(sys.executable, "-m", "pip", "download", "--no-input", "--disable-pip-version-check"),
+        *("--no-deps", "--require-hashes", "--only-binary=:all:", "--progress-bar=off"),
+        *("--implementation=cp", "--python-version=3.12"),
+        *(f"--platform={one}" for one in (*platforms, "manylinux2014_aarch64", "linux_aarch64")),
+        *("--dest", "into", "--requirement", "requirements.txt"),
+    ]
+
+
+def test_each_wheel_is_said_with_how_many_there_are(index: Index) -> None:
+    for name in ("one", "two"):
+        index.pin(index.publish(name))
+    said: list[str] = []
+
+    pins = pins_for(index.lock.read_text(), TARGET)
+    found = fetch_wheelhouse(pins, TARGET, index.cache, said.append)
+
+    assert said == ["1 of 2 wheels: one", "2 of 2 wheels: two"]
+    assert found.name.startswith("cp3.11-x86_64-")
+    assert found.stat().st_mode & 0o777 == 0o755
