@@ -1,7 +1,7 @@
 """The new head dies right after it has taken the lease over.
 
 In the field: a release that crashes under its first work.
-Must hold: the old head, which is a standby now, takes the lease back; the deploy rolls back (exit
+Must hold: an old head, which is a standby now, takes the lease back; the deploy rolls back (exit
 code 3), and every worker has joined again.
 Runbook: docs/runbooks/stuck-deploy.md
 """
@@ -22,8 +22,8 @@ def run(cluster: ClusterUnderTest) -> None:
     cluster.terminate(holder(cluster))
     deploy.await_exit(ROLLED_BACK)
     cluster.expect(
-        holder(cluster) == cluster.leader,
-        f"{holder(cluster) or 'no head'} leads instead of the old head",
+        holder(cluster) in cluster.initial.heads,
+        f"{holder(cluster) or 'no head'} leads instead of an old head",
     )
 
 
