@@ -55,3 +55,18 @@ def test_the_real_lock_covers_every_image(python: str, architecture: str) -> Non
     assert {"boto3", "pip", "pyyaml", "grpcio"} <= {pin.name for pin in found}
     assert all(pin.hashes for pin in found)
     assert len({pin.name for pin in found}) == len(found)
+
+
+def test_markers_are_evaluated_for_the_image_s_python_and_processor() -> None:
+    """PEP 508, "Environment Markers"."""
+    assert Target("3.12", "arm64").markers() == {
+        "implementation_name": "cpython",
+        "implementation_version": "3.12.0",
+        "os_name": "posix",
+        "platform_machine": "aarch64",
+        "platform_python_implementation": "CPython",
+        "platform_system": "Linux",
+        "python_full_version": "3.12.0",
+        "python_version": "3.12",
+        "sys_platform": "linux",
+    }
