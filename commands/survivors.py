@@ -26,10 +26,9 @@ class Reason:
     text: str
     why: str
 
-    def covers(self, file: str, function: str, lines: list[str]) -> bool:
-        """Say whether it is the reason for changed lines of a file's function."""
-        there = self.text == f"def {function}(" or any(self.text in line for line in lines)
-        return there and fnmatch(file, self.files)
+    def covers(self, function: str, lines: list[str]) -> bool:
+        """Say whether it is the reason for changed lines of a function."""
+        return self.text == f"def {function}(" or any(self.text in line for line in lines)
 
 
 @cache
@@ -43,6 +42,10 @@ def reasons() -> tuple[Reason, ...]:
 
 def reason_for(name: str, folder: Path) -> str:
     """Return why a mutant of a copy may survive; empty when nothing says so."""
+    file = file_of(name)
+    possible = [one for one in reasons() if fnmatch(file, one.files)]
+    if not possible:
+        return ""
     shown = subprocess.run(
         [sys.executable, "-m", "mutmut", "show", name],
         cwd=folder,
@@ -50,14 +53,19 @@ def reason_for(name: str, folder: Path) -> str:
         text=True,
         check=True,
     ).stdout
-    file, lines = changed(shown)
-    return next((one.why for one in reasons() if one.covers(file, function(name), lines)), "")
+    lines = changed(shown)
+    return next((one.why for one in possible if one.covers(function(name), lines)), "")
 
 
-def changed(shown: str) -> tuple[str, list[str]]:
-    """Return the file and the lines as they were, of what ``mutmut show`` prints: a diff."""
-    removed = [line[1:] for line in shown.splitlines() if line.startswith("-")]
-    return removed[0].removeprefix("-- "), removed[1:]
+def changed(shown: str) -> list[str]:
+    """Return the lines as they were, of what ``mutmut show`` prints: a diff."""
+    lines = shown.splitlines()
+    return [line[1:] for line in lines if line.startswith("-") and not line.startswith("---")]
+
+
+def file_of(name: str) -> str:
+    """Return the file of a mutant: a/b.py of a.b.x_make__mutmut_1."""
+    return name.rpartition(".")[0].replace(".", "/") + ".py"
 
 
 def function(name: str) -> str:

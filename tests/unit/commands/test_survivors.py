@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from commands import survivors
-from commands.survivors import Reason, changed, function, reason_for, reasons
+from commands.survivors import Reason, changed, file_of, function, reason_for, reasons
 from common.checkout import REPOSITORY
 
 SHOWN = """\
@@ -22,8 +22,25 @@ SHOWN = """\
 """
 
 
-def test_the_file_and_the_lines_that_were_are_read_from_the_diff() -> None:
-    assert changed(SHOWN) == ("deploy/plan/facts.py", ['    kind = found.get("Type", GATEWAY)'])
+def test_the_lines_that_were_are_read_from_the_diff() -> None:
+    assert changed(SHOWN) == ['    kind = found.get("Type", GATEWAY)']
+
+
+def test_the_file_is_read_from_the_name_of_a_mutant() -> None:
+    assert file_of("deploy.plan.facts.x__kind__mutmut_17") == "deploy/plan/facts.py"
+    assert file_of("node.head.guard.xǁGuardǁmain__mutmut_12") == "node/head/guard.py"
+
+
+def test_where_no_reason_is_of_its_file_a_mutant_is_not_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def run(*_: object, **__: object) -> None:
+        pytest.fail("mutmut takes seconds to show one")
+
+    monkeypatch.setattr(survivors, "reasons", lambda: (Reason("node/*", "", "it is so"),))
+    monkeypatch.setattr(subprocess, "run", run)
+
+    assert reason_for("deploy.plan.facts.x__kind__mutmut_17", Path("copy")) == ""
 
 
 @pytest.mark.parametrize(
