@@ -112,7 +112,7 @@ def test_a_process_that_is_gone_has_no_parent(tmp_path: Path) -> None:
     assert processes._living_parent(tmp_path / "7") is None
 
 
-def test_all_that_is_below_is_killed_and_reaped(
+def test_all_that_is_below_is_killed(
     family: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """``descendants`` is narrowed to the family: a test's process may have other children."""
@@ -126,7 +126,6 @@ def test_all_that_is_below_is_killed_and_reaped(
         pass
 
     assert set(family) & descendants() == set()
-    assert not Path(f"/proc/{family[0]}").exists()
 
 
 def test_every_child_that_ended_is_reaped_and_one_that_runs_is_not_waited_for() -> None:
