@@ -16,10 +16,12 @@ from deploy.foundation.stack import (
     foundation_of,
     with_zones,
 )
-from deploy.foundation.stack_changes import applied_stack, is_up_to_date
+from deploy.foundation.stack_changes import applied_stack, is_up_to_date, remove_stack
 from deploy.foundation.vpc import vpc_ranges
+from deploy.release.settings import Access
 from tests.unit.answers import Answers, refused
-from tests.unit.deploy.builders import a_foundation, a_group, an_environment
+from tests.unit.deploy.builders import a_foundation, a_group, a_release, an_environment
+from tests.unit.localcloud.fakes import FakeClock
 
 DESCRIBED: dict[str, Any] = {
     "StackId": "arn:stack",
@@ -283,3 +285,36 @@ def test_what_a_group_lacks_of_its_own_is_named() -> None:
     assert ready.is_ready_for(group)
     assert ready.placement_group(group) == "pg-1"
     assert a_foundation().placement_group(a_group(name="gpu")) == ""
+
+
+def test_profile_and_security_groups_are_the_group_s_own_or_those_of_all() -> None:
+    access = Access(policy_arns=("arn:policy",), efs=(("fs-1", "/mnt"),))
+    named = replace(access, security_group_ids=("sg-named",))
+    own = replace(a_foundation(), nodes={"gpuProfile": "arn:own", "gpuSecurityGroup": "sg-own"})
+    gpu, plain = a_group(name="gpu", access=named), a_group()
+
+    assert own.worker_profile(gpu) == "arn:own"
+    assert own.worker_profile(plain) == own.worker_instance_profile_arn
+    assert own.worker_security_groups(gpu) == ("sg-worker", "sg-own", "sg-named")
+    assert own.worker_security_groups(plain) == ("sg-worker",)
+    assert own.is_ready_for(gpu)
+    for lacking in own.nodes:
+        nodes = {name: value for name, value in own.nodes.items() if name != lacking}
+        assert not replace(own, nodes=nodes).is_ready_for(gpu)
+
+
+def test_heads_have_a_security_group_of_their_own_only_where_they_need_it() -> None:
+    settings = a_release(head_access=Access(egress=("tcp/443 to 10.0.0.0/8",))).settings
+    own = replace(a_foundation(), nodes={"headSecurityGroup": "sg-own"})
+
+    assert own.head_security_groups(settings) == ("sg-head", "sg-own")
+    assert own.is_ready_for_heads(settings)
+    assert not a_foundation().is_ready_for_heads(settings)
+    assert a_foundation().is_ready_for_heads(a_release().settings)
+    assert a_foundation().head_security_groups(a_release().settings) == ("sg-head",)
+
+
+def test_a_stack_that_is_not_there_need_not_be_removed() -> None:
+    aws: Any = Answers(describe_stacks=refused("ValidationError", "does not exist"))
+
+    assert remove_stack(aws, "raykiln-dev", clock=FakeClock()) is False
