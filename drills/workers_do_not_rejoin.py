@@ -1,10 +1,12 @@
-"""After the hand-over no worker joins the new head: they cannot reach it.
+"""After the hand-over no worker joins the new head: they can reach none of the new heads.
 
 In the field: a security group or a route that the new head's subnet lacks.
 Must hold: the deploy does not count as a success: it rolls back (exit code 3) to the head that the
 workers can reach, and all of them have joined again.
 Runbook: docs/runbooks/stuck-deploy.md
 """
+
+from itertools import product
 
 from drills.kit.cluster import ClusterUnderTest
 from drills.kit.deploys import AWAIT_STANDBY, ROLLED_BACK, deploy_heads, new_heads
@@ -16,11 +18,11 @@ LIMIT = "hand_over_seconds=60"
 
 
 def run(cluster: ClusterUnderTest) -> None:
-    """Let each worker drop its packets to the new head, from before the hand-over on."""
+    """Let each worker drop its packets to the new heads, from before the hand-over on."""
     deploy = deploy_heads(cluster, until=AWAIT_STANDBY, limits=(LIMIT,))
-    cluster.wait("a new head", lambda: bool(new_heads(cluster)))
-    (new,) = new_heads(cluster)
-    for worker in cluster.workers:
+    count = len(cluster.initial.heads)
+    cluster.wait("the new heads", lambda: len(new_heads(cluster)) == count)
+    for worker, new in product(cluster.workers, new_heads(cluster)):
         cluster.inject(
             worker,
             f"the route to {new.id} is gone",
