@@ -47,7 +47,9 @@ class Clients:
         One that is made without never gets any (botocore/session.py, create_client), and those of a
         machine may be there only a moment later.
         """
-        client = self._made.get(service) or self._make(service)
+        if service in self._made:
+            return self._made[service]
+        client = self._make(service)
         if self._session.get_credentials():
             self._made[service] = client
         return client

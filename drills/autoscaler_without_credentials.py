@@ -6,6 +6,7 @@ and a worker that is terminated is replaced.
 Runbook: docs/runbooks/autoscaler.md
 """
 
+from drills import metadata_down
 from drills.autoscaler_broken import lose_a_worker
 from drills.autoscaler_killed import process
 from drills.kit.cluster import ClusterUnderTest
@@ -13,8 +14,8 @@ from drills.kit.phases import Recovery
 
 RECOVERY = Recovery.NONE
 WITHIN = 20.0
-ROUTE = "blackhole 169.254.169.254/32"
-RESTORE = f"ip route del {ROUTE} 2>/dev/null || true"
+# It runs once more at the end of the drill, when the route has been deleted.
+RESTORE = f"{metadata_down.RESTORE} 2>/dev/null || true"
 # Once for each round that fails.
 FAILED = "grep -c NoCredentialsError /tmp/ray/session_latest/logs/monitor.log || true"
 
@@ -22,7 +23,7 @@ FAILED = "grep -c NoCredentialsError /tmp/ray/session_latest/logs/monitor.log ||
 def run(cluster: ClusterUnderTest) -> None:
     """Kill the autoscaler while there is no metadata service; then lose a worker."""
     epoch, killed, before = cluster.lease().epoch, process(cluster), failed_rounds(cluster)
-    script = f"ip route add {ROUTE}; kill -KILL {killed}"
+    script = f"{metadata_down.CUT}; kill -KILL {killed}"
     words = "the route to the metadata service is gone; SIGKILL to the autoscaler"
     cluster.inject(cluster.leader, words, script, undo=RESTORE)
     cluster.wait("a round without credentials", lambda: failed_rounds(cluster) > before, 60)

@@ -11,6 +11,8 @@ from drills.kit.phases import Recovery
 RECOVERY = Recovery.NONE
 WITHIN = 5.0
 SECONDS = 60.0
+CUT = "ip route add blackhole 169.254.169.254/32"
+RESTORE = "ip route del blackhole 169.254.169.254/32"
 
 
 def run(cluster: ClusterUnderTest) -> None:
@@ -18,7 +20,7 @@ def run(cluster: ClusterUnderTest) -> None:
     cluster.inject(
         cluster.leader,
         "the route to the metadata service is gone",
-        "ip route add blackhole 169.254.169.254/32",
-        undo="ip route del blackhole 169.254.169.254/32",
+        CUT,
+        undo=RESTORE,
     )
     cluster.clock.sleep(SECONDS)

@@ -25,15 +25,8 @@ OTHERS = Config(
 
 
 PAUSE = 0.5  # seconds between attempts to find credentials
-SERVICES = [
-    "autoscaling",
-    "cloudwatch",
-    "dynamodb",
-    "ec2",
-    "logs",
-    "s3",
-    "ssm",
-]  # that a node calls
+# What a node calls.
+SERVICES = ["autoscaling", "cloudwatch", "dynamodb", "ec2", "logs", "s3", "ssm"]
 
 
 class OwnServices(Loader):  # type: ignore[misc]

@@ -1,6 +1,6 @@
 """Guard this head: ``python -m node.head.main`` in ray-head.service.
 
-First of all Ray begins to be imported, in a process of its own: that takes longest of what a head
+First of all Ray begins to be imported, in a separate process: that takes longest of what a head
 does before it may lead. The guard itself (assembly.py), with its AWS clients, is imported beside
 it.
 """

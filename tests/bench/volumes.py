@@ -118,7 +118,7 @@ def detach(volume: Volume) -> None:
 
 def outside() -> tuple[str, ...]:
     """Return what runs a command where the cloud mounts machines' disks: an operator's process has
-    mounts of its own.
+    its own mounts.
     """
     return ("nsenter", f"--target={server_of(paths())}", "--mount", "--")
 

@@ -26,7 +26,7 @@ PR_SET_PDEATHSIG, PR_GET_PDEATHSIG = 1, 2
 PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 36, 37
 LIBC = ctypes.CDLL(None)
 SLEEPS = [sys.executable, "-S", "-c", "import time; time.sleep(600)"]
-# Has a child of its own, whose process id it prints.
+# Has a child, whose process id it prints.
 HAS_ONE = [
     *(sys.executable, "-S", "-c"),
     f"import subprocess; c = subprocess.Popen({SLEEPS!r}); print(c.pid, flush=True); c.wait()",
