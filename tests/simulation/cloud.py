@@ -10,13 +10,15 @@ import math
 import os
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 from moto import mock_aws
+from moto.ec2.models import amis, elastic_block_store, instances
 from moto.moto_api._internal import mock_random
 
 from common.clients import Clients
@@ -209,7 +211,21 @@ def simulated_cloud(settings: Settings = DEFAULTS) -> Iterator[Cloud]:
         answers.install()
         cloud.world.reconcilers.append(cloud.names.reconcile)
         cloud.clock.every(settings.tick, cloud.world.step)
-        yield cloud
+        with _dated(cloud.clock):
+            yield cloud
+
+
+@contextmanager
+def _dated(clock: Timeline) -> Iterator[None]:
+    """Date instances, images, volumes and snapshots by the simulation's clock."""
+
+    def utcnow() -> datetime:
+        return datetime.fromtimestamp(clock.now(), UTC).replace(tzinfo=None)
+
+    with ExitStack() as patched:
+        for module in (instances, amis, elastic_block_store):
+            patched.enter_context(patch.object(module, "utcnow", utcnow))
+        yield
 
 
 @contextmanager
