@@ -59,7 +59,7 @@ def facts(instance: Any) -> dict[str, str]:
         f"{card}/subnet-ipv4-cidr-block": subnet.cidr_block,
         f"{card}/vpc-id": subnet.vpc_id,
     }
-    notices = interruptions.notice_of(instance.id) | interruptions.recommendation_of(instance.id)
+    notices = interruptions.notice_of(instance) | interruptions.recommendation_of(instance)
     return known | notices | _target_state_of(instance) | _keys_of(instance) | tags_of(instance)
 
 

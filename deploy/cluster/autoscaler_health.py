@@ -74,7 +74,7 @@ class AutoscalerHealth:
     def __str__(self) -> str:
         since = f"{self.seconds_since_round:.0f} s"
         if self.working is None:
-            return f"starting for {since}, no round yet"
+            return f"starting: no round completed in {since}"
         if self.working:
             return f"working: newest round {since} ago"
         return f"not working: no new round for {since}"

@@ -192,8 +192,8 @@ def autoscaler_problems(autoscaler: AutoscalerHealth | str) -> tuple[str, ...]:
     """
     if isinstance(autoscaler, str):
         return ()
-    dead = (f"the autoscaler is {autoscaler}",) if autoscaler.working is False else ()
-    return dead + tuple(
+    idle = () if autoscaler.working else (f"the autoscaler is {autoscaler}",)
+    return idle + tuple(
         f"EC2 refuses to launch {one}" for one in autoscaler.refused if one.is_recent
     )
 

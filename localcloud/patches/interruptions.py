@@ -10,6 +10,7 @@ for spot instances.
 """
 
 import json
+from typing import Any
 
 from localcloud.account import ec2_backend
 from localcloud.declarations import Declarations
@@ -25,9 +26,9 @@ _recommended = Declarations()
 follow_recommendations = _recommended.follow  # per line an instance and a time
 
 
-def notice_of(instance_id: str) -> dict[str, str]:
-    """Return the metadata of an instance that is to be interrupted, by path."""
-    at = dict(_announced.pairs()).get(instance_id)
+def notice_of(instance: Any) -> dict[str, str]:
+    """Return the metadata of a spot instance that is to be interrupted, by path."""
+    at = _of(instance, _announced)
     if at is None:
         return {}
     time = stamp(float(at))
@@ -37,19 +38,24 @@ def notice_of(instance_id: str) -> dict[str, str]:
     }
 
 
-def recommendation_of(instance_id: str) -> dict[str, str]:
-    """Return the metadata of an instance that is at elevated risk of interruption, by path."""
-    at = dict(_recommended.pairs()).get(instance_id)
+def recommendation_of(instance: Any) -> dict[str, str]:
+    """Return the metadata of a spot instance that is at elevated risk of interruption, by path."""
+    at = _of(instance, _recommended)
     if at is None:
         return {}
     notice = json.dumps({"noticeTime": stamp(float(at))})
     return {"events/recommendations/rebalance": notice}
 
 
+def _of(instance: Any, declared: Declarations) -> str | None:
+    """Return the time that is declared for a spot instance; AWS interrupts no others."""
+    return dict(declared.pairs()).get(instance.id) if instance.lifecycle == "spot" else None
+
+
 def _terminate_due(now: float) -> None:
-    due = {instance_id for instance_id, at in _announced.pairs() if now >= float(at)}
-    for instance in ec2_backend().all_instances() if due else ():
-        if instance.id in due and instance.state in ("pending", "running"):
+    for instance in ec2_backend().all_instances() if _announced.pairs() else ():
+        at = _of(instance, _announced)
+        if at and now >= float(at) and instance.state in ("pending", "running"):
             internal.call("ec2", "terminate_instances", InstanceIds=[instance.id])
 
 

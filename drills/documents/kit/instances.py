@@ -10,6 +10,7 @@ from deploy.cluster.instances import Instance, find_instances
 from deploy.cluster.state import find_lease
 from deploy.documents.in_use import ray_of_pipeline
 from deploy.documents.pipeline import Pipeline
+from node.contract import SPOT
 
 
 class Instances:
@@ -29,8 +30,9 @@ class Instances:
         return sorted(one.id for one in self._of_the_group())
 
     def on_spot(self, workers: Sequence[str]) -> list[str]:
-        """See Place; EC2 takes back any spot instances, so the first half stands for them."""
-        return list(workers[: len(workers) // 2])
+        """See Place; a group is wholly on spot or not at all, so half of it is taken."""
+        on_spot = {one.id for one in self._of_the_group() if one.market == SPOT}
+        return [one for one in workers if one in on_spot][: len(workers) // 2]
 
     def have_workers(self, count: int) -> None:
         """See Place; the group has its ``min``, and a drill that needs more is refused."""

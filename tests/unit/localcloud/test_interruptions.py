@@ -16,6 +16,7 @@ from tests.unit.localcloud.test_metadata import Launcher, Machine
 ACTION = "/latest/meta-data/spot/instance-action"
 RECOMMENDATION = "/latest/meta-data/events/recommendations/rebalance"
 STATE = "/latest/meta-data/autoscaling/target-lifecycle-state"
+SPOT = {"InstanceMarketOptions": {"MarketType": "spot"}}
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def test_only_the_interrupted_instance_gets_a_notice_and_is_terminated_on_time(
     world: World, aws: Clients, clock: FakeClock, announced: Path
 ) -> None:
     launch = Launcher(aws("ec2"), Metadata(world), clock)
-    goes, stays = launch(), launch()
+    goes, stays = launch(**SPOT), launch(**SPOT)
     assert (status(goes, ACTION), status(stays, ACTION)) == (404, 404)
 
     announced.write_text(f"{goes.id} {clock.now() + interruptions.NOTICE:.0f}\n")
@@ -51,7 +52,7 @@ def test_only_the_interrupted_instance_gets_a_notice_and_is_terminated_on_time(
 def test_an_interruption_can_be_withdrawn(
     world: World, aws: Clients, clock: FakeClock, announced: Path
 ) -> None:
-    machine = Launcher(aws("ec2"), Metadata(world), clock)()
+    machine = Launcher(aws("ec2"), Metadata(world), clock)(**SPOT)
     announced.write_text(f"{machine.id} {clock.now() + 10:.0f}\n")
     announced.unlink()
 
@@ -60,11 +61,27 @@ def test_an_interruption_can_be_withdrawn(
     assert state_of(aws, machine) == "running"
 
 
+def test_aws_interrupts_no_on_demand_instance(
+    world: World, aws: Clients, clock: FakeClock, announced: Path, tmp_path: Path
+) -> None:
+    recommended = tmp_path / "recommendations"
+    interruptions.follow_recommendations(recommended)
+    machine = Launcher(aws("ec2"), Metadata(world), clock)()
+
+    announced.write_text(f"{machine.id} {clock.now() + 10:.0f}\n")
+    recommended.write_text(f"{machine.id} 1800000000\n")
+
+    assert status(machine, ACTION) == 404
+    assert status(machine, RECOMMENDATION) == 404
+    clock.advance(60)
+    assert state_of(aws, machine) == "running"
+
+
 def test_a_rebalance_recommendation_is_in_the_metadata_of_the_instance_at_risk(
     world: World, aws: Clients, clock: FakeClock, tmp_path: Path
 ) -> None:
     launch = Launcher(aws("ec2"), Metadata(world), clock)
-    risky, safe = launch(), launch()
+    risky, safe = launch(**SPOT), launch(**SPOT)
     recommended = tmp_path / "recommendations"
     interruptions.follow_recommendations(recommended)
     assert status(risky, RECOMMENDATION) == 404

@@ -27,16 +27,28 @@ def broken(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> PipelineUnderTe
     return found
 
 
-def test_head_workers_and_half_of_them_are_instances(
-    single: Cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_head_and_workers_are_instances(single: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     place = broken(single, monkeypatch).place
 
     assert place.head() == single.head_ids
     assert place.workers() == sorted(single.worker_ids)
-    assert place.on_spot(place.workers()) == place.workers()[:1]
+    assert place.on_spot(place.workers()) == []
     assert place.look(set(), 2) == (True, "2 of 2 instances of worker alive in Ray")
     assert not place.look(set(), 3)[0]
+
+
+def test_half_of_a_group_on_spot_is_taken_back(
+    single: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    single.cloud.clients("iam").create_service_linked_role(AWSServiceName="spot.amazonaws.com")
+    (group,) = single.environment.workers.values()
+    on_spot = {"worker": group.model_copy(update={"market": "spot"})}
+    single.environment = single.environment.model_copy(update={"workers": on_spot})
+    single.deploy()
+    place = broken(single, monkeypatch).place
+    first, second = place.workers()
+
+    assert place.on_spot([first, second]) == [first]
 
 
 @pytest.mark.parametrize("what", ["head", "workers"])

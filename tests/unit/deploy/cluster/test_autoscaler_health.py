@@ -120,7 +120,7 @@ def test_a_launch_refused_within_a_minute_is_recent() -> None:
 @pytest.mark.parametrize(
     ("working", "words"),
     [
-        (None, "starting for 8 s, no round yet"),
+        (None, "starting: no round completed in 8 s"),
         (True, "working: newest round 8 s ago"),
         (False, "not working: no new round for 8 s"),
     ],

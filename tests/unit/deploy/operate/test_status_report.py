@@ -62,7 +62,11 @@ def refused(seconds_ago: float) -> RefusedLaunch:
     ("autoscaler", "words", "found"),
     [
         (AutoscalerHealth(True, 9, 4.0, ()), "working: newest round 4 s ago", ()),
-        (AutoscalerHealth(None, 0, 9.0, ()), "starting for 9 s, no round yet", ()),
+        (
+            AutoscalerHealth(None, 0, 9.0, ()),
+            "starting: no round completed in 9 s",
+            ("the autoscaler is starting: no round completed in 9 s",),
+        ),
         (
             AutoscalerHealth(False, 9, 75.4, ()),
             "not working: no new round for 75 s",
