@@ -8,7 +8,11 @@ import pytest
 from node.ray import launcher
 
 
-def test_modules_cannot_be_imported_while_they_are_unavailable() -> None:
+def test_modules_cannot_be_imported_while_they_are_unavailable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delitem(sys.modules, "wave", raising=False)
+
     with launcher.unavailable(["wave", "json"]):
         with pytest.raises(ModuleNotFoundError):
             import wave
