@@ -7,6 +7,7 @@ from typing import Any
 
 import botocore.session
 import pytest
+from botocore.exceptions import ClientError
 
 from node import clients
 
@@ -32,6 +33,13 @@ class Session:
     def create_client(self, service: str, config: Any) -> str:
         assert self.looks == 4, "a client made without credentials never has any"
         return service
+
+
+def test_an_error_without_a_code_has_none() -> None:
+    assert clients.error_code(ClientError({"Error": {"Code": "Throttling"}}, "GetItem")) == (
+        "Throttling"
+    )
+    assert clients.error_code(ClientError({}, "GetItem")) == ""
 
 
 def test_a_client_is_created_once_the_role_has_credentials(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from threading import Thread
 import pytest
 import yaml
 
+from node import identity as identities
 from node.identity import (
     BadIdentity,
     Identity,
@@ -151,6 +152,17 @@ def test_a_tag_is_read_whose_key_has_a_colon(imds: str, monkeypatch: pytest.Monk
 
     assert instance_tag("raykiln:autoscaler", imds) == "s3://bucket/key"
     assert instance_tag("raykiln:other", imds) is None
+
+
+def test_a_metadata_service_without_tokens_may_be_disabled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(identities, "_http", lambda *request: None)
+
+    with pytest.raises(
+        NoMetadata, match=r"^the metadata service returned no token: is it disabled\?$"
+    ):
+        metadata_service()
 
 
 def test_an_unreachable_metadata_service_is_named() -> None:

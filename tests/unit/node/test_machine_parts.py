@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,24 @@ def test_the_raylet_of_the_unit_is_found_and_no_other(tmp_path: Path) -> None:
     a_process(tmp_path, 9, "ray-worker.service", "raylet", "raylet", f"--node_id={'bb' * 28}")
 
     assert SystemdWorkerUnit(proc=tmp_path).raylet() == Raylet(9, b"\xbb" * 28)
+
+
+def test_all_of_the_unit_is_killed_and_nothing_else(tmp_path: Path) -> None:
+    units = ("ray-worker.service", "ray-worker.service", "ray-head.service")
+    with ExitStack() as ended:
+        ours, gone, other = (
+            ended.enter_context(subprocess.Popen(["/bin/sleep", "600"])) for _ in units
+        )
+        ended.callback(other.kill)
+        for process, unit in zip((ours, gone, other), units, strict=True):
+            a_process(tmp_path, process.pid, unit, "sleep", "sleep", "600")
+        gone.kill()
+        gone.wait()
+
+        SystemdWorkerUnit(proc=tmp_path).kill()
+
+        assert ours.wait(10) == -9
+        assert other.poll() is None
 
 
 def test_a_unit_without_a_raylet_has_none(tmp_path: Path) -> None:

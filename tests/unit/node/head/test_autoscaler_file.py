@@ -265,7 +265,7 @@ def test_an_object_without_the_digest_in_its_name_is_refused(s3: Any, node: Node
     ("content", "complaint"),
     [
         (b"a: [1,\nb: 2", r"does not parse: line 2"),
-        (b"\x00", "does not parse"),
+        (b"\x00", "does not parse: no YAML"),
         (b"just text", "is not a mapping"),
         (b"cluster_name: test", "lacks available_node_types, head_node_type, provider"),
         (a_document(cluster_name="prod"), "is for prod, not test"),

@@ -108,5 +108,5 @@ def test_protobuf_fields_are_read_as_the_encoding_says() -> None:
 
 @pytest.mark.parametrize("message", [b"\x12\x07test", b"\x08", b"\x0b", b"\x25\x01"])
 def test_a_truncated_message_is_refused(message: bytes) -> None:
-    with pytest.raises(ValueError, match="not a protobuf message"):
+    with pytest.raises(ValueError, match=r"^not a protobuf message$"):
         list(decoded(message))

@@ -37,6 +37,10 @@ def a_leader(table: MemoryTable, clock: FakeClock, name: str = "i-0a") -> FakeHe
     return head
 
 
+def reasons_in(head: FakeHead, event: str) -> list[object]:
+    return [fields["why"] for said, fields in head.log.lines if said == event]
+
+
 def test_the_first_head_takes_the_lease_starts_ray_and_reports_it(head: FakeHead) -> None:
     head.run(10)
 
@@ -309,6 +313,30 @@ def test_an_error_that_may_pass_is_retried_until_the_timeout(
 
     assert head.guard.exit_code == FAILED
     assert table.item is None
+    assert reasons_in(head, "head failed") == [
+        "not prepared in time: see the background calls that failed"
+    ]
+
+
+def test_a_standby_whose_ray_cannot_be_imported_fails(
+    table: MemoryTable, clock: FakeClock, head: FakeHead
+) -> None:
+    a_leader(table, clock, "i-0b")
+    head.run(10)
+    head.ray.warmed = False
+
+    head.run(130)
+
+    assert head.guard.exit_code == FAILED
+    assert reasons_in(head, "head failed") == ["Ray cannot be imported"]
+
+
+def test_a_head_that_is_stopped_says_so(head: FakeHead) -> None:
+    head.run(10)
+
+    head.guard.shut_down()
+
+    assert reasons_in(head, "stopping Ray") == ["asked to stop"]
 
 
 def test_a_throttled_moment_at_boot_does_no_harm(head: FakeHead) -> None:

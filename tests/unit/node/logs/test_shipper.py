@@ -16,6 +16,7 @@ from moto import mock_aws
 
 from node.give_up import await_shipped
 from node.logs import batch as log_batch
+from node.logs import shipper
 from node.logs.batch import Batch, Event, event_of
 from node.logs.progress import Progress
 from node.logs.shipper import LAST_SECONDS, LogShipper
@@ -482,6 +483,23 @@ def test_a_node_that_gives_up_waits_until_its_last_lines_are_shipped(tmp_path: P
     await_shipped(1000.4, progress)
     with pytest.raises(TimeoutError):
         await_shipped(1000.6, progress, seconds=0.05, every=0.01)
+
+
+def test_a_shipper_waits_for_the_metadata_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    log, origin = RecordedLog(), object()
+
+    def find() -> object:
+        if len(pauses) < 8:
+            raise OSError("away")
+        return origin
+
+    monkeypatch.setattr(shipper, "find_origin", find)
+    monkeypatch.setattr(time, "sleep", pauses.append)
+
+    assert shipper.await_origin(log) is origin
+    assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
+    assert log.events == ["no log stream yet"] * 8
 
 
 def test_without_a_shipper_it_does_not_wait_for_ever(tmp_path: Path) -> None:

@@ -85,7 +85,9 @@ def test_one_that_ran_for_minutes_is_started_soon_again(autoscaler: Autoscaler) 
     assert len(autoscaler.starts) == before + 1
 
 
-def test_one_that_is_to_be_killed_is_started_again(autoscaler: Autoscaler) -> None:
+def test_one_that_is_to_be_killed_is_started_again(
+    autoscaler: Autoscaler, capfd: pytest.CaptureFixture[str]
+) -> None:
     autoscaler.run(600)
 
     autoscaler.process.kill()
@@ -93,6 +95,10 @@ def test_one_that_is_to_be_killed_is_started_again(autoscaler: Autoscaler) -> No
     autoscaler.run(3)
 
     assert (ended, autoscaler.running.returncode, len(autoscaler.starts)) == (-9, None, 2)
+    assert capfd.readouterr().err.splitlines() == [
+        "the autoscaler completes no round; it is killed",
+        "the autoscaler has ended: -9; it is started again in 1 s",
+    ]
 
 
 def test_killing_one_that_has_ended_changes_nothing(autoscaler: Autoscaler) -> None:

@@ -97,3 +97,15 @@ def test_a_check_that_says_nothing_may_pass(monkeypatch: pytest.MonkeyPatch, scr
 
     with pytest.raises(NotNow):
         refusal(Path("a.yaml"))
+
+
+def test_of_what_a_failed_check_prints_the_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    running(monkeypatch, "printf 'x%.0s' $(seq 1000) >&2; echo No module named ray >&2; exit 1")
+
+    with pytest.raises(NotNow) as raised:
+        refusal(Path("a.yaml"))
+
+    said = str(raised.value)
+    assert said.startswith("Ray's check of a.yaml said nothing: xxx")
+    assert said.endswith("xxxNo module named ray\n")
+    assert said.count("x") < 500

@@ -105,7 +105,7 @@ def test_systemd_notices_a_unit_that_is_called_otherwise(tmp_path: Path) -> None
 def test_systemd_reads_the_units_before_one_is_started(tmp_path: Path) -> None:
     systemd = Systemd()
 
-    require([STORE.where], "ray-worker", tmp_path, systemd)
+    require([STORE.where], "ray-worker", tmp_path / "run/systemd/system", systemd)
 
     assert systemd.commands[-1] == ("systemctl", "daemon-reload")
 
