@@ -35,6 +35,7 @@ class RayStub:
     failures: int = 0  # requests that are answered 500 before one is carried out
     answers_lost: int = 0  # requests that are carried out and then answered 500
     port: int = 0
+    headers: dict[str, str] = field(default_factory=dict)  # of the newest request
 
     def add_node(
         self,
@@ -166,6 +167,7 @@ def serving(stub: RayStub) -> Iterator[RayStub]:
         def _answer(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length) or b"{}")
+            stub.headers = dict(self.headers)
             status, content = 401, "Unauthorized: Missing authentication token"
             if self.headers.get("Authorization") == f"Bearer {TOKEN}":
                 status, content = stub.answer(self.command, self.path, body)

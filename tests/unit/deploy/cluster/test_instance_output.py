@@ -4,7 +4,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deploy.cluster.instance_output import LINES, console_output
+from deploy.cluster.instance_output import bootstrap_log, console_output
+from tests.unit.answers import Answers, refused
+from tests.unit.localcloud.fakes import FakeClock
 
 
 class FakeConsole:
@@ -31,7 +33,7 @@ def console(output: str | None) -> str:
 def test_the_end_is_quoted_without_empty_lines() -> None:
     text = "\n\n".join(str(number) for number in range(100))
 
-    assert console(text).splitlines() == [str(number) for number in range(100 - LINES, 100)]
+    assert console(text).splitlines() == [str(number) for number in range(88, 100)]
 
 
 def test_a_node_that_gave_up_is_quoted_from_there() -> None:
@@ -58,3 +60,42 @@ def test_terminal_control_sequences_are_removed() -> None:
 
 def test_a_console_that_cannot_be_read_is_empty() -> None:
     assert console(None) == ""
+
+
+def head_that_says(text: str) -> Any:
+    """Return an AWS where a command on a head prints this, and its console another text."""
+    printed = {"ResponseCode": 0, "StandardOutputContent": text, "StandardErrorContent": ""}
+    return Answers(
+        send_command={"Command": {"CommandId": "c-1"}},
+        get_command_invocation={"Status": "Success", **printed},
+        get_console_output={"Output": "of the console\n"},
+    )
+
+
+def test_a_head_that_runs_is_asked_for_the_end_of_its_bootstrap_log() -> None:
+    aws = head_that_says("one\n\ntwo\n")
+
+    assert bootstrap_log(aws, "i-1", clock=FakeClock()) == "one\ntwo"
+    assert aws.requests[0] == (
+        "ssm:send_command",
+        {
+            "InstanceIds": ["i-1"],
+            "DocumentName": "AWS-RunShellScript",
+            "Parameters": {
+                "commands": ["tail -n 12 /var/log/ray-head-bootstrap.log"],
+                "executionTimeout": ["20"],
+            },
+        },
+    )
+
+
+def test_where_there_is_no_log_yet_or_no_agent_answers_the_console_is_read() -> None:
+    empty = head_that_says("\n")
+    silent: Any = Answers(
+        send_command=refused("InvalidInstanceId"), get_console_output={"Output": "booted"}
+    )
+
+    assert bootstrap_log(empty, "i-1", clock=FakeClock()) == "of the console"
+    assert bootstrap_log(silent, "i-1", clock=FakeClock()) == "booted"
+    assert empty.requests[-1] == ("ec2:get_console_output", {"InstanceId": "i-1"})
+    assert silent.requests[-1] == ("ec2:get_console_output", {"InstanceId": "i-1"})

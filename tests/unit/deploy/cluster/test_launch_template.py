@@ -15,10 +15,9 @@ from deploy.cluster.launch_template import (
     make_default,
     remove_template,
 )
-from deploy.cluster.ray_access import cluster_token, open_road, road_to
 from deploy.release.template_content import TemplateContent, template_data
 from tests.unit.answers import Answers, refused
-from tests.unit.deploy.builders import a_desired_state, a_foundation, a_group, an_environment
+from tests.unit.deploy.builders import a_desired_state, a_foundation, a_group
 
 NAME = "ray-worker-dev"
 GONE = refused("InvalidLaunchTemplateName.NotFoundException")
@@ -179,30 +178,3 @@ def test_a_template_is_deleted_if_it_exists() -> None:
         remove_template(aws, NAME)
 
     assert aws.requests[0] == ("ec2:delete_launch_template", {"LaunchTemplateName": NAME})
-
-
-# --- Access to Ray on the leader -----------------------------------------------------------------
-
-
-def test_the_token_is_that_of_the_environment() -> None:
-    aws: Any = Answers(get_parameter=[{"Parameter": {"Value": "t"}}, refused("ParameterNotFound")])
-
-    assert cluster_token(aws, an_environment()) == "t"
-    with pytest.raises(PipelineError) as raised:
-        cluster_token(aws, an_environment())
-
-    assert aws.requests[0][1]["Name"] == "/ray/dev/redis_password"
-    assert raised.value.hint == "is there a cluster? `invoke deploy --env dev` creates both"
-
-
-def test_clients_have_one_road_to_each_environment() -> None:
-    group = {"AutoScalingGroups": [{"DesiredCapacity": 1}]}
-    paused = {"AutoScalingGroups": [{"DesiredCapacity": 0}]}
-    aws: Any = Answers(describe_auto_scaling_groups=[group, paused])
-
-    road = road_to(aws, an_environment())
-
-    assert road_to(aws, an_environment()) is road
-    assert open_road(aws, an_environment()) is road
-    with pytest.raises(PipelineError, match=r"^dev is paused"):
-        open_road(aws, an_environment())

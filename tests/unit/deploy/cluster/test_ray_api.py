@@ -1,6 +1,8 @@
 """Ray's dashboard API: what is read of its answers, and what is said without one."""
 
+import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,9 @@ from deploy.cluster.ray_api import (
     Unreachable,
     alive_workers,
 )
+from deploy.reach.plugin import NotReached
+from deploy.reach.road import Address, Road
+from tests.unit.answers import Answers
 from tests.unit.deploy.ray_stub import RayStub, serving
 
 
@@ -150,10 +155,14 @@ def test_any_other_answer_is_named_with_its_address(ray: RayStub) -> None:
 
 
 def test_what_is_not_json_is_no_answer(ray: RayStub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(RayStub, "answer", lambda *_: (200, "<html>"))
+    monkeypatch.setattr(RayStub, "answer", lambda *_: (200, "<html>" + "x" * 500))
 
-    with pytest.raises(Unreachable, match=r"did not answer with JSON: b'<html>'$"):
+    with pytest.raises(Unreachable) as raised:
         ray.api().submitted_jobs()
+
+    assert raised.value.message == (
+        f"http://127.0.0.1:{ray.port}/api/jobs/ did not answer with JSON: b'<html>{'x' * 194}'"
+    )
 
 
 def test_without_a_road_the_host_is_reached_by_its_name() -> None:
@@ -162,3 +171,32 @@ def test_without_a_road_the_host_is_reached_by_its_name() -> None:
     assert (api.base, api.way) == ("http://127.0.0.1:1", "directly")
     with pytest.raises(Unreachable, match=r"^http://127\.0\.0\.1:1/api/jobs/: "):
         api.submitted_jobs()
+
+
+def test_where_no_road_leads_to_the_leader_it_says_what_to_do() -> None:
+    class Nowhere(Road):
+        def address(self, port: int) -> Address:
+            raise NotReached(f"no way to {port}", hint="install it")
+
+    clients: Any = Answers()
+    api = RayApi("ray-head.dev", "t", road=Nowhere(clients, "ray-head.dev", str))
+
+    with pytest.raises(Unreachable) as raised:
+        api.nodes()
+
+    assert (raised.value.message, raised.value.hint) == ("no way to 8265", "install it")
+
+
+def test_each_call_is_made_over_a_new_connection_with_time_limits(
+    ray: RayStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[float | None] = []
+    monkeypatch.setattr(
+        socket.socket, "settimeout", lambda _, seconds: limits.append(seconds), raising=False
+    )
+
+    ray.api().submitted_jobs()
+
+    assert limits == [5.0, 30.0]  # to connect, and to be answered
+    assert ray.headers["Authorization"] == "Bearer a-token"
+    assert ray.headers["Connection"] == "close"

@@ -33,6 +33,12 @@ def test_tags_of_others_are_no_change() -> None:
     assert group_changes(SETTINGS, found) == ()
 
 
+def test_a_tag_that_no_head_has_yet_is_added() -> None:
+    more = replace(SETTINGS, tags=(("project", "ray"), ("team", "ml")))
+
+    assert group_changes(more, SETTINGS) == ("tag team: none → ml",)
+
+
 def test_a_tag_that_the_environment_had_is_removed_and_one_that_differs_is_changed() -> None:
     found = replace(SETTINGS, tags=(("cost-centre", "4711"), ("project", "x"), ("stage", "dev")))
     desired = replace(SETTINGS, former_tag_keys=("stage",))

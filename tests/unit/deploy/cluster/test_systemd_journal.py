@@ -3,7 +3,9 @@
 The command that reads a page really runs here, with a fake journalctl.
 """
 
+import base64
 import contextlib
+import gzip
 import json
 import os
 import random
@@ -21,7 +23,13 @@ from botocore.exceptions import ClientError
 
 from common.clients import Clients
 from common.errors import PipelineError
-from deploy.cluster.systemd_journal import SystemdJournal, page_of
+from deploy.cluster.systemd_journal import (
+    LogLine,
+    Page,
+    SystemdJournal,
+    journal_command,
+    page_of,
+)
 from deploy.operate.head_logs import HeadLog, LogQuery
 from localcloud.driver import Answer
 from localcloud.world import World
@@ -158,13 +166,63 @@ def test_binary_and_long_messages_are_shown_as_text(head: Head) -> None:
 def test_a_journal_that_cannot_be_read_gives_the_reason(head: Head) -> None:
     head.install(complaint="Failed to add filter for units: bad unit name\n")
 
-    with pytest.raises(PipelineError, match="bad unit name"):
+    with pytest.raises(PipelineError) as raised:
         list(head.journal.newest(3))
+
+    assert raised.value.message == (
+        f"the journal of {head.id} could not be read: "
+        "Success 0: Failed to add filter for units: bad unit name"
+    )
+    assert raised.value.hint == "is the unit's name correct?"
 
 
 def test_garbled_output_is_an_error() -> None:
-    with pytest.raises(PipelineError, match="garbled"):
+    with pytest.raises(PipelineError, match=r"^the journal arrived garbled: ") as raised:
         page_of("never gzip at all")
+
+    assert raised.value.hint == "try again"
+
+
+def test_a_page_is_asked_for_as_json_that_fits_into_what_ssm_returns() -> None:
+    assert journal_command(("ray-head.service", "ray-logs.service"), ("--lines=3",)) == (
+        "journalctl --quiet --no-pager --output=json "
+        "--output-fields=MESSAGE,_SYSTEMD_UNIT,UNIT,SYSLOG_IDENTIFIER "
+        "--unit=ray-head.service --unit=ray-logs.service --lines=3 "
+        "| head --bytes=100000 | gzip | base64 --wrap=0"
+    )
+
+
+def a_page(*entries: bytes) -> str:
+    """Return what the command prints for entries, each the JSON of an entry's own fields."""
+    rows = (b'{"__CURSOR":"c","__REALTIME_TIMESTAMP":"1500000",%s}\n' % entry for entry in entries)
+    return base64.b64encode(gzip.compress(b"".join(rows))).decode()
+
+
+def test_a_line_belongs_to_the_unit_that_it_is_about() -> None:
+    found = page_of(
+        a_page(
+            b'"UNIT":"ray-head.service","_SYSTEMD_UNIT":"init.scope","MESSAGE":"Started"',
+            b'"_SYSTEMD_UNIT":"ray-head.service","SYSLOG_IDENTIFIER":"python","MESSAGE":"leads"',
+            b'"SYSLOG_IDENTIFIER":"kernel","MESSAGE":"killed"',
+            b'"MESSAGE":"who?"',
+        )
+    )
+
+    assert found == Page(
+        (
+            LogLine(1.5, "ray-head", "Started", "c"),
+            LogLine(1.5, "ray-head", "leads", "c"),
+            LogLine(1.5, "kernel", "killed", "c"),
+            LogLine(1.5, "", "who?", "c"),
+        ),
+        is_last=True,
+    )
+
+
+def test_what_is_not_utf_8_is_shown_as_well_as_it_can_be() -> None:
+    (line,) = page_of(a_page(b'"MESSAGE":"h\xff"')).lines
+
+    assert line.message == "h\ufffd"
 
 
 def test_a_unit_is_quoted_for_the_shell(head: Head) -> None:
