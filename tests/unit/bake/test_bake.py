@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from bake import pipeline, signing
 from bake.bake import bake
 from bake.context import BakeContext
-from bake.pipeline import commit
-from bake.plan import plan_bake
+from bake.pipeline import NewImages, commit
+from bake.plan import BakePlan, plan_bake
 from bake.wanted import WantedImage
 from common.checkout import REPOSITORY
 from common.clients import Clients
@@ -131,6 +132,33 @@ def test_a_bake_with_nothing_missing_sets_the_channel_and_needs_no_packer_and_no
     # Images, the channel, and a parameter for each image.
     assert clients.calls - before == 5
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_verified_and_what_was_baked_now_are_one_result(
+    clients: Clients,
+    environment: Environment,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    digests = plan_bake(clients, environment).missing
+    head = register_as(clients, HEAD, digests[HEAD])
+    baked_now: list[str] = []
+
+    def build_and_test(context: BakeContext, plan: BakePlan) -> NewImages:
+        baked_now.extend(register_as(clients, image, plan.missing[image]) for image in plan.missing)
+        return NewImages(dict(zip(plan.missing, baked_now, strict=True)), tmp_path)
+
+    monkeypatch.setattr("bake.bake.check_bucket", lambda *_: None)
+    monkeypatch.setattr(pipeline, "build_and_test", build_and_test)
+    monkeypatch.setattr(signing, "public_key", lambda *_: None)
+
+    baked = bake(BakeContext(clients, environment, tmp_path / "home", tmp_path / "cache"))
+
+    assert [(image, found.ami_id) for image, found in baked.images.items()] == [
+        (HEAD, head),
+        (WORKER, baked_now[0]),
+    ]
+    assert (baked.new, baked.tested) == ((WORKER,), ())
 
 
 def test_planning_does_not_import_what_only_a_bake_needs() -> None:

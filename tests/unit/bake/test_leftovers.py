@@ -62,6 +62,20 @@ def test_what_another_machine_created_is_kept_until_it_is_too_old(
     assert find_leftovers(clients, now + TOO_OLD + timedelta(minutes=1)) == left
 
 
+def test_an_instance_or_a_key_pair_that_is_too_old_is_found_alone(
+    clients: Clients, now: datetime, clock: FakeClock
+) -> None:
+    first, second = a_bake(clients, ELSEWHERE), a_bake(clients, replace(ELSEWHERE, pid=2))
+    clients("ec2").delete_key_pair(KeyName=first.key_names[0])
+    clients("ec2").terminate_instances(InstanceIds=list(second.instance_ids))
+    clock.advance(60)
+
+    found = find_leftovers(clients, now + timedelta(days=2))
+
+    assert found.instance_ids == first.instance_ids
+    assert found.key_names == second.key_names
+
+
 def test_untagged_instances_are_never_removed(clients: Clients, now: datetime) -> None:
     clients("ec2").run_instances(ImageId="ami-1", MinCount=1, MaxCount=1)
 
