@@ -15,6 +15,9 @@ from deploy.cluster.run_command import run_command
 from node import contract
 from node.contract import SPOT
 
+# Seconds for a new round of the autoscaler: it completes one every 5 s, the guard looks every 10 s,
+# and a head that has just begun to lead starts its autoscaler last.
+ROUND_SECONDS = 60.0
 # A launch that was refused this long ago may have been given up since; Ray tries again each round.
 RECENTLY = 60.0
 QUESTION = (

@@ -13,6 +13,7 @@ from common.environment import Environment
 from common.errors import PipelineError, Refused, Unhealthy
 from common.progress import Progress
 from common.waiting import Clock, Seen, wait_for
+from deploy.cluster.autoscaler_health import ROUND_SECONDS, NotReported, autoscaler_health
 from deploy.cluster.heads import Heads, find_heads
 from deploy.cluster.instances import find_instances
 from deploy.cluster.ray_api import RayApi
@@ -138,6 +139,7 @@ class HeadChange:
         if change.action == "replace" and change.standby:
             terminate_member(self.clients, change.head, replaced=True)
         self._await_group(change)
+        self._await_autoscaler(lease.holder)
         return ChangeResult(lease.holder, lease.epoch, meter.seconds, back)
 
     def _workers(self, meter: DowntimeMeter) -> frozenset[str]:
@@ -230,6 +232,28 @@ class HeadChange:
             seconds=self.environment.limits.head_ready_seconds,
             every=EVERY,
             hint="docs/runbooks/head-launch.md",
+            progress=self.progress.say,
+        )
+
+    def _await_autoscaler(self, leader: str) -> None:
+        """Wait until the leader's autoscaler has completed a round, if its image reports them."""
+
+        def look() -> Seen[bool]:
+            try:
+                health = autoscaler_health(self.clients, leader, clock=self.clock)
+            except NotReported:
+                return Seen(True, "")
+            except PipelineError as error:
+                return Seen(None, error.message)
+            return Seen(True if health.working else None, str(health))
+
+        wait_for(
+            f"the autoscaler of {leader}",
+            look,
+            clock=self.clock,
+            seconds=ROUND_SECONDS,
+            every=2 * EVERY,
+            hint="docs/runbooks/autoscaler.md",
             progress=self.progress.say,
         )
 

@@ -8,7 +8,12 @@ from uuid import uuid4
 
 from common.environment import Environment
 from common.waiting import Seen, wait_for
-from deploy.cluster.autoscaler_health import AutoscalerHealth, NotReported, autoscaler_health
+from deploy.cluster.autoscaler_health import (
+    ROUND_SECONDS,
+    AutoscalerHealth,
+    NotReported,
+    autoscaler_health,
+)
 from deploy.cluster.heartbeat import heartbeat, stands_by
 from deploy.cluster.resolved import resolve_on
 from deploy.cluster.run_command import run_command
@@ -29,9 +34,6 @@ ALARMS = (
 )
 NO_STANDBY_PAGE = f"docs/runbooks/{NO_STANDBY}.md"
 WINDOW = 600.0  # seconds of heartbeats that are checked
-# Seconds for a new round of the autoscaler: it completes one every 5 s, the guard looks every 10 s,
-# and a head that has just begun to lead starts its autoscaler last.
-ROUND_SECONDS = 60.0
 
 
 def leader_is_known(cluster: CheckedCluster) -> Verdict:

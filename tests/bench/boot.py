@@ -8,7 +8,7 @@ group or Ray's autoscaler launches for a terminated one, from a volume of which 
 page cache (volumes.py). With --over, every second boot is of the same image with the files of that
 folder over its own, to try a change without a bake. With --reads-per-second volumes are slow, as
 one is on EC2 whose blocks still have to come from its snapshot: until the last event the machine
-reads no more often than that.
+reads no more often than that. --read-ahead sets how far the kernel reads ahead, in KiB.
 
 Power-on is the start of the machine's PID 1. A head is warm when it may take the lease, and ready
 when it leads, which is when it first reports HeadReady; Ray answers when its dashboard lists a
@@ -29,6 +29,7 @@ from tests.bench.boots import Boot, BootBench, volumes
 from tests.bench.hand_over import PAUSE, Bench, enter_vpc
 
 MIB = 1 << 20
+READ_AHEAD_KIB = 128  # Linux's default, which EC2's volumes have
 MOST_READ = 25  # files, and folders, that are printed
 
 
@@ -90,9 +91,15 @@ def main() -> None:
     parser.add_argument("--role", choices=ROLES, action="append")
     parser.add_argument("--over", type=Path)
     parser.add_argument("--reads-per-second", type=int, default=0)
+    parser.add_argument("--read-ahead", type=int, default=READ_AHEAD_KIB)
     options = parser.parse_args()
     with volumes() as folder:
-        boots = BootBench(Bench(enter_vpc(options.env)), folder, options.reads_per_second)
+        boots = BootBench(
+            Bench(enter_vpc(options.env)),
+            folder,
+            reads_per_second=options.reads_per_second,
+            read_ahead=options.read_ahead,
+        )
         try:
             for role in options.role or ROLES:
                 measure(boots, role, options.over, options.runs)

@@ -64,8 +64,11 @@ class Boot(NamedTuple):
 class BootBench:
     """A cluster whose machines are launched from volumes."""
 
-    def __init__(self, bench: Bench, folder: Path, reads_per_second: int) -> None:
-        self._bench, self._folder, self._reads = bench, folder, reads_per_second
+    def __init__(
+        self, bench: Bench, folder: Path, *, reads_per_second: int, read_ahead: int
+    ) -> None:
+        self._bench, self._folder = bench, folder
+        self._reads, self._read_ahead = reads_per_second, read_ahead
         self._volumes: dict[str, Volume] = {}  # by the instance that runs from it
         self._seen: dict[str, dict[str, float]] = {}
         self._token = cluster_token(bench.clients, bench.environment)
@@ -89,7 +92,8 @@ class BootBench:
 
         The files are looked at if ``looks``: that takes a while.
         """
-        volume = attach(file, self._folder / f"{role}-{os.getpid()}-{len(self._volumes)}")
+        root = self._folder / f"{role}-{os.getpid()}-{len(self._volumes)}"
+        volume = attach(file, root, self._read_ahead)
         (old, *_) = self._instances(role)
         (paths().images / f"{old.ami_id}.layers").write_text(f"{volume.root}\n")
         self._bench.clients("ec2").terminate_instances(InstanceIds=[old.id])

@@ -19,7 +19,6 @@ from localcloud.images import unmount
 from localcloud.paths import paths
 from localcloud.processes import run, server_of
 
-READ_AHEAD_KIB = 128  # Linux's default, which EC2's volumes have
 BLKIO = Path("/sys/fs/cgroup/blkio")
 SECTOR = 512  # bytes: the kernel's admin-guide/iostats.rst
 EVERY = 0.02  # seconds between two readings
@@ -91,15 +90,18 @@ def merged(layers: Sequence[Path], place: Path) -> Iterator[Path]:
         place.rmdir()
 
 
-def attach(file: Path, root: Path) -> Volume:
-    """Mount a file system at ``root``, which becomes a folder; nothing of it has been read yet."""
+def attach(file: Path, root: Path, read_ahead: int) -> Volume:
+    """Mount a file system at ``root``, which becomes a folder; nothing of it has been read yet.
+
+    ``read_ahead`` in KiB: what the kernel reads beyond what was asked for, at most.
+    """
     root.mkdir(parents=True)
     # mount(8) itself would take the device of another mount of the file, and what that has cached.
     node = run("losetup", "--find", "--show", "--read-only", str(file)).strip()
     run(*outside(), "mount", "-o", "ro", node, str(root))
     run("losetup", "--detach", node)  # once it is unmounted: losetup(8)
     device = Path(node).name
-    Path("/sys/block", device, "bdi/read_ahead_kb").write_text(str(READ_AHEAD_KIB))
+    Path("/sys/block", device, "bdi/read_ahead_kb").write_text(str(read_ahead))
     return Volume(root, device, counted(device))
 
 

@@ -33,6 +33,7 @@ def changed(cluster: Cluster, change: PlannedChange) -> ChangeResult | None:
 def done(cluster: Cluster, kind: Any) -> ChangeResult:
     outcome = changed(cluster, planned(cluster, kind))
     assert outcome
+    assert not [words for words in cluster.status().problems if "autoscaler" in words]
     return outcome
 
 
