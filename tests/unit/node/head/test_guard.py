@@ -443,6 +443,7 @@ def test_a_lease_taken_while_ray_is_not_warm_is_released(
 
     assert table.item.released
     assert head.ray.starts == 0
+    assert reasons_in(head, "stopping Ray") == ["Ray was not warm when this head took the lease"]
 
 
 def test_status_shows_who_leads(table: MemoryTable, clock: FakeClock) -> None:

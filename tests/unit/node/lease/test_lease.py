@@ -83,6 +83,7 @@ def test_a_holder_renews_every_two_seconds_or_a_little_sooner() -> None:
 
     assert table.item
     assert 10 <= table.item.beat <= 20 / 1.5
+    assert lease.renewals == table.item.beat + 1, "the take counts too"
 
 
 def test_a_holder_that_cannot_renew_may_not_run_ray_after_the_fence() -> None:
@@ -328,6 +329,25 @@ def test_the_holder_writes_which_autoscaler_yaml_it_uses() -> None:
     step_for(2.25, clock, lease)
     assert table.item.autoscaler == "s3://bucket/two.yaml"
     assert table.item.refused == "s3://bucket/three.yaml no key"
+
+
+def test_a_new_holder_knows_what_it_wrote() -> None:
+    table, clock = MemoryTable(), FakeClock()
+    lease = a_lease(table, clock)
+    lease.autoscaler, lease.refused = "s3://bucket/one.yaml", "s3://bucket/two.yaml no key"
+
+    lease.step()
+
+    assert lease.leader == LeaseItem(
+        1,
+        0,
+        "i-0a",
+        "address-of-i-0a",
+        released=False,
+        autoscaler="s3://bucket/one.yaml",
+        refused="s3://bucket/two.yaml no key",
+    )
+    assert table.item == lease.leader
 
 
 def test_a_lease_that_was_lost_is_not_taken_at_once_though_its_item_is_gone() -> None:

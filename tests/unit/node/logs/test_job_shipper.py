@@ -1,16 +1,19 @@
 """What jobs print is shipped by job: every line of a calm job, the newest of a loud one."""
 
 import json
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Event as ThreadEvent
 from threading import Thread
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
+from moto import mock_aws
 
-from node.logs import job_lines, limit
+from node.logs import job_lines, limit, shipper
 from node.logs.batch import Batch
 from node.logs.job_lines import LONGEST_LINE
 from node.logs.job_names import Dashboard, JobNames
@@ -282,6 +285,27 @@ def test_a_thread_that_ends_by_itself_ends_the_shipper(node: Node, monkeypatch: 
     start_thread(node.shipper, ended.set)
 
     assert ended.wait(5)
+
+
+def test_jobs_are_shipped_to_streams_of_their_own_and_the_positions_are_kept(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        shipper, "JobShipper", partial(JobShipper, files=lambda: job_files([node.root]))
+    )
+    monkeypatch.setattr(shipper, "POSITIONS", node.positions)
+    node.prints("job-driver-train.log", "last words\n")
+
+    with mock_aws():
+        logs = boto3.client("logs", region_name="us-east-1")
+        logs.create_log_group(logGroupName="/raykiln/dev/jobs")
+        for _ in range(2):  # the second process of a node repeats nothing
+            shipper.ship_jobs(ORIGIN, logs, silent)()
+        found = logs.get_log_events(logGroupName="/raykiln/dev/jobs", logStreamName="train/i-1")
+
+    assert [json.loads(event["message"]) for event in found["events"]] == [
+        {"file": "job-driver-train.log", "message": "last words"}
+    ]
 
 
 @pytest.mark.parametrize(("role", "host"), [("head", "127.0.0.1"), ("worker", "ray-head.dev")])

@@ -1,6 +1,9 @@
 """What a node mounts, by its node.yaml."""
 
+import os
+import pwd
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -88,6 +91,20 @@ def test_a_head_mounts_efs_alone(machine: Machine) -> None:
 
     assert machine.required == {"ray-head": ["/shared"]}
     assert machine.given == []
+
+
+def test_rays_folder_is_that_of_its_user_and_its_group_may_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = {"ray": SimpleNamespace(pw_uid=64821, pw_gid=64823)}
+    owned: list[tuple[Path, int, int]] = []
+    monkeypatch.setattr(pwd, "getpwnam", users.__getitem__)
+    monkeypatch.setattr(os, "chown", lambda *who: owned.append(who))
+
+    main.give_to_ray(tmp_path)
+
+    assert owned == [(tmp_path, 64821, 64823)]
+    assert tmp_path.stat().st_mode & 0o777 == 0o750
 
 
 def test_what_fails_is_in_the_journal_and_the_exit_code(

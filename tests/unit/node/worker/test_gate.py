@@ -1,12 +1,14 @@
 """When a worker may start Ray."""
 
+import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
 
 from node.lease.table import LeaseItem
 from node.ray.gcs import Gcs
-from node.worker.gate import NAME_TIMEOUT, Gate
+from node.worker.gate import NAME_TIMEOUT, Gate, jittered
 from tests.unit.node.fakes import FakeClock, FakeGcs, MemoryTable, RecordedLog
 
 NAME, HEAD, BALANCER = "ray-head.test.ray.internal", "10.0.0.1", "10.0.0.100"
@@ -164,3 +166,12 @@ def test_a_head_lost_during_the_jitter_restarts_it() -> None:
     worker.heads[HEAD] = FakeGcs(HEAD)
 
     assert worker.opens_within(12)
+
+
+@pytest.mark.parametrize(("drawn", "seconds"), [(min, 5.0), (max, 15.0)])
+def test_a_pause_is_up_to_a_half_longer_or_shorter(
+    drawn: Callable[[float, float], float], seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(random, "uniform", drawn)
+
+    assert jittered(10.0) == seconds
