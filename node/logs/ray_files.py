@@ -91,13 +91,13 @@ def _job_file(session: str, entry: os.DirEntry[str]) -> JobFile | None:
         stat = entry.stat(follow_symlinks=False)
     except OSError:  # deleted or moved meanwhile
         return None
-    index = None if driver else INDEX.search(entry.name)
+    index = INDEX.search(entry.name)  # none in a driver's name
     return JobFile(
         Path(entry.path),
         session,
         match["job"],
         driver is not None,
-        INDEX.sub("", entry.name) if index else entry.name,
+        INDEX.sub("", entry.name),
         int(index[1]) if index else 0,
         stat.st_ino,
         stat.st_size,
