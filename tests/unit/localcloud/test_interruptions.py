@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.unit.localcloud.test_metadata import Launcher, Machine
 ACTION = "/latest/meta-data/spot/instance-action"
 RECOMMENDATION = "/latest/meta-data/events/recommendations/rebalance"
 STATE = "/latest/meta-data/autoscaling/target-lifecycle-state"
-SPOT = {"InstanceMarketOptions": {"MarketType": "spot"}}
+SPOT: Any = {"InstanceMarketOptions": {"MarketType": "spot"}}
 
 
 @pytest.fixture
