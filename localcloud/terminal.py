@@ -19,9 +19,13 @@ class Terminal:
         self._side, theirs = pty.openpty()
         os.set_blocking(self._side, False)
         try:
-            # The terminal is the command's own, which so learns of its size and its end.
+            # The terminal is the command's own, which so learns of its size and its end: by SIGHUP,
+            # which we ignore if we were started by nohup(1).
             self._process = subprocess.Popen(
-                ["setsid", "--ctty", *command], stdin=theirs, stdout=theirs, stderr=theirs
+                ["env", "--default-signal=HUP", "setsid", "--ctty", *command],
+                stdin=theirs,
+                stdout=theirs,
+                stderr=theirs,
             )
         except OSError:
             os.close(self._side)
