@@ -21,7 +21,8 @@ def run(pipeline: PipelineUnderTest) -> None:
     workers = pipeline.place.workers()
     on_spot = pipeline.place.on_spot(workers)
     words = (
-        f"{len(on_spot)} of {len(workers)} workers are on Spot; see documents.worker.spot_percent"
+        f"{len(on_spot)} of {len(workers)} workers can be interrupted, since they are on Spot: see"
+        " documents.worker.spot_percent, or on a cluster the group's market"
     )
     pipeline.expect(0 < len(on_spot) < len(workers), words)
     interrupt_spot(pipeline, on_spot)
