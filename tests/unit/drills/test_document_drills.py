@@ -302,7 +302,9 @@ class Shelf:
             self.silent = max(0, self.silent - 1)
             raise Unanswered("the head is away")
         return [
-            Passage((n,), 1, "", text, 1.0) for n, texts in self.texts.items() for text in texts
+            Passage((n,), 1, "", text, 1.0)
+            for n, texts in list(self.texts.items())  # others are added meanwhile
+            for text in texts
         ]
 
     def remove(self) -> None:
