@@ -72,10 +72,11 @@ def test_all_is_deleted_when_a_bug_ends_the_tests(
 
 # In place of pytest: ends as it does when it is interrupted, and ignores a second one.
 INTERRUPTED = """
-import os, pathlib, signal, sys
+import os, pathlib, signal, sys, time
 try:
     pathlib.Path(sys.argv[1]).touch()
-    signal.pause()
+    while True:
+        time.sleep(0.1)  # pause(2) would wait for another signal than one just before it
 except KeyboardInterrupt:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.exit(2)
