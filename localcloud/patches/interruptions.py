@@ -28,7 +28,7 @@ follow_recommendations = _recommended.follow  # per line an instance and a time
 
 def notice_of(instance: Any) -> dict[str, str]:
     """Return the metadata of a spot instance that is to be interrupted, by path."""
-    at = _of(instance, _announced)
+    at = _time_of(instance, _announced)
     if at is None:
         return {}
     time = stamp(float(at))
@@ -40,22 +40,27 @@ def notice_of(instance: Any) -> dict[str, str]:
 
 def recommendation_of(instance: Any) -> dict[str, str]:
     """Return the metadata of a spot instance that is at elevated risk of interruption, by path."""
-    at = _of(instance, _recommended)
+    at = _time_of(instance, _recommended)
     if at is None:
         return {}
     notice = json.dumps({"noticeTime": stamp(float(at))})
     return {"events/recommendations/rebalance": notice}
 
 
-def _of(instance: Any, declared: Declarations) -> str | None:
-    """Return the time that is declared for a spot instance; AWS interrupts no others."""
-    return dict(declared.pairs()).get(instance.id) if instance.lifecycle == "spot" else None
+def _time_of(instance: Any, declared: Declarations) -> str | None:
+    return dict(declared.pairs()).get(instance.id) if _is_on_spot(instance) else None
+
+
+def _is_on_spot(instance: Any) -> bool:
+    """Say whether AWS may interrupt an instance at all."""
+    return bool(instance.lifecycle == "spot")
 
 
 def _terminate_due(now: float) -> None:
-    for instance in ec2_backend().all_instances() if _announced.pairs() else ():
-        at = _of(instance, _announced)
-        if at and now >= float(at) and instance.state in ("pending", "running"):
+    due = {instance_id for instance_id, at in _announced.pairs() if now >= float(at)}
+    for instance in ec2_backend().all_instances() if due else ():
+        living = instance.state in ("pending", "running")
+        if living and instance.id in due and _is_on_spot(instance):
             internal.call("ec2", "terminate_instances", InstanceIds=[instance.id])
 
 

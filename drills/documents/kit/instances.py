@@ -30,7 +30,7 @@ class Instances:
         return sorted(one.id for one in self._of_the_group())
 
     def on_spot(self, workers: Sequence[str]) -> list[str]:
-        """See Place; a group is wholly on spot or not at all, so half of it is taken."""
+        """See Place; a group's market is that of all its instances, so half are taken."""
         on_spot = {one.id for one in self._of_the_group() if one.market == SPOT}
         return [one for one in workers if one in on_spot][: len(workers) // 2]
 
