@@ -13,6 +13,7 @@ LOCK = "#deploy"  # the key of a deployer's lock ends in it
 # What decides nothing: a UUID, a process id, and messages about a fault.
 _CHANCE = re.compile(rb"\b[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\b|process \d+")
 _TOLD = re.compile(rb"as.the.test.wants.it|Read.timeout.on.endpoint")
+_VERDICT = re.compile(rb'"verdict": "([^"]+)"')
 _TEXT = re.compile(rb'[^"&]+')  # of a string in JSON, or of a parameter
 
 
@@ -46,9 +47,25 @@ class Call:
         return self.operation.startswith(("Describe", "Get", "Head", "List"))
 
     @property
+    def of_lock(self) -> bool:
+        """True when it is about the deploy lock."""
+        key = self.arguments.get("Key") or self.arguments.get("Item")
+        return self.service == "dynamodb" and LOCK in str(key)
+
+    @property
     def keeps_lock(self) -> bool:
         """True for a renewal of the deploy lock, every few seconds."""
-        return self.operation == "UpdateItem" and LOCK in str(self.arguments["Key"])
+        return self.of_lock and self.operation == "UpdateItem"
+
+    @property
+    def of_journal(self) -> bool:
+        """True when it writes the journal of a rollout."""
+        return self.operation == "PutObject" and "/rollouts/" in self.arguments["Key"]
+
+    @property
+    def only_tells(self) -> bool:
+        """True when it tells people something, which changes nothing else."""
+        return self.operation == "Publish"
 
     @property
     def ends_something(self) -> bool:
@@ -65,6 +82,25 @@ class Call:
             case "UpdateItem":
                 return "SET successor" in str(self.arguments["UpdateExpression"])
         return False
+
+
+@dataclass(frozen=True)
+class Change:
+    """A request that reached AWS and was no read: when, in seconds, and its ``fingerprint``.
+
+    ``verdict`` is what a journal that it writes says of the rollout.
+    """
+
+    at: float
+    call: Call
+    request: str
+    verdict: str = ""
+
+
+def change(at: float, call: Call, request: AWSPreparedRequest) -> Change:
+    """Return what a request changes."""
+    found = _VERDICT.search(_body(request)) if call.of_journal else None
+    return Change(at, call, fingerprint(request), found[1].decode() if found else "")
 
 
 NO_CALL = Call(0, "", "", "", {})

@@ -19,7 +19,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from common.clients import CONFIG, Clients
 from common.waiting import Clock
-from tests.unit.simulation.calls import MESSAGE, NO_CALL, Call, fingerprint, place
+from tests.unit.simulation.calls import MESSAGE, NO_CALL, Call, Change, change, place
 
 FAULTS = ("killed", "killed after", "throttled", "denied", "failing", "timed out", "sent twice")
 SERVICES = (
@@ -160,7 +160,7 @@ class Wire:
         self._clock, self._watch = clock, watch
         self.calls = 0
         self.call = NO_CALL
-        self.changes: list[str] = []
+        self.changes: list[Change] = []
         self.answered: Callable[[Call, dict[str, Any]], None] = lambda call, answer: None
         self.fault: Fault | None = None
         # Asked once a call, before it is sent for the first time; None once there is a fault.
@@ -210,7 +210,7 @@ class Wire:
     def note(self, request: AWSPreparedRequest) -> None:
         """A request reaches AWS."""
         if not self.call.only_reads:
-            self.changes.append(f"{self._clock.now()} {self.call.name} {fingerprint(request)}")
+            self.changes.append(change(self._clock.now(), self.call, request))
 
     def send(self, protocol: str, method: str, send: Callable[[], Responses]) -> Responses:
         """Send a request, or have the fault happen."""

@@ -2,18 +2,25 @@
 
 Two things make a case: the state of AWS, and what the deployer knows.
 
-- **AWS's state** follows from the requests that changed it, and when: the simulated cloud has no
-  other input (chance is seeded anew in each copy), and a call takes no time in it. So whatever
-  befell two deployers, the rest is the same once they have ended, if both had sent the same changes
-  at the same times and it is the same moment. In particular a call that only reads leaves the
-  same state when the deployer is killed before it and after it, and "killed after" is "killed" at
-  the next call, unless time passes between them. What a journal or a message tells people about an
-  error makes no difference.
-- **What a deployer does about an answer** follows from the line of its program that asks and from
-  what it was told. A poll that asks the same question at the same line, in the same step, after
-  no change and no answer that differed from the one before to the same question, is the same case
-  again. Two things do not count as news: that a head renewed its lease, and that the deployer
-  keeps its own lock.
+- **AWS's state** follows from the requests that changed it, and how long ago: the simulated cloud
+  has no other input (chance is seeded anew in each copy), and a call takes no time in it. So
+  whatever befell two deployers, the rest is the same once they have ended, if both had sent the
+  same changes at the same times and it is the same moment. Ages are told apart by doublings: less
+  than a second, than 2, 4, 8… Of the deploy lock counts whether it is held, and of a journal its
+  verdict: nothing else that decides reads them, nor a message to people. So a call that only reads
+  leaves the same state when the deployer is killed before it and after it, and "killed after" is
+  "killed" at the next call, unless time passes between them.
+- **What a deployer does about an answer** follows from the line of its program that asks, from the
+  step, and from what it was told. Of a call that changes something, each is a case of its own when
+  there was a change before it, or an answer that differed from the one before to the same question;
+  two things do not count as news: that a head renewed its lease, and that the deployer keeps its
+  own lock. A read is a case of its own when its line, its step or its question is new: the states
+  of AWS that it may find are those in which a deployer is killed.
+- **AWS's own failures** and its throttling are one case: botocore tries again after either, and
+  nothing in deploy/ tells the two apart (a test says so).
+
+Ages by doublings and reads by their lines are choices, not proofs: they leave out what differs by
+a second more in a long wait. ``RAYKILN_THOROUGH=all`` leaves nothing out.
 """
 
 import re
@@ -21,7 +28,7 @@ from hashlib import sha256
 from typing import Any
 
 from tests.simulation.timeline import Timeline
-from tests.unit.simulation.calls import Call
+from tests.unit.simulation.calls import Call, Change
 from tests.unit.simulation.faulty_calls import Wire
 
 _BEAT = re.compile(r"'beat': \{'N': '\d+'\}")
@@ -31,7 +38,7 @@ class Cases:
     """What was seen of a story so far, and which faults in it were tried."""
 
     def __init__(self, wire: Wire, clock: Timeline) -> None:
-        self._wire, self._clock = wire, clock
+        self._wire, self._clock, self._began = wire, clock, clock.now()
         self._tried: set[object] = set()
         self._answers: dict[object, str] = {}
         self._news = 0
@@ -46,19 +53,24 @@ class Cases:
 
     def state(self) -> str:
         """Return what tells AWS's state from every other: see above."""
-        decides = "\n".join([*self._wire.changes, str(self._clock.now())])
-        return sha256(decides.encode()).hexdigest()
+        changes, now = self._wire.changes, self._clock.now()
+        requests = [f"{_age(c.at, now)} {c.call.name} {c.request}" for c in _deciding(changes)]
+        return sha256(str((requests, _lock_and_verdict(changes))).encode()).hexdigest()
 
     def _killed(self, call: Call, fault: str) -> object:
         if fault not in ("killed", "killed after"):
             return None
-        changes = len(self._wire.changes)
+        changes, now = self._wire.changes, self._clock.now()
         if fault == "killed after" and not call.only_reads:
-            changes += 1
-        return "killed", changes, self._clock.now()
+            changes = [*changes, Change(now, call, "not sent yet")]
+        deciding = _deciding(changes)
+        age = _age(deciding[-1].at if deciding else self._began, now)
+        return "killed", len(deciding), age, _lock_and_verdict(changes)
 
     def _told(self, call: Call, fault: str) -> object:
-        return fault, self._news, call.step, call.place, _question(call)
+        kind = "throttled" if fault == "failing" else fault
+        news = "a read" if call.only_reads else self._news
+        return kind, news, call.step, call.place, _question(call)
 
     def _answered(self, call: Call, answer: dict[str, Any]) -> None:
         if call.keeps_lock:
@@ -69,6 +81,23 @@ class Cases:
         if not call.only_reads or known != words:
             self._news += 1
         self._answers[question] = words
+
+
+def _deciding(changes: list[Change]) -> list[Change]:
+    """Return the changes that decide how AWS goes on."""
+    return [c for c in changes if not (c.call.of_lock or c.call.of_journal or c.call.only_tells)]
+
+
+def _lock_and_verdict(changes: list[Change]) -> tuple[bool, str]:
+    """Say whether the deploy lock is held, and what the journal says of the rollout."""
+    locks = [change.call.operation for change in changes if change.call.of_lock]
+    verdicts = [change.verdict for change in changes if change.call.of_journal]
+    return bool(locks) and locks[-1] != "DeleteItem", verdicts[-1] if verdicts else ""
+
+
+def _age(at: float, now: float) -> int:
+    """Return how often one second doubles until it is more than the age."""
+    return int(now - at).bit_length()
 
 
 def _question(call: Call) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from tests.unit.simulation.documents import (
     seen_from_inside,
 )
 from tests.unit.simulation.test_faults import Sample, Watched, try_all
-from tests.unit.simulation.trials import Story
+from tests.unit.simulation.trials import Story, again
 
 pytestmark = pytest.mark.thorough
 Act = Callable[[Documents], None]
@@ -115,8 +115,7 @@ def play(cluster: Watched, documents: Documents, chapter: Chapter, folder: Path)
     then = chapter.then or chapter.act
     story = Story(
         lambda: chapter.act(documents),
-        lambda: then(documents),
-        documents.ending,
+        again(lambda: then(documents), documents.ending),
         another=chapter.then is not None,
     )
     try_all(cluster, story, chapter.sample, folder / "results")

@@ -26,7 +26,7 @@ from tests.marks import THOROUGH_ONLY
 from tests.unit.simulation.calls import Call
 from tests.unit.simulation.conftest import THOROUGH, Cluster, Deployed, sized
 from tests.unit.simulation.faulty_calls import FAULTS
-from tests.unit.simulation.trials import Story, Trials
+from tests.unit.simulation.trials import Story, Trials, again
 from tests.unit.simulation.watch import Watch
 
 pytestmark = pytest.mark.thorough
@@ -178,7 +178,7 @@ def test_a_first_deploy_survives_every_fault(deployed: Deployed, results: Path) 
     cluster = Watched(deployed.cloud, sized(1, name="fresh", **QUICK), deployed.doubled)
     cluster.watch = Watch(cluster, floor=0, serves=False)
 
-    story = Story(cluster.deploy, cluster.deploy, lambda: ending(cluster, named=False))
+    story = Story(cluster.deploy, again(cluster.deploy, lambda: ending(cluster, named=False)))
     sample = Sample(CreateAutoScalingGroup="timed out")
     try_all(cluster, story, sample, results)
 
@@ -244,7 +244,7 @@ def test_a_rollout_survives_every_fault(
 
     # A security group gets a random name, which is in the content of a template.
     named = bake is not given_access
-    story = Story(serving.deploy, serving.deploy, lambda: ending(serving, named=named))
+    story = Story(serving.deploy, again(serving.deploy, lambda: ending(serving, named=named)))
     try_all(serving, story, sample, results)
 
 
@@ -254,13 +254,13 @@ def test_a_rollback_survives_every_fault(serving: Watched, results: Path) -> Non
     serving.deploy()
     serving.watch = Watch(serving, FLOOR, serves=True)
 
-    def again() -> None:
+    def once_more() -> None:
         if serves(serving) == before:  # else this would take it back once more
             serving.deploy(before, "rollback")
         else:
             serving.rollback()
 
-    story = Story(serving.rollback, again, lambda: ending(serving, before))
+    story = Story(serving.rollback, again(once_more, lambda: ending(serving, before)))
     sample = Sample(TerminateInstances="timed out")
     try_all(serving, story, sample, results)
 
@@ -285,7 +285,7 @@ def try_all(cluster: Watched, story: Story, sample: Sample, results: Path) -> No
 
     words = (
         f"{trials.calls} calls, {trials.cases} faults, of which {trials.tried.total()} were"
-        f" tried and {trials.rerun} left AWS in a state of its own"
+        f" tried and {trials.states} left AWS in a state of its own"
     )
     print(f"{words}: {dict(trials.tried)}; {dict(trials.outcomes)}", flush=True)
     assert trials.tried.total() > 0

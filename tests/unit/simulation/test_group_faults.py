@@ -21,7 +21,7 @@ from tests.unit.simulation.test_faults import (
     serves,
     try_all,
 )
-from tests.unit.simulation.trials import Story
+from tests.unit.simulation.trials import Story, again
 from tests.unit.simulation.watch import Watch
 
 pytestmark = pytest.mark.thorough
@@ -92,7 +92,7 @@ def test_another_set_of_groups_survives_every_fault(
     asked(serving, after)
     serving.watch = Watch(serving, WORKERS, serves=True, keeps=stay)
 
-    story = Story(serving.deploy, serving.deploy, lambda: group_ending(serving))
+    story = Story(serving.deploy, again(serving.deploy, lambda: group_ending(serving)))
     try_all(serving, story, sample, results)
 
 
@@ -104,7 +104,7 @@ def test_a_roll_of_two_groups_survives_every_fault(serving: Watched, results: Pa
     assert serving.prepare().rollout.plan.strategy == "workers"
     serving.watch = Watch(serving, WORKERS - 1, serves=True)
 
-    story = Story(serving.deploy, serving.deploy, lambda: group_ending(serving))
+    story = Story(serving.deploy, again(serving.deploy, lambda: group_ending(serving)))
     try_all(serving, story, Sample(SendCommand="sent twice"), results)
 
 
@@ -131,11 +131,11 @@ def test_a_rollback_of_groups_survives_every_fault(
     stay = frozenset(w.id for w in serving.state().workers if w.group == "worker")
     serving.watch = Watch(serving, WORKERS, serves=True, keeps=stay)
 
-    def again() -> None:
+    def once_more() -> None:
         if serves(serving) == release:  # else this would take it back once more
             serving.deploy(release, "rollback")
         else:
             serving.rollback()
 
-    story = Story(serving.rollback, again, lambda: group_ending(serving, release))
+    story = Story(serving.rollback, again(once_more, lambda: group_ending(serving, release)))
     try_all(serving, story, sample, results)

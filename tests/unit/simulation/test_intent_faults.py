@@ -33,31 +33,36 @@ from tests.unit.simulation.test_faults import (
     try_all,
 )
 from tests.unit.simulation.test_group_faults import BOTH
-from tests.unit.simulation.trials import Story
+from tests.unit.simulation.trials import Sequel, Story
 from tests.unit.simulation.watch import Watch
 
 pytestmark = pytest.mark.thorough
 REDIS = "cache.t4g.small"
 
 
-class Unwatched(Watch):
-    """Of a cluster that is to be destroyed, whose heads end without a successor."""
-
-    def _head_ends(self, instance_id: str) -> None:
-        """See Watch."""
-
-
 @dataclass
 class TwoDeploys(Watch):
-    """Of two deploys: while one of ``before`` leads, others may make room for a third."""
+    """Of a deploy and what follows it: another deploy, or the end of the cluster.
+
+    While one of ``before`` leads, others may make room for a third. Once the cluster is to be
+    destroyed, its heads end without a successor.
+    """
 
     before: frozenset[str] = frozenset()  # the heads that there were when the second began
+    destroys: bool = False
 
     def _head_ends(self, instance_id: str) -> None:
         """See Watch."""
+        if self.destroys:
+            return
         lease = self._lease()
         if lease is None or lease.holder == instance_id or lease.holder not in self.before:
             super()._head_ends(instance_id)
+
+    def _look(self) -> None:
+        """See Watch."""
+        if not self.destroys:
+            super()._look()
 
 
 def settled(cluster: Watched, release: Release | None = None) -> dict[str, object]:
@@ -134,46 +139,60 @@ def with_head(environment: Environment, **changes: object) -> Environment:
     return environment.model_copy(update={"head": head})
 
 
-Intent = Callable[[Watched, Release], None]
+@dataclass
+class Intents:
+    """What people do once a deploy went wrong; before, the cluster served ``first``."""
+
+    cluster: Watched
+    watch: TwoDeploys
+    first: Release
+
+    def sequels(self) -> dict[str, Sequel]:
+        """Return them all."""
+        return {
+            "a third release": self._deploys(self.a_third_release),
+            "back to the first": self._deploys(self.back_to_the_first, release=self.first),
+            "a standby": self._deploys(self.a_standby, heads=2),
+            "stored state": self._deploys(self.stored_state),
+            "destroy": Sequel(self.destroy, lambda: gone(self.cluster), NOTHING),
+        }
+
+    def _deploys(
+        self, act: Callable[[], None], heads: int = 1, release: Release | None = None
+    ) -> Sequel:
+        def deploy() -> None:
+            self.watch.before = frozenset(self.cluster.head_ids)
+            act()
+
+        return Sequel(deploy, lambda: settled(self.cluster, release), serves(heads))
+
+    def a_third_release(self) -> None:
+        """Deploy images that were baked after the deploy went wrong."""
+        both_new(self.cluster)
+        self.cluster.deploy()
+
+    def back_to_the_first(self) -> None:
+        """Serve what was served before all of it."""
+        self.cluster.deploy(self.first, "rollback")
+
+    def a_standby(self) -> None:
+        """Want a standby meanwhile."""
+        self.cluster.environment = with_head(self.cluster.environment, standby=1)
+        self.cluster.deploy()
+
+    def stored_state(self) -> None:
+        """Want stored state meanwhile, which is a replacement of all."""
+        self.watch.floor = 0
+        changes = {"state": "redis", "redis_node_type": REDIS}
+        self.cluster.environment = with_head(self.cluster.environment, **changes)
+        self.cluster.deploy()
+
+    def destroy(self) -> None:
+        """Destroy the cluster."""
+        self.watch.destroys = True
+        self.cluster.destroy()
 
 
-def a_third_release(cluster: Watched, first: Release) -> None:
-    """Deploy images that were baked after the deploy went wrong."""
-    both_new(cluster)
-    cluster.deploy()
-
-
-def back_to_the_first(cluster: Watched, first: Release) -> None:
-    """Serve what was served before all of it."""
-    cluster.deploy(first, "rollback")
-
-
-def a_standby(cluster: Watched, first: Release) -> None:
-    """Want a standby meanwhile."""
-    cluster.environment = with_head(cluster.environment, standby=1)
-    cluster.deploy()
-
-
-def stored_state(cluster: Watched, first: Release) -> None:
-    """Want stored state meanwhile."""
-    cluster.environment = with_head(cluster.environment, state="redis", redis_node_type=REDIS)
-    cluster.deploy()
-
-
-def another_group(cluster: Watched) -> None:
-    """Have the file ask for a second group, which has one worker."""
-    cluster.environment = an_environment(workers=BOTH, **QUICK)
-
-
-@pytest.mark.parametrize(
-    ("intent", "heads"),
-    [
-        (a_third_release, 1),
-        pytest.param(back_to_the_first, 1, marks=THOROUGH_ONLY),
-        pytest.param(a_standby, 2, marks=THOROUGH_ONLY),
-        pytest.param(stored_state, 1, marks=THOROUGH_ONLY),
-    ],
-)
 @pytest.mark.parametrize(
     ("bake", "sample"),
     [
@@ -183,67 +202,45 @@ def another_group(cluster: Watched) -> None:
         pytest.param(another_ray, Sample(UpdateItem="killed after"), marks=THOROUGH_ONLY),
     ],
 )
-def test_something_else_is_deployed_after_every_fault(
-    serving: Watched, results: Path, bake: Bake, sample: Sample, intent: Intent, heads: int
+def test_something_else_follows_every_fault(
+    serving: Watched, results: Path, bake: Bake, sample: Sample
 ) -> None:
     first = serving.prepare().rollout.desired.release
     bake(serving)
-    floor = 0 if bake is another_ray or intent is stored_state else FLOOR
+    floor = 0 if bake is another_ray else FLOOR
     watch = serving.watch = TwoDeploys(serving, floor, serves=True)
 
-    wanted = first if intent is back_to_the_first else None
-
-    def something_else() -> None:
-        watch.before = frozenset(serving.head_ids)
-        intent(serving, first)
-
-    story = Story(serving.deploy, something_else, lambda: settled(serving, wanted), another=True)
+    story = Story(serving.deploy, Intents(serving, watch, first).sequels(), another=True)
     try_all(serving, story, sample, results)
-
-    assert settled(serving, wanted) == serves(heads)
-
-
-@pytest.mark.parametrize(
-    ("bake", "sample"),
-    [
-        pytest.param(both_new, Sample(SendCommand="killed after"), marks=THOROUGH_ONLY),
-        pytest.param(
-            another_group, Sample(CreateLaunchTemplate="killed after"), marks=THOROUGH_ONLY
-        ),
-    ],
-)
-def test_a_cluster_is_destroyed_after_every_fault(
-    serving: Watched, results: Path, bake: Bake, sample: Sample
-) -> None:
-    bake(serving)
-    serving.watch = Unwatched(serving, floor=0, serves=False)
-
-    story = Story(serving.deploy, serving.destroy, lambda: gone(serving), another=True)
-    try_all(serving, story, sample, results)
-
-    assert gone(serving) == NOTHING
 
 
 @THOROUGH_ONLY
-def test_a_group_that_was_being_added_is_not_wanted_after_every_fault(
+def test_a_group_that_was_being_added_is_not_wanted_or_the_cluster_not_after_every_fault(
     serving: Watched, results: Path
 ) -> None:
     before = serving.environment
-    another_group(serving)
-    serving.watch = Watch(serving, FLOOR, serves=True)
+    serving.environment = an_environment(workers=BOTH, **QUICK)  # a second group, of one worker
+    watch = serving.watch = TwoDeploys(serving, FLOOR, serves=True)
 
     def without() -> None:
+        watch.before = frozenset(serving.head_ids)
         serving.environment = before
         serving.deploy()
 
-    story = Story(serving.deploy, without, lambda: settled(serving), another=True)
-    try_all(serving, story, Sample(CreateLaunchTemplate="killed after"), results)
+    def destroy() -> None:
+        watch.destroys = True
+        serving.destroy()
 
-    assert settled(serving) == serves(1)
+    sequels = {
+        "without it": Sequel(without, lambda: settled(serving), serves(1)),
+        "destroy": Sequel(destroy, lambda: gone(serving), NOTHING),
+    }
+    story = Story(serving.deploy, sequels, another=True)
+    try_all(serving, story, Sample(CreateLaunchTemplate="killed after"), results)
 
 
 @THOROUGH_ONLY
-def test_a_first_deploy_is_followed_by_another_release_after_every_fault(
+def test_a_first_deploy_is_followed_by_something_else_after_every_fault(
     deployed: Deployed, results: Path
 ) -> None:
     cluster = Watched(deployed.cloud, sized(1, name="fresh", **QUICK), deployed.doubled)
@@ -253,7 +250,9 @@ def test_a_first_deploy_is_followed_by_another_release_after_every_fault(
         both_new(cluster)
         cluster.deploy()
 
-    story = Story(cluster.deploy, third, lambda: settled(cluster), another=True)
+    sequels = {
+        "a third release": Sequel(third, lambda: settled(cluster), serves(1, workers=1)),
+        "destroy": Sequel(cluster.destroy, lambda: gone(cluster), NOTHING),
+    }
+    story = Story(cluster.deploy, sequels, another=True)
     try_all(cluster, story, Sample(CreateAutoScalingGroup="timed out"), results)
-
-    assert settled(cluster) == serves(1, workers=1)

@@ -21,7 +21,7 @@ from tests.unit.simulation.test_faults import (
     ending,
     try_all,
 )
-from tests.unit.simulation.trials import Story
+from tests.unit.simulation.trials import Story, again
 from tests.unit.simulation.watch import Watch
 
 pytestmark = pytest.mark.thorough
@@ -74,7 +74,8 @@ def paused(cluster: Watched) -> dict[str, object]:
 def test_a_pause_survives_every_fault(serving: Watched, results: Path) -> None:
     watch = serving.watch = Ending(serving, floor=0, serves=False)
     story = Story(
-        lambda: pause(serving, watch), lambda: pause(serving, watch), lambda: paused(serving)
+        lambda: pause(serving, watch),
+        again(lambda: pause(serving, watch), lambda: paused(serving)),
     )
     sample = Sample(
         ExecuteChangeSet="killed after",
@@ -89,6 +90,6 @@ def test_a_resume_survives_every_fault(serving: Watched, results: Path) -> None:
     watch = Ending(serving, floor=0, serves=False)
     pause(serving, watch)
     serving.watch = watch
-    story = Story(lambda: resume(serving), lambda: resume(serving), lambda: ending(serving))
+    story = Story(lambda: resume(serving), again(lambda: resume(serving), lambda: ending(serving)))
     sample = Sample(ExecuteChangeSet="killed after", UpdateAutoScalingGroup="killed after")
     try_all(serving, story, sample, results)

@@ -23,7 +23,7 @@ from tests.unit.bake.test_leftovers import DEAD
 from tests.unit.simulation.calls import Call
 from tests.unit.simulation.conftest import Deployed, sized
 from tests.unit.simulation.test_faults import QUICK, WORKERS, Sample, Watched, try_all
-from tests.unit.simulation.trials import Story
+from tests.unit.simulation.trials import Story, again
 from tests.unit.simulation.watch import Watch
 
 pytestmark = pytest.mark.thorough
@@ -135,7 +135,9 @@ def test_a_prune_survives_every_fault(deployed: Deployed, results: Path) -> None
     leave_a_killed_bake()
     before = len(images(cluster.cloud.clients))
     cluster.watch = PruneWatch(cluster, floor=0, serves=False)
-    story = Story(lambda: prune_all(cluster), lambda: prune_all(cluster), lambda: ending(cluster))
+    story = Story(
+        lambda: prune_all(cluster), again(lambda: prune_all(cluster), lambda: ending(cluster))
+    )
     sample = Sample(
         DeregisterImage="killed after",
         DeleteObjects="killed",

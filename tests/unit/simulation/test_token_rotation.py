@@ -18,7 +18,7 @@ from node import contract
 from tests.unit.simulation.conftest import Cluster, Deployed, sized
 from tests.unit.simulation.ray_dashboard import FakeRayApi
 from tests.unit.simulation.test_faults import QUICK, WORKERS, Sample, Watched, ending, try_all
-from tests.unit.simulation.trials import Story
+from tests.unit.simulation.trials import Story, again
 from tests.unit.simulation.watch import Watch
 
 KEEPING = {"instance_type": "m6i.large", "state": "redis", "redis_node_type": "cache.t4g.small"}
@@ -273,7 +273,8 @@ def rotate_despite_faults(cluster: Watched, results: Path) -> None:
     """Try every fault at every call of a rotation; it ends as one without a fault."""
     watch = cluster.watch = Watch(cluster, floor=0, serves=False, keeps=frozenset())
     story = Story(
-        lambda: rotate(cluster, watch), lambda: rotate(cluster, watch), lambda: rotated(cluster)
+        lambda: rotate(cluster, watch),
+        again(lambda: rotate(cluster, watch), lambda: rotated(cluster)),
     )
     sample = Sample(
         PutObject="killed after",
@@ -307,7 +308,7 @@ def test_a_redis_is_given_its_own_secret_whatever_fails(serving: Watched, result
     def given() -> dict[str, object]:
         return rotated(serving) | {"kept": password(serving) == token}
 
-    story = Story(serving.deploy, serving.deploy, given)
+    story = Story(serving.deploy, again(serving.deploy, given))
     sample = Sample(PutParameter="killed after", ExecuteChangeSet="killed after")
     try_all(serving, story, sample, results)
 

@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -23,22 +24,39 @@ LATER = 45.0  # seconds; every other command is run again only then
 
 
 @dataclass
+class Sequel:
+    """What is run after a command went wrong, and everything that must then be as without a fault.
+
+    ``comes_to`` has the values themselves.
+    """
+
+    act: Callable[[], object]
+    ending: Callable[[], dict[str, object]]
+    comes_to: dict[str, object] | None = None
+
+
+@dataclass
 class Story:
-    """A command, what is run after it went wrong, and what both must have come to.
+    """A command, and its sequels by name, each of which is tried after each fault.
 
     That is the same command again, or ``another``, which then follows the command in any case.
     """
 
     command: Callable[[], object]
-    again: Callable[[], object]
-    ending: Callable[[], dict[str, object]]
+    sequels: dict[str, Sequel]
     another: bool = False
 
-    def clean_ending(self) -> dict[str, object]:
-        """Return what it comes to once the command has ended without a fault."""
+    def clean_ending(self, name: str) -> dict[str, object]:
+        """Return what a sequel comes to once the command has ended without a fault."""
+        sequel = self.sequels[name]
         if self.another:
-            self.again()
-        return self.ending()
+            sequel.act()
+        return sequel.ending()
+
+
+def again(act: Callable[[], object], ending: Callable[[], dict[str, object]]) -> dict[str, Sequel]:
+    """Return the one sequel of a story."""
+    return {"again": Sequel(act, ending)}
 
 
 @dataclass
@@ -59,7 +77,7 @@ class Trials:
     part: tuple[int, int] = (1, 1)
     calls: int = 0
     cases: int = 0
-    rerun: int = 0
+    states: int = 0
     failures: list[str] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
     tried: Counter[str] = field(default_factory=Counter)
@@ -73,9 +91,11 @@ class Trials:
         self.wire.fault_for = self._fault_for
         self.known = Cases(self.wire, cloud.clock)
         before = cloud.clients.calls
-        self.done = {(r["fault"], r["case"]) for r in self._written() if "fault" in r}
+        done = (r for r in self._written() if "fault" in r and "sequel" not in r)
+        self.done = {(r["fault"], r["case"]) for r in done}
         gc.freeze()  # the copies need not look at what is there now
-        if self.once:
+        alone = len(self.story.sequels) == 1
+        if self.once or not alone:
             self._note_clean()
         with self.wire.installed(cloud.clients):
             try:
@@ -90,7 +110,8 @@ class Trials:
         assert outcome == "done"
         self.calls = self.wire.calls
         assert self.calls == cloud.clients.calls - before, "SERVICES is not all"
-        self._compare(self.story.clean_ending())
+        clean = {name: self.story.clean_ending(name) for name in self.story.sequels if alone}
+        self._compare(clean)
         assert self.watch.broken == []
 
     def _note_clean(self) -> None:
@@ -100,7 +121,16 @@ class Trials:
 
     def _run_story(self) -> None:
         self.story.command()
-        self._write({"clean": self.story.clean_ending()})
+        for name in self.story.sequels:
+            failure = self._in_a_copy(name, self._write_clean)
+            assert not failure, failure
+
+    def _write_clean(self, name: str) -> None:
+        self._write({"clean": self.story.clean_ending(name), "sequel": name})
+
+    def _in_a_copy(self, name: str, work: Callable[[str], None]) -> str:
+        """Do the work for one of several sequels; return how it failed, or nothing."""
+        return failure_in_a_copy(self.cluster.cloud, lambda: work(name))
 
     def _case_of(self, call: Call) -> str:
         """Say which call this is so that it can be found in another run: a poll may look once more
@@ -141,34 +171,45 @@ class Trials:
         return crc32(f"{fault} {self.case}".encode()) % of == which - 1
 
     def _go_on(self, outcome: str) -> None:
-        """Inside a copy, the command has ended: look what it did, and run it again."""
+        """Inside a copy, the command has ended: look what it did, and go on with each sequel."""
         fault = self.wire.fault
         assert fault is not None
         # From now on there is no fault.
         self.wire.fault = Fault("nothing", NO_CALL, self.cluster.cloud.clock)
-        ended = list(self.watch.ended_since)
-        state = self.known.state()
-        before = self._states()
-        ending = None if self.once and state in before else self._run_again(len(before))
-        with self._seen.open("a") as file:
-            file.write(f"{state}\n")
         result: dict[str, object] = {
             "fault": fault.name,
             "case": self.case,
             "call": fault.call.words,
             "outcome": outcome,
-            "state": state,
-            "ended": ended,
-            "broken": self.watch.broken,
-            "ending": ending,
+            "state": self.known.state(),
+            "ended": list(self.watch.ended_since),
+            "broken": list(self.watch.broken),
         }
+        before = self._states()
+        result["new"] = not self.once or result["state"] not in before
+        if result["new"]:
+            self._try_sequels(result, len(before))
+        with self._seen.open("a") as file:
+            file.write(f"{result['state']}\n")
         self._write(result)
 
-    def _run_again(self, number: int) -> dict[str, object]:
-        if number % 2:
+    def _try_sequels(self, result: dict[str, object], number: int) -> None:
+        """Write what each sequel comes to; every other begins only a while later."""
+        for name in self.story.sequels:
+            number += 1
+            try_it = partial(self._try_sequel, result, later=number % 2 == 0)
+            if len(self.story.sequels) == 1:
+                try_it(name)
+            elif failure := self._in_a_copy(name, try_it):
+                self._write({**result, "sequel": name, "failure": failure})
+
+    def _try_sequel(self, result: dict[str, object], name: str, *, later: bool) -> None:
+        if later:
             self.cluster.cloud.clock.sleep(LATER)
-        self.story.again()
-        return self.story.ending()
+        sequel = self.story.sequels[name]
+        sequel.act()
+        ending = sequel.ending()
+        self._write({**result, "sequel": name, "ending": ending, "broken": self.watch.broken})
 
     @property
     def _seen(self) -> Path:
@@ -186,29 +227,41 @@ class Trials:
         lines = self.results.read_text().splitlines() if self.results.exists() else []
         return [json.loads(line) for line in lines]
 
-    def _compare(self, ending: dict[str, object]) -> None:
+    def _compare(self, endings: dict[str, dict[str, object]]) -> None:
         """Hold each copy against what must hold, and against the story's end in the same run."""
-        clean = json.loads(json.dumps(ending))
+        clean = json.loads(json.dumps(endings))
         for result in self._written():
+            name = result.get("sequel", "")
             if "clean" in result:
-                clean = result["clean"]
+                clean[name] = result["clean"]
                 continue
-            where = f"{result['fault']} at {result['call']}"
+            where = " ".join(f"{result['fault']} at {result['call']} {name}".split())
             if "failure" in result:
                 self.failures.append(f"{where}:\n{result['failure']}")
                 continue
-            self.outcomes[f"{result['fault']}: {result['outcome'].split(':')[0]}"] += 1
             self.failures += [f"{where}: {words}" for words in result["broken"]]
-            found = result["ending"] or clean  # none: the same as another's
-            self.rerun += result["ending"] is not None
-            self.failures += [
-                f"{where} ({result['outcome']}): {key} is {found[key]}, not {clean[key]}"
-                for key in clean
-                if found[key] != clean[key]
-            ]
-            denied = result["fault"] == "denied" and result["outcome"] != "done"
-            if denied and result["ended"] and self.watch.serves:
-                self.failures.append(f"{where}: {result['outcome']}, after {result['ended']}")
+            if name:
+                self._compare_ending(where, result, clean[name])
+            else:
+                self._compare_outcome(where, result)
+        for name, sequel in self.story.sequels.items():
+            if sequel.comes_to:
+                assert clean[name] == json.loads(json.dumps(sequel.comes_to))
+
+    def _compare_ending(self, where: str, result: dict[str, Any], clean: dict[str, object]) -> None:
+        found = result["ending"]
+        self.failures += [
+            f"{where} ({result['outcome']}): {key} is {found[key]}, not {clean[key]}"
+            for key in clean
+            if found[key] != clean[key]
+        ]
+
+    def _compare_outcome(self, where: str, result: dict[str, Any]) -> None:
+        self.outcomes[f"{result['fault']}: {result['outcome'].split(':')[0]}"] += 1
+        self.states += result["new"]
+        denied = result["fault"] == "denied" and result["outcome"] != "done"
+        if denied and result["ended"] and self.watch.serves:
+            self.failures.append(f"{where}: {result['outcome']}, after {result['ended']}")
 
 
 def _outcome_of(command: Callable[[], object]) -> str:
