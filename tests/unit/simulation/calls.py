@@ -10,6 +10,7 @@ from botocore.awsrequest import AWSPreparedRequest
 
 MESSAGE = "as the test wants it"
 LOCK = "#deploy"  # the key of a deployer's lock ends in it
+ACTS = ("drain-node", "systemctl")  # in a command that is run on a head
 # What decides nothing: a UUID, a process id, and messages about a fault.
 _CHANCE = re.compile(rb"\b[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\b|process \d+")
 _TOLD = re.compile(rb"as.the.test.wants.it|Read.timeout.on.endpoint")
@@ -43,7 +44,9 @@ class Call:
 
     @property
     def only_reads(self) -> bool:
-        """True when it changes nothing."""
+        """True when it changes nothing, as most commands that are run on a head."""
+        if self.operation == "SendCommand":
+            return not any(word in str(self.arguments["Parameters"]) for word in ACTS)
         return self.operation.startswith(("Describe", "Get", "Head", "List"))
 
     @property

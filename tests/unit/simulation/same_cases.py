@@ -5,8 +5,8 @@ Two things make a case: the state of AWS, and what the deployer knows.
 - **AWS's state** follows from the requests that changed it, and how long ago: the simulated cloud
   has no other input (chance is seeded anew in each copy), and a call takes no time in it. So
   whatever befell two deployers, the rest is the same once they have ended, if both had sent the
-  same changes at the same times and it is the same moment. Ages are told apart by doublings: less
-  than a second, than 2, 4, 8… Of the deploy lock counts whether it is held, and of a journal its
+  same changes at the same times and it is the same moment. Ages are told apart by their size: less
+  than 1 s, 4 s, 16 s or 64 s, or more. Of the deploy lock counts whether it is held, and of a journal its
   verdict: nothing else that decides reads them, nor a message to people. So a call that only reads
   leaves the same state when the deployer is killed before it and after it, and "killed after" is
   "killed" at the next call, unless time passes between them.
@@ -19,8 +19,8 @@ Two things make a case: the state of AWS, and what the deployer knows.
 - **AWS's own failures** and its throttling are one case: botocore tries again after either, and
   nothing in deploy/ tells the two apart (a test says so).
 
-Ages by doublings and reads by their lines are choices, not proofs: they leave out what differs by
-a second more in a long wait. ``RAYKILN_THOROUGH=all`` leaves nothing out.
+Ages by their size and reads by their lines are choices, not proofs: they leave out what differs by
+some seconds in a long wait. ``RAYKILN_THOROUGH=all`` leaves nothing out.
 """
 
 import re
@@ -96,8 +96,8 @@ def _lock_and_verdict(changes: list[Change]) -> tuple[bool, str]:
 
 
 def _age(at: float, now: float) -> int:
-    """Return how often one second doubles until it is more than the age."""
-    return int(now - at).bit_length()
+    """Return 0 for less than a second, 1 for less than 4, 2 for 16, 3 for 64, else 4."""
+    return min((int(now - at).bit_length() + 1) // 2, 4)
 
 
 def _question(call: Call) -> tuple[str, str]:
