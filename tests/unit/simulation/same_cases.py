@@ -6,10 +6,10 @@ Two things make a case: the state of AWS, and what the deployer knows.
   has no other input (chance is seeded anew in each copy), and a call takes no time in it. So
   whatever befell two deployers, the rest is the same once they have ended, if both had sent the
   same changes at the same times and it is the same moment. Ages are told apart by their size: less
-  than 1 s, 4 s, 16 s or 64 s, or more. Of the deploy lock counts whether it is held, and of a journal its
-  verdict: nothing else that decides reads them, nor a message to people. So a call that only reads
-  leaves the same state when the deployer is killed before it and after it, and "killed after" is
-  "killed" at the next call, unless time passes between them.
+  than 1 s, 4 s, 16 s or 64 s, or more. Of the deploy lock counts whether it is held, and of a
+  journal its verdict: nothing else that decides reads them, nor a message to people. So a call that
+  only reads leaves the same state when the deployer is killed before it and after it, and "killed
+  after" is "killed" at the next call, unless time passes between them.
 - **What a deployer does about an answer** follows from the line of its program that asks, from the
   step, and from what it was told. Of a call that changes something, each is a case of its own when
   there was a change before it, or an answer that differed from the one before to the same question;
