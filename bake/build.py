@@ -1,10 +1,12 @@
 """Build an AMI from a base image with Packer: variables in, AMI id out. Reads and changes AWS.
 
-Packer's full output is kept in ``packer.log`` in the image's folder.
+Packer's full output is kept in ``packer.log`` in the image's folder, each line after the seconds
+since Packer's start.
 """
 
 import json
 import re
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +32,7 @@ STOPPED = "Provisioning step had errors"
 # (packer/current/sources.pkr.hcl names it).
 WAITS = {"AWS_MAX_TIMEOUT": "2400"}
 LAST_WORDS = 5  # lines of a script's output
+LAST_LINES = 3  # of Packer's
 
 
 @dataclass
@@ -48,7 +51,7 @@ class RunningScript:
 class OutputHandler:
     """Logs each line of Packer's output, reports progress, and passes it to its build instance.
 
-    ``instance`` is None where Packer sets up its build instance itself.
+    ``instance`` is None where Packer sets up its build instance itself; ``began`` is monotonic.
     """
 
     instance: BuildInstance | None
@@ -56,11 +59,14 @@ class OutputHandler:
     progress: Say
     errors: list[PipelineError] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
+    last: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
     _script: RunningScript | None = None
 
     def __call__(self, line: str) -> None:
         """Handle one line. Never raises: it is called in the thread that reads Packer's output."""
-        print(line, file=self.log, flush=True)
+        print(f"{time.monotonic() - self.began:7.1f} {line}", file=self.log, flush=True)
+        self.last.append(line)
         if match := LINE.match(line):
             if match[1]:
                 named = SCRIPT.sub(r"\1", match[2])
@@ -130,7 +136,7 @@ def ami_id_in(manifest: Path) -> str:
 def _failure(spec: BuildSpec, output: OutputHandler) -> PipelineError:
     """Return an error that quotes the failed provisioner, or else the end of Packer's output."""
     log = spec.folder / "packer.log"
-    lines = output.failures or log.read_text().splitlines()[-3:]
+    lines = output.failures or output.last
     text = "\n  ".join(dict.fromkeys(lines))
     if "Timeout waiting for SSH" in text:
         seconds, place = spec.environment.limits.boot_seconds, spec.image.place
