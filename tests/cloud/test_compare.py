@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.cloud.harness import Cloud
-from tests.cloud.test_bake import NOTHING, checked_out
+from tests.cloud.test_bake import NOTHING, base_with_an_archive, checked_out
 from tests.marks import THOROUGH_ONLY
 
 pytestmark = THOROUGH_ONLY
@@ -21,6 +21,19 @@ def test_two_bakes_give_the_same_files_and_each_exception_is_needed(
     assert code == 0, words
     assert words.count(": 0 paths differ, beside ") == 2
     assert cloud.aws.ec2.describe_images(Owners=["self"])["Images"] == []
+    assert checkout.left() == NOTHING
+
+
+def test_two_bakes_with_all_that_a_person_may_add_give_the_same_files(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    checkout = checked_out(cloud, tmp_path)
+    checkout.three_images(base_with_an_archive(cloud))
+
+    code, words = checkout.invoke("images.compare", "--image", "apps")
+
+    assert code == 0, words
+    assert "worker apps: 0 paths differ, beside " in words
     assert checkout.left() == NOTHING
 
 
