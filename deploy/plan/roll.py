@@ -56,9 +56,9 @@ def plan_roll(
         *((*_replace_all_workers(desired, state, chain), *drained) if all_at_once else ()),
         AwaitHeads(f"wait for {counted(count, 'head')}", lacking, "…"),
         AwaitEndpoint(f"wait for {desired.environment.head_dns}", "", "…"),
-        *(_verify(desired) if strategy in VERIFIED_FIRST or not late else ()),
+        *(_verify(desired, last=not late) if strategy in VERIFIED_FIRST or not late else ()),
         *_terminate_old_heads(desired, state, chain, strategy, surplus),
-        *((*late, *_verify(desired)) if late else ()),
+        *((*late, *_verify(desired, last=True)) if late else ()),
         *_bake_time(desired, strategy),
         *defaults,
         *unused,
@@ -99,8 +99,8 @@ def _hand_over(
     )
 
 
-def _verify(desired: DesiredState) -> tuple[Step, ...]:
-    return (_await_workers(desired), Verify("verify the cluster", "", "…"))
+def _verify(desired: DesiredState, *, last: bool) -> tuple[Step, ...]:
+    return (_await_workers(desired), Verify("verify the cluster", "", "…", last))
 
 
 def _await_workers(desired: DesiredState) -> Step:

@@ -196,8 +196,12 @@ class DeleteTemplate(Step):
 
 @dataclass(frozen=True)
 class Verify(Step):
-    """Check the cluster from outside, as its users see it: the acceptance list."""
+    """Check the cluster from outside, as its users see it: the acceptance list.
 
+    ``last``: no step after it replaces workers, so that none of another version may be left.
+    """
+
+    last: bool
     kind: ClassVar[str] = "verify"
 
 

@@ -103,7 +103,7 @@ class Executor:
             case steps.DeleteTemplate():
                 return self.resources.delete_template(step.name)
             case steps.Verify():
-                return self._verify()
+                return self._verify_last() if step.last else self._verify()
             case steps.BakeTime():
                 return self._bake_time()
             case steps.SetDefaultVersions():
@@ -115,6 +115,12 @@ class Executor:
     def _verify(self) -> str:
         outcome = self.rollout.verify(self.access.progress)
         self.heads.check_lease_kept()
+        return outcome
+
+    def _verify_last(self) -> str:
+        outcome = self._verify()
+        if replaced := self.workers.replace_late():
+            outcome = f"{self._verify()}, after {replaced} of another version"
         return outcome
 
     def _bake_time(self) -> str:

@@ -44,13 +44,17 @@ class WorkerSteps:
     def roll(self, *, at_once: bool) -> str:
         """Replace stale workers, once the autoscaler launches none of another version."""
         self._heads.update_autoscaler()
-        rollout, there = self._access.environment.rollout, self._there()
-        limits = {
-            group.name: RollLimits(group.min, rollout.unavailable(there[group.name]))
-            for group in self._desired.groups
-        }
-        replaced, alive = self._roll(limits, at_once=at_once).run()
+        replaced, alive = self._roll(self._limits(), at_once=at_once).run()
         return f"{replaced} replaced, {alive} alive"
+
+    def replace_late(self) -> int:
+        """Replace workers that the autoscaler launched by the configuration before; return how
+        many.
+
+        Such a launch may have been under way when it read the new one, after this was planned.
+        """
+        replaced, _ = self._roll(self._limits(), at_once=False).run()
+        return replaced
 
     def drain(self, groups: tuple[str, ...], *, at_once: bool) -> str:
         """Drain and terminate all workers of groups that are removed, until none is left."""
@@ -59,6 +63,13 @@ class WorkerSteps:
         roll = self._roll(limits, at_once=at_once, quiet_seconds=UNDER_WAY_SECONDS)
         ended, _ = roll.run()
         return f"{ended} terminated, none is left"
+
+    def _limits(self) -> dict[str, RollLimits]:
+        rollout, there = self._access.environment.rollout, self._there()
+        return {
+            group.name: RollLimits(group.min, rollout.unavailable(there[group.name]))
+            for group in self._desired.groups
+        }
 
     def _there(self) -> Counter[str]:
         """Return how many workers of each group there are."""

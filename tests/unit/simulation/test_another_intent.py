@@ -6,10 +6,14 @@ any more.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from common.progress import Progress, Silent
+from deploy.release.release import Release
+from deploy.release.rollout_journal import Journal
 from tests.marks import THOROUGH_ONLY
 from tests.simulation.node_aws import client
 from tests.unit.simulation.conftest import STANDBY, Cluster
@@ -105,3 +109,51 @@ def test_a_stopped_deploy_can_be_destroyed(doubled: Cluster) -> None:
 
     assert heads(doubled) == []
     assert doubled.worker_ids == set()
+
+
+@dataclass
+class AtStep(Silent):
+    """Does something when a step begins."""
+
+    title: str
+    act: Callable[[], None]
+
+    def begin(self, title: str) -> None:
+        """See common.progress.Progress."""
+        if title.startswith(self.title):
+            self.act()
+
+
+def test_a_worker_of_another_release_that_is_launched_after_the_plan_is_replaced(
+    single: Cluster,
+) -> None:
+    first = single.prepare().rollout.desired.release
+    single.cloud.bake("worker")
+    with pytest.raises(Killed):
+        carried_out(single, AtStep("replace 2 workers", die))
+    single.cloud.clock.sleep(LATER)
+
+    def lose_a_worker() -> None:
+        """Have the autoscaler launch another one before it is told of the first release."""
+        client("ec2").terminate_instances(InstanceIds=[min(single.worker_ids)])
+        single.cloud.clock.sleep(12.0)
+
+    carried_out(single, AtStep("group ray-head-asg-dev", lose_a_worker), first)
+
+    assert single.prepare(release=first).rollout.plan.is_empty
+    assert single.failed_checks(130.0) == []
+    assert len(single.worker_ids) == 2
+
+
+def carried_out(
+    cluster: Cluster, progress: Progress, release: Release | None = None
+) -> Journal | None:
+    """Deploy, or go back to a release, as with --yes."""
+    operation = cluster.operation("rollback" if release else "deploy")
+    operation.progress = progress
+    return operation.run(cluster.prepare(release=release))
+
+
+def die() -> None:
+    """End as by kill -9."""
+    raise Killed
