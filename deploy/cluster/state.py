@@ -12,6 +12,7 @@ from deploy.cluster.head_group import HeadGroup, find_group
 from deploy.cluster.instances import Instance, find_instances
 from deploy.cluster.launch_template import Template, find_template, find_worker_templates
 from deploy.cluster.lease_table import read_item
+from deploy.cluster.ray_versions import ray_versions
 from deploy.cluster.secret import Secret, find_secret
 from deploy.foundation.stack import Foundation, find_stack, foundation_of, nodes_stack_name
 from deploy.release.config_bucket import current_release, stored_keys
@@ -84,6 +85,8 @@ class ClusterState:
     targets: tuple[Targets, ...] = ()
     keys: frozenset[str] = field(default_factory=frozenset)
     release: Release | None = None
+    # Ray's, on the leader and on the head that is to lead next.
+    ray_versions: frozenset[str] = frozenset()
 
     @property
     def heads(self) -> tuple[Instance, ...]:
@@ -162,6 +165,9 @@ def read_state(clients: Clients, environment: Environment) -> ClusterState:
     stack = find_stack(clients, environment.stack)
     nodes = find_stack(clients, nodes_stack_name(environment))
     foundation = foundation_of(stack, nodes) if stack and stack.is_usable else None
+    instances = find_instances(clients, environment.name)
+    lease = find_lease(clients, environment) if foundation else None
+    release = _release(clients, environment, foundation)
     return ClusterState(
         stack_status=stack.status if stack else "",
         nodes_status=nodes.status if nodes else "",
@@ -171,12 +177,19 @@ def read_state(clients: Clients, environment: Environment) -> ClusterState:
         worker_templates=find_worker_templates(clients, environment.name),
         head_template=find_template(clients, environment.head_template),
         group=find_group(clients, environment.head_group, environment.names.lifecycle_hook),
-        instances=find_instances(clients, environment.name),
-        lease=find_lease(clients, environment) if foundation else None,
+        instances=instances,
+        lease=lease,
         targets=find_targets(clients, foundation.target_group_arns) if foundation else (),
         keys=_keys(clients, environment, foundation),
-        release=_release(clients, environment, foundation),
+        release=release,
+        ray_versions=ray_versions(clients, _leading(instances, lease), release),
     )
+
+
+def _leading(instances: tuple[Instance, ...], lease: Lease | None) -> tuple[Instance, ...]:
+    """Return the head that leads, and the one that is to lead next."""
+    names = {lease.successor, "" if lease.released else lease.holder} if lease else set()
+    return tuple(one for one in instances if one.id in names and one.is_there)
 
 
 def _state_secret(clients: Clients, environment: Environment) -> Secret | None:

@@ -83,7 +83,8 @@ def _hand_over(
         return ()
     stale = _stale_heads(state, chain)
     leader = state.lease.holder if state.lease and not state.lease.released else ""
-    over = HandOver("hand the lease over", f"from {leader or 'no leader'}", "~")
+    stay = strategy != "replace-all"
+    over = HandOver("hand the lease over", f"from {leader or 'no leader'}", "~", stay)
     if desired.environment.rollout.launch == "first":
         standby = AwaitStandby("wait for the new head to stand by", "", "…", desired.head_count)
         return (standby, *(() if leader and leader not in stale else (over,)))
@@ -147,11 +148,10 @@ def _surplus_heads(desired: DesiredState, state: ClusterState) -> tuple[str, ...
 def _replace_all_workers(
     desired: DesiredState, state: ClusterState, chain: Chain
 ) -> tuple[Step, ...]:
+    """Return the step; workers that must go may also be launched only until the hand-over."""
     stale = _stale_workers(desired, state, chain)
-    if not stale:
-        return ()
-    what, why = f"replace {_by_group(stale, desired)}", "their Ray cannot join the new head"
-    return (RollWorkers(what, why, "~", at_once=True),)
+    what = f"replace {_by_group(stale, desired) if stale else 'workers of another version'}"
+    return (RollWorkers(what, "their Ray cannot join the new head", "~", at_once=True),)
 
 
 def _roll_workers(desired: DesiredState, state: ClusterState, chain: Chain) -> tuple[Step, ...]:

@@ -129,8 +129,12 @@ class AwaitStandby(Step):
 
 @dataclass(frozen=True)
 class HandOver(Step):
-    """Hand the head lease over to a head of the desired version."""
+    """Hand the head lease over to a head of the desired version.
 
+    ``workers_stay``: those that are alive join it, since it runs the same Ray.
+    """
+
+    workers_stay: bool
     kind: ClassVar[str] = "hand-over"
 
 

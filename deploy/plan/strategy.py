@@ -22,11 +22,19 @@ def choose_strategy(desired: DesiredState, state: ClusterState, chain: Chain) ->
     if not serving:
         return "initial"
     if any(member.template_version != chain.head_version for member in serving):
-        before = state.release.head.ray_version if state.release else ""
-        same_ray = before in ("", desired.release.head.ray_version)
+        same_ray = versions_before(state) <= {desired.release.head.ray_version}
         return "hand-over" if same_ray else "replace-all"
     stale = stale_workers(desired, state, known=chain.workers)
     return "workers" if stale else "in place"
+
+
+def versions_before(state: ClusterState) -> frozenset[str]:
+    """Return the versions of Ray that workers have joined; none if not known.
+
+    They are the heads', also of a release whose rollout was not completed; else the release's.
+    """
+    recorded = (state.release.head.ray_version,) if state.release else ()
+    return state.ray_versions or frozenset(recorded)
 
 
 def stale_workers(

@@ -14,7 +14,7 @@ from deploy.cluster.state import ClusterState
 from deploy.plan.desired_state import DesiredState
 from deploy.plan.interruptions import Running, interrupted_by, what_runs
 from deploy.plan.steps import Plan
-from deploy.plan.strategy import ROLLS
+from deploy.plan.strategy import ROLLS, versions_before
 from deploy.release.origin import origins
 from deploy.release.package_changes import ImageChange, image_changes
 from deploy.release.rollout_journal import Journal, read_journals
@@ -165,8 +165,8 @@ def _what_runs(
 
 def _strategy(plan: Plan, desired: DesiredState, state: ClusterState) -> str:
     words = STRATEGIES[plan.strategy]
-    if plan.strategy == "replace-all" and state.release:
-        words += f": {state.release.head.ray_version} → {desired.release.head.ray_version}"
+    if plan.strategy == "replace-all" and (before := versions_before(state)):
+        words += f": {', '.join(sorted(before))} → {desired.release.head.ray_version}"
     if plan.strategy == "hand-over":
         words += "; then the workers" if rolls_workers(plan) else "; the workers stay"
     return words

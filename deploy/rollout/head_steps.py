@@ -75,13 +75,13 @@ class HeadSteps:
         arns = self._resources.foundation.target_group_arns
         return f"{self._wait.standbys(count, arns)} in service"
 
-    def hand_over(self) -> str:
-        """Hand the lease over to a head of the desired version."""
+    def hand_over(self, *, workers_stay: bool) -> str:
+        """Hand the lease over to a head of the desired version; note the workers that stay."""
         successors = self._fresh(serving=True)
         if not successors:
             version = self._resources.head.number
             raise Unhealthy(f"no head of version {version} is in service", hint="deploy again")
-        alive = workers_if_reachable(self._api()) or ()
+        alive = (workers_if_reachable(self._api()) or ()) if workers_stay else ()
         self.workers_before = frozenset(worker.address for worker in alive)
         lease = hand_over(
             self._access.clients,

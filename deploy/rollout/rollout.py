@@ -87,7 +87,7 @@ class Executor:
             case steps.AwaitStandby():
                 return self.heads.await_standby(step.count)
             case steps.HandOver():
-                return self.heads.hand_over()
+                return self.heads.hand_over(workers_stay=step.workers_stay)
             case steps.AwaitHeads():
                 return self.heads.await_heads()
             case steps.AwaitEndpoint():

@@ -111,6 +111,29 @@ def test_a_stopped_deploy_can_be_destroyed(doubled: Cluster) -> None:
     assert doubled.worker_ids == set()
 
 
+@pytest.mark.parametrize("back", [True, False], ids=["back", "a third release"])
+def test_another_ray_that_was_deployed_halfway_is_left_again(single: Cluster, back: bool) -> None:
+    first = single.prepare().rollout.desired.release
+    for role in ("head", "worker"):
+        single.cloud.bake(role, ray_version="2.61.0")
+
+    def workers_have_it() -> bool:
+        life = single.cloud.rays.running(single.name)
+        return life is not None and life.machine.ray_version == "2.61.0" and len(life.nodes) == 3
+
+    with killed_once(single, workers_have_it):
+        single.deploy()
+    for role in ("head", "worker"):
+        single.cloud.bake(role, ray_version="2.60.0")
+
+    release = first if back else None
+    assert single.prepare(release=release).rollout.plan.strategy == "replace-all"
+    carried_out(single, Silent(), release)
+
+    assert single.prepare(release=release).rollout.plan.is_empty
+    assert single.failed_checks(130.0) == []
+
+
 @dataclass
 class AtStep(Silent):
     """Does something when a step begins."""

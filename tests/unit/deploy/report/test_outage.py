@@ -7,7 +7,7 @@ from deploy.plan.strategy import Strategy
 from deploy.release.rollout_journal import Entry, Journal, RolloutStatus, begin_journal
 from deploy.report.outage import Outage, hand_over_seconds, moves_lease, outage
 
-OVER = HandOver("hand the lease over", "from i-1", "~")
+OVER = HandOver("hand the lease over", "from i-1", "~", workers_stay=True)
 
 
 def a_plan(*steps: Step, strategy: Strategy = "hand-over") -> Plan:
