@@ -12,7 +12,14 @@ from deploy.cluster.state import ClusterState
 from deploy.foundation.stack_plan import ResourceChange, StackPlan
 from deploy.plan.desired_state import DesiredState
 from deploy.plan.planner import plan_deploy
-from deploy.plan.steps import EnsureLaunchTemplate, Plan, RollWorkers, TerminateHeads
+from deploy.plan.steps import (
+    EnsureLaunchTemplate,
+    HandOver,
+    Plan,
+    RollWorkers,
+    TerminateHeads,
+    Verify,
+)
 from deploy.release.settings import Volume
 from tests.unit.deploy.builders import (
     NEW,
@@ -258,6 +265,29 @@ def test_another_ray_version_replaces_all_at_once() -> None:
     assert order.index("hand-over") < order.index("roll-workers") < order.index("verify")
     assert order.index("verify") < order.index("terminate-heads")
     assert [step.at_once for step in plan.steps if isinstance(step, RollWorkers)] == [True]
+
+
+def test_a_release_that_was_deployed_halfway_has_its_ray_on_the_head_that_leads() -> None:
+    state = replace(serving(a_desired_state()), ray_versions=frozenset({"2.61.0"}))
+
+    plan = plan_deploy(a_desired_state(a_release("ami-next")), state, UNCHANGED)
+
+    assert state.release
+    assert state.release.head.ray_version == "2.60.0"
+    assert plan.strategy == "replace-all"
+    assert [step.workers_stay for step in plan.steps if isinstance(step, HandOver)] == [False]
+    (rolled,) = (step for step in plan.steps if isinstance(step, RollWorkers))
+    assert (rolled.what, rolled.at_once) == ("replace workers of another version", True)
+
+
+def test_only_the_last_verification_replaces_late_workers() -> None:
+    next_images = a_release("ami-next", "ami-next-worker")
+
+    plan = plan_deploy(a_desired_state(next_images), serving(a_desired_state()), UNCHANGED)
+
+    assert plan.strategy == "hand-over"
+    assert [step.workers_stay for step in plan.steps if isinstance(step, HandOver)] == [True]
+    assert [step.last for step in plan.steps if isinstance(step, Verify)] == [False, True]
 
 
 def overriding(**override: Any) -> DesiredState:
