@@ -45,7 +45,8 @@ class TwoDeploys(Watch):
     """Of a deploy and what follows it: another deploy, or the end of the cluster.
 
     While one of ``before`` leads, others may make room for a third. Once the cluster is to be
-    destroyed, its heads end without a successor.
+    destroyed, its heads end without a successor; so may those of a first deploy that was never
+    completed (it never ``serves``), when another release is deployed instead.
     """
 
     before: frozenset[str] = frozenset()  # the heads that there were when the second began
@@ -53,7 +54,7 @@ class TwoDeploys(Watch):
 
     def _head_ends(self, instance_id: str) -> None:
         """See Watch."""
-        if self.destroys:
+        if self.destroys or not self.serves:
             return
         lease = self._lease()
         if lease is None or lease.holder == instance_id or lease.holder not in self.before:
@@ -244,7 +245,7 @@ def test_a_first_deploy_is_followed_by_something_else_after_every_fault(
     deployed: Deployed, results: Path
 ) -> None:
     cluster = Watched(deployed.cloud, sized(1, name="fresh", **QUICK), deployed.doubled)
-    cluster.watch = Watch(cluster, floor=0, serves=False)
+    cluster.watch = TwoDeploys(cluster, floor=0, serves=False)
 
     def third() -> None:
         both_new(cluster)
