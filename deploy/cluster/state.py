@@ -188,8 +188,9 @@ def read_state(clients: Clients, environment: Environment) -> ClusterState:
 
 def _leading(instances: tuple[Instance, ...], lease: Lease | None) -> tuple[Instance, ...]:
     """Return the head that leads, and the one that is to lead next."""
-    names = {lease.successor, "" if lease.released else lease.holder} if lease else set()
-    return tuple(one for one in instances if one.id in names and one.is_there)
+    there = {one.id: one for one in instances if one.is_there}
+    names = {leader_id(lease, there), lease.successor if lease else ""}
+    return tuple(there[name] for name in names & there.keys())
 
 
 def _state_secret(clients: Clients, environment: Environment) -> Secret | None:

@@ -11,11 +11,11 @@ Two things make a case: the state of AWS, and what the deployer knows.
   only reads leaves the same state when the deployer is killed before it and after it, and "killed
   after" is "killed" at the next call, unless time passes between them.
 - **What a deployer does about an answer** follows from the line of its program that asks, from the
-  step, and from what it was told. Of a call that changes something, each is a case of its own when
-  there was a change before it, or an answer that differed from the one before to the same question;
-  two things do not count as news: that a head renewed its lease, and that the deployer keeps its
-  own lock. A read is a case of its own when its line, its step or its question is new: the states
-  of AWS that it may find are those in which a deployer is killed.
+  step, and from what it was told. A call that changes something is a new case when there was a
+  change before it, or an answer that differed from the one before to the same question; two things
+  do not count as news: that a head renewed its lease, and that the deployer keeps its own lock. A
+  read is a new case when its line, its step or its question is new: the states of AWS that it may
+  find are those in which a deployer is killed.
 - **AWS's own failures** and its throttling are one case: botocore tries again after either, and
   nothing in deploy/ tells the two apart (a test says so).
 

@@ -285,7 +285,7 @@ def try_all(cluster: Watched, story: Story, sample: Sample, results: Path) -> No
 
     words = (
         f"{trials.calls} calls, {trials.cases} faults, of which {trials.tried.total()} were"
-        f" tried and {trials.states} left AWS in a state of its own"
+        f" tried and {trials.states} left AWS in a new state"
     )
     print(f"{words}: {dict(trials.tried)}; {dict(trials.outcomes)}", flush=True)
     assert trials.tried.total() > 0

@@ -151,16 +151,22 @@ class Intents:
     def sequels(self) -> dict[str, Sequel]:
         """Return them all."""
         return {
-            "a third release": self._deploys(self.a_third_release),
-            "back to the first": self._deploys(self.back_to_the_first, release=self.first),
-            "a standby": self._deploys(self.a_standby, heads=2),
-            "stored state": self._deploys(self.stored_state),
-            "destroy": Sequel(self.destroy, lambda: gone(self.cluster), NOTHING),
+            "a third release": self.deploys(self.a_third_release),
+            "back to the first": self.deploys(self.back_to_the_first, release=self.first),
+            "a standby": self.deploys(self.a_standby, heads=2),
+            "stored state": self.deploys(self.stored_state),
+            "destroy": self.destroys(),
         }
 
-    def _deploys(
+    def destroys(self) -> Sequel:
+        """Return the end of the cluster."""
+        return Sequel(self.destroy, lambda: gone(self.cluster), NOTHING)
+
+    def deploys(
         self, act: Callable[[], None], heads: int = 1, release: Release | None = None
     ) -> Sequel:
+        """Return a deploy, after which so many heads serve the release, or what the file wants."""
+
         def deploy() -> None:
             self.watch.before = frozenset(self.cluster.head_ids)
             act()
@@ -219,23 +225,16 @@ def test_something_else_follows_every_fault(
 def test_a_group_that_was_being_added_is_not_wanted_or_the_cluster_not_after_every_fault(
     serving: Watched, results: Path
 ) -> None:
-    before = serving.environment
+    before, first = serving.environment, serving.prepare().rollout.desired.release
     serving.environment = an_environment(workers=BOTH, **QUICK)  # a second group, of one worker
     watch = serving.watch = TwoDeploys(serving, FLOOR, serves=True)
+    intents = Intents(serving, watch, first)
 
     def without() -> None:
-        watch.before = frozenset(serving.head_ids)
         serving.environment = before
         serving.deploy()
 
-    def destroy() -> None:
-        watch.destroys = True
-        serving.destroy()
-
-    sequels = {
-        "without it": Sequel(without, lambda: settled(serving), serves(1)),
-        "destroy": Sequel(destroy, lambda: gone(serving), NOTHING),
-    }
+    sequels = {"without it": intents.deploys(without), "destroy": intents.destroys()}
     story = Story(serving.deploy, sequels, another=True)
     try_all(serving, story, Sample(CreateLaunchTemplate="killed after"), results)
 
