@@ -91,7 +91,7 @@ class Network:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._making = threading.Lock()
+        self._changing = threading.Lock()
         self._spaces: dict[str, str] = {}
 
     def up(self) -> None:
@@ -134,29 +134,39 @@ class Network:
             run("ip", "netns", "del", found)
 
     def attach(self, host: str, addresses: Sequence[str], mac: str = "") -> str:
-        """Give ``host`` a namespace whose eth0 has these addresses; return the namespace's name."""
+        """Give ``host`` a namespace whose eth0 has these addresses; return the namespace's name.
+
+        Raises OSError, and then leaves nothing. An address of another host, one that is about to be
+        detached, is this host's from now on.
+        """
         space, cable = self.space_of(host), _cable(host)
-        with self._making:
+        named = f"peer name eth0 {f'address {mac}' if mac else ''} netns {space}"
+        routes = [f"route replace {a}/32 dev {cable} src {gateway_of(a)}" for a in addresses]
+        with self._changing:
             run("ip", "netns", "add", space)
-            named = f"peer name eth0 {f'address {mac}' if mac else ''} netns {space}"
-            routes = [f"route add {a}/32 dev {cable} src {gateway_of(a)}" for a in addresses]
-            _ip(
-                self.name,
-                [f"link add {cable} type veth {named}", f"link set {cable} up", *routes],
-            )
-        _ip(space, _host_side(addresses))
-        self._spaces.update(dict.fromkeys(addresses, space))
+            try:
+                link = [f"link add {cable} type veth {named}", f"link set {cable} up"]
+                _ip(self.name, link + routes)
+                _ip(space, _host_side(addresses))
+            except OSError:
+                self._cut(host)
+                raise
+            self._spaces.update(dict.fromkeys(addresses, space))
         return space
 
     def detach(self, host: str) -> None:
         """Remove a host's namespace and cable; its address is unused from now on."""
         space = self.space_of(host)
-        self._spaces = {a: s for a, s in self._spaces.items() if s != space}
-        if namespace_path(space).exists():
-            # The namespace goes even if the cable was never made.
-            cut = ["ip", "-n", self.name, "link", "del", _cable(host)]
-            subprocess.run(cut, capture_output=True, check=False)
-            run("ip", "netns", "del", space)
+        with self._changing:
+            self._spaces = {a: s for a, s in self._spaces.items() if s != space}
+            if namespace_path(space).exists():
+                self._cut(host)
+
+    def _cut(self, host: str) -> None:
+        """Remove a host's namespace, and its cable if that was made."""
+        cut = ["ip", "-n", self.name, "link", "del", _cable(host)]
+        subprocess.run(cut, capture_output=True, check=False)
+        run("ip", "netns", "del", self.space_of(host))
 
     def space_holding(self, address: str) -> str:
         """Return the namespace of the host with this address; the VPC's own if none has it."""

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from common.waiting import Seen
 from localcloud import nspawn, session
 from localcloud.cgroups import Group
-from tests.cloud.harness import Cloud, eventually, home
+from tests.cloud.harness import Cloud, eventually, home, until
 
 NAME = "site"
 PUBLIC, INSIDE, CLOSED = 80, 8080, 81
@@ -136,16 +137,25 @@ class Site:
         instances = groups[0]["Instances"] if groups else []
         return {instance["InstanceId"]: instance["LifecycleState"] for instance in instances}
 
-    def healthy(self) -> list[str]:
-        """Return the targets that get traffic."""
+    def health(self) -> dict[str, str]:
+        """Return the health of each target."""
         found = self.aws.elbv2.describe_target_health(TargetGroupArn=self.targets)
         described = found["TargetHealthDescriptions"]
-        return [d["Target"]["Id"] for d in described if d["TargetHealth"]["State"] == "healthy"]
+        return {d["Target"]["Id"]: d["TargetHealth"]["State"] for d in described}
+
+    def healthy(self) -> list[str]:
+        """Return the targets that get traffic."""
+        return [target for target, state in self.health().items() if state == "healthy"]
 
     def serving(self, but: str = "") -> str:
         """Wait until one target is healthy, another one than ``but``; return its id."""
-        eventually("a healthy target", lambda: [i for i in self.healthy() if i != but])
-        return next(i for i in self.healthy() if i != but)
+
+        def look() -> Seen[str]:
+            health = self.health()
+            found = [i for i, state in health.items() if state == "healthy" and i != but]
+            return Seen(found[0] if found else None, f"targets {health}, members {self.members()}")
+
+        return str(until("a healthy target", look))
 
     def page(self) -> str:
         """Return what the site answers at its name; empty when it does not answer."""

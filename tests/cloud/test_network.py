@@ -1,8 +1,15 @@
 """The VPC: nothing leaves it, groups are enforced, names resolve."""
 
+import errno
+import os
+import socket
+from collections.abc import Iterator
 from typing import Any
 
-from localcloud.network import Network
+import pytest
+
+from localcloud.network import Network, entered, namespaces
+from localcloud.paths import namespace_path
 from tests.cloud.harness import Cloud, eventually
 
 Instance = dict[str, Any]
@@ -105,6 +112,48 @@ def test_the_address_of_a_terminated_machine_is_silent_and_not_reused_at_once(
     assert cloud.aws.dial(gone["PrivateIpAddress"], 22) == "TimeoutError"
     assert successor["PrivateIpAddress"] != gone["PrivateIpAddress"]
     cloud.terminate(successor["InstanceId"])
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    """A VPC without a cloud."""
+    network = Network(f"rk-network-{os.getpid()}")
+    network.up()
+    yield network
+    network.down()
+
+
+def test_an_address_is_of_the_newest_host_that_has_it(network: Network) -> None:
+    network.attach("old", ["10.77.16.4", "10.77.32.4"])
+
+    space = network.attach("new", ["10.77.16.4"])
+    network.detach("old")
+
+    assert network.space_holding("10.77.16.4") == space == f"{network.name}-new"
+    assert network.space_holding("10.77.32.4") == network.name
+    assert answers(network, "10.77.16.4")
+    assert not answers(network, "10.77.32.4")
+
+
+def test_a_host_that_could_not_be_attached_leaves_nothing_and_can_be_attached_again(
+    network: Network,
+) -> None:
+    before = namespaces(network.name)
+
+    with pytest.raises(OSError, match="invalid lladdr"):
+        network.attach("host", ["10.77.16.4"], mac="not a mac")
+
+    assert namespaces(network.name) == before
+    assert network.space_holding("10.77.16.4") == network.name
+    network.attach("host", ["10.77.16.4"])
+    assert answers(network, "10.77.16.4")
+
+
+def answers(network: Network, address: str) -> bool:
+    """Say whether a host refuses the router's connection; nobody does at an unused address."""
+    with entered(namespace_path(network.name)), socket.socket() as connection:
+        connection.settimeout(1)
+        return connection.connect_ex((address, 80)) == errno.ECONNREFUSED
 
 
 def test_the_machine_trusts_the_api_without_settings(cloud: Cloud, machine: Instance) -> None:
