@@ -3,13 +3,20 @@
 import errno
 import os
 import socket
+import time
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from localcloud import balancer
+from localcloud.balancer import Balancers
 from localcloud.network import Network, entered, namespaces
+from localcloud.patches.elbv2.forwarding import ForwardingPlan, Frontend
 from localcloud.paths import namespace_path
+from localcloud.proxy import Proxy
 from tests.cloud.harness import Cloud, eventually
 
 Instance = dict[str, Any]
@@ -131,8 +138,33 @@ def test_an_address_is_of_the_newest_host_that_has_it(network: Network) -> None:
 
     assert network.space_holding("10.77.16.4") == space == f"{network.name}-new"
     assert network.space_holding("10.77.32.4") == network.name
-    assert answers(network, "10.77.16.4")
-    assert not answers(network, "10.77.32.4")
+    assert connected_to(network, "10.77.16.4") == errno.ECONNREFUSED
+    assert connected_to(network, "10.77.32.4") == errno.EAGAIN  # nobody answers
+
+
+def test_a_balancer_gets_the_addresses_of_one_that_is_being_deleted(
+    network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, balancers = "10.77.16.4", Balancers(network, tmp_path)
+    stop = Proxy.stop
+
+    def stop_late(proxy: Proxy) -> None:
+        time.sleep(0.3 if proxy.runs else 0)
+        stop(proxy)
+
+    monkeypatch.setattr(Proxy, "stop", stop_late)
+
+    for name in ("first", "second"):
+        frontend = Frontend(address, 80, 350, False, False, ())
+        plans = (ForwardingPlan(name, (address,), (frontend,)),)
+        monkeypatch.setattr(balancer, "plans", partial(tuple, plans))
+        balancers.reconcile(0.0)
+        space = f"{network.name}-nlb-{name}"
+        eventually(f"the {name} at {address}", partial(holds, network, address, space), 5)
+
+    eventually("HAProxy", lambda: connected_to(network, address) == 0, 5)
+    balancers.stop()
+    assert namespaces(network.name) == [f"{network.name}-operator", network.name]
 
 
 def test_a_host_that_could_not_be_attached_leaves_nothing_and_can_be_attached_again(
@@ -146,14 +178,18 @@ def test_a_host_that_could_not_be_attached_leaves_nothing_and_can_be_attached_ag
     assert namespaces(network.name) == before
     assert network.space_holding("10.77.16.4") == network.name
     network.attach("host", ["10.77.16.4"])
-    assert answers(network, "10.77.16.4")
+    assert connected_to(network, "10.77.16.4") == errno.ECONNREFUSED
 
 
-def answers(network: Network, address: str) -> bool:
-    """Say whether a host refuses the router's connection; nobody does at an unused address."""
+def holds(network: Network, address: str, space: str) -> bool:
+    return network.space_holding(address) == space
+
+
+def connected_to(network: Network, address: str) -> int:
+    """Return what becomes of the router's connection to a host: 0, or an errno."""
     with entered(namespace_path(network.name)), socket.socket() as connection:
         connection.settimeout(1)
-        return connection.connect_ex((address, 80)) == errno.ECONNREFUSED
+        return connection.connect_ex((address, 80))
 
 
 def test_the_machine_trusts_the_api_without_settings(cloud: Cloud, machine: Instance) -> None:
