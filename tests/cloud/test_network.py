@@ -139,7 +139,7 @@ def test_an_address_is_of_the_newest_host_that_has_it(network: Network) -> None:
     assert network.space_holding("10.77.16.4") == space == f"{network.name}-new"
     assert network.space_holding("10.77.32.4") == network.name
     assert connected_to(network, "10.77.16.4") == errno.ECONNREFUSED
-    assert connected_to(network, "10.77.32.4") == errno.EAGAIN  # nobody answers
+    assert connected_to(network, "10.77.32.4") == errno.EAGAIN  # nothing answers
 
 
 def test_a_balancer_gets_the_addresses_of_one_that_is_being_deleted(
