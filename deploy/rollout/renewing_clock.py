@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from common.clients import error_code
 from common.environment import Environment
-from common.errors import PipelineError, Refused
+from common.errors import Denied, Refused, Unanswered
 from common.waiting import Clock
 from deploy.rollout.lock_item import Lock, LockChanged, LockItem, NoTable
 
@@ -110,12 +110,12 @@ class RenewingClock:
         return self._lost
 
     def _unanswered(self, error: Exception) -> None:
-        """Try again soon; raise PipelineError if that is denied or has failed for too long."""
+        """Try again soon; raise Unanswered when that has failed for too long, Denied at once."""
         now = self._clock.now()
         self._due = now + TRY_AGAIN
         denied = isinstance(error, ClientError) and error_code(error) == DENIED
         if self._held and (denied or now - self._answered >= UNANSWERED):
-            raise PipelineError(
+            raise (Denied if denied else Unanswered)(
                 f"the deploy lock could not be renewed for {now - self._answered:.0f} s, "
                 f"so another deployer may take it: {error}",
                 hint="check the network and the permissions on the table "

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from common.errors import PipelineError, Refused, RolledBack
+from common.errors import PipelineError, Refused, RolledBack, Unanswered
 from deploy.cluster.state import find_lease
 from deploy.plan.steps import TerminateHeads
 from deploy.rollout.head_failures import HeadFailed
@@ -15,7 +15,10 @@ from deploy.rollout.prepare import Prepared
 from localcloud.patches import elasticache
 from tests.marks import THOROUGH_ONLY
 from tests.simulation.machine import Machine
+from tests.unit.simulation.calls import Call
 from tests.unit.simulation.conftest import STANDBY, THOROUGH, Cluster, Start, sized
+from tests.unit.simulation.faulty_calls import Fault, Wire
+from tests.unit.simulation.watch import Watch
 
 pytestmark = pytest.mark.thorough
 WORKERS = 6 if THOROUGH else 3
@@ -308,6 +311,32 @@ def test_a_failed_rollback_names_both_failures(rolled: Cluster) -> None:
         rolled.deploy()
 
     rolled.cloud.faults.short_of_workers.clear()
+    rolled.deploy()
+    settled(rolled)
+
+
+def test_a_lock_that_could_not_be_renewed_during_a_verification_rolls_nothing_back(
+    rolled: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, watch = rolled.cloud.clock, Watch(rolled, floor=0, serves=False)
+    operation, wire = rolled.operation(), Wire(clock, watch)
+    operation.progress = watch
+    monkeypatch.setattr(rolled, "operation", lambda kind: operation)
+    before = rolled.leader()
+    rolled.cloud.bake("head")
+
+    def in_verification(call: Call) -> Fault | None:
+        verifies = watch.title.startswith("verify the cluster")
+        return Fault("timed out", call, clock) if call.keeps_lock and verifies else None
+
+    wire.fault_for = in_verification
+    with wire.installed(rolled.cloud.clients), pytest.raises(Unanswered) as stopped:
+        rolled.deploy()
+
+    assert "could not be checked" in stopped.value.message
+    assert "the deploy lock could not be renewed for 18" in stopped.value.message
+    assert stopped.value.exit_code == 2
+    assert rolled.leader() is not before
     rolled.deploy()
     settled(rolled)
 
