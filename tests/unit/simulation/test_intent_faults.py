@@ -17,7 +17,7 @@ from deploy.release.release import Release
 from deploy.rollout.lock import find_lock
 from tests.marks import THOROUGH_ONLY
 from tests.unit.deploy.builders import an_environment
-from tests.unit.simulation.conftest import Deployed, sized
+from tests.unit.simulation.conftest import STANDBY, Deployed, sized
 from tests.unit.simulation.test_faults import (
     FLOOR,
     QUICK,
@@ -142,18 +142,23 @@ def with_head(environment: Environment, **changes: object) -> Environment:
 
 @dataclass
 class Intents:
-    """What people do once a deploy went wrong; before, the cluster served ``first``."""
+    """What people do once a command went wrong; before, the cluster served ``first``.
+
+    ``standby`` is how many standbys it has.
+    """
 
     cluster: Watched
     watch: TwoDeploys
     first: Release
+    standby: int = 0
 
     def sequels(self) -> dict[str, Sequel]:
         """Return them all."""
+        other = 1 - self.standby
         return {
             "a third release": self.deploys(self.a_third_release),
             "back to the first": self.deploys(self.back_to_the_first, release=self.first),
-            "a standby": self.deploys(self.a_standby, heads=2),
+            "a standby" if other else "no standby": self.deploys(self.another_standby, other),
             "stored state": self.deploys(self.stored_state),
             "destroy": self.destroys(),
         }
@@ -163,9 +168,10 @@ class Intents:
         return Sequel(self.destroy, lambda: gone(self.cluster), NOTHING)
 
     def deploys(
-        self, act: Callable[[], None], heads: int = 1, release: Release | None = None
+        self, act: Callable[[], None], standby: int | None = None, release: Release | None = None
     ) -> Sequel:
-        """Return a deploy, after which so many heads serve the release, or what the file wants."""
+        """Return a deploy, after which heads serve the release, or what the file wants."""
+        heads = 1 + (self.standby if standby is None else standby)
 
         def deploy() -> None:
             self.watch.before = frozenset(self.cluster.head_ids)
@@ -182,9 +188,10 @@ class Intents:
         """Serve what was served before all of it."""
         self.cluster.deploy(self.first, "rollback")
 
-    def a_standby(self) -> None:
-        """Want a standby meanwhile."""
-        self.cluster.environment = with_head(self.cluster.environment, standby=1)
+    def another_standby(self) -> None:
+        """Want a standby meanwhile, or none."""
+        environment = with_head(self.cluster.environment, standby=1 - self.standby)
+        self.cluster.environment = environment
         self.cluster.deploy()
 
     def stored_state(self) -> None:
@@ -219,6 +226,32 @@ def test_something_else_follows_every_fault(
 
     story = Story(serving.deploy, Intents(serving, watch, first).sequels(), another=True)
     try_all(serving, story, sample, results)
+
+
+@THOROUGH_ONLY
+def test_something_else_follows_every_fault_of_a_rollback(serving: Watched, results: Path) -> None:
+    first = serving.prepare().rollout.desired.release
+    both_new(serving)
+    serving.deploy()
+    watch = serving.watch = TwoDeploys(serving, FLOOR, serves=True)
+
+    story = Story(serving.rollback, Intents(serving, watch, first).sequels(), another=True)
+    try_all(serving, story, Sample(TerminateInstances="killed after"), results)
+
+
+@THOROUGH_ONLY
+def test_something_else_follows_every_fault_with_a_standby(
+    deployed: Deployed, results: Path
+) -> None:
+    settings = sized(WORKERS, name="doubled", head=STANDBY, **QUICK)
+    doubled = Watched(deployed.cloud, settings, deployed.single)
+    first = doubled.prepare().rollout.desired.release
+    both_new(doubled)
+    watch = doubled.watch = TwoDeploys(doubled, FLOOR, serves=True)
+
+    sequels = Intents(doubled, watch, first, standby=1).sequels()
+    story = Story(doubled.deploy, sequels, another=True)
+    try_all(doubled, story, Sample(UpdateItem="killed"), results)
 
 
 @THOROUGH_ONLY
