@@ -17,7 +17,7 @@ from tests.cloud.harness import Cloud, require_machines, running_cloud
 # A person's own tests of an image, which a bake runs.
 collect_ignore = ["apps"]
 # These take longest, so they start first: of two clouds, none is left to run one of them alone.
-LONGEST = ("test_end_to_end.py", "test_documents.py", "test_bake.py")
+LONGEST = ("test_end_to_end.py", "test_documents.py", "test_bake.py", "test_workflows.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

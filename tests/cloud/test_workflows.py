@@ -1,7 +1,7 @@
 """The workflows, run by act on a local cloud: from a merge to prod, what fails, and back.
 
 ``tests/workflows/hosted.py`` says what of this is act's, and what of GitHub's part is a stand-in.
-Each test continues where the one before it stopped.
+Each test continues where the one before it stopped; the first is in `./run.sh test` too.
 """
 
 import json
@@ -31,8 +31,6 @@ from tests.marks import THOROUGH_ONLY
 from tests.workflows.github import HostedEnvironment
 from tests.workflows.hosted import REPOSITORY, Repository, Run
 from tests.workflows.runs import ROOT
-
-pytestmark = THOROUGH_ONLY
 
 STAGING, PROD = "environments/staging.toml", "environments/prod.toml"
 RANGES = {"staging": "10.77.0.0/18", "prod": "10.77.64.0/18"}
@@ -170,6 +168,7 @@ def test_a_merge_is_baked_and_goes_to_staging_and_to_prod_once_a_person_approves
     assert {file.name for file in kept.iterdir()} == {"rollout-staging", "rollout-prod"}
 
 
+@THOROUGH_ONLY
 def test_a_deploy_that_fails_is_rolled_back_and_fails_the_run(site: Site) -> None:
     before = {env: site.served(env) for env in RANGES}
     other = on_local_cloud(ROOT / PROD, instance_type="m6i.xlarge")
@@ -184,6 +183,7 @@ def test_a_deploy_that_fails_is_rolled_back_and_fails_the_run(site: Site) -> Non
     assert (site.github.folder / "artifacts" / run.name / "rollout-prod").is_dir()
 
 
+@THOROUGH_ONLY
 def test_a_rollback_by_hand_waits_for_the_deploy_and_serves_the_release_before(site: Site) -> None:
     before = site.served("prod")
     deploy = site.approved("deploy", "workflow_dispatch")
@@ -205,6 +205,7 @@ def test_a_rollback_by_hand_waits_for_the_deploy_and_serves_the_release_before(s
     assert site.served("prod") == before
 
 
+@THOROUGH_ONLY
 def test_no_shell_reads_what_a_person_types(site: Site, tmp_path: Path) -> None:
     before, touched = site.served("prod"), tmp_path / "touched"
     command = f"touch {touched}"
@@ -219,6 +220,7 @@ def test_no_shell_reads_what_a_person_types(site: Site, tmp_path: Path) -> None:
     assert site.served("prod") == before
 
 
+@THOROUGH_ONLY
 def test_a_job_gets_no_role_of_another_environment(site: Site) -> None:
     prods = site.github.environment("prod").variables
     stagings = site.github.environment("staging")

@@ -157,6 +157,9 @@ def test_of_a_file_in_parts_each_test_is_in_one_part() -> None:
     }
     assert ids
     assert {name: found for name, found in parts.items() if len(found) != 1} == {}
+    assert {words for found in parts.values() for words in found} == {
+        words for _, words in thorough_parts() if words
+    }
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
