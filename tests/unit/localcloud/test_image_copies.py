@@ -10,6 +10,7 @@ from moto.ec2.models import ec2_backends
 from localcloud.account import ACCOUNT, REGION, SECOND_ACCOUNT, SECOND_REGION
 from localcloud.patches.iam import enforced, make_user
 from localcloud.world import World
+from tests.recordings.compare import differences, recorded
 from tests.unit.deploy.account.conftest import EVERYTHING
 from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
@@ -49,6 +50,14 @@ def share(ours: Any, ami_id: str, snapshot: str) -> None:
         OperationType="add",
         UserIds=[SECOND_ACCOUNT],
     )
+
+
+def allowed(ours: Any, snapshot: str) -> dict[str, Any]:
+    """Return who may copy a snapshot, as EC2 answers; held against recordings."""
+    asked = {"SnapshotId": snapshot, "Attribute": "createVolumePermission"}
+    answer = dict(ours.describe_snapshot_attribute(**asked))
+    del answer["ResponseMetadata"]
+    return answer
 
 
 def refused(code: str, words: str) -> Any:
@@ -124,6 +133,25 @@ def test_an_encrypted_image_stays_encrypted_with_the_key_that_is_asked_for(ours:
     assert amis[second].ebs_snapshot.kms_key_id == key
     with refused("InvalidParameterDependency", "KmsKeyId requires the parameter Encrypted"):
         there.copy_image(SourceImageId=ami_id, Name="three", SourceRegion=REGION, KmsKeyId=key)
+
+
+def test_who_may_copy_a_snapshot_is_answered_as_recorded(ours: Any) -> None:
+    ami_id, snapshot = an_image(ours)
+    before = allowed(ours, snapshot)
+    share(ours, ami_id, snapshot)
+
+    assert before == {"SnapshotId": snapshot, "CreateVolumePermissions": []}
+    assert allowed(ours, snapshot) == {
+        "SnapshotId": snapshot,
+        "CreateVolumePermissions": [{"UserId": SECOND_ACCOUNT}],
+    }
+    assert {"ec2.DescribeSnapshotAttribute", "ec2.ModifySnapshotAttribute"} <= recorded()[
+        "operations"
+    ].keys()
+    assert [str(one) for one in differences("ec2.DescribeSnapshotAttribute", {})] == [
+        "ec2.DescribeSnapshotAttribute: missing CreateVolumePermissions",
+        "ec2.DescribeSnapshotAttribute: missing SnapshotId",
+    ]
 
 
 def test_what_awss_own_key_encrypts_is_not_shared(ours: Any) -> None:
