@@ -3,7 +3,8 @@
 ``LIKE_AWS`` adds to a failover what AWS itself adds to it. A new target of a network load balancer
 gets traffic 180 to 300 s after its registration, says AWS support; a group notices a lost instance
 at its next health check; a load balancer takes minutes to be provisioned. With no healthy target a
-network load balancer sends traffic to all of them and leaves their connections open ("fails open",
+network load balancer sends traffic to those that failed their checks, and leaves their connections
+open ("fails open",
 https://docs.aws.amazon.com/elasticloadbalancing/latest/network/target-group-health-checks.html);
 the idealized one refuses new connections and closes existing ones.
 """

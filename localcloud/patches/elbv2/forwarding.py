@@ -2,9 +2,9 @@
 
 Follows
 https://docs.aws.amazon.com/elasticloadbalancing/latest/network/target-group-health-checks.html
-(healthy targets get traffic, in the node's own zone unless zones are crossed; with none healthy all
-do, if the behaviour in use fails open) and edit-target-group-attributes.html (what becomes of
-connections).
+(healthy targets get traffic, in the node's own zone unless zones are crossed; with none healthy
+those that failed their checks do, if the behaviour in use fails open, and those that are being
+registered do not) and edit-target-group-attributes.html (what becomes of connections).
 """
 
 from collections.abc import Iterator
@@ -16,6 +16,7 @@ from localcloud.patches.elbv2.balancers import addresses, crosses_zones, is_netw
 from localcloud.patches.elbv2.records import (
     DRAINING,
     HEALTHY,
+    UNHEALTHY,
     Target,
     address_of,
     backends,
@@ -115,4 +116,4 @@ def _state(target_group: Any, target: Target) -> str:
         return DRAIN
     healthy = any(found.health == HEALTHY for found in targets(target_group).values())
     opens = behaviour.current().fail_open and not healthy
-    return READY if opens and target.health.state in ("unhealthy", "initial") else OUT
+    return READY if opens and target.health == UNHEALTHY else OUT

@@ -1,14 +1,26 @@
 """Network load balancers: names, addresses, target groups, and where traffic goes."""
 
+import re
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 
-from localcloud import behaviour
+from localcloud import behaviour, proxy
 from localcloud.behaviour import Behaviour
 from localcloud.patches.elbv2 import forwarding
 from tests.unit.localcloud.balancers import GCS, GUARD, Balancer
+
+
+def idle_timeouts() -> set[str]:
+    """Return what HAProxy is told of idle connections, on both sides of every listener."""
+    (plan,) = forwarding.plans()
+    slots = {proxy.name_of(frontend): proxy.Slots() for frontend in plan.frontends}
+    text = proxy.configuration(plan, slots, Path("/run/haproxy.sock"))
+    timeouts = re.findall(r"^  timeout (client|server) (\w+)$", text, re.MULTILINE)
+    assert [side for side, _ in timeouts] == ["client", "server"] * len(plan.frontends)
+    return {seconds for _, seconds in timeouts}
 
 
 class TestLoadBalancer:
@@ -178,6 +190,20 @@ class TestForwarding:
         for frontend in found.frontends:
             assert frontend.servers == (forwarding.Server(leader, ip, GCS, "ready"),)
 
+    def test_an_idle_connection_lasts_as_long_as_the_listener_says(
+        self, serving: tuple[Balancer, str]
+    ) -> None:
+        balancer, _ = serving
+        (listener,) = balancer.api.describe_listeners(LoadBalancerArn=balancer.arn)["Listeners"]
+        assert idle_timeouts() == {"350s"}
+
+        balancer.api.modify_listener_attributes(
+            ListenerArn=listener["ListenerArn"],
+            Attributes=[{"Key": "tcp.idle_timeout.seconds", "Value": "6000"}],
+        )
+
+        assert idle_timeouts() == {"6000s"}
+
     def test_only_healthy_targets_are_ready(self, serving: tuple[Balancer, str]) -> None:
         balancer, leader = serving
         standby = balancer.launch(subnet=1)
@@ -204,6 +230,20 @@ class TestForwarding:
             assert balancer.servers() == {leader: "ready"}
         finally:
             behaviour.install(behaviour.IDEALIZED)
+
+    def test_aws_does_not_fail_open_to_a_target_that_is_being_registered(
+        self, balancer: Balancer, like_aws: None
+    ) -> None:
+        balancer.create()
+        balancer.listen()
+        balancer.clock.advance(160)
+        leader = balancer.leader()
+        balancer.register(leader)
+
+        balancer.clock.advance(170)
+        assert (balancer.state(leader), balancer.servers()) == ("initial", {leader: "maint"})
+        balancer.clock.advance(40)
+        assert (balancer.state(leader), balancer.servers()) == ("healthy", {leader: "ready"})
 
     def test_without_crossing_zones_each_address_serves_its_own(self, balancer: Balancer) -> None:
         balancer.create(crosses=False)
