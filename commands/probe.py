@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 WHAT = (
     "This creates in {region}, one after the other, and removes again: instances of type t3.nano, "
     "an Auto Scaling group, launch templates, a DynamoDB table, a parameter, a stack with an SNS "
-    "topic, a VPC with security groups. All have a tag raykiln:probe. It costs less than $0.05 and "
-    "takes about ten minutes. Go ahead?"
+    "topic, a VPC with security groups, and a load balancer on the internet with an instance whose "
+    "SSH all can reach, but without a key to log in with. All have a tag raykiln:probe. It costs "
+    "less than $0.10 and takes about twenty minutes. Go ahead?"
 )
 
 

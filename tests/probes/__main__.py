@@ -46,6 +46,8 @@ def ask(probe: Probe, clients: Clients, image_id: str) -> bool:
     console.print(f"{'as assumed' if is_so else 'OTHERWISE':<10} {probe.name}: {found}")
     if not is_so:
         console.print(f"{'':<10} assumed: {probe.assumed}\n{'':<10} {probe.source}")
+    for note in place.notes:
+        console.print(f"{'':<10} {note}")
     for what in place.left:
         console.print(f"{'LEFT':<10} {what}; it has the tag raykiln:probe={name}")
     return is_so and not place.left

@@ -3,21 +3,14 @@
 Deploy asks a head to run something as soon as it can; until the agent is there, it asks again.
 """
 
-from tests.probes.place import INSTANCE_TYPE, Place, answer_to
+from tests.probes.place import Place, answer_to
 
 SOURCE = "https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_SendCommand.html"
 ASSUMED = "InvalidInstanceId"
 
 
 def probe(place: Place) -> str:
-    instance = place.clients("ec2").run_instances(
-        ImageId=place.image_id,
-        InstanceType=INSTANCE_TYPE,
-        MinCount=1,
-        MaxCount=1,
-        TagSpecifications=place.tagged("instance"),
-    )["Instances"][0]["InstanceId"]
-    place.ends(instance)
+    instance = place.launch()
     return answer_to(
         lambda: place.clients("ssm").send_command(
             InstanceIds=[instance],

@@ -17,17 +17,8 @@ def probe(place: Place) -> str:
     vpc_id = vpc["Vpc"]["VpcId"]
     place.afterwards(f"VPC {vpc_id}", lambda: ec2.delete_vpc(VpcId=vpc_id))
 
-    def group(name: str) -> str:
-        made = ec2.create_security_group(
-            GroupName=f"{place.name}-{name}",
-            Description="probe",
-            VpcId=vpc_id,
-            TagSpecifications=place.tagged("security-group"),
-        )["GroupId"]
-        place.afterwards(f"security group {made}", lambda: ec2.delete_security_group(GroupId=made))
-        return str(made)
-
-    named, naming = group("named"), group("naming")
+    named = place.security_group("named", vpc_id)
+    naming = place.security_group("naming", vpc_id)
     port = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
     rule: dict[str, Any] = {
         "GroupId": naming,

@@ -20,63 +20,35 @@ FIRST, HELD, SERVED = "Pending", "Pending:Wait", "InService"
 
 
 def probe(place: Place) -> str:
+    autoscaling, name = place.clients("autoscaling"), {"AutoScalingGroupName": place.name}
+    template = place.template(TagSpecifications=place.tagged("instance"))
+    autoscaling.create_auto_scaling_group(
+        **{**name, "MinSize": 1, "MaxSize": 1, "LifecycleHookSpecificationList": [HOOK]},
+        VPCZoneIdentifier=place.default_subnet()["SubnetId"],
+        LaunchTemplate={"LaunchTemplateId": template, "Version": "1"},
+    )
+
+    def groups() -> list[Any]:
+        described = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[place.name])
+        return list(described["AutoScalingGroups"])
+
+    place.afterwards(
+        f"Auto Scaling group {place.name}",
+        lambda: autoscaling.delete_auto_scaling_group(**name, ForceDelete=True),
+        gone=lambda: Seen(not groups() or None, "still there"),
+    )
+    go_on = {**name, "LifecycleHookName": "ready", "LifecycleActionResult": "CONTINUE"}
+    complete = partial(autoscaling.complete_lifecycle_action, **go_on)
     seen = dict[str, str]()
-    create_group(place)
 
     def look() -> Seen[bool]:
-        for one in members(place):
+        members = [one for group in groups() for one in group["Instances"]]
+        for one in members:
             state = one["LifecycleState"]
             if state in (FIRST, HELD) and state not in seen:
-                seen[state] = answer_to(partial(complete, place, one["InstanceId"]))
-            if state == SERVED:
-                return Seen(True, state)
-        return Seen(None, str(members(place)))
+                seen[state] = answer_to(partial(complete, InstanceId=one["InstanceId"]))
+        states = [one["LifecycleState"] for one in members]
+        return Seen(SERVED in states or None, f"{states}")
 
     place.until("an instance in service", look, every=0.5)
     return "; ".join(f"{state}: {answer}" for state, answer in seen.items()) + f"; then {SERVED}"
-
-
-def create_group(place: Place) -> None:
-    """Create a group of one instance, with the hook, in a default subnet."""
-    autoscaling, name = place.clients("autoscaling"), {"AutoScalingGroupName": place.name}
-    default = [{"Name": "default-for-az", "Values": ["true"]}]
-    subnets = place.clients("ec2").describe_subnets(Filters=default)["Subnets"]
-    template = place.template(TagSpecifications=place.tagged("instance"))
-    autoscaling.create_auto_scaling_group(
-        **name,
-        MinSize=1,
-        MaxSize=1,
-        VPCZoneIdentifier=subnets[0]["SubnetId"],
-        LaunchTemplate={"LaunchTemplateId": template, "Version": "1"},
-        LifecycleHookSpecificationList=[HOOK],
-    )
-
-    def delete() -> None:
-        autoscaling.delete_auto_scaling_group(**name, ForceDelete=True)
-        place.until(
-            "the group's end",
-            lambda: Seen(not groups(place) or None, f"{len(members(place))} instances"),
-        )
-
-    place.afterwards(f"Auto Scaling group {place.name}", delete)
-
-
-def complete(place: Place, instance_id: str) -> None:
-    """Say that the instance may go on."""
-    place.clients("autoscaling").complete_lifecycle_action(
-        AutoScalingGroupName=place.name,
-        LifecycleHookName=HOOK["LifecycleHookName"],
-        InstanceId=instance_id,
-        LifecycleActionResult="CONTINUE",
-    )
-
-
-def groups(place: Place) -> list[Any]:
-    """Return the group, while it exists."""
-    described = place.clients("autoscaling").describe_auto_scaling_groups
-    return list(described(AutoScalingGroupNames=[place.name])["AutoScalingGroups"])
-
-
-def members(place: Place) -> list[Any]:
-    """Return the group's instances."""
-    return [one for group in groups(place) for one in group["Instances"]]

@@ -20,19 +20,16 @@ def probe(place: Place) -> str:
     which = {"StackName": place.name, "TemplateBody": json.dumps(TOPIC)}
     made = cloudformation.create_stack(**which, Tags=place.tags)
 
-    def reached(wanted: str) -> None:
-        def look() -> Seen[bool]:
-            found = cloudformation.describe_stacks(StackName=made["StackId"])["Stacks"][0]
-            return Seen(found["StackStatus"] == wanted or None, found["StackStatus"])
+    def is_now(wanted: str) -> Seen[bool]:
+        found = cloudformation.describe_stacks(StackName=made["StackId"])["Stacks"][0]
+        return Seen(found["StackStatus"] == wanted or None, found["StackStatus"])
 
-        place.until(f"the stack's {wanted}", look)
-
-    def delete() -> None:
-        cloudformation.delete_stack(StackName=made["StackId"])
-        reached("DELETE_COMPLETE")
-
-    place.afterwards(f"stack {place.name}", delete)
-    reached("CREATE_COMPLETE")
+    place.afterwards(
+        f"stack {place.name}",
+        lambda: cloudformation.delete_stack(StackName=made["StackId"]),
+        gone=lambda: is_now("DELETE_COMPLETE"),
+    )
+    place.until("the stack's creation", lambda: is_now("CREATE_COMPLETE"))
     name = {"StackName": place.name, "ChangeSetName": "same"}
     cloudformation.create_change_set(**which, ChangeSetName="same", Tags=place.tags)
 

@@ -1,5 +1,6 @@
 """The local cloud answers each probe as AWS is taken to, and nothing of a probe stays."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -7,10 +8,15 @@ from importlib import import_module
 import pytest
 
 from common.clients import Clients
+from localcloud import behaviour
+from localcloud.behaviour import Behaviour
+from localcloud.driver import Probed
+from localcloud.patches.elbv2 import forwarding
 from tests.probes.__main__ import main
 from tests.probes.place import RUN_TAG, Place
 from tests.probes.registry import Probe, probes
 from tests.simulation.cloud import Cloud, simulated_cloud
+from tests.simulation.machine import Machine
 
 # What AWS does, in the words of its pages; beside them each probe's own ASSUMED.
 ANSWERS = {
@@ -19,6 +25,7 @@ ANSWERS = {
     "dry_run": "DryRunOperation, and 0 instances",
     "group_in_use": "DependencyViolation, and once the rule is gone: done",
     "hook_too_early": "Pending: ValidationError; Pending:Wait: done; then InService",
+    "new_target": "healthy within 300 s, no traffic before",
     "nothing_to_change": "FAILED: The submitted information didn't contain changes.",
     "parameter_twice": "done, then ParameterAlreadyExists, then version 2",
     "same_token": "one instance",
@@ -34,6 +41,24 @@ def cloud() -> Iterator[Cloud]:
 
 
 @dataclass
+class Seat(Place):
+    """A place from which a load balancer's name leads where its data plane does."""
+
+    machines: dict[str, Machine] = field(default_factory=dict)
+
+    @property
+    def is_up(self) -> bool:
+        """The probe's instance answers."""
+        return all(machine.is_up for machine in self.machines.values())
+
+    def hears(self, host: str, port: int) -> bool:
+        if not host.endswith(".amazonaws.com"):
+            return self.is_up
+        servers = [one for plan in forwarding.plans() for f in plan.frontends for one in f.servers]
+        return forwarding.READY in [one.state for one in servers]
+
+
+@dataclass
 class Lab:
     """The simulated cloud as a probe's place."""
 
@@ -42,13 +67,20 @@ class Lab:
 
     def __post_init__(self) -> None:
         self.image_id = self.cloud.bake("worker")
+        self.cloud.driver._listen = lambda *asked: Probed(connected=True)  # sshd
 
     @property
     def clients(self) -> Clients:
         return self.cloud.clients
 
     def place(self, name: str) -> Place:
-        return Place(self.clients, self.cloud.clock, f"raykiln-probe-{name}", self.image_id)
+        return Seat(
+            self.clients,
+            self.cloud.clock,
+            f"raykiln-probe-{name}",
+            self.image_id,
+            machines=self.cloud.driver.machines,
+        )
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +126,56 @@ def remaining(clients: Clients, name: str) -> list[str]:
             g["AutoScalingGroupName"]
             for g in clients("autoscaling").describe_auto_scaling_groups()["AutoScalingGroups"]
         ),
+        *(
+            b["LoadBalancerName"]
+            for b in clients("elbv2").describe_load_balancers()["LoadBalancers"]
+        ),
+        *(g["TargetGroupName"] for g in clients("elbv2").describe_target_groups()["TargetGroups"]),
     ]
+
+
+@pytest.mark.parametrize(
+    ("like", "found", "healthy"),
+    [
+        (behaviour.LIKE_AWS, "healthy within 300 s, no traffic before", range(180, 220)),
+        (
+            Behaviour(registration=400),
+            "healthy not within 300 s, no traffic before",
+            range(400, 440),
+        ),
+    ],
+)
+def test_the_time_from_a_target_s_registration_until_it_is_healthy_is_told(
+    like: Behaviour, found: str, healthy: range, lab: Lab
+) -> None:
+    behaviour.install(like)
+    try:
+        with lab.place("new-target") as place:
+            assert import_module("tests.probes.new_target").probe(place) == found
+    finally:
+        behaviour.install(behaviour.IDEALIZED)
+
+    (note,) = place.notes
+    told = re.fullmatch(r"healthy after (\d+) s, traffic after (\d+) s", note)
+    assert told, note
+    assert int(told[1]) in healthy
+    assert int(told[2]) == int(told[1])
+    assert place.left == []
+
+
+def test_traffic_before_a_target_is_healthy_is_told(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Seat, "hears", lambda seat, *asked: seat.is_up)
+    behaviour.install(Behaviour(registration=60))
+    try:
+        with lab.place("new-target") as place:
+            found = import_module("tests.probes.new_target").probe(place)
+    finally:
+        behaviour.install(behaviour.IDEALIZED)
+
+    assert found == "healthy within 300 s, traffic before"
+    assert place.notes[0].endswith(", traffic after 0 s")
 
 
 def test_what_a_failed_probe_made_is_removed(lab: Lab) -> None:
