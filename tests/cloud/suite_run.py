@@ -21,6 +21,9 @@ BASE = {
     *("base_id", "base_name", "base_owner", "architecture", "python", "ssh_username"),
     *("build_instance_type", "build_subnet_id", "volume_gib", "encrypted", "ssm_agent_required"),
 }
+# Of [nodes]: what the account or its network demands. Data that a person lets nodes reach stays
+# theirs.
+DEMANDED = ("kms_key", "egress")
 MOST_WORKERS = 3
 ROLLOUT = {"drain_seconds": 30, "watch_seconds": 10}
 
@@ -58,13 +61,26 @@ class SuiteRun:
             "images": {self.name: {}},
             "head": {"instance_type": base.head.instance_type, "image": self.name},
             "workers": self.group(group.instance_types[0]),
-            "nodes": {"permissions_boundary": boundary_arn(self._named())},
+            "nodes": self.nodes(given.get("nodes", {})),
             "dns": {"zone": f"{self.name}.internal"},
             "limits": given.get("limits", {}),
             "rollout": ROLLOUT,
             "tags": {**base.tags, TAG: self.id},
         }
         return own | tables
+
+    def nodes(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Return the table of what all nodes have; a boundary of the base's own is the run's own.
+
+        Security groups are those of a network: one that is created for the run has none of them.
+        """
+        network = ("security_group_ids",) if self.base.network.vpc_id else ()
+        own = {"", boundary_arn(self.base)}
+        boundary = self.base.nodes.permissions_boundary
+        return {
+            **{key: given[key] for key in (*DEMANDED, *network) if key in given},
+            "permissions_boundary": boundary_arn(self._named()) if boundary in own else boundary,
+        }
 
     def group(self, instance_type: str) -> dict[str, Any]:
         """Return the table of the one group of workers."""

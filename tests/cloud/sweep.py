@@ -31,6 +31,23 @@ KINDS = (
     ("addresses", "Addresses", "AllocationId"),
     ("vpcs", "Vpcs", "VpcId"),
 )
+# Of other services, what has the run's name in its own: the service, the operation that lists it,
+# the list, and the key of a name, if there is one.
+NAMED = (
+    ("s3", "list_buckets", "Buckets", "Name"),
+    ("dynamodb", "list_tables", "TableNames", ""),
+    ("logs", "describe_log_groups", "logGroups", "logGroupName"),
+    ("ssm", "describe_parameters", "Parameters", "Name"),
+    ("autoscaling", "describe_auto_scaling_groups", "AutoScalingGroups", "AutoScalingGroupName"),
+    ("elbv2", "describe_load_balancers", "LoadBalancers", "LoadBalancerName"),
+    ("route53", "list_hosted_zones", "HostedZones", "Name"),
+    ("sns", "list_topics", "Topics", "TopicArn"),
+    ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
+    ("lambda", "list_functions", "Functions", "FunctionName"),
+    ("iam", "list_roles", "Roles", "RoleName"),
+    ("iam", "list_instance_profiles", "InstanceProfiles", "InstanceProfileName"),
+)
+TAGS_AT_ONCE = 20  # of load balancing, DescribeTags
 
 
 def sweep(run: SuiteRun, clients: Clients, *, clock: Clock, progress: Progress) -> tuple[str, ...]:
@@ -113,6 +130,28 @@ def found_of(clients: Clients, environment: Environment, run_id: str) -> Iterato
         for kind, key, name in KINDS:
             found = getattr(ec2, f"describe_{kind}")(Filters=ours)[key]
             yield from (f"{key} {one[name]}" for one in found)
+        yield from named(clients, environment.name)
+        yield from target_groups(clients, run_id)
     for name in (environment.stack, nodes_stack_name(environment), stack_name(environment)):
         if find_stack(clients, name):
             yield f"stack {name}"
+
+
+def named(clients: Clients, name: str) -> Iterator[str]:
+    """Yield what has the run's name in its own."""
+    for service, operation, key, of in NAMED:
+        for page in clients(service).get_paginator(operation).paginate():
+            names = (str(one[of] if of else one) for one in page.get(key, []))
+            yield from (f"{key} {one}" for one in names if name in one)
+
+
+def target_groups(clients: Clients, run_id: str) -> Iterator[str]:
+    """Yield the target groups with the run's tag: CloudFormation makes up their names."""
+    elbv2, tag = clients("elbv2"), {"Key": TAG, "Value": run_id}
+    pages = elbv2.get_paginator("describe_target_groups").paginate()
+    arns = [group["TargetGroupArn"] for page in pages for group in page["TargetGroups"]]
+    for first in range(0, len(arns), TAGS_AT_ONCE):
+        some = arns[first : first + TAGS_AT_ONCE]
+        for one in elbv2.describe_tags(ResourceArns=some)["TagDescriptions"]:
+            if tag in one["Tags"]:
+                yield f"TargetGroups {one['ResourceArn']}"
