@@ -9,11 +9,13 @@ if TYPE_CHECKING:
 
 
 def soak(environment: "Environment", minutes: float, seed: int, every: float, yes: bool) -> None:
-    """Ask first on AWS, run drills for so many minutes, and name the report."""
+    """Say what ENV lacks for it, ask on AWS, run drills for so many minutes, name the report."""
     from common.checkout import home
     from deploy.report.console import console, live_steps
-    from drills.soak.soak import run_soak
+    from drills.soak.soak import lacking, run_soak
 
+    for words in lacking(environment):
+        console.print(f"this soak leaves something out: {words}", markup=False, soft_wrap=True)
     if environment.provider == "aws":
         approve(
             f"For {minutes:.0f} minutes, heads and workers of {environment.name} are terminated, "

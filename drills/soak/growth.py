@@ -6,7 +6,8 @@ from statistics import median
 
 ENOUGH = 8  # readings, before anything can be said
 MORE = 1.1  # times as much as before is no growth: memory and disk come and go
-# Grows with each instance that is launched; its group's retention ends it.
+# Each instance that is launched has one, and each job that prints on it; CloudWatch Logs keeps a
+# stream when its events expire.
 MAY_GROW = ("log streams",)
 
 

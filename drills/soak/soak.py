@@ -4,6 +4,7 @@ After each turn the cluster must be whole, as after each drill.
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,6 +46,14 @@ class Soak:
     def growth(self) -> tuple[Growth, ...]:
         """What grew."""
         return grown(self.readings)
+
+
+def lacking(environment: Environment) -> Iterator[str]:
+    """Yield what an environment lacks of one in which a soak sees all that it can."""
+    if not environment.head.standby:
+        yield "no head stands by ([head] standby = 1): none is seen to take over"
+    if len(environment.workers) == 1:
+        yield "there is one group of workers: none is seen to lose its workers beside another"
 
 
 def run_soak(

@@ -1,7 +1,10 @@
 """A soak: which drills it draws, what it calls growth, and when it ends."""
 
 import json
+import socket
+import subprocess
 from collections.abc import Sequence
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from types import ModuleType
@@ -9,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 
+from commands import soak as command
 from common.errors import PipelineError, Refused
 from common.progress import Silent
 from drills.kit.phases import Recovery
@@ -31,6 +35,8 @@ def a_drill(name: str, recovery: Recovery = Recovery.HEAD, run: Any = None) -> D
     return Drill(found)
 
 
+SMALL_GROUP = {"instance_types": ["m6i.large"], "min": 1, "max": 2}
+CONNECTIONS = 300
 HEADS = tuple(a_drill(f"head_{number}") for number in range(10))
 WORKER = a_drill("worker", Recovery.WORKERS)
 
@@ -154,7 +160,9 @@ def test_the_page_has_a_plot_of_each_value_and_every_turn() -> None:
     assert "no &lt;leader&gt;" in page
     assert 'class="verdict failed"' in page
     assert "Nothing grew." in page
-    assert "grows with each launch" in plot("log streams", over_time(**{"log streams": [1.0]}))
+    assert "(grows with each launch and job)" in plot(
+        "log streams", over_time(**{"log streams": [1.0]})
+    )
 
 
 def a_run(drill: str, verdict: str = "held", seen: str = "") -> Run:
@@ -244,6 +252,79 @@ def test_what_aws_has_is_counted_over_all_pages() -> None:
         count = readings_module.count
         assert count(cloud.clients, "ssm", "describe_parameters", "Parameters", {}) == 12
         assert count(cloud.clients, "ec2", "describe_images", "Images", {"Owners": ["self"]}) == 0
+
+
+def test_versions_of_every_template_and_streams_of_every_log_group_are_counted() -> None:
+    environment = an_environment(workers={"cpu": SMALL_GROUP, "gpu": SMALL_GROUP})
+    queries = readings_module.asked(environment)
+
+    assert [arguments for *_, arguments in queries["template versions"]] == [
+        {"LaunchTemplateName": "ray-head-dev"},
+        {"LaunchTemplateName": "ray-worker-dev.cpu"},
+        {"LaunchTemplateName": "ray-worker-dev.gpu"},
+    ]
+    assert [arguments for *_, arguments in queries["log streams"]] == [
+        {"logGroupName": "/raykiln/dev/head"},
+        {"logGroupName": "/raykiln/dev/worker"},
+        {"logGroupName": "/raykiln/dev/jobs"},
+    ]
+
+
+def test_an_instance_s_files_and_open_connections_are_counted(tmp_path: Path) -> None:
+    before = used(tmp_path)
+    with ExitStack() as opened:
+        server = opened.enter_context(socket.create_server(("127.0.0.1", 0), backlog=CONNECTIONS))
+        for number in range(CONNECTIONS):
+            opened.enter_context(socket.create_connection(server.getsockname()))
+            (tmp_path / f"{number}").write_text("")
+        after = used(tmp_path)
+
+    assert list(after) == ["memory", "disk", "files", "open files", "connections", "processes"]
+    assert (before["files"], after["files"]) == (0, CONNECTIONS)
+    # Both ends of each; others come and go on this machine meanwhile.
+    assert after["connections"] - before["connections"] > 1.5 * CONNECTIONS
+
+
+def used(folder: Path) -> dict[str, int]:
+    """Return what this machine uses, by the script that runs on instances."""
+    script = readings_module.usage(str(folder))
+    printed = subprocess.run(["sh", "-c", script], check=True, capture_output=True, text=True)
+    return dict(
+        zip(readings_module.USED, map(int, printed.stdout.split()), strict=True),
+    )
+
+
+@pytest.mark.parametrize(
+    ("standby", "groups", "said"),
+    [
+        (0, ["a"], ["no head stands by", "there is one group of workers"]),
+        (1, ["a"], ["there is one group of workers"]),
+        (0, ["a", "b"], ["no head stands by"]),
+        (1, ["a", "b"], []),
+    ],
+)
+def test_what_a_soak_leaves_out_is_said_before_it_begins(
+    standby: int,
+    groups: list[str],
+    said: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    printed: list[str] = []
+    monkeypatch.setattr(
+        module, "run_soak", lambda *_, **__: printed.append(capsys.readouterr().out)
+    )
+    environment = an_environment(
+        provider="localcloud",
+        head={"instance_type": "m6i.large", "standby": standby},
+        workers=dict.fromkeys(groups, SMALL_GROUP),
+    )
+
+    command.soak(environment, 30, 1, 0.2, yes=False)
+
+    lines = printed[0].splitlines()
+    for words, line in zip(said, lines, strict=True):
+        assert line.startswith(f"this soak leaves something out: {words}")
 
 
 def output_of(client: Any, operation: str) -> set[str]:
