@@ -21,6 +21,7 @@ from deploy.verify.metric_checks import metric_checks
 CHECKS: dict[str, Callable[[CheckedCluster], Verdict]] = {
     "there is a leader": cluster_checks.leader_is_known,
     "the heads are of the release": cluster_checks.heads_are_of_the_release,
+    "the images can be launched": cluster_checks.images_can_be_launched,
     "the target is healthy": cluster_checks.target_is_healthy,
     "the name resolves": cluster_checks.name_resolves,
     "ray status succeeds": cluster_checks.ray_status_succeeds,

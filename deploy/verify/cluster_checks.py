@@ -15,6 +15,7 @@ from deploy.cluster.autoscaler_health import (
     autoscaler_health,
 )
 from deploy.cluster.heartbeat import heartbeat, stands_by
+from deploy.cluster.release_images import find_images, missing_images
 from deploy.cluster.resolved import resolve_on
 from deploy.cluster.run_command import run_command
 from deploy.cluster.state import find_alarms, find_lease, find_targets
@@ -65,6 +66,13 @@ def heads_are_of_the_release(cluster: CheckedCluster) -> Verdict:
     named = ", ".join(head.id for head in heads)
     words = f"{wanted[0]} of {wanted[1]}"
     return Verdict(not wrong, f"{'; '.join(wrong)}, not {words}" if wrong else f"{named}: {words}")
+
+
+def images_can_be_launched(cluster: CheckedCluster) -> Verdict:
+    """Each image of the release is available: without it, what is lost is not replaced."""
+    found = find_images(cluster.clients, [cluster.release])
+    missing = missing_images(cluster.release, found)
+    return Verdict(not missing, "; ".join(missing) or ", ".join(sorted(found)))
 
 
 def target_is_healthy(cluster: CheckedCluster) -> Verdict:

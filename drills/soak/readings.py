@@ -15,7 +15,7 @@ from drills.kit.cluster import ClusterUnderTest
 from node.contract import JOB_LOG_GROUP, LOG_GROUP
 
 USED = ("memory", "disk", "files", "open files", "connections", "processes")
-WRITTEN = "/dev/shm /run /tmp /var"  # where processes leave files
+WRITTEN = "/dev/shm /run /tmp /var"  # noqa: S108 - of instances, where processes leave files
 # Prints them: MiB of anonymous memory of all processes, MiB used of the root volume, and counts.
 # Of TCP connections those count that neither listen (0A) nor wait for late packets (06, for a
 # minute after their end): https://docs.kernel.org/networking/proc_net_tcp.html

@@ -78,6 +78,12 @@ class HealthyCluster:
         looks = {name: partial(look, cluster) for name, look in CHECKS.items()}
         return check(name, (looks | group_checks(cluster))[name], clock=self.cluster.clock)
 
+    def image(self, role: str) -> str:
+        """Return the image of the release that is served."""
+        release = self.cluster.state().release
+        assert release is not None
+        return dict(release.images)[role].ami_id
+
     def live(self) -> None:
         """Act as the nodes, every five seconds: renew, send heartbeats, join."""
         now = self.cluster.clock.now()
@@ -260,6 +266,22 @@ def with_a_head_of_another_image(healthy: HealthyCluster) -> Iterator[None]:
 
 
 @contextmanager
+def with_a_disabled_image(healthy: HealthyCluster) -> Iterator[None]:
+    """The workers' image is disabled."""
+    ec2, ami_id = healthy.clients("ec2"), healthy.image("worker")
+    ec2.disable_image(ImageId=ami_id)
+    yield
+    ec2.enable_image(ImageId=ami_id)
+
+
+@contextmanager
+def without_an_image(healthy: HealthyCluster) -> Iterator[None]:
+    """The heads' image is deregistered, for good."""
+    healthy.clients("ec2").deregister_image(ImageId=healthy.image("head"))
+    yield
+
+
+@contextmanager
 def with_a_node_that_lacks_a_cpu(healthy: HealthyCluster) -> Iterator[None]:
     """Ray counts one CPU on a worker whose group promises two."""
     healthy.live()
@@ -324,12 +346,14 @@ FAULTS: dict[Callable[[HealthyCluster], AbstractContextManager[None]], tuple[str
     with_a_head_that_starts_ray: ("the autoscaler works", "does not lead Ray: leading"),
     with_ray_dead: ("ray status succeeds", "Failed 1: No cluster status."),
     with_a_head_of_another_image: ("the heads are of the release", "is m6i.large of ami-"),
+    with_a_disabled_image: ("the images can be launched", "the worker image ami-"),
     with_a_foreign_worker: ("every worker is of a group", "the node at 10.77.9.9 is no instance"),
     with_a_node_that_lacks_a_cpu: ("group worker has its workers", "CPU 1 in Ray, 2 promised"),
     with_a_job_that_runs_elsewhere: ("a task runs in each group", "not in worker"),
     with_an_alarm: ("no alarm is in ALARM", "raykiln-dev-no-leader (a fire)"),
     with_an_unhealthy_head: ("HeadReady arrives", "minutes with a heartbeat"),
     without_an_alarm: ("the alarms exist", "missing: raykiln-dev-head-launch"),
+    without_an_image: ("the images can be launched", "the head image ami-"),
     with_a_silent_target: ("the target is healthy", "none healthy"),
 }
 
@@ -441,7 +465,9 @@ class TestHealthyCluster:
     ) -> None:
         checks = healthy.checks()
         assert [str(one) for one in checks.values() if not one.passed] == []
-        assert len(checks) == 13
+        assert len(checks) == 14
+        images = sorted((healthy.image("head"), healthy.image("worker")))
+        assert checks["the images can be launched"].seen == ", ".join(images)
         assert "rounds seen" in checks["the autoscaler works"].seen
         assert "1 worker, 1 head" in checks["ray status succeeds"].seen
         assert checks["group worker has its workers"].seen == "1 alive of 1 to 3"
