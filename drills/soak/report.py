@@ -45,7 +45,7 @@ def plot(name: str, readings: Sequence[Reading]) -> str:
         f"<title>{value:.0f} at {seconds_in_words(at)}</title></circle>"
         for at, value in points
     )
-    words = f"{name} (grows with each launch and job)" if name in MAY_GROW else name
+    words = f"{name} (may grow)" if name in MAY_GROW else name
     labels = "".join(
         f'<text class="end" x="{LABELS - 12:.0f}" y="{at:.1f}">{escape(text)}</text>'
         for at, text in ((TOP + 4, f"{words}: {least:.0f} to {most:.0f}"),)

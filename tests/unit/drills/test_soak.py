@@ -160,7 +160,7 @@ def test_the_page_has_a_plot_of_each_value_and_every_turn() -> None:
     assert "no &lt;leader&gt;" in page
     assert 'class="verdict failed"' in page
     assert "Nothing grew." in page
-    assert "(grows with each launch and job)" in plot(
+    assert "log streams (may grow): 1 to 1" in plot(
         "log streams", over_time(**{"log streams": [1.0]})
     )
 
