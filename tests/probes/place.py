@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 from botocore.exceptions import ClientError
 
 from common.clients import Clients, error_code
+from common.errors import Refused
 from common.waiting import Clock, Seen, wait_for
 
 T = TypeVar("T")
@@ -99,9 +100,14 @@ class Place:
         return str(made)
 
     def default_subnet(self) -> dict[str, Any]:
-        """Return a default subnet, which is public; raises IndexError where there is none."""
+        """Return a default subnet, which is public; raises Refused where there is none."""
         default = [{"Name": "default-for-az", "Values": ["true"]}]
         found = self.clients("ec2").describe_subnets(Filters=default)["Subnets"]
+        if not found:
+            raise Refused(
+                "the region has no default subnet, in which this probe makes what it asks with",
+                hint="aws ec2 create-default-vpc, or create-default-subnet, in that region",
+            )
         return dict(found[0])
 
     def security_group(self, name: str, vpc_id: str) -> str:

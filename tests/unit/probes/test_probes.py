@@ -4,10 +4,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from common.clients import Clients
+from common.errors import Refused
 from localcloud import behaviour
 from localcloud.behaviour import Behaviour
 from localcloud.driver import Probed
@@ -176,6 +179,17 @@ def test_traffic_before_a_target_is_healthy_is_told(
 
     assert found == "healthy within 300 s, traffic before"
     assert place.notes[0].endswith(", traffic after 0 s")
+
+
+def test_a_region_without_a_default_subnet_is_told(lab: Lab) -> None:
+    place = lab.place("homeless")
+    none = SimpleNamespace(describe_subnets=lambda **_: {"Subnets": []})
+    place.clients = cast(Clients, lambda service: none)
+
+    with pytest.raises(Refused, match="no default subnet") as refused:
+        place.default_subnet()
+
+    assert "aws ec2 create-default-vpc" in refused.value.hint
 
 
 def test_what_a_failed_probe_made_is_removed(lab: Lab) -> None:
