@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -15,8 +16,11 @@ TARGETS = (
     *("NatGatewayId", "TransitGatewayId", "VpcPeeringConnectionId", "NetworkInterfaceId"),
     *("InstanceId", "LocalGatewayId", "CoreNetworkArn", "GatewayId"),
 )
-# AWS's resolver of a VPC, in DHCP options.
-AWS_DNS = "AmazonProvidedDNS"
+# AWS's resolver in DHCP options: by its name, and by its addresses in every VPC. It also answers at
+# the base of a VPC's primary range, plus two. Security groups do not filter what it is asked:
+# https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html
+# https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html
+AWS_DNS = ("AmazonProvidedDNS", "169.254.169.253", "fd00:ec2::253")
 ABSENT = {"InvalidVpcID.NotFound", "InvalidSubnetID.NotFound", "InvalidRouteTableID.NotFound"}
 
 
@@ -56,6 +60,8 @@ class VpcFacts:
     id: str
     dns_support: bool
     dns_hostnames: bool
+    asks_aws_dns: bool
+    # Resolvers that are not AWS's.
     dns_servers: tuple[str, ...]
     subnets: tuple[Subnet, ...]
     endpoints: tuple[Endpoint, ...]
@@ -80,11 +86,15 @@ def vpc_facts(clients: Clients, environment: Environment) -> VpcFacts | str:
             return str(error.response["Error"].get("Message", error_code(error)))
         tables = _paged(ec2, "describe_route_tables", "RouteTables", network.vpc_id)
         endpoints = _paged(ec2, "describe_vpc_endpoints", "VpcEndpoints", network.vpc_id)
+        support = _attribute(ec2, network.vpc_id, "enableDnsSupport")
+        hostnames = _attribute(ec2, network.vpc_id, "enableDnsHostnames")
+        servers, of_aws = _dns_servers(ec2, vpc.get("DhcpOptionsId", "default")), _aws_dns(vpc)
         return VpcFacts(
             id=network.vpc_id,
-            dns_support=_attribute(ec2, network.vpc_id, "enableDnsSupport"),
-            dns_hostnames=_attribute(ec2, network.vpc_id, "enableDnsHostnames"),
-            dns_servers=_dns_servers(ec2, vpc.get("DhcpOptionsId", "default")),
+            dns_support=support,
+            dns_hostnames=hostnames,
+            asks_aws_dns=not of_aws.isdisjoint(servers),
+            dns_servers=tuple(server for server in servers if server not in of_aws),
             subnets=tuple(_subnet(found, tables) for found in subnets),
             endpoints=tuple(_endpoint(found, environment) for found in endpoints),
         )
@@ -101,21 +111,24 @@ def _attribute(ec2: Any, vpc_id: str, name: str) -> bool:
     return bool(answer[name[0].upper() + name[1:]]["Value"])
 
 
-def _dns_servers(ec2: Any, options_id: str) -> tuple[str, ...]:
-    """Return the resolvers that are not AWS's.
+def _aws_dns(vpc: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset((*AWS_DNS, str(IPv4Network(vpc["CidrBlock"])[2])))
+
+
+def _dns_servers(ec2: Any, options_id: str) -> list[str]:
+    """Return the resolvers that instances are given.
 
     https://docs.aws.amazon.com/vpc/latest/userguide/VPC_DHCP_Options.html
     """
     if options_id == "default":
-        return ()
+        return [AWS_DNS[0]]
     (options,) = ec2.describe_dhcp_options(DhcpOptionsIds=[options_id])["DhcpOptions"]
-    values = [
+    return [
         value["Value"]
         for entry in options["DhcpConfigurations"]
         if entry["Key"] == "domain-name-servers"
         for value in entry["Values"]
     ]
-    return tuple(value for value in values if value != AWS_DNS)
 
 
 def _subnet(found: Mapping[str, Any], tables: list[dict[str, Any]]) -> Subnet:

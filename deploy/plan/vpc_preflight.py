@@ -7,7 +7,7 @@ names in a private zone.
 
 from collections import Counter
 from collections.abc import Iterator
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, ip_address
 
 from common.clients import Clients
 from common.environment import Environment
@@ -64,13 +64,21 @@ def _dns(environment: Environment, facts: VpcFacts) -> Iterator[Finding]:
                 f"aws ec2 modify-vpc-attribute --vpc-id {facts.id} --{_dashed(name)}",
                 fatal=True,
             )
-    if closed := [server for server in facts.dns_servers if not _may_ask(environment, server)]:
+    ipv4 = [server for server in facts.dns_servers if ip_address(server).version == 4]
+    if closed := [server for server in ipv4 if not _may_ask(environment, server)]:
         rules = ", ".join(f'"{p}/{DNS_PORT} to {s}/32"' for s in closed for p in ("udp", "tcp"))
         yield Finding(
             f"network.vpc_id: {facts.id} has its own DNS servers, {', '.join(closed)}, and nodes "
             "may not reach them",
             f"[nodes] egress = [{rules}]; they must forward the private zone to Route 53",
             fatal=True,
+        )
+    if ipv6 := [server for server in facts.dns_servers if server not in ipv4]:
+        yield Finding(
+            f"network.vpc_id: {facts.id} has DNS servers that nodes cannot ask, since they use "
+            f"IPv4 alone: {', '.join(ipv6)}",
+            "have an IPv4 server, or AmazonProvidedDNS, in the VPC's DHCP options",
+            fatal=not (ipv4 or facts.asks_aws_dns),
         )
 
 

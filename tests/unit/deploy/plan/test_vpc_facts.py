@@ -44,7 +44,7 @@ OWN = table("rtb-own", {"SubnetId": FIRST}, LOCAL, default(NatGatewayId="nat-1")
 
 def aws(tables: tuple[dict[str, Any], ...], **answers: Any) -> Any:
     given: dict[str, Any] = {
-        "describe_vpcs": {"Vpcs": [{"DhcpOptionsId": "dopt-1"}]},
+        "describe_vpcs": {"Vpcs": [{"CidrBlock": "10.9.0.0/16", "DhcpOptionsId": "dopt-1"}]},
         "describe_subnets": {
             "Subnets": [subnet(FIRST, "us-east-1a"), subnet(SECOND, "us-east-1b")]
         },
@@ -99,6 +99,7 @@ def test_a_vpc_is_read_with_its_subnets_their_ways_out_and_its_endpoints() -> No
         id=VPC,
         dns_support=True,
         dns_hostnames=False,
+        asks_aws_dns=True,
         dns_servers=("10.1.0.2",),
         subnets=(
             Subnet(FIRST, VPC, "us-east-1a", 250, "rtb-own", ("nat-1",), dead_end=""),
@@ -143,10 +144,33 @@ def test_a_default_route_leads_out_unless_it_leads_nowhere(
 
 def test_a_vpc_without_options_of_its_own_has_aws_s_dns() -> None:
     for vpc in ({}, {"DhcpOptionsId": "default"}):
-        clients = aws((MAIN,), describe_vpcs={"Vpcs": [vpc]}, describe_dhcp_options=None)
+        described = {"Vpcs": [{"CidrBlock": "10.9.0.0/16"} | vpc]}
+        clients = aws((MAIN,), describe_vpcs=described, describe_dhcp_options=None)
         found = vpc_facts(clients, ENVIRONMENT)
         assert isinstance(found, VpcFacts)
-        assert found.dns_servers == ()
+        assert (found.dns_servers, found.asks_aws_dns) == ((), True)
+
+
+@pytest.mark.parametrize(
+    ("servers", "others", "asks_aws"),
+    [
+        (["169.254.169.253"], (), True),
+        (["fd00:ec2::253"], (), True),
+        (["10.9.0.2", "10.9.0.3"], ("10.9.0.3",), True),
+        (["10.1.0.2"], ("10.1.0.2",), False),
+    ],
+)
+def test_aws_s_dns_is_known_by_its_addresses(
+    servers: list[str], others: tuple[str, ...], asks_aws: bool
+) -> None:
+    values = [{"Value": server} for server in servers]
+    entry = {"Key": "domain-name-servers", "Values": values}
+    options = {"DhcpOptions": [{"DhcpConfigurations": [entry]}]}
+
+    found = vpc_facts(aws((MAIN,), describe_dhcp_options=options), ENVIRONMENT)
+
+    assert isinstance(found, VpcFacts)
+    assert (found.dns_servers, found.asks_aws_dns) == (others, asks_aws)
 
 
 def test_what_is_not_there_is_named_in_aws_s_words() -> None:

@@ -166,8 +166,12 @@ def test_a_subnet_of_another_vpc_is_refused(vpc: Vpc) -> None:
 
 
 def test_a_subnet_that_is_not_there_is_refused_by_its_id(vpc: Vpc) -> None:
-    with pytest.raises(Refused, match="subnet-01234567"):
+    with pytest.raises(Refused, match="subnet-01234567") as refused:
         findings(vpc, private_subnet_ids=["subnet-01234567"])
+
+    assert refused.value.hint == (
+        "correct its name or id in the environment's file, or create it; is the region right?"
+    )
 
 
 @pytest.mark.parametrize(
@@ -208,11 +212,29 @@ def test_dns_servers_that_nodes_may_not_reach_are_refused(vpc: Vpc) -> None:
     assert findings(vpc, nodes=both) == []
 
 
-def test_aws_s_own_dns_needs_no_egress(vpc: Vpc) -> None:
+@pytest.mark.parametrize("name", ["AmazonProvidedDNS", "169.254.169.253", "10.9.0.2"])
+def test_aws_s_own_dns_needs_no_egress(vpc: Vpc, name: str) -> None:
     vpc.route_out()
-    vpc.use_dns_servers("AmazonProvidedDNS")
+    vpc.use_dns_servers(name)
 
     assert findings(vpc) == []
+
+
+@pytest.mark.parametrize(
+    ("servers", "mark"),
+    [(["fd00::1"], "!"), (["fd00::1", "10.1.0.2"], ""), (["AmazonProvidedDNS", "fd00::1"], "")],
+)
+def test_a_dns_server_of_ipv6_is_named_and_fatal_where_there_is_no_other(
+    vpc: Vpc, servers: list[str], mark: str
+) -> None:
+    vpc.route_out()
+    vpc.use_dns_servers(*servers)
+
+    assert findings(vpc, nodes={"egress": ["udp/53 to 10.1.0.0/24"]}) == [
+        f"{mark}network.vpc_id: {vpc.id} has DNS servers that nodes cannot ask, since they use "
+        "IPv4 alone: fd00::1"
+        " → have an IPv4 server, or AmazonProvidedDNS, in the VPC's DHCP options"
+    ]
 
 
 def test_services_that_no_route_and_no_endpoint_leads_to_are_named(vpc: Vpc) -> None:
