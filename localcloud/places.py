@@ -10,8 +10,9 @@ from localcloud.images import mounts_below
 from localcloud.paths import Paths
 
 GIB = 2**30
-# Images of a head and a worker with Ray, the base that they are made from, and their machines.
-LEAST_GIB = 4
+# Of the home: images of a head and a worker with Ray, and their machines. Of the cache: the base
+# that images are made from, and wheels.
+HOME_GIB, CACHE_GIB = 4, 1
 # Separates the folders of PATH and its kind: environ(7).
 SEPARATOR = ":"
 
@@ -36,12 +37,17 @@ def check_places(place: Paths) -> None:
 
 
 def check_space(place: Paths) -> None:
-    """Raise Refused unless the home has room for images and machines."""
-    free = shutil.disk_usage(place.home).free
-    if free < LEAST_GIB * GIB:
+    """Raise Refused unless there is room for images and machines, and for what is kept."""
+    _check_free("RAYKILN_HOME", place.home, HOME_GIB)
+    _check_free("RAYKILN_CACHE", place.cache, CACHE_GIB)
+
+
+def _check_free(variable: str, folder: Path, least: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < least * GIB:
         raise Refused(
-            f"{place.home} has {free / GIB:.1f} GiB free, and the local cloud needs {LEAST_GIB}",
-            hint="free some, or set RAYKILN_HOME to a folder on another disk",
+            f"{folder} has {free / GIB:.1f} GiB free, and the local cloud needs {least}",
+            hint=f"free some, or set {variable} to a folder on another disk",
         )
 
 

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -112,14 +113,23 @@ def test_a_folder_that_cannot_be_written_is_refused() -> None:
         places.check_places(at(Path("/proc/home")))
 
 
+@pytest.mark.parametrize(
+    ("full", "variable", "least"), [("home", "RAYKILN_HOME", 4), ("cache", "RAYKILN_CACHE", 1)]
+)
 def test_a_disk_without_room_is_refused_with_what_it_has(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: str, variable: str, least: int
 ) -> None:
-    usage = type("Usage", (), {"free": 700 * 2**20})
-    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
+    place = Paths(tmp_path / "home", tmp_path / "cache")
+    free = {place.home: 5 * 2**30, place.cache: 2 * 2**30, tmp_path / full: 700 * 2**20}
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=free[folder]))
 
-    with pytest.raises(Refused, match=r"has 0\.7 GiB free, and the local cloud needs 4"):
-        places.check_space(at(tmp_path))
+    with pytest.raises(Refused) as refused:
+        places.check_space(place)
+
+    assert refused.value.message == (
+        f"{tmp_path / full} has 0.7 GiB free, and the local cloud needs {least}"
+    )
+    assert refused.value.hint == f"free some, or set {variable} to a folder on another disk"
 
 
 def test_mounts_of_others_in_the_home_are_not_its_own(
