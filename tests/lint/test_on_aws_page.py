@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 import pytest
 
 from common.account_access import AccountAccess
-from common.network import Network
+from common.network import INTERFACES, Network
 from tasks import namespace
 from tests.lint.test_linters import ROOT
 
@@ -66,3 +66,20 @@ def test_the_sums_of_the_page_are_right() -> None:
     assert said in PAGE
     assert f"m6i.large ${0.096 * 730:.2f}" in PAGE
     assert f"| network load balancer | ${0.0225 * 730:.2f}" in PAGE
+
+
+def test_the_page_and_the_smallest_example_count_the_endpoints_alike() -> None:
+    example = (ROOT / "environments" / "examples" / "smallest.toml").read_text("utf-8")
+    word = {6: "six", 7: "seven"}[len(INTERFACES)]
+
+    assert f"{word} interface endpoints in two zones" in PAGE
+    assert f"the endpoints of {word} services in two zones" in example
+
+
+def test_all_of_it_is_undone_with_what_a_prune_keeps_deregistered_last() -> None:
+    undone = PAGE.partition("## All of it, undone")[2].strip().splitlines()
+
+    assert [line.split()[1] for line in undone] == [
+        *("destroy", "images.prune", "images", "account.remove"),
+    ]
+    assert "deregister-image --image-id" in undone[2]
