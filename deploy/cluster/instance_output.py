@@ -12,7 +12,22 @@ from node.contract import BOOTSTRAP_LOGS, GIVING_UP_MARK, HEAD
 
 LOG = BOOTSTRAP_LOGS[HEAD]
 LINES = 12
-ROUTINE = re.compile(r"\[ *(OK|\*+) *\] | {9}|M$")
+# Lines that say nothing of a failure: systemd's lists of units, and cloud-init's tables and keys
+# (cloudinit/config/cc_ssh.py, cc_keys_to_console.py, cloudinit/netinfo.py), among them the picture
+# that ssh-keygen draws of each host key.
+UNITS = r"\[ *(OK|\*+) *\] | {9}|M$"
+BY_CLOUD_INIT = r"(\[ *[\d.]+\] )?(<\d+>\w{3} [ \d]\d [\d:]{8} )?((cloud-init|ec2)(\[\d+\])?: ?)?"
+TABLES = r"ci-info: "
+KEYS = "|".join(
+    (
+        r"Generating public/private [\w-]+ key pair\.$|The key fingerprint is:$",
+        r"Your (identification|public key) has been saved in ",
+        r"The key's randomart image is:$|\+-+\[[\w -]+\]-+\+$|\|.{17}\|$",
+        r"#+$|-----(BEGIN|END) SSH HOST KEY (FINGERPRINTS|KEYS)-----$",
+        r"(\d+ )?SHA256:\S{43} |(ssh|ecdsa)-\S+ AAAA\S+|$",
+    )
+)
+ROUTINE = re.compile(f"{UNITS}|{BY_CLOUD_INIT}({TABLES}|{KEYS})")
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 SECONDS = 20
 
@@ -51,7 +66,8 @@ def printable(text: str) -> str:
 def _last_lines(text: str) -> str:
     """Return what the node logged when it gave up, or else the end of the text.
 
-    Without systemd's lists of the units that it starts and stops, of which a shutdown has many.
+    Without systemd's lists of the units that it starts and stops, of which a shutdown has many, and
+    without what cloud-init prints of keys and networks at every boot.
     """
     lines = (printable(line).rstrip() for line in text.splitlines())
     kept = [line for line in lines if line and not ROUTINE.match(line)]

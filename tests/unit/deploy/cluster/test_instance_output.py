@@ -50,6 +50,44 @@ def test_a_node_that_gave_up_is_quoted_from_there() -> None:
     ]
 
 
+def test_cloud_init_s_keys_and_tables_are_no_last_words() -> None:
+    key = "NTcxZGI3ZTRkYjU0YzI3ZjE3ZDQ5ZTE2ZGY1YjRkZDI"
+    output = f"""[   41.2] cloud-init[541]: Cloud-init v. 24.4 running 'init'. Up 9 s.
+[   41.9] cloud-init[541]: mount: /mnt/efs: Connection timed out
+ci-info: +++++++++++++++++++Net device info+++++++++++++++++++
+ci-info: | ens5 | True | 10.77.0.9 | 255.255.255.0 | global |
+[   42.1] cloud-init[541]: Generating public/private ed25519 key pair.
+[   42.1] cloud-init[541]: Your identification has been saved in /etc/ssh/ssh_host_ed25519_key
+[   42.1] cloud-init[541]: Your public key has been saved in /etc/ssh/ssh_host_ed25519_key.pub
+[   42.1] cloud-init[541]: The key fingerprint is:
+[   42.1] cloud-init[541]: SHA256:{key} root@ip-10-77-0-9
+[   42.1] cloud-init[541]: The key's randomart image is:
+[   42.1] cloud-init[541]: +--[ED25519 256]--+
+[   42.1] cloud-init[541]: |   .o++ =o==***  |
+[   42.1] cloud-init[541]: |                 |
+[   42.1] cloud-init[541]: +----[SHA256]-----+
+The key's randomart image is:
++---[RSA 3072]----+
+|  E ..           |
+| .oo .=   . . .  |
++----[SHA256]-----+
+<14>Nov 30 11:42:13 cloud-init: ########################################
+<14>Nov 30 11:42:13 cloud-init: -----BEGIN SSH HOST KEY FINGERPRINTS-----
+<14>Nov  1 11:42:13 cloud-init: 256 SHA256:{key} root@ip-10-77-0-9 (ED25519)
+<14>Nov 30 11:42:13 ec2: -----END SSH HOST KEY FINGERPRINTS-----
+-----BEGIN SSH HOST KEY KEYS-----
+ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB1 root@ip-10-77-0-9
+-----END SSH HOST KEY KEYS-----
+[   43.0] cloud-init[541]: Cloud-init v. 24.4 finished. Datasource DataSourceEc2Local. Up 11 s.
+"""
+    assert console(output).splitlines() == [
+        "[   41.2] cloud-init[541]: Cloud-init v. 24.4 running 'init'. Up 9 s.",
+        "[   41.9] cloud-init[541]: mount: /mnt/efs: Connection timed out",
+        "[   43.0] cloud-init[541]: Cloud-init v. 24.4 finished. Datasource DataSourceEc2Local. "
+        "Up 11 s.",
+    ]
+
+
 def test_a_failed_unit_is_kept() -> None:
     assert console("[FAILED] Failed to start ray-head.service.\n").startswith("[FAILED]")
 
