@@ -12,9 +12,9 @@ from common.environment import Environment
 from deploy.operate.diagnosis import Diagnosis, State
 from deploy.operate.session import INSTALL, PLUGIN
 
-OLDEST_PACKER = (1, 6, 6)  # required_version in packer/sources.pkr.hcl
+OLDEST_PACKER = (1, 6, 6)  # required_version in packer/locals.pkr.hcl
 AMAZON = re.compile(r"github\.com/hashicorp/amazon\S*?_v(\d+)\.(\d+)\.(\d+)")
-PLUGIN_VERSIONS = ((1, 2, 0), (2, 0, 0))  # packer/current/plugins.pkr.hcl: from, below
+PLUGIN_VERSIONS = ((1, 3, 1), (2, 0, 0))  # packer/current/plugins.pkr.hcl: from, below
 # A bake keeps the wheels of Ray and its dependencies, about 1 GB for each image's requirements.
 LEAST_FREE, ENOUGH_FREE = 1, 5  # GiB
 CONNECT_SECONDS = 3.0

@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from bake.source_lock import newest_lock
+from common.checkout import REPOSITORY
 from common.clients import Clients
 from common.errors import Unanswered
 from deploy.operate import doctor, doctor_machine
@@ -166,7 +167,25 @@ def test_packer_is_judged_by_its_version(
     assert [one.state for one in doctor_machine.packer()] == states
 
 
-@pytest.mark.parametrize(("version", "state"), [("1.3.2", "pass"), ("1.0.9", "fail")])
+def test_the_versions_that_packer_itself_takes_are_the_template_s() -> None:
+    packer = REPOSITORY / "packer"
+    words = (packer / "locals.pkr.hcl").read_text() + (
+        packer / "current/plugins.pkr.hcl"
+    ).read_text()
+    oldest, (first, below) = doctor_machine.OLDEST_PACKER, doctor_machine.PLUGIN_VERSIONS
+
+    assert f'required_version = ">= {dotted(oldest)}"' in words
+    assert f'version = ">= {dotted(first)}, < {dotted(below)}"' in words
+
+
+def dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+@pytest.mark.parametrize(
+    ("version", "state"),
+    [("1.0.9", "fail"), ("1.3.0", "fail"), ("1.3.1", "pass"), ("1.9.9", "pass"), ("2.0.0", "fail")],
+)
 def test_packer_s_plugin_is_judged_by_its_version(version: str, state: str) -> None:
     place = "/root/.config/packer/plugins/github.com/hashicorp/amazon/packer-plugin-amazon"
 
