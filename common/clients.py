@@ -10,9 +10,26 @@ import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import DeferredRefreshableCredentials, create_assume_role_refresher
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConfigNotFound,
+    ConfigParseError,
+    CredentialRetrievalError,
+    InvalidConfigError,
+    LoginError,
+    MissingDependencyException,
+    NoCredentialsError,
+    NoRegionError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    RefreshWithMFAUnsupportedError,
+    SSOError,
+    TokenRetrievalError,
+    UnknownCredentialError,
+)
 
-from common.error_hints import PERMISSIONS, hint_for
+from common.error_hints import CREDENTIALS, PERMISSIONS, hint_for
 from common.errors import Denied, Refused, Unanswered
 
 CONFIG = Config(
@@ -22,7 +39,18 @@ CONFIG = Config(
     user_agent_extra="raykiln",
 )
 
+SETTINGS = "reading AWS's settings"
 CLOCK_TOLERANCE = 5.0  # seconds: a Date has no fractions, and a response takes a while
+# What botocore raises for a person's settings: those in ~/.aws, AWS_PROFILE and the like.
+WRONG_SETTINGS = (
+    *(ConfigNotFound, ConfigParseError, InvalidConfigError, MissingDependencyException),
+    *(NoRegionError, PartialCredentialsError, ProfileNotFound, UnknownCredentialError),
+)
+# What it raises when the profile's way to credentials has none now, as after a session's end.
+NO_MORE_CREDENTIALS = (
+    *(CredentialRetrievalError, LoginError, RefreshWithMFAUnsupportedError),
+    *(SSOError, TokenRetrievalError),
+)
 
 
 class Clients:
@@ -38,7 +66,8 @@ class Clients:
         self.region = region
         self.calls = 0
         self.ahead = 0.0
-        self._session = session or boto3.session.Session()
+        with _credentials_translated(SETTINGS):
+            self._session = session or boto3.session.Session()
         self._made: dict[str, Any] = {}
 
     def __call__(self, service: str) -> Any:
@@ -49,8 +78,9 @@ class Clients:
         """
         if service in self._made:
             return self._made[service]
-        client = self._make(service)
-        if self._session.get_credentials():
+        with _credentials_translated(SETTINGS):
+            client, found = self._make(service), self._session.get_credentials()
+        if found:
             self._made[service] = client
         return client
 
@@ -98,12 +128,8 @@ def error_code(error: ClientError) -> str:
 def translated(doing: str) -> Iterator[None]:
     """Translate botocore's errors into ours, once, at the edge; ``doing`` is what was attempted."""
     try:
-        yield
-    except NoCredentialsError as error:
-        raise Refused(
-            f"{doing}: no AWS credentials were found",
-            hint="set AWS_PROFILE or run `aws sso login`; without an account: --env local",
-        ) from error
+        with _credentials_translated(doing):
+            yield
     except ClientError as error:
         words = error.response.get("Error", {}).get("Message", "")
         hint = hint_for(error_code(error))
@@ -111,3 +137,22 @@ def translated(doing: str) -> Iterator[None]:
         raise kind(f"{doing}: AWS answered {error_code(error)}: {words}", hint=hint) from error
     except BotoCoreError as error:
         raise Unanswered(f"{doing}: {error}", hint="check the network and the region") from error
+
+
+@contextmanager
+def _credentials_translated(doing: str) -> Iterator[None]:
+    """Translate what botocore raises before it sends a request: for settings and credentials."""
+    try:
+        yield
+    except NoCredentialsError as error:
+        raise Refused(
+            f"{doing}: no AWS credentials were found",
+            hint="set AWS_PROFILE or run `aws sso login`; without an account: --env local",
+        ) from error
+    except WRONG_SETTINGS as error:
+        raise Refused(
+            f"{doing}: {error}",
+            hint="correct AWS_PROFILE, or what it names in ~/.aws/config and ~/.aws/credentials",
+        ) from error
+    except NO_MORE_CREDENTIALS as error:
+        raise Unanswered(f"{doing}: {error}", hint=CREDENTIALS) from error

@@ -9,40 +9,67 @@ docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
 import re
 
 CREDENTIALS = "renew the credentials: `aws sso login`, or choose another AWS_PROFILE"
+# EC2 answers RequestExpired for both.
+EXPIRED = f"{CREDENTIALS}; or correct this machine's clock"
 CLOCK = "correct this machine's clock: AWS refuses requests that are more than 5 minutes off"
 PERMISSIONS = "allow that action to the credentials in use; does a policy above them deny it?"
 ABSENT = "correct its name or id in the environment's file, or create it; is the region right?"
 VALUE = "correct the value that AWS names, in the environment's file"
 LIMIT = "request a higher quota (Service Quotas), or delete what is not used any more"
 CAPACITY = "try again later, or add instance types or zones"
+ADDRESSES = "free addresses in that subnet, or name larger subnets in the environment's file"
+RESERVATION = "lower max of that group, enlarge its capacity reservation, or wait until it has room"
+ACCOUNT = "AWS holds this account back: see its health dashboard, or open a case with AWS Support"
 BUSY = "wait a minute, then run the same command again"
 IN_USE = "find what has that name or uses it; remove it, or choose another name"
 OUTAGE = "AWS has trouble: run the same command again; health.aws.amazon.com shows outages"
 UNKNOWN = "look that code up in AWS's API reference of the service"
 
-# The first that matches counts.
+# The first that matches counts. What begins with Invalid names what was sent, however it ends.
 HINTS = tuple(
     (re.compile(pattern), hint)
     for pattern, hint in (
-        (r"^RequestTimeTooSkewed$|^RequestExpired$|^RequestInTheFuture", CLOCK),
+        (r"^RequestTimeTooSkewed$|^RequestInTheFuture", CLOCK),
+        (r"^RequestExpired$", EXPIRED),
         (
             r"^ExpiredToken|^TokenRefreshRequired$|^InvalidClientTokenId$|^AuthFailure$|"
             r"^UnrecognizedClient|^InvalidAccessKeyId$|^SignatureDoesNotMatch$|"
             r"^InvalidSignature|^IncompleteSignature|^MissingAuthenticationToken|^InvalidToken$",
             CREDENTIALS,
         ),
+        (r"^Blocked$|^PendingVerification$", ACCOUNT),
         (
-            r"AccessDenied|^Unauthorized|NotAuthorized|^AuthorizationError|^OptInRequired$|^403$",
+            r"AccessDenied|^Unauthorized|NotAuthorized|^AuthorizationError|^OptInRequired$|^403$|"
+            r"^AuthFailure\.|^Forbidden",
             PERMISSIONS,
         ),
-        (r"Throttl|^RequestLimitExceeded$|TooManyRequests|^SlowDown$|ThroughputExceeded", BUSY),
-        (r"^Insufficient.*Capacity|^Unsupported$", CAPACITY),
-        (r"LimitExceeded|LimitsExceeded|QuotaExceeded|^TooMany|MaxSpotInstanceCount", LIMIT),
-        (r"Internal|Unavailable|^ServiceFailure$|^5\d\d$|^Unknown$|RequestTimeout", OUTAGE),
-        (r"NotFound|^NoSuch|NotExist|NonExist|\.Unknown$|^404$", ABSENT),
-        (r"InProgress|^Incorrect.*State$|Concurrent|Pending|NotReady|NotComplete|TryAgain", BUSY),
+        (
+            r"Throttl|^RequestLimitExceeded$|TooManyRequests|^SlowDown$|ThroughputExceeded|"
+            r"RateExceeded$|^ResourceContention|^ServiceLinkedRoleFailure",
+            BUSY,
+        ),
+        (r"^InsufficientFreeAddresses", ADDRESSES),
+        (r"^ReservationCapacityExceeded$", RESERVATION),
+        (r"^Insufficient.*Capacity|^UnfulfillableCapacity$|^Unsupported$", CAPACITY),
+        (r"^TagLimitExceeded$|^FilterLimitExceeded$", VALUE),
+        (r"LimitExceeded|LimitsExceeded|QuotaExceeded|CountExceeded|^TooMany", LIMIT),
+        (r"^Invalid.*\.(Unavailable|NotAvailable)$", ABSENT),
+        (
+            r"Internal|^(?!Invalid).*Unavailable|^ServiceFailure$|^5\d\d$|^Unknown$|RequestTimeout",
+            OUTAGE,
+        ),
+        (r"NotFound|^NoSuch|NotExist|NonExist|\.Unknown$|^404$|^VPC\w*NotSpecified$", ABSENT),
+        (
+            r"InProgress|^Incorrect.*State$|^InvalidState$|Concurrent|Pending|NotReady|NotComplete|"
+            r"TryAgain|^OperationAborted$|^TransactionConflict",
+            BUSY,
+        ),
         (r"AlreadyExist|AlreadyOwned|InUse|Duplicate|Dependen|Conflict|NotEmpty", IN_USE),
-        (r"Validation|Invalid|Malformed|Missing|Mismatch|NotSupported|Unsupported|TooLarge", VALUE),
+        (
+            r"Validation|Invalid|Malformed|Missing|Mismatch|NotSupported|Unsupported|TooLarge|"
+            r"^UnknownParameter$|NotAvailableInZone$|^VolumeIOPSLimit$",
+            VALUE,
+        ),
     )
 )
 

@@ -3,10 +3,19 @@
 import os
 import time
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
-from botocore.exceptions import ClientError, NoCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    LoginRefreshRequired,
+    NoCredentialsError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
 from moto import mock_aws
 
 from common.clients import Clients, translated
@@ -41,6 +50,111 @@ def test_credentials_that_come_later_are_used() -> None:
     with mock_aws():  # which has credentials
         assert clients("sts").get_caller_identity()["Account"] == "123456789012"
         assert clients("sts") is clients("sts")
+
+
+def said_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: str, **variables: str) -> Any:
+    """Return what is raised when AWS is asked with this ~/.aws/config and these variables."""
+    file = tmp_path / "config"
+    file.write_text(config)
+    for name, value in {"AWS_CONFIG_FILE": str(file), **variables}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(PipelineError) as failed:
+        ask_who_we_are()
+    return failed.value
+
+
+def ask_who_we_are() -> None:
+    sts = Clients("us-east-1")("sts")
+    with translated("asking AWS who we are"):
+        sts.get_caller_identity()
+
+
+@pytest.mark.usefixtures("without_credentials")
+@pytest.mark.parametrize(
+    ("config", "variables", "words"),
+    [
+        ("", {"AWS_PROFILE": "prdo"}, "The config profile (prdo) could not be found"),
+        ("[default\nx", {}, "Unable to parse config file: "),
+        ("", {"AWS_ACCESS_KEY_ID": "AKIA"}, "Partial credentials found in env, missing: "),
+        (
+            "[default]\nrole_arn = arn:aws:iam::123456789012:role/x\nsource_profile = gone\n",
+            {},
+            'The source_profile "gone" referenced in the profile "default" does not exist.',
+        ),
+    ],
+)
+def test_wrong_settings_are_refused_in_their_own_words(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    config: str,
+    variables: dict[str, str],
+    words: str,
+) -> None:
+    found = said_of(tmp_path, monkeypatch, config, **variables)
+
+    assert type(found) is Refused
+    assert found.message.startswith(f"reading AWS's settings: {words}")
+    assert found.hint == (
+        "correct AWS_PROFILE, or what it names in ~/.aws/config and ~/.aws/credentials"
+    )
+
+
+SSO = """[default]
+sso_session = ours
+sso_account_id = 123456789012
+sso_role_name = prod-deploy
+[sso-session ours]
+sso_region = us-east-1
+sso_start_url = https://ours.awsapps.com/start
+"""
+
+
+@pytest.mark.usefixtures("without_credentials")
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (SSO, "asking AWS who we are: Error loading SSO Token: Token for ours does not exist"),
+        (
+            "[default]\ncredential_process = false\n",
+            "reading AWS's settings: Error when retrieving credentials from custom-process: ",
+        ),
+    ],
+)
+def test_credentials_that_are_not_to_be_had_are_to_be_renewed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: str, words: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))  # whose .aws/sso/cache is empty
+
+    found = said_of(tmp_path, monkeypatch, config)
+
+    assert type(found) is Unanswered
+    assert found.message == words
+    assert found.hint == "renew the credentials: `aws sso login`, or choose another AWS_PROFILE"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UnauthorizedSSOTokenError(),
+        TokenRetrievalError(provider="sso", error_msg="Token has expired and refresh failed"),
+        LoginRefreshRequired(),
+    ],
+)
+def test_a_session_that_has_ended_is_no_matter_of_the_network(error: BotoCoreError) -> None:
+    with pytest.raises(Unanswered) as failed, translated("reading the table"):
+        raise error
+
+    assert failed.value.message == f"reading the table: {error}"
+    assert failed.value.hint == (
+        "renew the credentials: `aws sso login`, or choose another AWS_PROFILE"
+    )
+
+
+def test_an_endpoint_that_is_not_reached_is_a_matter_of_the_network() -> None:
+    with pytest.raises(Unanswered) as failed, translated("reading the table"):
+        raise EndpointConnectionError(endpoint_url="https://dynamodb.us-east-1.amazonaws.com")
+
+    assert failed.value.hint == "check the network and the region"
 
 
 def test_an_error_has_aws_s_code_and_the_attempted_action() -> None:

@@ -24,6 +24,10 @@ CODES = {
         "InvalidAMIID.Malformed",
         "InvalidServiceName",
         "ParameterPatternMismatchException",
+        "InvalidKMSKey.InvalidState",
+        "TagLimitExceeded",
+        "UnknownParameter",
+        "VolumeTypeNotAvailableInZone",
     ),
     "allow that action": (
         "AccessDenied",
@@ -31,6 +35,8 @@ CODES = {
         "UnauthorizedOperation",
         "AuthorizationError",
         "OptInRequired",
+        "AuthFailure.ServiceLinkedRoleCreationNotPermitted",
+        "ForbiddenException",
     ),
     "renew the credentials": (
         "ExpiredToken",
@@ -39,6 +45,7 @@ CODES = {
         "UnrecognizedClientException",
         "AuthFailure",
         "SignatureDoesNotMatch",
+        "RequestExpired",
     ),
     "clock": ("RequestTimeTooSkewed", "RequestExpired"),
     "correct its name or id": (
@@ -51,7 +58,12 @@ CODES = {
         "ParameterNotFound",
         "LoadBalancerNotFound",
         "InvalidAMIID.Unknown",
+        "InvalidAMIID.Unavailable",
+        "VPCIdNotSpecified",
     ),
+    "free addresses in that subnet": ("InsufficientFreeAddressesInSubnet",),
+    "enlarge its capacity reservation": ("ReservationCapacityExceeded",),
+    "open a case with AWS Support": ("Blocked", "PendingVerification"),
     "request a higher quota": (
         "LimitExceededException",
         "VcpuLimitExceeded",
@@ -59,8 +71,9 @@ CODES = {
         "AddressLimitExceeded",
         "ServiceQuotaExceededException",
         "TooManyLoadBalancers",
+        "ResourceCountExceeded",
     ),
-    "try again later": ("InsufficientInstanceCapacity", "Unsupported"),
+    "try again later": ("InsufficientInstanceCapacity", "UnfulfillableCapacity", "Unsupported"),
     "wait a minute": (
         "Throttling",
         "ThrottlingException",
@@ -71,6 +84,10 @@ CODES = {
         "OperationInProgressException",
         "IncorrectInstanceState",
         "PriorRequestNotComplete",
+        "InvalidState",
+        "OperationAborted",
+        "ResourceContention",
+        "SnapshotCreationPerVolumeRateExceeded",
     ),
     "remove it, or choose another name": (
         "AlreadyExistsException",
@@ -83,7 +100,14 @@ CODES = {
         "ConflictingDomainExists",
         "HostedZoneNotEmpty",
     ),
-    "AWS has trouble": ("InternalError", "InternalFailure", "ServiceUnavailable", "503"),
+    "AWS has trouble": (
+        "InternalError",
+        "InternalFailure",
+        "ServiceUnavailable",
+        "Unavailable",
+        "HealthUnavailable",
+        "503",
+    ),
     "look that code up": ("UnmodifiableEntity",),
 }
 
