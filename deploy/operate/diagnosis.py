@@ -28,10 +28,10 @@ Look = Callable[[], Iterable[Diagnosis]]
 
 
 def examine(looks: Iterable[tuple[str, Look]]) -> Iterator[Diagnosis]:
-    """Yield what each look finds; one that raises PipelineError has failed, and stops no other."""
+    """Yield what each look finds; one that raises PipelineError fails, and stops no other."""
     for name, look in looks:
         try:
-            yield from tuple(look())
+            yield from look()
         except PipelineError as error:
             yield Diagnosis(name, "fail", error.message, error.hint)
 

@@ -1,6 +1,6 @@
 """Look for what would make a bake or a deploy fail: account, machine, network. Reads AWS only.
 
-The preflight of a deploy is part of it, as it is: one implementation of each check.
+The checks of a deploy's preflight are part of it: one implementation of each.
 """
 
 from collections.abc import Iterator
@@ -25,22 +25,30 @@ from deploy.account.account_setup import (
     needed_linked_roles,
 )
 from deploy.account.desired_account import stack_name
-from deploy.foundation.stack import find_foundation
+from deploy.foundation.stack import Foundation, find_foundation
 from deploy.operate.diagnosis import Diagnosis, Look, State, examine, of_findings
 from deploy.operate.doctor_machine import disk, endpoint, packer, session_tools, ssh, stable_name
 from deploy.plan.account_preflight import account_findings
 from deploy.plan.offers import offer_findings
-from deploy.plan.preflight import check_credentials, preflight
+from deploy.plan.preflight import (
+    check_credentials,
+    image_findings,
+    launch_facts,
+    settings_findings,
+)
 from deploy.plan.quotas import quota_findings
-from deploy.release.choice import requested_release
+from deploy.plan.road_preflight import road_findings
+from deploy.release.choice import NoImage, requested_release, unbaked_release
 from deploy.release.config_bucket import current_release
 from deploy.release.groups import type_names
+from deploy.release.release import Release
 
-# What bake and deploy call.
+# What bake and deploy call from here; the rest, as Lambda and ElastiCache, CloudFormation calls.
 SERVICES = (
     *("sts", "ec2", "autoscaling", "elbv2", "cloudformation", "iam", "s3", "dynamodb", "ssm"),
-    *("cloudwatch", "logs", "sns", "sqs", "route53", "service-quotas"),
+    *("cloudwatch", "logs", "sns", "sqs", "route53", "service-quotas", "kms"),
 )
+FILE_SYSTEMS = "efs"
 AWS_TOLERATES = 300.0  # seconds between a request's time and AWS's: SigV4's troubleshooting page
 
 
@@ -57,7 +65,7 @@ def diagnose(
         ("ssh", ssh),
         ("disk", partial(disk, cache)),
         *([("session tools", session_tools)] if sessions else []),
-        ("endpoints", partial(_endpoints, clients)),
+        ("endpoints", partial(_endpoints, clients, environment)),
     ]
     yield from examine(here)
     try:
@@ -82,10 +90,16 @@ def diagnose(
     yield from examine(there)
 
 
-def _endpoints(clients: Clients) -> Iterator[Diagnosis]:
-    for service in SERVICES:
+def _endpoints(clients: Clients, environment: Environment) -> Iterator[Diagnosis]:
+    for service in called_services(environment):
         url = urlsplit(clients(service).meta.endpoint_url)
         yield endpoint(service, str(url.hostname), url.port or 443)
+
+
+def called_services(environment: Environment) -> tuple[str, ...]:
+    """Return the services that this machine must reach to bake and deploy."""
+    nodes = (environment.nodes, environment.head, *environment.workers.values())
+    return (*SERVICES, FILE_SYSTEMS) if any(one.efs for one in nodes) else SERVICES
 
 
 def _clock(clients: Clients) -> Iterator[Diagnosis]:
@@ -177,15 +191,29 @@ def _offers(clients: Clients, environment: Environment) -> Iterator[Diagnosis]:
 
 
 def _deploy(clients: Clients, environment: Environment) -> Iterator[Diagnosis]:
-    """Run the preflight of a deploy, once there are images to deploy."""
+    """Run the preflight of a deploy; without images, all of it that needs none."""
+    foundation = find_foundation(clients, environment)
+    yield from of_findings(
+        "road", road_findings(environment, foundation), "the cluster is in reach"
+    )
     try:
         release = requested_release(clients, environment)
     except Refused as error:
-        yield Diagnosis("deploy", "warning", error.message, error.hint)
-        return
-    foundation = find_foundation(clients, environment)
+        state: State = "warning" if isinstance(error, NoImage) else "fail"
+        yield Diagnosis("images", state, error.message, error.hint)
+        release = unbaked_release(clients, environment)
+    else:
+        yield from _release_images(clients, environment, foundation, release)
+    found = settings_findings(clients, environment, foundation, release)
+    yield from of_findings("deploy", found, "nothing else is in the way")
+
+
+def _release_images(
+    clients: Clients, environment: Environment, foundation: Foundation | None, release: Release
+) -> Iterator[Diagnosis]:
     served = (
         current_release(clients, foundation.bucket_name, environment.name) if foundation else None
     )
-    found = preflight(clients, environment, foundation, release, served)
-    yield from of_findings("deploy", found, f"release {release.id} can be deployed")
+    facts = launch_facts(clients, environment, release)
+    found = image_findings(clients, environment, release, served, facts)
+    return of_findings("images", found, f"those of release {release.id}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from bake.packer import NEEDS_PLUGINS
 from common.environment import Environment
 from deploy.operate.diagnosis import Diagnosis, State
-from deploy.operate.session import INSTALL, PLUGIN
+from deploy.reach.plugin import PLUGIN, NotReached, find_plugin
 
 OLDEST_PACKER = (1, 6, 6)  # required_version in packer/locals.pkr.hcl
 AMAZON = re.compile(r"github\.com/hashicorp/amazon\S*?_v(\d+)\.(\d+)\.(\d+)")
@@ -18,6 +18,7 @@ PLUGIN_VERSIONS = ((1, 3, 1), (2, 0, 0))  # packer/current/plugins.pkr.hcl: from
 # A bake keeps the wheels of Ray and its dependencies, about 1 GB for each image's requirements.
 LEAST_FREE, ENOUGH_FREE = 1, 5  # GiB
 CONNECT_SECONDS = 3.0
+PLUGIN_USES = "head.shell, and from outside of the VPC deploy, verify, job and connect, need it"
 
 
 def packer() -> Iterator[Diagnosis]:
@@ -59,17 +60,16 @@ def disk(folder: Path) -> Iterator[Diagnosis]:
 
 
 def session_tools() -> Iterator[Diagnosis]:
-    """Look for what a session on an instance needs; bake and deploy do without."""
-    hints = {
-        "aws": "for head.shell and connect: install the AWS CLI",
-        PLUGIN: f"for head.shell and connect: {INSTALL}"
-        "session-manager-working-with-install-plugin.html",
-    }
-    for tool, hint in hints.items():
-        if found := shutil.which(tool):
-            yield Diagnosis(tool, "pass", found)
-        else:
-            yield Diagnosis(tool, "warning", "it is not installed", hint)
+    """Look for what sessions need; whether a deploy from here needs one is not looked at."""
+    if found := shutil.which("aws"):
+        yield Diagnosis("aws", "pass", found)
+    else:
+        hint = "for head.shell: install the AWS CLI"
+        yield Diagnosis("aws", "warning", "it is not installed", hint)
+    try:
+        yield Diagnosis(PLUGIN, "pass", find_plugin(PLUGIN_USES))
+    except NotReached as error:
+        yield Diagnosis(PLUGIN, "warning", error.message, error.hint)
 
 
 def ssh() -> Iterator[Diagnosis]:

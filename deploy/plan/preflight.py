@@ -61,25 +61,13 @@ def preflight(
     ``previous`` is the release that is served now, to which a failed deploy is rolled back;
     ``others`` are findings of the caller's own.
     """
-    launched = {kind for launch in _launches(release) for kind in launch.instance_types}
-    facts = type_facts(clients, type_names(environment) | launched)
+    facts = launch_facts(clients, environment, release)
     findings = (
-        *vpc_findings(clients, environment, foundation),
+        *settings_findings(clients, environment, foundation, release),
         *account_findings(clients, environment),
-        *_images(clients, environment, release, previous, facts),
+        *image_findings(clients, environment, release, previous, facts),
         *offer_findings(clients, environment, foundation),
         *quota_findings(clients, environment, facts),
-        *spot_findings(clients, release),
-        *reservation_findings(clients, release),
-        *access_findings(clients, environment, foundation, release),
-        *file_system_findings(
-            clients,
-            environment,
-            foundation,
-            release,
-            lambda: launch_zones(clients, environment, foundation),
-        ),
-        *key_findings(clients, environment, release),
         *others,
     )
     fatal = [finding for finding in findings if finding.fatal]
@@ -92,7 +80,38 @@ def preflight(
     return findings
 
 
-def _images(
+def launch_facts(
+    clients: Clients, environment: Environment, release: Release
+) -> Mapping[str, TypeFacts]:
+    """Return the facts of every instance type that the environment or the release names."""
+    launched = {kind for launch in _launches(release) for kind in launch.instance_types}
+    return type_facts(clients, type_names(environment) | launched)
+
+
+def settings_findings(
+    clients: Clients, environment: Environment, foundation: Foundation | None, release: Release
+) -> tuple[Finding, ...]:
+    """Return what is in the way of a release's settings, whatever its images are.
+
+    Raises Refused when the VPC, or something in it that is named, is not there.
+    """
+    return (
+        *vpc_findings(clients, environment, foundation),
+        *spot_findings(clients, release),
+        *reservation_findings(clients, release),
+        *access_findings(clients, environment, foundation, release),
+        *file_system_findings(
+            clients,
+            environment,
+            foundation,
+            release,
+            lambda: launch_zones(clients, environment, foundation),
+        ),
+        *key_findings(clients, environment, release),
+    )
+
+
+def image_findings(
     clients: Clients,
     environment: Environment,
     release: Release,

@@ -31,13 +31,31 @@ from deploy.release.settings import NodeImage, Role
 from deploy.release.user_data import check_sizes
 from node import contract
 
+# In the place of an image that is still to be baked.
+UNBAKED = NodeImage("", digest="", ray_version="", root_device="")
+
+
+class NoImage(Refused):
+    """An image is still to be baked or promoted."""
+
+
+def unbaked_release(clients: Clients, environment: Environment) -> Release:
+    """Return the release but for its images, of which none need exist.
+
+    Raises Refused for groups that could not do their work.
+    """
+    images = {group.image: UNBAKED for group in environment.workers.values()}
+    groups = groups_of(environment, type_facts(clients, type_names(environment)), images)
+    return Release(UNBAKED, settings_of(environment, groups))
+
 
 def requested_release(clients: Clients, environment: Environment, folder: Path = FOLDER) -> Release:
     """Return the release.
 
-    Raises Refused without verified images that match, for images that lack what must be attested of
-    them, for a channel that was set in part, for more user data than EC2 takes, or with all
-    mistakes of ``autoscaler_file``, as the head image's Ray sees them.
+    Raises NoImage where an image is still to be baked or promoted; Refused for images that do not
+    fit or lack what must be attested of them, for a channel that was set in part, for more user
+    data than EC2 takes, or with all mistakes of ``autoscaler_file``, as the head image's Ray sees
+    them.
     """
     path = folder / environment.autoscaler_file if environment.autoscaler_file else None
     override = read_override(path) if path else {}
@@ -154,7 +172,7 @@ def choose_image(
     entry = channel.get(WantedImage(role, name))
     if environment.promotion and not (explicit or entry):
         source = environment.promotion.source
-        raise Refused(
+        raise NoImage(
             f"{environment.name} has no {_words(role, name)}: none was promoted from {source}",
             hint=f"deploy {source}, then invoke images.promote --to {environment.name}",
         )
@@ -207,4 +225,4 @@ def _refusal(
     unverified = [image.ami_id for image in same if not image.verified]
     words = f"; not verified: {', '.join(unverified)}" if unverified else ""
     words += f"; baked by another version of Raykiln: {', '.join(older)}" if older else ""
-    return Refused(f"no verified {what}{words}", hint="invoke bake")
+    return NoImage(f"no verified {what}{words}", hint="invoke bake")

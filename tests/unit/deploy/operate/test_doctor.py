@@ -1,11 +1,14 @@
 """What `invoke doctor` finds, and that it changes nothing and takes no failed look for a pass."""
 
+import re
 import socket
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -15,11 +18,16 @@ from common.clients import Clients
 from common.errors import Unanswered
 from deploy.operate import doctor, doctor_machine
 from deploy.operate.diagnosis import Diagnosis, examine
+from deploy.plan.finding import Finding
+from deploy.plan.road_preflight import road_findings
 from localcloud.account import ec2_backend
 from localcloud.patches.iam import enforced
 from localcloud.patches.iam.record import decisions
 from tests.unit.deploy.account.conftest import Account, account  # noqa: F401 - a fixture
 from tests.unit.deploy.builders import REGION, an_environment
+from tests.unit.deploy.conftest import bake
+from tests.unit.deploy.plan.test_vpc_preflight import Vpc
+from tests.unit.deploy.reach.plugins import install_plugin
 
 READS = ("Describe", "Get", "List", "Head")
 
@@ -58,11 +66,156 @@ def test_a_ready_account_passes_and_nothing_is_changed(
     states = {one.name: (one.state, one.seen) for every in found.values() for one in every}
     looks = (
         *("credentials", "roles", "boundary", "base image"),
-        *("build subnet", "build instance", "Packer"),
+        *("build subnet", "build instance", "Packer", "deploy"),
     )
     assert {name: states[name] for name in looks if states[name][0] != "pass"} == {}
     mine = {one.check.action for one in decided if "raykiln-dev-deploy" in one.principal}
     assert {a for a in mine if not a.partition(":")[2].startswith(READS)} == set()
+
+
+def states_of(found: list[Diagnosis]) -> list[tuple[str, str, str]]:
+    return [(one.state, one.seen, one.hint) for one in found]
+
+
+UNBAKED = ("warning", "no verified head image for x86_64", "invoke bake")
+
+
+def test_before_the_first_bake_all_is_looked_at_that_needs_no_image(
+    world: Any, tmp_path: Path
+) -> None:
+    vpc = Vpc().make()
+    vpc.route_out()
+    vpc.attribute("EnableDnsHostnames", False)
+    key = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    network = {
+        "vpc_id": vpc.id,
+        "private_subnet_ids": vpc.subnets,
+        "operator_cidrs": ["10.0.0.0/8"],
+    }
+
+    found = diagnosed(
+        Clients(REGION),
+        tmp_path,
+        network=network,
+        nodes={"kms_key": key, "s3_read": ["not-there/*"]},
+    )
+
+    assert states_of(found["images"]) == [UNBAKED]
+    assert states_of(found["deploy"]) == [
+        (
+            "fail",
+            f"network.vpc_id: enableDnsHostnames of {vpc.id} is off, so no private name resolves",
+            f"aws ec2 modify-vpc-attribute --vpc-id {vpc.id} --enable-dns-hostnames",
+        ),
+        (
+            "fail",
+            "nodes.s3_read: there is no bucket not-there",
+            "create it, or correct its name",
+        ),
+        (
+            "fail",
+            f"nodes.kms_key: {key} is not a key of us-east-1",
+            "name a key of the cluster's region",
+        ),
+    ]
+
+
+def test_a_vpc_that_is_not_there_fails_and_hides_nothing(world: Any, tmp_path: Path) -> None:
+    network = {
+        "vpc_id": "vpc-0a1b2c3d",
+        "private_subnet_ids": ["subnet-0a1b2c3d", "subnet-1a1b2c3d"],
+        "operator_cidrs": ["10.0.0.0/8"],
+    }
+
+    found = diagnosed(Clients(REGION), tmp_path, network=network)
+
+    assert states_of(found["images"]) == [UNBAKED]
+    assert [one.state for one in found["deploy"]] == ["fail"]
+    assert "vpc-0a1b2c3d" in found["deploy"][0].seen
+
+
+def test_images_that_are_baked_pass_and_one_that_is_named_in_vain_fails(
+    world: Any, tmp_path: Path
+) -> None:
+    clients = Clients(REGION)
+    for role in ("head", "worker"):
+        bake(clients, role)
+
+    (baked,) = diagnosed(clients, tmp_path)["images"]
+    image = {"base_id": "ami-1", "head_id": "ami-0a1b2c3d"}
+    (named,) = diagnosed(clients, tmp_path, image=image)["images"]
+
+    assert (baked.state, baked.seen[:17]) == ("pass", "those of release ")
+    assert (named.state, named.seen) == (
+        "fail",
+        "image.head_id: ami-0a1b2c3d is not a verified head image for x86_64, baked by this "
+        "version of Raykiln",
+    )
+
+
+INSTALL = (
+    "install it: https://docs.aws.amazon.com/systems-manager/latest/userguide/"
+    "session-manager-working-with-install-plugin.html"
+)
+
+
+def test_without_the_plugin_doctor_says_of_a_new_vpc_what_plan_does(
+    world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    without = diagnosed(Clients(REGION), tmp_path)
+    plan = road_findings(an_environment(), None)
+    install_plugin(tmp_path)
+    installed = diagnosed(Clients(REGION), tmp_path)
+
+    missing = "this machine has no line into the VPC, and `session-manager-plugin` is not installed"
+    assert plan == (Finding(missing, INSTALL, fatal=True),)
+    assert states_of(without["road"]) == [("fail", missing, INSTALL)]
+    assert states_of(without["session-manager-plugin"]) == [
+        (
+            "warning",
+            "head.shell, and from outside of the VPC deploy, verify, job and connect, need it, "
+            "and `session-manager-plugin` is not installed",
+            INSTALL,
+        )
+    ]
+    assert states_of(installed["road"]) == [("pass", "the cluster is in reach", "")]
+    assert [one.state for one in installed["session-manager-plugin"]] == ["pass"]
+
+
+@pytest.mark.parametrize(
+    ("off", "state"),
+    [(-600, "fail"), (600, "fail"), (-60, "warning"), (60, "warning"), (0, "pass")],
+)
+def test_a_clock_is_compared_with_aws_s_both_ways(
+    world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, off: float, state: str
+) -> None:
+    right = time.time
+    monkeypatch.setattr("time.time", lambda: right() + off)
+
+    (clock,) = diagnosed(Clients(REGION), tmp_path)["clock"]
+
+    assert clock.state == state
+    if off:
+        assert float(clock.seen.removesuffix(" s off AWS's")) == pytest.approx(abs(off), abs=2)
+        assert clock.hint == "set it by NTP: AWS refuses requests that are five minutes off"
+
+
+CALL = re.compile(r"""\b\w+\("([a-z0-9-]+)"\)""")
+# Called by other commands than bake and deploy: invoke prices.
+OTHERS = {"pricing"}
+
+
+def test_the_endpoints_are_those_of_all_services_that_bake_and_deploy_call() -> None:
+    mounted = an_environment(nodes={"efs": [{"id": "fs-0a1b2c3d", "mount": "/mnt/x"}]})
+    places = [REPOSITORY / name for name in ("common", "bake", "deploy")]
+    files = [file for place in places for file in place.rglob("*.py")]
+    texts = [file.read_text() for file in files if "documents" not in file.parts]
+    known = set(boto3.session.Session().get_available_services())
+    called = known.intersection(name for text in texts for name in CALL.findall(text))
+
+    assert set(doctor.called_services(mounted)) == called - OTHERS
+    assert set(doctor.called_services(an_environment())) == called - OTHERS - {"efs"}
 
 
 def test_an_account_without_roles_is_a_warning_that_says_what_to_do(
