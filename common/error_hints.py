@@ -29,7 +29,7 @@ UNKNOWN = "look that code up in AWS's API reference of the service"
 HINTS = tuple(
     (re.compile(pattern), hint)
     for pattern, hint in (
-        (r"^RequestTimeTooSkewed$|^RequestInTheFuture", CLOCK),
+        (r"^RequestTimeTooSkewed$|^RequestInTheFuture|RequestHasExpired$", CLOCK),
         (r"^RequestExpired$", EXPIRED),
         (
             r"^ExpiredToken|^TokenRefreshRequired$|^InvalidClientTokenId$|^AuthFailure$|"
@@ -37,7 +37,7 @@ HINTS = tuple(
             r"^InvalidSignature|^IncompleteSignature|^MissingAuthenticationToken|^InvalidToken$",
             CREDENTIALS,
         ),
-        (r"^Blocked$|^PendingVerification$", ACCOUNT),
+        (r"^Blocked$|^PendingVerification$|^AccountDisabled$", ACCOUNT),
         (
             r"AccessDenied|^Unauthorized|NotAuthorized|^AuthorizationError|^OptInRequired$|^403$|"
             r"^AuthFailure\.|^Forbidden",
@@ -45,13 +45,18 @@ HINTS = tuple(
         ),
         (
             r"Throttl|^RequestLimitExceeded$|TooManyRequests|^SlowDown$|ThroughputExceeded|"
-            r"RateExceeded$|^ResourceContention|^ServiceLinkedRoleFailure",
+            r"RateExceeded$|^(Concurrent|Pending)\w+LimitExceeded$|^ResourceContention|"
+            r"^ServiceLinkedRoleFailure|^Retryable",
             BUSY,
         ),
         (r"^InsufficientFreeAddresses", ADDRESSES),
         (r"^ReservationCapacityExceeded$", RESERVATION),
         (r"^Insufficient.*Capacity|^UnfulfillableCapacity$|^Unsupported$", CAPACITY),
-        (r"^TagLimitExceeded$|^FilterLimitExceeded$", VALUE),
+        (
+            r"^TagLimitExceeded$|^FilterLimitExceeded$|^DuplicateSubnetsInSameZone$|"
+            r"^TagPolicyViolation$",
+            VALUE,
+        ),
         (r"LimitExceeded|LimitsExceeded|QuotaExceeded|CountExceeded|^TooMany", LIMIT),
         (r"^Invalid.*\.(Unavailable|NotAvailable)$", ABSENT),
         (
@@ -60,14 +65,14 @@ HINTS = tuple(
         ),
         (r"NotFound|^NoSuch|NotExist|NonExist|\.Unknown$|^404$|^VPC\w*NotSpecified$", ABSENT),
         (
-            r"InProgress|^Incorrect.*State$|^InvalidState$|Concurrent|Pending|NotReady|NotComplete|"
+            r"InProgress|^(Incorrect|Invalid)\w*State$|Concurrent|Pending|NotReady|NotComplete|"
             r"TryAgain|^OperationAborted$|^TransactionConflict",
             BUSY,
         ),
-        (r"AlreadyExist|AlreadyOwned|InUse|Duplicate|Dependen|Conflict|NotEmpty", IN_USE),
+        (r"Already|InUse|Duplicate|Dependen|Conflict|NotEmpty", IN_USE),
         (
             r"Validation|Invalid|Malformed|Missing|Mismatch|NotSupported|Unsupported|TooLarge|"
-            r"^UnknownParameter$|NotAvailableInZone$|^VolumeIOPSLimit$",
+            r"^Unknown\w|NotAvailableInZone$|^VolumeIOPSLimit$",
             VALUE,
         ),
     )
