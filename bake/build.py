@@ -8,19 +8,21 @@ import json
 import re
 import time
 from collections import deque
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
 import sh
 
-from bake.build_instance import BuildInstance
+from bake.build_instance import BuildInstance, access_variables
 from bake.cancellation import Cancellation
 from bake.packer import Packer
 from bake.spec import BuildSpec
 from common.clients import Clients
 from common.errors import PipelineError
 from common.progress import Say
+from common.waiting import Clock
 
 # `==> ray.image: words`, `    ray.image: words`; some versions add the source's type.
 LINE = re.compile(r"^(==>)?\s*ray\.(?:amazon-ebs\.)?image: (.*)$")
@@ -97,16 +99,31 @@ class OutputHandler:
 
 
 def build_image(
-    clients: Clients, spec: BuildSpec, progress: Say, cancellation: Cancellation
+    clients: Clients, spec: BuildSpec, clock: Clock, progress: Say, cancellation: Cancellation
 ) -> str:
     """Build one image and return its AMI id.
 
-    Raises PipelineError when the build fails; by then Packer has removed what it created.
+    Raises PipelineError when the build fails; by then all that was created for it is removed.
     """
+    with ExitStack() as cleanup:
+        variables, instance = spec.variables(), None
+        if not spec.template.current:
+            variables |= cleanup.enter_context(access_variables(clients, spec, clock))
+            instance = BuildInstance(clients)
+        _run_packer(spec, variables, instance, progress, cancellation)
+    return ami_id_in(spec.folder / "manifest.json")
+
+
+def _run_packer(
+    spec: BuildSpec,
+    variables: dict[str, object],
+    instance: BuildInstance | None,
+    progress: Say,
+    cancellation: Cancellation,
+) -> None:
     var_file = spec.folder / "variables.json"
-    var_file.write_text(json.dumps(spec.variables(), indent=1))
+    var_file.write_text(json.dumps(variables, indent=1))
     with (spec.folder / "packer.log").open("w") as log:
-        instance = None if spec.template.current else BuildInstance(clients, spec.owner)
         output = OutputHandler(instance, log, progress)
         packer = Packer(
             spec.template.folder,
@@ -121,7 +138,6 @@ def build_image(
             raise _failure(spec, output) from error
     if output.errors:
         raise output.errors[0]
-    return ami_id_in(spec.folder / "manifest.json")
 
 
 def ami_id_in(manifest: Path) -> str:

@@ -121,6 +121,12 @@ def set_image_attributes(clients: Clients, ami_id: str, now: datetime) -> None:
         ec2.enable_image_deprecation(ImageId=ami_id, DeprecateAt=now + DEPRECATED_AFTER)
 
 
+def describe_image(clients: Clients, ami_id: str, description: str) -> None:
+    """Give an image its description, once its tags say whose it is."""
+    with translated(f"describing {ami_id}"):
+        clients("ec2").modify_image_attribute(ImageId=ami_id, Description={"Value": description})
+
+
 def check_image_attributes(clients: Clients, ami_id: str) -> None:
     """Raise PipelineError unless IMDSv2 is required of the image's instances."""
     with translated(f"reading the attributes of {ami_id}"):

@@ -51,6 +51,14 @@ class SshAccess:
     key_file: Path
 
 
+@dataclass(frozen=True)
+class Access:
+    """The file of the private key, and the security group, of one instance."""
+
+    key_file: Path
+    group_id: str
+
+
 @contextmanager
 def fresh_instance(
     clients: Clients,
@@ -67,9 +75,8 @@ def fresh_instance(
     """
     environment = spec.environment
     with ExitStack() as cleanup, translated(f"booting {spec.ami_id}"):
-        key_file = _create_key(clients, spec, cleanup)
-        group_id = _create_group(clients, spec, clock, cleanup)
-        instance_id = _launch(clients, spec, group_id)
+        access = create_access(clients, spec, clock, cleanup)
+        instance_id = _launch(clients, spec, access.group_id)
         cleanup.callback(terminate, clients, (instance_id,), clock)
         address = _address(clients, instance_id, clock)
 
@@ -87,7 +94,16 @@ def fresh_instance(
             hint="read its console while the instance exists: aws ec2 get-console-output",
             progress=progress,
         )
-        yield SshAccess(instance_id, address, spec.settings.ssh_username, key_file)
+        yield SshAccess(instance_id, address, spec.settings.ssh_username, access.key_file)
+
+
+def create_access(clients: Clients, spec: InstanceSpec, clock: Clock, cleanup: ExitStack) -> Access:
+    """Create a key pair, and a security group that lets the operator in; ``cleanup`` removes both.
+
+    They are tagged as they are made: a bake role opens and deletes nothing without that tag.
+    """
+    key_file = _create_key(clients, spec, cleanup)
+    return Access(key_file, _create_group(clients, spec, clock, cleanup))
 
 
 def terminate(clients: Clients, instance_ids: tuple[str, ...], clock: Clock) -> None:
@@ -167,7 +183,7 @@ def _create_group(clients: Clients, spec: InstanceSpec, clock: Clock, cleanup: E
     group_id = str(
         ec2.create_security_group(
             GroupName=spec.name,
-            Description="SSH from the operator, while an image is tested",
+            Description="SSH from the operator, while an image is built or tested",
             TagSpecifications=[_tag_specification("security-group", spec.tags)],
             VpcId=spec.subnet.vpc_id,
         )["GroupId"]

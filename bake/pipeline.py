@@ -20,6 +20,7 @@ from bake.cancellation import Cancellation
 from bake.catalog import (
     Image,
     check_image_attributes,
+    describe_image,
     mark_tested,
     mark_unverified,
     mark_verified,
@@ -129,9 +130,10 @@ class Work:
 
     def _build(self, spec: BuildSpec, say: Say) -> tuple[str, str]:
         clients = self._context.clients
-        ami_id = build_image(clients, spec, say, self._cancellation)
+        ami_id = build_image(clients, spec, self._context.clock, say, self._cancellation)
         if not spec.template.current:
             set_image_attributes(clients, ami_id, self._context.now())
+            describe_image(clients, ami_id, spec.description)
         check_image_attributes(clients, ami_id)
         return ami_id, self._finish(ami_id, spec, say)
 

@@ -66,6 +66,11 @@ class BuildSpec(ImageSpec):
         return self.folder / "empty"
 
     @property
+    def description(self) -> str:
+        """What EC2 shows of the image."""
+        return f"Ray {self.ray_version} {self.image.role}"
+
+    @property
     def deprecate_at(self) -> str:
         """When EC2 deprecates the image, in ISO 8601."""
         date = datetime.fromisoformat(self.built) + DEPRECATED_AFTER
@@ -104,6 +109,7 @@ class BuildSpec(ImageSpec):
             "stamp": self.stamp,
             "source_date_epoch": self.base.epoch,
             "deprecate_at": self.deprecate_at,
+            "description": self.description,
             "git": self.git,
             "tags": self.environment.tags,
         }

@@ -146,6 +146,11 @@ variable "deprecate_at" {
   description = "When EC2 deprecates the image, in ISO 8601. Packer 1.6.6 cannot set it."
 }
 
+variable "description" {
+  type        = string
+  description = "What EC2 shows of the image. Packer 1.6.6 would set it before the image has tags: bake/ does."
+}
+
 variable "git" {
   type = string
 }

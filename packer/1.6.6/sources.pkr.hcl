@@ -1,27 +1,42 @@
 # The build instance of one image, for Packer 1.6.6, which CI has. It refuses metadata_options, imds_support
-# and deprecate_at, and tags neither key pair nor security group: bake/ does that with calls of its own.
+# and deprecate_at, and would tag neither key pair nor security group: bake/ does that with calls of its own.
+
+variable "key_pair_name" {
+  type        = string
+  description = "The build instance's key pair."
+}
+
+variable "private_key_file" {
+  type        = string
+  description = "File on this machine with its private key."
+}
+
+variable "security_group_id" {
+  type        = string
+  description = "The build instance's security group."
+}
 
 source "amazon-ebs" "image" {
-  ami_name                = "ray-${var.slug}-${var.stamp}-${substr(var.digest, 0, 12)}"
-  ami_description         = "Ray ${var.ray_version} ${var.role}"
-  temporary_key_pair_name = "raykiln-bake-${var.slug}-${var.stamp}"
-  run_tags                = local.run_tags
-  run_volume_tags         = local.run_tags
-  snapshot_tags           = local.image_tags
-  tags                    = local.image_tags
+  ami_name        = "ray-${var.slug}-${var.stamp}-${substr(var.digest, 0, 12)}"
+  run_tags        = local.run_tags
+  run_volume_tags = local.run_tags
+  snapshot_tags   = local.image_tags
+  tags            = local.image_tags
 
   region        = var.region
   source_ami    = var.source_ami
   instance_type = var.instance_type
   subnet_id     = var.subnet_id
 
-  associate_public_ip_address           = false
-  temporary_security_group_source_cidrs = var.source_cidrs
+  associate_public_ip_address = false
+  security_group_id           = var.security_group_id
 
-  communicator  = "ssh"
-  ssh_interface = "private_ip"
-  ssh_username  = var.ssh_username
-  ssh_timeout   = var.ssh_timeout
+  communicator         = "ssh"
+  ssh_interface        = "private_ip"
+  ssh_username         = var.ssh_username
+  ssh_keypair_name     = var.key_pair_name
+  ssh_private_key_file = var.private_key_file
+  ssh_timeout          = var.ssh_timeout
 
   launch_block_device_mappings {
     device_name = var.root_device

@@ -4,7 +4,7 @@
 
 source "amazon-ebs" "image" {
   ami_name                = "ray-${var.slug}-${var.stamp}-${substr(var.digest, 0, 12)}"
-  ami_description         = "Ray ${var.ray_version} ${var.role}"
+  ami_description         = var.description
   temporary_key_pair_name = "raykiln-bake-${var.slug}-${var.stamp}"
   # Of the instance, its network interface, the key pair and the security group.
   run_tags        = local.run_tags

@@ -20,12 +20,13 @@ from bake.image_wheels import ImageWheels
 from bake.owner import this_process
 from bake.packer import Template
 from bake.spec import BuildSpec
-from bake.subnet import Subnet
+from bake.subnet import Subnet, resolve_subnet
 from bake.wanted import WantedImage
 from common.checkout import REPOSITORY
 from common.clients import Clients
 from common.errors import PipelineError
 from tests.unit.deploy.builders import an_environment
+from tests.unit.localcloud.fakes import FakeClock
 
 WORKER, GPU = WantedImage("worker"), WantedImage("worker", "gpu")
 DECLARED = re.compile(r'^variable "(\w+)"', re.MULTILINE)
@@ -57,7 +58,7 @@ def reported() -> list[str]:
 
 @pytest.fixture
 def output(clients: Clients, reported: list[str]) -> OutputHandler:
-    return OutputHandler(BuildInstance(clients, this_process()), io.StringIO(), reported.append)
+    return OutputHandler(BuildInstance(clients), io.StringIO(), reported.append)
 
 
 def test_every_variable_of_the_template_gets_a_value_and_no_other(tmp_path: Path) -> None:
@@ -189,7 +190,9 @@ def packer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakePacker:
 
 
 def built(clients: Clients, spec: BuildSpec, cancellation: Cancellation | None = None) -> str:
-    return build_image(clients, spec, lambda words: None, cancellation or Cancellation())
+    object.__setattr__(spec, "subnet", resolve_subnet(clients, spec.settings))
+    cancellation = cancellation or Cancellation()
+    return build_image(clients, spec, FakeClock(), lambda words: None, cancellation)
 
 
 def test_packer_gets_its_variables_in_a_file_and_its_output_is_kept(
@@ -208,10 +211,12 @@ def test_packer_gets_its_variables_in_a_file_and_its_output_is_kept(
         "var_file": tmp_path / "variables.json",
         "environ": {"PACKER_CACHE_DIR": f"{tmp_path}/packer-cache", "AWS_MAX_TIMEOUT": "2400"},
     }
-    assert json.loads((tmp_path / "variables.json").read_text()) == spec.variables()
+    written = json.loads((tmp_path / "variables.json").read_text())
+    assert written["security_group_id"].startswith("sg-")
+    assert {name: written[name] for name in spec.variables()} == spec.variables()
     log = (tmp_path / "packer.log").read_text()
     assert re.fullmatch(r" +\d+\.\d one\n +\d+\.\d two\n", log)
-    assert output.instance == BuildInstance(clients, spec.owner)
+    assert output.instance == BuildInstance(clients)
 
 
 def test_a_current_packer_sets_up_its_build_instance_itself(
@@ -221,6 +226,8 @@ def test_a_current_packer_sets_up_its_build_instance_itself(
 
     assert packer.given
     assert packer.given[1]["on_line"].instance is None
+    written = json.loads((tmp_path / "variables.json").read_text())
+    assert not {"key_pair_name", "private_key_file", "security_group_id"} & set(written)
 
 
 def test_a_build_that_fails_is_quoted_with_the_end_of_its_output(

@@ -1,35 +1,51 @@
-"""What Packer does not set up is set up as soon as its output names the resource."""
+"""What Packer 1.6.6 cannot set up is made before it runs, or as soon as its output says where."""
+
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from bake.build_instance import BuildInstance
+from bake.build_instance import BuildInstance, access_variables
 from bake.owner import TAG, this_process
+from bake.subnet import resolve_subnet
 from common.clients import Clients
 from common.errors import PipelineError
+from tests.unit.bake.test_build import a_build_spec
+from tests.unit.localcloud.fakes import FakeClock
+
+NAME = "raykiln-bake-worker-20261122120000"
 
 
 @pytest.fixture
 def build_instance(clients: Clients) -> BuildInstance:
-    return BuildInstance(clients, this_process())
+    return BuildInstance(clients)
 
 
-def test_key_pair_and_security_group_are_tagged_with_the_owner_once_both_exist(
-    build_instance: BuildInstance, clients: Clients
+def test_key_pair_and_security_group_have_their_owner_from_the_start_and_go_in_the_end(
+    clients: Clients, clock: FakeClock, tmp_path: Path
 ) -> None:
-    ec2 = clients("ec2")
-    build_instance.handle_output("Creating temporary keypair: raykiln-bake-head-1")
-    ec2.create_key_pair(KeyName="raykiln-bake-head-1")
-    build_instance.handle_output("Creating temporary security group for this instance: packer_1")
-    ec2.create_security_group(GroupName="packer_1", Description="x")
-    build_instance.handle_output(
-        "Authorizing access to port 22 from [10.77.0.1/32] in the temporary security..."
-    )
-
+    ec2, spec = clients("ec2"), a_build_spec(tmp_path)
+    spec = replace(spec, subnet=resolve_subnet(clients, spec.settings))
     ours = [{"Name": f"tag:{TAG}", "Values": [str(this_process())]}]
-    keys = ec2.describe_key_pairs(Filters=ours)["KeyPairs"]
-    groups = ec2.describe_security_groups(Filters=ours)["SecurityGroups"]
-    assert [key["KeyName"] for key in keys] == ["raykiln-bake-head-1"]
-    assert [group["GroupName"] for group in groups] == ["packer_1"]
+
+    with access_variables(clients, spec, clock) as variables:
+        (key,) = ec2.describe_key_pairs(Filters=ours)["KeyPairs"]
+        (group,) = ec2.describe_security_groups(Filters=ours)["SecurityGroups"]
+        assert "PRIVATE KEY" in (tmp_path / "key").read_text()
+    (rule,) = group["IpPermissions"]
+    assert (key["KeyName"], group["GroupName"]) == (NAME, NAME)
+    assert (rule["FromPort"], rule["ToPort"]) == (22, 22)
+    assert [one["CidrIp"] for one in rule["IpRanges"]] == [
+        str(cidr) for cidr in spec.environment.network.operator_cidrs
+    ]
+    assert variables == {
+        "key_pair_name": NAME,
+        "private_key_file": str(tmp_path / "key"),
+        "security_group_id": group["GroupId"],
+    }
+    assert ec2.describe_key_pairs(Filters=ours)["KeyPairs"] == []
+    assert ec2.describe_security_groups(Filters=ours)["SecurityGroups"] == []
+    assert not (tmp_path / "key").exists()
 
 
 def test_imdsv2_is_required_as_soon_as_the_instance_is_named(

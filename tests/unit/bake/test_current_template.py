@@ -128,8 +128,14 @@ def test_all_that_a_build_starts_is_tagged() -> None:
 def test_both_templates_build_the_same_but_for_what_1_6_6_cannot() -> None:
     old, new = source("1.6.6"), source("current")
 
-    assert new.keys() - old.keys() == {"metadata_options", "imds_support", "deprecate_at"}
-    assert {name for name in old if kind(old[name]) != "blocks" and old[name] != new[name]} == set()
+    own_access = {"security_group_id", "ssh_keypair_name", "ssh_private_key_file"}
+    assert old.keys() - new.keys() == own_access
+    assert new.keys() - old.keys() == {
+        *("metadata_options", "imds_support", "deprecate_at", "ami_description"),
+        *("temporary_key_pair_name", "temporary_security_group_source_cidrs"),
+    }
+    both = [name for name in new.keys() & old.keys() if kind(new[name]) != "blocks"]
+    assert [name for name in both if old[name] != new[name]] == []
     (volume,), (other) = (found["launch_block_device_mappings"] for found in (old, new))
     assert options(volume) == options(other[0])
 

@@ -13,6 +13,7 @@ from bake import fresh_instance as module
 from bake.fresh_instance import (
     InstanceSpec,
     SshAccess,
+    create_access,
     delete_group,
     fresh_instance,
     ssh_answers,
@@ -202,9 +203,8 @@ def test_its_key_and_its_group_are_its_own_and_are_deleted_with_it(tmp_path: Pat
     )
 
     with ExitStack() as cleanup:
-        key = module._create_key(aws, a_spec(tmp_path), cleanup)
-        group = module._create_group(aws, a_spec(tmp_path), FakeClock(), cleanup)
-        assert (key.read_text(), group) == ("a key", "sg-1")
+        access = create_access(aws, a_spec(tmp_path), FakeClock(), cleanup)
+        assert (access.key_file.read_text(), access.group_id) == ("a key", "sg-1")
 
     assert aws.requests == [
         (
@@ -215,7 +215,7 @@ def test_its_key_and_its_group_are_its_own_and_are_deleted_with_it(tmp_path: Pat
             "ec2:create_security_group",
             {
                 "GroupName": "a-test",
-                "Description": "SSH from the operator, while an image is tested",
+                "Description": "SSH from the operator, while an image is built or tested",
                 "TagSpecifications": tagged("security-group"),
                 "VpcId": "vpc-1",
             },
@@ -237,7 +237,7 @@ def test_its_key_and_its_group_are_its_own_and_are_deleted_with_it(tmp_path: Pat
         ("ec2:delete_security_group", {"GroupId": "sg-1"}),
         ("ec2:delete_key_pair", {"KeyName": "a-test"}),
     ]
-    assert not key.exists()
+    assert not access.key_file.exists()
 
 
 def listed(state: str, **fields: str) -> dict[str, Any]:

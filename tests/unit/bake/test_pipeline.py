@@ -26,6 +26,7 @@ from common.clients import Clients
 from common.errors import PipelineError
 from common.instance_types import TypeFacts
 from common.progress import Say
+from common.waiting import Clock
 from tests.unit.bake.conftest import register
 from tests.unit.bake.inventories import inventory_json
 from tests.unit.bake.test_attestations import make_key
@@ -71,7 +72,7 @@ class Bench:
         monkeypatch.setattr(pipeline, "build_image", self.build)
         monkeypatch.setattr(pipeline, "run_image_tests", self.test)
 
-    def build(self, clients: Clients, spec: Any, say: Say, cancellation: Cancellation) -> str:
+    def build(self, clients: Clients, spec: Any, *others: Any) -> str:
         if spec.image in self.build_failures:
             raise self.build_failures[spec.image]
         self.ids[spec.image] = register(
@@ -106,6 +107,8 @@ def test_every_image_is_built_tested_and_verified_with_a_line_of_its_own(bench: 
 
     assert found == bench.ids
     assert bench.verified() == sorted(bench.ids.values())
+    found_there = bench.clients("ec2").describe_images(ImageIds=list(found.values()))["Images"]
+    assert {one["Description"] for one in found_there} == {"Ray 2.60.0 head", "Ray 2.60.0 worker"}
     environment = an_environment(images={"require": ["tests", "sbom", "provenance"]})
     assert [
         one for i in images(bench.clients) for one in lacking(bench.clients, environment, i)
@@ -172,7 +175,9 @@ def test_an_image_that_is_only_built_is_neither_tested_nor_verified(bench: Bench
 def test_a_bug_in_one_cancels_the_others(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = Event()
 
-    def build(clients: Clients, spec: Any, say: Say, cancellation: Cancellation) -> str:
+    def build(
+        clients: Clients, spec: Any, clock: Clock, say: Say, cancellation: Cancellation
+    ) -> str:
         if spec.image == HEAD:
             raise ZeroDivisionError
         with cancellation.calling(ended.set):

@@ -39,6 +39,7 @@ def test_packer_gets_all_that_shapes_an_image(tmp_path: Path) -> None:
         "stamp": "20261122120000",
         "source_date_epoch": 0,
         "deprecate_at": "2027-11-22T12:00:00Z",
+        "description": "Ray 2.60.0 worker",
         "git": "abc",
         "tags": {"project": "raykiln"},
     }

@@ -10,18 +10,26 @@ import pytest
 from bake.files import TEMPLATE
 from bake.packer import CURRENT, OLD, Packer, prepare_template
 from common.checkout import REPOSITORY
+from common.clients import Clients
 from tests.unit.bake.test_build import a_build_spec
 
 
 @pytest.fixture
-def variables(tmp_path: Path) -> dict[str, Any]:
-    """The variables that a bake passes."""
+def variables(clients: Clients, tmp_path: Path) -> dict[str, Any]:
+    """The variables that a bake passes to Packer 1.6.6, with a key as EC2 makes it."""
     spec = a_build_spec(tmp_path)
     (spec.wheels.ray / "wheels").mkdir(parents=True)
     (spec.wheels.ray / "requirements.txt").touch()
     spec.empty.mkdir()
     spec.additions.write(spec.added)
-    return spec.variables()
+    key = clients("ec2").create_key_pair(KeyName="a-key", KeyType="ed25519")
+    (tmp_path / "key").write_text(key["KeyMaterial"])
+    access = {
+        "key_pair_name": "a-key",
+        "private_key_file": str(tmp_path / "key"),
+        "security_group_id": "sg-1",
+    }
+    return spec.variables() | access
 
 
 def errors_of(tmp_path: Path, variables: dict[str, Any]) -> str:
@@ -41,7 +49,9 @@ def test_packer_accepts_a_key_of_a_persons_own(tmp_path: Path, variables: dict[s
     assert errors_of(tmp_path, variables | {"kms_key": key}) == ""
 
 
-@pytest.mark.parametrize("missing", ["source_ami", "bake_id", "wheels", "digest", "additions"])
+@pytest.mark.parametrize(
+    "missing", ["source_ami", "bake_id", "wheels", "digest", "additions", "security_group_id"]
+)
 def test_a_variable_without_default_must_be_given(
     tmp_path: Path, variables: dict[str, Any], missing: str
 ) -> None:
