@@ -42,6 +42,8 @@ class AccountAccess(Table):
     # Accounts whose environments may copy the images that this one serves: [promotion] there. For
     # another region of this account: its own id.
     copies_to: tuple[AccountId, ...] = ()
+    # Packer 1.6.6 may bake: the bake role may then tag images and snapshots that nobody has tagged.
+    old_packer: bool = True
     # Whoever deploys may also run the drills that hide or redirect names in Route 53, or break the
     # document pipeline's function.
     drills: bool = False

@@ -1,5 +1,6 @@
 """The desired stack of an environment's account: template, parameters, tags. Pure: no AWS."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -70,6 +71,7 @@ def parameters(environment: Environment, provider_arn: str = "") -> dict[str, st
         "PromotionSource": source,
         "PromotionBucketName": environment.bucket_of(source) if source else "",
         "PromotionImagesBucketName": environment.images_bucket_of(source) if source else "",
+        "OldPacker": "true" if account.old_packer else "false",
         "Drills": "true" if account.drills else "false",
     }
 
@@ -91,7 +93,7 @@ def with_defaults(template: str, values: Mapping[str, str]) -> str:
 
 
 def _with_default(line: str, value: str) -> str:
-    bare = line.replace('Default: "false", ', "").replace('Default: "", ', "")
+    bare = re.sub(r'Default: "[a-z]*", ', "", line)
     return (
         bare.replace(", ", f', Default: "{value}", ', 1)
         if ", " in bare

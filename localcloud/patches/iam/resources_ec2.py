@@ -13,7 +13,7 @@ from moto.core.exceptions import ServiceException
 from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
 
-from localcloud.patches.iam.resources_images import copied, shared_with
+from localcloud.patches.iam.resources_images import copied, made, shared_with
 from localcloud.patches.iam.resources_launch import Launch, Tree, request_tags
 from localcloud.patches.iam.resources_network import CREATES, DELETES_NAMED, NAMED, TOUCHES
 from localcloud.patches.placement_groups import groups_of
@@ -90,7 +90,8 @@ class Namer:
             ]
         if action in ON_INSTANCES:
             ids = parameters.get("InstanceIds") or [parameters.get("InstanceId", "*")]
-            return [(full, self.arn("instance", one), self.tags(one)) for one in ids]
+            named = [(full, self.arn("instance", one), self.tags(one)) for one in ids]
+            return [*named, *(made(action, self, parameters) if action == "CreateImage" else ())]
         if action in ON_TEMPLATES:
             template = self._template(parameters)
             return [(full, self.arn("launch-template", template), self.tags(template))]
@@ -112,9 +113,6 @@ class Namer:
 
     def _created(self, action: str, parameters: Tree) -> Iterator[Named]:
         kind = CREATES.get(action)
-        if action == "CreateImage":
-            yield f"ec2:{action}", self.arn("image", "*"), {}
-            yield f"ec2:{action}", self.arn("snapshot", "*"), {}
         if kind is None:
             return
         name = str(parameters.get(NAMED.get(kind, "")) or "*")

@@ -1,7 +1,8 @@
-"""What copying an image, and sharing a snapshot, need of IAM.
+"""What making or copying an image, and sharing a snapshot, need of IAM.
 
-Follows CopyImage and ModifySnapshotAttribute in "Actions, resources, and condition keys for Amazon
-EC2" (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html) and
+Follows CreateImage, CopyImage and ModifySnapshotAttribute in "Actions, resources, and condition
+keys for Amazon EC2" (https://docs.aws.amazon.com/service-authorization/latest/reference/
+list_amazonec2.html) and
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/copy-ami-permissions.html: a copy needs
 permission on the image that is copied, on its snapshots, on what is made of them, and on the tags.
 """
@@ -26,13 +27,18 @@ def copied(namer: Names, parameters: Tree) -> Iterator[Named]:
     yield "ec2:CopyImage", f"arn:aws:ec2:{region}::image/{source}", {"ec2:ImageID": source}
     if found is not None:
         yield "ec2:CopyImage", f"arn:aws:ec2:{region}::snapshot/{found.ebs_snapshot.id}", {}
+    yield from made("CopyImage", namer, parameters)
+
+
+def made(action: str, namer: Names, parameters: Tree) -> Iterator[Named]:
+    """Yield the image and the snapshots that an action makes, and their tags."""
     given = {kind: list[Tree]() for kind in KINDS}
     for spec in parameters.get("TagSpecifications") or []:
         given[spec["ResourceType"]] += spec.get("Tags") or []
     for kind, tags in given.items():
-        yield "ec2:CopyImage", namer.arn(kind, "*"), request_tags(tags)
+        yield f"ec2:{action}", namer.arn(kind, "*"), request_tags(tags)
         if tags:
-            keys = {**request_tags(tags), "ec2:CreateAction": "CopyImage"}
+            keys = {**request_tags(tags), "ec2:CreateAction": action}
             yield "ec2:CreateTags", namer.arn(kind, "*"), keys
 
 
