@@ -9,12 +9,14 @@ from bake.digest import DigestInputs, image_digest
 from bake.files import LOCK, copy_shaping_files
 from bake.image_wheels import fetch_wheels
 from bake.owner import this_process
-from bake.packer import prepare_template
+from bake.packer import Template, prepare_template
 from bake.plan import BakePlan
 from bake.ray_lock import Target, ray_version
 from bake.spec import BuildSpec, ImageSpec
 from bake.subnet import Subnet, resolve_subnet
 from bake.wanted import WantedImage
+from common.environment import Environment
+from common.errors import Refused
 
 # The lock narrowed to what is added to Ray's own packages, for the image's Python; hashes included.
 ADDED = "added.txt"
@@ -60,6 +62,15 @@ def _spec(
     )
 
 
+def _check_packer(environment: Environment, template: Template) -> None:
+    """Raise Refused for a Packer whose images the bake role may not tag."""
+    if not (template.current or environment.account.old_packer):
+        raise Refused(
+            "Packer 1.6.6 tags images once they exist, which account.old_packer = false forbids",
+            hint="install a current Packer, or set it to true and run account.setup again",
+        )
+
+
 def _subnet(context: BakeContext, image: WantedImage) -> Subnet:
     settings = context.environment.image_named(image.name)
     return resolve_subnet(context.clients, settings, image.place)
@@ -76,6 +87,7 @@ def _builds(
         return {}
     source = copy_shaping_files(folder / "source")
     template = prepare_template(folder / "template", source)
+    _check_packer(context.environment, template)
     lock = (source / LOCK).read_text()
     added = [(image, spec.additions) for image, spec in specs.items()]
     wheels = fetch_wheels(context.environment, added, source, context.cache, context.say)

@@ -99,6 +99,18 @@ def write_templates(environment: "Environment", file: Path) -> None:
         more = file.with_name(f"{name}.yaml")
         write(more, desired_copies.filled_in(environment))
         console.print(f"{more}: upload it after that, as the stack {name}")
+    say_linked_roles(environment)
+
+
+def say_linked_roles(environment: "Environment") -> None:
+    """Print the commands that make the service-linked roles, of which a template has none."""
+    from deploy.account.account_setup import needed_linked_roles
+    from deploy.report.console import console
+
+    console.print("then, for each service-linked role that the account lacks (doctor names them):")
+    for service in needed_linked_roles(environment):
+        command = f"aws iam create-service-linked-role --aws-service-name {service}"
+        console.print(f"    {command}", markup=False)
 
 
 def write(file: Path, text: str) -> None:

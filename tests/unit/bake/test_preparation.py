@@ -1,6 +1,7 @@
 """What the images of a bake need is gathered before the first instance."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from bake.subnet import resolve_subnet
 from bake.wanted import WantedImage
 from common.checkout import REPOSITORY
 from common.clients import Clients
+from common.errors import Refused
 from tests.unit.bake.conftest import register
 from tests.unit.deploy.builders import an_environment
 from tests.unit.localcloud.fakes import FakeClock
@@ -74,6 +76,20 @@ def a_plan(**changes: Any) -> BakePlan:
         "missing": {HEAD: "", GPU: ""},
     }
     return BakePlan(**values | changes)
+
+
+def test_a_packer_whose_images_may_not_be_tagged_is_refused_before_anything_is_made(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(
+        preparation, "prepare_template", lambda into, source: Template(into, current=False)
+    )
+    assert prepare(bench.context, a_plan(), "abc").builds
+
+    strict = an_environment(images={"gpu": {"python": "3.12"}}, account={"old_packer": False})
+    with pytest.raises(Refused, match="= false forbids"):
+        prepare(replace(bench.context, environment=strict, home=tmp_path), a_plan(), "abc")
+    assert len(bench.fetched) == 1
 
 
 def test_each_image_to_build_has_all_that_its_build_takes(bench: Bench) -> None:

@@ -447,6 +447,36 @@ def test_the_head_launches_and_terminates_workers_of_its_own_cluster(
     assert message.startswith("You are not authorized to perform this operation. User: ")
 
 
+def test_an_image_that_is_made_with_tags_needs_permission_to_make_and_to_tag_it_and_its_snapshots(
+    account: Account, launching: Launching, clock: FakeClock
+) -> None:
+    instance = launching.ec2.run_instances(**launching.request())["Instances"][0]["InstanceId"]
+    clock.advance(30)
+    here = "arn:aws:ec2:us-east-1"
+    make = allow("ec2:CreateImage", f"{here}:123456789012:instance/*")
+    made = [f"{here}::image/*", f"{here}::snapshot/*"]
+    creating = {"ec2:CreateAction": "CreateImage"}
+    tags = [
+        {"ResourceType": kind, "Tags": pairs({"raykiln:bake": "a"})}
+        for kind in ("image", "snapshot")
+    ]
+    image = {"InstanceId": instance, "Name": "an-image", "TagSpecifications": tags}
+    no = "UnauthorizedOperation"
+
+    only_of_instances = account.as_role(make)("ec2")
+    assert "image/" in refused(no, only_of_instances.create_image, **image)
+    makes = (make, allow("ec2:CreateImage", made))
+    assert "ec2:CreateTags on resource" in refused(
+        no, account.as_role(*makes)("ec2").create_image, **image
+    )
+    tags_images = allow("ec2:CreateTags", made[0], StringEquals=creating)
+    assert "snapshot/" in refused(
+        no, account.as_role(*makes, tags_images)("ec2").create_image, **image
+    )
+    tags_both = allow("ec2:CreateTags", made, StringEquals=creating)
+    assert account.as_role(*makes, tags_both)("ec2").create_image(**image)["ImageId"]
+
+
 @pytest.mark.parametrize(
     ("change", "what"),
     [

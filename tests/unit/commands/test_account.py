@@ -1,0 +1,35 @@
+"""What the commands account.* print."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commands.account import write_templates
+from tests.unit.deploy.builders import an_environment
+
+COMMAND = "aws iam create-service-linked-role --aws-service-name"
+ALWAYS = ["autoscaling.amazonaws.com", "elasticloadbalancing.amazonaws.com"]
+SPOT_WORKERS = {"cpu": {"instance_types": ["m6i.large"], "min": 0, "max": 1, "market": "spot"}}
+STORED = {"instance_type": "m6i.large", "state": "redis", "redis_node_type": "cache.t4g.small"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "services"),
+    [
+        ({}, ALWAYS),
+        ({"workers": SPOT_WORKERS}, [*ALWAYS, "spot.amazonaws.com"]),
+        ({"head": STORED}, [*ALWAYS, "elasticache.amazonaws.com"]),
+    ],
+)
+def test_a_template_comes_with_the_commands_of_the_service_linked_roles_that_it_cannot_make(
+    settings: dict[str, Any],
+    services: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_templates(an_environment(**settings), tmp_path / "account.yaml")
+
+    lines = capsys.readouterr().out.splitlines()
+    said = [line.strip() for line in lines if "create-service-linked-role" in line]
+    assert said == [f"{COMMAND} {service}" for service in services]
