@@ -42,7 +42,7 @@ class AccountAccess(Table):
     # Accounts whose environments may copy the images that this one serves: [promotion] there. For
     # another region of this account: its own id.
     copies_to: tuple[AccountId, ...] = ()
-    # Packer 1.6.6 may bake: the bake role may then tag images and snapshots that nobody has tagged.
+    # Packer 1.6.6 may bake: then the bake role may make images and snapshots without tags its own.
     old_packer: bool = True
     # Whoever deploys may also run the drills that hide or redirect names in Route 53, or break the
     # document pipeline's function.

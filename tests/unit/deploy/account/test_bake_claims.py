@@ -1,11 +1,12 @@
 """A bake cannot make what others have in the account its own, and then delete, share or open it.
 
 Each test acts as the bake role, in two steps: first the tag that says "ours", then the change. What
-nobody has tagged is out of reach only where Packer 1.6.6 does not bake.
+has no tags is out of reach only where Packer 1.6.6 does not bake.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 from botocore.exceptions import ClientError
@@ -57,7 +58,7 @@ def neighbour(account: Account) -> Neighbour:
 
 
 def give(resource: str, tags: dict[str, str]) -> None:
-    """Tag a resource; nobody but AWS could, with a key that begins with ``aws:``."""
+    """Tag a resource; on AWS only AWS itself can, with a key that begins with ``aws:``."""
     ec2_backends[ACCOUNT][REGION].tags.setdefault(resource, {}).update(tags)
 
 
@@ -72,11 +73,8 @@ def answer(call: Callable[[], object]) -> str:
 
 def claimed(clients: Clients, resource: str) -> list[str]:
     """Return what AWS answers to each way to tag a resource as ours."""
-    ec2 = clients("ec2")
-    return [
-        answer(lambda tags=tags: ec2.create_tags(Resources=[resource], Tags=tags))
-        for tags in CLAIMS
-    ]
+    tag = partial(clients("ec2").create_tags, Resources=[resource])
+    return [answer(partial(tag, Tags=tags)) for tags in CLAIMS]
 
 
 @pytest.mark.parametrize("tags", OF_OTHERS)
@@ -110,7 +108,7 @@ def test_a_snapshot_that_somebody_has_tagged_is_not_made_ours_and_not_deleted(
         assert answer(lambda: clients("ec2").delete_snapshot(SnapshotId=snapshot)) == DENIED
 
 
-def test_without_packer_1_6_6_what_nobody_has_tagged_is_not_made_ours_either(
+def test_without_packer_1_6_6_what_has_no_tags_is_not_made_ours_either(
     account: Account, neighbour: Neighbour, clock: FakeClock
 ) -> None:
     clients = account.as_role("bake")
