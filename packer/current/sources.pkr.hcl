@@ -6,7 +6,8 @@ source "amazon-ebs" "image" {
   ami_name                = "ray-${var.slug}-${var.stamp}-${substr(var.digest, 0, 12)}"
   ami_description         = var.description
   temporary_key_pair_name = "raykiln-bake-${var.slug}-${var.stamp}"
-  # Of the instance, its network interface, the key pair and the security group.
+  # Of the instance, its network interface, the key pair and the security group; of the image and its
+  # snapshots too, until they have their own: by these the bake role may change them.
   run_tags        = local.run_tags
   run_volume_tags = local.run_tags
   snapshot_tags   = local.image_tags

@@ -122,6 +122,8 @@ def test_all_that_a_build_starts_is_tagged() -> None:
 
     assert (found["run_tags"], found["run_volume_tags"]) == ("${local.run_tags}",) * 2
     assert (found["tags"], found["snapshot_tags"]) == ("${local.image_tags}",) * 2
+    # With it, image and snapshots would have no tags until the last step.
+    assert "skip_ami_run_tags" not in found
     assert found["temporary_key_pair_name"] == '"raykiln-bake-${var.slug}-${var.stamp}"'
 
 

@@ -118,6 +118,8 @@ MAY: dict[str, tuple[Try, ...]] = {
         Try("ec2:CreateTags", IMAGE, CLAIMING | BAKED),
         Try("ec2:CreateTags", SNAPSHOT, CLAIMING | BAKED),
         Try("ec2:CreateTags", IMAGE, CLAIMING),
+        # As rules of accounts tag what anyone makes.
+        Try("ec2:CreateTags", IMAGE, CLAIMING | {"aws:ResourceTag/CreatedBy": "a-person"}),
         Try("ec2:CreateTags", SNAPSHOT, CLAIMING),
         Try("ec2:CreateTags", IMAGE, DIGEST | {"aws:RequestTag/raykiln:verified": "now"}),
         Try("ec2:DeleteTags", IMAGE, DIGEST),
@@ -229,7 +231,7 @@ MAY_NOT: dict[str, tuple[Try, ...]] = {
         Try("ec2:CreateTags", f"{EC2}:instance/*", AT_CREATION | INTO_A_CLUSTER),
         Try("ec2:CreateTags", IMAGE, CLAIMING | {"aws:ResourceTag/Name": "theirs"}),
         Try("ec2:CreateTags", SNAPSHOT, CLAIMING | {"aws:ResourceTag/Name": "theirs"}),
-        Try("ec2:CreateTags", IMAGE, CLAIMING | {"aws:ResourceTag/CreatedBy": "Image Builder"}),
+        Try("ec2:CreateTags", IMAGE, CLAIMING | {"aws:ResourceTag/CreatedBy": "EC2 Image Builder"}),
         Try(
             "ec2:CreateTags",
             SNAPSHOT,
