@@ -110,6 +110,7 @@ def build_image(
         if not spec.template.current:
             variables |= cleanup.enter_context(access_variables(clients, spec, clock))
             instance = BuildInstance(clients)
+            cleanup.callback(instance.terminate, clock)
         _run_packer(spec, variables, instance, progress, cancellation)
     return ami_id_in(spec.folder / "manifest.json")
 

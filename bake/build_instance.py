@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from bake.fresh_instance import InstanceSpec, create_access
+from botocore.exceptions import ClientError
+
+from bake.fresh_instance import InstanceSpec, create_access, terminate
 from bake.spec import BuildSpec
-from common.clients import Clients, translated
+from common.clients import Clients, error_code, translated
 from common.waiting import Clock
 
 INSTANCE = re.compile(r"Instance ID: (i-[0-9a-f]+)")
@@ -32,7 +34,7 @@ def access_variables(clients: Clients, spec: BuildSpec, clock: Clock) -> Iterato
         owner=spec.owner,
         folder=spec.folder,
     )
-    with ExitStack() as cleanup, translated("the build instance's key pair and group"):
+    with translated("the build instance's key pair and group"), ExitStack() as cleanup:
         access = create_access(clients, instance, clock, cleanup)
         yield {
             "key_pair_name": name,
@@ -46,11 +48,21 @@ class BuildInstance:
     """The build instance of one role, which Packer's output names."""
 
     clients: Clients
+    instance_id: str = ""
 
     def handle_output(self, words: str) -> None:
         """Act on a line of Packer's output; raises PipelineError when AWS rejects a call."""
         if started := INSTANCE.search(words):
+            self.instance_id = started[1]
             self._require_tokens(started[1])
+
+    def terminate(self, clock: Clock) -> None:
+        """Terminate it, which Packer has done unless it was killed, so that its group can go."""
+        try:
+            terminate(self.clients, (self.instance_id,) if self.instance_id else (), clock)
+        except ClientError as error:
+            if error_code(error) != "InvalidInstanceID.NotFound":
+                raise
 
     def _require_tokens(self, instance_id: str) -> None:
         """Require IMDSv2 (ModifyInstanceMetadataOptions in the EC2 API Reference)."""

@@ -74,7 +74,7 @@ def fresh_instance(
     PipelineError when the instance does not boot.
     """
     environment = spec.environment
-    with ExitStack() as cleanup, translated(f"booting {spec.ami_id}"):
+    with translated(f"booting {spec.ami_id}"), ExitStack() as cleanup:
         access = create_access(clients, spec, clock, cleanup)
         instance_id = _launch(clients, spec, access.group_id)
         cleanup.callback(terminate, clients, (instance_id,), clock)

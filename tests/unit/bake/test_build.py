@@ -189,10 +189,15 @@ def packer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakePacker:
     return made
 
 
-def built(clients: Clients, spec: BuildSpec, cancellation: Cancellation | None = None) -> str:
+def built(
+    clients: Clients,
+    spec: BuildSpec,
+    cancellation: Cancellation | None = None,
+    clock: FakeClock | None = None,
+) -> str:
     object.__setattr__(spec, "subnet", resolve_subnet(clients, spec.settings))
     cancellation = cancellation or Cancellation()
-    return build_image(clients, spec, FakeClock(), lambda words: None, cancellation)
+    return build_image(clients, spec, clock or FakeClock(), lambda words: None, cancellation)
 
 
 def test_packer_gets_its_variables_in_a_file_and_its_output_is_kept(
@@ -270,6 +275,23 @@ def test_a_build_that_ends_as_it_was_cancelled_is_no_failure_of_packers(
 
     with pytest.raises(Cancelled):
         built(clients, a_build_spec(tmp_path), cancellation)
+
+
+def test_nothing_is_left_of_a_build_whose_packer_was_killed(
+    clients: Clients, clock: FakeClock, tmp_path: Path, packer: FakePacker
+) -> None:
+    ec2 = clients("ec2")
+    (made,) = ec2.run_instances(ImageId="ami-1", MinCount=1, MaxCount=1)["Instances"]
+    packer.lines = [f"    ray.amazon-ebs.image: Instance ID: {made['InstanceId']}"]
+    packer.failure = sh.SignalException_SIGKILL("packer", b"", b"")
+
+    with pytest.raises(PipelineError, match="Instance ID"):
+        built(clients, a_build_spec(tmp_path), clock=clock)
+
+    (seen,) = ec2.describe_instances()["Reservations"][0]["Instances"]
+    groups = [group["GroupName"] for group in ec2.describe_security_groups()["SecurityGroups"]]
+    assert seen["State"]["Name"] == "terminated"
+    assert (ec2.describe_key_pairs()["KeyPairs"], groups) == ([], ["default"])
 
 
 def test_an_image_whose_build_instance_was_not_set_up_is_a_failure(
