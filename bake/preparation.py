@@ -20,6 +20,10 @@ from common.errors import Refused
 
 # The lock narrowed to what is added to Ray's own packages, for the image's Python; hashes included.
 ADDED = "added.txt"
+OLD_PACKER = (
+    "install a current Packer (docs/images.md#which-packer); or set [account] old_packer = true, "
+    "and run account.setup again"
+)
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,8 @@ def _check_packer(environment: Environment, template: Template) -> None:
     """Raise Refused for a Packer whose images the bake role may not tag."""
     if not (template.current or environment.account.old_packer):
         raise Refused(
-            "Packer 1.6.6 tags images once they exist, which account.old_packer = false forbids",
-            hint="install a current Packer, or set it to true and run account.setup again",
+            "Packer 1.6.6 tags images once they exist, which the bake role may not",
+            hint=OLD_PACKER,
         )
 
 

@@ -43,7 +43,7 @@ class AccountAccess(Table):
     # another region of this account: its own id.
     copies_to: tuple[AccountId, ...] = ()
     # Packer 1.6.6 may bake: then the bake role may make images and snapshots without tags its own.
-    old_packer: bool = True
+    old_packer: bool = False
     # Whoever deploys may also run the drills that hide or redirect names in Route 53, or break the
     # document pipeline's function.
     drills: bool = False

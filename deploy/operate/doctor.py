@@ -61,7 +61,7 @@ def diagnose(
     tools too.
     """
     here: list[tuple[str, Look]] = [
-        ("Packer", packer),
+        ("Packer", partial(packer, environment)),
         ("ssh", ssh),
         ("disk", partial(disk, cache)),
         *([("session tools", session_tools)] if sessions else []),

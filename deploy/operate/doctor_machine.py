@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bake.packer import NEEDS_PLUGINS
+from bake.preparation import OLD_PACKER
 from common.environment import Environment
 from deploy.operate.diagnosis import Diagnosis, State
 from deploy.reach.plugin import PLUGIN, NotReached, find_plugin
@@ -21,8 +22,8 @@ CONNECT_SECONDS = 3.0
 PLUGIN_USES = "head.shell, and from outside of the VPC deploy, verify, job and connect, need it"
 
 
-def packer() -> Iterator[Diagnosis]:
-    """Look for Packer and, from 1.7 on, its plugin for Amazon."""
+def packer(environment: Environment) -> Iterator[Diagnosis]:
+    """Look for Packer and, from 1.7 on, its plugin for Amazon; an older one must be allowed."""
     said = _output("packer", "version")
     words = re.search(r"v(\d+)\.(\d+)\.(\d+)", said or "")
     if not words:
@@ -33,6 +34,10 @@ def packer() -> Iterator[Diagnosis]:
     shown = ".".join(map(str, version))
     if version < OLDEST_PACKER:
         yield Diagnosis("Packer", "fail", f"version {shown}", "install 1.6.6 or later")
+        return
+    if version < NEEDS_PLUGINS and not environment.account.old_packer:
+        seen = f"version {shown} tags images once they exist, which the bake role may not"
+        yield Diagnosis("Packer", "fail", seen, OLD_PACKER)
         return
     yield Diagnosis("Packer", "pass", f"version {shown}")
     if version >= NEEDS_PLUGINS:

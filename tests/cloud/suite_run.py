@@ -62,6 +62,7 @@ class SuiteRun:
             "head": {"instance_type": base.head.instance_type, "image": self.name},
             "workers": self.group(group.instance_types[0]),
             "nodes": self.nodes(given.get("nodes", {})),
+            "account": {"old_packer": base.account.old_packer},
             "dns": {"zone": f"{self.name}.internal"},
             "limits": given.get("limits", {}),
             "rollout": ROLLOUT,

@@ -55,7 +55,7 @@ def on_local_cloud(file: Path, **head: Any) -> dict[str, Any]:
         "alarms": {"email": ""},
         "limits": local["limits"],
         "rollout": local["rollout"],
-        "account": {"repository": REPOSITORY},
+        "account": {"repository": REPOSITORY, "old_packer": True},
     }
     environment = environment_from(made, file)
     return made | {"nodes": {"permissions_boundary": boundary_arn(environment)}}

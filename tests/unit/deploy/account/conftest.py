@@ -76,6 +76,13 @@ def an_account(clock: FakeClock) -> Account:  # noqa: F811 - a fixture's name
     return Account(environment, administrator)
 
 
+def with_old_packer(account: Account, clock: FakeClock) -> Account:  # noqa: F811 - a fixture's name
+    """Let Packer 1.6.6 bake."""
+    environment = an_environment_within(account={"old_packer": True})
+    set_up_account(account.administrator, environment, clock=clock, progress=Silent())
+    return Account(environment, account.administrator)
+
+
 @pytest.fixture
 def deployed_by_role(
     account: Account,

@@ -29,7 +29,7 @@ from localcloud.patches.iam import enforced, role_decides
 from localcloud.patches.iam.policies import Answer, Check
 from localcloud.patches.iam.record import Decision, decisions
 from tests.unit.bake.test_build import a_build_spec
-from tests.unit.deploy.account.conftest import Account, CheckedClients
+from tests.unit.deploy.account.conftest import Account, CheckedClients, with_old_packer
 from tests.unit.deploy.account.neighbours import without_tags
 from tests.unit.localcloud.fakes import FakeClock
 
@@ -67,7 +67,7 @@ def _ssh_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_with_packer_1_6_6_it_bakes_and_may_nothing_beside(
     account: Account, clock: FakeClock, tmp_path: Path
 ) -> None:
-    clients = account.as_role("bake")
+    clients = with_old_packer(account, clock).as_role("bake")
 
     with enforced(), decisions() as decided:
         subnet = resolve_subnet(clients, account.environment.image)

@@ -11,7 +11,7 @@ import pytest
 
 from localcloud.patches.iam import role_decides
 from localcloud.patches.iam.policies import Answer
-from tests.unit.deploy.account.conftest import Account
+from tests.unit.deploy.account.conftest import Account, with_old_packer
 from tests.unit.deploy.account.neighbours import (
     BOUNDARY,
     EC2,
@@ -25,6 +25,7 @@ from tests.unit.deploy.account.neighbours import (
     Keys,
     Try,
 )
+from tests.unit.localcloud.fakes import FakeClock
 
 BAKING: Keys = {"aws:RequestTag/raykiln:bake": "host-1"}
 BAKED: Keys = {"aws:ResourceTag/raykiln:bake": "host-1"}
@@ -117,10 +118,6 @@ MAY: dict[str, tuple[Try, ...]] = {
         ),
         Try("ec2:CreateTags", IMAGE, CLAIMING | BAKED),
         Try("ec2:CreateTags", SNAPSHOT, CLAIMING | BAKED),
-        Try("ec2:CreateTags", IMAGE, CLAIMING),
-        # As rules of accounts tag what anyone makes.
-        Try("ec2:CreateTags", IMAGE, CLAIMING | {"aws:ResourceTag/CreatedBy": "a-person"}),
-        Try("ec2:CreateTags", SNAPSHOT, CLAIMING),
         Try("ec2:CreateTags", IMAGE, DIGEST | {"aws:RequestTag/raykiln:verified": "now"}),
         Try("ec2:DeleteTags", IMAGE, DIGEST),
         Try("ec2:CreateImage", INSTANCE, BAKED),
@@ -366,6 +363,15 @@ MAY_NOT: dict[str, tuple[Try, ...]] = {
 }
 
 
+# What the bake role may only where Packer 1.6.6 bakes.
+WITH_OLD_PACKER = (
+    Try("ec2:CreateTags", IMAGE, CLAIMING),
+    # As rules of accounts tag what anyone makes.
+    Try("ec2:CreateTags", IMAGE, CLAIMING | {"aws:ResourceTag/CreatedBy": "a-person"}),
+    Try("ec2:CreateTags", SNAPSHOT, CLAIMING),
+)
+
+
 def wrong(kind: str, tries: tuple[Try, ...], allowed: bool) -> Iterator[str]:
     """Yield what a role is denied though it must be allowed, or the other way round."""
     for one in tries:
@@ -382,3 +388,15 @@ def test_a_role_may_what_it_needs(account: Account, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["bake", "deploy", "scientist"])
 def test_a_role_may_nothing_beside(account: Account, kind: str) -> None:
     assert list(wrong(kind, MAY_NOT[kind], allowed=False)) == []
+
+
+def test_what_has_no_tags_is_tagged_only_where_packer_1_6_6_bakes(
+    account: Account, clock: FakeClock
+) -> None:
+    assert list(wrong("bake", WITH_OLD_PACKER, allowed=False)) == []
+
+    with_old_packer(account, clock)
+
+    assert list(wrong("bake", WITH_OLD_PACKER, allowed=True)) == []
+    assert list(wrong("bake", MAY["bake"], allowed=True)) == []
+    assert list(wrong("bake", MAY_NOT["bake"], allowed=False)) == []

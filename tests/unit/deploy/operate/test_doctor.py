@@ -23,11 +23,16 @@ from deploy.plan.road_preflight import road_findings
 from localcloud.account import ec2_backend
 from localcloud.patches.iam import enforced
 from localcloud.patches.iam.record import decisions
-from tests.unit.deploy.account.conftest import Account, account  # noqa: F401 - a fixture
+from tests.unit.deploy.account.conftest import (  # noqa: F401 - a fixture
+    Account,
+    account,
+    with_old_packer,
+)
 from tests.unit.deploy.builders import REGION, an_environment
 from tests.unit.deploy.conftest import bake
 from tests.unit.deploy.plan.test_vpc_preflight import Vpc
 from tests.unit.deploy.reach.plugins import install_plugin
+from tests.unit.localcloud.fakes import FakeClock
 
 READS = ("Describe", "Get", "List", "Head")
 
@@ -53,14 +58,19 @@ def diagnosed(clients: Clients, tmp_path: Path, **changes: Any) -> dict[str, lis
 
 def test_a_ready_account_passes_and_nothing_is_changed(
     account: Account,  # noqa: F811 - a fixture
+    clock: FakeClock,
     tmp_path: Path,
 ) -> None:
     nodes = {"permissions_boundary": account.environment.nodes.permissions_boundary}
-    clients = account.as_role("deploy")
+    clients = with_old_packer(account, clock).as_role("deploy")
 
     with enforced(), decisions() as decided:
         found = diagnosed(
-            clients, tmp_path, nodes=nodes, network={"operator_cidrs": ["10.77.0.1/32"]}
+            clients,
+            tmp_path,
+            nodes=nodes,
+            network={"operator_cidrs": ["10.77.0.1/32"]},
+            account={"old_packer": True},
         )
 
     states = {one.name: (one.state, one.seen) for every in found.values() for one in every}
@@ -303,21 +313,23 @@ def test_quotas_that_cannot_be_read_are_a_warning(
 
 
 @pytest.mark.parametrize(
-    ("said", "states"),
+    ("said", "old_packer", "states"),
     [
-        (None, ["fail"]),
-        ("Packer v1.4.0\n", ["fail"]),
-        ("Packer v1.6.6\n", ["pass"]),
-        ("Packer v1.11.2\n", ["pass", "fail"]),
+        (None, True, ["fail"]),
+        ("Packer v1.4.0\n", True, ["fail"]),
+        ("Packer v1.6.6\n", True, ["pass"]),
+        ("Packer v1.6.6\n", False, ["fail"]),
+        ("Packer v1.11.2\n", False, ["pass", "fail"]),
     ],
 )
 def test_packer_is_judged_by_its_version(
-    monkeypatch: pytest.MonkeyPatch, said: str | None, states: list[str]
+    monkeypatch: pytest.MonkeyPatch, said: str | None, old_packer: bool, states: list[str]
 ) -> None:
+    environment = an_environment(account={"old_packer": old_packer})
     answers = {"version": said, "plugins": ""}
     monkeypatch.setattr(doctor_machine, "_output", lambda *command: answers[command[1]])
 
-    assert [one.state for one in doctor_machine.packer()] == states
+    assert [one.state for one in doctor_machine.packer(environment)] == states
 
 
 def test_the_versions_that_packer_itself_takes_are_the_template_s() -> None:
