@@ -4,7 +4,8 @@ Touches AWS and the cluster; terminates the leader's instance.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from common.clients import Clients, translated
 from common.environment import Environment
@@ -15,9 +16,9 @@ from deploy.cluster.heartbeat import ready_count
 from deploy.cluster.instances import Instance
 from deploy.cluster.ray_api import alive_workers
 from deploy.cluster.state import Lease, find_lease
-from deploy.verify.check import Check
+from deploy.verify.check import Check, check
 from deploy.verify.checked_cluster import CheckedCluster
-from deploy.verify.cluster_checks import new_job_id
+from deploy.verify.cluster_checks import autoscaler_works, new_job_id
 
 LIMIT = 180.0  # seconds within which the workers must be back
 TIMEOUT = 600.0  # seconds of waiting, longer than LIMIT to report how long it really took
@@ -27,6 +28,7 @@ LEASE = "the lease is taken"
 READY = "HeadReady arrives"
 WORKERS = "the workers are back"
 JOB = "job submission works at the stable name"
+AUTOSCALER = "the autoscaler completes a round"
 
 Look = Callable[[], str]  # what was reached; empty when nothing yet
 
@@ -53,6 +55,8 @@ def check_head_loss(
 ) -> tuple[Check, ...]:
     """Terminate the leader's instance; return one check for each phase, timed from then.
 
+    The last one is that lost workers are replaced again.
+
     Raises Refused when the cluster is not healthy before that.
     """
     cluster = CheckedCluster(clients, environment, clock)
@@ -61,7 +65,9 @@ def check_head_loss(
         clients("ec2").terminate_instances(InstanceIds=[before.leader.id])
     progress(f"{before.leader.id} is terminated")
     reached = watch(_looks(cluster, before), clock=clock, begun=before.begun, progress=progress)
-    return tuple(_check(name, reached) for name in (LAUNCHED, LEASE, READY, WORKERS, JOB))
+    phases = (_check(name, reached) for name in (LAUNCHED, LEASE, READY, WORKERS, JOB))
+    works = check(_named(AUTOSCALER), partial(autoscaler_works, cluster), clock=clock)
+    return (*phases, replace(works, seconds=clock.now() - before.begun))
 
 
 def watch(
@@ -156,8 +162,12 @@ def _quietly(look: Look) -> str:
 
 def _check(name: str, reached: dict[str, tuple[float, str]]) -> Check:
     if name not in reached:
-        return Check(f"head lost: {name}", False, f"not within {TIMEOUT:.0f} s", TIMEOUT)
+        return Check(_named(name), False, f"not within {TIMEOUT:.0f} s", TIMEOUT)
     seconds, words = reached[name]
     in_time = name != WORKERS or seconds <= LIMIT
     seen = words if in_time else f"{words}, after more than {LIMIT:.0f} s"
-    return Check(f"head lost: {name}", in_time, seen, seconds)
+    return Check(_named(name), in_time, seen, seconds)
+
+
+def _named(phase: str) -> str:
+    return f"head lost: {phase}"
