@@ -19,7 +19,7 @@ from common.waiting import Clock
 from deploy.documents.contents import contents_of
 from deploy.documents.pause import change_pause
 from deploy.foundation.stack import Stack, find_stack
-from deploy.foundation.stack_changes import remove_stack
+from deploy.foundation.stack_changes import remove_stack, settled_stack
 from deploy.release.config_bucket import remove_documents
 from documents.control.items import from_item
 
@@ -59,7 +59,7 @@ class Destruction:
 
     def run(self, progress: Progress) -> None:
         """Delete everything; raises PipelineError naming what could not be deleted."""
-        stack = self._stack()
+        stack = self._settled(progress)
         if stack is None:
             return
         # Once its deletion has begun, nothing writes any more, and the tables were exported. That
@@ -75,6 +75,16 @@ class Destruction:
         progress.begin(f"delete the stack {stack.name}")
         self._delete(stack, progress)
         progress.end("deleted")
+
+    def _settled(self, progress: Progress) -> Stack | None:
+        """Return the stack once what a killed run had begun is over: it may run only then."""
+        stack = self._stack()
+        if not (stack and stack.in_progress):
+            return stack
+        progress.begin(f"wait for the stack {stack.name} ({stack.status})")
+        left = settled_stack(self.clients, stack.name, clock=self.clock, progress=progress.say)
+        progress.end(left.status if left else "deleted")
+        return left
 
     def _delete(self, stack: Stack, progress: Progress) -> None:
         try:

@@ -76,6 +76,14 @@ def remove_stack(clients: Clients, name: str, *, clock: Clock, progress: Say = s
     return True
 
 
+def settled_stack(
+    clients: Clients, name: str, *, clock: Clock, progress: Say = say_nothing
+) -> Stack | None:
+    """Return the stack once no operation is in progress; None when there is none, or no more."""
+    stack = find_stack(clients, name)
+    return _settled(clients, stack, clock=clock, progress=progress) if stack else None
+
+
 def _settled(clients: Clients, stack: Stack, *, clock: Clock, progress: Say) -> Stack | None:
     """Return the stack once no operation is in progress; None when it was deleted meanwhile."""
     if not stack.in_progress:
@@ -89,9 +97,7 @@ def usable_stack(clients: Clients, name: str, *, clock: Clock) -> Stack | None:
 
     Deletes one whose creation failed. Raises PipelineError for one that a person must repair.
     """
-    stack = find_stack(clients, name)
-    if stack:
-        stack = _settled(clients, stack, clock=clock, progress=say_nothing)
+    stack = settled_stack(clients, name, clock=clock)
     if stack and stack.status in NEVER_CREATED:
         _delete(clients, stack, clock=clock, progress=say_nothing)
         return None

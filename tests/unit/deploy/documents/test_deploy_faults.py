@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from common.clients import Clients
-from tests.unit.deploy.documents.pipeline import Pipeline
+from deploy.foundation.stack import find_stack
+from tests.unit.deploy.documents.pipeline import STACK, Pipeline
 from tests.unit.deploy.documents.test_deploy import Operator, left, put
 from tests.unit.localcloud.conftest import a_world
 from tests.unit.localcloud.fakes import FakeClock, FakeDriver
@@ -129,3 +130,26 @@ def test_who_is_killed_at_any_change_runs_it_again(story: str) -> None:
         chosen = [(at, number % 2 == 1) for number, at in enumerate(first[::5])]
     for at, after in chosen:
         trial(story, Calls(at, after))
+
+
+def test_what_a_killed_deploy_has_begun_is_paused_before_it_is_deleted() -> None:
+    clock = FakeClock()
+    with a_world(clock, FakeDriver(clock)):
+        operator = Operator(Pipeline(clock))
+        aws, counted = operator.aws, Calls()
+        aws.clients, clients = Watched(counted), aws.clients
+        operator.deploy()
+        operator.destroy()
+        killed = Calls(counted.names.index("ExecuteChangeSet"), after=True)
+        aws.clients = Watched(killed)
+        with pytest.raises(Killed):
+            operator.deploy()
+        stack = find_stack(clients, STACK)
+        assert stack
+        assert stack.status == "CREATE_IN_PROGRESS"
+
+        aws.clients = Watched(later := Calls())
+        operator.destroy()
+
+        assert later.names.index("ExecuteChangeSet") < later.names.index("DeleteStack")
+        assert left(operator) == []
