@@ -9,12 +9,11 @@ from botocore.exceptions import ClientError
 
 from common.clients import Clients, error_code, translated
 from common.environment import Environment
-from common.errors import Refused
 from deploy.documents.cluster_preflight import cluster_findings
 from deploy.documents.network_preflight import network_findings
 from deploy.documents.quota_preflight import quota_findings
 from deploy.foundation.stack import Foundation, Stack
-from deploy.plan.finding import Finding
+from deploy.plan.finding import Finding, refuse_fatal
 from deploy.plan.look_up import DENIED, look_up
 
 BUCKET = "S3BucketName"
@@ -44,12 +43,7 @@ def preflight(
         *_place(clients, environment, stack, cluster),
         *others,
     )
-    if fatal := [finding for finding in findings if finding.fatal]:
-        raise Refused(
-            f"the documents of {environment.name} cannot be deployed:\n"
-            + "\n".join(f"  {finding.words}" for finding in fatal),
-            hint="; ".join(dict.fromkeys(finding.hint for finding in fatal)),
-        )
+    refuse_fatal(f"the documents of {environment.name}", findings)
     return findings
 
 

@@ -12,7 +12,7 @@ from deploy.foundation.stack import Foundation
 from deploy.plan.access_preflight import access_findings
 from deploy.plan.account_preflight import account_findings
 from deploy.plan.file_system_preflight import file_system_findings
-from deploy.plan.finding import Finding
+from deploy.plan.finding import Finding, refuse_fatal
 from deploy.plan.key_preflight import key_findings
 from deploy.plan.offers import launch_zones, offer_findings
 from deploy.plan.quotas import quota_findings
@@ -70,13 +70,7 @@ def preflight(
         *quota_findings(clients, environment, facts),
         *others,
     )
-    fatal = [finding for finding in findings if finding.fatal]
-    if fatal:
-        raise Refused(
-            f"{environment.name} cannot be deployed:\n"
-            + "\n".join(f"  {finding.words}" for finding in fatal),
-            hint="; ".join(dict.fromkeys(finding.hint for finding in fatal)),
-        )
+    refuse_fatal(environment.name, findings)
     return findings
 
 
