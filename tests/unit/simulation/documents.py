@@ -8,9 +8,12 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
+from boto3.s3 import inject
+from boto3.s3.transfer import TransferConfig
 from moto.ssm.models import ssm_backends
 
 from common.clients import Clients
@@ -182,7 +185,10 @@ class DocumentsWatch(Watch):
 
 @contextmanager
 def seen_from_inside(application: Application) -> Iterator[None]:
-    """Have deploy ask Ray and the application in the simulation; the secrets it reads first."""
+    """Have deploy ask Ray and the application in the simulation; the secrets it reads first.
+
+    Uploads have no threads of their own: a call that one makes could not be tried on a copy.
+    """
 
     def ray(clients: Clients, environment: Environment) -> DocumentsRay:
         cluster_token(clients, environment)
@@ -199,6 +205,7 @@ def seen_from_inside(application: Application) -> Iterator[None]:
         patch.setattr(in_use, "ray_api", ray)
         patch.setattr(in_use, "Api", Api)
         patch.setattr(on_cluster, "ray_api", ray)
+        patch.setattr(inject, "TransferConfig", partial(TransferConfig, use_threads=False))
         yield
 
 

@@ -9,6 +9,7 @@ import gc
 import os
 import shutil
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -19,10 +20,13 @@ from tests.simulation.cloud import Cloud
 class Copy:
     """A copy of this process, made by the constructor: ``is_this`` tells the two apart.
 
-    ``folder`` is what the two share; the original waits for ``failure`` before it goes on.
+    ``folder`` is what the two share; the original waits for ``failure`` before it goes on. Raises
+    RuntimeError in a thread: it alone would be copied, and the copy would never end.
     """
 
     def __init__(self, folder: Path) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("a copy of this process can be made by its main thread only")
         self._folder, self._kept = folder, Path(tempfile.mkdtemp(prefix="simulated-files-"))
         shutil.copytree(folder, self._kept / "files")
         self._reader, self.writer = os.pipe()
