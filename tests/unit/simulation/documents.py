@@ -24,7 +24,7 @@ from deploy.cluster.ray_access import cluster_token
 from deploy.cluster.ray_api import Actor
 from deploy.documents import in_use, on_cluster
 from deploy.documents.deploy import Deployment
-from deploy.documents.destroy import Destruction
+from deploy.documents.destroy import EXPORT, Destruction
 from deploy.documents.image import GivenImage
 from deploy.documents.pause import change_pause
 from deploy.documents.pipeline import Pipeline
@@ -248,11 +248,15 @@ def keys() -> list[tuple[str, bool]]:
 
 
 def objects() -> list[str]:
-    """Return the keys of all versions in the pipeline's bucket; none without a bucket."""
+    """Return the keys of all versions in the pipeline's bucket; none without a bucket.
+
+    An export that was written again is the newest one: the older versions harm nothing.
+    """
     s3 = client("s3")
     if BUCKET not in {one["Name"] for one in s3.list_buckets()["Buckets"]}:
         return ["there is no bucket"]
-    return [one["Key"] for one in s3.list_object_versions(Bucket=BUCKET).get("Versions", [])]
+    versions = s3.list_object_versions(Bucket=BUCKET).get("Versions", [])
+    return [one["Key"] for one in versions if one["IsLatest"] or not one["Key"].startswith(EXPORT)]
 
 
 def policies(cluster: Cluster) -> list[str]:
