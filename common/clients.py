@@ -132,7 +132,7 @@ def translated(doing: str) -> Iterator[None]:
             yield
     except ClientError as error:
         words = error.response.get("Error", {}).get("Message", "")
-        hint = hint_for(error_code(error))
+        hint = hint_for(error_code(error), words)
         kind = Denied if hint == PERMISSIONS else Unanswered
         raise kind(f"{doing}: AWS answered {error_code(error)}: {words}", hint=hint) from error
     except BotoCoreError as error:

@@ -1,4 +1,4 @@
-"""What to do about an error that AWS answers, by its code. Pure: no AWS.
+"""What to do about an error that AWS answers, by its code and words. Pure: no AWS.
 
 Services name the same trouble differently, so codes are compared by what they begin or end with,
 or contain. Codes of many services:
@@ -9,9 +9,12 @@ docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
 import re
 
 CREDENTIALS = "renew the credentials: `aws sso login`, or choose another AWS_PROFILE"
-# EC2 answers RequestExpired for both.
+# EC2 answers RequestExpired and AuthFailure for both: github.com/aws/aws-sdk-java/issues/519.
 EXPIRED = f"{CREDENTIALS}; or correct this machine's clock"
 CLOCK = "correct this machine's clock: AWS refuses requests that are more than 5 minutes off"
+# Said with the code of a wrong signature, SignatureDoesNotMatch or InvalidSignatureException:
+# docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
+UNTIMELY = re.compile(r"^Signature (expired|not yet current)\b")
 PERMISSIONS = "allow that action to the credentials in use; does a policy above them deny it?"
 ABSENT = "correct its name or id in the environment's file, or create it; is the region right?"
 VALUE = "correct the value that AWS names, in the environment's file"
@@ -30,10 +33,10 @@ HINTS = tuple(
     (re.compile(pattern), hint)
     for pattern, hint in (
         (r"^RequestTimeTooSkewed$|^RequestInTheFuture|RequestHasExpired$", CLOCK),
-        (r"^RequestExpired$", EXPIRED),
+        (r"^RequestExpired$|^AuthFailure$", EXPIRED),
         (
-            r"^ExpiredToken|^TokenRefreshRequired$|^InvalidClientTokenId$|^AuthFailure$|"
-            r"^UnrecognizedClient|^InvalidAccessKeyId$|^SignatureDoesNotMatch$|"
+            r"^ExpiredToken|^TokenRefreshRequired$|^InvalidClientTokenId$|^UnrecognizedClient|"
+            r"^InvalidAccessKeyId$|^SignatureDoesNotMatch$|"
             r"^InvalidSignature|^IncompleteSignature|^MissingAuthenticationToken|^InvalidToken$",
             CREDENTIALS,
         ),
@@ -79,6 +82,8 @@ HINTS = tuple(
 )
 
 
-def hint_for(code: str) -> str:
-    """Return what to do about an error with this code, for example ``ValidationError``."""
+def hint_for(code: str, words: str = "") -> str:
+    """Return what to do about an error, by its code, as ``ValidationError``, and AWS's words."""
+    if UNTIMELY.match(words):
+        return CLOCK
     return next((hint for pattern, hint in HINTS if pattern.search(code)), UNKNOWN)

@@ -71,11 +71,16 @@ def diagnose(
     try:
         caller = check_credentials(clients, environment)
     except PipelineError as error:
+        if clients.ahead:
+            yield _clock(clients)
         yield Diagnosis("credentials", "fail", error.message, error.hint)
         return
     yield Diagnosis("credentials", "pass", caller)
+    clock = _clock(clients)
+    yield clock
+    if clock.state == "fail":  # STS tolerates more than what would be asked next
+        return
     there: list[tuple[str, Look]] = [
-        ("clock", partial(_clock, clients)),
         ("roles", partial(_roles, clients, environment)),
         ("boundary", partial(_boundary, clients, environment)),
         ("service-linked roles", partial(_linked_roles, clients, environment)),
@@ -102,14 +107,14 @@ def called_services(environment: Environment) -> tuple[str, ...]:
     return (*SERVICES, FILE_SYSTEMS) if any(one.efs for one in nodes) else SERVICES
 
 
-def _clock(clients: Clients) -> Iterator[Diagnosis]:
+def _clock(clients: Clients) -> Diagnosis:
+    """Judge the clock by the Date of AWS's last answer, which may have been a refusal."""
     off = abs(clients.ahead)
-    state: State = "fail" if off >= AWS_TOLERATES else "warning"
     if off == 0:
-        yield Diagnosis("clock", "pass", "agrees with AWS's")
-    else:
-        hint = "set it by NTP: AWS refuses requests that are five minutes off"
-        yield Diagnosis("clock", state, f"{off:.0f} s off AWS's", hint)
+        return Diagnosis("clock", "pass", "agrees with AWS's")
+    state: State = "fail" if off >= AWS_TOLERATES else "warning"
+    hint = "set it by NTP: AWS refuses requests that are five minutes off"
+    return Diagnosis("clock", state, f"{off:.0f} s off AWS's", hint)
 
 
 def _roles(clients: Clients, environment: Environment) -> Iterator[Diagnosis]:

@@ -2,7 +2,8 @@
 
 Follows "Common error types" of the services' API references and "Access denied error message
 examples" (docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html): EC2 says
-UnauthorizedOperation, JSON services AccessDeniedException, the others AccessDenied.
+UnauthorizedOperation, JSON services AccessDeniedException, the others AccessDenied. EC2 does not
+say what is wrong with credentials, or that it is the time (github.com/aws/aws-sdk-java/issues/519).
 """
 
 from typing import Any, NoReturn
@@ -14,6 +15,7 @@ from moto.s3.exceptions import S3ClientError
 from werkzeug.exceptions import HTTPException
 
 from localcloud.patches.iam.policies import Answer, Check
+from localcloud.patches.iam.signatures import SKEWED
 
 JSON = ("json", "rest-json")
 
@@ -60,9 +62,9 @@ def reason_of(arn: str, check: Check, answer: Answer, kind: str) -> str:
 
 def unknown_key(response: Any, protocol: str) -> NoReturn:
     """Refuse an unknown key or session token."""
-    code = {"ec2": "AuthFailure", **dict.fromkeys(JSON, "UnrecognizedClientException")}.get(
-        protocol, "InvalidClientTokenId"
-    )
+    if protocol == "ec2":
+        _invalid(response)
+    code = "UnrecognizedClientException" if protocol in JSON else "InvalidClientTokenId"
     if response.service_name == "s3":
         code = "InvalidAccessKeyId"
     _refuse(response, 403, code, "The security token included in the request is invalid.")
@@ -70,10 +72,17 @@ def unknown_key(response: Any, protocol: str) -> NoReturn:
 
 def wrong_signature(response: Any, protocol: str, message: str) -> NoReturn:
     """Refuse a request that was not signed with the key's secret, or not now."""
-    code = {"ec2": "AuthFailure", **dict.fromkeys(JSON, "InvalidSignatureException")}.get(
-        protocol, "SignatureDoesNotMatch"
-    )
+    if protocol == "ec2":
+        _invalid(response)
+    code = "InvalidSignatureException" if protocol in JSON else "SignatureDoesNotMatch"
+    if message == SKEWED:
+        code = "RequestTimeTooSkewed"
     _refuse(response, 403, code, message)
+
+
+def _invalid(response: Any) -> NoReturn:
+    message = "AWS was not able to validate the provided access credentials"
+    _refuse(response, 401, "AuthFailure", message)
 
 
 def unsigned(response: Any) -> NoReturn:

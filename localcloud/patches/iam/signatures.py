@@ -24,9 +24,12 @@ _AUTHORIZATION = re.compile(
     r"Signature=(?P<signature>[0-9a-f]+)"
 )
 _BODY = "raykiln.signed_body"  # in the WSGI environment
-# How far the sender's clock may be off; a few services allow 15 minutes. See "Troubleshoot
-# Signature Version 4", docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
-TOLERANCE = timedelta(minutes=5)
+# How many minutes the sender's clock may be off; a few services allow 15: STS says so
+# (github.com/aws/aws-cli/issues/6676), and S3 (github.com/aws/aws-sdk-php/issues/612). See also
+# docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
+TOLERANCE, MORE = 5, {"s3": 15, "sts": 15}
+# What S3 says of it: docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+SKEWED = "The difference between the request time and the current time is too large."
 _STAMP = "%Y%m%dT%H%M%SZ"
 
 
@@ -66,7 +69,7 @@ def problem(signed: Signed, credentials: Credentials, request: Any, ahead: float
     """
     if not _is_right(signed, credentials, request):
         return "The request signature we calculated does not match the signature you provided."
-    return _untimely(request, timedelta(seconds=ahead))
+    return _untimely(signed.service, request, timedelta(seconds=ahead))
 
 
 def _is_right(signed: Signed, credentials: Credentials, request: Any) -> bool:
@@ -78,14 +81,20 @@ def _is_right(signed: Signed, credentials: Credentials, request: Any) -> bool:
     return hmac.compare_digest(signed.signature, _signature(signed, credentials, request, body))
 
 
-def _untimely(request: Any, ahead: timedelta) -> str:
+def _untimely(service: str, request: Any, ahead: timedelta) -> str:
     now, stamp = datetime.now(UTC), request.headers.get("X-Amz-Date", "")
-    signed = datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC) + ahead
-    if signed < now - TOLERANCE:
-        return f"Signature expired: {stamp} is now earlier than {now - TOLERANCE:{_STAMP}}"
-    if signed > now + TOLERANCE:
-        return f"Signature not yet current: {stamp} is still later than {now + TOLERANCE:{_STAMP}}"
-    return ""
+    off = datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC) + ahead - now
+    minutes = MORE.get(service, TOLERANCE)
+    tolerance = timedelta(minutes=minutes)
+    if abs(off) <= tolerance:
+        return ""
+    if service == "s3":
+        return SKEWED
+    if off < timedelta(0):
+        limit = f"{now - tolerance:{_STAMP}} ({now:{_STAMP}} - {minutes} min.)"
+        return f"Signature expired: {stamp} is now earlier than {limit}"
+    limit = f"{now + tolerance:{_STAMP}} ({now:{_STAMP}} + {minutes} min.)"
+    return f"Signature not yet current: {stamp} is still later than {limit}"
 
 
 def _signature(signed: Signed, credentials: Credentials, request: Any, body: bytes) -> str:

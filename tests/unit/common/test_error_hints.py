@@ -1,4 +1,4 @@
-"""Hints: what to do follows from the error's code, not from the call.
+"""Hints: what to do follows from the error's code and words, not from the call.
 
 The codes are AWS's own, of the services' API references and of recorded responses:
 docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
@@ -50,7 +50,12 @@ CODES = {
         "SignatureDoesNotMatch",
         "RequestExpired",
     ),
-    "clock": ("RequestTimeTooSkewed", "RequestExpired", "InvalidSecurity.RequestHasExpired"),
+    "clock": (
+        "RequestTimeTooSkewed",
+        "RequestExpired",
+        "InvalidSecurity.RequestHasExpired",
+        "AuthFailure",
+    ),
     "correct its name or id": (
         "InvalidSubnetID.NotFound",
         "InvalidAMIID.NotFound",
@@ -125,6 +130,27 @@ CODES = {
 )
 def test_the_hint_follows_from_the_code(code: str, words: str) -> None:
     assert words in hint_for(code)
+
+
+EXPIRED = "Signature expired: 20260627T140000Z is now earlier than 20260627T141500Z"
+EARLY = "Signature not yet current: 20260627T150000Z is still later than 20260627T144500Z"
+WRONG = "The request signature we calculated does not match the signature you provided."
+
+
+@pytest.mark.parametrize("code", ["SignatureDoesNotMatch", "InvalidSignatureException"])
+def test_a_signature_of_another_time_is_the_clock_s_and_any_other_the_credentials(
+    code: str,
+) -> None:
+    answers: list[Any] = [
+        {"Error": {"Code": code, "Message": words}} for words in (EXPIRED, EARLY, WRONG)
+    ]
+    hints = []
+    for answer in answers:
+        with pytest.raises(Unanswered) as failed, translated("reading the caller's identity"):
+            raise ClientError(answer, "GetCallerIdentity")
+        hints.append(failed.value.hint.partition(":")[0])
+
+    assert hints == ["correct this machine's clock"] * 2 + ["renew the credentials"]
 
 
 def test_a_refused_value_is_no_matter_of_permissions() -> None:

@@ -35,6 +35,7 @@ class CheckedClients(MortalClients):
     def _make(self, service: str) -> Any:
         client = boto3.client(service, region_name=REGION, config=CONFIG, **self._keys)
         client.meta.events.register("before-send", self._count)
+        client.meta.events.register("after-call", self._compare_clocks)
         return client
 
 

@@ -4,7 +4,7 @@ import re
 import socket
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -193,22 +193,59 @@ def test_without_the_plugin_doctor_says_of_a_new_vpc_what_plan_does(
     assert [one.state for one in installed["session-manager-plugin"]] == ["pass"]
 
 
+def diagnosed_with_a_clock(
+    off: float,
+    account: Account,  # noqa: F811 - a fixture's name
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> dict[str, list[Diagnosis]]:
+    """Return what doctor finds on a machine whose clock is ``off`` seconds ahead."""
+    clients, right = account.as_role("deploy"), time.time
+    with monkeypatch.context() as patch, enforced():
+        patch.setattr("time.time", lambda: right() + off)
+        patch.setattr(
+            "botocore.auth.get_current_datetime",
+            lambda remove_tzinfo=True: datetime.now(UTC) + timedelta(seconds=off),
+        )
+        return diagnosed(clients, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("off", "state"),
-    [(-600, "fail"), (600, "fail"), (-60, "warning"), (60, "warning"), (0, "pass")],
+    [
+        *((-1200, "fail"), (1200, "fail"), (-600, "fail"), (600, "fail")),
+        *((-60, "warning"), (60, "warning"), (0, "pass")),
+    ],
 )
 def test_a_clock_is_compared_with_aws_s_both_ways(
-    world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, off: float, state: str
+    account: Account,  # noqa: F811 - a fixture
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    off: float,
+    state: str,
 ) -> None:
-    right = time.time
-    monkeypatch.setattr("time.time", lambda: right() + off)
-
-    (clock,) = diagnosed(Clients(REGION), tmp_path)["clock"]
+    (clock,) = diagnosed_with_a_clock(off, account, tmp_path, monkeypatch)["clock"]
 
     assert clock.state == state
     if off:
         assert float(clock.seen.removesuffix(" s off AWS's")) == pytest.approx(abs(off), abs=2)
         assert clock.hint == "set it by NTP: AWS refuses requests that are five minutes off"
+
+
+@pytest.mark.parametrize(("off", "credentials"), [(600, "pass"), (1200, "fail"), (-1200, "fail")])
+def test_a_clock_that_aws_refuses_is_what_doctor_names_and_no_look_is_made_with_it(
+    account: Account,  # noqa: F811 - a fixture
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    off: float,
+    credentials: str,
+) -> None:
+    found = diagnosed_with_a_clock(off, account, tmp_path, monkeypatch)
+
+    assert [one.state for one in found["credentials"]] == [credentials]
+    if credentials == "fail":
+        assert found["credentials"][0].hint.startswith("correct this machine's clock")
+    assert "roles" not in found
 
 
 CALL = re.compile(r"""\b\w+\("([a-z0-9-]+)"\)""")
