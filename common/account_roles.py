@@ -11,6 +11,14 @@ def role_arn(environment: Environment, kind: str) -> str:
     return account_arn(environment, f"role{PATH}raykiln-{environment.name}-{kind}")
 
 
+def is_session_of(arn: str, environment: Environment, kind: str) -> bool:
+    """Say whether a caller's ARN is that of such a role's session, which names it without its path.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns
+    """
+    return f":assumed-role/{role_arn(environment, kind).rpartition('/')[2]}/" in arn
+
+
 def source_role_arn(environment: Environment) -> str:
     """Return the ARN of the role that shares the images that an environment copies."""
     account, region = environment.source_place

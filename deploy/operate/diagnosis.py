@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from common.errors import PipelineError
+from common.errors import Denied, PipelineError
 from deploy.plan.finding import Finding
 
-State = Literal["pass", "warning", "fail"]
+# Skipped: the caller may not look, which says nothing of the account.
+State = Literal["pass", "warning", "fail", "skipped"]
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,20 @@ class Diagnosis:
 Look = Callable[[], Iterable[Diagnosis]]
 
 
-def examine(looks: Iterable[tuple[str, Look]]) -> Iterator[Diagnosis]:
-    """Yield what each look finds; one that raises PipelineError fails, and stops no other."""
+def examine(looks: Iterable[tuple[str, Look]], *, others: str = "") -> Iterator[Diagnosis]:
+    """Yield what each look finds; one that raises PipelineError fails, and stops no other.
+
+    ``others`` says who may make these looks, where the caller need not: what AWS denies is skipped.
+    """
     for name, look in looks:
         try:
             yield from look()
         except PipelineError as error:
-            yield Diagnosis(name, "fail", error.message, error.hint)
+            if others and isinstance(error, Denied):
+                seen = f"not looked, as these credentials may not: {error.message}"
+                yield Diagnosis(name, "skipped", seen, others)
+            else:
+                yield Diagnosis(name, "fail", error.message, error.hint)
 
 
 def of_findings(name: str, findings: tuple[Finding, ...], seen: str) -> Iterator[Diagnosis]:

@@ -13,6 +13,7 @@ from bake.base_image import resolve_base_image
 from bake.build_types import check_build_types
 from bake.source_lock import locked, read_lock
 from bake.subnet import resolve_subnet
+from common.account_roles import is_session_of, role_arn
 from common.clients import Clients
 from common.environment import Environment
 from common.errors import PipelineError, Refused
@@ -55,14 +56,15 @@ AWS_TOLERATES = 300.0  # seconds between a request's time and AWS's: SigV4's tro
 def diagnose(
     clients: Clients, environment: Environment, *, cache: Path, sessions: bool = True
 ) -> Iterator[Diagnosis]:
-    """Yield what each look finds; changes nothing.
+    """Yield what each look finds; changes nothing. An environment that bakes nothing needs less.
 
     ``cache`` is where bakes keep what they download; ``sessions``: look for Session Manager's
     tools too.
     """
+    bakes = environment.promotion is None
+    to_bake: list[tuple[str, Look]] = [("Packer", partial(packer, environment)), ("ssh", ssh)]
     here: list[tuple[str, Look]] = [
-        ("Packer", partial(packer, environment)),
-        ("ssh", ssh),
+        *(to_bake if bakes else []),
         ("disk", partial(disk, cache)),
         *([("session tools", session_tools)] if sessions else []),
         ("endpoints", partial(_endpoints, clients, environment)),
@@ -80,19 +82,35 @@ def diagnose(
     yield clock
     if clock.state == "fail":  # STS tolerates more than what would be asked next
         return
-    there: list[tuple[str, Look]] = [
+    of_account: list[tuple[str, Look]] = [
         ("roles", partial(_roles, clients, environment)),
         ("boundary", partial(_boundary, clients, environment)),
         ("service-linked roles", partial(_linked_roles, clients, environment)),
+    ]
+    of_bake: list[tuple[str, Look]] = [
         ("base image", partial(_base_images, clients, environment)),
         ("build subnet", partial(_build_subnets, clients, environment)),
         ("build instance", partial(_build_types, clients, environment)),
+    ]
+    of_deploy: list[tuple[str, Look]] = [
         ("quotas", partial(_quotas, clients, environment)),
         ("instance types", partial(_offers, clients, environment)),
         ("deploy", partial(_deploy, clients, environment)),
         ("DNS", partial(stable_name, environment)),
     ]
-    yield from examine(there)
+    deployers = _others(environment, caller, "deploy")
+    yield from examine(of_account, others=deployers)
+    if bakes:
+        yield from examine(of_bake, others=_others(environment, caller, "bake"))
+    yield from examine(of_deploy, others=deployers)
+
+
+def _others(environment: Environment, caller: str, kind: str) -> str:
+    """Say who else may make the looks of a kind of role; empty: the caller is that role."""
+    if is_session_of(caller, environment, kind):
+        return ""
+    name = role_arn(environment, kind).rpartition("/")[2]
+    return f"the role {name} may; whoever does without that role needs this permission"
 
 
 def _endpoints(clients: Clients, environment: Environment) -> Iterator[Diagnosis]:

@@ -1,6 +1,6 @@
 """Whether whoever deploys may create the roles that a deploy creates. Reads AWS only."""
 
-from common.account_roles import PATH, role_arn
+from common.account_roles import PATH, is_session_of, role_arn
 from common.clients import Clients, translated
 from common.environment import Environment
 from deploy.plan.finding import Finding
@@ -15,11 +15,9 @@ def account_findings(clients: Clients, environment: Environment) -> tuple[Findin
         return ()
     with translated("reading the caller's identity"):
         arn = str(clients("sts").get_caller_identity()["Arn"])
-    name = role_arn(environment, "deploy").rpartition("/")[2]
-    # The ARN of a session names the role without its path:
-    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns
-    if f":assumed-role/{name}/" not in arn:
+    if not is_session_of(arn, environment, "deploy"):
         return ()
+    name = role_arn(environment, "deploy").rpartition("/")[2]
     return (
         Finding(
             f"nodes.permissions_boundary is missing: {name} creates no role without it",

@@ -1,5 +1,7 @@
 """What `invoke doctor` finds, and that it changes nothing and takes no failed look for a pass."""
 
+import json
+import os
 import re
 import socket
 import time
@@ -81,6 +83,86 @@ def test_a_ready_account_passes_and_nothing_is_changed(
     assert {name: states[name] for name in looks if states[name][0] != "pass"} == {}
     mine = {one.check.action for one in decided if "raykiln-dev-deploy" in one.principal}
     assert {a for a in mine if not a.partition(":")[2].startswith(READS)} == set()
+
+
+def diagnosed_as(
+    account: Account,  # noqa: F811 - a fixture's name
+    kind: str,
+    tmp_path: Path,
+) -> dict[str, list[Diagnosis]]:
+    """Return what doctor finds with the credentials of a role."""
+    nodes = {"permissions_boundary": account.environment.nodes.permissions_boundary}
+    network = {"operator_cidrs": ["10.77.0.1/32"]}
+    with enforced():
+        return diagnosed(account.as_role(kind), tmp_path, nodes=nodes, network=network)
+
+
+OF_BAKE = {"base image", "build subnet", "build instance"}
+OF_DEPLOY = {"instance types", "deploy"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "skipped"),
+    [
+        ("bake", OF_DEPLOY),
+        ("deploy", set()),
+        ("scientist", {"roles", "service-linked roles", "quotas"} | OF_BAKE | OF_DEPLOY),
+    ],
+)
+def test_what_a_role_may_not_look_at_is_skipped_and_says_nothing_of_the_account(
+    account: Account,  # noqa: F811 - a fixture
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    skipped: set[str],
+) -> None:
+    install_plugin(tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    found = diagnosed_as(account, kind, tmp_path)
+
+    every = [one for several in found.values() for one in several]
+    assert {one.name for one in every if one.state == "skipped"} == skipped
+    assert {one.name for one in every if one.state == "fail"} <= {"Packer"}
+    assert {one.hint for one in every if one.state == "skipped" and one.name not in OF_BAKE} <= {
+        "the role raykiln-dev-deploy may; whoever does without that role needs this permission"
+    }
+
+
+@pytest.mark.parametrize(("kind", "look"), [("bake", "base image"), ("deploy", "deploy")])
+def test_what_a_role_needs_for_its_own_work_fails_where_it_is_denied(
+    account: Account,  # noqa: F811 - a fixture
+    tmp_path: Path,
+    kind: str,
+    look: str,
+) -> None:
+    denied = {"Effect": "Deny", "Action": ["ec2:DescribeImages"], "Resource": "*"}
+    account.administrator("iam").put_role_policy(
+        RoleName=f"raykiln-dev-{kind}",
+        PolicyName="denied",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [denied]}),
+    )
+
+    (found,) = diagnosed_as(account, kind, tmp_path)[look]
+
+    assert found.state == "fail"
+    assert "ec2:DescribeImages" in found.seen
+
+
+def test_an_environment_whose_images_are_promoted_needs_nothing_of_a_bake(
+    world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_plugin(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    bakes = diagnosed(Clients(REGION), tmp_path)
+    promoted = diagnosed(Clients(REGION), tmp_path, promotion={"source": "staging"})
+
+    assert {one.name for several in bakes.values() for one in several if one.state == "fail"} == {
+        *("Packer", "ssh"),
+    }
+    assert bakes.keys() - promoted.keys() == {"Packer", "ssh"} | OF_BAKE
+    assert "fail" not in {one.state for several in promoted.values() for one in several}
 
 
 def states_of(found: list[Diagnosis]) -> list[tuple[str, str, str]]:
