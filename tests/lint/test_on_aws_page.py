@@ -8,9 +8,17 @@ import pytest
 
 from common.account_access import AccountAccess
 from common.network import INTERFACES, Network
+from deploy.plan.price_table import prices_of
+from deploy.plan.prices import HOURS, REGION
+from node.lease.lease import LEASE_TIMES
 from tasks import namespace
 from tests.lint.test_linters import ROOT
 
+M6I = ("m6i.large", "m6i.xlarge", "m6i.4xlarge")
+# Not in the price table. https://aws.amazon.com/route53/pricing/: the first 25 hosted zones;
+# https://aws.amazon.com/dynamodb/pricing/on-demand/: a write of at most 1 KB
+ZONE, WRITE = 0.50, 0.625e-6
+BEATS = HOURS * 3600 / LEASE_TIMES.renewal_interval  # writes a month
 PAGE = (ROOT / "docs" / "on-aws.md").read_text("utf-8")
 COMMAND = re.compile(
     r"(?:\binvoke|\./run\.sh)\s+([a-z][a-z.-]*)((?:\s+--[a-z-]+(?:\s+[A-Za-z]+)?)*)"
@@ -29,7 +37,7 @@ def test_the_page_walks_the_whole_way() -> None:
     assert set(commands()) == {
         *("account.setup", "account.template", "account.remove", "doctor", "probe", "test", "bake"),
         *("images", "images.promote", "images.prune"),
-        *("plan", "deploy", "verify", "status", "smoke", "rollback", "destroy", "connect"),
+        *("plan", "deploy", "verify", "status", "smoke", "rollback", "destroy", "connect", "cost"),
     }
 
 
@@ -58,14 +66,37 @@ def test_the_keys_of_account_are_those_of_the_file() -> None:
 
 
 def test_the_sums_of_the_page_are_right() -> None:
-    """A price an hour, times 730 hours, times what a foundation has of it."""
+    """What each row says is the price table's, a month of 730 hours."""
+    prices = prices_of(REGION)
+    assert prices
+    assert prices.pipeline
     network = Network(operator_cidrs=(IPv4Network("10.0.0.0/8"),), endpoints=True)
-    endpoints, each = len(network.interfaces), 0.01 * 730
+    count, each = len(network.interfaces), prices.endpoint_hour * HOURS
+    endpoints = count * 2 * each
+    gateway, address = prices.nat_hour * HOURS, prices.address_hour * HOURS
+    balancer = prices.load_balancer_hour * HOURS
+    alarm, metrics = prices.pipeline.alarm_month, 4 * prices.pipeline.metric_month
+    hour, gib, snapshot = prices.hour, prices.gp3_gib_month, prices.snapshot_gib_month
+    nodes = ", ".join(f"{kind} ${hour[kind] * HOURS:.2f}" for kind in M6I)
 
-    said = f"{endpoints} \u00d7 2 \u00d7 ${each:.2f} = ${endpoints * 2 * each:.2f}"
-    assert said in PAGE
-    assert f"m6i.large ${0.096 * 730:.2f}" in PAGE
-    assert f"| network load balancer | ${0.0225 * 730:.2f}" in PAGE
+    for said in (
+        f"| ${snapshot:.2f} a GiB of data: about ${snapshot * 8:.2f} for 8 GiB |",
+        f"| cents: ${hour['m6i.large']:.2f} an hour for an m6i.large |",
+        f"| {count} \u00d7 2 \u00d7 ${each:.2f} = ${endpoints:.2f} |",
+        f"| ${gateway:.2f} and ${address:.2f} for its address = ${gateway + address:.2f}, and ",
+        f"| network load balancer | ${balancer:.2f}, and traffic |",
+        f"| ${5 * alarm:.2f} or ${6 * alarm:.2f}, and four metrics \u00d7 "
+        f"${prices.pipeline.metric_month:.2f} = ${metrics:.2f} |",
+        f"is {BEATS / 1e6:.1f} million writes, about ${BEATS * WRITE:.2f} |",
+        f"| {nodes} each, and ${gib:.2f} a GiB of volume |",
+        f"cache.t4g.small ${prices.redis_hour['cache.t4g.small'] * HOURS:.2f} |",
+        f"| private hosted zone | ${ZONE:.2f} |",
+    ):
+        assert said in PAGE, said
+    both = 2 * (hour["m6i.large"] * HOURS + 8 * gib)
+    rest = both + balancer + ZONE + BEATS * WRITE + 5 * alarm + metrics
+    total = rest + endpoints, rest + gateway + address
+    assert f"are ${total[0]:.0f} a month with endpoints and ${total[1]:.0f} with NAT" in PAGE
 
 
 def test_the_page_and_the_smallest_example_count_the_endpoints_alike() -> None:
