@@ -3,25 +3,24 @@
 import shutil
 
 from common.errors import Refused
+from deploy.reach.plugin import NotReached, find_plugin
 
-PLUGIN = "session-manager-plugin"
-INSTALL = "https://docs.aws.amazon.com/systems-manager/latest/userguide/"
+INSTALL_AWS = (
+    "install the AWS CLI: https://docs.aws.amazon.com/cli/latest/userguide/"
+    "getting-started-install.html"
+)
 
 
 def session_command(instance_id: str, region: str) -> list[str]:
-    """Return the command that opens a session; raises Refused when a tool is not installed.
+    """Return the command that opens a session.
 
-    The CLI needs a plugin that is installed separately:
-    https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-install-plugin.html
+    Raises Refused when the CLI or its plugin, which is installed separately, is missing or too old.
     """
-    hints = {
-        "aws": "install the AWS CLI: https://docs.aws.amazon.com/cli/latest/userguide/"
-        "getting-started-install.html",
-        PLUGIN: f"install it: {INSTALL}session-manager-working-with-install-plugin.html",
-    }
-    for tool, hint in hints.items():
-        if shutil.which(tool) is None:
-            raise Refused(
-                f"a shell on {instance_id} needs `{tool}`, which is not installed", hint=hint
-            )
+    needs = f"a shell on {instance_id} needs"
+    if shutil.which("aws") is None:
+        raise Refused(f"{needs} `aws`, which is not installed", hint=INSTALL_AWS)
+    try:
+        find_plugin(f"{needs} AWS's plugin")
+    except NotReached as error:
+        raise Refused(error.message, hint=error.hint) from error
     return ["aws", "ssm", "start-session", "--target", instance_id, "--region", region]
