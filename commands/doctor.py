@@ -1,5 +1,6 @@
 """Task doctor: look for what would make a bake or a deploy fail."""
 
+import os
 from typing import TYPE_CHECKING
 
 from invoke.context import Context
@@ -24,7 +25,8 @@ def doctor(c: Context, env: str = DEFAULT_ENV, json: bool = False) -> None:
         from deploy.operate.doctor import diagnose
 
         clients, on_aws = clients_of(environment), environment.provider == "aws"
-        found = diagnose(clients, environment, cache=cache(), sessions=on_aws)
+        bakes = os.environ.get("RAYKILN_ONLY") != "deploy"  # run.sh installs no Packer then
+        found = diagnose(clients, environment, cache=cache(), sessions=on_aws, bakes_here=bakes)
         if "fail" in print_diagnoses(found, json):
             raise Exit("", FAILED)
 

@@ -4,10 +4,10 @@ The checks of a deploy's preflight are part of it: one implementation of each.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from bake.base_image import resolve_base_image
 from bake.build_types import check_build_types
@@ -50,21 +50,27 @@ SERVICES = (
     *("cloudwatch", "logs", "sns", "sqs", "route53", "service-quotas", "kms"),
 )
 FILE_SYSTEMS = "efs"
+AT_ONCE = 8  # endpoints
 AWS_TOLERATES = 300.0  # seconds between a request's time and AWS's: SigV4's troubleshooting page
 
 
 def diagnose(
-    clients: Clients, environment: Environment, *, cache: Path, sessions: bool = True
+    clients: Clients,
+    environment: Environment,
+    *,
+    cache: Path,
+    sessions: bool = True,
+    bakes_here: bool = True,
 ) -> Iterator[Diagnosis]:
     """Yield what each look finds; changes nothing. An environment that bakes nothing needs less.
 
     ``cache`` is where bakes keep what they download; ``sessions``: look for Session Manager's
-    tools too.
+    tools too; ``bakes_here``: look for a bake's tools, where the environment bakes.
     """
     bakes = environment.promotion is None
     to_bake: list[tuple[str, Look]] = [("Packer", partial(packer, environment)), ("ssh", ssh)]
     here: list[tuple[str, Look]] = [
-        *(to_bake if bakes else []),
+        *(to_bake if bakes and bakes_here else []),
         ("disk", partial(disk, cache)),
         *([("session tools", session_tools)] if sessions else []),
         ("endpoints", partial(_endpoints, clients, environment)),
@@ -114,9 +120,9 @@ def _others(environment: Environment, caller: str, kind: str) -> str:
 
 
 def _endpoints(clients: Clients, environment: Environment) -> Iterator[Diagnosis]:
-    for service in called_services(environment):
-        url = urlsplit(clients(service).meta.endpoint_url)
-        yield endpoint(service, str(url.hostname), url.port or 443)
+    made = {service: clients(service) for service in called_services(environment)}
+    with ThreadPoolExecutor(AT_ONCE) as pool:  # one that is blocked takes until its timeout
+        yield from pool.map(endpoint, made.keys(), made.values())
 
 
 def called_services(environment: Environment) -> tuple[str, ...]:

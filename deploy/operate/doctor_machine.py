@@ -4,8 +4,14 @@ import re
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import BotoCoreError, ProxyConnectionError, SSLError
 
 from bake.packer import NEEDS_PLUGINS
 from bake.preparation import OLD_PACKER
@@ -18,7 +24,14 @@ AMAZON = re.compile(r"github\.com/hashicorp/amazon\S*?_v(\d+)\.(\d+)\.(\d+)")
 PLUGIN_VERSIONS = ((1, 3, 1), (2, 0, 0))  # packer/current/plugins.pkr.hcl: from, below
 # A bake keeps the wheels of Ray and its dependencies, about 1 GB for each image's requirements.
 LEAST_FREE, ENOUGH_FREE = 1, 5  # GiB
-CONNECT_SECONDS = 3.0
+BLOCKED = "open port 443 to it, or create an endpoint of the VPC for this service"
+UNREACHED = (
+    (ProxyConnectionError, "let the proxy of HTTPS_PROXY connect to it, or name it in NO_PROXY"),
+    (
+        SSLError,
+        "name the CA that signs for it, as of a proxy that opens TLS, in AWS_CA_BUNDLE",
+    ),
+)
 PLUGIN_USES = "head.shell, and from outside of the VPC deploy, verify, job and connect, need it"
 
 
@@ -56,9 +69,15 @@ def _plugin(installed: str) -> Diagnosis:
 
 
 def disk(folder: Path) -> Iterator[Diagnosis]:
-    """Look for room where bakes keep what they download."""
-    place = next(one for one in (folder, *folder.parents) if one.exists())
-    free = shutil.disk_usage(place).free / 2**30
+    """Look for room where bakes keep what they download; leaves nothing there."""
+    try:
+        place = next(one for one in (folder, *folder.parents) if one.exists())
+        with tempfile.TemporaryFile(dir=place):
+            free = shutil.disk_usage(place).free / 2**30
+    except OSError as error:
+        hint = "set RAYKILN_CACHE to a folder that can be written"
+        yield Diagnosis("disk", "fail", f"{folder} cannot be written: {error}", hint)
+        return
     state: State = "pass" if free >= ENOUGH_FREE else "warning" if free >= LEAST_FREE else "fail"
     hint = "" if free >= ENOUGH_FREE else "make room, or set RAYKILN_CACHE to a folder with some"
     yield Diagnosis("disk", state, f"{free:.1f} GiB free in {place}", hint)
@@ -99,14 +118,19 @@ def stable_name(environment: Environment) -> Iterator[Diagnosis]:
     yield Diagnosis("DNS", "pass", f"{name} is {shown}")
 
 
-def endpoint(service: str, host: str, port: int = 443) -> Diagnosis:
-    """Connect to an endpoint of AWS."""
+def endpoint(service: str, client: Any) -> Diagnosis:
+    """Ask a client's endpoint for nothing, the way that its calls go; any answer will do.
+
+    That way is the connection of the client itself, with its proxy and its CAs.
+    """
+    url = client.meta.endpoint_url
+    seen = f"{service} at {urlsplit(url).hostname}"
     try:
-        with socket.create_connection((host, port), timeout=CONNECT_SECONDS):
-            return Diagnosis("endpoint", "pass", f"{service} at {host}")
-    except OSError as error:
-        hint = "open port 443 to it, or create an endpoint of the VPC for this service"
-        return Diagnosis("endpoint", "fail", f"{service} at {host}: {error}", hint)
+        client._endpoint.http_session.send(AWSRequest(method="GET", url=url).prepare())
+    except BotoCoreError as error:
+        hint = next((hint for kind, hint in UNREACHED if isinstance(error, kind)), BLOCKED)
+        return Diagnosis("endpoint", "fail", f"{seen}: {error}", hint)
+    return Diagnosis("endpoint", "pass", seen)
 
 
 def _output(*command: str) -> str | None:

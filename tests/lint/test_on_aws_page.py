@@ -50,7 +50,7 @@ def test_a_command_exists_with_its_options(name: str) -> None:
 
 def test_the_variables_that_it_sets_are_those_that_run_sh_reads() -> None:
     """What a value is, tests/unit/test_run_sh.py tests."""
-    named = re.findall(r"`(RAYKILN_\w+)=(\w+)[ `]", PAGE)
+    named = re.findall(r"`(?:export )?(RAYKILN_\w+)=(\w+)[ `]", PAGE)
     script = (ROOT / "run.sh").read_text("utf-8")
 
     assert named

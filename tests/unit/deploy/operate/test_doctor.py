@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -43,8 +42,8 @@ READS = ("Describe", "Get", "List", "Head")
 def _aws_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
     """No socket leaves the test."""
 
-    def reached(service: str, host: str, port: int = 443) -> Diagnosis:
-        return Diagnosis("endpoint", "pass", f"{service} at {host}")
+    def reached(service: str, client: Any) -> Diagnosis:
+        return Diagnosis("endpoint", "pass", service)
 
     monkeypatch.setattr(doctor, "endpoint", reached)
 
@@ -147,6 +146,19 @@ def test_what_a_role_needs_for_its_own_work_fails_where_it_is_denied(
 
     assert found.state == "fail"
     assert "ec2:DescribeImages" in found.seen
+
+
+def test_a_machine_that_does_not_bake_needs_no_tools_of_a_bake(
+    world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    clients, environment = Clients(REGION), an_environment()
+
+    found = doctor.diagnose(clients, environment, cache=tmp_path, bakes_here=False)
+    names = {one.name for one in found}
+
+    assert not names & {"Packer", "ssh"}
+    assert names >= OF_BAKE
 
 
 def test_an_environment_whose_images_are_promoted_needs_nothing_of_a_bake(
@@ -478,14 +490,6 @@ def test_packer_s_plugin_is_judged_by_its_version(version: str, state: str) -> N
     assert found.state == state
 
 
-def test_an_endpoint_that_does_not_answer_fails() -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
-
-    assert doctor_machine.endpoint("ec2", "127.0.0.1", port).state == "fail"
-
-
 def test_a_full_disk_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     class Usage:
         free = 2**29
@@ -495,3 +499,21 @@ def test_a_full_disk_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     (found,) = doctor_machine.disk(tmp_path / "not" / "there")
 
     assert (found.state, found.seen) == ("fail", f"0.5 GiB free in {tmp_path}")
+
+
+@pytest.mark.parametrize("below", ["", "cache"])
+def test_a_cache_that_cannot_be_written_fails(tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").write_text("")
+
+    (found,) = doctor_machine.disk(tmp_path / "file" / below)
+
+    assert found.state == "fail"
+    assert "Not a directory" in found.seen
+    assert found.hint == "set RAYKILN_CACHE to a folder that can be written"
+
+
+def test_the_look_for_room_leaves_nothing(tmp_path: Path) -> None:
+    (found,) = doctor_machine.disk(tmp_path / "cache")
+
+    assert found.state in ("pass", "warning")
+    assert list(tmp_path.iterdir()) == []
