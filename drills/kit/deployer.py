@@ -13,9 +13,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 from unittest.mock import patch
+
+from botocore.compat import get_current_datetime
 
 from common.clients import Clients
 from common.environment import Environment
@@ -84,9 +87,12 @@ def next_size(instance_type: str) -> str:
 
 @contextmanager
 def shifted_clock(seconds: float) -> Iterator[None]:
-    """Shift this process's clock by ``seconds`` until the end of the block."""
-    real = time.time
-    with patch("time.time", lambda: real() + seconds):
+    """Shift this process's clock by ``seconds``, and that of its signatures, until the end."""
+    real, signs, off = time.time, get_current_datetime, timedelta(seconds=seconds)
+    with (
+        patch("time.time", lambda: real() + seconds),
+        patch("botocore.auth.get_current_datetime", lambda **how: signs(**how) + off),
+    ):
         yield
 
 

@@ -1,8 +1,12 @@
 """A drill deploys another release of the same cluster, with its own limits and clock."""
 
 import time
+from datetime import UTC, datetime
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from common.checkout import REPOSITORY
 from common.environment import load_environment
@@ -73,7 +77,17 @@ def test_the_clock_is_shifted_until_the_end_of_the_block() -> None:
     before = time.time()
     with shifted_clock(240.0):
         assert SystemClock().now() - before == pytest.approx(240.0, abs=1.0)
+        assert signed_at() - before == pytest.approx(240.0, abs=1.0)
     assert SystemClock().now() - before == pytest.approx(0.0, abs=1.0)
+    assert signed_at() - before == pytest.approx(0.0, abs=1.0)
+
+
+def signed_at() -> float:
+    """Return the time that a request's signature has."""
+    request = AWSRequest("GET", "https://sts.us-east-1.amazonaws.com/")
+    SigV4Auth(Credentials("key", "secret"), "sts", "us-east-1").add_auth(request)
+    signed = datetime.strptime(request.headers["X-Amz-Date"], "%Y%m%dT%H%M%SZ")
+    return signed.replace(tzinfo=UTC).timestamp()
 
 
 def test_the_warning_for_aws_says_what_breaks_and_what_it_costs() -> None:

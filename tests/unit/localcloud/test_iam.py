@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from drills.kit.deployer import shifted_clock
 from localcloud.patches import clocks, iam
 from tests.unit.localcloud.fakes import FakeClock
 
@@ -129,24 +129,16 @@ def test_a_wrong_secret_is_refused_by_every_service(account: Account, service: s
     ],
 )
 def test_a_clock_may_be_as_far_off_as_each_service_tolerates(
-    account: Account,
-    monkeypatch: pytest.MonkeyPatch,
-    service: str,
-    minutes: int,
-    code: str,
-    ahead: bool,
+    account: Account, service: str, minutes: int, code: str, ahead: bool
 ) -> None:
-    client, right = account.as_operator(service), datetime.now(UTC)
+    client, off = account.as_operator(service), minutes * 60.0 * (1 if ahead else -1)
     read = getattr(client, {**READS, "sts": "get_caller_identity"}[service])
-    off = timedelta(minutes=minutes) * (1 if ahead else -1)
-    signed = [right]
-    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda remove_tzinfo=True: signed[0])
     words = f"Signature {'not yet current' if ahead else 'expired'}: .* {minutes} min"
 
-    signed[0] = right + off * 0.9
-    assert read()
-    signed[0] = right + off * 1.1
-    said = refused(code, read)
+    with shifted_clock(off * 0.9):
+        assert read()
+    with shifted_clock(off * 1.1):
+        said = refused(code, read)
     assert re.match({"ec2": INVALID, "s3": "The difference"}.get(service, words), said)
 
 

@@ -3,9 +3,8 @@
 import json
 import os
 import re
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from deploy.operate import doctor, doctor_machine
 from deploy.operate.diagnosis import Diagnosis, examine
 from deploy.plan.finding import Finding
 from deploy.plan.road_preflight import road_findings
+from drills.kit.deployer import shifted_clock
 from localcloud.account import ec2_backend
 from localcloud.patches.iam import enforced
 from localcloud.patches.iam.record import decisions
@@ -291,16 +291,10 @@ def diagnosed_with_a_clock(
     off: float,
     account: Account,  # noqa: F811 - a fixture's name
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> dict[str, list[Diagnosis]]:
     """Return what doctor finds on a machine whose clock is ``off`` seconds ahead."""
-    clients, right = account.as_role("deploy"), time.time
-    with monkeypatch.context() as patch, enforced():
-        patch.setattr("time.time", lambda: right() + off)
-        patch.setattr(
-            "botocore.auth.get_current_datetime",
-            lambda remove_tzinfo=True: datetime.now(UTC) + timedelta(seconds=off),
-        )
+    clients = account.as_role("deploy")
+    with shifted_clock(off), enforced():
         return diagnosed(clients, tmp_path)
 
 
@@ -314,11 +308,10 @@ def diagnosed_with_a_clock(
 def test_a_clock_is_compared_with_aws_s_both_ways(
     account: Account,  # noqa: F811 - a fixture
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     off: float,
     state: str,
 ) -> None:
-    (clock,) = diagnosed_with_a_clock(off, account, tmp_path, monkeypatch)["clock"]
+    (clock,) = diagnosed_with_a_clock(off, account, tmp_path)["clock"]
 
     assert clock.state == state
     if off:
@@ -330,11 +323,10 @@ def test_a_clock_is_compared_with_aws_s_both_ways(
 def test_a_clock_that_aws_refuses_is_what_doctor_names_and_no_look_is_made_with_it(
     account: Account,  # noqa: F811 - a fixture
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     off: float,
     credentials: str,
 ) -> None:
-    found = diagnosed_with_a_clock(off, account, tmp_path, monkeypatch)
+    found = diagnosed_with_a_clock(off, account, tmp_path)
 
     assert [one.state for one in found["credentials"]] == [credentials]
     if credentials == "fail":
