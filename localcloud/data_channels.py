@@ -6,9 +6,11 @@ pkg/sessionmanagerplugin/session/portsession/muxportforwarding.go; on the instan
 github.com/aws/amazon-ssm-agent, agent/session/plugins/port/port_mux.go). Nothing of ours sees what
 is inside, so the stand-in does without: its plugin (localcloud/session_plugin.py) opens one TLS
 connection that stands for the web socket, and one for each connection that is forwarded. Both begin
-with the request line of a data channel and the JSON that opens it, with the session's token; the
-answer names what the session is for, as the agent's handshake does. A shell's bytes are on the
-first of them.
+with the request of a data channel and the JSON that opens it, with the session's token; the answer
+names what the session is for, as the agent's handshake does. A shell's bytes are on the first of
+them. That one is signed, as the plugin does since 1.2.764.0 (.../userguide/
+plugin-version-history.html), and its sender needs ssmmessages:OpenDataChannel on the session
+(.../userguide/getting-started-restrict-access-quickstart.html).
 """
 
 import json
@@ -18,10 +20,15 @@ import socket
 import socketserver
 import ssl
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from moto.core.request import Request
+
+from localcloud.account import ACCOUNT, REGION
+from localcloud.patches import iam
 from localcloud.patches.ssm.sessions import KEEPALIVE_SECONDS, Session, find
 from localcloud.patches.ssm.targets import is_connected
 from localcloud.shell_channel import ShellChannel
@@ -68,29 +75,26 @@ class Channel(socketserver.BaseRequestHandler):
 
     def _serve(self, connection: ssl.SSLSocket) -> None:
         path = _line(connection).split()[1]
+        headers = dict(_headers(connection))
         opened = json.loads(_line(connection))
         asked = urlsplit(path)
-        session = self._opened(asked.path.removeprefix(PREFIX), opened["TokenValue"])
-        if session is None:
+        is_forwarded = "forward" in parse_qs(asked.query)
+        session_id, token = asked.path.removeprefix(PREFIX), opened["TokenValue"]
+        request = Request.from_primitives("GET", f"https://{headers['Host']}{path}", headers)
+        with self.server.world.lock:
+            session = find(session_id, token)
+            is_open = session is not None and _opened(session, None if is_forwarded else request)
+        if session is None or not is_open:
             connection.sendall(b"refused\n")
             return
         connection.sendall(b"open InteractiveCommands\n" if session.command else b"open Port\n")
         connection.settimeout(None)
         if session.command:
             self._shell(connection, session)
-        elif "forward" in parse_qs(asked.query):
+        elif is_forwarded:
             self._forward(connection, session)
         else:
             self._hold(connection, session)
-
-    def _opened(self, session_id: str, token: str) -> Session | None:
-        """Return the session that a token opens; a shell is opened once."""
-        with self.server.world.lock:
-            session = find(session_id, token)
-            if session is None or session.begun:
-                return None
-            session.begun = bool(session.command)
-            return session
 
     def _shell(self, connection: ssl.SSLSocket, session: Session) -> None:
         """Run the session's command on a terminal, which ends the session."""
@@ -129,6 +133,30 @@ class Channel(socketserver.BaseRequestHandler):
     def _is_lost(self, session: Session) -> bool:
         with self.server.world.lock:
             return not is_connected(self.server.world, session.target)
+
+
+def _opened(session: Session, request: Request | None) -> bool:
+    """Open a data channel, if who signed the request may; a shell has one, and one only.
+
+    Without a request, say whether one is open, for a connection to be forwarded.
+    """
+    if session.begun and session.command:
+        return False
+    if request is None:
+        return session.begun
+    arn = f"arn:aws:ssm:{REGION}:{ACCOUNT}:session/{session.id}"
+    if refused := iam.refusal(request, "ssmmessages", "ssmmessages:OpenDataChannel", arn):
+        log.info("%s: %s", session.id, refused)
+        return False
+    session.begun = True
+    return True
+
+
+def _headers(connection: ssl.SSLSocket) -> Iterator[tuple[str, str]]:
+    """Yield the headers of a request, to the empty line behind them."""
+    while line := _line(connection).strip():
+        name, _, value = line.partition(":")
+        yield name, value.strip()
 
 
 def _line(connection: ssl.SSLSocket) -> str:

@@ -22,7 +22,8 @@ from urllib.parse import urlsplit
 
 from localcloud.plugin_shell import shell
 
-VERSION = "1.2.707.0"
+VERSION = "1.2.896.0"
+SERVICE = "ssmmessages"  # src/config/config.go, ServiceName
 PIECE = 65_536
 SHELL = "InteractiveCommands"  # the agent's name of sessions that are a command on a terminal
 LOOK_EVERY = 0.2
@@ -33,7 +34,7 @@ def main(arguments: list[str]) -> int:
     if arguments == ["--version"]:
         print(VERSION)
         return 0
-    response, _region, operation, _profile, parameters, _endpoint = arguments
+    response, region, operation, profile, parameters, _endpoint = arguments
     if response.startswith("AWS_SSM_START_SESSION_RESPONSE"):
         response = os.environ[response]
     if operation != "StartSession":
@@ -42,7 +43,8 @@ def main(arguments: list[str]) -> int:
     session = json.loads(response)
     asked = json.loads(parameters).get("Parameters", {})
     print(f"\nStarting session with SessionId: {session['SessionId']}", flush=True)
-    channel, kind = opened(session, "role=publish_subscribe")
+    url = f"{session['StreamUrl'].partition('?')[0]}?role=publish_subscribe"
+    channel, kind = opened(session, url, signature(url, region, profile))
     with channel:
         if kind == SHELL:
             return shell(session["SessionId"], channel)
@@ -72,14 +74,36 @@ def _leave(session_id: str) -> int:
     return 0
 
 
-def opened(session: dict[str, str], query: str) -> tuple[ssl.SSLSocket, str]:
+def signature(url: str, region: str, profile: str) -> dict[str, str]:
+    """Return the headers that sign a data channel's request; none without credentials.
+
+    Like the plugin it takes the caller's credentials from the environment or the profile
+    (src/communicator/websocketchannel.go, getV4SignatureHeader; src/sdkutil/awsconfig.go).
+    """
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.session import Session
+
+    credentials = Session(profile=profile or None).get_credentials()
+    if credentials is None:
+        return {}
+    request = AWSRequest("GET", url.replace("wss://", "https://"))
+    SigV4Auth(credentials.get_frozen_credentials(), SERVICE, region).add_auth(request)
+    return dict(request.headers.items())
+
+
+def opened(
+    session: dict[str, str], address: str, headers: dict[str, str]
+) -> tuple[ssl.SSLSocket, str]:
     """Return an open data channel, and what its session is for; exits when it is refused."""
-    url = urlsplit(session["StreamUrl"])
+    url = urlsplit(address)
     host = url.hostname or ""
     plain = socket.create_connection((host, url.port or 443), 10)
     channel = ssl.create_default_context().wrap_socket(plain, server_hostname=host)
     opening: dict[str, Any] = {"MessageSchemaVersion": "1.0", "TokenValue": session["TokenValue"]}
-    channel.sendall(f"GET {url.path}?{query} HTTP/1.1\n{json.dumps(opening)}\n".encode())
+    lines = [f"{name}: {value}" for name, value in {"Host": url.netloc, **headers}.items()]
+    lines = [f"GET {url.path}?{url.query} HTTP/1.1", *lines, "", json.dumps(opening), ""]
+    channel.sendall("\n".join(lines).encode())
     answer = b""
     while not answer.endswith(b"\n") and (piece := channel.recv(1)):
         answer += piece
@@ -92,7 +116,8 @@ def opened(session: dict[str, str], query: str) -> tuple[ssl.SSLSocket, str]:
 
 def carry(session: dict[str, str], near: socket.socket) -> None:
     """Pass one connection on, both ways."""
-    with suppress(OSError, SystemExit), near, opened(session, "forward=1")[0] as far:
+    forwarded = f"{session['StreamUrl'].partition('?')[0]}?forward=1"
+    with suppress(OSError, SystemExit), near, opened(session, forwarded, {})[0] as far:
         ways: dict[Any, Any] = {near: far, far: near}
         while True:
             ready = [far] if far.pending() else select.select(list(ways), [], [])[0]

@@ -17,9 +17,10 @@ INSTALL = (
     "install it: https://docs.aws.amazon.com/systems-manager/latest/userguide/"
     "session-manager-working-with-install-plugin.html"
 )
-# The first that takes a session's token from the environment; older ones take it as an argument,
-# where every user of the machine sees it (aws-cli, awscli/customizations/sessionmanager.py).
-OLDEST = (1, 2, 498, 0)
+# AWS supports no older one: docs.aws.amazon.com/systems-manager/latest/userguide/
+# plugin-version-history.html. It signs what opens a data channel, as the caller, and takes the
+# session's token from the environment: as an argument every user of the machine would see it.
+OLDEST = (1, 2, 764, 0)
 RESPONSE = "AWS_SSM_START_SESSION_RESPONSE"
 
 

@@ -26,6 +26,12 @@ OPENED = re.compile(r"Port (\d+) opened for sessionId")
 OPEN_SECONDS = 30.0
 END_SECONDS = 5.0
 HINT = "is the SSM agent running on it? `aws ssm describe-instance-information` lists those that do"
+# Without that permission the plugin says nothing, and stays: github.com/aws/session-manager-plugin,
+# release 1.2.889.0 reported it, and 1.2.896.0 does not any more.
+NOT_OPEN_HINT = (
+    "may you do ssmmessages:OpenDataChannel? `invoke account.setup` gives it; else see whether the "
+    "instance reaches ssmmessages"
+)
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,7 @@ def _opened_port(process: "subprocess.Popen[str]") -> int:
         if line is None:
             words = said.strip().splitlines()
             last = words[-1] if words else "it said nothing"
-            raise NotReached(f"the session did not open: {last}", hint=HINT)
+            raise NotReached(f"the session did not open: {last}", hint=NOT_OPEN_HINT)
         said += line
         if found := OPENED.search(line):
             return int(found[1])

@@ -39,7 +39,7 @@ class Session:
     host: str = ""
     port: int = 0
     command: tuple[str, ...] = ()
-    begun: bool = False  # its data channel was opened, which a shell's is once
+    begun: bool = False  # its data channel was opened
     lost: float | None = None
     ended: float | None = None
     reason: str = ""

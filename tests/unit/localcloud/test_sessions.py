@@ -114,11 +114,8 @@ def test_the_session_of_a_lost_instance_ends_half_a_minute_later(
     assert sessions(aws, "Active") == []
 
 
-@contextmanager
-def allowed(aws: Clients, *statements: tuple[str, str]) -> Iterator[Any]:
-    """Yield an SSM client of a user that may do this and nothing else."""
-    import boto3
-
+def ann(statements: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """Make a user that may do this and nothing else; return its keys as boto3 takes them."""
     policy = {
         "Version": "2012-10-17",
         "Statement": [
@@ -126,9 +123,28 @@ def allowed(aws: Clients, *statements: tuple[str, str]) -> Iterator[Any]:
             for action, resource in statements
         ],
     }
-    keys = iam.make_user("ann", policy)
+    return iam.make_user("ann", policy)
+
+
+@contextmanager
+def allowed(aws: Clients, *statements: tuple[str, str]) -> Iterator[Any]:
+    """Yield an SSM client of a user that may do this and nothing else."""
+    import boto3
+
+    keys = ann(statements)
     with iam.enforced():
         yield boto3.session.Session(region_name="us-east-1", **keys).client("ssm")
+
+
+@contextmanager
+def acting_as_ann(*statements: tuple[str, str]) -> Iterator[None]:
+    """Let processes have the keys of a user that may do this and nothing else."""
+    keys = {name.upper(): value for name, value in ann(statements).items()}
+    with pytest.MonkeyPatch.context() as patch, iam.enforced():
+        patch.delenv("AWS_SESSION_TOKEN")
+        for name, value in keys.items():
+            patch.setenv(name, value)
+        yield
 
 
 def outcome(call: Callable[..., Any], **parameters: Any) -> str:
@@ -295,11 +311,43 @@ def test_a_data_channel_needs_the_sessions_own_token(
         assert process.wait(10) == 1
 
 
+@pytest.mark.parametrize(
+    ("resource", "code"),
+    [("session/*", None), ("session/{id}", None), ("session/ann-0123456789abcdef0", 1)],
+)
+def test_a_data_channel_needs_a_permission_on_the_session(
+    aws: Clients, instance: str, channels: str, resource: str, code: int | None
+) -> None:
+    started = start(aws, instance)
+    arn = f"arn:aws:ssm:us-east-1:123456789012:{resource.format(id=started['SessionId'])}"
+
+    with (
+        acting_as_ann(("ssmmessages:OpenDataChannel", arn)),
+        plugin(started, channels) as process,
+    ):
+        if code is None:
+            assert opened_port(process) > 0
+        else:
+            assert process.wait(10) == code
+
+
+def test_what_is_not_signed_opens_no_data_channel(
+    aws: Clients, instance: str, channels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = start(aws, instance)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+
+    with iam.enforced(), plugin(started, channels) as process:
+        assert process.wait(10) == 1
+
+
 def test_an_unknown_session_has_no_data_channel(channels: str) -> None:
     port = int(channels.rpartition(":")[2])
     context = ssl.create_default_context()
     with socket.create_connection(("127.0.0.1", port), 5) as plain:
         name = "ssmmessages.us-east-1.amazonaws.com"
         with context.wrap_socket(plain, server_hostname=name) as channel:
-            channel.sendall(b'GET /v1/data-channel/x?role=r HTTP/1.1\n{"TokenValue": "x"}\n')
+            request = b"GET /v1/data-channel/x?role=r HTTP/1.1\nHost: x\n\n"
+            channel.sendall(request + b'{"TokenValue": "x"}\n')
             assert channel.recv(100) == b"refused\n"

@@ -95,6 +95,13 @@ NO_ROLE = (
     Try("organizations:LeaveOrganization", "*"),
     Try("cloudtrail:StopLogging", "*"),
 )
+# Of whoever has sessions: another account's or region's, and what an agent does on an instance.
+OF_AN_AGENT = (
+    Try("ssmmessages:OpenDataChannel", "arn:aws:ssm:us-east-1:999999999999:session/somebody-1"),
+    Try("ssmmessages:OpenDataChannel", "arn:aws:ssm:eu-west-1:123456789012:session/somebody-1"),
+    Try("ssmmessages:OpenControlChannel", "*"),
+    Try("ssmmessages:CreateDataChannel", "*"),
+)
 
 MAY: dict[str, tuple[Try, ...]] = {
     "bake": (
@@ -180,6 +187,8 @@ MAY: dict[str, tuple[Try, ...]] = {
         Try("ssm:SendCommand", f"{SSM}:document/AWS-RunShellScript"),
         Try("ssm:SendCommand", INSTANCE, HEADS),
         Try("ssm:StartSession", INSTANCE, HEADS),
+        Try("ssmmessages:OpenDataChannel", f"{ACCOUNTS_SSM}:session/somebody-1"),
+        Try("ssmmessages:OpenDataChannel", f"{ACCOUNTS_SSM}:session/ecs-execute-command-1"),
         Try(
             "route53:ChangeResourceRecordSets",
             "arn:aws:route53:::hostedzone/Z1",
@@ -202,6 +211,7 @@ MAY: dict[str, tuple[Try, ...]] = {
         Try("ssm:GetParameter", f"{SECRET}/dev/redis_password"),
         Try("ssm:StartSession", INSTANCE, HEADS),
         Try("ssm:StartSession", f"{SSM}:document/AWS-StartPortForwardingSession", HEADS),
+        Try("ssmmessages:OpenDataChannel", f"{ACCOUNTS_SSM}:session/somebody-1"),
         Try("logs:FilterLogEvents", f"{LOGS}:/raykiln/dev/head:log-stream:"),
         Try("logs:GetLogEvents", f"{LOGS}:/raykiln/dev/worker:log-stream:i-1"),
         Try("logs:FilterLogEvents", f"{LOGS}:/raykiln/dev/jobs:log-stream:"),
@@ -264,6 +274,7 @@ MAY_NOT: dict[str, tuple[Try, ...]] = {
         Try("ec2:DeleteSecurityGroup", GROUP, OURS),
         Try("ec2:AuthorizeSecurityGroupIngress", GROUP, OURS),
         Try("iam:PassRole", f"{ROLE}/raykiln-dev-HeadRole-1", TO_EC2),
+        Try("ssmmessages:OpenDataChannel", f"{ACCOUNTS_SSM}:session/somebody-1"),
         Try("ssm:GetParameter", f"{SECRET}/dev/redis_password"),
         Try("ssm:GetParameter", f"{SECRET}/dev/state_password"),
         Try("ssm:GetParameters", f"{CHANNEL}/{OTHER}/head"),
@@ -321,6 +332,7 @@ MAY_NOT: dict[str, tuple[Try, ...]] = {
         Try("s3:GetObject", f"{BUCKET}/prod/releases/1.json"),
         Try("ssm:SendCommand", f"{SSM}:document/AWS-RunPowerShellScript"),
         Try("ssm:TerminateSession", f"{ACCOUNTS_SSM}:session/somebody-else-1"),
+        *OF_AN_AGENT,
         Try(
             "route53:ChangeResourceRecordSets",
             "arn:aws:route53:::hostedzone/Z1",
@@ -350,6 +362,7 @@ MAY_NOT: dict[str, tuple[Try, ...]] = {
         Try("ssm:StartSession", INSTANCE, HEADS | {"ssm:SessionDocumentAccessCheck": "false"}),
         Try("ssm:StartSession", f"{ACCOUNTS_SSM}:document/SSM-SessionManagerRunShell", HEADS),
         Try("ssm:TerminateSession", f"{ACCOUNTS_SSM}:session/somebody-else-1"),
+        *OF_AN_AGENT,
         Try("ec2:TerminateInstances", INSTANCE, OURS),
         Try("ec2:RunInstances", f"{EC2}:instance/*"),
         Try("ec2:GetConsoleOutput", INSTANCE, OURS),

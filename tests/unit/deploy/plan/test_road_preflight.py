@@ -47,7 +47,7 @@ def test_a_plugin_that_is_too_old_is_named(tools: Path) -> None:
     [(fatal, words)] = found(an_environment())
 
     assert fatal
-    assert words.endswith("is 1.2.463.0; 1.2.498.0 or later is needed")
+    assert words.endswith("is 1.2.463.0; 1.2.764.0 or later is needed")
 
 
 def test_in_a_vpc_that_exists_it_is_a_warning(tools: Path) -> None:

@@ -30,7 +30,7 @@ while True:
 """
 
 
-def install_plugin(folder: Path, *, version: str = "1.2.707.0", fails: str = "") -> Path:
+def install_plugin(folder: Path, *, version: str = "1.2.764.0", fails: str = "") -> Path:
     """Put the plugin into a folder for PATH; return the file where it records its calls."""
     folder.mkdir(exist_ok=True)
     record = folder / "calls"

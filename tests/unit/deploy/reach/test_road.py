@@ -164,12 +164,10 @@ def test_without_the_plugin_the_error_says_where_to_get_it(tools: Path, led: Led
     assert "session-manager-working-with-install-plugin.html" in raised.value.hint
 
 
-def test_a_plugin_that_takes_the_token_as_an_argument_is_not_used(
-    aws: Aws, tools: Path, led: Led
-) -> None:
-    install_plugin(tools, version="1.2.497.0")
+def test_a_plugin_that_aws_no_longer_supports_is_not_used(aws: Aws, tools: Path, led: Led) -> None:
+    install_plugin(tools, version="1.2.707.0")
 
-    with pytest.raises(NotReached, match=r"1\.2\.498\.0 or later is needed"):
+    with pytest.raises(NotReached, match=r"1\.2\.764\.0 or later is needed"):
         led.answer()
 
     assert active(aws) == []
@@ -180,8 +178,10 @@ def test_a_session_that_does_not_open_says_why_and_is_ended(
 ) -> None:
     install_plugin(tools, fails="the handshake failed")
 
-    with pytest.raises(NotReached, match="the handshake failed"):
+    with pytest.raises(NotReached, match="the handshake failed") as raised:
         led.answer()
+
+    assert raised.value.hint.startswith("may you do ssmmessages:OpenDataChannel?")
 
     assert active(aws) == []
 
