@@ -11,11 +11,13 @@ from typing import Any
 from moto.autoscaling.models import autoscaling_backends
 from moto.ec2.models import ec2_backends
 from moto.kms.models import kms_backends
+from moto.ssm.models import ssm_backends
 
 from localcloud.patches.autoscaling import records
 from localcloud.patches.iam import resources_ecs, resources_iam, resources_stack
 from localcloud.patches.iam.resources_ec2 import Namer, pass_roles
 from localcloud.patches.iam.resources_launch import Tree, request_tags
+from localcloud.patches.ssm.sessions import sessions_of
 from localcloud.patches.ssm.targets import task_in
 
 Named = tuple[str, dict[str, Any]]  # ARN, condition keys
@@ -63,7 +65,12 @@ def _ssm(where: Where, action: str, parameters: Tree) -> list[Named]:
     if action == "StartSession":
         return _session(where, parameters)
     if action in ("TerminateSession", "ResumeSession"):
-        return [(_arn("ssm", where, f"session/{parameters.get('SessionId')}"), {})]
+        session_id = str(parameters.get("SessionId"))
+        held = sessions_of(ssm_backends[where[0]][where[1]]).get(session_id)
+        tags = {
+            f"ssm:resourceTag/{key}": value for key, value in (held.tags if held else {}).items()
+        }
+        return [(_arn("ssm", where, f"session/{session_id}"), tags)]
     if action == "AddTagsToResource" and parameters.get("ResourceType") == "Parameter":
         parameters = {"Name": parameters["ResourceId"]} | parameters
     names = parameters.get("Names") or [parameters.get("Name") or parameters.get("Path")]

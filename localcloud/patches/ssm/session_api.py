@@ -14,7 +14,7 @@ from localcloud import world
 from localcloud.account import ACCOUNT
 from localcloud.patches.iam import signatures
 from localcloud.patches.iam.principals import find_principal
-from localcloud.patches.ssm.sessions import Session, sessions_of, start
+from localcloud.patches.ssm.sessions import Session, Starter, sessions_of, start
 from localcloud.patches.ssm.targets import is_connected
 from localcloud.times import naive
 
@@ -40,19 +40,21 @@ def _start_session(self: Any) -> ActionResult:
     host = given.get("host", ["localhost"])[0]
     if not port.isdigit():
         raise SSMException("InvalidParameters", f"portNumber {port} is not a port")
-    owner = caller(self)
-    name = owner.split(":")[-1].split("/")[-1]
-    made = start(name, target, document, owner, host=host, port=int(port))
+    starter = caller(self)
+    name = starter.arn.split(":")[-1].split("/")[-1]
+    made = start(name, target, document, starter, host=host, port=int(port))
     found = {"SessionId": made.id, "TokenValue": made.token, "StreamUrl": made.url}
     return ActionResult(found)
 
 
-def caller(response: Any) -> str:
-    """Return the ARN of who starts a session."""
+def caller(response: Any) -> Starter:
+    """Return who starts a session."""
     signed = signatures.read(response.headers.get("Authorization", ""))
     token = response.headers.get("X-Amz-Security-Token")
     who = find_principal(ACCOUNT, signed.key_id, token) if signed else None
-    return who.arn if who else f"arn:aws:iam::{ACCOUNT}:root"
+    if who is None:
+        return Starter(f"arn:aws:iam::{ACCOUNT}:root", ACCOUNT)
+    return Starter(who.arn, dict(who.context)["aws:userid"])
 
 
 def _terminate_session(self: Any) -> ActionResult:
@@ -76,7 +78,7 @@ def _shown(session: Session) -> dict[str, Any]:
         "Status": "Connected" if session.ended is None else "Terminated",
         "StartDate": naive(session.started),
         "DocumentName": session.document,
-        "Owner": session.owner,
+        "Owner": session.starter.arn,
     }
     if session.ended is not None:
         shown |= {"EndDate": naive(session.ended), "Details": session.reason}

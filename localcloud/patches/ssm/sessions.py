@@ -8,7 +8,7 @@ plugin notices by the keepalive of its multiplexer, after 30 s (xtaci/smux, Defa
 
 import secrets
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from moto.ssm.models import ssm_backends
 
@@ -22,6 +22,13 @@ IDLE_SECONDS = 20 * 60.0
 KEEPALIVE_SECONDS = 30.0
 
 
+class Starter(NamedTuple):
+    """Who starts a session: ARN, and aws:userid."""
+
+    arn: str
+    user_id: str
+
+
 @dataclass
 class Session:
     """One session; ``used`` is when something was sent last, ``lost`` when its target was.
@@ -32,7 +39,7 @@ class Session:
     id: str
     target: str
     document: str
-    owner: str
+    starter: Starter
     token: str
     started: float
     used: float
@@ -49,6 +56,16 @@ class Session:
         """Where its data channel is opened."""
         return f"wss://{SESSIONS_NAME}/v1/data-channel/{self.id}?role=publish_subscribe"
 
+    @property
+    def tags(self) -> dict[str, str]:
+        """What a policy tells one's own sessions by: .../userguide/
+        getting-started-restrict-access-examples.html, "users end only sessions they started".
+        """
+        return {
+            "aws:ssmmessages:session-id": self.starter.user_id,
+            "aws:ssmmessages:target-id": self.target,
+        }
+
     def end(self, now: float, reason: str) -> None:
         """End it; its connections are closed."""
         if self.ended is None:
@@ -61,14 +78,14 @@ def sessions_of(backend: Any) -> dict[str, Session]:
     return held
 
 
-def start(name: str, target: str, document: str, owner: str, **what: Any) -> Session:
+def start(name: str, target: str, document: str, starter: Starter, **what: Any) -> Session:
     """Start a session, whose id begins with a name."""
     now = world.now()
     session = Session(
         id=f"{name}-{secrets.token_hex(9)[:17]}",
         target=target,
         document=document,
-        owner=owner,
+        starter=starter,
         token=secrets.token_urlsafe(96),
         started=now,
         used=now,

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -129,8 +130,6 @@ def ann(statements: tuple[tuple[str, str], ...]) -> dict[str, str]:
 @contextmanager
 def allowed(aws: Clients, *statements: tuple[str, str]) -> Iterator[Any]:
     """Yield an SSM client of a user that may do this and nothing else."""
-    import boto3
-
     keys = ann(statements)
     with iam.enforced():
         yield boto3.session.Session(region_name="us-east-1", **keys).client("ssm")
@@ -194,6 +193,34 @@ def test_one_terminates_only_the_sessions_that_a_policy_names(aws: Clients, inst
         assert outcome(ssm.terminate_session, SessionId=session) == "AccessDeniedException"
 
     assert sessions(aws, "Active") == [(session, "Connected")]
+
+
+def test_one_terminates_the_sessions_that_one_started(aws: Clients, instance: str) -> None:
+    other = start(aws, instance)["SessionId"]
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": "ssm:StartSession", "Resource": "*"},
+            {
+                "Effect": "Allow",
+                "Action": "ssm:TerminateSession",
+                "Resource": "*",
+                "Condition": {
+                    "StringLike": {
+                        "ssm:resourceTag/aws:ssmmessages:session-id": "${aws:userid}*",
+                        "ssm:resourceTag/aws:ssmmessages:target-id": instance,
+                    }
+                },
+            },
+        ],
+    }
+    keys = iam.make_user("ann", policy)
+
+    with iam.enforced():
+        ssm = boto3.client("ssm", "us-east-1", **keys)
+        own = ssm.start_session(Target=instance, DocumentName=INSTANCE, Parameters=PORT)
+        assert outcome(ssm.terminate_session, SessionId=own["SessionId"]) == "allowed"
+        assert outcome(ssm.terminate_session, SessionId=other) == "AccessDeniedException"
 
 
 class Echo(socketserver.BaseRequestHandler):

@@ -1,6 +1,8 @@
 """What a role is allowed, and what lies right beside it: the neighbours that must be denied."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from localcloud.patches.iam.policies import Check
 
@@ -63,3 +65,16 @@ def without_tags(check: Check) -> Check:
     tagged = ("aws:resourcetag/", "ec2:resourcetag/", "aws:requesttag/", "aws:tagkeys")
     context = {key: values for key, values in check.context.items() if not key.startswith(tagged)}
     return replace(check, context=context)
+
+
+def actions_of(part: Any) -> Iterator[str]:
+    """Yield the actions of every statement that allows some to whoever has the policy."""
+    if isinstance(part, list):
+        for one in part:
+            yield from actions_of(one)
+    if isinstance(part, dict):
+        if part.get("Effect") == "Allow" and "Principal" not in part:
+            named = part["Action"]
+            yield from [named] if isinstance(named, str) else named
+        for one in part.values():
+            yield from actions_of(one)

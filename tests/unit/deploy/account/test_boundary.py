@@ -11,6 +11,7 @@ from common.clients import Clients
 from localcloud.patches.cloudformation.template import parse
 from localcloud.patches.internal import call
 from tests.unit.deploy.account.conftest import an_account
+from tests.unit.deploy.account.neighbours import actions_of
 from tests.unit.deploy.builders import REGION
 from tests.unit.deploy.foundation.privileges import (
     Place,
@@ -80,19 +81,6 @@ def test_it_admits_every_action_that_a_role_of_ours_may_call(path: Path) -> None
     }
 
     assert beyond == set()
-
-
-def actions_of(part: Any) -> Iterator[str]:
-    """Yield the actions of every statement that allows some to whoever has the policy."""
-    if isinstance(part, list):
-        for one in part:
-            yield from actions_of(one)
-    if isinstance(part, dict):
-        if part.get("Effect") == "Allow" and "Principal" not in part:
-            named = part["Action"]
-            yield from [named] if isinstance(named, str) else named
-        for one in part.values():
-            yield from actions_of(one)
 
 
 def test_a_head_can_do_its_work_within_it(as_head: Place) -> None:

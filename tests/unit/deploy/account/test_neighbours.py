@@ -5,10 +5,13 @@ policies of the template, evaluated as IAM does. What the deploy role really cal
 ``test_deploy_role.py``.
 """
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from localcloud.patches.cloudformation.template import parse
 from localcloud.patches.iam import role_decides
 from localcloud.patches.iam.policies import Answer
 from tests.unit.deploy.account.conftest import Account, with_old_packer
@@ -24,9 +27,11 @@ from tests.unit.deploy.account.neighbours import (
     VIA,
     Keys,
     Try,
+    actions_of,
 )
 from tests.unit.localcloud.fakes import FakeClock
 
+ROOT = Path(__file__).resolve().parents[4]
 BAKING: Keys = {"aws:RequestTag/raykiln:bake": "host-1"}
 BAKED: Keys = {"aws:ResourceTag/raykiln:bake": "host-1"}
 # Of what exists: this makes it one of ours.
@@ -95,8 +100,25 @@ NO_ROLE = (
     Try("organizations:LeaveOrganization", "*"),
     Try("cloudtrail:StopLogging", "*"),
 )
-# Of whoever has sessions: another account's or region's, and what an agent does on an instance.
-OF_AN_AGENT = (
+STARTED_BY = "ssm:resourceTag/aws:ssmmessages:session-id"
+MY_SESSION: Keys = {"aws:userid": "AROA1:somebody", STARTED_BY: "AROA1:somebody"}
+OWN_SESSIONS = (
+    Try("ssm:TerminateSession", f"{ACCOUNTS_SSM}:session/somebody-1", MY_SESSION),
+    Try("ssm:ResumeSession", f"{ACCOUNTS_SSM}:session/somebody-1", MY_SESSION),
+)
+# Of whoever has sessions: another person's, account's or region's, and what an agent does.
+OTHERS_SESSIONS = (
+    Try(
+        "ssm:TerminateSession",
+        f"{ACCOUNTS_SSM}:session/another-1",
+        MY_SESSION | {STARTED_BY: "AROA1:another"},
+    ),
+    Try(
+        "ssm:ResumeSession",
+        f"{ACCOUNTS_SSM}:session/another-1",
+        MY_SESSION | {STARTED_BY: "AROA1:another"},
+    ),
+    Try("ssm:TerminateSession", f"{ACCOUNTS_SSM}:session/somebody-1", {"aws:userid": "AROA1:x"}),
     Try("ssmmessages:OpenDataChannel", "arn:aws:ssm:us-east-1:999999999999:session/somebody-1"),
     Try("ssmmessages:OpenDataChannel", "arn:aws:ssm:eu-west-1:123456789012:session/somebody-1"),
     Try("ssmmessages:OpenControlChannel", "*"),
@@ -189,6 +211,7 @@ MAY: dict[str, tuple[Try, ...]] = {
         Try("ssm:StartSession", INSTANCE, HEADS),
         Try("ssmmessages:OpenDataChannel", f"{ACCOUNTS_SSM}:session/somebody-1"),
         Try("ssmmessages:OpenDataChannel", f"{ACCOUNTS_SSM}:session/ecs-execute-command-1"),
+        *OWN_SESSIONS,
         Try(
             "route53:ChangeResourceRecordSets",
             "arn:aws:route53:::hostedzone/Z1",
@@ -212,6 +235,7 @@ MAY: dict[str, tuple[Try, ...]] = {
         Try("ssm:StartSession", INSTANCE, HEADS),
         Try("ssm:StartSession", f"{SSM}:document/AWS-StartPortForwardingSession", HEADS),
         Try("ssmmessages:OpenDataChannel", f"{ACCOUNTS_SSM}:session/somebody-1"),
+        *OWN_SESSIONS,
         Try("logs:FilterLogEvents", f"{LOGS}:/raykiln/dev/head:log-stream:"),
         Try("logs:GetLogEvents", f"{LOGS}:/raykiln/dev/worker:log-stream:i-1"),
         Try("logs:FilterLogEvents", f"{LOGS}:/raykiln/dev/jobs:log-stream:"),
@@ -331,8 +355,7 @@ MAY_NOT: dict[str, tuple[Try, ...]] = {
         Try("s3:GetObject", "arn:aws:s3:::raykiln-prod-123456789012-us-east-1/prod/current.json"),
         Try("s3:GetObject", f"{BUCKET}/prod/releases/1.json"),
         Try("ssm:SendCommand", f"{SSM}:document/AWS-RunPowerShellScript"),
-        Try("ssm:TerminateSession", f"{ACCOUNTS_SSM}:session/somebody-else-1"),
-        *OF_AN_AGENT,
+        *OTHERS_SESSIONS,
         Try(
             "route53:ChangeResourceRecordSets",
             "arn:aws:route53:::hostedzone/Z1",
@@ -361,8 +384,7 @@ MAY_NOT: dict[str, tuple[Try, ...]] = {
         Try("ssm:StartSession", INSTANCE, HEADS | {"ssm:resourceTag/raykiln:role": "worker"}),
         Try("ssm:StartSession", INSTANCE, HEADS | {"ssm:SessionDocumentAccessCheck": "false"}),
         Try("ssm:StartSession", f"{ACCOUNTS_SSM}:document/SSM-SessionManagerRunShell", HEADS),
-        Try("ssm:TerminateSession", f"{ACCOUNTS_SSM}:session/somebody-else-1"),
-        *OF_AN_AGENT,
+        *OTHERS_SESSIONS,
         Try("ec2:TerminateInstances", INSTANCE, OURS),
         Try("ec2:RunInstances", f"{EC2}:instance/*"),
         Try("ec2:GetConsoleOutput", INSTANCE, OURS),
@@ -396,6 +418,15 @@ def wrong(kind: str, tries: tuple[Try, ...], allowed: bool) -> Iterator[str]:
 @pytest.mark.parametrize("kind", ["bake", "deploy", "scientist"])
 def test_a_role_may_what_it_needs(account: Account, kind: str) -> None:
     assert list(wrong(kind, MAY[kind], allowed=True)) == []
+
+
+def test_the_page_about_connecting_lists_what_a_data_scientist_may() -> None:
+    template = parse((ROOT / "deploy/account/template.yaml").read_text())
+    page = (ROOT / "docs/connect.md").read_text().partition("## What it may do")[2]
+    rows = re.findall(r"^\| (`.*?`) \|", page, re.MULTILINE)
+    named = [action for row in rows for action in re.findall(r"`(.+?)`", row)]
+
+    assert sorted(named) == sorted(set(actions_of(template["Resources"]["ScientistPolicy"])))
 
 
 @pytest.mark.parametrize("kind", ["bake", "deploy", "scientist"])
