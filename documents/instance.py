@@ -24,9 +24,8 @@ from documents.errors import Unavailable
 from documents.group import ENVIRONMENT, start, stop_all
 from documents.log import JsonLog
 from documents.program import run
-from documents.stored_settings import PARAMETER, REGION, read_stored
+from documents.stored_settings import EVERY, PARAMETER, REGION, await_stored, read_stored
 
-EVERY = 5.0  # seconds between two looks
 INSTANCE = "RAY_CLOUD_INSTANCE_ID"
 # What the processes of actors are told: the rest is in the parameter.
 HANDED_ON = (PARAMETER, REGION, ENVIRONMENT, "PYTHONPATH")
@@ -96,10 +95,8 @@ def main() -> None:
     parameter = f"/ray-documents-{environ[ENVIRONMENT]}/settings"
     os.environ[PARAMETER] = parameter
     clients = Clients(environ[REGION])
-    log("waiting", parameter=parameter)
-    while not _is_deployed(clients, parameter):
-        if over.wait(EVERY):
-            return
+    if not await_stored(clients, parameter, over, log):
+        return
     connect(variables={key: environ[key] for key in HANDED_ON if key in environ})
     log("joined")
     look_after(Instance(clients, environ[INSTANCE], parameter), over)
@@ -121,13 +118,6 @@ def look_after(instance: Instance, over: threading.Event) -> None:
         last = reason
         over.wait(EVERY)
     instance.leave()
-
-
-def _is_deployed(clients: Clients, parameter: str) -> bool:
-    try:
-        return read_stored(clients, parameter) is not None
-    except Unavailable:
-        return False
 
 
 if __name__ == "__main__":

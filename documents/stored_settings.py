@@ -8,15 +8,18 @@ secrets that it refers to, in Secrets Manager. Neither is written to disk.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from common.clients import Clients, error_code
 from documents.errors import Unavailable
+from documents.log import JsonLog
 
 PARAMETER = "DOCUMENTS_PARAMETER"
 REGION = "AWS_REGION"
+EVERY = 5.0  # seconds between two looks
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,33 @@ def read_stored(clients: Clients, name: str) -> StoredSettings | None:
         raise Unavailable(f"Parameter Store: {error}") from error
     value = json.loads(found["Value"])
     return StoredSettings(version=int(found["Version"]), **value)
+
+
+def await_stored(
+    clients: Clients, name: str, over: Event, log: JsonLog, every: float = EVERY
+) -> bool:
+    """Wait until there are settings, and say why there are none; False if ``over`` is set first.
+
+    The reason is in AWS's words: "no identity-based policy allows" it until the pipeline is
+    deployed, and anything else, as a permissions boundary, would keep it waiting afterwards
+    (docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html).
+    """
+    last = ""
+    while reason := _missing(clients, name):
+        if reason != last:
+            log("waiting", parameter=name, reason=reason)
+        last = reason
+        if over.wait(every):
+            return False
+    return True
+
+
+def _missing(clients: Clients, name: str) -> str:
+    """Return why there are no settings; empty: there are."""
+    try:
+        return "" if read_stored(clients, name) else f"there is no parameter {name}"
+    except Unavailable as error:
+        return str(error)
 
 
 def completed(environ: Mapping[str, str]) -> dict[str, str]:

@@ -1,15 +1,19 @@
 """Settings that a stack has stored: read by each process, completed by secrets, never on disk."""
 
 import json
+from collections.abc import Callable
+from threading import Event
 from typing import Any
 
 import boto3
 import pytest
+from botocore.stub import Stubber
 
 from common.clients import Clients
 from documents.errors import Unavailable
+from documents.log import JsonLog
 from documents.settings import load_settings
-from documents.stored_settings import completed, read_stored
+from documents.stored_settings import await_stored, completed, read_stored
 
 PARAMETER = "/ray-documents-dev/settings"
 HERE = {"DOCUMENTS_PARAMETER": PARAMETER, "AWS_REGION": "us-east-1"}
@@ -94,3 +98,51 @@ def test_without_a_parameter_or_a_value_it_has_to_wait() -> None:
 
 def test_without_the_name_of_a_parameter_nothing_is_read() -> None:
     assert completed({"DOCUMENTS_BUCKET": "bucket"}) == {"DOCUMENTS_BUCKET": "bucket"}
+
+
+class Pauses(Event):
+    """Does something at each pause, in place of waiting; at the last one it is over."""
+
+    def __init__(self, *steps: Callable[[], None]) -> None:
+        super().__init__()
+        self._steps = list(steps)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if not self._steps:
+            return True
+        self._steps.pop(0)()
+        return False
+
+
+def reasons(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return [json.loads(line)["reason"] for line in capsys.readouterr().err.splitlines()]
+
+
+@pytest.mark.usefixtures("aws")
+def test_it_waits_for_settings_and_says_once_that_there_are_none(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clients, log = Clients("us-east-1"), JsonLog("instance")
+
+    assert not await_stored(clients, PARAMETER, Pauses(), log)
+    assert await_stored(clients, PARAMETER, Pauses(lambda: None, store), log)
+
+    assert reasons(capsys) == [f"there is no parameter {PARAMETER}"] * 2
+
+
+def test_it_says_what_refuses_it_before_and_after_the_pipeline_is_deployed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clients = Clients("us-east-1")
+    with Stubber(clients("ssm")) as stubber:
+        for kind in ("identity-based policy", "identity-based policy", "permissions boundary"):
+            stubber.add_client_error(
+                "get_parameter", "AccessDeniedException", f"because no {kind} allows the action"
+            )
+
+        await_stored(clients, PARAMETER, Pauses(*[lambda: None] * 2), JsonLog("instance"))
+
+    assert [reason.partition("because ")[2] for reason in reasons(capsys)] == [
+        "no identity-based policy allows the action",
+        "no permissions boundary allows the action",
+    ]
