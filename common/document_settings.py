@@ -125,6 +125,12 @@ class Documents(Table):
         return "openai" in (self.embeddings, self.answers) or self.index == "pinecone"
 
     @property
+    def secret_arns(self) -> tuple[str, ...]:
+        """The secrets that exist already; one may have both keys."""
+        given = (self.openai_secret_arn, self.pinecone_secret_arn)
+        return tuple(dict.fromkeys(arn for arn in given if arn))
+
+    @property
     def on_cluster(self) -> bool:
         """Whether it runs on the environment's own cluster."""
         return self.runs_on == "ec2"

@@ -61,6 +61,7 @@ def parameters(environment: Environment, provider_arn: str = "") -> dict[str, st
         "HeadName": environment.head_dns.lower(),
         "DocumentsName": environment.documents_stack,
         "DocumentsBucketName": environment.documents_bucket,
+        "DocumentsSecretArns": ",".join(environment.documents.secret_arns),
         "BaseImageOwners": ",".join(owners),
         "GitHubRepository": account.repository,
         "OidcProviderArn": account.oidc_provider_arn or provider_arn,

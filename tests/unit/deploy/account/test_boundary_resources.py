@@ -24,7 +24,22 @@ from tests.unit.localcloud.fakes import FakeClock, FakeDriver
 
 pytestmark = pytest.mark.slow
 
-CASES: dict[str, dict[str, Any]] = {"on the cluster": {"runs_on": "ec2"}, "on Fargate": {}}
+SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret"
+OF_AWS = {"embeddings": "local", "answers": "extractive", "index": "s3vectors"}
+OF_OTHERS = {
+    "embeddings": "openai",
+    "answers": "openai",
+    "index": "pinecone",
+    "pinecone_host": "documents.example.com",
+    "openai_secret_arn": f"{SECRET}:openai-abcdef",
+    "pinecone_secret_arn": f"{SECRET}:pinecone-abcdef",
+}
+CASES = {
+    "on the cluster": {"runs_on": "ec2", **OF_AWS},
+    "on the cluster, with others": {"runs_on": "ec2", **OF_OTHERS},
+    "on Fargate": OF_AWS,
+    "on Fargate, with others": OF_OTHERS,
+}
 
 
 def with_documents(documents: dict[str, Any]) -> Environment:
