@@ -4,9 +4,16 @@ from typing import Annotated
 
 from common.table import Table, Text, like
 
-# An owner and a repository of GitHub.
+# An owner and a repository of GitHub, as its jobs' tokens name them: with the ids of both where it
+# was created, renamed or transferred on or after 15 July 2026, or has opted in.
+# https://docs.github.com/en/actions/reference/security/oidc
+_OWNER, _NAME = r"[A-Za-z0-9][A-Za-z0-9-]{0,38}", r"[A-Za-z0-9._-]{1,100}"
 Repository = Annotated[
-    Text, like(r"([A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/[A-Za-z0-9._-]{1,100})?", "owner/name")
+    Text,
+    like(
+        rf"({_OWNER}/{_NAME}|{_OWNER}@[0-9]+/{_NAME}@[0-9]+)?",
+        "owner/name or owner@123456/name@456789",
+    ),
 ]
 ProviderArn = Annotated[
     Text,
@@ -30,7 +37,7 @@ Action = Annotated[Text, like(r"[a-z0-9-]+:[A-Za-z0-9*]+", "s3:GetObject")]
 class AccountAccess(Table):
     """Who may become the roles of the account, and what they may do besides."""
 
-    # OWNER/NAME on GitHub, whose workflows bake and deploy; empty: none.
+    # On GitHub, whose workflows bake and deploy; empty: none.
     repository: Repository = ""
     # GitHub's identity provider, if it is not to be looked for or created.
     oidc_provider_arn: ProviderArn = ""

@@ -7,9 +7,10 @@ does on GitHub's pages is in the folder: environments with their variables and r
 A job waits for its turn in its concurrency group, and then, with the turn, for the reviewers of its
 environment (https://docs.github.com/en/actions/how-tos/write-workflows/
 choose-when-workflows-run/control-workflow-concurrency, https://github.com/orgs/community/
-discussions/17401). Its token names repository and environment
-(https://docs.github.com/en/actions/reference/security/oidc); only a job with ``id-token: write``
-gets one. Here any number of jobs may wait for a turn; GitHub cancels all but one.
+discussions/17401). Its token names repository and environment, the former with ids where these
+are set (https://docs.github.com/en/actions/reference/security/oidc); only a job with
+``id-token: write`` gets one. Here any number of jobs may wait for a turn; GitHub cancels all but
+one.
 """
 
 import json
@@ -58,6 +59,18 @@ class GitHub:
         if not file.is_file():
             return HostedEnvironment({})
         return HostedEnvironment(**json.loads(file.read_text()))
+
+    def set_ids(self, owner: int, repository: int) -> None:
+        """Name the repository with these ids from now on, as GitHub does all new ones."""
+        (self.folder / "ids").write_text(json.dumps([owner, repository]))
+
+    def name_in_tokens(self, repository: str) -> str:
+        """Return what OWNER/NAME is called in tokens."""
+        file = self.folder / "ids"
+        if not file.is_file():
+            return repository
+        parts = zip(repository.split("/"), json.loads(file.read_text()), strict=True)
+        return "/".join(f"{name}@{number}" for name, number in parts)
 
     def approve(self, run: str, environment: str) -> None:
         """Let the jobs of a run go to an environment, as a reviewer does."""
@@ -142,7 +155,8 @@ def begin(github: GitHub) -> None:
     if os.environ["JOB_MAY_ASK"]:
         repository = os.environ["GITHUB_REPOSITORY"]
         context = f"environment:{environment}" if environment else f"ref:{os.environ['GITHUB_REF']}"
-        claims = {"sub": f"repo:{repository}:{context}", "repository": repository}
+        subject = f"repo:{github.name_in_tokens(repository)}:{context}"
+        claims = {"sub": subject, "repository": repository}
         append("GITHUB_ENV", {"ACTIONS_ID_TOKEN_REQUEST_TOKEN": github.grant_token(claims)})
 
 

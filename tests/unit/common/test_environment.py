@@ -77,6 +77,24 @@ def test_all_mistakes_are_reported_at_once_with_file_and_key(tmp_path: Path) -> 
     assert "dev.toml: colour:" in words
 
 
+@pytest.mark.parametrize("name", ["acme/ray", "acme@123456/ray@456789"])
+def test_a_repository_is_named_as_in_githubs_tokens(tmp_path: Path, name: str) -> None:
+    text = f'{COMPLETE}[account]\nrepository = "{name}"\n'
+    (tmp_path / "dev.toml").write_text(text)
+
+    assert load_environment("dev", tmp_path).account.repository == name
+
+
+@pytest.mark.parametrize(
+    "name", ["acme", "acme@1/ray", "acme/ray@1", "acme@/ray@1", "acme@x/ray@1", "acme/ray:ref"]
+)
+def test_a_repository_with_half_of_its_ids_is_a_mistake(tmp_path: Path, name: str) -> None:
+    words = refusal(tmp_path, f'{COMPLETE}[account]\nrepository = "{name}"\n')
+
+    assert "account.repository" in words
+    assert "owner/name or owner@123456/name@456789" in words
+
+
 def test_a_minimum_of_workers_above_the_maximum_is_a_mistake(tmp_path: Path) -> None:
     words = refusal(tmp_path, COMPLETE.replace("min = 1", "min = 9"))
 

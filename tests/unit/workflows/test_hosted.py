@@ -1,5 +1,7 @@
 """What is GitHub's part of a job, when a workflow runs on a local cloud."""
 
+import base64
+import json
 import shutil
 import threading
 from pathlib import Path
@@ -103,6 +105,28 @@ def test_only_a_job_with_the_permission_gets_a_token(
     assert len(asked) == tokens
     for line in asked:
         assert github.token(line.partition("=")[2], "sts.amazonaws.com").count(".") == 2
+
+
+@pytest.mark.parametrize(
+    ("ids", "subject"),
+    [
+        ((), "repo:acme/ray:environment:prod"),
+        ((123456, 456789), "repo:acme@123456/ray@456789:environment:prod"),
+    ],
+)
+def test_a_token_names_the_repository_with_its_ids_where_it_has_them(
+    github: GitHub, job: Any, ids: tuple[int, ...], subject: str
+) -> None:
+    files = job(JOB_ENVIRONMENT="prod", JOB_MAY_ASK="yes")
+    if ids:
+        github.set_ids(*ids)
+
+    begin(github)
+
+    request = files["GITHUB_ENV"].read_text().strip().partition("=")[2]
+    body = github.token(request, "sts.amazonaws.com").split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    assert (claims["sub"], claims["repository"]) == (subject, "acme/ray")
 
 
 def test_a_job_with_reviewers_waits_for_them(github: GitHub, job: Any) -> None:

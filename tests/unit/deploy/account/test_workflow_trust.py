@@ -25,10 +25,24 @@ AUDIENCE = "sts.amazonaws.com"
 SECONDS = {"bake": 7200, "deploy": 21600}
 
 
+# A repository as GitHub's tokens name it, with its ids since July 2026.
+WITH_IDS = "acme@123456/ray@456789"
+
+
 @pytest.fixture
 def issuer(world: World, clock: FakeClock, tmp_path: Path) -> Issuer:
     """GitHub, and the account of the environment dev, which trusts acme/ray."""
-    environment = an_environment(account={"repository": "acme/ray"})
+    return an_issuer("acme/ray", clock, tmp_path)
+
+
+@pytest.fixture
+def issuer_with_ids(world: World, clock: FakeClock, tmp_path: Path) -> Issuer:
+    """The same for a repository whose tokens have ids."""
+    return an_issuer(WITH_IDS, clock, tmp_path)
+
+
+def an_issuer(repository: str, clock: FakeClock, tmp_path: Path) -> Issuer:
+    environment = an_environment(account={"repository": repository})
     set_up_account(Clients(REGION), environment, clock=clock, progress=Silent())
     found = Issuer(tmp_path / "key.pem")
     found.publish(tmp_path / "issuers")
@@ -56,9 +70,27 @@ def test_a_job_in_the_roles_environment_assumes_it_for_as_long_as_it_asks(
     assert answer["AssumedRoleUser"]["Arn"].endswith(f"/raykiln-dev-{role}/GitHubActions")
 
 
+@pytest.mark.parametrize(("role", "place"), [("bake", "dev-bake"), ("deploy", "dev")])
+def test_so_does_a_job_whose_token_has_the_ids_of_its_repository(
+    issuer_with_ids: Issuer, role: str, place: str
+) -> None:
+    answer = assume(issuer_with_ids, role, f"repo:{WITH_IDS}:environment:{place}")
+
+    assert answer["AssumedRoleUser"]["Arn"].endswith(f"/raykiln-dev-{role}/GitHubActions")
+
+
+@pytest.mark.parametrize("name", ["acme/ray", "acme@1/ray@456789", "acme@123456/ray@4567890"])
+def test_a_repository_of_the_same_name_with_other_ids_does_not(
+    issuer_with_ids: Issuer, name: str
+) -> None:
+    with pytest.raises(ClientError, match="Not authorized to perform"):
+        assume(issuer_with_ids, "deploy", f"repo:{name}:environment:dev")
+
+
 @pytest.mark.parametrize(
     ("role", "subject"),
     [
+        ("deploy", f"repo:{WITH_IDS}:environment:dev"),
         ("deploy", "repo:acme/ray:environment:dev-bake"),
         ("bake", "repo:acme/ray:environment:dev"),
         ("deploy", "repo:acme/ray:environment:prod"),
