@@ -99,7 +99,26 @@ def write_templates(environment: "Environment", file: Path) -> None:
         more = file.with_name(f"{name}.yaml")
         write(more, desired_copies.filled_in(environment))
         console.print(f"{more}: upload it after that, as the stack {name}")
+    say_provider(environment)
     say_linked_roles(environment)
+
+
+def say_provider(environment: "Environment") -> None:
+    """Print how to name GitHub's identity provider, of which an account has only one."""
+    from deploy.account.account_setup import provider_arn
+    from deploy.report.console import console
+
+    account = environment.account
+    if not account.repository or account.oidc_provider_arn:
+        return
+    arn = provider_arn(environment)
+    console.print(
+        "before that, if the account has GitHub's identity provider already, as from another "
+        "environment's stack (aws iam list-open-id-connect-providers shows it), as AWS takes no "
+        f"second one: write below [account] of {environment.name}.toml, and write the file again",
+        markup=False,
+    )
+    console.print(f'    oidc_provider_arn = "{arn}"', markup=False)
 
 
 def say_linked_roles(environment: "Environment") -> None:

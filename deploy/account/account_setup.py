@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
-from common.account_roles import role_arn
+from common.account_roles import account_arn, role_arn
 from common.clients import Clients, error_code, translated
 from common.environment import Environment
 from common.progress import Progress
@@ -196,6 +196,11 @@ def _desired(clients: Clients, environment: Environment) -> DesiredStack:
     if not environment.account.repository or environment.account.oidc_provider_arn:
         return desired_account(environment)
     return desired_account(environment, _others_provider(clients, environment))
+
+
+def provider_arn(environment: Environment) -> str:
+    """Return the ARN of GitHub's identity provider, if the account has one."""
+    return account_arn(environment, f"oidc-provider/{GITHUB}")
 
 
 def _others_provider(clients: Clients, environment: Environment) -> str:

@@ -14,6 +14,29 @@ SPOT_WORKERS = {"cpu": {"instance_types": ["m6i.large"], "min": 0, "max": 1, "ma
 STORED = {"instance_type": "m6i.large", "state": "redis", "redis_node_type": "cache.t4g.small"}
 
 
+ARN = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
+
+
+@pytest.mark.parametrize(
+    ("account", "lines"),
+    [
+        ({"repository": "acme/ray"}, [f'oidc_provider_arn = "{ARN}"']),
+        ({"repository": "acme/ray", "oidc_provider_arn": ARN}, []),
+        ({}, []),
+    ],
+)
+def test_a_template_comes_with_the_provider_that_the_account_may_have(
+    account: dict[str, str],
+    lines: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_templates(an_environment(account=account), tmp_path / "account.yaml")
+
+    said = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert [line for line in said if line.startswith("oidc_provider_arn")] == lines
+
+
 @pytest.mark.parametrize(
     ("settings", "services"),
     [
