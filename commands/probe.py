@@ -60,8 +60,6 @@ def where(environment: "Environment") -> list[str]:
 
 def ask(arguments: list[str]) -> int:
     """Run the probes, which are no part of what is shipped; return their exit code."""
-    import subprocess
+    from commands.children import patiently
 
-    return subprocess.run(
-        [sys.executable, "-m", "tests.probes", *arguments], check=False
-    ).returncode
+    return patiently([sys.executable, "-m", "tests.probes", *arguments])

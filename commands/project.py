@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import subprocess
 import sys
 from functools import partial
 
@@ -10,6 +9,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
+from commands.children import patiently
 from commands.failures import plain_errors
 from commands.shared import YES
 from common.errors import Refused
@@ -126,16 +126,6 @@ def run_in_account(only: str, env: str, sweep: str, yes: bool) -> None:
     command = [sys.executable, "-m", "tests.cloud", "--env", env, *options]
     if code := patiently(command):
         raise Exit("", code)
-
-
-def patiently(command: list[str]) -> int:
-    """Run a command to its end and return its code: it has Ctrl-C too, and something to delete."""
-    with subprocess.Popen(command) as process:
-        while True:
-            try:
-                return process.wait()
-            except KeyboardInterrupt:
-                continue
 
 
 @task

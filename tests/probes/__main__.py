@@ -2,13 +2,15 @@
 
 import argparse
 import sys
+from contextlib import suppress
 from secrets import token_hex
 
 from common.clients import Clients
-from common.errors import Refused
+from common.errors import Interrupted, Refused
 from common.waiting import SystemClock
 from deploy.report.console import console
-from tests.probes.place import Place
+from tests.probes.interruption import Interruption
+from tests.probes.place import RUN_TAG, Place
 from tests.probes.registry import Probe, chosen
 
 
@@ -28,29 +30,57 @@ def main(arguments: list[str]) -> int:
         for one in wanted:
             console.print(f"{one.name}: {one.title}\n    {one.assumed}\n    {one.source}")
         return 0
-    clients = Clients(options.region)
-    asked = [ask(one, clients, options.image) for one in wanted]
+    clients, asked = Clients(options.region), list[bool]()
+    with Interruption() as interruption:
+        for one in wanted:
+            name = f"raykiln-probe-{token_hex(4)}"
+            place = Place(clients, SystemClock(), name, options.image)
+            place.is_interrupted = lambda: interruption.came
+            with suppress(Interrupted):
+                asked.append(ask(one, place))
+            if interruption.came:
+                return Interrupted.exit_code
     return 0 if all(asked) else 2
 
 
-def ask(probe: Probe, clients: Clients, image_id: str) -> bool:
-    """Ask one, print what AWS did and what it left; say whether that is what is assumed."""
-    name = f"raykiln-probe-{token_hex(4)}"
-    place = Place(clients, SystemClock(), name, image_id)
+def ask(probe: Probe, place: Place) -> bool:
+    """Ask one, print what AWS did and what is left of it; say whether that is what is assumed.
+
+    Raises Interrupted.
+    """
     try:
         with place:
-            found = probe.ask(place)
-    except Exception as error:  # the next is asked all the same
-        found = f"no answer: {error}"
+            found = answer(probe, place)
+    finally:
+        for what in place.left:
+            say("LEFT", f"{what}; it has the tag {RUN_TAG}={place.name}")
     is_so = found == probe.assumed
-    console.print(f"{'as assumed' if is_so else 'OTHERWISE':<10} {probe.name}: {found}")
+    say("as assumed" if is_so else "OTHERWISE", f"{probe.name}: {found}")
     if not is_so:
-        console.print(f"{'':<10} assumed: {probe.assumed}\n{'':<10} {probe.source}")
+        say("", f"assumed: {probe.assumed}")
+        say("", probe.source)
     for note in place.notes:
-        console.print(f"{'':<10} {note}")
-    for what in place.left:
-        console.print(f"{'LEFT':<10} {what}; it has the tag raykiln:probe={name}")
+        say("", note)
     return is_so and not place.left
+
+
+def answer(probe: Probe, place: Place) -> str:
+    """Return what AWS did, or why there is no answer: the next is asked all the same.
+
+    Raises Interrupted.
+    """
+    try:
+        return probe.ask(place)
+    except Interrupted as error:
+        say("stopped", f"{probe.name}: {error}; what it made is removed now, which takes minutes")
+        raise
+    except Exception as error:
+        return f"no answer: {error}"
+
+
+def say(heading: str, words: str) -> None:
+    """Print a line; the headings are a column."""
+    console.print(f"{heading:<10} {words}", markup=False)
 
 
 if __name__ == "__main__":

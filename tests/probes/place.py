@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 from botocore.exceptions import ClientError
 
 from common.clients import Clients, error_code
-from common.errors import Refused
+from common.errors import Interrupted, Refused
 from common.waiting import Clock, Seen, wait_for
 
 T = TypeVar("T")
@@ -24,7 +24,8 @@ class Place:
     """An account and region, in which everything of one probe has the name ``name`` and its tag.
 
     Leaving the context removes what was made, the last first, whatever happened; what cannot be
-    removed is named in ``left``. ``notes`` are figures that no assumption is about.
+    removed is named in ``left``. ``notes`` are figures that no assumption is about. Once
+    ``is_interrupted``, the next wait raises Interrupted, except while what was made is removed.
     """
 
     clients: Clients
@@ -33,7 +34,9 @@ class Place:
     image_id: str
     left: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    is_interrupted: Callable[[], bool] = lambda: False
     _undo: ExitStack = field(default_factory=ExitStack)
+    _leaves: bool = False
 
     def __enter__(self) -> Self:
         return self
@@ -44,6 +47,7 @@ class Place:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._leaves = True
         self._undo.close()
 
     @property
@@ -83,8 +87,14 @@ class Place:
         self._undo.callback(undo)
 
     def until(self, what: str, look: Callable[[], Seen[T]], *, every: float = 1.0) -> T:
-        """Wait for what ``look`` sees; raises TimedOut after ten minutes."""
-        return wait_for(what, look, clock=self.clock, seconds=SECONDS, every=every)
+        """Wait for what ``look`` sees; raises TimedOut after ten minutes, and Interrupted."""
+
+        def uninterrupted() -> Seen[T]:
+            if self.is_interrupted() and not self._leaves:
+                raise Interrupted(f"interrupted while it waited for {what}")
+            return look()
+
+        return wait_for(what, uninterrupted, clock=self.clock, seconds=SECONDS, every=every)
 
     def template(self, **data: Any) -> str:
         """Create a launch template of the smallest instance type, and return its id."""

@@ -13,7 +13,7 @@ from common.errors import Refused
 from tests.probes.place import Place
 
 FOLDER = Path(__file__).parent
-KIT = ("place", "registry")
+KIT = ("interruption", "place", "registry")
 
 
 @dataclass(frozen=True)

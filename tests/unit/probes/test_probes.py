@@ -1,6 +1,8 @@
 """The local cloud answers each probe as AWS is taken to, and nothing of a probe stays."""
 
+import os
 import re
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -11,6 +13,7 @@ import pytest
 
 from common.clients import Clients
 from common.errors import Refused
+from common.waiting import Seen
 from localcloud import behaviour
 from localcloud.behaviour import Behaviour
 from localcloud.driver import Probed
@@ -251,6 +254,58 @@ def test_a_probe_that_gets_no_answer_is_told_and_the_next_is_asked(
     told = capsys.readouterr().out
     assert "OTHERWISE  dry_run: InvalidAMIID.NotFound, and 0 instances" in told
     assert "OTHERWISE  same_token: no answer: " in told
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_probe_removes_what_it_made_and_the_next_is_not_asked(
+    number: signal.Signals,
+    lab: Lab,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    names = list[str]()
+
+    def interrupted(place: Place) -> str:
+        names.append(place.name)
+        place.template()
+        place.launch()
+        place.afterwards("the last", lambda: os.kill(os.getpid(), number))  # a second one
+        os.kill(os.getpid(), number)
+        place.until("nothing", lambda: Seen[bool](None, "nothing"))
+        return "not reached"
+
+    monkeypatch.setattr(import_module("tests.probes.same_token"), "probe", interrupted)
+    monkeypatch.setattr("tests.probes.__main__.SystemClock", lambda: lab.cloud.clock)
+    where = ["--region", lab.clients.region, "--image", lab.image_id]
+    before = signal.getsignal(number)
+
+    assert main([*where, "same_token", "dry_run"]) == 130
+
+    assert remaining(lab.clients, *names) == []
+    told = capsys.readouterr().out
+    assert told.startswith("stopped    same_token: interrupted while it waited for nothing; ")
+    assert "dry_run" not in told
+    assert signal.getsignal(number) == before
+
+
+def test_what_an_interrupted_probe_cannot_remove_is_named(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise OSError("no line")
+
+    def interrupted(place: Place) -> str:
+        place.afterwards("table x", fail)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(import_module("tests.probes.same_token"), "probe", interrupted)
+    where = ["--region", lab.clients.region, "--image", lab.image_id]
+
+    with pytest.raises(KeyboardInterrupt):
+        main([*where, "same_token"])
+
+    told = capsys.readouterr().out
+    assert "LEFT       table x: no line; it has the tag raykiln:probe=raykiln-probe-" in told
 
 
 def test_an_unknown_probe_is_refused_before_anything_is_asked(
