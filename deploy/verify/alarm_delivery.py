@@ -1,20 +1,22 @@
 """Set an alarm to ALARM and check that the topic delivers it. Touches AWS.
 
 A temporary queue subscribes to the topic. The queue and the subscription are always deleted, and
-the alarm's state is restored. Subscribers get the test too: its reason says so. https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_SetAlarmState.html
+the alarm's state is restored; what a killed test left of them, the next one removes. Subscribers
+get the test too: its reason says so. https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_SetAlarmState.html
 """
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from uuid import uuid4
 
 from common.clients import Clients, translated
-from common.errors import PipelineError
+from common.errors import PipelineError, Unanswered
 from common.waiting import Clock, Seen, wait_for
 
 REASON = "Test by `invoke verify`: nothing is wrong."
+TOO_OLD = 3600.0  # seconds; no test takes this long
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ def deliver_alarm(
     state = _state(clients, alarm)
     if state == "ALARM":
         raise PipelineError(f"{alarm} is in ALARM already", hint="see its page in docs/runbooks")
+    with suppress(Unanswered):  # what is left may stay until the next test; a queue may be gone
+        _remove_left(clients, topic_arn, now=clock.now())
     with _queue(clients, topic_arn) as queue, _subscription(clients, topic_arn, queue):
         begun = clock.now()
         try:
@@ -50,6 +54,32 @@ def deliver_alarm(
             return clock.now() - begun
         finally:
             _set_state(clients, alarm, state)
+
+
+def queues(clients: Clients, topic: str) -> tuple[str, ...]:
+    """Return the URLs of the queues that tests of a topic's alarms made and have not deleted.
+
+    Of more than 1,000, SQS names that many: docs.aws.amazon.com/AWSSimpleQueueService/latest/
+    APIReference/API_ListQueues.html
+    """
+    prefix = f"{topic}-verify-"
+    with translated(f"looking for queues {prefix}*"):
+        return tuple(clients("sqs").list_queues(QueueNamePrefix=prefix).get("QueueUrls", []))
+
+
+def _remove_left(clients: Clients, topic_arn: str, *, now: float) -> None:
+    """Remove the queues that killed tests left, and their subscriptions."""
+    for url in queues(clients, topic_arn.rsplit(":", 1)[-1]):
+        with translated(f"reading {url}"):
+            found = clients("sqs").get_queue_attributes(
+                QueueUrl=url, AttributeNames=["CreatedTimestamp"]
+            )["Attributes"]
+        if now - float(found["CreatedTimestamp"]) > TOO_OLD:
+            queue = Queue(url, _queue_arn(topic_arn, url.rsplit("/", 1)[-1]))
+            # Subscribing what is subscribed changes nothing, and tells which subscription it is.
+            with _subscription(clients, topic_arn, queue):
+                pass
+            _delete_queue(clients, url)
 
 
 def _look(clients: Clients, queue: Queue, alarm: str) -> Seen[bool]:
@@ -80,7 +110,7 @@ def _set_state(clients: Clients, alarm: str, state: str) -> None:
 @contextmanager
 def _queue(clients: Clients, topic_arn: str) -> Iterator[Queue]:
     name = f"{topic_arn.rsplit(':', 1)[-1]}-verify-{uuid4().hex[:8]}"
-    arn = ":".join(["arn", topic_arn.split(":")[1], "sqs", *topic_arn.split(":")[3:5], name])
+    arn = _queue_arn(topic_arn, name)
     with translated(f"creating the queue {name}"):
         url = clients("sqs").create_queue(
             QueueName=name, Attributes={"Policy": json.dumps(_policy(arn, topic_arn))}
@@ -88,8 +118,17 @@ def _queue(clients: Clients, topic_arn: str) -> Iterator[Queue]:
     try:
         yield Queue(url, arn)
     finally:
-        with translated(f"deleting the queue {name}"):
-            clients("sqs").delete_queue(QueueUrl=url)
+        _delete_queue(clients, url)
+
+
+def _delete_queue(clients: Clients, url: str) -> None:
+    with translated(f"deleting the queue {url}"):
+        clients("sqs").delete_queue(QueueUrl=url)
+
+
+def _queue_arn(topic_arn: str, name: str) -> str:
+    _, partition, _, region, account, _ = topic_arn.split(":", 5)
+    return f"arn:{partition}:sqs:{region}:{account}:{name}"
 
 
 @contextmanager

@@ -4,11 +4,10 @@ It can be run again. Changes AWS.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 from bake.channels import ROOT
-from bake.leftovers import LIVE_STATES, Leftovers, find_leftovers, remove_leftovers
+from bake.leftovers import LIVE_STATES, Leftovers, remove_leftovers
 from common.clients import Clients, translated
 from common.environment import Environment
 from common.errors import PipelineError
@@ -18,6 +17,7 @@ from deploy.account.account_setup import remove_account
 from deploy.account.desired_account import stack_name
 from deploy.foundation.stack import find_stack, nodes_stack_name
 from deploy.rollout.prepare import prepare_destroy
+from deploy.verify.alarm_delivery import queues
 from tests.cloud.suite_run import TAG, SuiteRun
 
 # Of EC2: what DescribeX is called, its list, and the id of one.
@@ -42,6 +42,7 @@ NAMED = (
     ("elbv2", "describe_load_balancers", "LoadBalancers", "LoadBalancerName"),
     ("route53", "list_hosted_zones", "HostedZones", "Name"),
     ("sns", "list_topics", "Topics", "TopicArn"),
+    ("sqs", "list_queues", "QueueUrls", ""),
     ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
     ("lambda", "list_functions", "Functions", "FunctionName"),
     ("iam", "list_roles", "Roles", "RoleName"),
@@ -59,6 +60,7 @@ def sweep(run: SuiteRun, clients: Clients, *, clock: Clock, progress: Progress) 
         found = prepare_destroy(environment, clients, clock=clock)
         if not found.plan.is_empty:
             found.run_locked(progress, break_lock=True)
+        delete_queues(clients, environment.topic)
 
     def images() -> None:
         progress.begin("images")
@@ -84,19 +86,17 @@ def tagged(run_id: str) -> list[dict[str, Any]]:
 
 
 def leftovers(clients: Clients, run_id: str) -> Leftovers:
-    """Return what killed bakes of this machine left, and what of the run's own is left of bakes."""
-    dead = find_leftovers(clients, datetime.now(UTC))
+    """Return what is left of the run's bakes; those of others are not the run's to remove."""
     with translated("looking for what bakes left"):
         ec2, ours = clients("ec2"), tagged(run_id)
         live = [*ours, {"Name": "instance-state-name", "Values": LIVE_STATES}]
         found = ec2.describe_instances(Filters=live)["Reservations"]
         groups = ec2.describe_security_groups(Filters=ours)["SecurityGroups"]
         keys = ec2.describe_key_pairs(Filters=ours)["KeyPairs"]
-    instances = (one["InstanceId"] for each in found for one in each["Instances"])
     return Leftovers(
-        tuple({*dead.instance_ids, *instances}),
-        tuple({*dead.group_ids, *(group["GroupId"] for group in groups)}),
-        tuple({*dead.key_names, *(key["KeyName"] for key in keys)}),
+        tuple(one["InstanceId"] for each in found for one in each["Instances"]),
+        tuple(group["GroupId"] for group in groups),
+        tuple(key["KeyName"] for key in keys),
     )
 
 
@@ -109,6 +109,13 @@ def delete_images(clients: Clients, run_id: str) -> None:
         left = ec2.describe_snapshots(OwnerIds=["self"], Filters=tagged(run_id))["Snapshots"]
         for snapshot in left:
             ec2.delete_snapshot(SnapshotId=snapshot["SnapshotId"])
+
+
+def delete_queues(clients: Clients, topic: str) -> None:
+    """Delete the queues of alarm tests that were killed; their subscriptions go with the topic."""
+    for url in queues(clients, topic):
+        with translated(f"deleting the queue {url}"):
+            clients("sqs").delete_queue(QueueUrl=url)
 
 
 def delete_channel(clients: Clients, name: str) -> None:

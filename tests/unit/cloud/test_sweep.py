@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.cloud.suite_run import SuiteRun, base_environment
-from tests.cloud.sweep import found_of
+from bake.leftovers import Leftovers
+from bake.owner import TAG as OWNER
+from tests.cloud.suite_run import TAG, SuiteRun, base_environment
+from tests.cloud.sweep import delete_queues, found_of, leftovers
 from tests.simulation.cloud import Cloud, simulated_cloud
 
 RUN, OTHER = "3fa9c1", "000000"
@@ -40,6 +42,7 @@ def leave(cloud: Cloud, run_id: str) -> set[str]:
     clients("ssm").put_parameter(Name=environment.secret, Value="1", Type="String")
     clients("route53").create_hosted_zone(Name=environment.dns.zone, CallerReference=run_id)
     topic = clients("sns").create_topic(Name=environment.topic)["TopicArn"]
+    queue = clients("sqs").create_queue(QueueName=f"{environment.topic}-verify-0a1b2c3d")
     clients("iam").create_role(RoleName=f"raykiln-{name}-head", AssumeRolePolicyDocument=TRUST)
     clients("iam").create_instance_profile(InstanceProfileName=f"raykiln-{name}-head")
     group(cloud, environment.head_group)
@@ -51,6 +54,7 @@ def leave(cloud: Cloud, run_id: str) -> set[str]:
         f"Parameters {environment.secret}",
         f"HostedZones {environment.dns.zone}.",
         f"Topics {topic}",
+        f"QueueUrls {queue['QueueUrl']}",
         f"Roles raykiln-{name}-head",
         f"InstanceProfiles raykiln-{name}-head",
         f"AutoScalingGroups {environment.head_group}",
@@ -101,6 +105,53 @@ def test_what_a_failed_delete_left_is_named_and_what_is_another_run_s_is_not(clo
     theirs, ours = leave(cloud, OTHER), leave(cloud, RUN)
 
     assert (left(cloud, RUN), left(cloud, OTHER)) == (ours, theirs)
+
+
+def test_the_queues_of_killed_alarm_tests_of_the_run_alone_are_deleted(cloud: Cloud) -> None:
+    theirs, ours = leave(cloud, OTHER), leave(cloud, RUN)
+
+    delete_queues(cloud.clients, SuiteRun(base_environment(), RUN).environment().topic)
+
+    queue = next(words for words in ours if words.startswith("QueueUrls "))
+    assert (left(cloud, RUN), left(cloud, OTHER)) == (ours - {queue}, theirs)
+
+
+def test_of_dead_bakes_in_the_account_only_the_run_s_own_are_removed(cloud: Cloud) -> None:
+    ours, theirs = a_bake(cloud, RUN), a_bake(cloud, "")
+    cloud.clock.sleep(7 * 3600.0)  # whoever baked must be dead
+
+    found = leftovers(cloud.clients, RUN)
+
+    assert found == ours
+    assert theirs.count == 3
+
+
+def a_bake(cloud: Cloud, run_id: str) -> Leftovers:
+    """Create what a bake on another machine does; with a run's tag, or with none."""
+    ec2, name = cloud.clients("ec2"), f"bake-{run_id}"
+    tags = {OWNER: "other-host-00000000/1/1", **({TAG: run_id} if run_id else {})}
+
+    def tagged(kind: str) -> list[Any]:
+        pairs = [{"Key": key, "Value": value} for key, value in tags.items()]
+        return [{"ResourceType": kind, "Tags": pairs}]
+
+    ec2.create_key_pair(KeyName=name, TagSpecifications=tagged("key-pair"))
+    group = ec2.create_security_group(
+        GroupName=name,
+        Description="x",
+        VpcId=a_subnet(cloud)["VpcId"],
+        TagSpecifications=tagged("security-group"),
+    )["GroupId"]
+    (instance,) = ec2.run_instances(
+        ImageId=cloud.bake("head"),
+        InstanceType="m6i.large",
+        MinCount=1,
+        MaxCount=1,
+        SubnetId=a_subnet(cloud)["SubnetId"],
+        SecurityGroupIds=[group],
+        TagSpecifications=tagged("instance"),
+    )["Instances"]
+    return Leftovers((instance["InstanceId"],), (group,), (name,))
 
 
 def test_of_many_target_groups_each_is_looked_at(cloud: Cloud) -> None:

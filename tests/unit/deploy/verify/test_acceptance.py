@@ -1,6 +1,7 @@
 """The acceptance list against a cluster of fake machines on the local cloud's control plane."""
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from deploy.cluster.ray_instances import ray_instances
 from deploy.cluster.run_command import run_command
 from deploy.cluster.state import find_lease
 from deploy.operate.status import read_status
+from deploy.verify import alarm_delivery
 from deploy.verify.acceptance import CHECKS, run_checks
 from deploy.verify.alarm_delivery import deliver_alarm
 from deploy.verify.check import Check, Verdict, check
@@ -25,6 +27,7 @@ from deploy.verify.group_checks import group_checks
 from deploy.verify.head_loss import JOB, LAUNCHED, LEASE, READY, WORKERS, check_head_loss, watch
 from localcloud.driver import Answer
 from localcloud.world import World
+from tests.unit.answers import refused
 from tests.unit.deploy.conftest import Cluster, a_cluster, bake
 from tests.unit.deploy.ray_stub import RayStub, serving
 from tests.unit.localcloud.conftest import a_world
@@ -546,6 +549,42 @@ def test_an_undelivered_alarm_leaves_nothing_behind(alarm_test: AlarmTest) -> No
         alarm_test.deliver(other)
 
     assert alarm_test.leftovers() == []
+
+
+def test_what_a_killed_test_left_is_removed_by_a_later_one(
+    alarm_test: AlarmTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise SystemExit
+
+    alarm_test.clock.time = time.time()  # as that of SQS
+    with monkeypatch.context() as patch:
+        for name in ("_delete_queue", "_set_state"):
+            patch.setattr(alarm_delivery, name, killed)
+        patch.setattr(alarm_test.clients("sns"), "unsubscribe", killed)
+        with pytest.raises(SystemExit):
+            alarm_test.deliver()
+    left = alarm_test.leftovers()
+    other = alarm_test.clients("sqs").create_queue(QueueName="alarms-of-others")["QueueUrl"]
+    assert len(left) == 2
+
+    alarm_test.deliver()  # the first may still be running
+    assert alarm_test.leftovers() == [left[0], other, left[1]]
+
+    alarm_test.clock.advance(3700)
+    alarm_test.deliver()
+    assert alarm_test.leftovers() == [other]
+
+
+def test_an_alarm_is_tested_by_whoever_may_not_list_queues(
+    alarm_test: AlarmTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**_: object) -> None:
+        raise refused("AccessDenied")
+
+    monkeypatch.setattr(alarm_test.clients("sqs"), "list_queues", refuse)
+
+    assert alarm_test.deliver() < 5
 
 
 def test_an_alarm_in_alarm_is_not_tested(alarm_test: AlarmTest) -> None:
