@@ -57,10 +57,7 @@ def test_deploys_and_rollbacks_of_an_environment_take_turns_and_none_is_cut_off(
     (job,) = workflow(FOLDER / "deploy-one.yml")["jobs"].values()
     callers = [workflow(FOLDER / f"{name}.yml")["jobs"] for name in ("deploy", "rollback")]
 
-    assert job["concurrency"] == {
-        "group": "deploy-${{ inputs.env }}",
-        "cancel-in-progress": False,
-    }
+    assert job["concurrency"] == {"group": "deploy-${{ inputs.env }}", "queue": "max"}
     assert workflow(FOLDER / "deploy.yml")["concurrency"]["cancel-in-progress"] is False
     for jobs in callers:
         deploying = [name for name in jobs if name in ("staging", "prod", "rollback")]
@@ -74,7 +71,21 @@ def test_what_pauses_and_resumes_are_the_schedules_of_that_workflow() -> None:
     asked = re.findall(r"github.event.schedule == '([^']+)'", str(job["steps"]))
     assert asked == [one["cron"] for one in found[True]["schedule"]]
     assert job["concurrency"]["group"].startswith("deploy-")
-    assert job["concurrency"]["cancel-in-progress"] is False
+    assert job["concurrency"]["queue"] == "max"
+
+
+def test_what_waits_for_its_turn_is_not_cancelled_but_where_the_next_does_the_same() -> None:
+    """Without ``queue: max`` GitHub cancels what waits when another comes: docs.github.com/en/
+    actions/how-tos/write-workflows/choose-when-workflows-run/control-workflow-concurrency
+    """
+    replaced = {
+        path.stem
+        for path in WORKFLOWS
+        for part in (workflow(path), *workflow(path)["jobs"].values())
+        if "concurrency" in part and part["concurrency"].get("queue") != "max"
+    }
+
+    assert replaced == {"check", "compare", "deploy", "lock", "thorough"}
 
 
 def test_only_a_bake_needs_a_runner_in_a_network_of_ones_own() -> None:

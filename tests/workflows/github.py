@@ -5,21 +5,23 @@
 does on GitHub's pages is in the folder: environments with their variables and reviewers, approvals.
 
 A job waits for its turn in its concurrency group, and then, with the turn, for the reviewers of its
-environment (https://docs.github.com/en/actions/how-tos/write-workflows/
-choose-when-workflows-run/control-workflow-concurrency, https://github.com/orgs/community/
-discussions/17401). Its token names repository and environment, the former with ids where these
-are set (https://docs.github.com/en/actions/reference/security/oidc); only a job with
-``id-token: write`` gets one. Here any number of jobs may wait for a turn; GitHub cancels all but
-one.
+environment (https://github.com/orgs/community/discussions/17401). Of those that wait in a group a
+new one cancels all others, unless it has ``queue: max``: then up to 100 wait, the first first
+(https://docs.github.com/en/actions/how-tos/write-workflows/choose-when-workflows-run/
+control-workflow-concurrency, which does not say what holds where jobs of a group differ in that).
+Its token names repository and environment, the former with ids where these are set
+(https://docs.github.com/en/actions/reference/security/oidc); only a job with ``id-token: write``
+gets one.
 """
 
+import fcntl
 import json
 import os
 import secrets
 import shutil
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -29,6 +31,8 @@ from common.waiting import Seen, SystemClock, wait_for
 from tests.workflows.issuer import Issuer
 
 WAITS = 1500.0  # seconds, for a person and for a turn
+SINGLE, MAX = "single", "max"  # of `queue`
+MOST = 100  # that wait in a group with `queue: max`
 BEGIN, END, ASSUME, KEEP = "begin", "end", "assume", "keep"
 
 
@@ -81,18 +85,49 @@ class GitHub:
         file = self._file("approved", f"{run} {environment}")
         self._await(f"{run} waits for an approval of {environment}", file.exists)
 
-    def take_turn(self, run: str, group: str) -> None:
-        """Wait until no other run has the turn of the concurrency group."""
-        self._await(f"{run} waits for its turn in {group}", lambda: self._took(run, group))
+    def take_turn(self, run: str, group: str, queue: str = SINGLE) -> None:
+        """Wait until a run has the turn of the concurrency group; raises Refused when cancelled."""
+
+        def has_it() -> bool:
+            with self._group(group) as jobs:
+                if run not in jobs:
+                    raise Refused(f"cancelled: a newer request waits for {group!r}")
+                return jobs[0] == run
+
+        with self._group(group) as jobs:
+            if queue == SINGLE:
+                for other in jobs[1:]:
+                    self.note(f"{other} is cancelled in {group}")
+                del jobs[1:]
+            if len(jobs) > MOST:
+                raise Refused(f"cancelled: {MOST} requests wait for {group!r}")
+            jobs.append(run)
+        self._await(f"{run} waits for its turn in {group}", has_it)
         self.note(f"{run} has its turn in {group}")
 
     def end_turn(self, run: str, group: str) -> None:
-        """Let the next of the group run."""
-        turn = self._file("turns", group)
-        with suppress(FileNotFoundError):
-            if turn.read_text() == run:
-                self.note(f"{run} ends its turn in {group}")
-                turn.unlink()
+        """Let the next of the group run; a run that still waits waits no more."""
+        with self._group(group) as jobs:
+            if run in jobs:
+                if jobs[0] == run:
+                    self.note(f"{run} ends its turn in {group}")
+                jobs.remove(run)
+
+    @contextmanager
+    def _group(self, name: str) -> Iterator[list[str]]:
+        """Yield the runs of a concurrency group, that which has the turn first; keep what changes.
+
+        Case does not matter in its name.
+        """
+        with self._file("turns", name.casefold()).open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            before = file.read().splitlines()
+            jobs = list(before)
+            yield jobs
+            if jobs != before:
+                file.truncate(0)
+                file.write("".join(f"{job}\n" for job in jobs))
 
     def note(self, words: str) -> None:
         """Write down what happens, in its order."""
@@ -114,14 +149,6 @@ class GitHub:
         """Return a token of the job that asks."""
         claims = json.loads(self._file("tokens", request).read_text())
         return self.issuer.token(aud=audience, **claims)
-
-    def _took(self, run: str, group: str) -> bool:
-        mine = self.folder / f"turn-{secrets.token_hex(8)}"
-        mine.write_text(run)
-        with suppress(FileExistsError):
-            os.link(mine, self._file("turns", group))
-        mine.unlink()
-        return self._file("turns", group).read_text(errors="replace") == run
 
     def _await(self, what: str, holds: Callable[[], bool]) -> None:
         said = False
@@ -147,7 +174,7 @@ def begin(github: GitHub) -> None:
     run, environment = os.environ["HOSTED_RUN"], os.environ["JOB_ENVIRONMENT"]
     settings = github.environment(environment)
     if group := os.environ["JOB_GROUP"]:
-        github.take_turn(run, group)
+        github.take_turn(run, group, os.environ["JOB_QUEUE"])
     if settings.reviewed:
         github.await_approval(run, environment)
     if settings.variables:

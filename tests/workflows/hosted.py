@@ -30,8 +30,8 @@ import yaml
 
 from localcloud.paths import Paths
 from localcloud.session import REMOVED, operator_command
-from tests.workflows.github import BEGIN, END, GitHub
-from tests.workflows.runs import ROOT, RUNNERS, USED, act_tool
+from tests.workflows.github import BEGIN, END, SINGLE, GitHub
+from tests.workflows.runs import ROOT, RUNNERS, USED, act_tool, readable
 
 Tree = dict[str, Any]
 ACTIONS = Path(__file__).with_name("hosted_actions")
@@ -77,7 +77,7 @@ def hosted_job(job: Tree, runners: Runners) -> Tree:
         return job
     told = {
         "JOB_ENVIRONMENT": job.get("environment", ""),
-        "JOB_GROUP": job.get("concurrency", {}).get("group", ""),
+        **turn(job),
         "JOB_MAY_ASK": "yes" if may_ask else "",
     }
     step = {"shell": "bash", "env": told}
@@ -87,6 +87,15 @@ def hosted_job(job: Tree, runners: Runners) -> Tree:
     runner = runners.in_vpc if "in-vpc" in job["runs-on"] else runners.outside
     shell = {"run": {"shell": f"{runner} bash -e {{0}}"}}
     return {**job, "defaults": shell, "steps": [first, *steps, last]}
+
+
+def turn(written: Tree) -> dict[str, str]:
+    """Return what a job or a workflow says of its concurrency group."""
+    concurrency = written.get("concurrency", {})
+    return {
+        "JOB_GROUP": concurrency.get("group", ""),
+        "JOB_QUEUE": concurrency.get("queue", SINGLE),
+    }
 
 
 @dataclass
@@ -186,17 +195,17 @@ class Repository:
         subprocess.run(["git", "-C", clone, "remote", "set-url", "origin", remote], check=True)
         workflows = clone / ".github/workflows"
         text = "\n".join(path.read_text() for path in workflows.glob("*.yml"))
-        group = ""
+        waits = turn({})
         for path in workflows.glob("*.yml"):
             written = yaml.safe_load(path.read_text())
             if path.stem == workflow:
-                group = written.get("concurrency", {}).get("group", "")
+                waits = turn(written)
             found = hosted(written, self._runners)
-            path.write_text(yaml.safe_dump(found, sort_keys=False))
+            path.write_text(readable(yaml.safe_dump(found, sort_keys=False)))
         about = self.folder / "runs" / f"{name}.json"
         about.write_text(json.dumps({"ref": "refs/heads/main", "inputs": inputs}))
         file = self.folder / "runs" / f"{name}.log"
-        told, command = self._told(name, group), self._act(workflow, event, about, text)
+        told, command = self._told(name, waits), self._act(workflow, event, about, text)
         with file.open("wb") as log:
             process = subprocess.Popen(
                 self._outside([*told, "sh", "-c", IN_TURN, "sh", *command]),
@@ -222,13 +231,13 @@ class Repository:
                 os.killpg(run.process.pid, signal.SIGTERM)
                 run.ended()
 
-    def _told(self, run: str, group: str) -> list[str]:
+    def _told(self, run: str, waits: dict[str, str]) -> list[str]:
         """Return the arguments of env that make an operator of the local cloud a runner."""
         told = {
             "HOSTED": self.folder / "hosted",
             "HOSTED_RUN": run,
             "JOB_ENVIRONMENT": "",
-            "JOB_GROUP": group,
+            **waits,
             "JOB_MAY_ASK": "",
             "HOSTED_ORIGIN": self.origin,
             "HOSTED_VENV": self.venv,

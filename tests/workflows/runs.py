@@ -63,6 +63,8 @@ class Clone:
             whole = (ROOT / name).is_dir()
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             (shutil.copytree if whole else shutil.copy)(ROOT / name, self.folder / name)
+        for path in (self.folder / ".github/workflows").glob("*.yml"):
+            path.write_text(readable(path.read_text()))
 
     def commit(self) -> None:
         """Commit all of it; act asks git for the commit."""
@@ -120,6 +122,11 @@ class Clone:
     def _workflows(self) -> str:
         found = (self.folder / ".github/workflows").glob("*.yml")
         return "\n".join(path.read_text() for path in found)
+
+
+def readable(workflow: str) -> str:
+    """Return a workflow without what act refuses: https://github.com/nektos/act/issues/6095."""
+    return re.sub(r"^ +queue: max\n", "", workflow, flags=re.MULTILINE)
 
 
 def act_tool() -> Path:

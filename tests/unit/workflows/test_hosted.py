@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from common.errors import Refused
 from localcloud.paths import Paths
 from tests.cloud.harness import eventually
 from tests.workflows import runs
@@ -31,7 +32,10 @@ def job(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 
     def told(**variables: str) -> dict[str, Path]:
         files = {name: tmp_path / name for name in ("GITHUB_ENV", "GITHUB_OUTPUT")}
-        defaults = {"JOB_ENVIRONMENT": "", "JOB_GROUP": "", "JOB_MAY_ASK": "", "HOSTED_RUN": "one"}
+        defaults = {
+            **{"JOB_ENVIRONMENT": "", "JOB_GROUP": "", "JOB_QUEUE": "single", "JOB_MAY_ASK": ""},
+            "HOSTED_RUN": "one",
+        }
         given = {**defaults, **{key: str(file) for key, file in files.items()}, **variables}
         for name, value in {"GITHUB_REPOSITORY": "acme/ray", **given}.items():
             monkeypatch.setenv(name, value)
@@ -62,6 +66,7 @@ def test_a_job_is_as_it_is_written_but_for_a_first_and_a_last_step_and_its_varia
     assert first["env"] == {
         "JOB_ENVIRONMENT": "${{ inputs.env }}",
         "JOB_GROUP": "deploy-${{ inputs.env }}",
+        "JOB_QUEUE": "max",
         "JOB_MAY_ASK": "yes",
     }
     assert last["if"] == "always()"
@@ -166,6 +171,72 @@ def test_of_a_concurrency_group_one_runs_at_a_time(github: GitHub, job: Any) -> 
         "one ends its turn in deploy-prod",
         "two has its turn in deploy-prod",
     ]
+
+
+def waiting(github: GitHub, group: str, run: str, queue: str) -> tuple[threading.Thread, Any]:
+    """Have a run wait for its turn; return its thread, and how it ended, once it has."""
+    ended: list[str] = []
+
+    def wait() -> None:
+        try:
+            github.take_turn(run, group, queue)
+            ended.append("has its turn")
+        except Refused as error:
+            ended.append(str(error))
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    said = f"{run} waits for its turn in {group}"
+    eventually(said, lambda: said in github.events() or not thread.is_alive(), 20)
+    return thread, ended
+
+
+def test_a_run_that_waits_is_cancelled_by_the_next_unless_that_has_a_queue(github: GitHub) -> None:
+    github.take_turn("deploy", "deploy-prod")
+
+    first, first_ended = waiting(github, "deploy-prod", "rollback", "max")
+    second, second_ended = waiting(github, "Deploy-Prod", "promote", "max")
+    assert (first_ended, second_ended) == ([], [])
+    github.end_turn("deploy", "deploy-prod")
+    first.join(20)
+    assert (first_ended, second_ended) == (["has its turn"], [])
+
+    third, third_ended = waiting(github, "deploy-prod", "pause", "single")
+    second.join(20)
+    assert second_ended == ["cancelled: a newer request waits for 'Deploy-Prod'"]
+    github.end_turn("rollback", "deploy-prod")
+    third.join(20)
+    assert third_ended == ["has its turn"]
+
+
+def test_no_more_than_a_hundred_wait(github: GitHub) -> None:
+    github.take_turn("first", "g")
+    (github.folder / "turns" / "g").write_text("".join(f"{n}\n" for n in ("first", *range(100))))
+
+    with pytest.raises(Refused, match="100 requests wait for 'g'"):
+        github.take_turn("another", "g", "max")
+
+
+@pytest.mark.parametrize("waits", ["rollback", "bake"])
+def test_what_waits_for_its_turn_is_not_cancelled_by_what_comes_after_it(
+    github: GitHub, job: Any, waits: str
+) -> None:
+    """The pause of the evening does not cancel a rollback, nor a prune a bake."""
+    name, after = {"rollback": ("deploy-one", "pause"), "bake": ("bake", "prune")}[waits]
+    queues = [
+        next(iter(workflow(one)["jobs"].values()))["steps"][0]["env"]["JOB_QUEUE"]
+        for one in (name, after)
+    ]
+    github.take_turn("deploy", "g")
+
+    first, ended = waiting(github, "g", waits, queues[0])
+    second, _ = waiting(github, "g", after, queues[1])
+    github.end_turn("deploy", "g")
+    first.join(20)
+    github.end_turn(waits, "g")
+    second.join(20)
+
+    assert ended == ["has its turn"]
 
 
 @pytest.mark.parametrize(("hidden", "kept"), [("true", ["rollout-prod"]), ("false", [])])
