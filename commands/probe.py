@@ -1,5 +1,6 @@
 """Task probe: ask AWS whether it does what Raykiln takes for granted."""
 
+import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
     from common.environment import Environment
 
 WHAT = (
-    "This creates in {region}, one after the other, and removes again: instances of type t3.nano, "
-    "an Auto Scaling group, launch templates, a DynamoDB table, a parameter, a stack with an SNS "
-    "topic, a VPC with security groups, and a load balancer on the internet with an instance whose "
-    "SSH all can reach, but without a key to log in with. All have a tag raykiln:probe. It costs "
-    "less than $0.10 and takes about twenty minutes. Go ahead?"
+    "This creates in {region}, one after the other, and removes again: instances of the smallest "
+    "type, an Auto Scaling group, launch templates, a DynamoDB table, a parameter, a stack with an "
+    "SNS topic, a VPC with security groups, and a load balancer on the internet with an instance "
+    "whose SSH all can reach, but without a key to log in with. All have a tag raykiln:probe, and "
+    "the environment's. It costs less than $0.10 and takes about twenty minutes. Go ahead?"
 )
 
 
@@ -51,11 +52,12 @@ def probe(
 
 
 def where(environment: "Environment") -> list[str]:
-    """Return the probes' options: the environment's region, and its heads' base image."""
+    """Return the probes' options: the environment's region and tags, and its heads' base image."""
     from bake.base_image import resolve_base_image
 
     image = resolve_base_image(clients_of(environment), environment.image)
-    return ["--region", environment.region, "--image", image.ami_id]
+    tags = json.dumps(environment.tags)
+    return ["--region", environment.region, "--image", image.ami_id, "--tags", tags]
 
 
 def ask(arguments: list[str]) -> int:

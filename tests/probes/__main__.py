@@ -1,6 +1,7 @@
 """``python -m tests.probes``: ask AWS, and say where it does otherwise; see ``invoke probe``."""
 
 import argparse
+import json
 import sys
 from contextlib import suppress
 from secrets import token_hex
@@ -9,9 +10,9 @@ from common.clients import Clients
 from common.errors import Interrupted, Refused
 from common.waiting import SystemClock
 from deploy.report.console import console
-from tests.probes.interruption import Interruption
-from tests.probes.place import RUN_TAG, Place
-from tests.probes.registry import Probe, chosen
+from tests.probes.kit.interruption import Interruption
+from tests.probes.kit.place import RUN_TAG, Place
+from tests.probes.kit.registry import Probe, chosen
 
 
 def main(arguments: list[str]) -> int:
@@ -19,6 +20,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="tests.probes")
     parser.add_argument("--region")
     parser.add_argument("--image")
+    parser.add_argument("--tags", type=json.loads, default={}, metavar="JSON")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("name", nargs="*")
     options = parser.parse_args(arguments)
@@ -34,7 +36,7 @@ def main(arguments: list[str]) -> int:
     with Interruption() as interruption:
         for one in wanted:
             name = f"raykiln-probe-{token_hex(4)}"
-            place = Place(clients, SystemClock(), name, options.image)
+            place = Place(clients, SystemClock(), name, options.image, given=options.tags)
             place.is_interrupted = lambda: interruption.came
             with suppress(Interrupted):
                 asked.append(ask(one, place))
@@ -50,10 +52,26 @@ def ask(probe: Probe, place: Place) -> bool:
     """
     try:
         with place:
-            found = answer(probe, place)
+            is_so = show_answer(probe, place)
     finally:
         for what in place.left:
             say("LEFT", f"{what}; it has the tag {RUN_TAG}={place.name}")
+    return is_so and not place.left
+
+
+def show_answer(probe: Probe, place: Place) -> bool:
+    """Print what AWS did, or why it could not be asked: the next is asked all the same.
+
+    Raises Interrupted.
+    """
+    try:
+        found = probe.ask(place)
+    except Interrupted as error:
+        say("stopped", f"{probe.name}: {error}; what it made is removed now, which takes minutes")
+        raise
+    except Exception as error:
+        say("not asked", f"{probe.name} could not be asked: {error}")
+        return False
     is_so = found == probe.assumed
     say("as assumed" if is_so else "OTHERWISE", f"{probe.name}: {found}")
     if not is_so:
@@ -61,21 +79,7 @@ def ask(probe: Probe, place: Place) -> bool:
         say("", probe.source)
     for note in place.notes:
         say("", note)
-    return is_so and not place.left
-
-
-def answer(probe: Probe, place: Place) -> str:
-    """Return what AWS did, or why there is no answer: the next is asked all the same.
-
-    Raises Interrupted.
-    """
-    try:
-        return probe.ask(place)
-    except Interrupted as error:
-        say("stopped", f"{probe.name}: {error}; what it made is removed now, which takes minutes")
-        raise
-    except Exception as error:
-        return f"no answer: {error}"
+    return is_so
 
 
 def say(heading: str, words: str) -> None:

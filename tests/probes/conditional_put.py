@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from common.clients import error_code
 from common.waiting import Seen
-from tests.probes.place import Place
+from tests.probes.kit.place import Place
 
 SOURCE = "https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html"
 ASSUMED = "ConditionalCheckFailedException, with the item of the first put"

@@ -5,7 +5,8 @@ What a deploy or a bake leaves is removed in an order; a group that is in use st
 
 from typing import Any
 
-from tests.probes.place import Place, answer_to
+from tests.probes.kit.instances import security_group
+from tests.probes.kit.place import Place, answer_to
 
 SOURCE = "https://docs.aws.amazon.com/vpc/latest/userguide/deleting-security-groups.html"
 ASSUMED = "DependencyViolation, and once the rule is gone: done"
@@ -17,8 +18,8 @@ def probe(place: Place) -> str:
     vpc_id = vpc["Vpc"]["VpcId"]
     place.afterwards(f"VPC {vpc_id}", lambda: ec2.delete_vpc(VpcId=vpc_id))
 
-    named = place.security_group("named", vpc_id)
-    naming = place.security_group("naming", vpc_id)
+    named = security_group(place, "named", vpc_id)
+    naming = security_group(place, "naming", vpc_id)
     port = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
     rule: dict[str, Any] = {
         "GroupId": naming,

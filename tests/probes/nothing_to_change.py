@@ -6,7 +6,7 @@ A deploy makes a change set each time, and takes these words for "up to date".
 import json
 
 from common.waiting import Seen
-from tests.probes.place import Place
+from tests.probes.kit.place import Place
 
 SOURCE = (
     "https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeChangeSet.html"

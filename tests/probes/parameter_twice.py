@@ -4,7 +4,7 @@ The cluster's secret is made once by whichever deploy comes first; a channel of 
 versions to go back.
 """
 
-from tests.probes.place import Place, answer_to
+from tests.probes.kit.place import Place, answer_to
 
 SOURCE = "https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html"
 ASSUMED = "done, then ParameterAlreadyExists, then version 2"

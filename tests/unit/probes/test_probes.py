@@ -4,10 +4,10 @@ import os
 import re
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from importlib import import_module
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -19,10 +19,12 @@ from localcloud.behaviour import Behaviour
 from localcloud.driver import Probed
 from localcloud.patches.elbv2 import forwarding
 from tests.probes.__main__ import main
-from tests.probes.place import RUN_TAG, Place
-from tests.probes.registry import Probe, probes
+from tests.probes.kit.instances import find_slot, launch, template
+from tests.probes.kit.place import RUN_TAG, Place
+from tests.probes.kit.registry import Probe, probes
 from tests.simulation.cloud import Cloud, simulated_cloud
 from tests.simulation.machine import Machine
+from tests.unit.answers import refused
 
 # What AWS does, in the words of its pages; beside them each probe's own ASSUMED.
 ANSWERS = {
@@ -161,9 +163,8 @@ def test_the_time_from_a_target_s_registration_until_it_is_healthy_is_told(
     finally:
         behaviour.install(behaviour.IDEALIZED)
 
-    (note,) = place.notes
-    told = re.fullmatch(r"healthy after (\d+) s, traffic after (\d+) s", note)
-    assert told, note
+    told = re.fullmatch(r"healthy after (\d+) s, traffic after (\d+) s", ", ".join(place.notes))
+    assert told, place.notes
     assert int(told[1]) in healthy
     assert int(told[2]) == int(told[1])
     assert place.left == []
@@ -181,7 +182,7 @@ def test_traffic_before_a_target_is_healthy_is_told(
         behaviour.install(behaviour.IDEALIZED)
 
     assert found == "healthy within 300 s, traffic before"
-    assert place.notes[0].endswith(", traffic after 0 s")
+    assert place.notes[1] == "traffic after 0 s"
 
 
 def test_a_region_without_a_default_subnet_is_told(lab: Lab) -> None:
@@ -189,10 +190,99 @@ def test_a_region_without_a_default_subnet_is_told(lab: Lab) -> None:
     none = SimpleNamespace(describe_subnets=lambda **_: {"Subnets": []})
     place.clients = cast(Clients, lambda service: none)
 
-    with pytest.raises(Refused, match="no default subnet") as refused:
-        place.default_subnet()
+    with pytest.raises(Refused, match="no default subnet") as found:
+        find_slot(place)
 
-    assert "aws ec2 create-default-vpc" in refused.value.hint
+    assert "aws ec2 create-default-vpc" in found.value.hint
+
+
+@pytest.mark.parametrize(
+    ("architecture", "offered", "slot"),
+    [
+        ("x86_64", {"t3.nano": "ab", "t3a.nano": "ab"}, ("t3.nano", "subnet-a", "vpc-1")),
+        ("x86_64", {"t3.nano": "b", "t3a.nano": "ab"}, ("t3.nano", "subnet-b", "vpc-1")),
+        ("x86_64", {"t3a.nano": "a"}, ("t3a.nano", "subnet-a", "vpc-1")),
+        ("arm64", {"t4g.nano": "b"}, ("t4g.nano", "subnet-b", "vpc-1")),
+    ],
+)
+def test_an_instance_is_of_a_type_for_its_image_in_a_zone_that_offers_it(
+    lab: Lab, architecture: str, offered: dict[str, str], slot: tuple[str, str, str]
+) -> None:
+    place = lab.place("types")
+    place.clients = cast(Clients, lambda service: a_region(architecture, offered))
+
+    assert astuple(find_slot(place)) == slot
+
+
+def test_where_no_zone_offers_a_type_that_is_told(lab: Lab) -> None:
+    place = lab.place("types")
+    place.clients = cast(Clients, lambda service: a_region("arm64", {"t3.nano": "ab"}))
+
+    with pytest.raises(Refused, match=r"offers t4g\.nano or t4g\.micro or m6g\.medium"):
+        find_slot(place)
+
+
+def a_region(architecture: str, offered: dict[str, str]) -> SimpleNamespace:
+    """An EC2 with a default subnet in the zones a and b, and types in those that are named."""
+    subnets = [
+        {"SubnetId": f"subnet-{zone}", "VpcId": "vpc-1", "AvailabilityZone": zone} for zone in "ba"
+    ]
+
+    def offerings(**asked: Any) -> Any:
+        wanted = [kind for kind in asked["Filters"][0]["Values"] if kind in offered]
+        return {
+            "InstanceTypeOfferings": [
+                {"InstanceType": kind, "Location": zone}
+                for kind in wanted
+                for zone in offered[kind]
+            ]
+        }
+
+    return SimpleNamespace(
+        describe_subnets=lambda **_: {"Subnets": subnets},
+        describe_images=lambda **_: {"Images": [{"Architecture": architecture}]},
+        describe_instance_type_offerings=offerings,
+    )
+
+
+def test_every_launch_has_what_an_account_may_demand(lab: Lab) -> None:
+    place = lab.place("demands")
+    place.given = {"cost-centre": "42", "Name": "not-the-probe's"}
+    ec2 = lab.clients("ec2")
+
+    with place:
+        made = template(place, find_slot(place))
+        (version,) = ec2.describe_launch_template_versions(LaunchTemplateId=made)[
+            "LaunchTemplateVersions"
+        ]
+        instance = launch(place)
+        (found,) = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"]
+
+    assert version["LaunchTemplateData"]["MetadataOptions"]["HttpTokens"] == "required"
+    assert found["MetadataOptions"]["HttpTokens"] == "required"
+    assert {tag["Key"]: tag["Value"] for tag in found["Tags"]} == {
+        "cost-centre": "42",
+        "Name": "raykiln-probe-demands",
+        "raykiln:probe": "raykiln-probe-demands",
+    }
+
+
+@pytest.mark.parametrize("code", ["UnauthorizedOperation", "VcpuLimitExceeded", "AccessDenied"])
+def test_a_refusal_of_the_account_s_is_no_answer_of_aws(
+    code: str, lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(**_: object) -> None:
+        raise refused(code)
+
+    monkeypatch.setattr(lab.clients("ec2"), "run_instances", refuse)
+    monkeypatch.setattr("tests.probes.__main__.Clients", lambda region: lab.clients)
+    monkeypatch.setattr("tests.probes.__main__.SystemClock", lambda: lab.cloud.clock)
+
+    assert main(["--region", lab.clients.region, "--image", lab.image_id, "dry_run"]) == 2
+
+    told = capsys.readouterr().out
+    assert told.startswith(f"not asked  dry_run could not be asked: AWS answered {code}\n")
+    assert "OTHERWISE" not in told
 
 
 def test_what_a_failed_probe_made_is_removed(lab: Lab) -> None:
@@ -200,7 +290,7 @@ def test_what_a_failed_probe_made_is_removed(lab: Lab) -> None:
 
     def fail() -> None:
         with place:
-            place.template()
+            template(place, find_slot(place))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -211,7 +301,7 @@ def test_what_a_failed_probe_made_is_removed(lab: Lab) -> None:
 
 def test_what_cannot_be_removed_is_named_and_the_rest_goes(lab: Lab) -> None:
     with lab.place("stuck") as place:
-        place.template()
+        template(place, find_slot(place))
         vpc = {"VpcId": lab.clients("ec2").create_vpc(CidrBlock="10.9.0.0/24")["Vpc"]["VpcId"]}
         subnet = lab.clients("ec2").create_subnet(**vpc, CidrBlock="10.9.0.0/24")["Subnet"]
         place.afterwards("VPC x", lambda: lab.clients("ec2").delete_vpc(**vpc))
@@ -222,6 +312,17 @@ def test_what_cannot_be_removed_is_named_and_the_rest_goes(lab: Lab) -> None:
     assert remaining(lab.clients, "raykiln-probe-stuck") == []
     lab.clients("ec2").delete_subnet(SubnetId=subnet["SubnetId"])
     lab.clients("ec2").delete_vpc(**vpc)
+
+
+def test_a_target_that_is_never_healthy_is_told(lab: Lab) -> None:
+    behaviour.install(Behaviour(registration=5000))
+    try:
+        with lab.place("new-target") as place:
+            found = import_module("tests.probes.new_target").probe(place)
+    finally:
+        behaviour.install(behaviour.IDEALIZED)
+
+    assert found == "healthy not within 300 s, no traffic before"
 
 
 def test_a_surprise_is_told_with_its_page_and_exits_with_2(
@@ -252,8 +353,8 @@ def test_a_probe_that_gets_no_answer_is_told_and_the_next_is_asked(
     assert main([*where, "dry_run", "same_token"]) == 2
 
     told = capsys.readouterr().out
-    assert "OTHERWISE  dry_run: InvalidAMIID.NotFound, and 0 instances" in told
-    assert "OTHERWISE  same_token: no answer: " in told
+    assert "not asked  dry_run could not be asked: An error occurred (InvalidAMIID." in told
+    assert "not asked  same_token could not be asked: " in told
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -267,8 +368,8 @@ def test_an_interrupted_probe_removes_what_it_made_and_the_next_is_not_asked(
 
     def interrupted(place: Place) -> str:
         names.append(place.name)
-        place.template()
-        place.launch()
+        template(place, find_slot(place))
+        launch(place)
         place.afterwards("the last", lambda: os.kill(os.getpid(), number))  # a second one
         os.kill(os.getpid(), number)
         place.until("nothing", lambda: Seen[bool](None, "nothing"))

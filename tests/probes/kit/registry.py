@@ -1,4 +1,4 @@
-"""Find the probes and ask them: each file that has a function ``probe`` is one.
+"""Find the probes and ask them: each file of the folder above is one.
 
 The first line of its docstring is what is taken for granted, and ``SOURCE`` the page that says so.
 ``probe`` takes a place and returns what AWS did; ``ASSUMED`` is what Raykiln counts on.
@@ -10,10 +10,9 @@ from pathlib import Path
 from types import ModuleType
 
 from common.errors import Refused
-from tests.probes.place import Place
+from tests.probes.kit.place import Place
 
-FOLDER = Path(__file__).parent
-KIT = ("interruption", "place", "registry")
+FOLDER = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Probe:
 
 def probes() -> tuple[Probe, ...]:
     """Return all of them, ordered by name."""
-    names = sorted(path.stem for path in FOLDER.glob("[!_]*.py") if path.stem not in KIT)
+    names = sorted(path.stem for path in FOLDER.glob("[!_]*.py"))
     return tuple(Probe(import_module(f"tests.probes.{name}")) for name in names)
 
 

@@ -1,0 +1,1 @@
+"""What the probes share: a place to ask in, and what they make there."""
