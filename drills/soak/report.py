@@ -6,7 +6,7 @@ from html import escape
 from deploy.report.axis import FOOT, LABELS, TOP, Scale, axis, drawing, seconds_in_words
 from deploy.report.page import figure, page, section
 from drills.kit.record import Run
-from drills.soak.growth import MAY_GROW, Reading, grown
+from drills.soak.growth import MAY_GROW, Reading, grown, too_few
 
 HEIGHT = 60.0
 
@@ -16,13 +16,16 @@ def html_report(
 ) -> str:
     """Return the page."""
     growth, held = grown(readings), all(run.held for run in runs)
+    few = too_few(readings)
     verdict, kind = ("failed", "failed") if growth or not held else ("held", "done")
+    if few and held:
+        verdict, kind = "too short", "failed"
     lasted = readings[-1].at if readings else 0.0
     names = dict.fromkeys(name for reading in readings for name in reading.values)
     parts = [
         f'<h1><span class="verdict {kind}">{verdict}</span>Soak of {escape(environment)}</h1>',
         f"<p>{len(runs)} turns in {seconds_in_words(lasted)}, seed {seed}. "
-        f"{escape('; '.join(map(str, growth)) or 'Nothing grew.')}</p>",
+        f"{escape('; '.join(map(str, growth)) or few or 'Nothing grew.')}</p>",
         section("What must not grow", "".join(figure(plot(name, readings)) for name in names)),
         section("Turns", _turns(runs)),
         "<footer>Raykiln, soak</footer>",

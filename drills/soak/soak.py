@@ -20,7 +20,7 @@ from drills.kit.registry import drills
 from drills.kit.run import run_drill
 from drills.kit.series import words_of
 from drills.kit.start import await_healthy, ensure_deployed
-from drills.soak.growth import Growth, Reading, grown
+from drills.soak.growth import Growth, Reading, grown, too_few
 from drills.soak.readings import read_values
 from drills.soak.report import html_report
 from drills.soak.turns import soaked, turns
@@ -69,7 +69,7 @@ def run_soak(
     """Run turns for so many minutes; return the report, which is written after each turn.
 
     Raises Refused before any fault is injected; PipelineError when a turn failed, with the cluster
-    left as it is, or when something grew.
+    left as it is, when something grew, and when there were too few turns to tell.
     """
     if minutes <= 0:
         raise Refused(f"--minutes {minutes} is no time", hint="give --minutes 30, or more")
@@ -98,6 +98,8 @@ def run_soak(
             break
     if soak.growth:
         raise PipelineError("; ".join(map(str, soak.growth)), hint=f"see its plots: {written}")
+    if few := too_few(soak.readings):
+        raise PipelineError(few, hint=f"give it more --minutes; its turns all held: {written}")
     return written
 
 

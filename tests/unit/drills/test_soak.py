@@ -139,8 +139,99 @@ def test_what_grows_after_the_warm_up_is_named() -> None:
         )
     )
 
-    assert found == (Growth("leak", 31.0, 51.0), Growth("volumes", 8.0, 9.0))
+    assert found == (Growth("leak", 31.0, 51.0, 5, 5), Growth("volumes", 8.0, 9.0, 1, 5))
     assert str(found[1]) == "volumes grew from 8 to 9"
+
+
+# Open files of heads, in two real soaks that left nothing.
+REAL_A = [
+    530,
+    568,
+    545,
+    553,
+    557,
+    550,
+    562,
+    564,
+    559,
+    579,
+    534,
+    544,
+    552,
+    542,
+    545,
+    536,
+    544,
+    549,
+    554,
+    566,
+    561,
+    576,
+    576,
+    578,
+    585,
+    596,
+    562,
+    544,
+    560,
+    534,
+    538,
+    542,
+    546,
+    561,
+    580,
+    573,
+]
+REAL_B = [
+    521,
+    554,
+    532,
+    554,
+    526,
+    554,
+    568,
+    570,
+]
+# One more each turn.
+LEAK = [1000 + number for number in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "words"),
+    [
+        ("head: files", LEAK, "head: files grew from 1004 to 1010, in 8 of 8 turns"),
+        ("files", [9, 2, 5, *LEAK[:9]], "files grew from 1001 to 1007, in 8 of 8 turns"),
+        # One turn of eleven leaves nothing.
+        (
+            "head: open files",
+            [*LEAK, 1011, 1012, 1013, 1014],
+            "head: open files grew from 1006 to 1012, in 10 of 11 turns",
+        ),
+    ],
+)
+def test_one_that_is_left_in_almost_every_turn_is_named(
+    name: str, values: list[float], words: str
+) -> None:
+    assert [str(one) for one in grown(over_time(**{name: values}))] == [words]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("head: open files", REAL_A),
+        ("head: open files", REAL_B),
+        # A disk fills with logs until they are deleted.
+        ("worker: disk", LEAK),
+        ("worker: memory", LEAK),
+        # Each head that is replaced begins anew.
+        ("head: files", [*LEAK[:6], *LEAK[:6]]),
+        ("AMIs", [2] * 12),
+        # Too few turns to call it steady.
+        ("head: files", LEAK[:9]),
+    ],
+)
+def test_what_comes_and_goes_has_not_grown(name: str, values: list[float]) -> None:
+    assert grown(over_time(**{name: values})) == ()
 
 
 def test_of_few_readings_nothing_is_said_and_log_streams_may_grow() -> None:
@@ -159,10 +250,24 @@ def test_the_page_has_a_plot_of_each_value_and_every_turn() -> None:
     assert "seed 5" in page
     assert "no &lt;leader&gt;" in page
     assert 'class="verdict failed"' in page
-    assert "Nothing grew." in page
+    assert "too short to tell what grew: 3 of 8 readings" in page
     assert "log streams (may grow): 1 to 1" in plot(
         "log streams", over_time(**{"log streams": [1.0]})
     )
+
+
+@pytest.mark.parametrize(
+    ("count", "verdict", "said"),
+    [
+        (7, "failed", "too short to tell what grew: 7 of 8 readings"),
+        (8, "done", "Nothing grew."),
+    ],
+)
+def test_the_page_says_whether_there_were_enough_turns(count: int, verdict: str, said: str) -> None:
+    page = html_report("dev", 5, [a_run("gcs_killed")], over_time(disk=[100] * count))
+
+    assert said in page
+    assert f'class="verdict {verdict}"' in page
 
 
 def a_run(drill: str, verdict: str = "held", seen: str = "") -> Run:
@@ -213,10 +318,20 @@ def soak(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 
 
 def test_a_soak_ends_with_the_turn_in_which_its_time_is_up(soak: Any) -> None:
-    record = json.loads(soak(45).with_suffix(".json").read_text())
+    record = json.loads(soak(65).with_suffix(".json").read_text())
 
-    assert [len(record["runs"]), len(record["readings"])] == [5, 6]
-    assert [reading["at"] for reading in record["readings"]] == [0, 600, 1200, 1800, 2400, 3000]
+    assert [len(record["runs"]), len(record["readings"])] == [7, 8]
+    assert [reading["at"] for reading in record["readings"]] == [600 * n for n in range(8)]
+
+
+def test_a_soak_that_is_too_short_to_tell_fails(soak: Any) -> None:
+    with pytest.raises(
+        PipelineError, match=r"^too short to tell what grew: 6 of 8 readings"
+    ) as few:
+        soak(45)
+
+    assert few.value.exit_code == 2
+    assert "more --minutes" in few.value.hint
 
 
 def test_a_turn_that_fails_ends_it_and_is_on_record(soak: Any, tmp_path: Path) -> None:
