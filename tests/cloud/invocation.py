@@ -10,15 +10,19 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from commands.shared import BAKE, DEPLOY
-from common.clients import Clients
+from common.account_roles import role_arn
+from common.clients import Clients, translated
+from common.environment import Environment
+from common.errors import Unanswered
 from common.progress import Silent
-from common.waiting import SystemClock
-from deploy.account.account_setup import assume_role, set_up_account
+from common.waiting import Clock, Seen, SystemClock, wait_for
+from deploy.account.account_setup import SESSION, assume_role, set_up_account
 from localcloud import control
 from localcloud.session import operator_command
 from tests.cloud.harness import REPOSITORY, home, require_machines
@@ -26,6 +30,7 @@ from tests.cloud.suite_run import ID, SuiteRun, base_environment
 
 Done = subprocess.CompletedProcess[str]
 BAKES = ("bake", "images")
+ROLE_SECONDS = 300.0
 
 
 class Invoke:
@@ -70,9 +75,39 @@ def invoking(folder: Path) -> Iterator[Invoke]:
                 yield Invoke(run)
                 swept(run)
         else:
-            owner = Clients(run.base.region)
-            set_up_account(owner, run.environment(), clock=SystemClock(), progress=Silent())
+            owner, clock = Clients(run.base.region), SystemClock()
+            set_up_account(owner, run.environment(), clock=clock, progress=Silent())
+            await_roles(owner, run.environment(), clock)
             yield Invoke(run, owner)
+
+
+def await_roles(owner: Clients, environment: Environment, clock: Clock) -> None:
+    """Wait until the roles that commands act as can be assumed, and may read; raises TimedOut.
+
+    What IAM has created takes a while until all of AWS knows it: https://docs.aws.amazon.com/IAM/
+    latest/UserGuide/troubleshoot.html#troubleshoot_general_eventual-consistency
+    """
+    for arn in (role_arn(environment, BAKE), role_arn(environment, DEPLOY)):
+        wait_for(
+            f"the role {arn}",
+            partial(answers, owner, arn),
+            clock=clock,
+            seconds=ROLE_SECONDS,
+            every=2.0,
+            hint="look at it in IAM; what was created is deleted with --sweep",
+        )
+
+
+def answers(owner: Clients, arn: str) -> Seen[bool]:
+    """Look whether a role can be assumed, and whether its policies hold already."""
+    try:
+        clients = owner.as_role(arn, owner.region, SESSION)
+        with translated(f"asking as {arn}"):
+            clients("sts").get_caller_identity()
+            clients("ec2").describe_availability_zones()
+    except Unanswered as error:
+        return Seen(None, error.message)
+    return Seen(True, "it answers")
 
 
 @contextmanager
