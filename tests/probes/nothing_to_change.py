@@ -3,35 +3,22 @@
 A deploy makes a change set each time, and takes these words for "up to date".
 """
 
-import json
-
 from common.waiting import Seen
 from tests.probes.kit.place import Place
+from tests.probes.kit.stacks import create_stack, request
 
 SOURCE = (
     "https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeChangeSet.html"
 )
 ASSUMED = "FAILED: The submitted information didn't contain changes."
-TOPIC = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
+TOPIC = {"Topic": {"Type": "AWS::SNS::Topic"}}
 
 
 def probe(place: Place) -> str:
     cloudformation = place.clients("cloudformation")
-    which = {"StackName": place.name, "TemplateBody": json.dumps(TOPIC)}
-    made = cloudformation.create_stack(**which, Tags=place.tags)
-
-    def is_now(wanted: str) -> Seen[bool]:
-        found = cloudformation.describe_stacks(StackName=made["StackId"])["Stacks"][0]
-        return Seen(found["StackStatus"] == wanted or None, found["StackStatus"])
-
-    place.afterwards(
-        f"stack {place.name}",
-        lambda: cloudformation.delete_stack(StackName=made["StackId"]),
-        gone=lambda: is_now("DELETE_COMPLETE"),
-    )
-    place.until("the stack's creation", lambda: is_now("CREATE_COMPLETE"))
+    create_stack(place, TOPIC)
     name = {"StackName": place.name, "ChangeSetName": "same"}
-    cloudformation.create_change_set(**which, ChangeSetName="same", Tags=place.tags)
+    cloudformation.create_change_set(**request(place, TOPIC) | name)
 
     def settled() -> Seen[str]:
         found = cloudformation.describe_change_set(**name)

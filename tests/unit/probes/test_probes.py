@@ -3,25 +3,30 @@
 import os
 import re
 import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, field
 from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from common.clients import Clients
-from common.errors import Refused
+from common.errors import Denied, Refused, Unanswered
 from common.waiting import Seen
+from deploy.reach.plugin import OLDEST, NotReached
 from localcloud import behaviour
 from localcloud.behaviour import Behaviour
 from localcloud.driver import Probed
 from localcloud.patches.elbv2 import forwarding
+from localcloud.patches.ssm.sessions import Session
 from tests.probes.__main__ import main
 from tests.probes.kit.instances import find_slot, launch, template
 from tests.probes.kit.place import RUN_TAG, Place
 from tests.probes.kit.registry import Probe, probes
+from tests.probes.kit.stacks import create_stack, role
 from tests.simulation.cloud import Cloud, simulated_cloud
 from tests.simulation.machine import Machine
 from tests.unit.answers import refused
@@ -33,9 +38,11 @@ ANSWERS = {
     "dry_run": "DryRunOperation, and 0 instances",
     "group_in_use": "DependencyViolation, and once the rule is gone: done",
     "hook_too_early": "Pending: ValidationError; Pending:Wait: done; then InService",
+    "new_role": "within 300 s",
     "new_target": "healthy within 300 s, no traffic before",
     "nothing_to_change": "FAILED: The submitted information didn't contain changes.",
     "parameter_twice": "done, then ParameterAlreadyExists, then version 2",
+    "port_session": "SSH answers; the end: done; the plugin exits",
     "same_token": "one instance",
     "tags_of_both": "both=request, request=yes, template=yes",
     "template_numbers": "version 2, and after its deletion version 3",
@@ -60,6 +67,8 @@ class Seat(Place):
         return all(machine.is_up for machine in self.machines.values())
 
     def hears(self, host: str, port: int) -> bool:
+        if host == "localhost":
+            return super().hears(host, port)
         if not host.endswith(".amazonaws.com"):
             return self.is_up
         servers = [one for plan in forwarding.plans() for f in plan.frontends for one in f.servers]
@@ -96,6 +105,43 @@ def lab(cloud: Cloud) -> Lab:
     return Lab(cloud)
 
 
+# Forwards to an SSH server, as it were, until its session has ended.
+PLUGIN = """#!{python}
+import json, os, pathlib, select, socket, sys
+if sys.argv[1:] == ["--version"]:
+    print("{version}")
+    sys.exit()
+session = json.loads(os.environ[sys.argv[1]])["SessionId"]
+listener = socket.create_server(("localhost", 0))
+print(f"Port {{listener.getsockname()[1]}} opened for sessionId {{session}}.", flush=True)
+while not pathlib.Path({ended!r}, session).exists():
+    if select.select([listener], [], [], 0.05)[0]:
+        connection, _ = listener.accept()
+        connection.sendall(b"SSH-2.0")
+        connection.close()
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session-manager-plugin in PATH, which learns when a session has ended."""
+    ended, tool = tmp_path / "ended", tmp_path / "bin" / "session-manager-plugin"
+    ended.mkdir()
+    tool.parent.mkdir()
+    version = ".".join(map(str, OLDEST))
+    tool.write_text(PLUGIN.format(python=sys.executable, version=version, ended=str(ended)))
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tool.parent))
+    end = Session.end
+
+    def told(session: Session, now: float, reason: str) -> None:
+        end(session, now, reason)
+        (ended / session.id).touch()
+
+    monkeypatch.setattr(Session, "end", told)
+
+
+@pytest.mark.usefixtures("plugin")
 @pytest.mark.parametrize("probe", probes(), ids=lambda probe: probe.name)
 def test_the_local_cloud_does_as_aws_is_taken_to_and_nothing_stays(probe: Probe, lab: Lab) -> None:
     with lab.place(probe.name.replace("_", "-")) as place:
@@ -183,6 +229,70 @@ def test_traffic_before_a_target_is_healthy_is_told(
 
     assert found == "healthy within 300 s, traffic before"
     assert place.notes[1] == "traffic after 0 s"
+
+
+def test_the_agent_of_a_probe_may_what_a_node_s_may() -> None:
+    text = Path("deploy/foundation/template.yaml").read_text()
+    found = re.search(r"Sid: TakeCommands\s+Effect: Allow\s+Action: \[([^]]*)\]", text)
+
+    assert found
+    commands = import_module("tests.probes.port_session").COMMANDS
+    assert found[1].replace(",", " ").split() == commands
+
+
+def test_a_stack_that_cannot_be_made_is_told_and_goes(lab: Lab) -> None:
+    broken = {"Role": role({"AWS": {"Ref": "AWS::AccountId"}}, {"Effect": "Perhaps"})}
+
+    with lab.place("broken") as place, pytest.raises(Unanswered, match="was rolled back"):
+        create_stack(place, broken)
+
+    assert place.left == []
+    assert remaining(lab.clients, place.name) == []
+
+
+def test_a_plugin_that_outlives_its_session_is_told(
+    lab: Lab, plugin: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = import_module("tests.probes.port_session")
+    monkeypatch.setattr(Session, "end", lambda *_: None)
+    monkeypatch.setattr(module, "EXITS_WITHIN", 0.5)
+
+    with lab.place("port-session") as place:
+        assert module.probe(place) == "SSH answers; the end: done; the plugin runs on"
+
+    assert place.left == []
+
+
+def test_without_the_plugin_that_is_told_and_nothing_is_made(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with lab.place("port-session") as place, pytest.raises(NotReached, match="not installed"):
+        import_module("tests.probes.port_session").probe(place)
+
+
+@pytest.mark.parametrize(
+    ("known", "found"), [(120.0, "within 300 s"), (420.0, "not within 300 s"), (900.0, "not")]
+)
+def test_how_long_a_new_role_is_unknown_is_told(
+    known: float, found: str, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, as_role = lab.cloud.clock, Clients.as_role
+    begun = clock.now()
+
+    def refused_first(clients: Clients, *asked: str) -> Clients:
+        if clock.now() < begun + known:
+            raise Denied("AWS answered AccessDenied")
+        return as_role(clients, *asked)
+
+    monkeypatch.setattr(Clients, "as_role", refused_first)
+
+    with lab.place("new-role") as place:
+        assert import_module("tests.probes.new_role").probe(place).startswith(found)
+
+    assert [note.startswith("after ") for note in place.notes] == [True] * (known < 600)
+    assert place.left == []
 
 
 def test_a_region_without_a_default_subnet_is_told(lab: Lab) -> None:
