@@ -5,6 +5,7 @@ A head that answers at its boot may be too early; it must answer again until it 
 
 from functools import partial
 
+from common.errors import Unanswered
 from common.waiting import Seen
 from tests.probes.kit.groups import scaling_group
 from tests.probes.kit.place import Place, answer_to
@@ -30,4 +31,6 @@ def probe(place: Place) -> str:
         return Seen(SERVED in states.values() or None, ", ".join(states.values()))
 
     place.until("an instance in service", look, every=0.5)
+    if FIRST not in seen:
+        raise Unanswered("the instance waited for the hook before it was looked at")
     return "; ".join(f"{state}: {answer}" for state, answer in seen.items()) + f"; then {SERVED}"

@@ -424,6 +424,20 @@ def test_what_cannot_be_removed_is_named_and_the_rest_goes(lab: Lab) -> None:
     lab.clients("ec2").delete_vpc(**vpc)
 
 
+def test_an_instance_that_was_too_fast_for_a_look_is_no_answer(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = import_module("tests.probes.hook_too_early")
+    states = iter(("Pending:Wait", "InService"))
+    one = {"InstanceId": "i-1"}
+    monkeypatch.setattr(
+        module, "scaling_group", lambda *_, **__: lambda: [{**one, "LifecycleState": next(states)}]
+    )
+
+    with lab.place("hook") as place, pytest.raises(Unanswered, match="before it was looked at"):
+        module.probe(place)
+
+
 def test_a_target_that_is_never_healthy_is_told(lab: Lab) -> None:
     behaviour.install(Behaviour(registration=5000))
     try:
