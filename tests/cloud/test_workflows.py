@@ -1,7 +1,7 @@
 """The workflows, run by act on a local cloud: from a merge to prod, what fails, and back.
 
 ``tests/workflows/hosted.py`` says what of this is act's, and what of GitHub's part is a stand-in.
-Each test continues where the one before it stopped; the first is in `./run.sh test` too.
+Each test continues where the one before it stopped; the first two are in `./run.sh test` too.
 """
 
 import json
@@ -39,9 +39,9 @@ RUN_SECONDS = 1500.0
 ASSUMING = "Could not assume role with OIDC: Not authorized to perform"
 
 
-def on_local_cloud(file: Path, **head: Any) -> dict[str, Any]:
+def on_local_cloud(file: Path, **more: dict[str, Any]) -> dict[str, Any]:
     """Return one of the real environments as data, with what the local cloud has in place of AWS's
-    account, network, base image, instance types and times. ``head`` is said of its head beside.
+    account, network, base image, instance types and times. ``more`` is said in its tables beside.
     """
     local = tomllib.loads((ROOT / "environments/local.toml").read_text())
     made = tomllib.loads(file.read_text())
@@ -50,8 +50,8 @@ def on_local_cloud(file: Path, **head: Any) -> dict[str, Any]:
         "account_id": local["account_id"],
         "network": {**local["network"], "cidr": RANGES[name]},
         "image": local["image"],
-        "head": {**local["head"], **head},
-        "workers": local["workers"],
+        "head": local["head"] | more.get("head", {}),
+        "workers": local["workers"] | more.get("workers", {}),
         "alarms": {"email": ""},
         "limits": local["limits"],
         "rollout": local["rollout"],
@@ -89,6 +89,12 @@ class Site:
         deploy = {"RAYKILN_DEPLOY_ROLE": role_arn(environment, DEPLOY)}
         self.github.set_environment(f"{name}-bake", HostedEnvironment(region | bake))
         self.github.set_environment(name, HostedEnvironment(region | deploy, name == "prod"))
+
+    def change(self, file: str, **more: dict[str, Any]) -> None:
+        """Merge a change of an environment's tables."""
+        content = written(on_local_cloud(ROOT / file, **more))
+        (self.files / Path(file).name).write_text(content)
+        self.repository.merge({file: content})
 
     def invoke(self, *arguments: str, env: str, code: int = 0) -> str:
         """Invoke a command as the account's owner; return what it prints."""
@@ -168,11 +174,23 @@ def test_a_merge_is_baked_and_goes_to_staging_and_to_prod_once_a_person_approves
     assert {file.name for file in kept.iterdir()} == {"rollout-staging", "rollout-prod"}
 
 
+def test_a_rollback_by_hand_serves_the_release_before(site: Site) -> None:
+    before = site.served("prod")
+    site.change(PROD, workers={"max": 4})  # replaces no node
+    site.invoke("deploy", "--yes", env="prod")
+
+    rollback = site.approved("rollback", "workflow_dispatch", env="prod", to="")
+
+    assert rollback.ended() == 0, rollback.log
+    assert site.served("prod") == before
+    kept = site.github.folder / "artifacts" / rollback.name
+    assert [file.name for file in kept.iterdir()] == ["rollout-prod"]
+
+
 @THOROUGH_ONLY
 def test_a_deploy_that_fails_is_rolled_back_and_fails_the_run(site: Site) -> None:
     before = {env: site.served(env) for env in RANGES}
-    other = on_local_cloud(ROOT / PROD, instance_type="m6i.xlarge")
-    site.repository.merge({PROD: written(other)})
+    site.change(PROD, head={"instance_type": "m6i.xlarge"})
 
     with site.without("m6i.xlarge"):
         run = site.approved("deploy", "push")
@@ -201,7 +219,7 @@ def test_a_rollback_by_hand_waits_for_the_deploy_and_serves_the_release_before(s
         f"{rollback.name} ends its turn in deploy-prod",
     ]
     served = json.loads(site.invoke("releases", "--json", env="prod"))
-    assert len(served) == 2
+    assert len(served) == 3
     assert site.served("prod") == before
 
 
