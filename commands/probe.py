@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 WHAT = (
     "This creates in {region}, one after the other, and removes again: instances of the smallest "
     "type, an Auto Scaling group, launch templates, a DynamoDB table, a parameter, a VPC with "
-    "security groups, stacks with an SNS topic, with a role that may list zones, and with a role "
-    "for an instance's SSM agent, and a load balancer on the internet with an instance whose SSH "
-    "all can reach, but without a key to log in with. All have a tag raykiln:probe, and the "
-    "environment's. It costs less than $0.10 and takes about half an hour. Go ahead?"
+    "security groups, stacks with an SNS topic, with roles that may list zones or open and end "
+    "sessions, and with one for an instance's SSM agent, and a load balancer on the internet with "
+    "an instance whose SSH all can reach, but without a key to log in with. All have a tag "
+    "raykiln:probe, and the environment's. It costs less than $0.10 and takes about half an hour. "
+    "Go ahead?"
 )
 
 

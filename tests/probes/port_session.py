@@ -10,34 +10,20 @@ from common.errors import Unanswered
 from common.waiting import Seen
 from deploy.reach.plugin import NotReached, find_plugin
 from deploy.reach.port_session import PortSession, open_session
-from tests.probes.kit.instances import launch
+from tests.probes.kit.agents import launch_with_agent
 from tests.probes.kit.place import Place, answer_to
-from tests.probes.kit.stacks import create_stack, role
 
 SOURCE = (
     "https://docs.aws.amazon.com/systems-manager/latest/userguide/"
     "session-manager-working-with-sessions-start.html"
 )
 ASSUMED = "SSH answers; the end: done; the plugin exits"
-# What nodes may (TakeCommands of deploy/foundation/template.yaml).
-COMMANDS = [
-    *("ssm:UpdateInstanceInformation", "ssm:ListInstanceAssociations"),
-    *("ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel"),
-    *("ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel"),
-    *("ec2messages:AcknowledgeMessage", "ec2messages:DeleteMessage", "ec2messages:FailMessage"),
-    *("ec2messages:GetEndpoint", "ec2messages:GetMessages", "ec2messages:SendReply"),
-]
-AGENT = role(
-    {"Service": "ec2.amazonaws.com"}, {"Effect": "Allow", "Action": COMMANDS, "Resource": "*"}
-)
 EXITS_WITHIN = 30.0
-PROFILE = {"Type": "AWS::IAM::InstanceProfile", "Properties": {"Roles": [{"Ref": "Role"}]}}
 
 
 def probe(place: Place) -> str:
     find_plugin()
-    made = create_stack(place, {"Role": AGENT, "Profile": PROFILE})
-    instance = launch(place, IamInstanceProfile={"Name": made["Profile"]})
+    instance, _ = launch_with_agent(place, {})
 
     def opened() -> Seen[PortSession]:
         try:

@@ -90,7 +90,7 @@ class Place:
 
         def undo() -> None:
             def removed() -> Seen[bool]:
-                code = _code(remove)
+                code = code_of(remove)
                 is_so = code == "done" or "NotFound" in code or "NoSuch" in code
                 return Seen(True if is_so else None, code)
 
@@ -125,13 +125,14 @@ def answer_to(call: Callable[[], object]) -> str:
 
     Raises Unanswered where that is the account's refusal, or no answer at all.
     """
-    code = _code(call)
+    code = code_of(call)
     if (hint := hint_for(code)) in NOT_ASKED:
         raise Unanswered(f"AWS answered {code}", hint=hint)
     return code
 
 
-def _code(call: Callable[[], object]) -> str:
+def code_of(call: Callable[[], object]) -> str:
+    """Return the code with which AWS refuses a call, whyever, or ``done``."""
     try:
         call()
     except ClientError as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import boto3
 import pytest
 
 from common.clients import Clients
@@ -21,8 +22,10 @@ from localcloud import behaviour
 from localcloud.behaviour import Behaviour
 from localcloud.driver import Probed
 from localcloud.patches.elbv2 import forwarding
+from localcloud.patches.iam import enforced, make_user
 from localcloud.patches.ssm.sessions import Session
 from tests.probes.__main__ import main
+from tests.probes.kit.agents import COMMANDS
 from tests.probes.kit.instances import find_slot, launch, template
 from tests.probes.kit.place import RUN_TAG, Place
 from tests.probes.kit.registry import Probe, probes
@@ -30,6 +33,7 @@ from tests.probes.kit.stacks import create_stack, role
 from tests.simulation.cloud import Cloud, simulated_cloud
 from tests.simulation.machine import Machine
 from tests.unit.answers import refused
+from tests.unit.deploy.account.conftest import EVERYTHING
 
 # What AWS does, in the words of its pages; beside them each probe's own ASSUMED.
 ANSWERS = {
@@ -41,6 +45,7 @@ ANSWERS = {
     "new_role": "within 300 s",
     "new_target": "healthy within 300 s, no traffic before",
     "nothing_to_change": "FAILED: The submitted information didn't contain changes.",
+    "own_session": "its own: done; another's: AccessDeniedException",
     "parameter_twice": "done, then ParameterAlreadyExists, then version 2",
     "port_session": "SSH answers; the end: done; the plugin exits",
     "same_token": "one instance",
@@ -77,18 +82,17 @@ class Seat(Place):
 
 @dataclass
 class Lab:
-    """The simulated cloud as a probe's place."""
+    """The simulated cloud as an administrator's place for probes."""
 
     cloud: Cloud
+    clients: Clients = field(init=False)
     image_id: str = field(init=False)
 
     def __post_init__(self) -> None:
+        keys = make_user("administrator", EVERYTHING)
+        self.clients = Clients(self.cloud.clients.region, boto3.session.Session(**keys))
         self.image_id = self.cloud.bake("worker")
         self.cloud.driver._listen = lambda *asked: Probed(connected=True)  # sshd
-
-    @property
-    def clients(self) -> Clients:
-        return self.cloud.clients
 
     def place(self, name: str) -> Place:
         return Seat(
@@ -144,7 +148,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("plugin")
 @pytest.mark.parametrize("probe", probes(), ids=lambda probe: probe.name)
 def test_the_local_cloud_does_as_aws_is_taken_to_and_nothing_stays(probe: Probe, lab: Lab) -> None:
-    with lab.place(probe.name.replace("_", "-")) as place:
+    with enforced(), lab.place(probe.name.replace("_", "-")) as place:
         found = probe.ask(place)
 
     assert (found, probe.assumed) == (ANSWERS[probe.name],) * 2
@@ -236,8 +240,7 @@ def test_the_agent_of_a_probe_may_what_a_node_s_may() -> None:
     found = re.search(r"Sid: TakeCommands\s+Effect: Allow\s+Action: \[([^]]*)\]", text)
 
     assert found
-    commands = import_module("tests.probes.port_session").COMMANDS
-    assert found[1].replace(",", " ").split() == commands
+    assert found[1].replace(",", " ").split() == COMMANDS
 
 
 def test_a_stack_that_cannot_be_made_is_told_and_goes(lab: Lab) -> None:
