@@ -1,6 +1,7 @@
 """The menu of the operator's commands, which `invoke --list` shows; each is in commands/."""
 
 from invoke.collection import Collection
+from invoke.main import program
 
 from commands import (
     account,
@@ -29,6 +30,7 @@ from commands import (
     rollout,
     token,
 )
+from commands.command_line import read_again
 
 namespace = Collection(
     images.bake,
@@ -70,3 +72,7 @@ namespace = Collection(
     ),
     drill=Collection(drill.run, drill.drill_report),
 )
+
+# Plain `invoke` imports this between its own options and the tasks.
+if hasattr(program, "core"):
+    read_again(program, namespace)

@@ -1,0 +1,90 @@
+"""Invoke's command line, where a task may take any number of words, and asks for help anywhere.
+
+Invoke gives a task as many words as it has arguments without a default; an option may be missing,
+or given again and again (docs.pyinvoke.org/en/stable/concepts/invoking-tasks.html). So here each
+word after a task of ``WORDS`` is its option. And whatever follows a task that lacks an argument is
+that argument for invoke, ``--help`` too.
+"""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import NamedTuple
+
+from invoke.collection import Collection
+from invoke.parser.argument import Argument
+from invoke.parser.context import ParserContext
+from invoke.program import Program
+
+# A task to the option that its words are.
+WORDS = {
+    "documents.add": "--file",
+    "documents.retry": "--name",
+    "images.compare": "--ami",
+    "probe": "--name",
+}
+HELP = ("--help", "-h")
+
+
+class Place(NamedTuple):
+    """A word of a command line: the task that it follows, and whether it is loose.
+
+    A loose word is neither an option nor an option's value.
+    """
+
+    word: str
+    task: str
+    loose: bool
+
+
+def read_again(program: Program, tasks: Collection) -> None:
+    """Have a program, which has read its own options only, read the rest as it is meant here."""
+    tokens = program.core.unparsed
+    if task := help_wanted(tokens, tasks):
+        program.args.help.value = task
+        tokens.clear()
+    tokens[:] = as_options(tokens, tasks)
+
+
+def help_wanted(tokens: list[str], tasks: Collection) -> str:
+    """Return the task that a command line asks for help about, wherever it does; or nothing."""
+    places = _places(tokens, tasks)
+    return next((place.task for place in places if place.task and place.word in HELP), "")
+
+
+def as_options(tokens: list[str], tasks: Collection) -> list[str]:
+    """Return a command line in which the words of the tasks in ``WORDS`` are options."""
+    found = list[str]()
+    for word, task, loose in _places(tokens, tasks):
+        found += [WORDS[task], word] if loose and task in WORDS else [word]
+    return found
+
+
+def _places(tokens: list[str], tasks: Collection) -> Iterator[Place]:
+    """Yield each word with its place; the name of a task has none."""
+    names = {name for task, more in tasks.task_names.items() for name in (task, *more)}
+    context, waiting = ParserContext(""), None
+    for word in tokens:
+        loose = not waiting and not word.startswith("-")
+        takes_all = context.name in WORDS or context.missing_positional_args
+        if loose and word in names and not takes_all:
+            # get_arguments takes the help out of a task.
+            context = ParserContext(word, args=deepcopy(tasks[word]).get_arguments())
+            yield Place(word, "", loose=False)
+        else:
+            yield Place(word, context.name or "", loose)
+            waiting = _take(context, word, waiting)
+
+
+def _take(context: ParserContext, word: str, waiting: Argument | None) -> Argument | None:
+    """Give a task a word as invoke does; return the option that waits for the next one."""
+    flag, equals, _ = word.partition("=")
+    if not waiting and flag in context.inverse_flags:
+        return None
+    if not waiting and flag in context.flags:
+        waiting = context.flags[flag]
+        if waiting.takes_value and not equals:
+            return waiting
+    argument = waiting or next(iter(context.missing_positional_args), None)
+    if argument:
+        argument.set_value(word, cast=False)
+    return None

@@ -1,0 +1,117 @@
+"""Words after a task that takes files are its files, and help is help wherever it is asked for."""
+
+import subprocess
+import sys
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.program import Program
+from invoke.tasks import task
+
+from commands.__main__ import Menu
+from commands.command_line import as_options, help_wanted
+from tasks import namespace
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.mark.parametrize(
+    ("typed", "parsed"),
+    [
+        ("documents.add a.pdf b/", "documents.add --file a.pdf --file b/"),
+        ("documents.add a.pdf --env prod b", "documents.add --file a.pdf --env prod --file b"),
+        ("documents.add -e prod a --no-wait", "documents.add -e prod --file a --no-wait"),
+        ("documents.add --no-wait a", "documents.add --no-wait --file a"),
+        ("documents.add --env=prod a", "documents.add --env=prod --file a"),
+        ("documents.add --file a b", "documents.add --file a --file b"),
+        ("documents.add status probe", "documents.add --file status --file probe"),
+        ("documents.retry a.pdf", "documents.retry --name a.pdf"),
+        ("documents.retry --all", "documents.retry --all"),
+        ("images.compare ami-1 ami-2", "images.compare --ami ami-1 --ami ami-2"),
+        ("images.compare --env prod --strict", "images.compare --env prod --strict"),
+        ("probe dry_run --yes", "probe --name dry_run --yes"),
+        ("head.shell --id documents.add", "head.shell --id documents.add"),
+        ("documents.ask probe --env prod", "documents.ask probe --env prod"),
+        ("deploy --env prod status", "deploy --env prod status"),
+        ("job", "job"),
+    ],
+)
+def test_words_are_options(typed: str, parsed: str) -> None:
+    assert " ".join(as_options(typed.split(), namespace)) == parsed
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        ("documents.ask --help", "documents.ask"),
+        ("documents.ask status -h", "documents.ask"),
+        ("documents.add a.pdf --help", "documents.add"),
+        ("diff OLD --help", "diff"),
+        ("diff --old OLD NEW status --help", "status"),
+        ("diff --old=OLD NEW status --help", "status"),
+        ("drill --help", "drill"),
+        ("documents.add --no-wait --help", "documents.add"),
+        ("deploy --env --help", "deploy"),
+        ("bake deploy --yes -h status", "deploy"),
+        ("drill --list", ""),
+        ("deploy --env prod", ""),
+        ("nonsense --help", ""),
+    ],
+)
+def test_help_is_wanted_of_the_task_that_it_follows(typed: str, wanted: str) -> None:
+    assert help_wanted(typed.split(), namespace) == wanted
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+@pytest.mark.parametrize("name", namespace.task_names)
+def test_help_after_a_task_never_runs_it(
+    name: str,
+    flag: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def execute(program: Program) -> None:
+        raise AssertionError(f"{name} runs")
+
+    monkeypatch.setattr(Program, "execute", execute)
+    # invoke takes the help out of the tasks that it shows.
+    menu = Menu(name="invoke", binary="invoke", namespace=deepcopy(namespace))
+
+    with pytest.raises(SystemExit) as ended:
+        menu.run(["invoke", name, flag])
+
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(f"Usage: invoke [--core-opts] {name} ")
+
+
+def plain_invoke(typed: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "invoke", *typed.split()]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_plain_invoke_shows_help_too() -> None:
+    done = plain_invoke("documents.ask --help")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Usage: inv[oke] [--core-opts] documents.ask [--options]")
+
+
+def test_plain_invoke_takes_any_number_of_words_too() -> None:
+    done = plain_invoke("documents.add a.pdf b/ --env nonsense")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("there is no environment 'nonsense'")
+
+
+@task(iterable=["file"], help={"file": "a file"})
+def add(c: Context, file: list[str]) -> None:
+    """A task of the same name."""
+
+
+def test_help_is_still_there_after_it() -> None:
+    as_options(["documents.add", "a"], Collection(documents=Collection(add)))
+
+    assert add.help == {"file": "a file"}
