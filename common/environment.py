@@ -341,15 +341,22 @@ def load_environment(name: str, folder: Path = FOLDER) -> Environment:
 
 def environment_from(content: dict[str, Any], path: Path) -> Environment:
     """Validate the content of ``path``; raises Refused with all mistakes at once."""
+    named = ["name: an environment's name is that of its file"] if "name" in content else []
     try:
-        return Environment.model_validate({"name": path.stem, **content})
+        environment = Environment.model_validate({**content, "name": path.stem})
     except ValidationError as error:
-        mistakes = [f"  {path.name}: {mistake}" for mistake in mistakes_in(error, Environment)]
-        raise Refused(
-            f"{path}: {len(mistakes)} mistake{'s' if len(mistakes) > 1 else ''}\n"
-            + "\n".join(mistakes),
-            hint=f"correct {path.name}; environments/examples/ has complete files",
-        ) from error
+        raise _refusal(path, [*named, *mistakes_in(error, Environment)]) from error
+    if named:
+        raise _refusal(path, named)
+    return environment
+
+
+def _refusal(path: Path, mistakes: list[str]) -> Refused:
+    lines = [f"  {path.name}: {mistake}" for mistake in mistakes]
+    return Refused(
+        f"{path}: {len(lines)} mistake{'s' if len(lines) > 1 else ''}\n" + "\n".join(lines),
+        hint=f"correct {path.name}; environments/examples/ has complete files",
+    )
 
 
 def _parsed(path: Path, name: str, folder: Path) -> dict[str, Any]:

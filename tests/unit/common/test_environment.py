@@ -95,6 +95,16 @@ def test_a_repository_with_half_of_its_ids_is_a_mistake(tmp_path: Path, name: st
     assert "owner/name or owner@123456/name@456789" in words
 
 
+@pytest.mark.parametrize(("name", "more", "count"), [("dev", "", 1), ("prod", "max = 4", 2)])
+def test_an_environment_has_no_other_name_than_its_file(
+    tmp_path: Path, name: str, more: str, count: int
+) -> None:
+    words = refusal(tmp_path, f'name = "{name}"\n{more}\n{COMPLETE}')
+
+    assert f"{count} mistake" in words
+    assert "dev.toml: name: an environment's name is that of its file" in words
+
+
 def test_a_minimum_of_workers_above_the_maximum_is_a_mistake(tmp_path: Path) -> None:
     words = refusal(tmp_path, COMPLETE.replace("min = 1", "min = 9"))
 

@@ -26,7 +26,8 @@ NEW = StackPlan("raykiln-dev", is_new=True, changes=())
 
 
 def an_environment(**changes: Any) -> Environment:
-    """Return a small environment; ``changes`` replace tables or keys."""
+    """Return a small environment; ``changes`` replace tables or keys, and the name ``dev``."""
+    name = changes.pop("name", "dev")
     tables: dict[str, Any] = {
         "region": REGION,
         "account_id": ACCOUNT,
@@ -42,7 +43,7 @@ def an_environment(**changes: Any) -> Environment:
         "limits": {"health_check_interval_seconds": 5},
         "tags": {"project": "raykiln"},
     }
-    return environment_from(tables | changes, Path("dev.toml"))
+    return environment_from(tables | changes, Path(f"{name}.toml"))
 
 
 def an_environment_that_sends_metrics(remote_write: str, **changes: Any) -> Environment:
