@@ -115,14 +115,19 @@ def run_all_tests() -> None:
 def run_in_account(only: str, env: str, sweep: str, yes: bool) -> None:
     """Run the tests on machines in an environment's account, or delete what a run of them left.
 
-    Raises Refused for other tests, and Exit with the code of the run.
+    Raises Refused without an environment and for other tests, and Exit with the code of the run.
     """
+    options = [*(["--sweep", sweep] if sweep else []), *(["--yes"] if yes else [])]
+    if not env:
+        raise Refused(
+            f"{options[0]} is about an environment's account, and --env names none",
+            hint=shlex.join(["./run.sh", "test", "--only", "cloud", "--env", "NAME", *options]),
+        )
     if only not in ("cloud", MACHINES):
         raise Refused(
             "only the tests of tests/cloud can be pointed at an account",
             hint=f"./run.sh test --only cloud --env {env}",
         )
-    options = [*(["--sweep", sweep] if sweep else []), *(["--yes"] if yes else [])]
     command = [sys.executable, "-m", "tests.cloud", "--env", env, *options]
     if code := patiently(command):
         raise Exit("", code)
@@ -138,7 +143,7 @@ def check(c: Context) -> None:
 
 @task(
     help={
-        "only": f"{ONLY}; with --env: cloud",
+        "only": f"{ONLY}; with --env it must be cloud",
         "env": "run those that can in the account of this file in environments/",
         "sweep": "only delete what the run with this id created there",
         "yes": YES,
@@ -147,7 +152,7 @@ def check(c: Context) -> None:
 def test(c: Context, only: str = "", env: str = "", sweep: str = "", yes: bool = False) -> None:
     """Run the linters and all tests; those in tests/cloud start local clouds of their own."""
     with plain_errors():
-        if env:
+        if env or sweep or yes:
             run_in_account(only, env, sweep, yes)
         elif only.startswith(DOCUMENTS):
             run_documents_tests(*only.split())

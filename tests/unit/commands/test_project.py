@@ -111,6 +111,28 @@ def test_only_tests_on_machines_are_pointed_at_an_account() -> None:
         assert refused.value.code == 1
 
 
+@pytest.mark.parametrize(
+    ("sweep", "yes", "option", "hint"),
+    [
+        ("3fa9c1", False, "--sweep", "--sweep 3fa9c1"),
+        ("", True, "--yes", "--yes"),
+        ("3fa9c1", True, "--sweep", "--sweep 3fa9c1 --yes"),
+    ],
+)
+def test_what_is_about_an_account_runs_nothing_without_one(
+    commands: list[list[str]], sweep: str, yes: bool, option: str, hint: str
+) -> None:
+    with pytest.raises(Exit) as refused:
+        project.test(Context(), sweep=sweep, yes=yes)
+
+    assert refused.value.code == 1
+    assert refused.value.message == (
+        f"{option} is about an environment's account, and --env names none\n"
+        f"  → ./run.sh test --only cloud --env NAME {hint}"
+    )
+    assert commands == []
+
+
 @pytest.mark.parametrize("code", [0, 2])
 def test_the_account_the_answer_and_the_sweep_are_passed_on(
     monkeypatch: pytest.MonkeyPatch, code: int
