@@ -73,9 +73,10 @@ missing_packages() {
   if [[ "$1" =~ ^(test|thorough)$ && "$(</etc/os-release)" == *'ID=debian'* ]]; then
     command -v chromedriver >/dev/null || printf 'chromium-driver\n'
   fi
-  [[ -x .venv/bin/pip ]] || "$(find_python)" -c 'import ensurepip' 2>/dev/null || printf 'python3-venv\n'
+  venv_works || has_ensurepip || printf 'python3-venv\n'
 }
 
+# Print the path of a Python that is new enough.
 find_python() {
   local candidate
   for candidate in python3 python3.13 python3.12 python3.11; do
@@ -84,9 +85,20 @@ find_python() {
       return
     fi
   done
-  say "Python 3.11 or later is needed and was not found."
-  say "  → install it (Debian 12 and Ubuntu 24.04 have it as python3), then run this again."
   return 1
+}
+
+has_ensurepip() {
+  local python
+  python="$(find_python)" && "${python}" -c 'import ensurepip' 2>/dev/null
+}
+
+# The Python that .venv was made with may be gone since, or be another version's.
+venv_works() {
+  [[ -x .venv/bin/pip ]] && .venv/bin/python -c '
+import sys
+from importlib.util import find_spec
+sys.exit(sys.version_info < (3, 11) or find_spec("invoke") is None)' 2>/dev/null
 }
 
 # Mask the services of packages that are about to be installed: what is there already is left alone.
@@ -129,13 +141,23 @@ install_packages() {
 
 # Everything in .venv is what the locks say, hash by hash; the stamp is written last.
 install_venv() {
-  local stamp index
+  local stamp index python
   stamp="$(cat -- "${LOCKS[@]}" | sha256sum)"
-  if [[ -e .venv/.stamp && "$(<.venv/.stamp)" == "${stamp}" ]]; then
+  if [[ -e .venv/.stamp && "$(<.venv/.stamp)" == "${stamp}" ]] && venv_works; then
     return
   fi
+  if ! python="$(find_python)"; then
+    say "Python 3.11 or later is needed and was not found."
+    say "  → install it (Debian 12 and Ubuntu 24.04 have it as python3), then run this again."
+    return 1
+  fi
   say "Installing Python packages into .venv"
-  "$(find_python)" -m venv .venv
+  rm -f .venv/.stamp
+  if venv_works; then
+    "${python}" -m venv .venv
+  else
+    "${python}" -m venv --clear .venv
+  fi
   # Not .venv/bin/pip: its shell script does not quote the name of this folder.
   .venv/bin/python -m pip --quiet --disable-pip-version-check install --require-hashes -r requirements-uv.txt
   # uv does not read pip's settings: tell it of an index that pip was told of.

@@ -50,8 +50,8 @@ def unexpected(error: Exception) -> str:
     except OSError as problem:
         trace = f"the full trace could not be written: {problem}"
         report = "set RAYKILN_HOME to a folder that can be written, run it again, and report it"
-    hint = "./run.sh installs what is missing; run the command again" if package else report
-    return f"{title}: {happened}; {trace}\n  → {hint}"
+    hint = "./run.sh installs what is missing; if that does not help, delete .venv and run it again"
+    return f"{title}: {happened}; {trace}\n  → {hint if package else report}"
 
 
 def missing_package(error: Exception) -> str:

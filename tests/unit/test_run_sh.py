@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,19 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 AWS_LOCKS = ("requirements-uv.txt", "requirements.txt")
 LOCKS = (*AWS_LOCKS, "requirements-local.txt", "requirements-dev.txt")
-ALWAYS_THERE = ("bash", "cat", "sha256sum", "dirname", "env", "python3")
+ALWAYS_THERE = ("bash", "cat", "rm", "sha256sum", "dirname", "env", "python3")
+# A Python that has all, and prints the arguments of what it runs; pip fails.
+PYTHON = '[ "$1" != -c ] || exit 0; [ "$2" != pip ] || exit 1; shift 2; echo "invoke $*"'
+# A Python that makes one, in which pip and uv do nothing.
+MAKES_VENV = f"""\
+[ "$1" != -c ] || exit 0
+echo "python3 $*"
+for folder; do :; done
+rm -rf "$folder/bin"; mkdir -p "$folder/bin"; cd "$folder/bin"
+printf '#!/bin/sh\\n%s\\n' 'exit 0' | tee pip uv >/dev/null
+printf '#!/bin/sh\\n[ "$2" != pip ] || exit 0;%s\\n' '{PYTHON}' >python
+chmod +x pip uv python
+"""
 UNPRIVILEGED = 65534  # a user id with no rights
 
 
@@ -23,8 +36,7 @@ def clone(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "run.sh", folder)
     for lock in LOCKS:
         (folder / lock).write_text(f"# {lock}\n")
-    python = '[ "$2" != pip ] || exit 1; shift 2; echo "invoke $*"'
-    for name, text in {"python": python, "pip": "exit 2"}.items():
+    for name, text in {"python": PYTHON, "pip": "exit 2"}.items():
         tool = folder / ".venv/bin" / name
         tool.write_text(f"#!/bin/sh\n{text}\n")
         tool.chmod(0o755)
@@ -146,6 +158,66 @@ def test_a_changed_lock_is_installed_before_anything_runs(clone: Path) -> None:
     assert "Installing Python packages" in done.stderr
     assert done.returncode == 1
     assert "invoke" not in done.stdout
+
+
+def gone(python: Path) -> None:
+    python.unlink()
+    python.symlink_to("/nowhere/python3")
+
+
+def without_invoke(python: Path) -> None:
+    python.write_text('#!/bin/sh\n[ "$1" != -c ] || exit 1; echo "No module named invoke"\n')
+
+
+@pytest.mark.parametrize("broken", [gone, without_invoke])
+def test_a_venv_that_no_longer_works_is_made_anew(
+    clone: Path, tmp_path: Path, broken: Callable[[Path], None]
+) -> None:
+    broken(clone / ".venv/bin/python")
+    makes_venv(tmp_path / "python/python3")
+    path = f"{tmp_path / 'python'}:{os.environ['PATH']}"
+
+    healed, again = (run(clone, "bake", path=path) for _ in range(2))
+
+    assert healed.stdout.splitlines() == ["python3 -m venv --clear .venv", "invoke bake"]
+    assert (healed.returncode, healed.stderr) == (0, "Installing Python packages into .venv\n")
+    assert (again.stdout, again.stderr) == ("invoke bake\n", "")
+
+
+def makes_venv(python: Path) -> None:
+    python.parent.mkdir()
+    python.write_text(f"#!/bin/sh\n{MAKES_VENV}")
+    python.chmod(0o755)
+
+
+def test_locks_that_come_back_after_an_install_that_failed_are_installed_again(
+    clone: Path,
+) -> None:
+    lock = clone / "requirements.txt"
+    before = lock.read_text()
+    lock.write_text("# changed\n")
+    run(clone, "bake")
+    lock.write_text(before)
+
+    assert "Installing Python packages" in run(clone, "bake").stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+def test_without_a_python_it_says_which_one_it_needs_and_ends(
+    clone: Path, bare_path: Path, tmp_path: Path
+) -> None:
+    (bare_path / "python3").unlink()
+    (clone / ".venv/.stamp").unlink()
+    open_to_everyone(tmp_path)
+
+    done = run(clone, "plan", path=str(bare_path), user=UNPRIVILEGED)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-2:] == [
+        "Python 3.11 or later is needed and was not found.",
+        "  → install it (Debian 12 and Ubuntu 24.04 have it as python3), then run this again.",
+    ]
+    assert done.stderr.count("Python 3.11") == 1
 
 
 def test_for_aws_alone_it_wants_neither_the_local_cloud_nor_the_test_tools(clone: Path) -> None:
