@@ -40,6 +40,10 @@ CONFIG = Config(
 )
 
 SETTINGS = "reading AWS's settings"
+CORRECT_SETTINGS = (
+    "correct the variables AWS_…, or the profile that AWS_PROFILE names in ~/.aws/config and "
+    "~/.aws/credentials"
+)
 CLOCK_TOLERANCE = 5.0  # seconds: a Date has no fractions, and a response takes a while
 # What botocore raises for a person's settings: those in ~/.aws, AWS_PROFILE and the like.
 WRONG_SETTINGS = (
@@ -66,7 +70,7 @@ class Clients:
         self.region = region
         self.calls = 0
         self.ahead = 0.0
-        with _credentials_translated(SETTINGS):
+        with _settings_translated():
             self._session = session or boto3.session.Session()
         self._made: dict[str, Any] = {}
 
@@ -78,7 +82,7 @@ class Clients:
         """
         if service in self._made:
             return self._made[service]
-        with _credentials_translated(SETTINGS):
+        with _settings_translated():
             client, found = self._make(service), self._session.get_credentials()
         if found:
             self._made[service] = client
@@ -152,7 +156,17 @@ def _credentials_translated(doing: str) -> Iterator[None]:
     except WRONG_SETTINGS as error:
         raise Refused(
             f"{doing}: {error}",
-            hint="correct AWS_PROFILE, or what it names in ~/.aws/config and ~/.aws/credentials",
+            hint=CORRECT_SETTINGS,
         ) from error
     except NO_MORE_CREDENTIALS as error:
         raise Unanswered(f"{doing}: {error}", hint=CREDENTIALS) from error
+
+
+@contextmanager
+def _settings_translated() -> Iterator[None]:
+    """Translate what botocore raises while it makes a session or client: ValueError too."""
+    try:
+        with _credentials_translated(SETTINGS):
+            yield
+    except (BotoCoreError, ValueError) as error:
+        raise Refused(f"{SETTINGS}: {error}", hint=CORRECT_SETTINGS) from error

@@ -6,11 +6,13 @@ docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#
 """
 
 from ipaddress import IPv4Network
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from common.table import Table, Text
+from common.aws_rules import RULES, follows
+from common.environment_tables import ADDRESS, EMAIL
+from common.table import Table, Text, like
 
 GIB = 1024
 # CPU units to the memory in MiB that go with them: the least, the most, and the step between.
@@ -100,7 +102,7 @@ class Documents(Table):
     base: Text = "debian:12-slim"
     # An image that exists already, by digest; empty: it is built and pushed.
     image: Text = ""
-    bucket: Text = ""
+    bucket: Annotated[Text, follows(RULES["bucket"])] = ""
     embeddings: Literal["local", "openai"] = "local"
     index: Literal["s3vectors", "pinecone"] = "s3vectors"
     answers: Literal["extractive", "openai"] = "extractive"
@@ -110,7 +112,7 @@ class Documents(Table):
     # the stack makes them, without a value.
     openai_secret_arn: Text = ""
     pinecone_secret_arn: Text = ""
-    email: Text = ""
+    email: Annotated[Text, like(EMAIL, ADDRESS)] = ""
     log_days: int = 30
 
     @model_validator(mode="after")

@@ -361,7 +361,7 @@ def _refusal(path: Path, mistakes: list[str]) -> Refused:
 
 def _parsed(path: Path, name: str, folder: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         known = ", ".join(sorted(p.stem for p in folder.glob("*.toml")))
         raise Refused(

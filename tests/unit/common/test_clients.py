@@ -81,6 +81,14 @@ def ask_who_we_are() -> None:
             {},
             'The source_profile "gone" referenced in the profile "default" does not exist.',
         ),
+        ("", {"AWS_ENDPOINT_URL": "nonsense"}, "Invalid endpoint: nonsense"),
+        ("[default]\nendpoint_url = nonsense\n", {}, "Invalid endpoint: nonsense"),
+        ("", {"AWS_DEFAULTS_MODE": "abc"}, "Client configured with invalid defaults mode: abc"),
+        ("", {"AWS_STS_REGIONAL_ENDPOINTS": "abc"}, "STS regional endpoints option abc is invalid"),
+        ("", {"AWS_REQUEST_CHECKSUM_CALCULATION": "abc"}, "Unsupported configuration value for"),
+        ("", {"AWS_METADATA_SERVICE_TIMEOUT": "abc"}, "invalid literal for int() with base 10"),
+        ("", {"AWS_EC2_METADATA_SERVICE_ENDPOINT": "x y"}, "Invalid endpoint EC2 Instance"),
+        ("", {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "nonsense"}, "Unsupported host 'None'"),
     ],
 )
 def test_wrong_settings_are_refused_in_their_own_words(
@@ -95,7 +103,8 @@ def test_wrong_settings_are_refused_in_their_own_words(
     assert type(found) is Refused
     assert found.message.startswith(f"reading AWS's settings: {words}")
     assert found.hint == (
-        "correct AWS_PROFILE, or what it names in ~/.aws/config and ~/.aws/credentials"
+        "correct the variables AWS_…, or the profile that AWS_PROFILE names in ~/.aws/config and "
+        "~/.aws/credentials"
     )
 
 

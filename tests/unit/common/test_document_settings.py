@@ -36,6 +36,8 @@ def test_other_sizes_are_refused(cpu: int, memory: int) -> None:
         ({"runs_on": "ec2", "nat": False, "base": "x"}, "nat, base: remove it"),
         ({"runs_on": "ec2", "worker": {"max": 3}}, r"\[workers.NAME\] describes its instances"),
         ({"group": "gpu"}, 'only runs_on = "ec2" has one'),
+        ({"bucket": "Not A Bucket"}, "a-z, 0-9, '-' and '.', a letter or digit at both ends"),
+        ({"email": "on-call"}, "'on-call' is not like on-call@example.com"),
         ({"log_days": 31}, "log_days must be one of 1, 3, 5, 7, 14, 30"),
     ],
 )

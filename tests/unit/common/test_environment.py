@@ -427,6 +427,12 @@ def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     assert refused.value.message == f"{path} is not UTF-8: byte {len(COMPLETE) + 18}"
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "dev.toml").write_bytes(b"\xef\xbb\xbf" + COMPLETE.encode())
+
+    assert load_environment("dev", tmp_path).account_id == "111122223333"
+
+
 def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "dev.toml"
     path.mkdir()
