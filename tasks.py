@@ -30,7 +30,7 @@ from commands import (
     rollout,
     token,
 )
-from commands.command_line import read_again
+from commands.command_line import begin
 
 namespace = Collection(
     images.bake,
@@ -75,4 +75,4 @@ namespace = Collection(
 
 # Plain `invoke` imports this between its own options and the tasks.
 if hasattr(program, "core"):
-    read_again(program, namespace)
+    begin(program, namespace)

@@ -2,7 +2,7 @@
 
 from invoke.program import Program
 
-from commands.command_line import read_again
+from commands.command_line import begin
 
 
 class Menu(Program):
@@ -10,7 +10,7 @@ class Menu(Program):
 
     def parse_tasks(self) -> None:
         """Turn words into options, then parse."""
-        read_again(self, self.collection)
+        begin(self, self.collection)
         super().parse_tasks()
 
 

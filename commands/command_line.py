@@ -6,8 +6,10 @@ word after a task of ``WORDS`` is its option. And whatever follows a task that l
 that argument for invoke, ``--help`` too.
 """
 
+import sys
 from collections.abc import Iterator
 from copy import deepcopy
+from io import TextIOWrapper
 from typing import NamedTuple
 
 from invoke.collection import Collection
@@ -36,8 +38,14 @@ class Place(NamedTuple):
     loose: bool
 
 
-def read_again(program: Program, tasks: Collection) -> None:
-    """Have a program, which has read its own options only, read the rest as it is meant here."""
+def begin(program: Program, tasks: Collection) -> None:
+    """Begin with a program that has read its own options only: with all else as it is meant here.
+
+    What it prints, the encoding of stdout may lack: that is escaped, as Python does on stderr.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     tokens = program.core.unparsed
     if task := help_wanted(tokens, tasks):
         program.args.help.value = task

@@ -1,7 +1,9 @@
 """Words after a task that takes files are its files, and help is help wherever it is asked for."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 
@@ -87,23 +89,35 @@ def test_help_after_a_task_never_runs_it(
     assert capsys.readouterr().out.startswith(f"Usage: invoke [--core-opts] {name} ")
 
 
-def plain_invoke(typed: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "invoke", *typed.split()]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def run(
+    program: str, typed: str, environment: Mapping[str, str] = os.environ
+) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", program, *typed.split()]
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 def test_plain_invoke_shows_help_too() -> None:
-    done = plain_invoke("documents.ask --help")
+    done = run("invoke", "documents.ask --help")
 
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Usage: inv[oke] [--core-opts] documents.ask [--options]")
 
 
 def test_plain_invoke_takes_any_number_of_words_too() -> None:
-    done = plain_invoke("documents.add a.pdf b/ --env nonsense")
+    done = run("invoke", "documents.add a.pdf b/ --env nonsense")
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("there is no environment 'nonsense'")
+
+
+@pytest.mark.parametrize("program", ["commands", "invoke"])
+def test_what_the_encoding_lacks_is_escaped(program: str) -> None:
+    done = run(program, "documents.add --help", os.environ | {"PYTHONIOENCODING": "ascii"})
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Add documents: FILE FOLDER s3://\\u2026; show each one's way" in done.stdout
 
 
 @task(iterable=["file"], help={"file": "a file"})
