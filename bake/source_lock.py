@@ -16,6 +16,7 @@ from common.clients import Clients
 from common.environment import FOLDER, Environment
 from common.errors import Refused
 from common.image_settings import ImageSettings
+from common.whole_file import write_files
 
 HEADING = """\
 # The base images that {name} bakes from. `invoke lock --env {name}` moves them to the newest ones.
@@ -74,13 +75,17 @@ def read_lock(environment: Environment, folder: Path = FOLDER) -> Lock | None:
 
 
 def write_lock(lock: Lock, environment: Environment, folder: Path = FOLDER) -> Path:
-    """Write an environment's lock, or delete it when there is nothing to lock; return its path."""
+    """Write an environment's lock, or delete it when there is nothing to lock; return its path.
+
+    Raises Refused when it cannot be written.
+    """
     path = lock_path(environment, folder)
     if not lock:
         path.unlink(missing_ok=True)
         return path
     tables = [_table(entry) for entry in sorted(lock.values())]
-    path.write_text(HEADING.format(name=environment.name) + "\n" + "\n".join(tables))
+    text = HEADING.format(name=environment.name) + "\n" + "\n".join(tables)
+    write_files({path: text}, hint="make it a file that can be written")
     return path
 
 

@@ -88,17 +88,21 @@ def say_what_next(environment: "Environment", stack: "Stack") -> None:
 
 def write_templates(environment: "Environment", file: Path) -> None:
     """Write the template of each stack, and say what to upload it as."""
+    from common.whole_file import write_files
     from deploy.account import desired_account, desired_copies
     from deploy.report.console import console
 
     name = desired_account.stack_name(environment)
-    write(file, desired_account.filled_in(environment))
-    console.print(f"{file}: upload it in the console as the stack {name}")
+    texts = {file: desired_account.filled_in(environment)}
+    told = [f"{file}: upload it in the console as the stack {name}"]
     if desired_copies.desired_copies(environment):
         name = desired_copies.copies_stack(environment)
         more = file.with_name(f"{name}.yaml")
-        write(more, desired_copies.filled_in(environment))
-        console.print(f"{more}: upload it after that, as the stack {name}")
+        texts[more] = desired_copies.filled_in(environment)
+        told.append(f"{more}: upload it after that, as the stack {name}")
+    write_files(texts, hint="name another file by --output")
+    for words in told:
+        console.print(words)
     say_provider(environment)
     say_linked_roles(environment)
 
@@ -130,13 +134,3 @@ def say_linked_roles(environment: "Environment") -> None:
     for service in needed_linked_roles(environment):
         command = f"aws iam create-service-linked-role --aws-service-name {service}"
         console.print(f"    {command}", markup=False)
-
-
-def write(file: Path, text: str) -> None:
-    """Write a file; raises Refused when that is not possible."""
-    from common.errors import Refused
-
-    try:
-        file.write_text(text)
-    except OSError as error:
-        raise Refused(f"{file}: {error.strerror}", hint="name another file by --output") from error

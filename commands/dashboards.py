@@ -1,5 +1,7 @@
 """Task dashboards: Ray's dashboards for a Grafana of one's own."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from invoke.context import Context
@@ -7,20 +9,22 @@ from invoke.tasks import task
 
 from commands.failures import plain_errors
 
-# Ray on a head writes the same, by the names of these functions: create_default_grafana_configs in
+# Ray on a head makes the same, by the names of these functions: create_default_grafana_configs in
 # ray/dashboard/modules/metrics/metrics_head.py, Ray 2.60.
-WRITE = """
-import sys
-from pathlib import Path
+MAKE = """
+import json
 from ray.dashboard.modules.metrics import grafana_dashboard_factory as factory
 
+made = {}
 for name in dir(factory):
     if name.startswith("generate_") and name.endswith("_grafana_dashboard"):
         content, _ = getattr(factory, name)()
-        path = Path(sys.argv[1], f"{name.removeprefix('generate_')}.json")
-        path.write_text(content, encoding="utf-8")
-        print(path)
+        made[f"{name.removeprefix('generate_')}.json"] = content
+print(json.dumps(made))
 """
+
+
+HINT = "give another, --to"
 
 
 @task(help={"to": "the folder to write them into (default: dashboards)"})
@@ -32,23 +36,46 @@ def dashboards(c: Context, to: str = "dashboards") -> None:
 
 def write(folder: Path) -> None:
     """Write them with the Ray of the images' version, and print each file."""
-    import subprocess
-
     from commands.ray_runtime import ray_command
     from common.checkout import cache
-    from common.errors import PipelineError, Refused
+    from common.whole_file import write_files
 
+    made = made_by(ray_command(cache()).with_name("python"))
+    files = {folder / name: content for name, content in made.items()}
+    with folder_for(folder):
+        write_files(files, hint=HINT)
+    for file in files:
+        print(file)
+
+
+def made_by(python: Path) -> dict[str, str]:
+    """Return the dashboards by the names of their files; raises PipelineError."""
+    import json
+    import subprocess
+
+    from common.errors import PipelineError
+
+    done = subprocess.run([python, "-c", MAKE], capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+        raise PipelineError(f"Ray could not make its dashboards: {last}")
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+@contextmanager
+def folder_for(folder: Path) -> Iterator[None]:
+    """Make a folder, which stays unless what it is for fails; raises Refused."""
+    from common.errors import Refused
+
+    is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Refused(
-            f"{folder} is no folder: {error.strerror}", hint="give another, --to"
-        ) from error
-    python = ray_command(cache()).with_name("python")
-    done = subprocess.run(
-        [python, "-c", WRITE, folder], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
-        raise PipelineError(f"Ray could not write its dashboards into {folder}: {last}")
-    print(done.stdout, end="")
+        raise Refused(f"{folder} is no folder: {error.strerror}", hint=HINT) from error
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            folder.rmdir()
+        raise

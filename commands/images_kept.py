@@ -65,18 +65,14 @@ def diff(
 
 
 def write_page(found: "ImageDifference", path: str) -> None:
-    """Write it as a page; raises PipelineError where that cannot be written."""
+    """Write it as a page; raises Refused where that cannot be written."""
     from pathlib import Path
 
-    from common.errors import PipelineError
+    from common.whole_file import write_files
     from deploy.report.image_page import difference_page
 
-    try:
-        Path(path).write_text(difference_page(found), encoding="utf-8")
-    except OSError as error:
-        raise PipelineError(
-            f"the page was not written: {error}", hint="give --page a file in a folder that exists"
-        ) from error
+    hint = "give --page a file in a folder that exists"
+    write_files({Path(path): difference_page(found)}, hint=hint)
 
 
 @task(help={"env": ENV})

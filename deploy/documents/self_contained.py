@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from common.environment import Environment
-from common.errors import Refused
+from common.whole_file import write_files
 from deploy.documents.body import template_body
 from deploy.documents.desired_stack import parameters
 from deploy.foundation.stack import Foundation
@@ -34,10 +34,5 @@ def write_parameters(
 
 
 def _written(path: Path, text: str) -> Path:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise Refused(
-            f"{path}: {error.strerror}", hint="name a file that can be written"
-        ) from error
+    write_files({path: text}, hint="name a file that can be written")
     return path

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from common.environment import FOLDER
+from common.whole_file import write_files
 
 TABLE = Path(__file__).with_name("prices.toml")
 FETCHED = FOLDER / "prices"
@@ -82,10 +83,10 @@ def prices_of(region: str) -> Prices | None:
 
 
 def write_prices(region: str, prices: Prices) -> Path:
-    """Keep the prices of a region, and return the file."""
+    """Keep the prices of a region, and return the file; raises Refused."""
     FETCHED.mkdir(exist_ok=True)
     path = FETCHED / f"{region}.toml"
-    path.write_text(prices.as_toml(region), "utf-8")
+    write_files({path: prices.as_toml(region)}, hint="make it a file that can be written")
     prices_of.cache_clear()
     return path
 

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from commands.account import write_templates
+from common.errors import Refused
+from deploy.account.desired_copies import copies_stack
 from tests.unit.deploy.builders import an_environment
 
 COMMAND = "aws iam create-service-linked-role --aws-service-name"
@@ -56,3 +58,16 @@ def test_a_template_comes_with_the_commands_of_the_service_linked_roles_that_it_
     lines = capsys.readouterr().out.splitlines()
     said = [line.strip() for line in lines if "create-service-linked-role" in line]
     assert said == [f"{COMMAND} {service}" for service in services]
+
+
+def test_templates_that_cannot_all_be_written_are_not_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment = an_environment(account={"copies_to": ["111122223333"]})
+    (tmp_path / f"{copies_stack(environment)}.yaml").mkdir()
+
+    with pytest.raises(Refused, match="Is a directory"):
+        write_templates(environment, tmp_path / "account.yaml")
+
+    assert not (tmp_path / "account.yaml").exists()
+    assert capsys.readouterr().out == ""
