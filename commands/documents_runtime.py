@@ -44,18 +44,20 @@ def locked_python(place: Path, locks: tuple[Path, ...], what: str) -> Path:
     if (folder / "complete").exists():
         return folder / python
     place.mkdir(parents=True, exist_ok=True)
-    with locked(folder.with_suffix(".lock")):
+    with locked(folder.with_suffix(".lock")) as lock:
         if (folder / "complete").exists():
             return folder / python
         print(f"{what}: installing into the cache, once", file=sys.stderr, flush=True)
         shutil.rmtree(folder, ignore_errors=True)
-        _run("the venv", [*_uv(), "venv", "--quiet", "--python", sys.executable, str(folder)])
+        venv = [*_uv(), "venv", "--quiet", "--python", sys.executable, str(folder)]
+        _run("the venv", venv, lock)
         _run(
             what,
             [
                 *(*_uv(), "pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes"),
                 *("--python", str(folder / python), *map(str, locks)),
             ],
+            lock,
         )
         (folder / "complete").touch()
     return folder / python
@@ -100,7 +102,8 @@ def _index() -> dict[str, str]:
     return {"UV_DEFAULT_INDEX": found} if found and "UV_DEFAULT_INDEX" not in os.environ else {}
 
 
-def _run(what: str, command: list[str]) -> None:
+def _run(what: str, command: list[str], *locks: int) -> None:
+    """Run a command, which holds the locks too: it goes on when this process is killed."""
     done = subprocess.run(
         command,
         cwd=REPOSITORY,
@@ -108,6 +111,7 @@ def _run(what: str, command: list[str]) -> None:
         capture_output=True,
         text=True,
         check=False,
+        pass_fds=locks,
     )
     if done.returncode:
         words = (done.stderr or done.stdout).strip().splitlines()

@@ -7,8 +7,11 @@ from pathlib import Path
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on a file, across processes (flock(2))."""
+def locked(path: Path) -> Iterator[int]:
+    """Hold an exclusive lock on a file, across processes (flock(2)); yield its descriptor.
+
+    A child that has the descriptor holds the lock too, and still does when this process is gone.
+    """
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        yield lock.fileno()

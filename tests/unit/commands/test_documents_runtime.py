@@ -1,5 +1,11 @@
 """The application's Python and model are made once, and not at all rather than half."""
 
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -8,7 +14,9 @@ from threading import Barrier, BrokenBarrierError
 import pytest
 
 from commands import documents_runtime
+from common.checkout import REPOSITORY
 from common.errors import PipelineError
+from common.waiting import Seen, SystemClock, wait_for
 
 
 @pytest.fixture
@@ -16,7 +24,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The commands that were run; ``uv venv`` makes the folder of the venv."""
     commands: list[list[str]] = []
 
-    def run(what: str, command: list[str]) -> None:
+    def run(what: str, command: list[str], *locks: int) -> None:
         commands.append(command)
         if "venv" in command:
             Path(command[-1]).mkdir(parents=True)
@@ -52,7 +60,7 @@ def test_two_commands_at_once_make_the_venv_once_and_say_so(
     both = Barrier(2)
     made = documents_runtime._run
 
-    def slow(what: str, command: list[str]) -> None:
+    def slow(what: str, command: list[str], *locks: int) -> None:
         with suppress(BrokenBarrierError):
             both.wait(0.5)  # until the other one is here too, which it never is
         made(what, command)
@@ -76,6 +84,49 @@ def test_a_venv_that_was_interrupted_is_made_anew(ran: list[list[str]], tmp_path
 
     assert len(ran) == 4
     assert not (folder / "left").exists()
+
+
+# Installs with a uv that names its process in a file, and takes a minute.
+INSTALLS = """
+import sys
+from pathlib import Path
+from commands import documents_runtime
+slow = 'echo $$ >"$0/new"; mv "$0/new" "$0/pid"; exec sleep 60'
+documents_runtime._uv = lambda: ["sh", "-c", slow, sys.argv[1]]
+documents_runtime.locked_python(Path(sys.argv[1]), (), "Ray")
+"""
+
+
+def test_what_a_killed_command_leaves_running_keeps_others_out(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", INSTALLS, str(tmp_path)], cwd=REPOSITORY
+    ) as command:
+        pid_file = tmp_path / "pid"
+        eventually("an install", pid_file.exists)
+        command.kill()
+    left = int(pid_file.read_text())
+    (lock,) = tmp_path.glob("*.lock")
+    try:
+        assert not is_free(lock)
+    finally:
+        os.kill(left, signal.SIGKILL)
+    eventually("the lock", lambda: is_free(lock))
+
+
+def eventually(what: str, holds: Callable[[], bool]) -> None:
+    def look() -> Seen[bool]:
+        return Seen(holds() or None, "not yet")
+
+    wait_for(what, look, clock=SystemClock(), seconds=60, every=0.02)
+
+
+def is_free(lock: Path) -> bool:
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
 
 def test_a_change_of_a_lock_is_another_venv(
