@@ -17,6 +17,7 @@ from packaging.utils import parse_wheel_filename
 
 from bake.files import LOCK
 from bake.ray_lock import Pin, Target
+from common.cache_errors import NETWORK, ROOM, cache_translated, disconnected, unwritten
 from common.errors import PipelineError
 
 # The images' glibc: 2.36 on Debian 12, 2.41 on 13, 2.35 on Ubuntu 22.04, 2.39 on 24.04. PEP 600: a
@@ -28,6 +29,7 @@ PACKAGE_LINE = re.compile(
 )
 
 
+@cache_translated()
 def fetch_wheelhouse(
     pins: tuple[Pin, ...],
     target: Target,
@@ -136,6 +138,9 @@ def _failure(lines: list[str], target: Target, lock: str) -> PipelineError:
     """Return an error that says what pip could not do, from its output."""
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
     text = "\n".join(lines)
+    started = [at for at, line in enumerate(lines) if PACKAGE_LINE.match(line)]
+    broken = disconnected(lines[started[-1] :] if started else lines)
+    fetching = f"the wheels of {lock} could not be fetched: "
     renew = "invoke lock" if lock == LOCK.name else f"lock {lock} anew"
     if "DO NOT MATCH THE HASHES" in text:
         names = [line.strip() for line in lines if line.strip().endswith(":") and "://" in line]
@@ -144,13 +149,14 @@ def _failure(lines: list[str], target: Target, lock: str) -> PipelineError:
             + (" ".join(names) or text[-300:]),
             hint=f"do not use it; find out who serves it. If it was published again: {renew}",
         )
-    if "No matching distribution" in text:
+    if full := unwritten(lines):
+        return PipelineError(fetching + full, hint=f"{ROOM}; the cache is unchanged")
+    if "No matching distribution" in text and not broken:
         return PipelineError(
             f"{lock}: no wheel for Python {target.python} on {target.machine}: {errors[-1]}",
             hint="set the image's python to what its base has, or pin another version: " + renew,
         )
     return PipelineError(
-        f"the wheels of {lock} could not be fetched: "
-        + (errors or lines or ["pip printed nothing"])[-1],
-        hint="check the network and pip's configuration; the cache is unchanged",
+        fetching + (broken or (errors or lines or ["pip printed nothing"])[-1]),
+        hint=f"{NETWORK}; the cache is unchanged",
     )

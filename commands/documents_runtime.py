@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 
 from common import checkout
+from common.cache_errors import cache_translated, not_made
 from common.checkout import REPOSITORY
-from common.errors import PipelineError
 from common.file_lock import locked
 
 APPLICATION = REPOSITORY / "documents"
@@ -33,10 +33,11 @@ def runtime_python(cache: Path) -> Path:
     return locked_python(cache / "documents", LOCKS, "the packages of the documents application")
 
 
+@cache_translated()
 def locked_python(place: Path, locks: tuple[Path, ...], what: str) -> Path:
     """Return the Python of a venv below ``place`` that has what the locks say, made if missing.
 
-    Two commands at once make it once.
+    Two commands at once make it once. Raises PipelineError when it cannot be made.
     """
     python = Path("bin/python")
     # Its scripts name it: by a link they would be gone with that.
@@ -49,22 +50,25 @@ def locked_python(place: Path, locks: tuple[Path, ...], what: str) -> Path:
             return folder / python
         print(f"{what}: installing into the cache, once", file=sys.stderr, flush=True)
         shutil.rmtree(folder, ignore_errors=True)
-        venv = [*_uv(), "venv", "--quiet", "--python", sys.executable, str(folder)]
-        _run("the venv", venv, lock)
-        _run(
-            what,
-            [
-                *(*_uv(), "pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes"),
-                *("--python", str(folder / python), *map(str, locks)),
-            ],
-            lock,
-        )
-        (folder / "complete").touch()
+        try:
+            _install(folder, folder / python, locks, what, lock)
+            (folder / "complete").touch()
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
     return folder / python
 
 
+def _install(folder: Path, python: Path, locks: tuple[Path, ...], what: str, lock: int) -> None:
+    """Make a venv, whose Python is to be ``python``, and install into it."""
+    _run("the venv", [*_uv(), "venv", "--quiet", "--python", sys.executable, str(folder)], lock)
+    sync = [*_uv(), "pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes"]
+    _run(what, [*sync, "--python", str(python), *map(str, locks)], lock)
+
+
+@cache_translated()
 def model_folder(cache: Path) -> Path:
-    """Return the folder with the embedding model."""
+    """Return the folder with the embedding model; raises PipelineError when it cannot be made."""
     folder = cache / "documents" / f"model-{_digest(MODEL)}"
     if folder.is_dir():
         return folder
@@ -114,11 +118,7 @@ def _run(what: str, command: list[str], *locks: int) -> None:
         pass_fds=locks,
     )
     if done.returncode:
-        words = (done.stderr or done.stdout).strip().splitlines()
-        raise PipelineError(
-            f"{what} could not be made: {(words or ['it printed nothing'])[-1]}",
-            hint="check the network and pip's configuration",
-        )
+        raise not_made(what, done.stderr.strip() or done.stdout)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ pip is real; the package index is a folder.
 """
 
 import hashlib
+import resource
+import socket
 import sys
 import zipfile
 from dataclasses import dataclass
@@ -100,6 +102,55 @@ def test_a_wheel_with_another_hash_is_refused_and_nothing_is_kept(index: Index) 
     assert fetched(index) == []
 
 
+def test_an_index_that_does_not_answer_is_no_missing_wheel(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.pin(index.publish("one"))
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}/"
+    for name, value in {"INDEX_URL": address, "CONFIG_FILE": "/dev/null", "RETRIES": "1"}.items():
+        monkeypatch.setenv(f"PIP_{name}", value)
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_FIND_LINKS", "")
+
+    with pytest.raises(
+        PipelineError, match=r"ray\.lock could not be .*Connection refused"
+    ) as caught:
+        index.fetch()
+
+    assert caught.value.hint == "check the network and pip's configuration; the cache is unchanged"
+    assert fetched(index) == []
+
+
+@pytest.mark.parametrize("place", ["file", "file/cache"])
+def test_a_cache_that_is_no_folder_is_named(index: Index, place: str) -> None:
+    index.pin(index.publish("one"))
+    index.cache = index.folder / place
+    (index.folder / "file").touch()
+
+    with pytest.raises(PipelineError) as caught:
+        index.fetch()
+
+    assert caught.value.message == (
+        f"the cache cannot be used: {index.cache}/wheelhouse: Not a directory"
+    )
+    assert "RAYKILN_CACHE" in caught.value.hint
+
+
+def test_a_cache_without_room_is_said_to_be_full(index: Index) -> None:
+    index.pin(index.publish("one", content="x" * 200_000))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(PipelineError, match="File too large") as caught:
+            index.fetch()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert "RAYKILN_CACHE" in caught.value.hint
+    assert fetched(index) == []
+
+
 def test_a_missing_wheel_for_the_images_python_is_named(index: Index) -> None:
     index.pin(index.publish("one", tag="cp39-cp39-manylinux_2_17_x86_64"))
 
@@ -181,6 +232,38 @@ RAYS, OTHERS = "ray.lock", "apps/requirements.lock"
             RAYS,
             "the wheels of ray.lock could not be fetched: no route",
             "check the network and pip's configuration; the cache is unchanged",
+        ),
+        (
+            [
+                "Collecting one==1.0",
+                "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError("
+                "'<pip._vendor.urllib3.connection.HTTPConnection object at 0x7fa004551890>: Failed "
+                "to establish a new connection: [Errno 111] Connection refused')': /simple/two/",
+                "ERROR: No matching distribution found for two==1.0",
+            ],
+            RAYS,
+            "the wheels of ray.lock could not be fetched: NewConnectionError('Failed to establish "
+            "a new connection: [Errno 111] Connection refused')",
+            "check the network and pip's configuration; the cache is unchanged",
+        ),
+        (
+            [
+                "WARNING: Retrying (Retry(total=4)) after connection broken by 'ProxyError()': /",
+                "Collecting one==1.0",
+                "ERROR: No matching distribution found for two==1.0",
+            ],
+            RAYS,
+            "ray.lock: no wheel for Python 3.11 on x86_64: "
+            "No matching distribution found for two==1.0",
+            "set the image's python to what its base has, or pin another version: invoke lock",
+        ),
+        (
+            ["ERROR: Exception:", "Traceback", "OSError: [Errno 28] No space left on device: 'a'"],
+            RAYS,
+            "the wheels of ray.lock could not be fetched: "
+            "OSError: [Errno 28] No space left on device: 'a'",
+            "make room there, or set RAYKILN_CACHE to a folder that can be written; "
+            "the cache is unchanged",
         ),
         (
             ["Looking", "Killed"],

@@ -129,6 +129,37 @@ def is_free(lock: Path) -> bool:
         return True
 
 
+def test_an_install_that_failed_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(what: str, command: list[str], *locks: int) -> None:
+        if "venv" not in command:
+            raise PipelineError("no room")
+        Path(command[-1]).mkdir(parents=True)
+
+    monkeypatch.setattr(documents_runtime, "_run", run)
+    with pytest.raises(PipelineError, match="no room"):
+        documents_runtime.runtime_python(tmp_path)
+
+    assert [path.suffix for path in (tmp_path / "documents").iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("make", [documents_runtime.runtime_python, documents_runtime.model_folder])
+def test_a_cache_that_is_no_folder_is_named_with_what_to_do(
+    tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+
+    with pytest.raises(PipelineError) as failed:
+        make(file)
+
+    assert str(failed.value) == (
+        f"the cache cannot be used: {file}/documents: Not a directory\n"
+        "  → make room there, or set RAYKILN_CACHE to a folder that can be written"
+    )
+
+
 def test_a_change_of_a_lock_is_another_venv(
     ran: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
