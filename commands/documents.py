@@ -160,11 +160,16 @@ def images_of(environment: "Environment") -> "Images":
 
 
 def deployment_of(environment: "Environment", force: bool) -> "Deployment":
-    """Return a deploy of this environment's pipeline."""
+    """Return a deploy of this environment's pipeline.
+
+    Looks whose the credentials are before it fetches what the image is made of; raises Refused.
+    """
     from common.waiting import SystemClock
     from deploy.documents.deploy import Deployment
+    from deploy.plan.preflight import check_credentials
 
     clients = clients_of(environment)
+    check_credentials(clients, environment)
     return Deployment(environment, clients, SystemClock(), images_of(environment), force)
 
 

@@ -1,11 +1,14 @@
-"""Pausing and resuming documents: what is asked, and that one that was killed is finished."""
+"""What documents.* ask, and in which order they look at things."""
 
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from moto import mock_aws
 
 from commands import documents
+from common.clients import Clients
+from common.errors import Refused
 from deploy.documents import pause, pipeline
 from tests.unit.deploy.builders import an_environment
 
@@ -30,3 +33,19 @@ def test_only_a_change_is_asked_about_and_any_is_finished(
 
     assert asked == ([] if paused == was_paused else ["Go ahead?"])
     assert done == [paused]
+
+
+def test_nothing_is_fetched_for_credentials_of_another_account(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fetched = list[str]()
+    monkeypatch.setattr(documents, "images_of", lambda one: fetched.append(one.name))
+    monkeypatch.setattr(documents, "clients_of", lambda one: Clients(one.region))
+
+    with mock_aws():
+        with pytest.raises(Refused, match="these credentials belong to account 123456789012"):
+            documents.deployment_of(an_environment(account_id="999999999999"), force=False)
+        assert fetched == []
+
+        documents.deployment_of(an_environment(), force=False)
+        assert fetched == ["dev"]
