@@ -15,4 +15,4 @@ class Menu(Program):
 
 
 if __name__ == "__main__":
-    Menu(name="invoke", binary="invoke").run()
+    Menu(name="invoke", binary="./run.sh").run()

@@ -9,6 +9,7 @@ from invoke.tasks import task
 
 from commands.failures import FAILED, plain_errors
 from commands.shared import DEFAULT_ENV, ENV, JSON, clients_of, environment_at
+from common.started import as_started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,7 @@ def print_diagnoses(found: "Iterator[Diagnosis]", as_json: bool) -> set[str]:
     for one in found:
         shown.append(one)
         if not as_json:
-            console.print(str(one), markup=False)
+            console.print(as_started(str(one)), markup=False)
     if as_json:
         print_json([asdict(one) for one in shown])
     return {one.state for one in shown}

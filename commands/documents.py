@@ -16,6 +16,7 @@ from commands.shared import (
     clients_of,
     environment_at,
 )
+from common.started import as_started
 
 if TYPE_CHECKING:
     from common.environment import Environment
@@ -189,7 +190,9 @@ def deploy_pipeline(
     with live_steps() as steps:
         pipeline = deployment.run(found, steps, keys=keys, accept_losses=accept_losses)
     if not pipeline.paused:
-        console.print(f"invoke documents.add FILE --env {environment.name}", markup=False)
+        console.print(
+            as_started(f"invoke documents.add FILE --env {environment.name}"), markup=False
+        )
 
 
 def show_plan(environment: "Environment", found: "DeployPlan") -> None:
@@ -199,7 +202,7 @@ def show_plan(environment: "Environment", found: "DeployPlan") -> None:
     for words in found.words or (f"documents of {environment.name}: nothing to change",):
         console.print(words, markup=False)
     for finding in found.findings:
-        hint = f" ({finding.hint})" if finding.hint else ""
+        hint = f" ({as_started(finding.hint)})" if finding.hint else ""
         console.print(f"note: {finding.words}{hint}", markup=False)
 
 
@@ -247,7 +250,7 @@ def show_status(environment: "Environment", as_json: bool) -> None:
         for section in found.sections():
             show_table(section.title, section.columns, section.rows)
         for problem in found.problems:
-            console.print(f"! {problem}", markup=False)
+            console.print(f"! {as_started(problem)}", markup=False)
     if not found.is_healthy:
         raise Exit("", FAILED)
 

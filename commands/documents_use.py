@@ -18,6 +18,7 @@ from commands.shared import (
     clients_of,
     environment_at,
 )
+from common.started import as_started
 
 if TYPE_CHECKING:
     from common.environment import Environment
@@ -66,7 +67,8 @@ def add_documents(environment: "Environment", paths: Sequence[str], wait: bool) 
             return
     console.print(f"{len(sent)} uploaded, {sum(file.size for file in files) / 2**20:.1f} MiB")
     if pipeline.paused:
-        console.print("The pipeline is paused: invoke documents.resume, and it takes them in.")
+        words = "The pipeline is paused: invoke documents.resume, and it takes them in."
+        console.print(as_started(words))
 
 
 def watched(pipeline: "Pipeline", sent: "Sequence[Sent]", lines: "Lines") -> "Ended":

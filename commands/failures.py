@@ -17,6 +17,7 @@ from invoke.exceptions import Exit
 
 from common.checkout import REPOSITORY, home
 from common.errors import Interrupted, PipelineError
+from common.started import as_started
 
 FAILED = PipelineError.exit_code
 INTERRUPTED = Interrupted.exit_code
@@ -30,6 +31,7 @@ def plain_errors() -> Iterator[None]:
     except Exit:
         raise
     except PipelineError as error:
+        error.hint = as_started(error.hint)
         raise Exit(str(error), error.exit_code) from error
     except KeyboardInterrupt as error:
         raise Exit("Interrupted. Run the same command again to continue.", INTERRUPTED) from error

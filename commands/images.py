@@ -15,6 +15,7 @@ from commands.shared import (
     clients_of,
     environment_at,
 )
+from common.started import as_started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -190,4 +191,4 @@ def carry_out(promotion: "Promotion", target: "Environment", yes: bool) -> None:
         with live_lines() as lines:
             promotion = with_copies(clients, promotion, now, clock=SystemClock(), lines=lines)
     promote(clients, promotion, now)
-    console.print(f"invoke deploy --env {target.name} rolls them out", markup=False)
+    console.print(as_started(f"invoke deploy --env {target.name} rolls them out"), markup=False)

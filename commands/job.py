@@ -9,6 +9,7 @@ from invoke.tasks import task
 
 from commands.failures import FAILED, plain_errors
 from commands.shared import DEFAULT_ENV, ENV, JSON, clients_of, environment_at
+from common.started import as_started
 
 if TYPE_CHECKING:
     from deploy.operate.jobs import JobRequest, Jobs
@@ -64,7 +65,8 @@ def job_list(c: Context, env: str = DEFAULT_ENV, json: bool = False) -> None:
         show_table(f"Jobs of {env}", ("job", "status", "command"), rows)
         for line in lines:
             if line.is_lost:
-                console.print(f"{line.id} was lost; again: {line.again}", markup=False)
+                again = as_started(line.again)
+                console.print(f"{line.id} was lost; again: {again}", markup=False)
 
 
 @task(name="logs", positional=["job"], help={"env": ENV, "job": ID, "follow": "until it has ended"})

@@ -7,6 +7,7 @@ from invoke.tasks import task
 
 from commands.failures import plain_errors
 from commands.shared import BREAK_LOCK, DEFAULT_ENV, ENV, YES, approve, clients_of, environment_at
+from common.started import as_started
 
 if TYPE_CHECKING:
     from common.environment import Environment
@@ -45,7 +46,7 @@ def pause_cluster(environment: "Environment", yes: bool, break_lock: bool) -> No
     approve(f"Pause {environment.name}?", yes)
     with live_steps() as steps:
         Pause(clients, environment, SystemClock(), steps).run(break_lock=break_lock)
-    console.print(f"invoke resume --env {environment.name}", markup=False)
+    console.print(as_started(f"invoke resume --env {environment.name}"), markup=False)
 
 
 def resume_cluster(environment: "Environment", yes: bool, break_lock: bool) -> None:

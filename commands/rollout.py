@@ -17,6 +17,7 @@ from commands.shared import (
     clients_of,
     environment_at,
 )
+from common.started import as_started
 
 if TYPE_CHECKING:
     from common.clients import Clients
@@ -180,7 +181,7 @@ def print_findings(prepared: "Prepared") -> None:
     from deploy.report.console import console
 
     for finding in prepared.findings:
-        hint = f" ({finding.hint})" if finding.hint else ""
+        hint = f" ({as_started(finding.hint)})" if finding.hint else ""
         console.print(f"note: {finding.words}{hint}", markup=False)
 
 

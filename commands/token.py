@@ -7,6 +7,7 @@ from invoke.tasks import task
 
 from commands.failures import plain_errors
 from commands.shared import DEFAULT_ENV, ENV, YES, approve, clients_of, environment_at
+from common.started import as_started
 
 if TYPE_CHECKING:
     from common.environment import Environment
@@ -40,4 +41,4 @@ def rotate_token(environment: "Environment", yes: bool) -> None:
         rotation = TokenRotation(clients, environment, SystemClock(), api, steps)
         outcome = rotation.run(planned)
     console.print(str(outcome or "all workers that run have joined"), markup=False)
-    console.print(f"lost jobs: invoke job.list --env {environment.name}", markup=False)
+    console.print(as_started(f"lost jobs: invoke job.list --env {environment.name}"), markup=False)

@@ -26,6 +26,7 @@ from rich.table import Table
 from rich.text import Text
 
 from common.errors import PipelineError
+from common.started import as_started
 
 if TYPE_CHECKING:
     from deploy.operate.status_report import Section, StatusReport
@@ -174,7 +175,7 @@ def show_report(report: "StatusReport") -> None:
     for section in report.sections():
         show_table(section.title, section.columns, section.rows)
     for problem in report.problems:
-        console.print(f"[red]![/red] {escape(problem)}")
+        console.print(f"[red]![/red] {escape(as_started(problem))}")
 
 
 def watch(read: Callable[[], "tuple[Section, ...]"], seconds: float = 2.0) -> None:

@@ -6,6 +6,7 @@ What fails to be read is a line that says why, so that the rest stays on the scr
 from collections import Counter
 from dataclasses import dataclass
 
+from common.started import as_started
 from deploy.operate.cost import RunningCost
 from deploy.operate.group_status import GroupStatus
 from deploy.operate.job_records import LOST, JobLine
@@ -111,7 +112,7 @@ def _order(job: JobLine) -> tuple[int, float]:
 
 
 def _asked(job: JobLine) -> str:
-    return f"again: {job.again}" if job.is_lost else job.command
+    return f"again: {as_started(job.again)}" if job.is_lost else job.command
 
 
 def _ago(seconds: float) -> str:

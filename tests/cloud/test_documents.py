@@ -76,7 +76,7 @@ def answer(invoke: Invoke, question: str) -> dict[str, Any]:
 
 
 def test_before_a_deploy_there_is_nothing_and_it_says_what_to_do(invoke: Invoke) -> None:
-    assert "invoke documents.deploy" in invoke("documents.status", code=1).stderr
+    assert "./run.sh documents.deploy" in invoke("documents.status", code=1).stderr
     assert "there are none" in invoke("documents.destroy").stdout
 
 

@@ -72,7 +72,7 @@ def test_without_the_cluster_it_is_refused_and_says_what_to_do(invoke: Invoke) -
     refused = invoke("documents.deploy", "--yes", code=1).stderr
 
     assert "there is no cluster of local to run on" in refused
-    assert "invoke bake --env local, then invoke deploy --env local" in refused
+    assert "./run.sh bake --env local, then ./run.sh deploy --env local" in refused
 
 
 def test_it_is_deployed_to_a_group_and_answers(invoke: Invoke, tmp_path: Path) -> None:

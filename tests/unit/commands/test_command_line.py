@@ -80,13 +80,13 @@ def test_help_after_a_task_never_runs_it(
 
     monkeypatch.setattr(Program, "execute", execute)
     # invoke takes the help out of the tasks that it shows.
-    menu = Menu(name="invoke", binary="invoke", namespace=deepcopy(namespace))
+    menu = Menu(binary="./run.sh", namespace=deepcopy(namespace))
 
     with pytest.raises(SystemExit) as ended:
         menu.run(["invoke", name, flag])
 
     assert ended.value.code == 0
-    assert capsys.readouterr().out.startswith(f"Usage: invoke [--core-opts] {name} ")
+    assert capsys.readouterr().out.startswith(f"Usage: ./run.sh [--core-opts] {name} ")
 
 
 def run(
@@ -118,6 +118,14 @@ def test_what_the_encoding_lacks_is_escaped(program: str) -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "Add documents: FILE FOLDER s3://\\u2026; show each one's way" in done.stdout
+
+
+@pytest.mark.parametrize(("program", "typed"), [("commands", "./run.sh"), ("invoke", "invoke")])
+def test_hints_name_commands_as_they_are_started(program: str, typed: str) -> None:
+    done = run(program, "prices")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"no region is named\n  → {typed} prices --region eu-west-1\n"
 
 
 @task(iterable=["file"], help={"file": "a file"})
