@@ -3,9 +3,10 @@
 Invoke gives a task as many words as it has arguments without a default; an option may be missing,
 or given again and again (docs.pyinvoke.org/en/stable/concepts/invoking-tasks.html). So here each
 word after a task of ``WORDS`` is its option. And whatever follows a task that lacks an argument is
-that argument for invoke, ``--help`` too.
+that argument for invoke, an option too: here it is help, or a mistake.
 """
 
+import re
 import sys
 from collections.abc import Iterator
 from copy import deepcopy
@@ -13,6 +14,7 @@ from io import TextIOWrapper
 from typing import NamedTuple
 
 from invoke.collection import Collection
+from invoke.exceptions import ParseError
 from invoke.parser.argument import Argument
 from invoke.parser.context import ParserContext
 from invoke.program import Program
@@ -25,17 +27,22 @@ WORDS = {
     "probe": "--name",
 }
 HELP = ("--help", "-h")
+OPTION = re.compile(r"--?[a-z][a-z-]*(=.*)?", re.DOTALL)
+# What looks like an option, and is an argument.
+ARGUMENTS = {("drill", "--list"), ("drill.run", "--list")}
 
 
 class Place(NamedTuple):
-    """A word of a command line: the task that it follows, and whether it is loose.
+    """A word of a command line: the task that it follows, and what it is there.
 
-    A loose word is neither an option nor an option's value.
+    A loose word is neither an option nor an option's value; a stray one is an option that the task
+    has not, and that invoke would take for an argument.
     """
 
     word: str
     task: str
-    loose: bool
+    loose: bool = False
+    stray: bool = False
 
 
 def begin(program: Program, tasks: Collection) -> None:
@@ -60,9 +67,14 @@ def help_wanted(tokens: list[str], tasks: Collection) -> str:
 
 
 def as_options(tokens: list[str], tasks: Collection) -> list[str]:
-    """Return a command line in which the words of the tasks in ``WORDS`` are options."""
+    """Return a command line in which the words of the tasks in ``WORDS`` are options.
+
+    Raises ParseError, which invoke prints, for an option that a task has not.
+    """
     found = list[str]()
-    for word, task, loose in _places(tokens, tasks):
+    for word, task, loose, stray in _places(tokens, tasks):
+        if stray:
+            raise ParseError(f"{task} has no option {word}")
         found += [WORDS[task], word] if loose and task in WORDS else [word]
     return found
 
@@ -77,10 +89,18 @@ def _places(tokens: list[str], tasks: Collection) -> Iterator[Place]:
         if loose and word in names and not takes_all:
             # get_arguments takes the help out of a task.
             context = ParserContext(word, args=deepcopy(tasks[word]).get_arguments())
-            yield Place(word, "", loose=False)
+            yield Place(word, "")
         else:
-            yield Place(word, context.name or "", loose)
+            stray = not waiting and _is_stray(context, word)
+            yield Place(word, context.name or "", loose, stray)
             waiting = _take(context, word, waiting)
+
+
+def _is_stray(context: ParserContext, word: str) -> bool:
+    flag = word.partition("=")[0]
+    is_known = flag in context.flags or flag in context.inverse_flags
+    is_argument = not is_known and bool(context.missing_positional_args)
+    return is_argument and bool(OPTION.fullmatch(word)) and (context.name, word) not in ARGUMENTS
 
 
 def _take(context: ParserContext, word: str, waiting: Argument | None) -> Argument | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from invoke.collection import Collection
 from invoke.context import Context
+from invoke.exceptions import ParseError
 from invoke.program import Program
 from invoke.tasks import task
 
@@ -38,11 +39,20 @@ ROOT = Path(__file__).resolve().parents[3]
         ("head.shell --id documents.add", "head.shell --id documents.add"),
         ("documents.ask probe --env prod", "documents.ask probe --env prod"),
         ("deploy --env prod status", "deploy --env prod status"),
+        ("documents.ask -e prod -5", "documents.ask -e prod -5"),
         ("job", "job"),
+        ("drill --list", "drill --list"),
     ],
 )
 def test_words_are_options(typed: str, parsed: str) -> None:
     assert " ".join(as_options(typed.split(), namespace)) == parsed
+
+
+@pytest.mark.parametrize("option", ["--josn", "--josn=1", "-x", "--echo", "--list"])
+@pytest.mark.parametrize("task", ["documents.ask", "job.stop --env prod", "diff OLD"])
+def test_an_option_that_a_task_has_not_is_no_argument_of_it(task: str, option: str) -> None:
+    with pytest.raises(ParseError, match=f"{task.split()[0]} has no option {option}"):
+        as_options([*task.split(), option], namespace)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +69,7 @@ def test_words_are_options(typed: str, parsed: str) -> None:
         ("deploy --env --help", "deploy"),
         ("bake deploy --yes -h status", "deploy"),
         ("drill --list", ""),
+        ("diff --josn --help", "diff"),
         ("deploy --env prod", ""),
         ("nonsense --help", ""),
     ],
