@@ -7,7 +7,7 @@ terminated is replaced.
 Runbook: docs/runbooks/autoscaler.md
 """
 
-from deploy.cluster.state import find_alarms
+from deploy.cluster.alarms import find_alarms
 from deploy.operate.status import read_status
 from drills.kit.cluster import ClusterUnderTest
 from drills.kit.phases import Recovery
@@ -45,7 +45,7 @@ def run(cluster: ClusterUnderTest) -> None:
 def is_in_alarm(cluster: ClusterUnderTest) -> bool:
     """Return whether the autoscaler's alarm is in ALARM."""
     name = f"raykiln-{cluster.environment.name}-autoscaler"
-    alarms = find_alarms(cluster.clients, cluster.environment.name)
+    alarms = find_alarms(cluster.clients, cluster.environment)
     return any(alarm.name == name and alarm.state == "ALARM" for alarm in alarms)
 
 

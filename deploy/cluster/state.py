@@ -58,15 +58,6 @@ class Targets:
 
 
 @dataclass(frozen=True)
-class Alarm:
-    """An alarm, its state, and CloudWatch's reason for it."""
-
-    name: str
-    state: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class ClusterState:
     """The snapshot. An unusable stack has a status, but there is no foundation."""
 
@@ -243,16 +234,6 @@ def find_targets(clients: Clients, arns: tuple[str, ...]) -> tuple[Targets, ...]
             )
             for arn in arns
         )
-
-
-def find_alarms(clients: Clients, environment: str) -> tuple[Alarm, ...]:
-    """Return the environment's alarms."""
-    with translated("reading the alarms"):
-        answer = clients("cloudwatch").describe_alarms(AlarmNamePrefix=f"raykiln-{environment}-")
-    return tuple(
-        Alarm(entry["AlarmName"], entry["StateValue"], entry.get("StateReason", ""))
-        for entry in answer["MetricAlarms"]
-    )
 
 
 def _keys(

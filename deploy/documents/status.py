@@ -26,6 +26,17 @@ QUEUES = {
     "events given up": ("FunctionDeadLetterQueueUrl", "ApproximateNumberOfMessages"),
 }
 LOST = ("given up", "events given up")
+# Of deploy/documents/template; the last one on Fargate only.
+ALARMS = (
+    "dead-letters",
+    "failed-documents",
+    "failed-events",
+    "function-errors",
+    "head-restarts",
+    "no-worker",
+    "oldest-waiting",
+    "first-worker",
+)
 
 
 @dataclass(frozen=True)
@@ -154,9 +165,10 @@ def _stopped(clients: Clients, pipeline: Pipeline) -> tuple[str, ...]:
 
 
 def _alarms(clients: Clients, stack: str) -> dict[str, str]:
+    """Return the states of the stack's alarms; another stack's names may begin like this one's."""
+    names = [f"{stack}-{name}" for name in ALARMS]
     with translated("reading the alarms"):
-        pages = clients("cloudwatch").get_paginator("describe_alarms")
-        found = pages.paginate(AlarmNamePrefix=f"{stack}-").build_full_result()["MetricAlarms"]
+        found = clients("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
     return {
         one["AlarmName"].removeprefix(f"{stack}-"): _state(one)
         for one in sorted(found, key=lambda one: str(one["AlarmName"]))

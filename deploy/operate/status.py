@@ -6,11 +6,12 @@ from common.clients import Clients
 from common.environment import Environment
 from common.errors import PipelineError
 from common.waiting import Clock, SystemClock
+from deploy.cluster.alarms import find_alarms
 from deploy.cluster.autoscaler_health import AutoscalerHealth, autoscaler_health
 from deploy.cluster.heartbeat import stands_by
 from deploy.cluster.release_images import find_images, missing_images
 from deploy.cluster.remediations import last_remediation
-from deploy.cluster.state import ClusterState, find_alarms, read_state
+from deploy.cluster.state import ClusterState, read_state
 from deploy.operate.status_report import StatusReport, status_report
 from deploy.release.autoscaler_yaml import removed_in
 from deploy.release.config_bucket import read_object
@@ -24,7 +25,7 @@ def read_status(
     """Read the cluster once; ``clock`` is used to tell how long a deploy has been in progress."""
     clock = clock or SystemClock()
     state = read_state(clients, environment)
-    alarms = find_alarms(clients, environment.name)
+    alarms = find_alarms(clients, environment)
     lock = find_lock(clients, environment) if state.foundation else None
     remediates = environment.alarms.remediate and state.foundation
     deployer = lock.words(clock.now()) if lock else ""

@@ -4,9 +4,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from common.environment import Environment
+from deploy.cluster.alarms import Alarm
 from deploy.cluster.autoscaler_health import AutoscalerHealth, RefusedLaunch
 from deploy.cluster.instances import Instance
-from deploy.cluster.state import Alarm, ClusterState
+from deploy.cluster.state import ClusterState
 from deploy.operate.group_status import GroupStatus, group_statuses, strangers
 from deploy.operate.pause import left_running
 from deploy.release.config_bucket import rotation_folder

@@ -2,7 +2,7 @@
 
 from common.errors import Unhealthy
 from common.waiting import Seen
-from deploy.cluster.state import find_alarms
+from deploy.cluster.alarms import find_alarms
 from deploy.rollout.cluster_access import ClusterAccess
 
 EVERY = 5.0  # seconds between two looks
@@ -20,7 +20,7 @@ def await_bake_time(access: ClusterAccess, seconds: float) -> str:
 
     def look() -> Seen[str]:
         nonlocal old
-        alarms = find_alarms(access.clients, access.environment.name)
+        alarms = find_alarms(access.clients, access.environment)
         in_alarm = {a.name: a.reason for a in alarms if a.state == "ALARM"}
         old = in_alarm.keys() & (in_alarm.keys() if old is None else old)
         left = until - access.clock.now()

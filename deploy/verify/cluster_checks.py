@@ -6,8 +6,8 @@ They change nothing, except that the alarm test sets and restores an alarm.
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from common.environment import Environment
 from common.waiting import Seen, wait_for
+from deploy.cluster.alarms import NO_STANDBY, alarm_names, find_alarms
 from deploy.cluster.autoscaler_health import (
     ROUND_SECONDS,
     AutoscalerHealth,
@@ -18,21 +18,12 @@ from deploy.cluster.heartbeat import heartbeat, stands_by
 from deploy.cluster.release_images import find_images, missing_images
 from deploy.cluster.resolved import resolve_on
 from deploy.cluster.run_command import run_command
-from deploy.cluster.state import find_alarms, find_lease, find_targets
+from deploy.cluster.state import find_lease, find_targets
 from deploy.verify.alarm_delivery import deliver_alarm
 from deploy.verify.check import Verdict
 from deploy.verify.checked_cluster import CheckedCluster
 from node.contract import GCS_PORT, RAY_COMMAND
 
-NO_STANDBY = "no-standby"  # only of an environment that keeps a standby
-ALARMS = (
-    "head-not-ready",
-    "no-leader",
-    NO_STANDBY,
-    "no-healthy-target",
-    "head-launch",
-    "autoscaler",
-)
 NO_STANDBY_PAGE = f"docs/runbooks/{NO_STANDBY}.md"
 WINDOW = 600.0  # seconds of heartbeats that are checked
 
@@ -198,14 +189,14 @@ def clock_time(seconds: float) -> str:
 
 def alarms_exist(cluster: CheckedCluster) -> Verdict:
     """Every alarm of the foundation exists."""
-    found = {alarm.name for alarm in find_alarms(cluster.clients, cluster.environment.name)}
+    found = {alarm.name for alarm in find_alarms(cluster.clients, cluster.environment)}
     missing = [name for name in alarm_names(cluster.environment) if name not in found]
     return Verdict(not missing, f"missing: {', '.join(missing)}" if missing else f"{len(found)}")
 
 
 def alarms_are_ok(cluster: CheckedCluster) -> Verdict:
     """No alarm is in ALARM."""
-    alarms = find_alarms(cluster.clients, cluster.environment.name)
+    alarms = find_alarms(cluster.clients, cluster.environment)
     in_alarm = [f"{a.name} ({a.reason})" for a in alarms if a.state == "ALARM"]
     states = ", ".join(f"{alarm.name} {alarm.state}" for alarm in alarms)
     return Verdict(not in_alarm, "; ".join(in_alarm) or states)
@@ -218,9 +209,3 @@ def alarm_is_delivered(cluster: CheckedCluster) -> Verdict:
         cluster.clients, cluster.foundation.topic_arn, alarm, clock=cluster.clock
     )
     return Verdict(True, f"{alarm} was delivered after {seconds:.1f} s")
-
-
-def alarm_names(environment: Environment) -> tuple[str, ...]:
-    """Return the names of the foundation's alarms, in the order of the template."""
-    names = [name for name in ALARMS if name != NO_STANDBY or environment.head.standby]
-    return tuple(f"raykiln-{environment.name}-{name}" for name in names)

@@ -3,7 +3,7 @@
 import pytest
 
 from common.errors import PipelineError
-from deploy.cluster.state import find_alarms
+from deploy.cluster.alarms import find_alarms
 from tests.marks import THOROUGH_ONLY
 from tests.unit.simulation.conftest import STANDBY, Cluster, Start, sized
 
@@ -12,7 +12,7 @@ ALARM = "autoscaler"
 
 def alarm_state(cluster: Cluster) -> str:
     """Return the state of the autoscaler's alarm."""
-    alarms = find_alarms(cluster.cloud.clients, cluster.name)
+    alarms = find_alarms(cluster.cloud.clients, cluster.environment)
     return next(one.state for one in alarms if one.name == f"raykiln-{cluster.name}-{ALARM}")
 
 

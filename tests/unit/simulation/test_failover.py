@@ -5,7 +5,7 @@ That no two heads ever run Ray together is checked by the simulation itself, at 
 
 import pytest
 
-from deploy.cluster.state import find_alarms
+from deploy.cluster.alarms import find_alarms
 from deploy.operate.status_report import NO_STANDBY
 from localcloud import behaviour
 from node.lease.lease import LEASE_TIMES
@@ -162,7 +162,7 @@ def test_a_standby_that_boots_in_two_minutes_sets_off_no_alarm(doubled: Cluster)
     doubled.cloud.crash(before.host.instance_id)
     for _ in range(60):
         doubled.cloud.clock.sleep(5)
-        found = find_alarms(doubled.cloud.clients, doubled.name)
+        found = find_alarms(doubled.cloud.clients, doubled.environment)
         assert [one.state for one in found if one.name == alarm] == ["OK"]
     assert doubled.failed_checks() == []
 

@@ -6,10 +6,10 @@ import pytest
 
 from common.errors import Refused
 from common.progress import Silent
+from deploy.cluster.alarms import find_alarms
 from deploy.cluster.billed import find_billed
 from deploy.cluster.heads import find_heads
 from deploy.cluster.ray_access import open_road
-from deploy.cluster.state import find_alarms
 from deploy.operate.cost import running_cost
 from deploy.operate.pause import Pause, plan_pause, served_release
 from deploy.rollout.lock import deploy_lock
@@ -121,7 +121,7 @@ def test_alarms_of_a_paused_cluster_notify_no_one(single: Cluster) -> None:
     single.cloud.clock.sleep(QUIET)
 
     assert notifying(single) == [False] * ALARMS
-    assert "ALARM" in {one.state for one in find_alarms(single.cloud.clients, "dev")}
+    assert "ALARM" in {one.state for one in find_alarms(single.cloud.clients, single.environment)}
     assert single.status().is_healthy
 
 

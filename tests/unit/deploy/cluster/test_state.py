@@ -7,11 +7,9 @@ import pytest
 
 from deploy.cluster.release_images import FoundImage, find_images, images_by_id, missing_images
 from deploy.cluster.state import (
-    Alarm,
     ClusterState,
     Lease,
     Targets,
-    find_alarms,
     find_lease,
     find_targets,
     leader_id,
@@ -90,20 +88,6 @@ def test_targets_have_their_health_and_the_reason() -> None:
     )
     assert (found.name, found.healthy) == ("gcs", ("i-1",))
     assert aws.requests == [("elbv2:describe_target_health", {"TargetGroupArn": ARN})]
-
-
-def test_alarms_are_those_of_the_environment() -> None:
-    entries = [
-        {"AlarmName": "raykiln-dev-no-leader", "StateValue": "ALARM", "StateReason": "why"},
-        {"AlarmName": "raykiln-dev-no-standby", "StateValue": "OK"},
-    ]
-    aws: Any = Answers(describe_alarms={"MetricAlarms": entries})
-
-    assert find_alarms(aws, "dev") == (
-        Alarm("raykiln-dev-no-leader", "ALARM", "why"),
-        Alarm("raykiln-dev-no-standby", "OK", ""),
-    )
-    assert aws.requests == [("cloudwatch:describe_alarms", {"AlarmNamePrefix": "raykiln-dev-"})]
 
 
 def changed(**changes: Any) -> ClusterState:

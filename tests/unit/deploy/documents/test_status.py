@@ -5,8 +5,10 @@ import pytest
 from common.errors import Refused
 from deploy.cluster.ray_api import RayNode, Unreachable
 from deploy.documents import status as status_module
+from deploy.documents.body import template_body
 from deploy.documents.history import read_history
-from deploy.documents.status import DocumentsStatus, read_documents_status
+from deploy.documents.status import ALARMS, DocumentsStatus, read_documents_status
+from localcloud.patches.cloudformation.template import parse
 from tests.unit.deploy.documents.pipeline import STACK, Pipeline
 from tests.unit.deploy.documents.test_deploy import Operator, record
 
@@ -87,6 +89,30 @@ def test_what_is_wrong_is_said(operator: Operator, ray: Ray) -> None:
         "alarm head-restarts",
         NO_REPORT,
     )
+
+
+def test_the_alarms_of_a_longer_name_are_another_pipeline_s(operator: Operator, ray: Ray) -> None:
+    operator.deploy()
+    cloudwatch = operator.aws.clients("cloudwatch")
+    (ours,) = cloudwatch.describe_alarms(AlarmNames=[f"{STACK}-no-worker"])["MetricAlarms"]
+    of_the_same_kind = ("Namespace", "MetricName", "Statistic", "Period", "EvaluationPeriods")
+    theirs = {name: ours[name] for name in (*of_the_same_kind, "Threshold", "ComparisonOperator")}
+    cloudwatch.put_metric_alarm(AlarmName=f"{STACK}-eu-no-worker", **theirs)
+    cloudwatch.set_alarm_state(
+        AlarmName=f"{STACK}-eu-no-worker", StateValue="ALARM", StateReason="a test"
+    )
+
+    assert read(operator).problems == (NO_REPORT,)
+
+
+def test_every_alarm_of_the_template_is_shown() -> None:
+    declared = [
+        one["Properties"]["AlarmName"]["Fn::Sub"]
+        for one in parse(template_body())["Resources"].values()
+        if one["Type"] == "AWS::CloudWatch::Alarm"
+    ]
+
+    assert sorted(declared) == sorted(f"${{ProjectName}}-${{EnvironmentName}}-{n}" for n in ALARMS)
 
 
 def test_a_paused_pipeline_has_no_problem(operator: Operator, ray: Ray) -> None:

@@ -15,6 +15,7 @@ from cfnlint import lint_file
 from common.clients import Clients
 from common.environment import Environment
 from common.errors import PipelineError, Refused
+from deploy.cluster.alarms import ALARMS
 from deploy.cluster.secret import ensure_secret
 from deploy.foundation import desired_stack as desired
 from deploy.foundation.body import FUNCTION, TEMPLATE, template_body
@@ -22,7 +23,6 @@ from deploy.foundation.changes import apply_foundation, plan_foundation, remove_
 from deploy.foundation.desired_stack import desired_stack, parameters
 from deploy.foundation.stack import Foundation, find_foundation, find_stack, foundation_of
 from deploy.foundation.stack_plan import ResourceChange, StackPlan
-from deploy.verify.cluster_checks import ALARMS
 from localcloud.patches import elasticache
 from localcloud.patches.cloudformation.template import parse
 from localcloud.world import World

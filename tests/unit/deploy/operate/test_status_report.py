@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from deploy.cluster.alarms import Alarm
 from deploy.cluster.autoscaler_health import AutoscalerHealth, RefusedLaunch
-from deploy.cluster.state import Alarm, ClusterState
+from deploy.cluster.state import ClusterState
 from deploy.operate.status_report import problems, status_report
 from tests.unit.deploy.builders import a_desired_state, an_environment, serving
 

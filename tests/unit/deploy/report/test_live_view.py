@@ -6,9 +6,9 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from deploy.cluster.alarms import Alarm
 from deploy.cluster.autoscaler_health import AutoscalerHealth, RefusedLaunch
 from deploy.cluster.billed import Billed
-from deploy.cluster.state import Alarm
 from deploy.operate.cost import running_cost
 from deploy.operate.job_records import JobLine
 from deploy.operate.status_report import status_report

@@ -7,7 +7,7 @@ import pytest
 
 from common.errors import Unhealthy
 from common.progress import Silent
-from deploy.cluster.state import Alarm
+from deploy.cluster.alarms import Alarm
 from deploy.rollout import bake_time
 from deploy.rollout.bake_time import await_bake_time
 from deploy.rollout.cluster_access import ClusterAccess
