@@ -23,12 +23,14 @@ LISTED_PAGES = 20
 class Outcome:
     """How an attempt ended: finished, or to be tried again.
 
-    ``retry_after`` is in how many seconds, where someone has said so.
+    ``retry_after`` is in how many seconds, where someone has said so. What is ``put_off`` needs no
+    message meanwhile: the sweep sends one then.
     """
 
     finished: bool
     words: str
     retry_after: float | None = None
+    put_off: bool = False
 
 
 @dataclass

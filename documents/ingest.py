@@ -16,6 +16,7 @@ from documents.errors import ClaimLost, ParserLost, Unavailable, Unreadable
 from documents.identity import FAILED as FAILED_PREFIX
 from documents.identity import ObjectRef, text_key
 from documents.providers.interfaces import Stored
+from documents.queue import LONGEST_WAIT
 from documents.source import Fetched
 from documents.texts import Transcript, transcript
 from documents.vectors import delete_vectors
@@ -189,12 +190,17 @@ def _removed(work: Work, claim: Claim) -> Outcome:
 def _later(
     work: Work, claim: Claim, words: str, retry_after: float | None, *, counted: bool
 ) -> Outcome:
-    """Give the object back; an attempt that counts is the last one when there are too many."""
+    """Give the object back; an attempt that counts is the last one when there are too many.
+
+    A message would be hidden for 12 hours at most and be received again and again, until it was a
+    dead letter: a longer wait than one for another attempt is kept in the record instead.
+    """
+    put_off = retry_after if retry_after and retry_after > LONGEST_WAIT else None
     try:
-        work.claims.release(claim, words, counted=counted)
+        work.claims.release(claim, words, counted=counted, put_off=put_off)
     except (ClaimLost, Unavailable) as error:
         return Outcome(False, f"{words}; {error}")
-    return Outcome(False, words, retry_after)
+    return Outcome(False, words, retry_after, put_off=put_off is not None)
 
 
 def _retire(work: Work, sha256: str) -> None:

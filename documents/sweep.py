@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from documents.access import Access
-from documents.control.claims import DONE, FAILED, OPEN
+from documents.control.claims import DONE, FAILED, OPEN, RESUME_AT
 from documents.control.vector_sets import STALE, WRITING
 from documents.identity import INPUT, ObjectRef, object_of
 from documents.providers.interfaces import Index
@@ -34,13 +34,21 @@ def sweep(found: Access, index: Index, settings: Settings, now: datetime | None 
     age = timedelta(seconds=settings.claim_seconds * LOST_AFTER)
     before = (now - age).isoformat(timespec="milliseconds")
     swept, known = Swept(), _known(found)
+
+    def ask(ref: ObjectRef, record: dict[str, Any] | None) -> None:
+        if record is None or _is_due(record, now, before):
+            found.queue.send(ref)
+            swept.messages += 1
+            if record:
+                found.claims.asked_for(ref)
+
     present = dict(found.source.listed(settings.bucket, INPUT))
     for ref, etag in present.items():
         if ref.is_document and known.get(ref.id, {}).get("etag") != etag:
-            swept.messages += _ask(found, ref, known.get(ref.id), before)
+            ask(ref, known.get(ref.id))
     for record in known.values():
         if object_of(record["id"]) not in present:
-            swept.messages += _ask(found, object_of(record["id"]), record, before)
+            ask(object_of(record["id"]), record)
     for status in (WRITING, STALE):
         for record in list(found.listing.with_status(status, before)):
             swept.sets += delete_vectors(
@@ -58,12 +66,13 @@ def _known(found: Access) -> dict[str, dict[str, Any]]:
     }
 
 
-def _ask(found: Access, ref: ObjectRef, record: dict[str, Any] | None, before: str) -> int:
-    """Send a message, unless the record has changed lately: its own may be under way."""
-    if record and record["updated_at"] >= before:
-        return 0
-    found.queue.send(ref)
-    return 1
+def _is_due(record: dict[str, Any], now: datetime, before: str) -> bool:
+    """Say whether no message can stand for an object: it was put off, and its time has come, or its
+    record has not changed lately.
+    """
+    if RESUME_AT in record:
+        return bool(record[RESUME_AT] <= now.timestamp())
+    return bool(record["updated_at"] < before)
 
 
 def retry(found: Access, who: str, key: str = "") -> dict[ObjectRef, str]:

@@ -14,11 +14,11 @@ from documents.attempt import Outcome, Work
 from documents.control.claims import Claim
 from documents.errors import ClaimLost, Unavailable
 from documents.ingest import ingest
-from documents.queue import LONG_POLL, Message, Queue
+from documents.queue import LONG_POLL, LONGEST_WAIT, Message, Queue
 
 PAUSE = 5.0  # seconds, after a call that was not answered
-# Seconds until a message comes back, where no one has said: doubled each time.
-FIRST_WAIT, LONGEST_WAIT = 2.0, 900.0
+# Seconds until a message comes back, at the least: doubled each time.
+FIRST_WAIT = 2.0
 Log = Callable[..., None]
 
 
@@ -95,16 +95,17 @@ class Worker:
         with holder.holding():
             outcome = ingest(self._work, message.ref, holder.hold)
         self._log(outcome.words, key=message.ref.key, finished=outcome.finished)
-        if outcome.finished:
+        if outcome.finished or outcome.put_off:
             self._queue.delete(message)
-            self.state["finished"] += 1
         else:
             self._queue.hide(message, _wait(message, outcome))
+        if outcome.finished:
+            self.state["finished"] += 1
         self.state["at"] = ""
         return outcome
 
 
 def _wait(message: Message, outcome: Outcome) -> float:
-    if outcome.retry_after is not None:
-        return outcome.retry_after
-    return min(FIRST_WAIT * 2.0 ** (message.receives - 1), LONGEST_WAIT)
+    """Return for how many seconds it waits: longer each time, whatever a service asks for."""
+    growing = min(FIRST_WAIT * 2.0 ** (message.receives - 1), LONGEST_WAIT)
+    return max(outcome.retry_after or 0.0, growing)

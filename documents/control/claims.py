@@ -21,6 +21,7 @@ RECEIVED, PARSED, EMBEDDED, DONE, FAILED = "RECEIVED", "PARSED", "EMBEDDED", "DO
 # Over when a worker does not report it: the status of every object that still is to be indexed.
 OPEN = (RECEIVED, PARSED, EMBEDDED)
 HELD = "claim = :claim"
+RESUME_AT = "resume_at"  # when the sweep asks for an object that waits without a message
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Claims:
         sets = {"claim": token, "claim_until": self._until(), "bucket": ref.bucket, "key": ref.key}
         update = arguments(
             {**sets, "updated_at": now},
+            removes=(RESUME_AT,),
             adds={"attempts": 1},
             condition="attribute_not_exists(claim) OR claim_until < :now",
             now=int(self._clock.now()),
@@ -75,10 +77,17 @@ class Claims:
         """Record how far the work is; raises ClaimLost."""
         self._held(claim, {"status": status, "updated_at": stamp(self._clock), **values})
 
-    def release(self, claim: Claim, waiting: str, *, counted: bool) -> None:
-        """Give the claim back with why the work is not done; ``counted`` when it was an attempt."""
+    def release(
+        self, claim: Claim, waiting: str, *, counted: bool, put_off: float | None = None
+    ) -> None:
+        """Give the claim back with why the work is not done; ``counted`` when it was an attempt.
+
+        ``put_off``: the sweep asks for the object in so many seconds, and not before.
+        """
         attempts = claim.attempts if counted else claim.attempts - 1
         sets = {"waiting": waiting, "attempts": attempts, "updated_at": stamp(self._clock)}
+        if put_off is not None:
+            sets[RESUME_AT] = int(self._clock.now() + put_off)
         self._held(claim, sets, removes=("claim", "claim_until"))
 
     def settle(self, claim: Claim, **values: Any) -> None:
@@ -86,6 +95,12 @@ class Claims:
         sets = {"attempts": 0, "updated_at": stamp(self._clock), **values}
         gone = () if "text" in values else ("text",)
         self._held(claim, sets, removes=("claim", "claim_until", "waiting", "retiring", *gone))
+
+    def asked_for(self, ref: ObjectRef) -> None:
+        """Record that a message was sent for a known object."""
+        changed = {"updated_at": stamp(self._clock)}
+        update = arguments(changed, removes=(RESUME_AT,), condition="attribute_exists(id)")
+        self._update(ref, update)
 
     def find(self, ref: ObjectRef) -> dict[str, Any] | None:
         """Return an object's record."""

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from documents.errors import Unavailable
 from documents.identity import ObjectRef
 from documents.queue import Message, Queue
 from documents.worker import Holder, Worker
@@ -72,17 +73,61 @@ def test_what_fails_comes_back_later_each_time(
     assert hidden == [2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]
 
 
-def test_a_service_that_says_when_is_asked_again_then(
-    aws: Clients, clock: SetClock, hidden: list[float], queue: Queue
+def test_a_service_that_says_when_is_asked_again_then_and_later_each_time(
+    pipeline: Pipeline, queue: Queue, hidden: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(texts: list[str]) -> list[list[float]]:
+        raise Unavailable("429", retry_after=20.0)
+
+    monkeypatch.setattr(pipeline.embeddings, "embed", busy)
+    queue.send(pipeline.put("a.txt", "text"))
+    worker = Worker(pipeline.work(), queue, lambda event, **fields: None)
+
+    for _ in range(20):
+        worker.step(wait=0)
+
+    assert hidden == [20, 20, 20, 20, 32, 64, 128, 256, 512, *[900] * 11]
+
+
+def test_a_used_up_budget_is_waited_for_without_a_message(
+    aws: Clients, clock: SetClock, queue: Queue
 ) -> None:
     pipeline = Pipeline(aws, clock, settings(tokens_per_day=10))
     pipeline.embeddings.tokens = 6
     pipeline.add("a.txt", "text")
     queue.send(pipeline.put("b.txt", "other text"))
+    worker = Worker(pipeline.work(), queue, lambda event, **fields: None)
 
-    Worker(pipeline.work(), queue, lambda event, **fields: None).step(wait=0)
+    outcome = worker.step(wait=0)
 
-    assert hidden == [12 * 3600]
+    assert outcome
+    assert (outcome.finished, outcome.put_off, waiting(aws)) == (False, True, 0)
+    clock.sleep(12 * 3600 - 1)  # to a second before midnight UTC
+    assert (pipeline.sweep().messages, waiting(aws)) == (0, 0)
+    clock.sleep(1)
+    assert (pipeline.sweep().messages, waiting(aws)) == (1, 1)
+    assert pipeline.sweep().messages == 0  # its message is under way
+    done = worker.step(wait=0)
+    assert done
+    assert done.finished
+    assert pipeline.record("b.txt")["status"] == "DONE"
+    assert "resume_at" not in pipeline.record("b.txt")
+
+
+def test_a_worker_that_dies_before_it_deletes_the_message_of_what_is_put_off_harms_nothing(
+    aws: Clients, clock: SetClock, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = Pipeline(aws, clock, settings(tokens_per_day=10))
+    pipeline.embeddings.tokens = 6
+    pipeline.add("a.txt", "text")
+    ref = pipeline.put("b.txt", "other text")
+
+    assert pipeline.ingest(ref).put_off
+    assert pipeline.ingest(ref).put_off  # its message came back
+
+    clock.sleep(12 * 3600)
+    assert pipeline.sweep().messages == 1
+    assert pipeline.ingest(ref).finished
 
 
 @pytest.mark.parametrize(
