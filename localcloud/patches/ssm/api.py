@@ -20,6 +20,7 @@ from localcloud.times import naive
 DOCUMENT = "AWS-RunShellScript"
 PLUGIN = "aws:runShellScript"
 LONGEST_OUTPUT = 24_000  # characters of GetCommandInvocation
+DELIVERY_SECONDS = 3600  # TimeoutSeconds, if it is not given
 
 
 def _refuse(code: str, message: str) -> SSMException:
@@ -79,6 +80,7 @@ def _command(self: Any, named: list[str], targets: list[Tree]) -> Command:
         self._get_param("Comment", ""),
         "\n".join([*lines, *parameters["commands"]]) + "\n",
         float(parameters.get("executionTimeout", ["3600"])[0]),
+        float(self._get_param("TimeoutSeconds") or DELIVERY_SECONDS),
         world.now(),
         parameters,
         targets,
@@ -183,9 +185,11 @@ def _shown_invocation(command: Command, one: Invocation, detailed: bool) -> Tree
 
 
 def _cancel_command(self: Any) -> EmptyResult:
-    for one in _find(self).invocations.values():
-        if one.status == "Pending":
-            one.status = "Cancelled"
+    """What has begun goes on here, and no one hears of it: AWS does not promise to stop it."""
+    held, chosen = _find(self), self._get_param("InstanceIds", [])
+    for one in held.invocations.values():
+        if one.status not in ENDED and (not chosen or one.instance_id in chosen):
+            one.status, one.ended = "Cancelled", world.now()
     return EmptyResult()
 
 

@@ -32,7 +32,9 @@ class Invocation:
     @property
     def details(self) -> str:
         """Return the status as StatusDetails has it."""
-        return {"TimedOut": "ExecutionTimedOut"}.get(self.status, self.status)
+        if self.status == "TimedOut":
+            return "DeliveryTimedOut" if self.started is None else "ExecutionTimedOut"
+        return self.status
 
 
 @dataclass
@@ -43,6 +45,7 @@ class Command:
     comment: str
     script: str
     seconds: float
+    delivery_seconds: float
     requested: float
     parameters: dict[str, list[str]]
     targets: list[Tree]
@@ -89,7 +92,10 @@ def carry_all(world: World, now: float) -> None:
 
 
 def _carry(world: World, command: Command, one: Invocation, now: float) -> None:
-    if one.status == "Pending" and world.driver.power(one.instance_id) is Power.UP:
+    expires = command.requested + command.delivery_seconds + command.seconds
+    if one.status == "Pending" and now >= expires:
+        one.status, one.ended = "TimedOut", now
+    elif one.status == "Pending" and world.driver.power(one.instance_id) is Power.UP:
         world.driver.run(command.command_id, one.instance_id, command.script, command.seconds)
         one.status, one.started = "InProgress", now
     elif one.status == "InProgress":

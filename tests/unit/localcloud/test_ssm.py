@@ -100,6 +100,54 @@ def test_a_script_that_takes_too_long_times_out(fleet: Fleet, driver: FakeDriver
     assert (answer["Status"], answer["StatusDetails"]) == ("TimedOut", "ExecutionTimedOut")
 
 
+@pytest.mark.parametrize(
+    ("away", "status", "details"),
+    [(85, "Success", "Success"), (95, "TimedOut", "DeliveryTimedOut")],
+)
+def test_a_script_that_is_not_delivered_in_time_never_runs(
+    fleet: Fleet, driver: FakeDriver, away: int, status: str, details: str
+) -> None:
+    """The time for its delivery and that for its execution count together: 90 s."""
+    head = fleet.launch()
+    fleet.boot()
+    seconds = {"executionTimeout": ["60"]}
+    command = fleet.send("true", InstanceIds=[head], TimeoutSeconds=30, parameters=seconds)
+    driver.boot_seconds = away
+    driver.start(head)  # it boots again before the agent asks for commands
+    fleet.clock.advance(120)
+
+    answer = fleet.answer(command, head)
+    assert (answer["Status"], answer["StatusDetails"]) == (status, details)
+    assert len(driver.scripts) == (status == "Success")
+
+
+def test_a_cancelled_command_never_begins(fleet: Fleet, driver: FakeDriver) -> None:
+    head, other = fleet.launch(), fleet.launch()
+    fleet.boot()
+    command = fleet.send("true", InstanceIds=[head, other])
+
+    fleet.ssm.cancel_command(CommandId=command, InstanceIds=[head])
+    fleet.clock.advance(5)
+
+    assert fleet.answer(command, head)["Status"] == "Cancelled"
+    assert fleet.answer(command, other)["Status"] == "Success"
+    assert [instance for instance, _ in driver.scripts] == [other]
+
+
+def test_what_runs_when_it_is_cancelled_has_no_result(fleet: Fleet, driver: FakeDriver) -> None:
+    driver.run_seconds = 1000
+    head = fleet.launch()
+    fleet.boot()
+    command = fleet.send("sleep 900", InstanceIds=[head])
+    fleet.clock.advance(5)
+
+    fleet.ssm.cancel_command(CommandId=command)
+    fleet.clock.advance(2000)
+
+    answer = fleet.answer(command, head)
+    assert (answer["Status"], answer["StandardOutputContent"]) == ("Cancelled", "")
+
+
 def test_targets_by_tag_reach_exactly_those_machines(fleet: Fleet, driver: FakeDriver) -> None:
     workers = {fleet.launch("worker"), fleet.launch("worker")}
     fleet.launch("head")

@@ -212,6 +212,7 @@ MAY: dict[str, tuple[Try, ...]] = {
         Try("ssmmessages:OpenDataChannel", f"{ACCOUNTS_SSM}:session/somebody-1"),
         Try("ssmmessages:OpenDataChannel", f"{ACCOUNTS_SSM}:session/ecs-execute-command-1"),
         *OWN_SESSIONS,
+        Try("ssm:CancelCommand", "*"),
         Try(
             "route53:ChangeResourceRecordSets",
             "arn:aws:route53:::hostedzone/Z1",

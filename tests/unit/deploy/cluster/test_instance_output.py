@@ -119,6 +119,7 @@ def test_a_head_that_runs_is_asked_for_the_end_of_its_bootstrap_log() -> None:
         {
             "InstanceIds": ["i-1"],
             "DocumentName": "AWS-RunShellScript",
+            "TimeoutSeconds": 30,
             "Parameters": {
                 "commands": ["tail -n 12 /var/log/ray-head-bootstrap.log"],
                 "executionTimeout": ["20"],

@@ -42,6 +42,7 @@ def test_a_command_is_sent_once_and_its_result_awaited() -> None:
         {
             "InstanceIds": ["i-1"],
             "DocumentName": "AWS-RunShellScript",
+            "TimeoutSeconds": 30,
             "Parameters": {"commands": ["uptime"], "executionTimeout": ["10"]},
         },
     )
@@ -56,7 +57,9 @@ def test_a_command_that_exits_with_0_succeeded() -> None:
 
 
 def test_without_a_result_it_says_what_was_last_seen_half_a_minute_after_the_limit() -> None:
-    aws: Any = Answers(send_command=SENT, get_command_invocation=invocation("Pending"))
+    aws: Any = Answers(
+        send_command=SENT, get_command_invocation=invocation("Pending"), cancel_command={}
+    )
     clock = FakeClock()
     began = clock.now()
 
@@ -67,6 +70,31 @@ def test_without_a_result_it_says_what_was_last_seen_half_a_minute_after_the_lim
     assert "'uptime' on i-1" in raised.value.message
     assert "Pending" in raised.value.message
     assert raised.value.hint == "is the SSM agent running on it?"
+
+
+def test_a_command_that_is_given_up_is_cancelled_once() -> None:
+    aws: Any = Answers(
+        send_command=SENT, get_command_invocation=invocation("Pending"), cancel_command={}
+    )
+
+    with pytest.raises(TimedOut, match="last seen: Pending; it was cancelled"):
+        run_command(aws, "i-1", "systemctl restart ray-head", clock=FakeClock())
+
+    assert aws.requests[-1] == ("ssm:cancel_command", {"CommandId": "c-1"})
+    assert [name for name, _ in aws.requests].count("ssm:cancel_command") == 1
+
+
+def test_a_command_that_cannot_be_cancelled_may_still_run() -> None:
+    aws: Any = Answers(
+        send_command=SENT,
+        get_command_invocation=invocation("InProgress"),
+        cancel_command=refused("AccessDeniedException"),
+    )
+
+    with pytest.raises(TimedOut) as raised:
+        run_command(aws, "i-1", "uptime", clock=FakeClock())
+
+    assert "last seen: InProgress; it may still run: cancelling c-1" in raised.value.message
 
 
 def test_names_are_resolved_by_the_resolver_of_an_instance() -> None:
