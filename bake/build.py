@@ -109,8 +109,8 @@ def build_image(
         variables, instance = spec.variables(), None
         if not spec.template.current:
             variables |= cleanup.enter_context(access_variables(clients, spec, clock))
-            instance = BuildInstance(clients)
-            cleanup.callback(instance.terminate, clock)
+            instance = BuildInstance(clients, clock)
+            cleanup.callback(instance.terminate)
         _run_packer(spec, variables, instance, progress, cancellation)
     return ami_id_in(spec.folder / "manifest.json")
 

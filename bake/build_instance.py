@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from bake.fresh_instance import InstanceSpec, create_access, terminate
 from bake.spec import BuildSpec
 from common.clients import Clients, error_code, translated
+from common.consistency import NO_INSTANCE, once_known
 from common.waiting import Clock
 
 INSTANCE = re.compile(r"Instance ID: (i-[0-9a-f]+)")
@@ -48,6 +49,7 @@ class BuildInstance:
     """The build instance of one role, which Packer's output names."""
 
     clients: Clients
+    clock: Clock
     instance_id: str = ""
 
     def handle_output(self, words: str) -> None:
@@ -56,17 +58,20 @@ class BuildInstance:
             self.instance_id = started[1]
             self._require_tokens(started[1])
 
-    def terminate(self, clock: Clock) -> None:
+    def terminate(self) -> None:
         """Terminate it, which Packer has done unless it was killed, so that its group can go."""
         try:
-            terminate(self.clients, (self.instance_id,) if self.instance_id else (), clock)
+            terminate(self.clients, (self.instance_id,) if self.instance_id else (), self.clock)
         except ClientError as error:
-            if error_code(error) != "InvalidInstanceID.NotFound":
+            if error_code(error) != NO_INSTANCE:
                 raise
 
     def _require_tokens(self, instance_id: str) -> None:
         """Require IMDSv2 (ModifyInstanceMetadataOptions in the EC2 API Reference)."""
+        ec2, required = self.clients("ec2"), {"HttpTokens": "required", "HttpEndpoint": "enabled"}
         with translated(f"requiring IMDSv2 of the build instance {instance_id}"):
-            self.clients("ec2").modify_instance_metadata_options(
-                InstanceId=instance_id, HttpTokens="required", HttpEndpoint="enabled"
+            once_known(
+                lambda: ec2.modify_instance_metadata_options(InstanceId=instance_id, **required),
+                NO_INSTANCE,
+                clock=self.clock,
             )

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from bake.owner import TAG, Owner
 from bake.subnet import Subnet
 from common.clients import Clients, error_code, translated
+from common.consistency import NO_GROUP, NO_INSTANCE, NO_KEY_PAIR, once_known
 from common.environment import Environment
 from common.errors import Refused
 from common.image_settings import ImageSettings
@@ -76,7 +77,7 @@ def fresh_instance(
     environment = spec.environment
     with translated(f"booting {spec.ami_id}"), ExitStack() as cleanup:
         access = create_access(clients, spec, clock, cleanup)
-        instance_id = _launch(clients, spec, access.group_id)
+        instance_id = _launch(clients, spec, access.group_id, clock)
         cleanup.callback(terminate, clients, (instance_id,), clock)
         address = _address(clients, instance_id, clock)
 
@@ -107,14 +108,19 @@ def create_access(clients: Clients, spec: InstanceSpec, clock: Clock, cleanup: E
 
 
 def terminate(clients: Clients, instance_ids: tuple[str, ...], clock: Clock) -> None:
-    """Terminate instances and wait for it, so that their security groups can be deleted."""
+    """Terminate instances and wait for it, so that their security groups can be deleted.
+
+    Raises ClientError when EC2 does not know one of them, even after a while.
+    """
     if not instance_ids:
         return
-    ec2 = clients("ec2")
-    ec2.terminate_instances(InstanceIds=list(instance_ids))
+    ec2, ids = clients("ec2"), list(instance_ids)
+    once_known(lambda: ec2.terminate_instances(InstanceIds=ids), NO_INSTANCE, clock=clock)
 
     def look() -> Seen[bool]:
-        states = _states(ec2.describe_instances(InstanceIds=list(instance_ids)))
+        states = _states(
+            once_known(lambda: ec2.describe_instances(InstanceIds=ids), NO_INSTANCE, clock=clock)
+        )
         return Seen(True if states == {"terminated"} else None, ", ".join(sorted(states)))
 
     wait_for(
@@ -139,7 +145,7 @@ def delete_group(clients: Clients, group_id: str, clock: Clock) -> None:
         except ClientError as error:
             if error_code(error) == "DependencyViolation":
                 return Seen(None, "still in use")
-            if error_code(error) != "InvalidGroup.NotFound":
+            if error_code(error) != NO_GROUP:
                 raise
         return Seen(True, "deleted")
 
@@ -190,24 +196,26 @@ def _create_group(clients: Clients, spec: InstanceSpec, clock: Clock, cleanup: E
     )
     cleanup.callback(delete_group, clients, group_id, clock)
     ranges = [{"CidrIp": str(cidr)} for cidr in spec.environment.network.operator_cidrs]
-    ec2.authorize_security_group_ingress(
-        GroupId=group_id,
-        IpPermissions=[{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": ranges}],
+    ssh = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": ranges}
+    once_known(
+        lambda: ec2.authorize_security_group_ingress(GroupId=group_id, IpPermissions=[ssh]),
+        NO_GROUP,
+        clock=clock,
     )
     return group_id
 
 
-def _launch(clients: Clients, spec: InstanceSpec, group_id: str) -> str:
+def _launch(clients: Clients, spec: InstanceSpec, group_id: str, clock: Clock) -> str:
     """Launch with only a private address and with IMDSv2; a shutdown terminates the instance."""
-    answer = clients("ec2").run_instances(
-        ImageId=spec.ami_id,
-        InstanceType=spec.settings.build_instance_type,
-        MinCount=1,
-        MaxCount=1,
-        KeyName=spec.name,
-        InstanceInitiatedShutdownBehavior="terminate",
-        MetadataOptions={"HttpTokens": "required"},
-        NetworkInterfaces=[
+    request = {
+        "ImageId": spec.ami_id,
+        "InstanceType": spec.settings.build_instance_type,
+        "MinCount": 1,
+        "MaxCount": 1,
+        "KeyName": spec.name,
+        "InstanceInitiatedShutdownBehavior": "terminate",
+        "MetadataOptions": {"HttpTokens": "required"},
+        "NetworkInterfaces": [
             {
                 "DeviceIndex": 0,
                 "AssociatePublicIpAddress": False,
@@ -215,7 +223,12 @@ def _launch(clients: Clients, spec: InstanceSpec, group_id: str) -> str:
                 "SubnetId": spec.subnet.subnet_id,
             }
         ],
-        TagSpecifications=[_tag_specification(kind, spec.tags) for kind in ("instance", "volume")],
+        "TagSpecifications": [
+            _tag_specification(kind, spec.tags) for kind in ("instance", "volume")
+        ],
+    }
+    answer = once_known(
+        lambda: clients("ec2").run_instances(**request), NO_GROUP, NO_KEY_PAIR, clock=clock
     )
     return str(answer["Instances"][0]["InstanceId"])
 
@@ -227,7 +240,7 @@ def _address(clients: Clients, instance_id: str, clock: Clock) -> str:
         try:
             answer = clients("ec2").describe_instances(InstanceIds=[instance_id])
         except ClientError as error:
-            if error_code(error) != "InvalidInstanceID.NotFound":
+            if error_code(error) != NO_INSTANCE:
                 raise
             return Seen(None, "not listed yet")
         instance = answer["Reservations"][0]["Instances"][0]

@@ -45,11 +45,13 @@ def wait_for(
     clock: Clock,
     seconds: float,
     every: float = 1.0,
+    growing: float = 1.0,
     hint: str = "",
     progress: Callable[[str], None] = lambda words: None,
 ) -> T:
     """Look every ``every`` seconds until a look has a value, and return it.
 
+    Each interval is ``growing`` times the one before.
     Raises TimedOut after ``seconds``, with ``what`` was awaited and what was last seen.
     """
     deadline = clock.now() + seconds
@@ -63,3 +65,4 @@ def wait_for(
                 f"{what}: not within {seconds:.0f} s; last seen: {seen.words}", hint=hint
             )
         clock.sleep(min(every, max(0.0, deadline - clock.now())))
+        every *= growing

@@ -11,7 +11,8 @@ from uuid import uuid4
 from botocore.exceptions import ClientError
 
 from common.clients import Clients, error_code, translated
-from common.errors import PipelineError
+from common.consistency import once_seen
+from common.waiting import Clock, Seen
 from common.worker_groups import ONLY_GROUP
 from deploy.release.template_content import TemplateContent, content_of, tag_list, template_data
 from node.contract import ENVIRONMENT_TAG, GROUP_TAG, ROLE_TAG, WORKER
@@ -87,24 +88,26 @@ def find_worker_templates(clients: Clients, environment: str) -> tuple[Template,
 
 
 def ensure_version(
-    clients: Clients, name: str, content: TemplateContent, tags: dict[str, str]
+    clients: Clients, name: str, content: TemplateContent, tags: dict[str, str], *, clock: Clock
 ) -> TemplateVersion:
-    """Return a version with this content: an existing one, or else a new one."""
+    """Return a version with this content: an existing one, or else a new one.
+
+    Raises TimedOut when EC2 does not show what was written.
+    """
     template = find_template(clients, name)
     found = template.version_with(content) if template else None
     if found:
         return found
     with translated(f"writing the launch template {name}"):
         _create(clients, name, content, None if template is None else template.id, tags)
-    template = find_template(clients, name)
-    found = template.version_with(content) if template else None
-    if template is None or found is None:
-        raise PipelineError(
-            f"the launch template {name} does not hold what was written: "
-            + _difference(template, content),
-            hint="deploy again; if this persists, delete the template's newest version",
-        )
-    return found
+
+    def look() -> Seen[TemplateVersion]:
+        template = find_template(clients, name)
+        found = template.version_with(content) if template else None
+        return Seen(found, "" if found else _difference(template, content))
+
+    what = f"the launch template {name} with what was written"
+    return once_seen(what, look, clock=clock, hint="deploy again")
 
 
 def make_default(clients: Clients, version: TemplateVersion) -> None:

@@ -62,6 +62,7 @@ class Resources:
                 self._environment.worker_template_of(group.name),
                 self._desired.worker_content(self.foundation, group),
                 self._desired.tags("worker", group.name),
+                clock=self._access.clock,
             )
         return self._workers[group.name]
 
@@ -82,6 +83,7 @@ class Resources:
             self._environment.head_template,
             self._desired.head_content(self.foundation),
             self._desired.tags("head"),
+            clock=self._access.clock,
         )
 
     @property

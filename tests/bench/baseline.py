@@ -110,7 +110,7 @@ class Baseline:
         template = find_template(self._clients, name)
         assert template, "there is no cluster"
         content = replace(template.versions[0].content, user_data=user_data(environment, role))
-        return ensure_version(self._clients, name, content.named(), {})
+        return ensure_version(self._clients, name, content.named(), {}, clock=SystemClock())
 
     def _launch_head(self, version: TemplateVersion) -> None:
         """Let the group launch one head of this version, in service as soon as it runs."""

@@ -58,7 +58,7 @@ def reported() -> list[str]:
 
 @pytest.fixture
 def output(clients: Clients, reported: list[str]) -> OutputHandler:
-    return OutputHandler(BuildInstance(clients), io.StringIO(), reported.append)
+    return OutputHandler(BuildInstance(clients, FakeClock()), io.StringIO(), reported.append)
 
 
 def test_every_variable_of_the_template_gets_a_value_and_no_other(tmp_path: Path) -> None:
@@ -204,9 +204,9 @@ def test_packer_gets_its_variables_in_a_file_and_its_output_is_kept(
     clients: Clients, tmp_path: Path, packer: FakePacker
 ) -> None:
     packer.lines = ["one", "two"]
-    spec = a_build_spec(tmp_path)
+    spec, clock = a_build_spec(tmp_path), FakeClock()
 
-    assert built(clients, spec) == "ami-1"
+    assert built(clients, spec, clock=clock) == "ami-1"
 
     assert packer.given
     template, options = packer.given
@@ -221,7 +221,7 @@ def test_packer_gets_its_variables_in_a_file_and_its_output_is_kept(
     assert {name: written[name] for name in spec.variables()} == spec.variables()
     log = (tmp_path / "packer.log").read_text()
     assert re.fullmatch(r" +\d+\.\d one\n +\d+\.\d two\n", log)
-    assert output.instance == BuildInstance(clients)
+    assert output.instance == BuildInstance(clients, clock)
 
 
 def test_a_current_packer_sets_up_its_build_instance_itself(

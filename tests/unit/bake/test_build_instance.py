@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from bake.owner import TAG, this_process
 from bake.subnet import resolve_subnet
 from common.clients import Clients
 from common.errors import PipelineError
+from tests.unit.answers import Answers, refused
 from tests.unit.bake.test_build import a_build_spec
 from tests.unit.localcloud.fakes import FakeClock
 
@@ -17,8 +19,8 @@ NAME = "raykiln-bake-worker-20261122120000"
 
 
 @pytest.fixture
-def build_instance(clients: Clients) -> BuildInstance:
-    return BuildInstance(clients)
+def build_instance(clients: Clients, clock: FakeClock) -> BuildInstance:
+    return BuildInstance(clients, clock)
 
 
 def test_key_pair_and_security_group_have_their_owner_from_the_start_and_go_in_the_end(
@@ -57,6 +59,26 @@ def test_imdsv2_is_required_as_soon_as_the_instance_is_named(
 
     (seen,) = clients("ec2").describe_instances()["Reservations"][0]["Instances"]
     assert seen["MetadataOptions"]["HttpTokens"] == "required"
+
+
+def test_an_instance_that_ec2_does_not_know_yet_is_set_up_and_terminated() -> None:
+    unknown = refused("InvalidInstanceID.NotFound")
+    gone = {"Reservations": [{"Instances": [{"State": {"Name": "terminated"}}]}]}
+    aws: Any = Answers(
+        modify_instance_metadata_options=[unknown, {}],
+        terminate_instances=[unknown, {}],
+        describe_instances=gone,
+    )
+    instance = BuildInstance(aws, FakeClock())
+
+    instance.handle_output("Instance ID: i-1")
+    instance.terminate()
+
+    assert [name for name, _ in aws.requests] == [
+        *["ec2:modify_instance_metadata_options"] * 2,
+        *["ec2:terminate_instances"] * 2,
+        "ec2:describe_instances",
+    ]
 
 
 def test_an_instance_that_cannot_require_imdsv2_is_an_error(build_instance: BuildInstance) -> None:

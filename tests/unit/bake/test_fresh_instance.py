@@ -1,7 +1,7 @@
 """A fresh instance is private, and removed afterwards in every case."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -166,7 +166,7 @@ def tagged(*kinds: str) -> list[dict[str, Any]]:
 def test_it_is_launched_in_its_subnet_with_a_private_address_and_imdsv2(tmp_path: Path) -> None:
     aws: Any = Answers(run_instances={"Instances": [{"InstanceId": "i-1"}]})
 
-    assert module._launch(aws, a_spec(tmp_path), "sg-1") == "i-1"
+    assert module._launch(aws, a_spec(tmp_path), "sg-1", FakeClock()) == "i-1"
 
     assert aws.requests == [
         (
@@ -308,6 +308,43 @@ def test_instances_are_terminated_together_and_awaited() -> None:
         *[("ec2:describe_instances", ids)] * 2,
     ]
     assert clock.now() - began == 0.5
+
+
+def test_what_ec2_does_not_know_yet_is_made_and_removed_all_the_same(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ "Eventual consistency in the Amazon EC2 API", its developer guide."""
+    ec2, unknown = (
+        bench.clients("ec2"),
+        {
+            "authorize_security_group_ingress": "InvalidGroup.NotFound",
+            "run_instances": "InvalidKeyPair.NotFound",
+            "describe_instances": "InvalidInstanceID.NotFound",
+            "terminate_instances": "InvalidInstanceID.NotFound",
+        },
+    )
+    left = dict.fromkeys(unknown, 2)
+
+    def slow(name: str) -> Callable[..., Any]:
+        call = getattr(ec2, name)
+
+        def asked(**request: Any) -> Any:
+            if left[name]:
+                left[name] -= 1
+                raise refused(unknown[name])
+            return call(**request)
+
+        return asked
+
+    with monkeypatch.context() as patch:
+        for name in unknown:
+            patch.setattr(ec2, name, slow(name))
+        with bench.boot():
+            left["describe_instances"] = 2
+
+    assert set(left.values()) == {0}
+    assert len(bench.instances()) == 1
+    assert bench.is_clean()
 
 
 def test_an_instance_that_does_not_terminate_is_named() -> None:

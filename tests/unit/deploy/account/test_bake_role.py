@@ -135,7 +135,7 @@ def packer_1_6_6_builds(
     spec = replace(
         a_build_spec(folder, WantedImage("head")), environment=account.environment, subnet=subnet
     )
-    said = BuildInstance(clients)
+    said = BuildInstance(clients, clock)
     with access_variables(clients, spec, clock) as access:
         answer = ec2.run_instances(
             **launch(base.ami_id, account),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from common.errors import PipelineError
+from common.errors import PipelineError, TimedOut
 from deploy.cluster.launch_template import (
     Template,
     TemplateVersion,
@@ -18,6 +18,7 @@ from deploy.cluster.launch_template import (
 from deploy.release.template_content import TemplateContent, template_data
 from tests.unit.answers import Answers, refused
 from tests.unit.deploy.builders import a_desired_state, a_foundation, a_group
+from tests.unit.localcloud.fakes import FakeClock
 
 NAME = "ray-worker-dev"
 GONE = refused("InvalidLaunchTemplateName.NotFoundException")
@@ -95,7 +96,9 @@ def test_a_version_that_exists_is_not_written_again() -> None:
     there = versions(version(2, OTHER), version(1, CONTENT))
     aws: Any = Answers(describe_launch_template_versions=there)
 
-    assert ensure_version(aws, NAME, CONTENT, {}) == TemplateVersion("lt-1", 1, CONTENT)
+    assert ensure_version(aws, NAME, CONTENT, {}, clock=FakeClock()) == TemplateVersion(
+        "lt-1", 1, CONTENT
+    )
     assert len(aws.requests) == 1
 
 
@@ -105,7 +108,7 @@ def test_a_template_that_is_missing_is_created_with_its_tags() -> None:
         create_launch_template={},
     )
 
-    assert ensure_version(aws, NAME, CONTENT, {"b": "2", "a": "1"}).number == 1
+    assert ensure_version(aws, NAME, CONTENT, {"b": "2", "a": "1"}, clock=FakeClock()).number == 1
 
     name, request = aws.requests[1]
     assert name == "ec2:create_launch_template"
@@ -126,7 +129,7 @@ def test_other_content_becomes_a_new_version() -> None:
         create_launch_template_version={},
     )
 
-    assert ensure_version(aws, NAME, CONTENT, {}).number == 2
+    assert ensure_version(aws, NAME, CONTENT, {}, clock=FakeClock()).number == 2
 
     name, request = aws.requests[1]
     assert name == "ec2:create_launch_template_version"
@@ -146,17 +149,35 @@ def test_other_content_becomes_a_new_version() -> None:
     ],
 )
 def test_what_was_written_and_is_not_there_is_an_error(after: Any, difference: str) -> None:
-    aws: Any = Answers(describe_launch_template_versions=[GONE, after], create_launch_template={})
+    aws: Any = Answers(
+        describe_launch_template_versions=[GONE, *[after] * 6], create_launch_template={}
+    )
 
-    with pytest.raises(PipelineError) as raised:
-        ensure_version(aws, NAME, CONTENT, {})
+    with pytest.raises(TimedOut) as raised:
+        ensure_version(aws, NAME, CONTENT, {}, clock=FakeClock())
 
     assert raised.value.message == (
-        f"the launch template {NAME} does not hold what was written: {difference}"
+        f"the launch template {NAME} with what was written: not within 60 s; "
+        f"last seen: {difference}"
     )
-    assert raised.value.hint == (
-        "deploy again; if this persists, delete the template's newest version"
+    assert raised.value.hint == "deploy again"
+
+
+@pytest.mark.parametrize("stale", [GONE, versions(version(1, OTHER))])
+def test_a_version_that_ec2_does_not_show_yet_is_waited_for(stale: Any) -> None:
+    """ "Eventual consistency in the Amazon EC2 API", its developer guide."""
+    clock = FakeClock()
+    began = clock.now()
+    there = versions(version(1, OTHER), version(2, CONTENT))
+    aws: Any = Answers(
+        describe_launch_template_versions=[versions(version(1, OTHER)), stale, stale, there],
+        create_launch_template_version={},
     )
+
+    assert ensure_version(aws, NAME, CONTENT, {}, clock=clock).number == 2
+
+    assert clock.now() - began == 2 + 4
+    assert [name for name, _ in aws.requests].count("ec2:create_launch_template_version") == 1
 
 
 def test_a_version_becomes_the_default_by_its_number() -> None:
