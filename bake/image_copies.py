@@ -24,7 +24,8 @@ VERIFIED = "raykiln:verified"
 PENDING, USABLE = "pending", ("available", "disabled")
 # A copy to another region takes minutes for a few GiB, and longer where many run: best effort, says
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/CopyingAMIs.html
-COPY_SECONDS = 4 * 3600.0
+# Less than the four hours of the bake role's session, so that what was shared can be taken back.
+COPY_SECONDS = 3.5 * 3600
 EVERY = 5.0
 LONGEST_NAME = 128  # CopyImage, Name
 

@@ -190,11 +190,10 @@ def copied(
     """Copy what is not here, with all that is known of it; return the images that are here then.
 
     There is a line for each image. What was shared is shared no more afterwards, also when a copy
-    has failed. Raises PipelineError, with all that failed, and TimedOut while EC2 still copies.
+    has failed, or none could begin. Raises PipelineError, with all that failed, and TimedOut while
+    EC2 still copies.
     """
-    _share(clients, plan, clock, lines)
-    found = {one: plan.copy_of(one) for one in plan.wanted}
-    ids = {one: copy.ami_id if copy else _begin(clients, plan, one) for one, copy in found.items()}
+    ids = _begun(clients, plan, clock, lines)
     lines_of = {ids[one]: str(one) for one in plan.incomplete}
     failed = wait_for_copies(clients, lines_of, clock=clock, lines=lines) if lines_of else ()
     _stop_sharing(plan)
@@ -211,6 +210,24 @@ def copied(
         one: image_by_id(clients, ami_id) if one in plan.incomplete else here[ami_id]
         for one, ami_id in ids.items()
     }
+
+
+def _begun(clients: Clients, plan: Copying, clock: Clock, lines: Lines) -> dict[WantedImage, str]:
+    """Begin to copy what is not here; return the ids of all copies."""
+    found = {one: plan.copy_of(one) for one in plan.wanted}
+    ids = {one: copy.ami_id for one, copy in found.items() if copy}
+    under_way = any(copy and copy.state == PENDING for copy in found.values())
+    try:
+        _share(clients, plan, clock, lines)
+        for one in plan.wanted:
+            if one not in ids:
+                ids[one] = _begin(clients, plan, one)
+                under_way = True
+    except PipelineError:
+        if not under_way:  # or EC2 could not complete it; the next promotion goes on from there
+            _stop_sharing(plan)
+        raise
+    return ids
 
 
 def _share(clients: Clients, plan: Copying, clock: Clock, lines: Lines) -> None:

@@ -11,6 +11,9 @@ import pytest
 import yaml
 
 from bake import documents, files
+from bake.image_copies import COPY_SECONDS
+from deploy.account.desired_account import TEMPLATE as ACCOUNT
+from localcloud.patches.cloudformation.template import parse
 
 FOLDER = Path(__file__).resolve().parents[2] / ".github/workflows"
 WORKFLOWS = sorted(FOLDER.glob("*.yml"))
@@ -51,6 +54,24 @@ def test_a_role_is_assumed_for_longer_than_the_job_may_take(path: Path) -> None:
             if step.get("uses", "").startswith("aws-actions/configure-aws-credentials@")
         ]
         assert all(job["timeout-minutes"] * 60 <= seconds <= 43_200 for seconds in sessions)
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_no_session_is_longer_than_its_role_allows(path: Path) -> None:
+    roles = parse(ACCOUNT.read_text())["Resources"]
+    for job in workflow(path)["jobs"].values():
+        for step in job.get("steps", []):
+            given = step.get("with", {})
+            if "role-duration-seconds" in given:
+                role = "BakeRole" if "BAKE_ROLE" in given["role-to-assume"] else "DeployRole"
+                longest = roles[role]["Properties"]["MaxSessionDuration"]
+                assert given["role-duration-seconds"] <= longest
+
+
+def test_a_promotion_has_time_for_its_copies() -> None:
+    (job,) = workflow(FOLDER / "promote.yml")["jobs"].values()
+
+    assert job["timeout-minutes"] * 60 - COPY_SECONDS >= 900
 
 
 def test_deploys_and_rollbacks_of_an_environment_take_turns_and_none_is_cut_off() -> None:

@@ -1,6 +1,6 @@
 """Promotion to another account or region copies images, with all that is known of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,9 +11,12 @@ from moto.kms.models import kms_backends
 from bake.attestations import lacking, read_attestations
 from bake.catalog import image_by_id
 from bake.channels import read_channel
+from bake.image_copies import Copy as Copied
+from bake.image_copies import Wanted, start_copy
 from bake.image_files import COPY, Kept, read_inventory
 from bake.statements import attest_drills
-from common.errors import PipelineError, Refused
+from common.clients import Clients
+from common.errors import PipelineError, Refused, Unanswered
 from deploy.release.config_bucket import point_to_release
 from deploy.release.promotion import plan_promotion, plan_way_back, promote, with_copies
 from localcloud.account import ACCOUNT, REGION, SECOND_ACCOUNT, SECOND_REGION
@@ -277,6 +280,31 @@ def test_a_copy_that_failed_is_named_and_made_anew_and_nothing_stays_shared(
     (copy,) = there.copies()[ids[HEAD]]
     assert copy not in first[ids[HEAD]]
     assert read_channel(there.owner, "prod", (HEAD,))[HEAD].ami_id == copy
+
+
+@pytest.mark.parametrize(("refused", "stays"), [(1, False), (2, True)])
+def test_what_could_not_be_begun_stays_shared_only_while_another_copy_is_under_way(
+    make: Make, monkeypatch: pytest.MonkeyPatch, refused: int, stays: bool
+) -> None:
+    there, begun = make(), list[str]()
+    ids = there.bake()
+
+    def begin(clients: Clients, wanted: Wanted, earlier: Iterable[Copied]) -> str:
+        begun.append(wanted.original.ami_id)
+        if len(begun) == refused:
+            raise Unanswered("ResourceLimitExceeded", hint="promote again later")
+        return start_copy(clients, wanted, earlier)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("deploy.release.copying.start_copy", begin)
+        with pytest.raises(Unanswered, match="ResourceLimitExceeded"):
+            there.promote(there.owner)
+    assert [bool(shares(ami_id)[0]) for ami_id in ids.values()] == [stays, stays]
+    assert bool(shares(ids[HEAD])[1]) is stays
+
+    there.promote(there.owner)
+
+    assert [shares(ami_id) for ami_id in ids.values()] == [([], set(), [])] * 2
 
 
 def test_drills_that_passed_later_are_carried_to_the_copy(make: Make) -> None:
