@@ -1,5 +1,6 @@
 """The names of the roles that the stacks of an environment's account create. Pure: no AWS."""
 
+from common.aws_rules import partition_of
 from common.environment import Environment
 
 # The path of all that they create; no policy of the deploy role reaches below it.
@@ -29,10 +30,3 @@ def source_role_arn(environment: Environment) -> str:
 def account_arn(environment: Environment, rest: str) -> str:
     """Return the ARN of something that IAM has in an environment's account."""
     return f"arn:{partition_of(environment.region)}:iam::{environment.account_id}:{rest}"
-
-
-def partition_of(region: str) -> str:
-    """Return a region's partition: docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html."""
-    if region.startswith("cn-"):
-        return "aws-cn"
-    return "aws-us-gov" if region.startswith("us-gov-") else "aws"

@@ -1,4 +1,4 @@
-"""AWS's published rules for names and tags. Pure: no AWS.
+"""AWS's published rules for names, ARNs and tags. Pure: no AWS.
 
 A name that breaks one would be refused minutes later, by a stack that is rolled back.
 """
@@ -154,6 +154,13 @@ TAG_KEY = re.compile(r"(?!\.{1,2}$)(?!_index$)[A-Za-z0-9+\-=.,_:@]+")
 TAG_VALUE = re.compile(r"[\w\s.:/=+\-@]*")
 # aws: is AWS's; the others are written on nodes by Raykiln and by Ray's autoscaler.
 RESERVED_KEYS = re.compile(r"(?i:aws:).*|raykiln:.*|ray-.*|Name")
+
+
+def partition_of(region: str) -> str:
+    """Return a region's partition: docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html."""
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
 
 
 def tag_mistakes(tags: Mapping[str, str]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from common.aws_rules import DOMAIN, ENVIRONMENT, HOSTED_ZONE_ID, follows
+from common.aws_rules import DOMAIN, ENVIRONMENT, HOSTED_ZONE_ID, follows, partition_of
 from common.nodes import Access, Volume
 from common.table import Table, Text, like
 from common.worker_groups import InstanceType
@@ -153,7 +153,8 @@ class Metrics(Table):
         found = re.fullmatch(WORKSPACE, self.remote_write)
         if not found:
             return ""
-        return f"arn:aws:aps:{found['region']}:{account_id}:workspace/{found['id']}"
+        region = found["region"]
+        return f"arn:{partition_of(region)}:aps:{region}:{account_id}:workspace/{found['id']}"
 
 
 class Limits(Table):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
-from common.account_roles import partition_of
+from common.aws_rules import partition_of
 from common.environment import Environment
 from common.errors import Refused
 from deploy.foundation.body import template_body

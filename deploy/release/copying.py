@@ -30,7 +30,8 @@ from bake.image_files import Kept, carry_files, uncarried
 from bake.image_sharing import read_originals, share, stop_sharing, unshareable
 from bake.statements import attest_copy
 from bake.wanted import WantedImage
-from common.account_roles import partition_of, role_arn
+from common.account_roles import role_arn
+from common.aws_rules import partition_of
 from common.clients import Clients, translated
 from common.environment import Environment
 from common.errors import Denied, PipelineError, Refused

@@ -168,6 +168,14 @@ def tasks_in(path: Path) -> list[ast.FunctionDef]:
     ]
 
 
+@pytest.mark.parametrize("package", ["node", "common", "documents", "bake", "deploy"])
+def test_no_arn_is_made_for_one_partition_only(package: str) -> None:
+    """China's and GovCloud's ARNs begin otherwise: common/aws_rules.py."""
+    made = [path.name for path in modules(package) if re.search(r"f[\"']arn:aws", path.read_text())]
+
+    assert made == []
+
+
 def test_a_task_is_short() -> None:
     lengths = {
         f"{dotted(path)}.{task.name}": (task.end_lineno or 0) - task.lineno + 1

@@ -20,11 +20,14 @@ def test_without_a_table_nothing_is_sent_anywhere() -> None:
     assert Metrics().workspace_arn("123456789012") == ""
 
 
-def test_a_workspace_is_of_its_own_region_and_this_account() -> None:
-    found = Metrics(remote_write=WORKSPACE)
+@pytest.mark.parametrize(
+    ("region", "partition"), [("eu-west-1", "aws"), ("us-gov-west-1", "aws-us-gov")]
+)
+def test_a_workspace_is_of_its_own_region_and_this_account(region: str, partition: str) -> None:
+    found = Metrics(remote_write=WORKSPACE.replace("eu-west-1", region))
 
     assert found.workspace_arn("123456789012") == (
-        "arn:aws:aps:eu-west-1:123456789012:workspace/ws-0a1b-2c"
+        f"arn:{partition}:aps:{region}:123456789012:workspace/ws-0a1b-2c"
     )
 
 
