@@ -16,6 +16,7 @@ from common.environment import Environment
 from common.errors import Refused
 from deploy.release.config_bucket import current_release, find_release
 from deploy.release.rollout_journal import Journal, previous_release_id, read_journals
+from node.contract import ENVIRONMENT_TAG
 
 LIVE = ["pending", "running", "stopping", "stopped"]
 Use = tuple[str, str]  # an image, and what it is used for
@@ -103,7 +104,7 @@ def _uses(
     for name, entries in histories.items():
         yield entries[0].ami_id, f"in the channel {name.removeprefix(f'{ROOT}/')}"
     yield from _releases(clients, environment, retention, now)
-    yield from _launch_templates(clients("ec2"))
+    yield from _launch_templates(clients, retention)
     yield from _launch_configurations(clients("autoscaling"))
     for settings in (environment.image, *environment.images.values()):
         for ami_id in (settings.head_id, settings.worker_id):
@@ -119,17 +120,49 @@ def _instances(ec2: Any) -> Iterator[Use]:
                 yield instance["ImageId"], f"instance {instance['InstanceId']}, {state}"
 
 
-def _launch_templates(ec2: Any) -> Iterator[Use]:
-    """Yield the images of every version, whoever's template it is."""
-    pages = ec2.get_paginator("describe_launch_templates").paginate()
-    names = [one["LaunchTemplateName"] for page in pages for one in page["LaunchTemplates"]]
+def _launch_templates(clients: Clients, retention: Retention) -> Iterator[Use]:
+    """Yield the images of the versions that may be launched from; of other people's, of every one.
+
+    A deploy and a rollback find or write the version that their release needs, and make it the
+    default, so that older ones of ours stand for nothing. Some stay for what other environments go
+    back to, whose releases are not read: those of the newest images, one more than are kept.
+    """
+    ec2, named = clients("ec2"), set(versions_of_groups(clients("autoscaling")))
     versions = ec2.get_paginator("describe_launch_template_versions")
-    for name in names:
-        for page in versions.paginate(LaunchTemplateName=name):
-            for version in page["LaunchTemplateVersions"]:
-                number = version["VersionNumber"]
-                ami_id = version["LaunchTemplateData"].get("ImageId", "")
-                yield ami_id, f"version {number} of the launch template {name}"
+    for page in ec2.get_paginator("describe_launch_templates").paginate():
+        for template in page["LaunchTemplates"]:
+            name = template["LaunchTemplateName"]
+            found = [
+                (int(one["VersionNumber"]), str(one["LaunchTemplateData"].get("ImageId", "")))
+                for versions_page in versions.paginate(LaunchTemplateName=name)
+                for one in versions_page["LaunchTemplateVersions"]
+            ]
+            found.sort(reverse=True)
+            stay = set(list(dict.fromkeys(ami_id for _, ami_id in found))[: retention.count + 1])
+            for number, ami_id in found:
+                known = {(key, str(number)) for key in (name, template["LaunchTemplateId"])}
+                if (
+                    not any(tag["Key"] == ENVIRONMENT_TAG for tag in template.get("Tags", ()))
+                    or number == template["DefaultVersionNumber"]
+                    or ami_id in stay
+                    or known & named
+                ):
+                    yield ami_id, f"version {number} of the launch template {name}"
+
+
+def versions_of_groups(autoscaling: Any) -> Iterator[tuple[str, str]]:
+    """Yield the launch templates, by name or id, and the versions that groups launch from."""
+    for page in autoscaling.get_paginator("describe_auto_scaling_groups").paginate():
+        for group in page["AutoScalingGroups"]:
+            mixed = group.get("MixedInstancesPolicy", {}).get("LaunchTemplate", {})
+            for one in (
+                group.get("LaunchTemplate"),
+                mixed.get("LaunchTemplateSpecification"),
+                *(each.get("LaunchTemplateSpecification") for each in mixed.get("Overrides", ())),
+            ):
+                for key in ("LaunchTemplateId", "LaunchTemplateName"):
+                    if one and key in one:
+                        yield one[key], one.get("Version", "$Default")
 
 
 def _launch_configurations(autoscaling: Any) -> Iterator[Use]:

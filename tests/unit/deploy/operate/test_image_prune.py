@@ -1,5 +1,6 @@
 """Pruning: what nothing needs goes with its snapshot; what anything may need stays, with why."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,11 +16,12 @@ from bake.wanted import WantedImage
 from common.clients import Clients
 from common.errors import PipelineError, Refused
 from deploy.operate.image_prune import Prune, plan_prune, prune
-from deploy.operate.image_uses import Retention, retention_of
+from deploy.operate.image_uses import Retention, retention_of, versions_of_groups
 from deploy.operate.stored_files import stored_files
 from deploy.release.config_bucket import point_to_release, release_document, store_document
 from deploy.release.rollout_journal import begin_journal, write_journal
 from localcloud.world import World
+from tests.unit.answers import Answers
 from tests.unit.bake.conftest import register
 from tests.unit.bake.test_leftovers import DEAD, a_bake
 from tests.unit.deploy.builders import ACCOUNT, REGION, a_release, an_environment
@@ -119,7 +121,85 @@ def test_the_image_of_an_instance_stays(
     assert going(clients) == [old]
 
 
-def test_the_image_of_any_version_of_a_launch_template_stays(clients: Clients, old: str) -> None:
+def launched_from(clients: Clients, name: str, images: list[str]) -> str:
+    """Make an environment's launch template with a version for each image; return its id."""
+    ec2, tags = clients("ec2"), [{"Key": "raykiln:environment", "Value": "prod"}]
+    first, *others = [{"ImageId": ami_id} for ami_id in images]
+    made = ec2.create_launch_template(
+        LaunchTemplateName=name,
+        LaunchTemplateData=first,
+        TagSpecifications=[{"ResourceType": "launch-template", "Tags": tags}],
+    )["LaunchTemplate"]
+    for data in others:
+        ec2.create_launch_template_version(LaunchTemplateName=name, LaunchTemplateData=data)
+    return str(made["LaunchTemplateId"])
+
+
+def test_of_an_environment_s_launch_template_the_default_and_the_newest_images_stay(
+    clients: Clients,
+) -> None:
+    heads = [baked(clients) for _ in range(6)]
+    # The last image was deployed twice, with other settings.
+    launched_from(clients, "ray-head-prod", [*heads, heads[5]])
+
+    # Version 1 is the default, as after a rollback to it.
+    assert set(going(clients)) == {heads[1], heads[2], heads[3]}
+    assert why(clients, heads[4]) == "version 5 of the launch template ray-head-prod"
+    clients("ec2").modify_launch_template(LaunchTemplateName="ray-head-prod", DefaultVersion="4")
+    assert set(going(clients)) == {heads[0], heads[1], heads[2]}
+    assert set(going(clients, retention=Retention(3, 30, 30))) == {heads[0], heads[1]}
+
+
+def test_the_version_that_a_group_launches_from_stays(clients: Clients) -> None:
+    heads = [baked(clients) for _ in range(5)]
+    template = launched_from(clients, "ray-head-prod", heads)
+    clients("autoscaling").create_auto_scaling_group(
+        AutoScalingGroupName="ray-head-asg-prod",
+        MinSize=0,
+        MaxSize=0,
+        VPCZoneIdentifier=clients("ec2").describe_subnets()["Subnets"][0]["SubnetId"],
+        LaunchTemplate={"LaunchTemplateId": template, "Version": "3"},
+    )
+
+    assert going(clients) == [heads[1]]
+    assert why(clients, heads[2]) == "version 3 of the launch template ray-head-prod"
+
+
+def test_groups_name_versions_in_policies_of_mixed_instances_too() -> None:
+    policy = {
+        "LaunchTemplate": {
+            "LaunchTemplateSpecification": {"LaunchTemplateId": "lt-1", "Version": "3"},
+            "Overrides": [
+                {"InstanceType": "m6i.large"},
+                {"LaunchTemplateSpecification": {"LaunchTemplateName": "arm", "Version": "7"}},
+            ],
+        }
+    }
+    groups = [{"MixedInstancesPolicy": policy}, {"LaunchConfigurationName": "theirs"}]
+    aws: Any = Answers(describe_auto_scaling_groups={"AutoScalingGroups": groups})
+
+    assert set(versions_of_groups(aws("autoscaling"))) == {("lt-1", "3"), ("arm", "7")}
+
+
+def test_what_was_deployed_long_ago_goes_and_a_rollback_has_all_it_needs(
+    clients: Clients,
+) -> None:
+    """A rollback goes to the release before, which names images and no version."""
+    heads = [baked(clients) for _ in range(5)]
+    launched_from(clients, f"ray-head-{DEV.name}", heads)
+    clients("ec2").modify_launch_template(
+        LaunchTemplateName=f"ray-head-{DEV.name}", DefaultVersion="5"
+    )
+    a_rollout_to(clients, heads[0], 100)
+    a_rollout_to(clients, heads[4], 90, current=True)
+
+    assert set(going(clients)) == {heads[1], heads[2]}
+    assert re.fullmatch(r"of the release \w+ of dev", why(clients, heads[0]))
+
+
+def test_the_image_of_any_version_of_another_s_launch_template_stays(
+    clients: Clients, old: str
+) -> None:
     ec2 = clients("ec2")
     ec2.create_launch_template(LaunchTemplateName="theirs", LaunchTemplateData={"ImageId": old})
     ec2.create_launch_template_version(
