@@ -39,6 +39,8 @@ from common.table import Table, Text, like
 from common.worker_groups import ONLY_GROUP, WorkerGroup, named_groups
 
 FOLDER = REPOSITORY / "environments"
+# What follows an environment's name in those of its other stacks, buckets and queues.
+SUFFIXES = ("-account", "-bakes", "-copies", "-dead-letters", "-failed-events", "-nodes")
 PROMETHEUS = "prometheus"  # Debian's and Ubuntu's package
 DEFAULT_ENV = os.environ.get("RAYKILN_ENV", "local")
 
@@ -332,11 +334,14 @@ class Environment(Table):
 def load_environment(name: str, folder: Path = FOLDER) -> Environment:
     """Read and validate ``folder/name.toml``.
 
-    Raises Refused when there is no such file, when it is not TOML, and with all its mistakes, each
-    with its key, when it is not a complete and consistent environment.
+    Raises Refused when there is no such file, when it is not TOML, with all its mistakes, each
+    with its key, when it is not a complete and consistent environment, and when another one has
+    resources of the same names.
     """
     path = folder / f"{name}.toml"
-    return environment_from(_parsed(path, name, folder), path)
+    found = environment_from(_parsed(path, name, folder), path)
+    _refuse_names_of_another(found, folder)
+    return found
 
 
 def environment_from(content: dict[str, Any], path: Path) -> Environment:
@@ -357,6 +362,25 @@ def _refusal(path: Path, mistakes: list[str]) -> Refused:
         f"{path}: {len(lines)} mistake{'s' if len(lines) > 1 else ''}\n" + "\n".join(lines),
         hint=f"correct {path.name}; environments/examples/ has complete files",
     )
+
+
+def _refuse_names_of_another(found: Environment, folder: Path) -> None:
+    """Of prod and prod-nodes in one account, one would deploy over the other's stack."""
+    for suffix in SUFFIXES:
+        for other in (f"{found.name}{suffix}", found.name.removesuffix(suffix)):
+            path = folder / f"{other}.toml"
+            if other == found.name or not path.is_file():
+                continue
+            content = _parsed(path, other, folder)
+            if (content.get("account_id"), content.get("region")) == (
+                found.account_id,
+                found.region,
+            ):
+                raise Refused(
+                    f"{found.name}.toml and {other}.toml: what is called {suffix} of one would "
+                    "have the name of the other's",
+                    hint="give the file of the one that is not deployed yet another name",
+                )
 
 
 def _parsed(path: Path, name: str, folder: Path) -> dict[str, Any]:

@@ -37,6 +37,39 @@ def refusal(folder: Path, text: str) -> str:
     return str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("prod", "prod-nodes"),
+        ("prod-nodes", "prod"),
+        ("prod-account", "prod"),
+        ("prod", "prod-bakes"),
+        ("prod-dead-letters", "prod"),
+    ],
+)
+def test_two_environments_whose_resources_would_have_one_name_are_refused(
+    tmp_path: Path, one: str, other: str
+) -> None:
+    (tmp_path / f"{one}.toml").write_text(COMPLETE)
+    assert load_environment(one, tmp_path).name == one
+
+    (tmp_path / f"{other}.toml").write_text(COMPLETE)
+    with pytest.raises(Refused, match=rf"^{one}\.toml and {other}\.toml: ") as refused:
+        load_environment(one, tmp_path)
+    assert refused.value.hint == "give the file of the one that is not deployed yet another name"
+
+    (tmp_path / f"{other}.toml").write_text(COMPLETE.replace("111122223333", "444455556666"))
+    assert load_environment(one, tmp_path).name == one
+
+
+def test_environments_whose_names_only_begin_alike_stand_beside_each_other(tmp_path: Path) -> None:
+    for name in ("prod", "prod-eu"):
+        (tmp_path / f"{name}.toml").write_text(COMPLETE)
+
+    assert load_environment("prod", tmp_path).stack == "raykiln-prod"
+    assert load_environment("prod-eu", tmp_path).stack == "raykiln-prod-eu"
+
+
 def test_names_are_derived_from_the_environment_s_name(tmp_path: Path) -> None:
     (tmp_path / "dev.toml").write_text(COMPLETE)
 
