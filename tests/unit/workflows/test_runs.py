@@ -55,7 +55,7 @@ def test_each_job_assumes_its_role_for_as_long_as_it_may_take(clone: Clone) -> N
     assert done.of("assume") == [
         f"assume {BAKE_ROLE} us-east-1 7200",
         f"assume {DEPLOY_ROLE} us-east-1 21600",
-        f"assume {BAKE_ROLE} us-east-1 3600",
+        f"assume {BAKE_ROLE} us-east-1 14400",
         f"assume {DEPLOY_ROLE} us-east-1 21600",
     ]
 
