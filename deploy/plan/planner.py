@@ -258,9 +258,9 @@ def _terminate_unwanted(
     heads = unwanted(state.group, desired.head_count, chain.head_version, leader)
     if not heads:
         return ()
-    names = ", ".join(member.instance_id for member in heads)
+    ids = tuple(member.instance_id for member in heads)
     why = "stale, in the place of new ones" if heads[-1].serves else "stale, never in service"
-    return (TerminateHeads(f"head {names}", why, "-", "unwanted"),)
+    return (TerminateHeads(f"head {', '.join(ids)}", why, "-", "unwanted", ids),)
 
 
 def _update_autoscaler(

@@ -105,10 +105,12 @@ class TerminateHeads(Step):
     """Terminate heads that are not needed any more.
 
     ``which``: stale heads that were never in service or leave no room for others; stale or surplus
-    heads, but not the leader; or the stale leader itself, before its successor exists.
+    heads, but not the leader; or the stale leader itself, before its successor exists. ``ids``: the
+    unwanted ones, which go even if they have come into service since.
     """
 
     which: Literal["unwanted", "stale or surplus", "leader"]
+    ids: tuple[str, ...] = ()
     kind: ClassVar[str] = "terminate-heads"
 
 

@@ -34,11 +34,13 @@ def _chosen(
     step: TerminateHeads, group: HeadGroup, leader: str, *, version: int, count: int
 ) -> list[Member]:
     stale = group.stale(version)
+    others = [m for m in stale if m.instance_id != leader]
     if step.which == "leader":
         return [m for m in stale if m.instance_id == leader]
     if step.which == "unwanted":
-        return list(unwanted(group, count, version, leader))
-    others = [m for m in stale if m.instance_id != leader]
+        leads = any(m.instance_id == leader for m in group.serving)
+        meant = [m for m in others if leads and m.instance_id in step.ids]
+        return list(dict.fromkeys((*meant, *unwanted(group, count, version, leader))))
     surplus = len(group.living) - len(others) - count
     fresh = [m for m in group.fresh(version) if m.instance_id != leader]
     return [*others, *fresh[: max(0, surplus)]]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from common.errors import Unanswered
 from common.progress import Progress, Silent
 from deploy.release.release import Release
 from deploy.release.rollout_journal import Journal
@@ -147,6 +148,28 @@ class AtStep(Silent):
             self.act()
 
 
+@pytest.mark.parametrize("step", ["group ray-head-asg-dev", "head i-"])
+def test_a_stale_head_that_comes_into_service_meanwhile_takes_no_standbys_place(
+    single: Cluster, step: str
+) -> None:
+    with pytest.raises(Unanswered):
+        carried_out(with_heads(single, "m6i.xlarge"), AtStep("wait for the new head", stop))
+    head = single.environment.head.model_copy(update={"standby": 1})
+    wanted = Cluster(single.cloud, single.environment.model_copy(update={"head": head}))
+
+    def await_service() -> None:
+        """Have the head that the plan wants to end come into service first."""
+        single.cloud.clock.until(
+            lambda: ("m6i.xlarge", "InService") in heads(single), 600.0, "the stale head serves"
+        )
+
+    assert ("m6i.xlarge", "InService") not in heads(single)
+    carried_out(wanted, AtStep(step, await_service))
+
+    assert heads(wanted) == [("m6i.large", "InService")] * 2
+    assert wanted.prepare().rollout.plan.is_empty
+
+
 def test_a_worker_of_another_release_that_is_launched_after_the_plan_is_replaced(
     single: Cluster,
 ) -> None:
@@ -180,3 +203,8 @@ def carried_out(
 def die() -> None:
     """End as by kill -9."""
     raise Killed
+
+
+def stop() -> None:
+    """End as at a call that AWS does not answer."""
+    raise Unanswered("as the test wants it")
