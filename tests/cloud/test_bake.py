@@ -22,6 +22,7 @@ from bake.image_tree import SCRIPT
 from bake.tree import Exceptions, Tree, compare, parse_tree
 from localcloud import base_image
 from tests.cloud.harness import REPOSITORY, Cloud, eventually, require_machines, running_cloud
+from tests.marks import THOROUGH_ONLY
 
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "docs")
 BROKEN = "#!/usr/bin/env bash\necho 'FAILED this provisioner was broken by a test'\nexit 3\n"
@@ -402,6 +403,7 @@ def debian_13(tmp_path: Path) -> Iterator[Cloud]:
             yield here
 
 
+@THOROUGH_ONLY
 def test_an_image_of_another_base_holds_what_that_has_and_ours(
     debian_13: Cloud, tmp_path: Path
 ) -> None:
