@@ -13,6 +13,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from bake.build import build_image
 from bake.build_types import check_build_types
@@ -41,6 +42,7 @@ from bake.wanted import WantedImage
 from common.checkout import REPOSITORY
 from common.errors import PipelineError
 from common.progress import Say
+from common.signals import handled
 
 
 @dataclass(frozen=True)
@@ -207,11 +209,8 @@ def commit(repository: Path = REPOSITORY) -> str:
 def interruptible() -> Iterator[None]:
     """Clean up on SIGTERM as on Ctrl-C: a cancelled CI job sends SIGTERM."""
 
-    def interrupt(number: int, frame: object) -> None:
+    def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
+    with handled(interrupt, signal.SIGTERM):
         yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -10,7 +10,7 @@ from common.clients import Clients
 from common.errors import Interrupted, Refused
 from common.waiting import SystemClock
 from deploy.report.console import console
-from tests.probes.kit.interruption import Interruption
+from tests.probes.kit.interruption import interruption
 from tests.probes.kit.place import RUN_TAG, Place
 from tests.probes.kit.registry import Probe, chosen
 
@@ -33,14 +33,14 @@ def main(arguments: list[str]) -> int:
             console.print(f"{one.name}: {one.title}\n    {one.assumed}\n    {one.source}")
         return 0
     clients, asked = Clients(options.region), list[bool]()
-    with Interruption() as interruption:
+    with interruption() as came:
         for one in wanted:
             name = f"raykiln-probe-{token_hex(4)}"
             place = Place(clients, SystemClock(), name, options.image, given=options.tags)
-            place.is_interrupted = lambda: interruption.came
+            place.is_interrupted = came.is_set
             with suppress(Interrupted):
                 asked.append(ask(one, place))
-            if interruption.came:
+            if came.is_set():
                 return Interrupted.exit_code
     return 0 if all(asked) else 2
 

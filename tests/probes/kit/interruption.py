@@ -5,33 +5,20 @@ which a further signal changes nothing: a CI that cancels a job sends several.
 """
 
 import signal
-from contextlib import ExitStack
-from types import FrameType, TracebackType
-from typing import Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event
+
+from common.signals import handled
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Interruption:
-    """Whether one of the signals came since this context was entered; what is ignored stays so."""
-
-    def __init__(self) -> None:
-        self.came = False
-        self._undo = ExitStack()
-
-    def __enter__(self) -> Self:
-        for number in SIGNALS:
-            if signal.getsignal(number) != signal.SIG_IGN:  # nohup(1) ignores SIGHUP
-                self._undo.callback(signal.signal, number, signal.signal(number, self._note))
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._undo.close()
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self.came = True
+@contextmanager
+def interruption() -> Iterator[Event]:
+    """Yield what is set once one of the signals comes; what is ignored stays so."""
+    came = Event()
+    # nohup(1) ignores SIGHUP.
+    numbers = (one for one in SIGNALS if signal.getsignal(one) != signal.SIG_IGN)
+    with handled(lambda *_: came.set(), *numbers):
+        yield came
