@@ -28,14 +28,16 @@ class Heartbeat:
         return tuple(minute for minute in expected if minute not in self.minutes)
 
     def is_steady(self, now: float) -> bool:
-        """The newest heartbeat is recent and good, and no two consecutive minutes lack one.
+        """The newest heartbeat is good, and no two consecutive minutes lack one.
 
-        A heartbeat every 60 s may skip one minute and come twice in the next.
+        A heartbeat every 60 s may skip one minute and come twice in the next. The last minute may
+        lack it even if none was skipped: it is due 60 s after the one before, and CloudWatch
+        returns it some seconds later.
         """
         missing = self.missing(now)
         silent = [m for m in missing if m + MINUTE in missing]
-        newest = max(self.minutes, default=0)
-        return now - newest < 2 * MINUTE and self.minutes[newest] >= 1 and not silent
+        newest = self.minutes.get(max(self.minutes, default=0), 0.0)
+        return newest >= 1 and not silent
 
 
 def heartbeat(clients: Clients, environment: Environment, *, since: float, now: float) -> Heartbeat:

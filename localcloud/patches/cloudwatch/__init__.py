@@ -1,8 +1,8 @@
 """CloudWatch alarms that are evaluated, act, and have a history.
 
 moto stores alarms and metrics and evaluates nothing. ``evaluation`` decides, ``series`` keeps the
-data, ``alarms`` changes states and runs ``actions``, ``service_metrics`` reports what AWS's own
-services would.
+data, ``statistics`` sums them up, ``alarms`` changes states and runs ``actions``,
+``service_metrics`` reports what AWS's own services would.
 """
 
 from functools import cache
@@ -13,7 +13,7 @@ from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 
 from localcloud import behaviour
-from localcloud.patches.cloudwatch import alarms, series, service_metrics
+from localcloud.patches.cloudwatch import alarms, series, service_metrics, statistics
 from localcloud.world import World
 
 
@@ -42,6 +42,8 @@ def install() -> None:
 
     CloudWatchBackend.put_metric_alarm = put_metric_alarm
     CloudWatchBackend.put_metric_data = put_metric_data
+    read = CloudWatchBackend.get_metric_statistics
+    CloudWatchBackend.get_metric_statistics = statistics.by_period(read)
     CloudWatchBackend.set_alarm_state = alarms.set_state
     CloudWatchResponse.describe_alarm_history = _describe_alarm_history
 

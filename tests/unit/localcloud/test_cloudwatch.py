@@ -170,6 +170,30 @@ def test_values_below_the_threshold_lead_to_alarm_and_good_ones_to_ok(
     assert "was not less than the threshold (1.0)" in watched.described()["StateReason"]
 
 
+def test_periods_begin_with_the_whole_minute_of_the_start(aws: Clients, clock: FakeClock) -> None:
+    watched = Watched(aws)
+    clock.advance(-clock.now() % 3600 + 40.5)  # 40.5 s after a full hour
+    start = datetime.fromtimestamp(clock.now() + 19, UTC)  # 59.5 s after it
+    for seconds in (20, 20.5, 9.5, 60, 120):  # beats 1:00.5, 1:21, 1:30.5, 2:30.5, 4:30.5 after it
+        clock.advance(seconds)
+        watched.heartbeat()
+
+    def counted(period: int) -> dict[str, float]:
+        found = watched.cloudwatch.get_metric_statistics(
+            Namespace="Ray/Head",
+            MetricName="HeadReady",
+            Dimensions=[{"Name": "Environment", "Value": "test"}],
+            StartTime=start,
+            EndTime=start + timedelta(minutes=9),
+            Period=period,
+            Statistics=["Sum"],
+        )
+        return {f"{p['Timestamp']:%M:%S}": p["Sum"] for p in found["Datapoints"]}
+
+    assert counted(60) == {"01:00": 3.0, "02:00": 1.0, "04:00": 1.0}
+    assert counted(120) == {"00:00": 3.0, "02:00": 1.0, "04:00": 1.0}
+
+
 def test_another_environments_heartbeats_do_not_count(aws: Clients, clock: FakeClock) -> None:
     watched = Watched(aws)
 

@@ -79,8 +79,8 @@ def test_minutes_without_a_heartbeat_are_named_except_the_current_one() -> None:
         (beats(0, 1, 2), 150, True),
         (beats(0, 2), 150, True),  # one minute skipped
         (beats(0, 3), 200, False),  # two in a row
-        (beats(0), 119, True),
-        (beats(0), 120, False),  # the newest is old
+        (beats(0), 179, True),  # 120 s old when it was sent at 0:59
+        (beats(0), 180, False),  # the newest is old
         (beats(0, 1, last=0.0), 90, False),
         (beats(0, 1, last=2.0), 90, True),
         (Heartbeat({}), 0, False),
