@@ -28,8 +28,8 @@ WHAT = (
     "security groups, stacks with an SNS topic, with roles that may list zones or open and end "
     "sessions, and with one for an instance's SSM agent, and a load balancer on the internet with "
     "an instance whose SSH all can reach, but without a key to log in with. All have a tag "
-    "raykiln:probe, and the environment's. It costs less than $0.10 and takes about half an hour. "
-    "Go ahead?"
+    "raykiln:probe, and the environment's. A metric in RaykilnProbe stays until CloudWatch drops "
+    "it. It costs less than $0.10 and takes about half an hour. Go ahead?"
 )
 
 

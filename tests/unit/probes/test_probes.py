@@ -51,6 +51,7 @@ ANSWERS = {
     "same_token": "one instance",
     "tags_of_both": "both=request, request=yes, template=yes",
     "template_numbers": "version 2, and after its deletion version 3",
+    "whole_minutes": "0: 2, 60: 1",
 }
 
 
