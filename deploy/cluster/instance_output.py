@@ -47,15 +47,19 @@ def bootstrap_log(clients: Clients, instance_id: str, *, clock: Clock) -> str:
 def console_output(clients: Clients, instance_id: str) -> str:
     """Return the last lines of an instance's console; empty when they cannot be read.
 
-    AWS keeps them for an hour after termination, so they outlive a head that gave up.
-    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-console.html
+    Asked for the latest first, which types on Nitro have: what EC2 has otherwise was posted shortly
+    after the last start, stop or termination, and may end before the failure. AWS keeps it for an
+    hour after termination, so it outlives a head that gave up.
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetConsoleOutput.html
     """
-    try:
-        answer = clients("ec2").get_console_output(InstanceId=instance_id)
-    except (ClientError, BotoCoreError):
-        # The output is only extra detail: the failure is reported without it.
-        return ""
-    return _last_lines(answer.get("Output", ""))
+    for latest in (True, False):
+        try:
+            answer = clients("ec2").get_console_output(InstanceId=instance_id, Latest=latest)
+        except (ClientError, BotoCoreError):
+            continue  # the output is only extra detail: the failure is reported without it
+        if said := _last_lines(answer.get("Output", "")):
+            return said
+    return ""
 
 
 def printable(text: str) -> str:

@@ -10,7 +10,8 @@ def test_console_output_remains_after_termination(cloud: Cloud) -> None:
     cloud.on(instance, "echo these are my last words > /dev/console")
 
     def look() -> Seen[str]:
-        said = cloud.aws.ec2.get_console_output(InstanceId=instance)["Output"]
+        answer = cloud.aws.ec2.get_console_output(InstanceId=instance, Latest=True)
+        said = answer["Output"]
         return Seen(said if "my last words" in said else None, said[-200:])
 
     until("words on the console", look)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from botocore.exceptions import ClientError
 
 from deploy.cluster.instance_output import bootstrap_log, console_output
@@ -18,7 +19,7 @@ class FakeConsole:
     def __call__(self, service: str) -> "FakeConsole":
         return self
 
-    def get_console_output(self, InstanceId: str) -> Any:  # noqa: N803
+    def get_console_output(self, InstanceId: str, Latest: bool) -> Any:  # noqa: N803
         if self.output is None:
             answer: Any = {"Error": {"Code": "UnauthorizedOperation"}}
             raise ClientError(answer, "GetConsoleOutput")
@@ -136,5 +137,17 @@ def test_where_there_is_no_log_yet_or_no_agent_answers_the_console_is_read() -> 
 
     assert bootstrap_log(empty, "i-1", clock=FakeClock()) == "of the console"
     assert bootstrap_log(silent, "i-1", clock=FakeClock()) == "booted"
-    assert empty.requests[-1] == ("ec2:get_console_output", {"InstanceId": "i-1"})
-    assert silent.requests[-1] == ("ec2:get_console_output", {"InstanceId": "i-1"})
+    latest = ("ec2:get_console_output", {"InstanceId": "i-1", "Latest": True})
+    assert empty.requests[-1] == latest
+    assert silent.requests[-1] == latest
+
+
+@pytest.mark.parametrize("latest", [refused("UnsupportedOperation"), {}, {"Output": "\n"}])
+def test_where_ec2_has_not_the_latest_what_it_posted_is_read(latest: Any) -> None:
+    aws: Any = Answers(get_console_output=[latest, {"Output": "posted"}])
+
+    assert console_output(aws, "i-1") == "posted"
+    assert [request for _, request in aws.requests] == [
+        {"InstanceId": "i-1", "Latest": True},
+        {"InstanceId": "i-1", "Latest": False},
+    ]
