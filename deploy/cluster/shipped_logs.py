@@ -5,13 +5,11 @@ Reads AWS (CloudWatch Logs): the stream that node/logs/shipper.py writes, named 
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
-from botocore.exceptions import ClientError
-
-from common.clients import Clients, error_code, translated
+from common.clients import Clients, translated
 from common.environment import Environment
 from deploy.cluster.instance_output import printable
+from deploy.cluster.log_events import LogEvent, newest_events
 from deploy.cluster.systemd_journal import LogLine
 from node.contract import LINE_MESSAGE, LINE_UNIT, LOG_GROUP, ROLES
 
@@ -40,38 +38,17 @@ def shipped_lines(
 
 
 def _backwards(clients: Clients, environment: Environment, instance_id: str) -> Iterator[LogLine]:
-    """Yield the stream's lines, newest first; none when there is no stream.
-
-    A stream ends when the same token is returned again; a page before that may be empty:
-    https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
-    """
+    """Yield the stream's lines, newest first; none when there is no stream."""
     for role in ROLES:
-        where = {
-            "logGroupName": LOG_GROUP.format(environment=environment.name, role=role),
-            "logStreamName": instance_id,
-            "startFromHead": False,
-        }
-        token, page = "", _page(clients, where)
-        while page and page["nextBackwardToken"] != token:
-            token = page["nextBackwardToken"]
-            yield from (_line(event) for event in reversed(page["events"]))
-            page = _page(clients, {**where, "nextToken": token})
+        group = LOG_GROUP.format(environment=environment.name, role=role)
+        with translated(f"reading the shipped logs of {instance_id}"):
+            yield from map(_line, newest_events(clients, group, instance_id))
 
 
-def _page(clients: Clients, where: dict[str, Any]) -> dict[str, Any]:
-    with translated(f"reading the shipped logs of {where['logStreamName']}"):
-        try:
-            return dict(clients("logs").get_log_events(**where))
-        except ClientError as error:
-            if error_code(error) == "ResourceNotFoundException":
-                return {}
-            raise
-
-
-def _line(event: dict[str, Any]) -> LogLine:
+def _line(event: LogEvent) -> LogLine:
     try:
-        entry = json.loads(event["message"])
+        entry = json.loads(event.message)
         unit, message = str(entry[LINE_UNIT]), str(entry[LINE_MESSAGE])
     except (KeyError, TypeError, ValueError):
-        unit, message = "", str(event["message"])
-    return LogLine(event["timestamp"] / 1000, unit, printable(message), cursor="")
+        unit, message = "", event.message
+    return LogLine(event.at, unit, printable(message), cursor="")

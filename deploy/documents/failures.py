@@ -6,12 +6,15 @@ stopped-task-errors.html).
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from common.clients import Clients, error_code, translated
 from common.errors import PipelineError
+from deploy.cluster.log_events import newest_events
+from deploy.documents.tasks import described_tasks, listed_tasks
 
 SHOWN_TASKS = 2  # of each family
 SHOWN_LINES = 8
@@ -64,16 +67,12 @@ def stopped_tasks(clients: Clients, cluster: str) -> tuple[Stopped, ...]:
     """Return the tasks that stopped by themselves, newest first; none without the cluster."""
     with translated(f"listing the stopped tasks of {cluster}"):
         try:
-            pages = clients("ecs").get_paginator("list_tasks")
-            arns = pages.paginate(cluster=cluster, desiredStatus="STOPPED").build_full_result()
+            arns = listed_tasks(clients, cluster, desiredStatus="STOPPED")
+            found = described_tasks(clients, cluster, arns)
         except ClientError as error:
             if error_code(error) != "ClusterNotFoundException":
                 raise
             return ()
-        newest = arns["taskArns"][:100]  # as many as one call describes
-        if not newest:
-            return ()
-        found = clients("ecs").describe_tasks(cluster=cluster, tasks=newest)["tasks"]
     stopped = [_stopped(one) for one in found if one.get("stopCode") not in ASKED_FOR]
     return tuple(sorted(stopped, key=lambda task: task.at, reverse=True))
 
@@ -84,15 +83,9 @@ def last_lines(clients: Clients, groups: tuple[str, ...], streams: tuple[str, ..
     for group in groups:
         for stream in streams:
             with translated(f"reading {group}"):
-                try:
-                    found = clients("logs").get_log_events(
-                        logGroupName=group, logStreamName=stream, limit=SHOWN_LINES
-                    )
-                except ClientError as error:
-                    if error_code(error) != "ResourceNotFoundException":
-                        raise
-                    continue
-            lines += [event["message"].rstrip()[:LONGEST_LINE] for event in found["events"]]
+                newest = newest_events(clients, group, stream, SHOWN_LINES)
+                found = list(islice(newest, SHOWN_LINES))
+            lines += [event.message.rstrip()[:LONGEST_LINE] for event in reversed(found)]
     return lines[-SHOWN_LINES:]
 
 

@@ -1,10 +1,13 @@
 """The pipeline's running tasks, as Session Manager names them. Touches AWS, changes nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from common.clients import Clients, translated
 from deploy.documents.services import CLUSTER
+
+AT_ONCE = 100  # tasks that DescribeTasks takes
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,8 @@ def running_tasks(
     if not name:
         return ()
     with translated(f"looking for the tasks of {name}"):
-        ecs = clients("ecs")
-        arns = ecs.list_tasks(cluster=cluster, serviceName=name)["taskArns"]
-        found = ecs.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
+        arns = listed_tasks(clients, cluster, serviceName=name)
+        found = described_tasks(clients, cluster, arns)
     return tuple(
         RunningTask(
             cluster=cluster,
@@ -50,3 +52,21 @@ def running_tasks(
         for container in task["containers"]
         if container["lastStatus"] == "RUNNING"
     )
+
+
+def listed_tasks(clients: Clients, cluster: str, **chosen: str) -> list[str]:
+    """Return the ARNs of all tasks that ListTasks chooses, in no order; raises ClientError."""
+    pages = clients("ecs").get_paginator("list_tasks").paginate(cluster=cluster, **chosen)
+    return [arn for page in pages for arn in page["taskArns"]]
+
+
+def described_tasks(clients: Clients, cluster: str, arns: Sequence[str]) -> list[dict[str, Any]]:
+    """Return what ECS says of tasks, however many; raises ClientError.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
+    """
+    found = list[dict[str, Any]]()
+    for begin in range(0, len(arns), AT_ONCE):
+        some = list(arns[begin : begin + AT_ONCE])
+        found += clients("ecs").describe_tasks(cluster=cluster, tasks=some)["tasks"]
+    return found

@@ -37,6 +37,7 @@ from localcloud.patches import (
     launch_placement,
     launch_templates,
     linked_roles,
+    log_pages,
     machine_images,
     many_instances,
     placement_groups,
@@ -118,6 +119,7 @@ PATCHES: tuple[Patch, ...] = (
     iam,
     web_identity,
     linked_roles,
+    log_pages,
     vpcs,
     client_tokens,
 )

@@ -180,7 +180,9 @@ class Site:
 
     def printed(self, arn: str) -> list[str]:
         stream = f"app/app/{arn.rpartition('/')[2]}"
-        found = self.aws.logs.get_log_events(logGroupName=GROUP, logStreamName=stream)
+        found = self.aws.logs.get_log_events(
+            logGroupName=GROUP, logStreamName=stream, startFromHead=True
+        )
         return [event["message"] for event in found["events"]]
 
     def tasks(self, service: str, desired: str = "RUNNING") -> list[dict[str, Any]]:

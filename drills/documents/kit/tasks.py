@@ -7,6 +7,7 @@ from common.clients import Clients, translated
 from deploy.documents.in_use import ray_of_pipeline
 from deploy.documents.pipeline import Pipeline
 from deploy.documents.services import services_of
+from deploy.documents.tasks import described_tasks, listed_tasks
 
 HEAD, WORKERS = "RayHeadServiceName", "RayWorkerServiceName"  # outputs with the services' names
 STOPPED = "STOPPED"
@@ -20,10 +21,9 @@ class Tasks:
 
     def of(self, service: str) -> list[str]:
         """Return the ARNs of a service's running tasks; ``service`` is the output of its name."""
-        names = {"cluster": self._cluster, "serviceName": self._pipeline.outputs[service]}
+        name = self._pipeline.outputs[service]
         with translated("listing tasks"):
-            pages = self._clients("ecs").get_paginator("list_tasks")
-            return sorted(arn for page in pages.paginate(**names) for arn in page["taskArns"])
+            return sorted(listed_tasks(self._clients, self._cluster, serviceName=name))
 
     def head(self) -> list[str]:
         """See Place."""
@@ -76,11 +76,8 @@ class Tasks:
 
     def described(self, tasks: Sequence[str]) -> list[Any]:
         """Return what ECS says of tasks; it knows those that stopped for an hour."""
-        if not tasks:
-            return []
         with translated("looking at tasks"):
-            found = self._clients("ecs").describe_tasks(cluster=self._cluster, tasks=list(tasks))
-        return list(found["tasks"])
+            return described_tasks(self._clients, self._cluster, tasks)
 
     @property
     def _cluster(self) -> str:

@@ -24,8 +24,10 @@ from localcloud.patches.ecs.records import (
     tasks,
 )
 from localcloud.patches.ecs.services import check_strategy, provider_for
+from localcloud.patches.paging import page
 
 MOST_TASKS = 10  # that one RunTask starts
+MOST_DESCRIBED = 100  # that one DescribeTasks describes, and one ListTasks lists
 LONGEST_PROTECTION, DEFAULT_PROTECTION = 2880, 120  # minutes
 UNSTOPPED = ("RUNNING", "PENDING")
 
@@ -123,7 +125,10 @@ def _stop_task(self: Any) -> ActionResult:
 def _describe_tasks(self: Any) -> ActionResult:
     cluster, found, failures = cluster_of(self), [], []
     with_tags = "TAGS" in self._get_param("include", [])
-    for reference in self._get_param("tasks", []):
+    asked = self._get_param("tasks", [])
+    if len(asked) > MOST_DESCRIBED:
+        raise InvalidParameterException(f"tasks can have at most {MOST_DESCRIBED} items.")
+    for reference in asked:
         task = task_of(reference)
         if task is None or task.cluster != cluster.name:
             missing = arn("task", cluster.name, reference.rpartition("/")[2])
@@ -147,7 +152,8 @@ def _list_tasks(self: Any) -> ActionResult:
         and (not family or task.definition.family == family)
         and (not started_by or task.started_by == started_by)
     ]
-    return ActionResult({"taskArns": found})
+    shown_arns, token = page(self, found, "maxResults", MOST_DESCRIBED, "nextToken")
+    return ActionResult({"taskArns": shown_arns, **_known(nextToken=token)})
 
 
 def _update_task_protection(self: Any) -> ActionResult:

@@ -167,6 +167,21 @@ def test_a_stopped_task_is_described_for_an_hour(ecs: Ecs) -> None:
     assert failures == [{"arn": arn, "reason": "MISSING"}]
 
 
+def test_a_hundred_tasks_are_listed_and_described_at_once(ecs: Ecs) -> None:
+    definition = ecs.definition()
+    for _ in range(11):
+        ecs.run(definition, count=10)
+
+    first = ecs.api.list_tasks(cluster="c")
+    second = ecs.api.list_tasks(cluster="c", nextToken=first["nextToken"])
+    assert (len(first["taskArns"]), len(second["taskArns"])) == (100, 10)
+    assert "nextToken" not in second
+    assert not set(first["taskArns"]) & set(second["taskArns"])
+    assert len(ecs.api.describe_tasks(cluster="c", tasks=first["taskArns"])["tasks"]) == 100
+    with pytest.raises(ClientError, match="at most 100"):
+        ecs.api.describe_tasks(cluster="c", tasks=[*first["taskArns"], second["taskArns"][0]])
+
+
 def test_a_role_that_ecs_may_not_assume_is_refused(ecs: Ecs, aws: Clients) -> None:
     other = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}}
     trust = {"Version": "2012-10-17", "Statement": [other | {"Action": "sts:AssumeRole"}]}

@@ -301,7 +301,8 @@ def test_jobs_are_shipped_to_streams_of_their_own_and_the_positions_are_kept(
         logs.create_log_group(logGroupName="/raykiln/dev/jobs")
         for _ in range(2):  # the second process of a node repeats nothing
             shipper.ship_jobs(ORIGIN, logs, silent)()
-        found = logs.get_log_events(logGroupName="/raykiln/dev/jobs", logStreamName="train/i-1")
+        where = {"logGroupName": "/raykiln/dev/jobs", "logStreamName": "train/i-1"}
+        found = logs.get_log_events(**where, startFromHead=True)
 
     assert [json.loads(event["message"]) for event in found["events"]] == [
         {"file": "job-driver-train.log", "message": "last words"}
