@@ -18,7 +18,7 @@ DELIVERY_SECONDS = 30
 
 @dataclass(frozen=True)
 class CommandResult:
-    """A command's result; a ``status`` other than Success without output: it never ran."""
+    """A command's result; without ``stdout`` where it timed out, or never ran."""
 
     status: str
     exit_code: int

@@ -19,7 +19,9 @@ from localcloud.times import naive
 
 DOCUMENT = "AWS-RunShellScript"
 PLUGIN = "aws:runShellScript"
-LONGEST_OUTPUT = 24_000  # characters of GetCommandInvocation
+# Characters of GetCommandInvocation.
+LONGEST_OUTPUT, LONGEST_ERROR = 24_000, 8_000
+EXITED = ("Success", "Failed")  # without which there is no standard output
 DELIVERY_SECONDS = 3600  # TimeoutSeconds, if it is not given
 
 
@@ -132,8 +134,8 @@ def _get_command_invocation(self: Any) -> ActionResult:
             "ExecutionEndDateTime": _text(one.ended),
             "Status": one.status,
             "StatusDetails": one.details,
-            "StandardOutputContent": answer.stdout[:LONGEST_OUTPUT],
-            "StandardErrorContent": answer.stderr[:LONGEST_OUTPUT],
+            "StandardOutputContent": answer.stdout[:LONGEST_OUTPUT] if one.status in EXITED else "",
+            "StandardErrorContent": answer.stderr[:LONGEST_ERROR],
         }
     )
 

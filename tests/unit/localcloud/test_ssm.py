@@ -101,6 +101,28 @@ def test_a_script_that_takes_too_long_times_out(fleet: Fleet, driver: FakeDriver
 
 
 @pytest.mark.parametrize(
+    ("exit_code", "status", "shown"),
+    [(0, "Success", 24_000), (1, "Failed", 24_000), (124, "TimedOut", 0)],
+)
+def test_output_is_cut_and_that_of_a_script_that_timed_out_is_not_there(
+    fleet: Fleet, driver: FakeDriver, exit_code: int, status: str, shown: int
+) -> None:
+    said = Answer(exit_code, "o" * 30_000, "e" * 30_000)
+    driver.on_run = lambda instance, script: said
+    driver.run_seconds = 60 if status == "TimedOut" else 1
+    head = fleet.launch()
+    fleet.boot()
+
+    command = fleet.send("x", InstanceIds=[head], parameters={"executionTimeout": ["60"]})
+    fleet.clock.advance(65)
+
+    answer = fleet.answer(command, head)
+    assert answer["Status"] == status
+    assert answer["StandardOutputContent"] == "o" * shown
+    assert answer["StandardErrorContent"] == "e" * 8_000
+
+
+@pytest.mark.parametrize(
     ("away", "status", "details"),
     [(85, "Success", "Success"), (95, "TimedOut", "DeliveryTimedOut")],
 )
