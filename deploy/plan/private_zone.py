@@ -1,6 +1,7 @@
 """Find private zones that stand in the way of the cluster's own. Reads AWS (Route 53) only."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -23,9 +24,7 @@ def zone_findings(
         return
     with translated(f"looking for private zones of {vpc_id}"):
         try:
-            answer = clients("route53").list_hosted_zones_by_vpc(
-                VPCId=vpc_id, VPCRegion=environment.region
-            )
+            zones = _zones_of(clients, vpc_id, environment.region)
         except ClientError as error:
             if error_code(error) not in DENIED:
                 raise
@@ -34,7 +33,7 @@ def zone_findings(
                 words, f"allow route53:ListHostedZonesByVPC, or see that none is {dns.zone}"
             )
             return
-    for zone in answer["HostedZoneSummaries"]:
+    for zone in zones:
         same = zone["Name"].rstrip(".") == dns.zone.rstrip(".")
         if same and zone["HostedZoneId"] != (foundation.zone_id if foundation else ""):
             yield Finding(
@@ -42,3 +41,17 @@ def zone_findings(
                 f'use it, with zone_id = "{zone["HostedZoneId"]}", or choose another zone',
                 fatal=True,
             )
+
+
+def _zones_of(clients: Clients, vpc_id: str, region: str) -> list[dict[str, Any]]:
+    """Return a VPC's private zones, those of AWS's services too; boto3 has no paginator for them.
+
+    https://docs.aws.amazon.com/Route53/latest/APIReference/API_ListHostedZonesByVPC.html
+    """
+    found, more = list[dict[str, Any]](), dict[str, str]()
+    while True:
+        answer = clients("route53").list_hosted_zones_by_vpc(VPCId=vpc_id, VPCRegion=region, **more)
+        found += answer["HostedZoneSummaries"]
+        if not answer.get("NextToken"):
+            return found
+        more = {"NextToken": answer["NextToken"]}

@@ -1,22 +1,32 @@
-"""A VPC has one private zone of a name.
+"""A VPC has one private zone of a name, and its zones come in pages.
 
 Follows ConflictingDomainExists of CreateHostedZone
 (https://docs.aws.amazon.com/Route53/latest/APIReference/API_CreateHostedZone.html); the words are
 those that github.com/hashicorp/terraform-provider-aws/issues/37783 quotes. moto creates a second.
+
+ListHostedZonesByVPC
+(https://docs.aws.amazon.com/Route53/latest/APIReference/API_ListHostedZonesByVPC.html) returns
+MaxItems and a token; how many without it is not documented: here 100, as of ListHostedZones. moto
+returns all.
 """
 
 from functools import cache
 from typing import Any
 
+from moto.core.responses import ActionResult
 from moto.route53.exceptions import Route53ClientError
 from moto.route53.models import Route53Backend
+from moto.route53.responses import Route53
 
+from localcloud.patches.paging import page
 from localcloud.world import World
+
+PAGE = 100
 
 
 @cache
 def install() -> None:
-    """Check before each creation and association."""
+    """Check before each creation and association; list in pages."""
     create = Route53Backend.create_hosted_zone
     associate = Route53Backend.associate_vpc_with_hosted_zone
 
@@ -31,6 +41,14 @@ def install() -> None:
 
     Route53Backend.create_hosted_zone = create_hosted_zone
     Route53Backend.associate_vpc_with_hosted_zone = associate_vpc
+    Route53.list_hosted_zones_by_vpc = _list_hosted_zones_by_vpc
+
+
+def _list_hosted_zones_by_vpc(self: Any) -> ActionResult:
+    zones = self.backend.list_hosted_zones_by_vpc(self._get_param("VPCId"))
+    shown, token = page(self, zones, "MaxItems", PAGE)
+    most = str(self._get_int_param("MaxItems", PAGE))
+    return ActionResult({"HostedZoneSummaries": shown, "MaxItems": most, "NextToken": token})
 
 
 def _check(backend: Any, name: str, vpc_id: str, region: str) -> None:

@@ -134,3 +134,20 @@ def test_a_vpc_has_one_private_zone_of_a_name(aws: Clients) -> None:
 
     with pytest.raises(ClientError, match=r"ConflictingDomainExists.* has already been associated"):
         create("3", "ray.internal.")
+
+
+def test_the_private_zones_of_a_vpc_come_in_pages(aws: Clients) -> None:
+    route53, vpc = aws("route53"), {"VPCRegion": "us-east-1", "VPCId": a_vpc(aws)}
+    config = {"PrivateZone": True, "Comment": ""}
+    names = [f"{number}.internal." for number in range(101)]
+    for name in names:
+        route53.create_hosted_zone(
+            Name=name, CallerReference=name, VPC=vpc, HostedZoneConfig=config
+        )
+
+    first = route53.list_hosted_zones_by_vpc(**vpc)
+    second = route53.list_hosted_zones_by_vpc(**vpc, NextToken=first["NextToken"])
+
+    pages = [[zone["Name"] for zone in one["HostedZoneSummaries"]] for one in (first, second)]
+    assert pages == [names[:100], names[100:]]
+    assert "NextToken" not in second

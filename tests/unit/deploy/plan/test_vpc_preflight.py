@@ -361,10 +361,10 @@ def test_a_service_that_the_region_lacks_is_to_be_reached_by_a_nat_gateway(
     assert finding.hint == "reach ssm by a NAT gateway"
 
 
-def a_private_zone(vpc: Vpc) -> str:
+def a_private_zone(vpc: Vpc, name: str = "ray.internal") -> str:
     made = boto3.client("route53").create_hosted_zone(
-        Name="ray.internal",
-        CallerReference="1",
+        Name=name,
+        CallerReference=name,
         HostedZoneConfig={"PrivateZone": True, "Comment": ""},
         VPC={"VPCRegion": REGION, "VPCId": vpc.id},
     )
@@ -379,6 +379,18 @@ def test_the_zone_of_another_environment_in_the_vpc_is_refused_with_its_id(vpc: 
         f"!dns.zone: {vpc.id} has a private zone ray.internal already, {zone}"
         f' → use it, with zone_id = "{zone}", or choose another zone'
     ]
+
+
+def test_a_zone_is_found_behind_a_hundred_others(vpc: Vpc) -> None:
+    vpc.route_out()
+    for number in range(100):
+        a_private_zone(vpc, f"{number}.internal")
+    zone = a_private_zone(vpc)
+
+    (finding,) = findings(vpc)
+    assert finding.startswith(
+        f"!dns.zone: {vpc.id} has a private zone ray.internal already, {zone}"
+    )
 
 
 def test_the_zone_of_this_environment_is_its_own(vpc: Vpc) -> None:
