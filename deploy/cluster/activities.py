@@ -7,6 +7,7 @@ from common.clients import Clients, translated
 
 # https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_Activity.html
 FAILED = ("Failed", "Cancelled")
+LATEST = 20
 
 
 @dataclass(frozen=True)
@@ -19,12 +20,19 @@ class Failure:
 
 
 def find_failures(clients: Clients, group: str) -> tuple[Failure, ...]:
-    """Return the failed launches among the group's latest activities, oldest first."""
+    """Return the failed launches among the group's latest activities, oldest first.
+
+    They take several requests: "A response can contain fewer items than the value specified by
+    MaxRecords, even when more items are available."
+    https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_DescribeScalingActivities.html
+    """
     with translated(f"reading the activities of {group}"):
-        answer = clients("autoscaling").describe_scaling_activities(
-            AutoScalingGroupName=group, MaxRecords=20
+        pages = clients("autoscaling").get_paginator("describe_scaling_activities")
+        latest = pages.paginate(
+            AutoScalingGroupName=group, PaginationConfig={"MaxItems": LATEST, "PageSize": LATEST}
         )
-    failed = [_failure(entry) for entry in answer["Activities"] if _is_failed_launch(entry)]
+        entries = [entry for page in latest for entry in page["Activities"]]
+    failed = [_failure(entry) for entry in entries if _is_failed_launch(entry)]
     return tuple(reversed(failed))
 
 

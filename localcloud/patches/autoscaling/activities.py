@@ -14,7 +14,6 @@ from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult
 
 from localcloud.patches.autoscaling.records import Activity, record
-from localcloud.patches.paging import page
 from localcloud.times import moment
 from localcloud.world import now
 
@@ -64,11 +63,17 @@ def _found(response: Any) -> list[Activity]:
 
 
 def _describe_scaling_activities(self: Any) -> ActionResult:
-    """Those in progress first, then the newest first."""
+    """Those in progress first, then the newest first.
+
+    "A response can contain fewer items than the value specified by MaxRecords, even when more items
+    are available": here half of them.
+    """
     newest = sorted(_found(self), key=lambda activity: activity.start_time, reverse=True)
     ordered = sorted(newest, key=lambda activity: not activity.is_open)
-    found, token = page(self, ordered, "MaxRecords", PAGE)
-    return ActionResult({"Activities": found, "NextToken": token})
+    start = int(self._get_param("NextToken") or 0)
+    end = start + max(self._get_int_param("MaxRecords", PAGE) // 2, 1)
+    token = str(end) if end < len(ordered) else None
+    return ActionResult({"Activities": ordered[start:end], "NextToken": token})
 
 
 def deleted(backend: Any) -> dict[str, list[Activity]]:

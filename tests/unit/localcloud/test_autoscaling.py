@@ -333,6 +333,18 @@ class TestActivities:
         found = [activity["Description"] for page in pages for activity in page["Activities"]]
         assert [words.split(" ")[0] for words in found] == ["Terminating", *["Launching"] * 3]
 
+    def test_a_page_may_have_fewer_activities_than_were_asked_for(self, group: Group) -> None:
+        group.create(size=3)
+        group.settle()
+
+        first = group.api.describe_scaling_activities(AutoScalingGroupName=NAME, MaxRecords=4)
+        second = group.api.describe_scaling_activities(
+            AutoScalingGroupName=NAME, MaxRecords=4, NextToken=first["NextToken"]
+        )
+
+        assert (len(first["Activities"]), len(second["Activities"])) == (2, 1)
+        assert "NextToken" not in second
+
 
 def test_enabling_metrics_without_names_enables_all(group: Group) -> None:
     group.create(size=0)

@@ -17,12 +17,16 @@ def activity(name: str, status: str, description: str, message: str = "") -> dic
 
 
 def failures(*activities: dict[str, Any]) -> tuple[Failure, ...]:
-    aws: Any = Answers(describe_scaling_activities={"Activities": list(activities)})
+    pages = tuple({"Activities": [one]} for one in activities)
+    aws: Any = Answers(describe_scaling_activities=pages)
     found = find_failures(aws, GROUP)
     assert aws.requests == [
         (
             "autoscaling:describe_scaling_activities",
-            {"AutoScalingGroupName": GROUP, "MaxRecords": 20},
+            {
+                "AutoScalingGroupName": GROUP,
+                "PaginationConfig": {"MaxItems": 20, "PageSize": 20},
+            },
         )
     ]
     return found
