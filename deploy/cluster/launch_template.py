@@ -22,9 +22,6 @@ NOT_FOUND = {
     "InvalidLaunchTemplateId.NotFound",
     "InvalidLaunchTemplateId.NotFoundException",
 }
-# As many as one response holds; older versions are not considered for reuse.
-# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeLaunchTemplateVersions.html
-NEWEST = 200
 
 
 @dataclass(frozen=True)
@@ -52,22 +49,25 @@ class Template:
 
 
 def find_template(clients: Clients, name: str) -> Template | None:
-    """Return the template of that name with its newest versions."""
+    """Return the template of that name with its versions, which AWS returns in no order.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeLaunchTemplateVersions.html
+    """
     with translated(f"reading the launch template {name}"):
         try:
-            answer = clients("ec2").describe_launch_template_versions(
-                LaunchTemplateName=name, MaxResults=NEWEST
-            )
+            pages = clients("ec2").get_paginator("describe_launch_template_versions")
+            entries = [
+                entry
+                for page in pages.paginate(LaunchTemplateName=name)
+                for entry in page["LaunchTemplateVersions"]
+            ]
         except ClientError as error:
             if error_code(error) in NOT_FOUND:
                 return None
             raise
-    versions = [_version(entry) for entry in answer["LaunchTemplateVersions"]]
-    versions.sort(key=lambda version: -version.number)
-    default = [v["VersionNumber"] for v in answer["LaunchTemplateVersions"] if v["DefaultVersion"]]
-    # 0: the default is older than the versions that were read.
-    number = int(default[0]) if default else 0
-    return Template(versions[0].template_id, name, tuple(versions), number) if versions else None
+    versions = sorted(map(_version, entries), key=lambda version: -version.number)
+    default = next((int(v["VersionNumber"]) for v in entries if v["DefaultVersion"]), 0)
+    return Template(versions[0].template_id, name, tuple(versions), default) if versions else None
 
 
 def find_worker_templates(clients: Clients, environment: str) -> tuple[Template, ...]:
