@@ -50,7 +50,7 @@ def _paged(response: Any, key: str, found: list[Any], most: int) -> ActionResult
             f"Value ( {wanted} ) for parameter maxResults is invalid. Expecting a value from "
             f"{LEAST_A_PAGE} to {most}.",
         )
-    shown, token = page(response, found, "MaxResults", most)
+    shown, token = page(response, found, wanted)
     return ActionResult({key: shown, "NextToken": token})
 
 

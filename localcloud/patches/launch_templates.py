@@ -193,7 +193,7 @@ def _describe_launch_template_versions(self: Any) -> ActionResult:
         max_results=None,
     )
     self.error_on_dryrun()
-    shown, token = page(self, found, "MaxResults", PAGE)
+    shown, token = page(self, found, self._get_int_param("MaxResults", PAGE))
     versions = [_described(self, template, version) for template, version in shown]
     return ActionResult({"LaunchTemplateVersions": versions, "NextToken": token})
 
@@ -211,7 +211,7 @@ def _describe_launch_templates(self: Any) -> ActionResult:
     filters = self._filters_from_querystring()
     found = generic_filter(filters, requested if named else list(backend.launch_templates.values()))
     self.error_on_dryrun()
-    shown, token = page(self, found, "MaxResults", PAGE)
+    shown, token = page(self, found, self._get_int_param("MaxResults", PAGE))
     described = [_summary(self, template) for template in shown]
     return ActionResult({"LaunchTemplates": described, "NextToken": token})
 

@@ -46,9 +46,9 @@ def install() -> None:
 
 def _list_hosted_zones_by_vpc(self: Any) -> ActionResult:
     zones = self.backend.list_hosted_zones_by_vpc(self._get_param("VPCId"))
-    shown, token = page(self, zones, "MaxItems", PAGE)
-    most = str(self._get_int_param("MaxItems", PAGE))
-    return ActionResult({"HostedZoneSummaries": shown, "MaxItems": most, "NextToken": token})
+    size = self._get_int_param("MaxItems", PAGE)
+    shown, token = page(self, zones, size)
+    return ActionResult({"HostedZoneSummaries": shown, "MaxItems": str(size), "NextToken": token})
 
 
 def _check(backend: Any, name: str, vpc_id: str, region: str) -> None:

@@ -10,17 +10,19 @@ from tests.probes.kit.place import Place
 
 SOURCE = "https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/publishingMetrics.html"
 ASSUMED = "0: 2, 60: 1"
+NAMESPACE = "RaykilnProbe"
 SENT = (50.5, 59.5, 60.5)  # seconds after a whole minute
 
 
 def probe(place: Place) -> str:
     cloudwatch, begun = place.clients("cloudwatch"), place.clock.now()
     minute = datetime.fromtimestamp(begun // 60 * 60 - 300, UTC)
-    metric = {"Namespace": "RaykilnProbe", "MetricName": place.name}  # it expires by itself
-    for seconds in SENT:
-        datum = {"Timestamp": minute + timedelta(seconds=seconds), "Value": 1.0}
-        data = [{"MetricName": metric["MetricName"], **datum}]
-        cloudwatch.put_metric_data(Namespace=metric["Namespace"], MetricData=data)
+    data = [
+        {"MetricName": place.name, "Timestamp": minute + timedelta(seconds=one), "Value": 1.0}
+        for one in SENT
+    ]
+    cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=data)  # it expires by itself
+    metric = {"Namespace": NAMESPACE, "MetricName": place.name}
     between = {"StartTime": minute + timedelta(seconds=20), "EndTime": minute + timedelta(hours=1)}
 
     def look() -> Seen[dict[int, int]]:

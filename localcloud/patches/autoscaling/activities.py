@@ -14,6 +14,7 @@ from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.responses import ActionResult
 
 from localcloud.patches.autoscaling.records import Activity, record
+from localcloud.patches.paging import page
 from localcloud.times import moment
 from localcloud.world import now
 
@@ -70,10 +71,8 @@ def _describe_scaling_activities(self: Any) -> ActionResult:
     """
     newest = sorted(_found(self), key=lambda activity: activity.start_time, reverse=True)
     ordered = sorted(newest, key=lambda activity: not activity.is_open)
-    start = int(self._get_param("NextToken") or 0)
-    end = start + max(self._get_int_param("MaxRecords", PAGE) // 2, 1)
-    token = str(end) if end < len(ordered) else None
-    return ActionResult({"Activities": ordered[start:end], "NextToken": token})
+    found, token = page(self, ordered, max(self._get_int_param("MaxRecords", PAGE) // 2, 1))
+    return ActionResult({"Activities": found, "NextToken": token})
 
 
 def deleted(backend: Any) -> dict[str, list[Activity]]:

@@ -31,9 +31,9 @@ def by_period(read: Read) -> Read:
         whole = max(period, int((end_time - first).total_seconds()))
         together = read(self, namespace, metric_name, first, end_time, whole, stats, **given)
         found: dict[datetime, Statistics] = {}
+        step = timedelta(seconds=period)
         for datum in (datum for one in together for datum in one.metric_data):
-            number = (datum.timestamp - first) // timedelta(seconds=period)
-            begun = first + number * timedelta(seconds=period)
+            begun = first + (datum.timestamp - first) // step * step
             found.setdefault(begun, Statistics(stats, begun, datum.unit)).metric_data.append(datum)
         return list(found.values())
 

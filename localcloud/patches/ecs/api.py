@@ -152,8 +152,9 @@ def _list_tasks(self: Any) -> ActionResult:
         and (not family or task.definition.family == family)
         and (not started_by or task.started_by == started_by)
     ]
-    shown_arns, token = page(self, found, "maxResults", MOST_DESCRIBED, "nextToken")
-    return ActionResult({"taskArns": shown_arns, **_known(nextToken=token)})
+    size = self._get_int_param("maxResults", MOST_DESCRIBED)
+    shown, token = page(self, found, size, "nextToken")
+    return ActionResult({"taskArns": shown, **_known(nextToken=token)})
 
 
 def _update_task_protection(self: Any) -> ActionResult:
