@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from common.environment import Environment
@@ -33,7 +34,7 @@ def begin(
     command: Sequence[str], environment: Environment, options: Sequence[str] = ()
 ) -> "subprocess.Popen[str]":
     """Begin a deploy of an environment, which it is told: it need not have a file below
-    ``environments/``.
+    ``environments/``. One that exits before it reads that says why by its output and exit code.
     """
     process = subprocess.Popen(
         [*command, *options],
@@ -43,7 +44,7 @@ def begin(
         text=True,
     )
     if process.stdin:
-        with process.stdin as given:
+        with suppress(BrokenPipeError), process.stdin as given:
             json.dump(content_of(environment), given)
     return process
 

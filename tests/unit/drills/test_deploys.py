@@ -1,6 +1,7 @@
 """A drill starts deploys as processes, awaits their steps and exits, and interrupts those left."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any, cast
@@ -51,6 +52,25 @@ def test_a_deploy_that_fails_gives_its_steps_exit_code_and_error(
 
     assert (deploy.exit_code, deploy.error) == (FAILED, "no capacity")
     assert cluster.figures["deploy"] > 0
+
+
+class Ended(subprocess.Popen[str]):
+    """A process that has exited before anything can be written to it."""
+
+    def __init__(self, *args: Any, **given: Any) -> None:
+        super().__init__(*args, **given)
+        self.wait()
+
+
+def test_a_deploy_that_exits_before_it_is_told_says_why(
+    cluster: ClusterUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subprocess, "Popen", Ended)
+
+    deploy = a_deploy(cluster, monkeypatch, FAILS)
+    deploy.await_exit(FAILED)
+
+    assert deploy.error == "no capacity"
 
 
 def test_a_deploy_is_told_an_environment_that_has_no_file(
